@@ -1,0 +1,276 @@
+"""systemd over D-Bus, through pystemd, on an asyncio loop.
+
+What pystemd 0.11 asks of its users, as measured: a call blocks the whole process, and `SYSTEMD_BUS_TIMEOUT`, set before
+the first connection, is its only timeout; a synchronous call takes signals off the socket, so the queue is drained
+after each; callbacks must be plain functions that somebody else keeps alive; `close` must not be called twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("SYSTEMD_BUS_TIMEOUT", "25s")
+
+from pystemd import dbusexc
+from pystemd.dbuslib import DBus, DBusAddress, apply_signature
+
+from cltab2systemd.groupstate import MainProcess, UnitStatus
+from cltab2systemd.names import unit_of_bus_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+log = logging.getLogger(__name__)
+
+_SYSTEMD = b"org.freedesktop.systemd1"
+_MANAGER_PATH = b"/org/freedesktop/systemd1"
+_MANAGER = b"org.freedesktop.systemd1.Manager"
+_UNIT = b"org.freedesktop.systemd1.Unit"
+_SERVICE = b"org.freedesktop.systemd1.Service"
+_PROPERTIES = b"org.freedesktop.DBus.Properties"
+_PRIVATE_ADDRESS = b"unix:path=/run/systemd/private"
+
+_LOST_ERRNOS = {
+    -code
+    for code in (
+        errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE, errno.ECONNREFUSED, errno.ESHUTDOWN,
+        errno.ECONNABORTED, errno.ETIMEDOUT, errno.ENOENT,
+    )
+}  # fmt: skip
+_LOST = (
+    dbusexc.DBusDisconnectedError,
+    dbusexc.DBusNoReplyError,
+    dbusexc.DBusTimeoutError,
+    dbusexc.DBusTimedOutError,
+    dbusexc.DBusServiceUnknownError,
+    dbusexc.DBusNameHasNoOwnerError,
+    dbusexc.DBusNoServerError,
+    dbusexc.DBusConnectionRefusedError,
+)
+# How many signals are taken at a time, before other tasks of the loop have their turn.
+_BATCH = 256
+
+
+class BusUnavailableError(Exception):
+    """systemd cannot be reached, or did not answer; it may be so again in a moment."""
+
+
+class BusRefusedError(Exception):
+    """systemd said no; the text is its own."""
+
+
+class Bus:
+    """One connection to systemd, renewed whenever it is lost.
+
+    Args:
+        on_change: called with the name of a unit whose state may have changed.
+        on_connect: called after each connect; whatever was known of units is to be asked anew then.
+    """
+
+    def __init__(self, on_change: Callable[[str], None], on_connect: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._on_connect = on_connect
+        self._loop = asyncio.get_running_loop()
+        self._connection: Any = None
+        self._descriptor = -1
+        self._callbacks: list[Callable[..., None]] = []
+        self._drain_scheduled = False
+        self._reconnecting: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection is not None
+
+    async def connect(self) -> None:
+        """Connect, trying again for ever: the system bus, or systemd's private socket while that is down."""
+        delay = 0.05
+        while self._connection is None:
+            try:
+                self._open(DBus(), private=False)
+            except BusUnavailableError as error:
+                log.debug("system bus: %s", error)
+                try:
+                    self._open(DBusAddress(_PRIVATE_ADDRESS, peer_to_peer=True), private=True)
+                except BusUnavailableError as private_error:
+                    log.warning("cannot reach systemd: %s; %s", error, private_error)
+                    await asyncio.sleep(delay)
+                    delay = min(delay * 2, 1.0)
+        self._on_connect()
+
+    def close(self) -> None:
+        """Drop the connection for good."""
+        if self._reconnecting is not None:
+            self._reconnecting.cancel()
+        self._drop()
+
+    def list_units(self, patterns: Iterable[str]) -> list[UnitStatus]:
+        """The loaded units whose names match any of the globs."""
+        return _unit_statuses(self._call(b"ListUnitsByPatterns", b"asas", [], list(patterns)))
+
+    def load_units(self, names: Iterable[str]) -> list[UnitStatus]:
+        """The units of these names, loaded from disk if they are not loaded yet."""
+        return _unit_statuses(self._call(b"ListUnitsByNames", b"as", list(names)))
+
+    def start(self, unit: str) -> None:
+        """Queue a start job, replacing jobs in its way."""
+        self._call(b"StartUnit", b"ss", unit, "replace")
+
+    def stop(self, unit: str) -> None:
+        """Queue a stop job, replacing jobs in its way."""
+        self._call(b"StopUnit", b"ss", unit, "replace")
+
+    def cancel(self, job_id: int) -> None:
+        """Cancel a queued job; one that is gone already is fine."""
+        try:
+            self._call(b"CancelJob", b"u", job_id)
+        except BusRefusedError as error:
+            log.debug("job %d: %s", job_id, error)
+
+    def reset_failed(self, unit: str) -> None:
+        """Forget that a unit failed."""
+        self._call(b"ResetFailedUnit", b"s", unit)
+
+    def main_process(self, unit: str) -> MainProcess:
+        """How the last main process of a service ended."""
+        return MainProcess(
+            *(self._get(unit, _SERVICE, name, kind) for name, kind in (
+                (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"),
+            ))
+        )  # fmt: skip
+
+    def condition_time(self, unit: str) -> int:
+        """When the conditions of a unit were last checked, CLOCK_MONOTONIC in µs."""
+        return int(self._get(unit, _UNIT, b"ConditionTimestampMonotonic", b"t"))
+
+    def inactive_time(self, unit: str) -> int:
+        """When a unit last became inactive, CLOCK_MONOTONIC in µs."""
+        return int(self._get(unit, _UNIT, b"InactiveEnterTimestampMonotonic", b"t"))
+
+    async def daemon_reload(self) -> None:
+        """Have systemd load the units on disk. In a child process: a call would block this one for all that time."""
+        process = await asyncio.create_subprocess_exec(
+            "systemctl", "daemon-reload", stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        )
+        _, errors = await process.communicate()
+        if process.returncode != 0:
+            raise BusUnavailableError(f"systemctl daemon-reload: {errors.decode(errors='replace').strip()}")
+
+    def _open(self, connection: Any, *, private: bool) -> None:
+        try:
+            connection.open()
+        except dbusexc.DBusBaseError as error:
+            raise BusUnavailableError(_text(error)) from error
+        self._connection = connection
+        try:
+            # The first call authenticates; open() alone does not tell whether anybody listens.
+            connection.get_property(_SYSTEMD, _MANAGER_PATH, _MANAGER, b"Version", b"s")
+            if not private:  # a private peer is sent every signal anyway
+                connection.call_method(_SYSTEMD, _MANAGER_PATH, _MANAGER, b"Subscribe", [])
+            self._match(None, _PROPERTIES, b"PropertiesChanged", self._unit_changed)
+        except dbusexc.DBusBaseError as error:
+            self._drop()
+            raise BusUnavailableError(_text(error)) from error
+        self._descriptor = connection.get_fd()
+        self._loop.add_reader(self._descriptor, self._drain)
+        self._schedule_drain()
+
+    def _match(self, path: bytes | None, interface: bytes, member: bytes, handler: Callable[[str], None]) -> None:
+        def callback(message: Any, error: object = None, userdata: object = None) -> None:  # noqa: ARG001
+            try:
+                handler(os.fsdecode(message.get_path()))
+            except Exception:
+                log.exception("signal handler")
+
+        self._callbacks.append(callback)  # pystemd takes no reference
+        self._connection.match_signal(_SYSTEMD, path, interface, member, callback)
+
+    def _unit_changed(self, path: str) -> None:
+        self._on_change(unit_of_bus_path(path))
+
+    def _drop(self) -> None:
+        if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
+            self._descriptor = -1
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        self._callbacks.clear()
+
+    def _schedule_drain(self) -> None:
+        if not self._drain_scheduled:
+            self._drain_scheduled = True
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        self._drain_scheduled = False
+        if self._connection is None:
+            return
+        try:
+            for _ in range(_BATCH):
+                message = self._connection.process()
+                if message.is_empty():
+                    return
+                if message.is_signal(b"org.freedesktop.DBus.Local", b"Disconnected"):
+                    self._lost("disconnected")
+                    return
+        except (dbusexc.DBusBaseError, SystemError) as error:
+            self._lost(str(error))
+            return
+        self._schedule_drain()
+
+    def _lost(self, why: str) -> None:
+        log.warning("connection to systemd lost (%s); connecting again", why)
+        self._drop()
+        self._reconnecting = self._loop.create_task(self.connect())
+
+    def _call(self, method: bytes, signature: bytes, *arguments: object) -> Any:
+        return self._asked(
+            lambda: (
+                self._connection.call_method(
+                    _SYSTEMD, _MANAGER_PATH, _MANAGER, method, apply_signature(signature, list(arguments))
+                ).body
+            )
+        )
+
+    def _get(self, unit: str, interface: bytes, name: bytes, kind: bytes) -> Any:
+        path = _MANAGER_PATH + b"/unit/" + _bus_label(unit)
+        return self._asked(lambda: self._connection.get_property(_SYSTEMD, path, interface, name, kind))
+
+    def _asked(self, question: Callable[[], Any]) -> Any:
+        if self._connection is None:
+            raise BusUnavailableError("no connection to systemd at present")
+        try:
+            return question()
+        except dbusexc.DBusBaseError as error:
+            if isinstance(error, _LOST) or (type(error) is dbusexc.DBusBaseError and error.errno in _LOST_ERRNOS):
+                raise BusUnavailableError(_text(error)) from error
+            raise BusRefusedError(_text(error)) from error
+        finally:
+            self._schedule_drain()
+
+
+def _unit_statuses(rows: list[tuple[Any, ...]]) -> list[UnitStatus]:
+    return [
+        UnitStatus(name.decode(), load.decode(), active.decode(), sub.decode(), job_id, job.decode())
+        for name, _, load, active, sub, _, _, job_id, job, _ in rows
+    ]
+
+
+def _bus_label(unit: str) -> bytes:
+    """A unit's name as an element of an object path: all but letters and digits, and a leading digit, as `_xx`."""
+    return "".join(
+        character
+        if character.isascii() and character.isalnum() and not (index == 0 and character.isdigit())
+        else f"_{ord(character):02x}"
+        for index, character in enumerate(unit)
+    ).encode("ascii")
+
+
+def _text(error: Any) -> str:
+    message = error.err_message
+    return os.fsdecode(message) if message else str(error)

@@ -1,0 +1,39 @@
+"""`clinit`: the way in.
+
+A switch, with or without `--wait`, is parsed here and never pays for importing click; all else goes through
+`cltab2systemd.cli.options`, which takes the same words in the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cltab2systemd.cli import outcome
+from cltab2systemd.client import Client
+
+_WAIT = ("-w", "--wait")
+
+
+def main() -> None:
+    """Run `clinit` with the process's arguments, and exit."""
+    arguments = sys.argv[1:]
+    words = [argument for argument in arguments if argument not in _WAIT]
+    if 1 <= len(words) <= 2 and not any(not word or word.startswith("-") for word in words):
+        sys.exit(switch(Client(), words, wait=len(words) < len(arguments)))
+    from cltab2systemd.cli.options import command  # noqa: PLC0415
+
+    command()
+
+
+def switch(client: Client, words: list[str], *, wait: bool = False, timeout: float | None = None) -> int:
+    """Carry out `[GROUP] LEVEL`: print what comes of it, and return the exit code. No group means the host's name."""
+    *named, level = words
+    group = named[0] if named else os.uname().nodename
+    with outcome.Reported() as reported:
+        if wait:
+            state = client.wait(group, level, timeout)
+            outcome.say(f"{group} {level} {state}")
+            return outcome.FAILED if state == "FAILED" else outcome.FINE
+        outcome.say(client.tell(group, level))
+    return reported.code

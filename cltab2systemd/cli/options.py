@@ -1,0 +1,104 @@
+"""`clinit` with all its options: what they mean, what is printed, and the exit codes."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from cltab2systemd import __version__
+from cltab2systemd.cli import outcome
+from cltab2systemd.cli.clinit import switch
+from cltab2systemd.client import Client
+from cltab2systemd.locations import CLSTAT, SOCKET, TABLE, locate
+
+_EPILOG = """\b
+Exit codes:
+  0  fine
+  1  refused: no such group, or the table has errors
+  2  usage
+  3  no daemon
+  4  the group ended FAILED (with --wait)
+  5  timed out (with --wait)
+  6  a later request or a halt took over (with --wait)
+"""
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+    options_metavar="[OPTIONS]",
+)
+@click.argument("words", nargs=-1, metavar="[[GROUP] LEVEL]")
+@click.option("-d", "--daemon", is_flag=True, help="Run the daemon in the foreground.")
+@click.option("-k", "--halt", is_flag=True, help="Stop all groups gracefully, then the daemon.")
+@click.option("-v", "--status", "show_status", is_flag=True, help="Print status afterwards: GROUP LEVEL STATE lines.")
+@click.option("-w", "--wait", is_flag=True, help="Wait until the group has settled, and print how.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait at most so long.")
+@click.option("-c", "--cltab", metavar="FILE", help=f"The table.  [default: {TABLE}]")
+@click.option("-s", "--socket", metavar="PATH", help=f"The daemon's socket.  [default: {SOCKET}]")
+@click.option("--clstat", metavar="PATH", help=f"The status file.  [default: {CLSTAT}]")
+@click.version_option(__version__, prog_name="clinit")
+def command(
+    words: tuple[str, ...],
+    *,
+    daemon: bool,
+    halt: bool,
+    show_status: bool,
+    wait: bool,
+    timeout: float | None,
+    cltab: str | None,
+    socket: str | None,
+    clstat: str | None,
+) -> None:
+    """Move a group of programs in the table to a runlevel.
+
+    With a GROUP and a LEVEL, the daemon moves that group to that level, and touches no other. The GROUP can be left
+    out: it is this host's name then. With neither, the daemon reads the table again. A settings line in the table, such
+    as `:::socket:PATH`, beats the option of the same name.
+    """
+    _check_usage(words, daemon=daemon, halt=halt, wait=wait, timeout=timeout)
+    if daemon:
+        _run_daemon(cltab, socket, clstat)
+        return
+    instance = Client(cltab, socket, clstat)
+    code = outcome.FINE
+    if words:
+        code = switch(instance, list(words), wait=wait, timeout=timeout)
+    else:
+        with outcome.Reported() as reported:
+            if halt and wait:
+                instance.halt_and_wait(timeout)
+            elif halt:
+                instance.halt()
+            elif not show_status:
+                instance.reread()
+        code = reported.code
+    if show_status:
+        click.echo(os.fsencode(instance.status()), nl=False)
+    raise SystemExit(code)
+
+
+def _check_usage(words: tuple[str, ...], *, daemon: bool, halt: bool, wait: bool, timeout: float | None) -> None:
+    if len(words) > 2:
+        raise click.UsageError(f"a group and a level are two words, not {len(words)}")
+    if any(not word for word in words):
+        raise click.UsageError("a group or level cannot be empty")
+    if (daemon or halt) and words:
+        raise click.UsageError("-d and -k take no group or level")
+    if daemon and (halt or wait):
+        raise click.UsageError("-d goes with none of -k and -w")
+    if wait and not words and not halt:
+        raise click.UsageError("-w waits for a switch: name the group and the level")
+    if timeout is not None and not wait:
+        raise click.UsageError("--timeout goes with --wait")
+
+
+def _run_daemon(cltab: str | None, socket: str | None, clstat: str | None) -> None:
+    from cltab2systemd import daemon  # noqa: PLC0415 - jinja2 and pystemd, which no client needs
+
+    try:
+        daemon.run(locate(cltab, socket, clstat))
+    except daemon.DaemonError as error:
+        outcome.complain(f"clinit: {error}")
+        raise SystemExit(outcome.REFUSED) from None

@@ -1,0 +1,58 @@
+"""What `clinit` prints and exits with. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cltab2systemd import client
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+FINE = 0
+REFUSED = 1
+USAGE = 2
+NO_DAEMON = 3
+FAILED = 4
+TIMED_OUT = 5
+SUPERSEDED = 6
+
+_CODES = {
+    client.RefusedError: REFUSED,
+    client.NoDaemonError: NO_DAEMON,
+    client.TimedOutError: TIMED_OUT,
+    client.SupersededError: SUPERSEDED,
+}
+
+
+class Reported:
+    """A context in which a client's error is printed and becomes `code`, instead of a traceback."""
+
+    code = FINE
+
+    def __enter__(self) -> Reported:  # noqa: PYI034 - Self is in typing, which is heavy
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, client.ClientError):
+            return False
+        self.code = _CODES[type(error)]
+        for finding in getattr(error, "findings", ()):
+            complain(finding)
+        complain(f"clinit: {error}")
+        return True
+
+
+def say(text: str) -> None:
+    """Print a line; bytes of names that are not UTF-8 come out as they came in."""
+    sys.stdout.buffer.write(os.fsencode(text) + b"\n")
+
+
+def complain(text: str) -> None:
+    """Print a line to the standard error."""
+    sys.stderr.buffer.write(os.fsencode(text) + b"\n")
+    sys.stderr.buffer.flush()

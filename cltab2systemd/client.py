@@ -1,0 +1,166 @@
+"""Talking to the daemon: requests, their outcomes, and the status that anybody may read without it.
+
+Imports nothing heavy, for `clinit` pays for it at each request (bench/client_start.py).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cltab2systemd import clstat as clstats
+from cltab2systemd import transport, varlink
+from cltab2systemd.locations import locate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+class ClientError(Exception):
+    """What a request can come to; the text is fit for a person."""
+
+
+class RefusedError(ClientError):
+    """The daemon said no. `findings` are those about the table, each as a person reads it."""
+
+    def __init__(self, message: str, findings: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.findings = findings
+
+
+class NoDaemonError(ClientError):
+    """Nobody answers at the socket."""
+
+
+class TimedOutError(ClientError):
+    """The time was up before the end; what was requested goes on."""
+
+
+class SupersededError(ClientError):
+    """A later request or a halt took the group elsewhere."""
+
+
+class Client:
+    """A client of one instance.
+
+    Args:
+        cltab: the table, whose settings name the socket and clstat; None for /etc/cltab.
+        socket: the socket, unless the table names one; None for /run/clinit/clinit.s.
+        clstat: the clstat, unless the table names one; None for /run/clinit/clstat.
+
+    Every request raises NoDaemonError if nobody answers at the socket or within 30 s, and RefusedError if the daemon
+    says no.
+    """
+
+    def __init__(self, cltab: str | None = None, socket: str | None = None, clstat: str | None = None) -> None:
+        self.locations = locate(cltab, socket, clstat)
+
+    def tell(self, group: str, level: str) -> str:
+        """Move a group to a level. Returns the daemon's message as soon as the transition has started."""
+        return _message(next(self._replies(varlink.switch_call(group, level))))
+
+    def wait(self, group: str, level: str, timeout: float | None = None) -> str:
+        """Move a group to a level, and wait for its end.
+
+        Args:
+            group: the group.
+            level: the level.
+            timeout: seconds for the whole of it; None for ever.
+
+        Returns:
+            The state that the level settled in: DONE, PASSED or FAILED.
+
+        Raises:
+            TimedOutError: the time was up; the switch goes on.
+            SupersededError: another request or a halt took the group elsewhere.
+        """
+        call = varlink.call("Switch", {"group": group, "level": level}, more=True)
+        *_, reply = self._replies(call, wait=True, timeout=timeout)
+        return str(reply["status"]["state"])
+
+    def reread(self) -> None:
+        """Have the daemon read its table again."""
+        next(self._replies(varlink.call("Reread", {})))
+
+    def halt(self) -> str:
+        """Stop all groups, then the daemon. Returns its message at once."""
+        return _message(next(self._replies(varlink.call("Halt", {}))))
+
+    def halt_and_wait(self, timeout: float | None = None) -> str:
+        """Stop all groups, then the daemon; returns when all are stopped. TimedOutError as for `wait`."""
+        *_, reply = self._replies(varlink.call("Halt", {}, more=True), wait=True, timeout=timeout)
+        return _message(reply)
+
+    def status(self, group: str | None = None, level: str | None = None) -> str:
+        """What clstat says, by the rules of `cltab2systemd.clstat.select`; needs no daemon."""
+        return status(group, level, self.locations.clstat)
+
+    def _replies(self, call: bytes, *, wait: bool = False, timeout: float | None = None) -> Iterator[dict[str, Any]]:
+        """The parameters of each reply to a call. The first has to come in 30 s, the others within the timeout."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        path = self.locations.socket
+        try:
+            connection = transport.Connection(path, _remaining(deadline, transport.ANSWER_TIMEOUT))
+        except TimeoutError:
+            raise _timed_out(path, waiting=wait and timeout is not None) from None
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise NoDaemonError(f"no daemon at {path}: {reason}; start it with 'clinit -d'") from error
+        try:
+            connection.send(call)
+            while True:
+                message = varlink.decode_reply(connection.receive())
+                yield answer(message)
+                if message.get("continues") is not True:
+                    return
+                connection.set_timeout(_remaining(deadline, None))
+        except TimeoutError:
+            raise _timed_out(path, waiting=wait and timeout is not None) from None
+        except (OSError, varlink.ProtocolError) as error:
+            raise NoDaemonError(f"the daemon at {path} went away: {error}; see 'journalctl -u clinit'") from error
+        finally:
+            connection.close()
+
+
+def answer(message: dict[str, object]) -> dict[str, Any]:
+    """The parameters of a reply; an error reply is raised as what it means."""
+    parameters = message.get("parameters")
+    if not isinstance(parameters, dict):
+        parameters = {}
+    error = message.get("error")
+    if error is None:
+        return parameters
+    if error == f"{varlink.INTERFACE}.Superseded":
+        raise SupersededError(_message(parameters))
+    findings = tuple(str(finding["text"]) for finding in parameters.get("findings", ()))
+    raise RefusedError(_message(parameters) or f"{error} {parameters}", findings)
+
+
+def status(group: str | None = None, level: str | None = None, clstat: str | None = None) -> str:
+    """What a clstat says, by the rules of `cltab2systemd.clstat.select`; an empty string if there is no such file."""
+    try:
+        with open(clstat or locate().clstat, "rb") as file:  # noqa: PTH123
+            text = os.fsdecode(file.read())
+    except OSError:
+        return ""
+    return clstats.select(clstats.parse(text), group, level)
+
+
+def _message(parameters: dict[str, Any]) -> str:
+    return str(parameters.get("message", ""))
+
+
+def _remaining(deadline: float | None, otherwise: float | None) -> float | None:
+    if deadline is None:
+        return otherwise
+    # A timeout of 0 would make the socket non-blocking.
+    left = max(deadline - time.monotonic(), 0.001)
+    return left if otherwise is None else min(left, otherwise)
+
+
+def _timed_out(path: str, *, waiting: bool) -> ClientError:
+    if waiting:
+        return TimedOutError("timed out; what was requested goes on (see 'clinit -v')")
+    return NoDaemonError(f"the daemon at {path} gives no answer; see 'journalctl -u clinit'")

@@ -1,0 +1,152 @@
+"""`clinit -d`: one instance's control daemon, put together and run in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cltab2systemd import clstat, store
+from cltab2systemd.bus import Bus
+from cltab2systemd.controller import Controller, SupersededError, SwitchRefusedError
+from cltab2systemd.groupstate import GroupStatus, State
+from cltab2systemd.server import Server, SocketInUseError, listen
+from cltab2systemd.service import Service, Watchers
+from cltab2systemd.tablesource import TableSource
+
+if TYPE_CHECKING:
+    from cltab2systemd.locations import Locations
+
+log = logging.getLogger("clinit")
+
+# Seconds. A reader of clstat takes one older than this for a dead node's.
+HEARTBEAT = 30.0
+
+
+class DaemonError(Exception):
+    """The daemon cannot start; the text says why and what to do."""
+
+
+def run(locations: Locations) -> None:
+    """Run the daemon until SIGTERM, SIGINT or a halt; DaemonError if it cannot start."""
+    _set_up_logging()
+    if os.geteuid() != 0:
+        raise DaemonError("only root can run the daemon: it installs units and talks to the system's systemd")
+    if not Path("/run/systemd/system").is_dir():
+        raise DaemonError("systemd is not the init of this machine (there is no /run/systemd/system)")
+    try:
+        asyncio.run(_Daemon(locations).run())
+    except (store.AlreadyRunningError, SocketInUseError) as error:
+        raise DaemonError(str(error)) from error
+    except OSError as error:
+        raise DaemonError(f"{error.filename or 'cannot start'}: {error.strerror}") from error
+
+
+class _Daemon:
+    def __init__(self, locations: Locations) -> None:
+        self._locations = locations
+        self._clstat = Path(locations.clstat)
+        self._statuses: tuple[GroupStatus, ...] = ()
+        self._halting: asyncio.Task[None] | None = None
+        self._stopped = asyncio.Event()
+        self._watchers = Watchers()
+        self._controller: Controller
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopped.set)
+        names = store.instance_names(self._locations)
+        files = store.Store(names)
+        files.open()
+        listener = listen(self._locations.socket)
+        controller = Controller(names, TableSource(self._locations.table, names), files, self._status_changed)
+        self._controller = controller
+        bus = Bus(controller.unit_changed, controller.reconnected)
+        await controller.begin(bus, self._shown_before())
+        server = Server(Service(controller, self._watchers, self._halt))
+        await server.start(listener)
+        log.info("table %s, socket %s, clstat %s", *self._paths())
+        heartbeat = loop.create_task(self._beat())
+        await self._stopped.wait()
+        heartbeat.cancel()
+        await server.close()
+        bus.close()
+        self._remove_files()
+
+    def _remove_files(self) -> None:
+        Path(self._locations.socket).unlink(missing_ok=True)
+        if self._halting is not None:
+            # Only a halt removes clstat: without it an HA manager would start the groups elsewhere.
+            self._clstat.unlink(missing_ok=True)
+
+    def _paths(self) -> tuple[str, str, str]:
+        return self._locations.table, self._locations.socket, self._locations.clstat
+
+    def _halt(self) -> asyncio.Future[None]:
+        if self._halting is None:
+            log.info("halting all groups")
+            self._halting = asyncio.get_running_loop().create_task(self._halt_all())
+        return self._halting
+
+    async def _halt_all(self) -> None:
+        requests = await self._controller.halt()
+        for request in requests:
+            with suppress(SupersededError, SwitchRefusedError):
+                await asyncio.shield(request.outcome)
+        log.info("all groups are halted")
+        self._stopped.set()
+
+    def _status_changed(self, statuses: tuple[GroupStatus, ...]) -> None:
+        self._statuses = statuses
+        self._write_clstat()
+        self._watchers.notify()
+
+    def _write_clstat(self) -> None:
+        text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
+        try:
+            self._clstat.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            store.write_whole(self._clstat, os.fsencode(text))
+        except OSError as error:
+            log.error("cannot write clstat: %s; trying again in %d s", error, HEARTBEAT)  # noqa: TRY400
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT + random.uniform(0, 10))  # noqa: S311 - spreads the nodes of a cluster
+            self._write_clstat()
+
+    def _shown_before(self) -> list[GroupStatus]:
+        """What the clstat of an earlier daemon says; a halted or strange one says nothing."""
+        try:
+            lines = clstat.parse(os.fsdecode(self._clstat.read_bytes()))
+        except OSError:
+            return []
+        return [GroupStatus(group, level, State(state)) for group, level, state in lines if state in tuple(State)]
+
+
+def _set_up_logging() -> None:
+    """Log to the standard error, from the level that SYSTEMD_LOG_LEVEL names."""
+    level = {"debug": logging.DEBUG, "notice": logging.INFO, "info": logging.INFO, "warning": logging.WARNING,
+             "err": logging.ERROR}.get(os.environ.get("SYSTEMD_LOG_LEVEL", "info").lower(), logging.INFO)  # fmt: skip
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter("%(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+class _Formatter(logging.Formatter):
+    """sd-daemon(3) level prefixes when the journal reads, the program's name when a person does."""
+
+    _PREFIXES = ((logging.ERROR, "<3>"), (logging.WARNING, "<4>"), (logging.INFO, "<6>"))
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = "clinit: "
+        if "JOURNAL_STREAM" in os.environ:
+            prefix = next((text for level, text in self._PREFIXES if record.levelno >= level), "<7>")
+        return "\n".join(prefix + line for line in super().format(record).split("\n"))

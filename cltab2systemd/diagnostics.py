@@ -1,0 +1,92 @@
+"""Findings about a table, as data: what, where, and what to do. Printing is `render`, deciding is the caller's."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A caret line under a line of a megabyte helps nobody: the source line is shown cut around the finding.
+SHOWN_WIDTH = 160
+
+
+class Severity(enum.StrEnum):
+    """How bad a finding is: an error keeps the table from taking effect, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A range of characters in one line of a file; line and column count from 1, width in characters."""
+
+    path: str
+    line: int
+    column: int = 1
+    width: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding: a stable code, its severity, the place, the message, the line it is about, and perhaps a hint."""
+
+    code: str
+    severity: Severity
+    place: Place
+    message: str
+    source: str = ""
+    hint: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The finding in one line, `path:line:column: severity: message`."""
+        place = self.place
+        return f"{place.path}:{place.line}:{place.column}: {self.severity}: {self.message}"
+
+
+def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    """Whether any of the findings keeps a table from taking effect."""
+    return any(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """The findings in the order of their places, as a reader goes through the file."""
+    return tuple(sorted(diagnostics, key=lambda d: (d.place.path, d.place.line, d.place.column, d.code)))
+
+
+def printable(text: str) -> str:
+    r"""Text that a terminal and a UTF-8 stream can take: undecodable bytes and control characters become `\xNN`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable()
+        else f"\\x{ord(character) & 0xFF:02x}"
+        if ord(character) < 0xA0 or 0xDC80 <= ord(character) <= 0xDCFF
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """The finding as a person reads it: summary, the source line, a caret under the place, the hint.
+
+    Returns lines joined by newlines, without a trailing one. The source line is shown with its control characters
+    and undecodable bytes escaped, and cut to `SHOWN_WIDTH` characters around the place.
+    """
+    lines = [printable(diagnostic.summary)]
+    if diagnostic.source:
+        start = max(0, diagnostic.place.column - 1)
+        cut = max(0, start - SHOWN_WIDTH // 2)
+        shown = diagnostic.source[cut : cut + SHOWN_WIDTH]
+        before = printable(shown[: start - cut])
+        marked = printable(shown[start - cut : start - cut + max(1, diagnostic.place.width)])
+        after = printable(shown[start - cut + max(1, diagnostic.place.width) :])
+        lines += [f"  {before}{marked}{after}", "  " + " " * len(before) + "^" + "~" * (len(marked) - 1)]
+    if diagnostic.hint:
+        lines.append(f"  hint: {diagnostic.hint}")
+    return "\n".join(lines)

@@ -1,0 +1,67 @@
+"""Where an instance has its files: table, socket, clstat.
+
+What the table says beats the command line, which beats the default. Imports nothing heavy: a plain `clinit` request
+goes through here.
+"""
+
+from __future__ import annotations
+
+import os
+
+TABLE = "/etc/cltab"
+SOCKET = "/run/clinit/clinit.s"
+CLSTAT = "/run/clinit/clstat"
+
+
+class Locations:
+    """The files of one instance, as absolute paths."""
+
+    __slots__ = ("clstat", "socket", "table")
+
+    def __init__(self, table: str, socket: str, clstat: str) -> None:
+        self.table = table
+        self.socket = socket
+        self.clstat = clstat
+
+    @property
+    def is_system_instance(self) -> bool:
+        """Whether this is the instance at the default socket, whose units have the plain names."""
+        return self.socket == SOCKET
+
+
+def locate(table: str | None = None, socket: str | None = None, clstat: str | None = None) -> Locations:
+    """The files of the instance that a table and options name.
+
+    Args:
+        table: the table's path, or None for the default; an unreadable table has no settings.
+        socket: the socket that the command line names, if it does.
+        clstat: the clstat that the command line names, if it does.
+
+    Relative paths start at the working directory, and `/var/run` is `/run`.
+    """
+    path = absolute(table or TABLE)
+    settings = _settings(path)
+    return Locations(
+        path,
+        absolute(settings.get("socket") or socket or SOCKET),
+        absolute(settings.get("clstat") or clstat or CLSTAT),
+    )
+
+
+def absolute(path: str) -> str:
+    """A path made absolute from the working directory, with `/run` for `/var/run`."""
+    path = os.path.normpath(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118 - pathlib is slow to import
+    return path[len("/var") :] if path.startswith("/var/run/") else path
+
+
+def _settings(path: str) -> dict[str, str]:
+    """The `:::name:value` lines of a table, without parsing the rest of it."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            data = file.read()
+    except OSError:
+        return {}
+    if b":::" not in data:
+        return {}
+    lines = (os.fsdecode(line[3:]).rstrip("\r") for line in data.split(b"\n") if line.startswith(b":::"))
+    return {name: value for name, colon, value in (line.partition(":") for line in lines) if colon and name}

@@ -1,0 +1,122 @@
+r"""Unit names: the interface that drop-ins, slices and people's commands hang on. Pure.
+
+A name is PREFIX-GROUP@INSTANCE.TYPE. Gates and barriers have prefixes of their own, so that a drop-in for all entries
+(`clinit-.service.d/`) never reaches them. Names are escaped as systemd-escape(1) does, but for `/`, which becomes
+`\x2f`: as `-` it would collide with the separator, and a slice would nest in another group's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LONGEST_UNIT_NAME = 255
+
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.")
+_ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
+_BUS_ESCAPED = re.compile(r"_([0-9a-f]{2})")
+
+
+def escape(text: str) -> str:
+    """A group, tag or level as it stands in a unit name; bytes that are not UTF-8 (surrogateescape) survive."""
+    if text and _PLAIN.issuperset(text) and text[0] != ".":
+        return text
+    data = text.encode("utf-8", "surrogateescape")
+    return "".join(
+        chr(byte) if chr(byte) in _PLAIN and not (index == 0 and byte == ord(".")) else f"\\x{byte:02x}"
+        for index, byte in enumerate(data)
+    )
+
+
+def unescape(text: str) -> str:
+    """The group, tag or level that `escape` made the text of."""
+    if "\\" not in text:
+        return text
+    data = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), text.encode("ascii", "surrogateescape"))
+    return data.decode("utf-8", "surrogateescape")
+
+
+def unit_of_bus_path(path: str) -> str:
+    """The unit that a D-Bus object path of systemd's names; the last element escapes bytes as `_xx`."""
+    return _BUS_ESCAPED.sub(lambda match: chr(int(match[1], 16)), path.rpartition("/")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The unit names of one instance. `suffix` is empty for the system instance, else made by `instance_suffix`."""
+
+    suffix: str = ""
+
+    @property
+    def entry_prefix(self) -> str:
+        """What the names of entries, level targets, markers and slices start with."""
+        return f"clinit{self.suffix}-"
+
+    def entry(self, group: str, tag: str) -> str:
+        """The service of an entry."""
+        return f"clinit{self.suffix}-{escape(group)}@{escape(tag)}.service"
+
+    def level(self, group: str, level: str) -> str:
+        """The target of a level."""
+        return f"clinit{self.suffix}-{escape(group)}@{escape(level)}.target"
+
+    def level_template(self, group: str) -> str:
+        """The template of the targets of levels that no entry names."""
+        return f"clinit{self.suffix}-{escape(group)}@.target"
+
+    def unnamed(self, group: str) -> str:
+        """The marker target: active at a level that no entry names."""
+        return f"clinit{self.suffix}-{escape(group)}-unnamed.target"
+
+    def slice(self, group: str) -> str:
+        """The slice of a group."""
+        return f"clinit{self.suffix}-{escape(group)}.slice"
+
+    def first_gate(self, group: str) -> str:
+        """The gate before the first entry."""
+        return f"clinitgate{self.suffix}-{escape(group)}.service"
+
+    def gate(self, group: str, tag: str) -> str:
+        """The gate behind an entry."""
+        return f"clinitgate{self.suffix}-{escape(group)}@{escape(tag)}.service"
+
+    def barrier(self, group: str, level: str) -> str:
+        """The barrier of a level."""
+        return f"clinitbarrier{self.suffix}-{escape(group)}@{escape(level)}.service"
+
+    def barrier_template(self, group: str) -> str:
+        """The template of the barriers of levels that no entry names."""
+        return f"clinitbarrier{self.suffix}-{escape(group)}@.service"
+
+    def patterns(self, group: str) -> tuple[str, ...]:
+        """Globs (fnmatch(3), where a backslash escapes) for all loaded units that tell the state of a group."""
+        escaped = escape(group).replace("\\", "\\\\")
+        return (
+            f"clinit{self.suffix}-{escaped}@*",
+            f"clinitbarrier{self.suffix}-{escaped}@*.service",
+        )
+
+    def all_patterns(self, group: str) -> tuple[str, ...]:
+        """Globs for all loaded units of a group that a job can be queued for."""
+        escaped = escape(group).replace("\\", "\\\\")
+        return (
+            *self.patterns(group),
+            f"clinit{self.suffix}-{escaped}-unnamed.target",
+            f"clinitgate{self.suffix}-{escaped}.service",
+            f"clinitgate{self.suffix}-{escaped}@*.service",
+        )
+
+    def group_of(self, unit: str) -> str | None:
+        """The group that a unit of this instance belongs to; None for any other unit."""
+        prefix, dash, rest = unit.partition("-")
+        if not dash or prefix not in {f"{kind}{self.suffix}" for kind in ("clinit", "clinitgate", "clinitbarrier")}:
+            return None
+        stem = rest.rpartition(".")[0]
+        return unescape(stem.partition("@")[0].removesuffix("-unnamed")) if stem else None
+
+    def level_of(self, unit: str, group: str) -> str | None:
+        """The level that a level target of the group stands for; None for any other unit."""
+        prefix = f"clinit{self.suffix}-{escape(group)}@"
+        if not unit.startswith(prefix) or not unit.endswith(".target"):
+            return None
+        return unescape(unit[len(prefix) : -len(".target")]) or None

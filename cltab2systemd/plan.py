@@ -1,0 +1,187 @@
+"""The plan: which units stand for a table, with what in them. Pure; the scheme is explained in docs/architecture.md.
+
+One group at one level is one target. Starting it is one transaction that stops what the level does not have, all at
+once, waits, then starts in file order what the level has and is not there yet. Entries in both levels stay untouched.
+
+Gates and barriers are services whose condition is always false: they never run, but a start job for one is always
+real, so they order every transaction, whatever is active already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd import unitfile
+from cltab2systemd.diagnostics import Diagnostic, Place, Severity, in_order
+from cltab2systemd.names import LONGEST_UNIT_NAME, Names, escape
+from cltab2systemd.table import FIELDS, Entry, Mode, Table, level_names, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What every unit has. All text is ready for a unit file."""
+
+    name: str
+    description: str
+    group_slice: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryUnit(Unit):
+    """The service of an entry: starts after the gate before it."""
+
+    line: str
+    mode: Mode
+    command_line: str
+    syslog_identifier: str
+    after_gate: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateUnit(Unit):
+    """An ordering point behind an entry; the first gate, before all entries, has no entry and no gate before it."""
+
+    entry: str = ""
+    gate_before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BarrierUnit(Unit):
+    """What has to be gone before the first gate opens, for one level."""
+
+    first_gate: str
+    stops: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LevelUnit(Unit):
+    """The target of a level that entries name, or the template for all levels that none names."""
+
+    last_gate: str
+    barrier: str
+    starts: tuple[str, ...]
+    other_levels: tuple[str, ...]
+    marker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerUnit(Unit):
+    """The target that is active at any level that no entry names."""
+
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SliceUnit(Unit):
+    """The slice that holds a group's processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """All units of one group, in the order in which they are written."""
+
+    group: str
+    entries: tuple[Entry, ...]
+    units: tuple[Unit, ...]
+
+
+def plan_group(names: Names, group: str, entries: tuple[Entry, ...]) -> GroupPlan:
+    """The units of one group.
+
+    Args:
+        names: the unit names of the instance.
+        group: the group's name.
+        entries: its entries in file order, as parsed; all of this group.
+    """
+    return GroupPlan(group, entries, tuple(_units(names, group, entries)))
+
+
+def _units(names: Names, group: str, entries: tuple[Entry, ...]) -> Iterator[Unit]:
+    group_slice = names.slice(group)
+    first_gate = gate = names.first_gate(group)
+    levels = level_names(entries)
+    shown = unitfile.text(group)
+
+    yield SliceUnit(group_slice, f"cltab {shown}", group_slice)
+    yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
+    for entry in entries:
+        name = names.entry(group, entry.tag)
+        yield EntryUnit(
+            name,
+            "cltab " + unitfile.text(f"{group}:{entry.tag}:{entry.levels.text}:{entry.mode}"),
+            group_slice,
+            line=unitfile.comment(entry.line),
+            mode=entry.mode,
+            command_line=unitfile.command_line(unitfile.command_words(entry.command)),
+            syslog_identifier=unitfile.text(entry.tag),
+            after_gate=gate,
+        )
+        if entry.runnable:
+            gate_before, gate = gate, names.gate(group, entry.tag)
+            label = f"cltab {shown}: gate behind {unitfile.text(entry.tag)}"
+            yield GateUnit(gate, label, group_slice, name, gate_before)
+
+    marker = names.unnamed(group)
+    targets = {level: names.level(group, level) for level in levels}
+    for level in levels:
+        inside = tuple(names.entry(group, e.tag) for e in entries if e.runnable and level in e.levels)
+        outside = tuple(names.entry(group, e.tag) for e in entries if not (e.runnable and level in e.levels))
+        label = f"cltab {shown} level {unitfile.text(level)}"
+        barrier = names.barrier(group, level)
+        yield BarrierUnit(barrier, f"{label}: barrier", group_slice, first_gate, outside)
+        others = (marker, *(target for other, target in targets.items() if other != level))
+        yield LevelUnit(targets[level], label, group_slice, gate, barrier, inside, others)
+
+    every_entry = tuple(names.entry(group, entry.tag) for entry in entries)
+    every_target = tuple(targets.values())
+    label = f"cltab {shown} level %I"
+    yield BarrierUnit(names.barrier_template(group), f"{label}: barrier", group_slice, first_gate, every_entry)
+    barrier = names.barrier_template(group).replace("@.", "@%i.")
+    yield LevelUnit(names.level_template(group), label, group_slice, gate, barrier, (), every_target, marker)
+    yield MarkerUnit(marker, f"cltab {shown} at a level that no entry names", group_slice, every_target)
+
+
+def check(names: Names, table: Table) -> tuple[Diagnostic, ...]:
+    """Findings about what a table's units could not hold: names and command lines that are too long for systemd."""
+    return tuple(_findings(names, table))
+
+
+def _findings(names: Names, table: Table) -> Iterator[Diagnostic]:
+    longest_fixed = len(names.barrier("", ""))
+    for entry in table.entries:
+        group = escape(entry.group)
+        for field, values in (("tag", (entry.tag,)), ("levels", entry.levels.names)):
+            length = longest_fixed + len(group) + max(len(escape(value)) for value in values)
+            if length > LONGEST_UNIT_NAME:
+                yield _finding(
+                    entry, f"long-{field}", FIELDS.index(field),
+                    f"group and {field} make a unit name of {length} bytes; systemd takes at most {LONGEST_UNIT_NAME}",
+                    "other characters than letters, digits, ':', '_' and '.' count four bytes each; use shorter names",
+                )  # fmt: skip
+        line = unitfile.command_line(unitfile.command_words(entry.command))
+        if len(line.encode("utf-8", "surrogateescape")) > unitfile.LONGEST_VALUE:
+            yield _finding(
+                entry, "long-command", FIELDS.index("command"), "command is too long for one line of a unit file",
+                "put the command into a script",
+            )  # fmt: skip
+
+
+def _finding(entry: Entry, code: str, field: int, message: str, hint: str) -> Diagnostic:
+    """An error about a field of an entry, by the field's number."""
+    values = entry.line.split(":", len(FIELDS) - 1)
+    column = entry.place.column + sum(len(value) + 1 for value in values[:field])
+    place = Place(entry.place.path, entry.place.line, column, max(1, len(values[field])))
+    return Diagnostic(code, Severity.ERROR, place, message, entry.line, hint)
+
+
+def load(data: bytes, path: str, names: Names | None = None) -> tuple[Table, tuple[Diagnostic, ...]]:
+    """Parse a table and check that its units can be made: everything there is to find in one go.
+
+    Returns the table and all findings in file order; if none is an error, every group of the table can be planned.
+    """
+    table, diagnostics = parse(data, path)
+    return table, in_order((*diagnostics, *check(names or Names(), table)))

@@ -1,0 +1,146 @@
+"""The control socket: connections and framing. One task per client; none waits for another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import stat
+import struct
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cltab2systemd import varlink
+from cltab2systemd.service import Call, CallError
+
+if TYPE_CHECKING:
+    from cltab2systemd.service import Service
+
+log = logging.getLogger(__name__)
+
+LARGEST_REQUEST = 1024 * 1024
+# Seconds that a client may take to send a request, from when it connected or had its last reply; and to take a reply.
+REQUEST_TIMEOUT = 30.0
+BACKLOG = 1024
+
+
+class SocketInUseError(Exception):
+    """The socket's path is taken; the text says by whom."""
+
+
+def listen(path: str) -> socket.socket:
+    """A listening socket at a path; a stale one is replaced, a live one is SocketInUseError. OSError otherwise."""
+    Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        _remove_stale(path)
+        listener.bind(path)
+        Path(path).chmod(0o660)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise SocketInUseError(f"{path} is there already, and is not a socket; move it away or name another socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(5.0)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            with suppress(FileNotFoundError):
+                Path(path).unlink()
+            return
+        except FileNotFoundError:
+            return
+        pid, _, _ = peer_credentials(probe)
+        raise SocketInUseError(f"a daemon with pid {pid} already answers at {path}")
+
+
+def peer_credentials(connection: socket.socket) -> tuple[int, int, int]:
+    """Pid, uid and gid of the process at the other end."""
+    size = struct.calcsize("3i")
+    pid, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return pid, uid, gid
+
+
+class Server:
+    """Serves one listening socket with what a service offers."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._server: asyncio.Server | None = None
+        self._clients: set[asyncio.Task[None]] = set()
+
+    async def start(self, listener: socket.socket) -> None:
+        """Begin to serve."""
+        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=LARGEST_REQUEST)
+
+    async def close(self, grace: float = 1.0) -> None:
+        """Serve no new client, and give the present ones so many seconds to take their last replies."""
+        if self._server is not None:
+            self._server.close()
+        if self._clients:
+            await asyncio.wait(self._clients, timeout=grace)
+        for client in self._clients:
+            client.cancel()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._clients.add(task)
+        try:
+            peer, _, _ = peer_credentials(writer.get_extra_info("socket"))
+            while await self._serve_call(reader, writer, peer):
+                pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            log.debug("client: %r", error)
+        except varlink.ProtocolError as error:
+            log.info("client: %s", error)
+        except Exception:
+            log.exception("serving a client")
+        finally:
+            self._clients.discard(task)
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def _serve_call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: int) -> bool:
+        """Serve one call; False when the client has closed."""
+        async with asyncio.timeout(REQUEST_TIMEOUT):
+            try:
+                message = (await reader.readuntil(b"\0"))[:-1]
+            except asyncio.IncompleteReadError as error:
+                if error.partial:
+                    raise
+                return False
+        request = varlink.decode(message)
+        method, parameters = request.get("method"), request.get("parameters") or {}
+        if not isinstance(method, str) or not isinstance(parameters, dict):
+            raise varlink.ProtocolError("a call has a method and an object of parameters")
+        oneway = request.get("oneway") is True
+        try:
+            async for reply in self._service.answer(Call(method, parameters, request.get("more") is True, peer)):
+                answer: dict[str, object] = {"parameters": reply.parameters}
+                if reply.continues:
+                    answer["continues"] = True
+                if not oneway:
+                    await _send(writer, answer)
+        except CallError as error:
+            if not oneway:
+                await _send(writer, {"error": error.name, "parameters": error.parameters})
+        return True
+
+
+async def _send(writer: asyncio.StreamWriter, message: dict[str, object]) -> None:
+    writer.write(varlink.encode(message))
+    async with asyncio.timeout(REQUEST_TIMEOUT):
+        await writer.drain()

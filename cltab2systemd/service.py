@@ -1,0 +1,192 @@
+"""What the daemon offers on its socket: the methods of `org.clinit.Manager`, whatever framing they came in."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cltab2systemd import __version__, varlink
+from cltab2systemd.bus import BusRefusedError, BusUnavailableError
+from cltab2systemd.controller import Controller, NoSuchGroupError, SupersededError, SwitchRefusedError
+from cltab2systemd.diagnostics import Diagnostic, render
+from cltab2systemd.groupstate import HALT_LEVEL, GroupStatus
+from cltab2systemd.tablesource import TableRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+class CallError(Exception):
+    """An error reply of varlink: the error's full name and its parameters."""
+
+    def __init__(self, name: str, **parameters: object) -> None:
+        super().__init__(name)
+        self.name = name
+        self.parameters = parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: the method's full name, its parameters, whether several replies are welcome, the caller's pid."""
+
+    method: str
+    parameters: dict[str, object]
+    more: bool
+    peer: int
+
+    def string(self, name: str) -> str:
+        """A parameter that has to be there; CallError if it is not a non-empty string."""
+        value = self.parameters.get(name)
+        if not isinstance(value, str) or not value:
+            raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter=name)
+        return value
+
+    def optional_string(self, name: str) -> str | None:
+        """A parameter that may be left out."""
+        return None if self.parameters.get(name) is None else self.string(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply, and whether another follows."""
+
+    parameters: dict[str, object]
+    continues: bool = False
+
+
+class Watchers:
+    """Wakes everybody who follows the status."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def notify(self) -> None:
+        """Something changed."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Return at the next change."""
+        await self._changed.wait()
+
+
+class Service:
+    """The methods.
+
+    Args:
+        controller: does what is asked.
+        watchers: notified at every change of status.
+        halt: begins to stop all groups and then the daemon; the future is done when the groups are stopped.
+    """
+
+    def __init__(self, controller: Controller, watchers: Watchers, halt: Callable[[], asyncio.Future[None]]) -> None:
+        self._controller = controller
+        self._watchers = watchers
+        self._begin_halt = halt
+        self._methods = {
+            f"{varlink.INTERFACE}.Switch": self._switch,
+            f"{varlink.INTERFACE}.Reread": self._reread,
+            f"{varlink.INTERFACE}.Halt": self._halt,
+            f"{varlink.INTERFACE}.Status": self._status,
+            f"{varlink.SERVICE}.GetInfo": self._get_info,
+            f"{varlink.SERVICE}.GetInterfaceDescription": self._get_interface_description,
+        }
+
+    async def answer(self, call: Call) -> AsyncIterator[Reply]:
+        """The replies to a call; every refusal is a CallError."""
+        if call.method not in self._methods:
+            raise CallError(f"{varlink.SERVICE}.MethodNotFound", method=call.method)
+        try:
+            async for reply in self._methods[call.method](call):
+                yield reply
+        except NoSuchGroupError as error:
+            raise CallError(f"{varlink.INTERFACE}.NoSuchGroup", message=str(error), group=error.group) from error
+        except TableRefusedError as error:
+            findings = [_finding_object(finding) for finding in error.findings]
+            raise CallError(f"{varlink.INTERFACE}.TableRefused", message=str(error), findings=findings) from error
+        except SupersededError as error:
+            raise CallError(f"{varlink.INTERFACE}.Superseded", message=str(error)) from error
+        except (SwitchRefusedError, BusUnavailableError, BusRefusedError) as error:
+            raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=str(error)) from error
+
+    async def _switch(self, call: Call) -> AsyncIterator[Reply]:
+        group, level = call.string("group"), call.string("level")
+        if level == HALT_LEVEL:
+            async for reply in self._halt(call):
+                yield reply
+            return
+        if call.more and self._waits_for_itself(group, call.peer):
+            raise SwitchRefusedError(f"an entry of {group} cannot wait for {group}: it would wait for itself")
+        request = await self._controller.switch(group, level)
+        yield Reply({"message": varlink.STARTED}, call.more)
+        if call.more:
+            status = await asyncio.shield(request.outcome)
+            yield Reply({"message": varlink.STARTED, "status": _status_object(status)})
+
+    def _waits_for_itself(self, group: str, pid: int) -> bool:
+        try:
+            membership = Path(f"/proc/{pid}/cgroup").read_text(errors="surrogateescape")
+        except OSError:
+            return False
+        return f"/{self._controller.names.slice(group)}/" in membership
+
+    async def _reread(self, _call: Call) -> AsyncIterator[Reply]:
+        await self._controller.reread()
+        yield Reply({})
+
+    async def _halt(self, call: Call) -> AsyncIterator[Reply]:
+        halted = self._begin_halt()
+        yield Reply({"message": "all groups halting"}, call.more)
+        if call.more:
+            await asyncio.shield(halted)
+            yield Reply({"message": "all groups halted"})
+
+    async def _status(self, call: Call) -> AsyncIterator[Reply]:
+        group, level = call.optional_string("group"), call.optional_string("level")
+        shown: list[dict[str, str]] | None = None
+        while True:
+            statuses = [
+                _status_object(status)
+                for status in self._controller.statuses
+                if group in {None, status.group} and level in {None, status.level}
+            ]
+            if statuses != shown:
+                shown = statuses
+                yield Reply({"groups": statuses}, call.more)
+            if not call.more:
+                return
+            await self._watchers.wait()
+
+    async def _get_info(self, _call: Call) -> AsyncIterator[Reply]:
+        yield Reply({
+            "vendor": "cltab2systemd",
+            "product": "clinit",
+            "version": __version__,
+            "url": "",
+            "interfaces": [varlink.SERVICE, varlink.INTERFACE],
+        })  # fmt: skip
+
+    async def _get_interface_description(self, call: Call) -> AsyncIterator[Reply]:
+        name = call.string("interface")
+        descriptions = {varlink.INTERFACE: varlink.DESCRIPTION, varlink.SERVICE: varlink.SERVICE_DESCRIPTION}
+        if name not in descriptions:
+            raise CallError(f"{varlink.SERVICE}.InterfaceNotFound", interface=name)
+        yield Reply({"description": descriptions[name]})
+
+
+def _status_object(status: GroupStatus) -> dict[str, str]:
+    return {"group": status.group, "level": status.level, "state": str(status.state)}
+
+
+def _finding_object(finding: Diagnostic) -> dict[str, object]:
+    return {
+        "code": finding.code,
+        "severity": str(finding.severity),
+        "path": finding.place.path,
+        "line": finding.place.line,
+        "column": finding.place.column,
+        "message": finding.message,
+        "text": render(finding),
+    }

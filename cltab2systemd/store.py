@@ -1,0 +1,212 @@
+"""Files: the table as it is read, unit files and the applied lines as they are written, clstat.
+
+Everything is written whole: to a temporary name in the same directory, then renamed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cltab2systemd.names import Names, escape, unescape
+from cltab2systemd.table import Entry, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cltab2systemd.locations import Locations
+LARGEST_TABLE = 64 * 1024 * 1024
+UNIT_DIRECTORY = Path("/run/systemd/system")
+STATE_DIRECTORY = Path("/run/cltab2systemd")
+
+
+class TableUnreadableError(Exception):
+    """The table could not be read as a whole; the text is fit for a person."""
+
+
+class AlreadyRunningError(Exception):
+    """Another daemon has this instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What tells one version of a file from the next."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int  # ns
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileIdentity:
+        """The identity of the file that a stat result describes."""
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def identify(path: str) -> FileIdentity | None:
+    """The identity of the file at a path; None if there is none."""
+    try:
+        return FileIdentity.of(os.stat(path))  # noqa: PTH116
+    except OSError:
+        return None
+
+
+def read_table(path: str) -> tuple[bytes, FileIdentity]:
+    """The content of a table, and which version of the file it is of.
+
+    A file that changes while it is read is read once more; if it changes again, TableUnreadableError says so, as it
+    does of a missing file (in the ancestor's words), one that cannot be read, is not a regular file, or is too large.
+    """
+    try:
+        for _ in range(2):
+            data, before, after = _read_once(path)
+            if before == after == identify(path):
+                return data, before
+    except FileNotFoundError:
+        raise TableUnreadableError(f"file not found: {path}") from None
+    except OSError as error:
+        raise TableUnreadableError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
+    raise TableUnreadableError(f"{path} changes while it is read; try again when it is written")
+
+
+def _read_once(path: str) -> tuple[bytes, FileIdentity, FileIdentity]:
+    # Not to hang on a FIFO that somebody put in the table's place.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            raise TableUnreadableError(f"{path} is not a regular file")
+        data = file.read(LARGEST_TABLE + 1)
+        if len(data) > LARGEST_TABLE:
+            raise TableUnreadableError(f"{path} is larger than {LARGEST_TABLE} bytes")
+        return data, FileIdentity.of(before), FileIdentity.of(os.fstat(descriptor))
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part. OSError if that fails."""
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    try:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            os.fchmod(descriptor, mode)
+            file.write(content)
+        temporary.rename(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def instance_names(locations: Locations) -> Names:
+    """The unit names of an instance: plain for the system instance, else told apart by its socket's path."""
+    if locations.is_system_instance:
+        return Names()
+    return Names("_" + hashlib.sha256(os.fsencode(locations.socket)).hexdigest()[:8])
+
+
+class Store:
+    """The files of one instance below /run: its units, and the lines of the table that they were made from.
+
+    The applied lines of a group are a piece of a table, in a file of their own that is written after the group's units.
+    While units on disk may be newer than what systemd has loaded, a mark says so, so that a daemon that was killed in
+    between is followed by one that reloads.
+    """
+
+    def __init__(self, names: Names, units: Path = UNIT_DIRECTORY, state: Path = STATE_DIRECTORY) -> None:
+        self._names = names
+        self._units = units
+        self._state = state / (names.suffix.removeprefix("_") or "system")
+        self._applied = self._state / "applied"
+        self._mark = self._state / "reload-needed"
+        self._lock: int | None = None
+
+    def open(self) -> None:
+        """Make the directories and take the instance; AlreadyRunningError if another process has it."""
+        self._applied.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._units.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._lock = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno != errno.EWOULDBLOCK:
+                raise
+            holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip()
+            raise AlreadyRunningError(f"a daemon with pid {holder or '?'} already has this instance") from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+
+    def applied(self) -> dict[str, tuple[Entry, ...]]:
+        """The applied lines of every group."""
+        groups = {}
+        for path in sorted(self._applied.iterdir()):
+            if path.name.startswith("."):
+                continue
+            table, _ = parse(path.read_bytes(), str(path))
+            groups[unescape(path.name.removesuffix(".cltab"))] = table.entries
+        return groups
+
+    def is_installed(self, files: Mapping[str, bytes]) -> bool:
+        """Whether exactly these bytes are on disk."""
+        return all(_content(self._units / name) == content for name, content in files.items())
+
+    def install(self, groups: Mapping[str, tuple[tuple[Entry, ...], Mapping[str, bytes]]]) -> bool:
+        """Put the units of groups on disk, and note their lines as applied.
+
+        Args:
+            groups: for each group its entries and its unit files; no entries and no files remove it.
+
+        Returns:
+            Whether any byte changed, so that systemd has to reload (`reloaded` is to be called then).
+        """
+        present: dict[str, set[str]] = {}
+        with os.scandir(self._units) as found:
+            for item in found:
+                group = self._names.group_of(item.name)
+                if group is not None and group in groups and item.is_file(follow_symlinks=False):
+                    present.setdefault(group, set()).add(item.name)
+        changed = False
+        for group, (entries, files) in groups.items():
+            new = {name: content for name, content in files.items() if _content(self._units / name) != content}
+            gone = present.get(group, set()) - set(files)
+            if new or gone:
+                changed = True
+                self._mark.touch()
+            for name, content in new.items():
+                write_whole(self._units / name, content)
+            for name in gone:
+                (self._units / name).unlink(missing_ok=True)
+            self._note(group, entries)
+        return changed
+
+    def _note(self, group: str, entries: tuple[Entry, ...]) -> None:
+        path = self._applied / f"{escape(group)}.cltab"
+        if not entries:
+            path.unlink(missing_ok=True)
+            return
+        text = "".join(f"{entry.line}\n" for entry in entries)
+        write_whole(path, text.encode("utf-8", "surrogateescape"))
+
+    @property
+    def reload_needed(self) -> bool:
+        """Whether the units on disk may be newer than what systemd has loaded."""
+        return self._mark.exists()
+
+    def reloaded(self) -> None:
+        """Systemd has loaded what is on disk."""
+        self._mark.unlink(missing_ok=True)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None

@@ -1,0 +1,71 @@
+"""The table as the daemon follows it: read again when the file is another, kept when the new one is no good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cltab2systemd import plan, store
+from cltab2systemd.diagnostics import Diagnostic, has_errors
+from cltab2systemd.table import Table
+
+if TYPE_CHECKING:
+    from cltab2systemd.names import Names
+
+
+class TableRefusedError(Exception):
+    """The table on disk may not take effect. The text is the first reason; `findings` are all there are."""
+
+    def __init__(self, message: str, findings: tuple[Diagnostic, ...] = ()) -> None:
+        super().__init__(message)
+        self.findings = findings
+
+
+class TableSource:
+    """The table at a path: the last good one, and whether the file still says so."""
+
+    def __init__(self, path: str, names: Names) -> None:
+        self.path = path
+        self.table = Table(path)
+        self._names = names
+        self._seen: store.FileIdentity | None = None
+        self._refused: TableRefusedError | None = None
+
+    def refresh(self, *, may_be_empty: bool) -> bool:
+        """Read the file if it is not the one read last.
+
+        Args:
+            may_be_empty: whether a table without any entry may take effect.
+
+        Returns:
+            Whether `table` is another one now.
+
+        Raises:
+            TableRefusedError: the file cannot be read or has errors; `table` stays what it was.
+        """
+        if self._seen is not None and store.identify(self.path) == self._seen:
+            if self._refused is not None:
+                raise self._refused
+            return False
+        self._seen = self._refused = None
+        try:
+            data, identity = store.read_table(self.path)
+        except store.TableUnreadableError as error:
+            raise TableRefusedError(str(error)) from error
+        table, findings = plan.load(data, self.path, self._names)
+        if has_errors(findings):
+            self._seen, self._refused = identity, _refusal(findings)
+            raise self._refused
+        if not table.entries and not may_be_empty:
+            # Not remembered: it may take effect as soon as no group is active.
+            raise TableRefusedError(
+                f"{self.path} has no entry, and groups are active: stop them first (clinit -k), or restore the table"
+            )
+        self._seen = identity
+        changed = table != self.table
+        self.table = table
+        return changed
+
+
+def _refusal(findings: tuple[Diagnostic, ...]) -> TableRefusedError:
+    first = next(finding for finding in findings if has_errors((finding,)))
+    return TableRefusedError(first.message, findings)

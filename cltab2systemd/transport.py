@@ -1,0 +1,50 @@
+"""The client's end of the control socket: connect, send one message, receive messages; bounded in size and time.
+
+Imports nothing heavy. `_socket` is what `socket` wraps: the wrapper adds enums, selectors and files that a request of
+two messages has no use for, and costs as much CPU time as starting the interpreter (bench/client_start.py).
+"""
+
+from __future__ import annotations
+
+from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket
+
+LARGEST_MESSAGE = 16 * 1024 * 1024
+ANSWER_TIMEOUT = 30.0
+
+
+class Connection:
+    """A connection to the daemon. Every method raises OSError (TimeoutError after `timeout` seconds in silence)."""
+
+    def __init__(self, path: str, timeout: float | None = ANSWER_TIMEOUT) -> None:
+        self._received = b""
+        self._socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
+        self.set_timeout(timeout)
+        try:
+            self._socket.connect(path)
+        except OSError:
+            self.close()
+            raise
+
+    def set_timeout(self, timeout: float | None) -> None:
+        """Wait at most so many seconds for anything from now on; None for ever."""
+        self._socket.settimeout(timeout)
+
+    def send(self, message: bytes) -> None:
+        """Send a message whole."""
+        self._socket.sendall(message)
+
+    def receive(self) -> bytes:
+        """Receive one message, without its NUL; ConnectionResetError if the daemon closes before its end."""
+        while b"\0" not in self._received:
+            data = self._socket.recv(65536)
+            if not data:
+                raise ConnectionResetError("the daemon closed the connection without an answer")
+            self._received += data
+            if len(self._received) > LARGEST_MESSAGE:
+                raise ConnectionResetError(f"the daemon's answer is longer than {LARGEST_MESSAGE} bytes")
+        message, _, self._received = self._received.partition(b"\0")
+        return message
+
+    def close(self) -> None:
+        """Close the connection; harmless when it is closed."""
+        self._socket.close()

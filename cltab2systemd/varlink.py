@@ -1,0 +1,101 @@
+"""Varlink (https://varlink.org): the messages on the control socket, and the interface that they belong to.
+
+A message is a JSON object and a NUL. The client's plain request and the plain answer to it are fixed texts here, so
+that the client need not import `json`, which costs more CPU time than starting the interpreter.
+"""
+
+from __future__ import annotations
+
+INTERFACE = "org.clinit.Manager"
+SERVICE = "org.varlink.service"
+
+STARTED = "level transition started"
+STARTED_REPLY = b'{"parameters":{"message":"' + STARTED.encode() + b'"}}'
+
+DESCRIPTION = """\
+# Moves resource groups of /etc/cltab to runlevels, on one node.
+interface org.clinit.Manager
+
+# A group that was ever told a level: CONFIGURED, STOPPING, STARTING, DONE, PASSED, FAILED or HALTING.
+type GroupStatus (group: string, level: string, state: string)
+
+# A finding about the table: what, how bad (error, warning), where (from 1), and the finding as a person reads it.
+type Finding (code: string, severity: string, path: string, line: int, column: int, message: string, text: string)
+
+# Move one group to one level. Replies when the transition has started; with "more", a second reply tells the end.
+method Switch(group: string, level: string) -> (message: string, status: ?GroupStatus)
+
+# Read the table again, if it changed.
+method Reread() -> ()
+
+# Stop all groups, then the daemon. Replies at once; with "more", a second reply tells the end.
+method Halt() -> (message: string)
+
+# The groups and their levels. With "more", again at every change.
+method Status(group: ?string, level: ?string) -> (groups: []GroupStatus)
+
+error NoSuchGroup (message: string, group: string)
+error TableRefused (message: string, findings: []Finding)
+error SwitchRefused (message: string)
+error Superseded (message: string)
+"""
+
+SERVICE_DESCRIPTION = """\
+# What every varlink service offers.
+interface org.varlink.service
+
+method GetInfo() -> (vendor: string, product: string, version: string, url: string, interfaces: []string)
+
+method GetInterfaceDescription(interface: string) -> (description: string)
+
+error InterfaceNotFound (interface: string)
+error MethodNotFound (method: string)
+error MethodNotImplemented (method: string)
+error InvalidParameter (parameter: string)
+error PermissionDenied ()
+error ExpectedMore ()
+"""
+
+
+class ProtocolError(Exception):
+    """A message that is not varlink's; the text says what is wrong with it."""
+
+
+def encode(message: dict[str, object]) -> bytes:
+    """A message with its terminating NUL."""
+    import json  # noqa: PLC0415
+
+    return json.dumps(message, separators=(",", ":")).encode() + b"\0"
+
+
+def decode(message: bytes) -> dict[str, object]:
+    """A message without its NUL, as received; ProtocolError if it is not a JSON object."""
+    import json  # noqa: PLC0415
+
+    try:
+        value = json.loads(message)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"not a JSON message: {error}") from error
+    if not isinstance(value, dict):
+        raise ProtocolError("a message is a JSON object")
+    return value
+
+
+def decode_reply(message: bytes) -> dict[str, object]:
+    """`decode`; for the plain answer to a plain request, without importing `json`."""
+    return {"parameters": {"message": STARTED}} if message == STARTED_REPLY else decode(message)
+
+
+def call(method: str, parameters: dict[str, object], *, more: bool = False) -> bytes:
+    """A call of a method of our interface, with its terminating NUL."""
+    message: dict[str, object] = {"method": f"{INTERFACE}.{method}", "parameters": parameters}
+    if more:
+        message["more"] = True
+    return encode(message)
+
+
+def switch_call(group: str, level: str) -> bytes:
+    """`call("Switch", …)`; for names that JSON writes as they are, without importing it."""
+    if (group + level).isalnum() and group.isascii() and level.isascii():
+        return f'{{"method":"{INTERFACE}.Switch","parameters":{{"group":"{group}","level":"{level}"}}}}\0'.encode()
+    return call("Switch", {"group": group, "level": level})
