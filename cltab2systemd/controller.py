@@ -85,7 +85,8 @@ class Group:
         self.current = False  # the units on disk are those of the applied lines, as this version writes them
         self.status: GroupStatus | None = None
         self.request: Request | None = None
-        self.emptying = False  # entries are being stopped under the old units, before new ones are installed
+        # Entries are being stopped under the old units, new ones are being installed, nothing is started yet.
+        self.emptying = False
         self.units: GroupUnits | None = None
         self.changed = asyncio.Event()
 
@@ -247,6 +248,7 @@ class Controller:
                     await self._replace_units(group, wanted, request)
             async with self._reload_lock:  # a start while units are being reloaded would wait for it in a blocking call
                 self._start(group, request.level)
+            group.emptying = False
             self._refresh([group.name])
             if not request.started.done():
                 request.started.set_result(None)
@@ -312,7 +314,6 @@ class Controller:
             if not request.started.done():
                 request.started.set_result(None)
             await self._until_at_rest(group, stopping)
-            group.emptying = False
         async with self._table_lock:
             await asyncio.shield(self._spawn(self._install({group.name: wanted})))
 

@@ -57,7 +57,8 @@ def absolute(path: str) -> str:
 def _settings(path: str) -> dict[str, str]:
     """The `:::name:value` lines of a table, without parsing the rest of it."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        # A FIFO in the table's place must not hang a client.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # noqa: PTH123
             data = file.read()
     except OSError:
         return {}

@@ -89,8 +89,8 @@ class Names:
         return f"clinitbarrier{self.suffix}-{escape(group)}@.service"
 
     def patterns(self, group: str) -> tuple[str, ...]:
-        """Globs (fnmatch(3), where a backslash escapes) for all loaded units that tell the state of a group."""
-        escaped = escape(group).replace("\\", "\\\\")
+        """Globs for all loaded units that tell the state of a group; systemd matches with FNM_NOESCAPE."""
+        escaped = escape(group)
         return (
             f"clinit{self.suffix}-{escaped}@*",
             f"clinitbarrier{self.suffix}-{escaped}@*.service",
@@ -98,11 +98,11 @@ class Names:
 
     def all_patterns(self, group: str) -> tuple[str, ...]:
         """Globs for all loaded units of a group that a job can be queued for."""
-        escaped = escape(group).replace("\\", "\\\\")
+        escaped = escape(group)
         return (
             *self.patterns(group),
-            f"clinit{self.suffix}-{escaped}-unnamed.target",
-            f"clinitgate{self.suffix}-{escaped}.service",
+            self.unnamed(group),
+            self.first_gate(group),
             f"clinitgate{self.suffix}-{escaped}@*.service",
         )
 

@@ -79,10 +79,11 @@ def read_table(path: str) -> tuple[bytes, FileIdentity]:
 def _read_once(path: str) -> tuple[bytes, FileIdentity, FileIdentity]:
     # Not to hang on a FIFO that somebody put in the table's place.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(descriptor)
+        raise TableUnreadableError(f"{path} is not a regular file")
     with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise TableUnreadableError(f"{path} is not a regular file")
         data = file.read(LARGEST_TABLE + 1)
         if len(data) > LARGEST_TABLE:
             raise TableUnreadableError(f"{path} is larger than {LARGEST_TABLE} bytes")

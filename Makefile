@@ -1,0 +1,52 @@
+# Two commands: `make demo` shows the product on a real systemd, `make test` proves it. Both install what they need.
+
+PYTHON := /usr/bin/python3
+VENV := .venv
+# Debian's own versions of everything that the product and its lab run on.
+PACKAGES := curl dbus procps python3 python3-click python3-hypothesis python3-jinja2 python3-pip python3-pystemd \
+	python3-pytest python3-setuptools python3-venv python3-wheel systemd util-linux
+
+.PHONY: help packages demo test lint bench clean
+
+help:
+	@echo 'make demo    the main job on a real systemd, in a throwaway node'
+	@echo 'make test    the whole test suite, linters included'
+	@echo 'make lint    ruff and mypy'
+	@echo 'make bench   the figures of bench/'
+	@echo 'make clean   remove what the others made'
+
+packages:
+	@missing=$$(for package in $(PACKAGES); do \
+		dpkg-query --show --showformat='$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed \
+			|| echo $$package; done); \
+	if [ -n "$$missing" ]; then \
+		echo "Installing Debian packages:" $$missing; \
+		[ "$$(id -u)" = 0 ] || { echo "Run this as root, or install them yourself." >&2; exit 1; }; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing; \
+	fi
+
+# ruff is not in Debian 12; all else in this environment is Debian's.
+$(VENV)/installed: pyproject.toml | packages
+	@echo 'Installing the linters into $(VENV)'
+	@$(PYTHON) -m venv --system-site-packages $(VENV)
+	@$(VENV)/bin/pip --quiet --disable-pip-version-check install $$($(PYTHON) -c "import tomllib; \
+		print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['lint'])")
+	@touch $@
+
+demo: packages
+	@$(PYTHON) -m demo
+
+test: $(VENV)/installed
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/installed
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+bench: packages
+	@$(PYTHON) -m bench
+
+clean:
+	rm -rf build dist $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,16 @@
+"""The lab: throwaway systemd nodes in namespaces, over the running root, for tests and for trying things out.
+
+A node boots in a fraction of a second, needs root and nothing installed beyond Debian's standard packages, and leaves
+nothing on the host, not even when the process that booted it is killed.
+
+Layers, arrows point down only::
+
+    __main__                      command line
+    install   node                the project as an overlay layer; what tests use: boot, run, read, write, stop
+    command   paths   host        how commands get in, where files lie, whether the host can run a lab
+         link                     the pipe to the supervisor process
+    - - - - - - - - - - - - - -   process boundary
+         supervisor               owns the cgroup and the overlay, forks PID 1, cleans up
+         rootfs                   what the node sees: base layer, mounts
+    spec   kernel   errors   waiting
+"""

@@ -1,0 +1,44 @@
+"""``python3 -m lab shell``, ``python3 -m lab run -- CMD...``: a node with the project installed, to try things out."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from lab.errors import LabError
+from lab.install import installed_layer
+from lab.node import Node
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code of the shell or the command, 1 if there is no node."""
+    parser = argparse.ArgumentParser(prog="python3 -m lab", description="A throwaway systemd node for one command.")
+    parser.add_argument("--name", default="lab", help="host name of the node (default: %(default)s)")
+    parser.add_argument("--bare", action="store_true", help="do not install the project in the node")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("shell", help="an interactive shell in the node")
+    run = commands.add_parser("run", help="one command in the node")
+    run.add_argument("words", nargs="+", metavar="CMD", help="the command; -- before it keeps its options its own")
+    options = parser.parse_args(argv)
+    words = ["bash"] if options.command == "shell" else options.words
+    try:
+        layers = [] if options.bare else [installed_layer()]
+        with Node(options.name, layers=layers) as node:
+            return _foreground(node, words)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+
+
+def _foreground(node: Node, words: Sequence[str]) -> int:
+    # A Ctrl-C is meant for the command, which has our terminal.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    terminal = {"TERM": os.environ.get("TERM", "dumb")}
+    process = node.popen(*words, env=terminal, stdin=None, new_session=False)
+    status = process.wait()
+    return 128 - status if status < 0 else status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""Commands that run inside a node: how they get there, as whom, and how they fail."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import AnyStr
+
+from lab.errors import LabError
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom a command runs as."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+ROOT = Account("root", 0, 0, "/root")
+
+
+class CommandError(subprocess.CalledProcessError):
+    """A command in a node failed; the text shows what it wrote."""
+
+    def __str__(self) -> str:
+        """Return the command, its exit code and its output."""
+        parts = [super().__str__()]
+        for title, output in (("stdout", self.stdout), ("stderr", self.stderr)):
+            text = output.decode(errors="replace") if isinstance(output, bytes) else output
+            if text:
+                parts.append(f"--- {title}\n{text.rstrip()}")
+        return "\n".join(parts)
+
+
+def account(passwd: str, user: str) -> Account:
+    """Return the account of a user from the text of a passwd file. Raises LabError if there is none."""
+    for line in passwd.splitlines():
+        name, _, uid, gid, _, home, _ = line.split(":")
+        if name == user:
+            return Account(name, int(uid), int(gid), home)
+    raise LabError(f"the node has no user {user!r}")
+
+
+def environment(who: Account) -> dict[str, str]:
+    """Return the clean environment of a command."""
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": who.home,
+        "USER": who.name,
+        "LANG": "C.UTF-8",
+    }
+
+
+def enter(pid: int, who: Account) -> list[str]:
+    """Return the words before a command that take it into all namespaces of a node, given its PID 1."""
+    words = ["nsenter", f"--target={pid}"]
+    words += ["--mount", "--pid", "--cgroup", "--ipc", "--uts", "--net", "--root", "--wd"]
+    if who != ROOT:
+        words += ["setpriv", f"--reuid={who.uid}", f"--regid={who.gid}", "--init-groups", "--"]
+    return words
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a command that was started in a session of its own, and all of its process group."""
+    # nsenter's child, the command itself, would survive nsenter.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def finished(
+    argv: Sequence[str | Path], status: int, stdout: AnyStr, stderr: AnyStr, *, check: bool
+) -> subprocess.CompletedProcess[AnyStr]:
+    """Return the result of a command. Raises CommandError if it failed and that is to be checked."""
+    words = [os.fspath(word) for word in argv]
+    if check and status != 0:
+        raise CommandError(status, words, stdout, stderr)
+    return subprocess.CompletedProcess(words, status, stdout, stderr)

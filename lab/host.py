@@ -1,0 +1,26 @@
+"""Whether this host can run a lab."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+_CAP_SYS_ADMIN = 21
+
+
+def shortcoming() -> str | None:
+    """Return why nodes cannot be booted here and what to do about it, or None if nothing speaks against it."""
+    if os.geteuid() != 0:
+        return "the lab makes namespaces, cgroups and mounts: run it as root"
+    status = Path("/proc/self/status").read_text()
+    effective = re.search(r"^CapEff:\s*(\w+)", status, re.MULTILINE)
+    if effective is None or not int(effective[1], 16) >> _CAP_SYS_ADMIN & 1:
+        return "root lacks CAP_SYS_ADMIN here: run the lab outside of the container, or in a privileged one"
+    filesystems = Path("/proc/filesystems").read_text().split()
+    if "cgroup2" not in filesystems:
+        return "the kernel has no cgroup2: run the lab on a newer one"
+    if "overlay" not in filesystems and not Path("/sys/module/overlay").exists() and not shutil.which("modprobe"):
+        return "the kernel has no overlayfs: load the module overlay"
+    if not shutil.which("nsenter"):
+        return "there is no nsenter: install util-linux"
+    return None

@@ -1,0 +1,106 @@
+"""The project, installed as an administrator would with pip, in a directory that a node takes as a layer."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from lab.errors import LabError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+_PYTHON = "/usr/bin/python3"
+_SOURCES = ("pyproject.toml", "README*", "LICENSE*", "cltab2systemd", "templates")
+
+# Layers in use by this process, and the open directory that locks each of them against removal.
+_locks: dict[Path, int] = {}
+
+
+def installed_layer(project: Path = PROJECT) -> Path:
+    """Return a directory with the project installed below usr/local, for the use as a node's layer.
+
+    It lies in the project's build/lab and is made anew (some seconds) only when a source has changed. Layers of
+    older sources are removed, except those that a running process has asked for. Raises LabError if pip fails.
+    """
+    store = project / "build/lab"
+    store.mkdir(parents=True, exist_ok=True)
+    with (store / "lock").open("w") as lock:
+        # One at a time: who comes second finds the first one's work.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        layer = store / sources_digest(project)
+        if not layer.exists():
+            _install(project, layer)
+        if layer not in _locks:
+            _locks[layer] = os.open(layer, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(_locks[layer], fcntl.LOCK_SH)
+        _remove_unused(store)
+    return layer
+
+
+def sources_digest(project: Path) -> str:
+    """Return a digest of everything that gets installed: names, permissions and contents."""
+    digest = hashlib.sha256()
+    for path in _sources(project):
+        # Contents by their length first: no two trees can give the same sequence of bytes.
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(project)}\0{path.stat().st_mode:o}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]
+
+
+def _sources(project: Path) -> list[Path]:
+    tops = [path for pattern in _SOURCES for path in project.glob(pattern)]
+    files = [path for top in tops for path in (top.rglob("*") if top.is_dir() else [top])]
+    return sorted(path for path in files if path.is_file() and "__pycache__" not in path.parts)
+
+
+def _install(project: Path, layer: Path) -> None:
+    # In the same directory as the layer, for the rename; and a copy of the sources, for pip builds in place.
+    with tempfile.TemporaryDirectory(dir=layer.parent, prefix="new-") as name:
+        source, root = Path(name, "source"), Path(name, "root")
+        root.mkdir(mode=0o755)
+        for path in _sources(project):
+            copy = source / path.relative_to(project)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+        # templates is a link inside of the package, and glob does not follow links.
+        for link in (path for path in (project / "cltab2systemd").rglob("*") if path.is_symlink()):
+            copy = source / link.relative_to(project)
+            copy.unlink(missing_ok=True)
+            copy.symlink_to(link.readlink())
+        options = "--no-deps --no-build-isolation --no-warn-script-location --disable-pip-version-check --compile"
+        done = subprocess.run(
+            [_PYTHON, "-m", "pip", "install", "--root", root, *options.split(), "--root-user-action=ignore", "."],
+            cwd=source,
+            # Nothing from outside is to decide where and how pip installs.
+            env={"PATH": "/usr/bin:/bin", "HOME": name, "LANG": "C.UTF-8", "PIP_NO_INDEX": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # The layer's directories lend their modes to those of the node.
+            umask=0o022,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise LabError(f"the project cannot be installed into a layer:\n{done.stdout}")
+        root.rename(layer)
+
+
+def _remove_unused(store: Path) -> None:
+    for layer in store.iterdir():
+        if not layer.is_dir() or layer in _locks:
+            continue
+        fd = os.open(layer, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # The lower layer of somebody's running node.
+            continue
+        else:
+            shutil.rmtree(layer)
+        finally:
+            os.close(fd)

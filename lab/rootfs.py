@@ -1,0 +1,147 @@
+"""What a node sees as its root: a base layer that empties what the host has configured, and the mounts.
+
+Everything here runs in the supervisor process or its child, in their own mount namespace.
+"""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from lab import kernel
+from lab.kernel import Mount
+from lab.spec import NodeSpec
+
+_UNITS = "usr/lib/systemd/system"
+
+_OPAQUE = (
+    # What the host's administrator and its packages have enabled, and how: a node starts none of it.
+    "etc/systemd",
+    "etc/init.d",
+    "usr/local/lib/systemd",
+    # Half the time of a boot, and fstab-generator would mount the host's disks. A layer may bring generators.
+    "usr/lib/systemd/system-generators",
+    # Timer stamps and random seeds.
+    "var/lib/systemd",
+    # journalctl in the node would read the host's journal.
+    "var/log/journal",
+)
+"""Directories of the root that a node does not see into; layers above fill them again."""
+
+_WANTS = {
+    "sockets.target": ("systemd-journald.socket", "systemd-journald-dev-log.socket", "dbus.socket"),
+    "sysinit.target": ("systemd-journald.service", "systemd-tmpfiles-setup.service"),
+    "multi-user.target": ("dbus.service", "systemd-user-sessions.service"),
+}
+"""The only units that Debian's targets want in a node. All others are there and can be started."""
+
+_FILES = {
+    "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\nReadKMsg=no\n",
+    "etc/fstab": "",
+    "etc/crypttab": "",
+}
+
+_PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi")
+_PROC_HIDDEN = ("kcore", "kmsg")
+
+_NOTHING = Mount.NOSUID | Mount.NODEV | Mount.NOEXEC
+
+
+def write_base_layer(layer: Path, spec: NodeSpec) -> None:
+    """Fill the empty directory layer, on a tmpfs, with what every node has between its root and its own layers."""
+    vendor_wants = sorted(f"{_UNITS}/{path.name}" for path in (spec.root / _UNITS).glob("*.wants"))
+    for name in (*_OPAQUE, *vendor_wants):
+        (layer / name).mkdir(parents=True)
+        os.setxattr(layer / name, "trusted.overlay.opaque", b"y")
+    for target, units in _WANTS.items():
+        wants = layer / _UNITS / f"{target}.wants"
+        wants.mkdir(parents=True, exist_ok=True)
+        for unit in units:
+            (wants / unit).symlink_to(f"/{_UNITS}/{unit}")
+    (layer / "etc/systemd/system").mkdir()
+    (layer / "etc/systemd/system/default.target").symlink_to(f"/{_UNITS}/multi-user.target")
+    files = _FILES | {
+        "etc/hostname": f"{spec.name}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {spec.name}\n::1 localhost\n",
+        # Also says that this is not a first boot, which would enable units by preset.
+        "etc/machine-id": hashlib.sha256(spec.name.encode()).hexdigest()[:32] + "\n",
+    }
+    for path, text in files.items():
+        (layer / path).parent.mkdir(parents=True, exist_ok=True)
+        (layer / path).write_text(text)
+
+
+def mount_overlay(stage: Path, spec: NodeSpec) -> Path:
+    """Mount the node's root below stage, an empty tmpfs, and return where."""
+    base, upper, work, root = (stage / name for name in ("base", "upper", "work", "root"))
+    for path in (base, upper, work, root):
+        path.mkdir()
+    write_base_layer(base, spec)
+    layers = [_apart(layer, spec.root, stage / f"layer-{number}") for number, layer in enumerate(spec.layers)]
+    lower = ":".join(_escape(path) for path in (*layers, base, spec.root))
+    kernel.mount("overlay", root, "overlay", data=f"lowerdir={lower},upperdir={upper},workdir={work}")
+    return root
+
+
+def mount_api_filesystems(root: Path, spec: NodeSpec) -> None:
+    """Mount proc, sys, dev, run, tmp and the binds below root; the namespaces must be the node's own already."""
+    for name in ("proc", "sys", "dev", "run", "tmp"):
+        (root / name).mkdir(exist_ok=True)
+    _mount_proc(root / "proc")
+    kernel.mount("sysfs", root / "sys", "sysfs", _NOTHING | Mount.RDONLY)
+    kernel.mount("cgroup2", root / "sys/fs/cgroup", "cgroup2", _NOTHING)
+    kernel.mount("tmpfs", root / "run", "tmpfs", Mount.NOSUID | Mount.NODEV, "mode=755")
+    kernel.mount("tmpfs", root / "tmp", "tmpfs", Mount.NOSUID | Mount.NODEV, "mode=1777")
+    kernel.mount("tmpfs", root / "dev", "tmpfs", Mount.NOSUID | Mount.NOEXEC, "mode=755")
+    _fill_dev(root / "dev")
+    for bind in spec.binds:
+        target = root / bind.target.relative_to("/")
+        if bind.source.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        kernel.mount(bind.source, target, flags=Mount.BIND | (Mount.RDONLY if bind.read_only else Mount.REC))
+
+
+def _mount_proc(proc: Path) -> None:
+    # The network namespace's own part of /proc/sys stays writable. It can only be had from a second proc.
+    kernel.mount("proc", proc, "proc", _NOTHING)
+    net = os.open(proc / "sys/net", os.O_PATH | os.O_DIRECTORY)
+    for name in _PROC_READ_ONLY:
+        if (proc / name).exists():
+            kernel.mount(proc / name, proc / name, flags=Mount.BIND | Mount.RDONLY | _NOTHING)
+    kernel.mount(f"/proc/self/fd/{net}", proc / "sys/net", flags=Mount.BIND)
+    os.close(net)
+    for name in _PROC_HIDDEN:
+        if (proc / name).exists():
+            kernel.mount("/dev/null", proc / name, flags=Mount.BIND)
+
+
+def _fill_dev(dev: Path) -> None:
+    devices = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
+    for name, (major, minor) in devices.items():
+        os.mknod(dev / name, stat.S_IFCHR, os.makedev(major, minor))
+        (dev / name).chmod(0o666)
+    links = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
+    for name, target in links.items():
+        (dev / name).symlink_to(target)
+    for name in ("pts", "shm", "mqueue"):
+        (dev / name).mkdir()
+    kernel.mount("devpts", dev / "pts", "devpts", data="newinstance,ptmxmode=0666,mode=620,gid=5")
+    kernel.mount("tmpfs", dev / "shm", "tmpfs", Mount.NOSUID | Mount.NODEV, "mode=1777")
+    kernel.mount("mqueue", dev / "mqueue", "mqueue")
+
+
+def _apart(layer: Path, root: Path, copy: Path) -> Path:
+    # Overlayfs refuses a lower directory that lies in another one, and on one filesystem that cannot be ruled out.
+    if layer.stat().st_dev != root.stat().st_dev:
+        return layer
+    if os.spawnvp(os.P_WAIT, "cp", ["cp", "-a", str(layer), str(copy)]) != 0:  # noqa: S606
+        raise OSError(f"cannot copy the layer {layer}")
+    return copy
+
+
+def _escape(path: Path) -> str:
+    # Overlayfs splits its options at commas and its lower directories at colons.
+    return str(path).replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")

@@ -1,0 +1,28 @@
+"""Waiting for something to become true, for tests."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+INTERVAL = 0.01
+"""Seconds between two looks at the predicate."""
+
+
+def wait_until(predicate: Callable[[], T], *, timeout: float = 10.0, what: str = "") -> T:
+    """Call predicate every 10 ms until what it returns is true, and return that.
+
+    timeout is in seconds. Raises TimeoutError, which names what (or the predicate) and its last value.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        # Before the call: a predicate slower than the timeout still has its result looked at.
+        late = time.monotonic() >= deadline
+        value = predicate()
+        if value:
+            return value
+        if late:
+            name = what or getattr(predicate, "__qualname__", repr(predicate))
+            raise TimeoutError(f"still not after {timeout:g} s: {name} (last value: {value!r})")
+        time.sleep(INTERVAL)

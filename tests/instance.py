@@ -1,0 +1,176 @@
+"""A control daemon in a node, and groups of its table, for tests to act on."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING
+
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from lab.node import Node
+
+EVENTS = "/run/events"
+# Written into the node: logs "TAG WHAT" with the time, one line for each call.
+EVENT_SCRIPT = f"""\
+#!/bin/sh
+mkdir -p {EVENTS}
+printf '%s %s %s\\n' "$(date +%s.%N)" "$2" "$3" >> {EVENTS}/"$1"
+"""
+
+
+class Instance:
+    """The system instance's daemon in a node."""
+
+    def __init__(self, node: Node, unit: str = "clinit.service", *options: str) -> None:
+        self.node = node
+        self.unit = unit
+        self.options = options
+        self.table = ""
+        node.write("/usr/local/bin/event", EVENT_SCRIPT, mode=0o755)
+
+    def start(self) -> Instance:
+        """Start the daemon, and return when it serves."""
+        # IgnoreOnIsolate is what the shipped unit has; a transient one is nobody's dependency.
+        properties = ("--property=IgnoreOnIsolate=yes", "--property=KillMode=process")
+        self.node.run(
+            "systemd-run", "--quiet", "--collect", f"--unit={self.unit}", *properties, "clinit", "-d", *self.options
+        )  # fmt: skip
+        wait_until(self.answers, what="the daemon answers")
+        return self
+
+    def answers(self) -> bool:
+        """Whether the daemon answers a request for a group that no table has."""
+        return self.clinit("no-such-group", "1").returncode == 1
+
+    @property
+    def pid(self) -> int:
+        """The daemon's pid in the node."""
+        return self.main_pid(self.unit)
+
+    def kill(self, signal: str = "KILL") -> None:
+        """Kill the daemon, and return when it is gone."""
+        pid = self.pid
+        self.node.run("kill", f"-{signal}", str(pid))
+        wait_until(lambda: not self.node.exists(f"/proc/{pid}"), what="the daemon is gone")
+        wait_until(lambda: self.properties(self.unit, "ActiveState") == {"ActiveState": "inactive"})
+
+    def write_table(self, text: str | bytes) -> None:
+        """Push a table, as config management does: written aside, then renamed."""
+        self.node.write("/etc/cltab.new", text)
+        self.node.path("/etc/cltab.new").rename(self.node.path("/etc/cltab"))
+
+    def clinit(self, *arguments: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Run the client."""
+        return self.node.run("clinit", *arguments, check=False, timeout=timeout)
+
+    def clstat(self) -> dict[str, str]:
+        """What the status file says: `LEVEL STATE` by group."""
+        lines = (line.split() for line in self.node.read("/run/clinit/clstat").splitlines())
+        return {group: f"{level} {state}" for _, group, level, state in lines}
+
+    def properties(self, unit: str, *names: str) -> dict[str, str]:
+        """Properties of a unit."""
+        shown = self.node.run("systemctl", "show", *(f"--property={name}" for name in names), "--", unit).stdout
+        return dict(line.split("=", 1) for line in shown.splitlines())
+
+    def main_pid(self, unit: str) -> int:
+        """The pid of a service's main process in the node; 0 if it has none."""
+        return int(self.properties(unit, "MainPID")["MainPID"])
+
+
+class Group:
+    """A group that only one test uses, in the table of an instance that other tests use too."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, instance: Instance, name: str | None = None) -> None:
+        self.instance = instance
+        self.node = instance.node
+        self.name = name or f"g{next(self._numbers)}"
+        self._lines = ""
+
+    def define(self, *lines: str) -> None:
+        """Put entries, as `tag:levels:mode:command`, into the table; a `@` in a command is the group's event log.
+
+        Tags are unique in a whole table, so in it each is preceded by the group's name and a dot.
+        """
+        fields = (line.split(":", 3) for line in lines)
+        text = "".join(
+            f"{self.name}:{self.name}.{tag}:{levels}:{mode}:{command.replace('@', f'event {self.name}')}\n"
+            for tag, levels, mode, command in fields
+        )
+        others = self.instance.table.replace(self._lines, "") if self._lines else self.instance.table
+        self.instance.table, self._lines = others + text, text
+        self.instance.write_table(self.instance.table)
+
+    def request(self, level: str) -> None:
+        """`clinit GROUP LEVEL`, which has to be accepted."""
+        done = self.instance.clinit(self.name, level)
+        assert (0, "level transition started\n", "") == (done.returncode, done.stdout, done.stderr)
+
+    def switch(self, level: str, *, code: int = 0) -> str:
+        """`clinit --wait GROUP LEVEL`, which has to end with the exit code; the state that it ended in."""
+        done = self.instance.clinit("--wait", self.name, level)
+        assert code == done.returncode, done
+        return done.stdout.removeprefix(f"{self.name} {level} ").strip()
+
+    @property
+    def status(self) -> str:
+        """`LEVEL STATE` from clstat; empty if it does not have the group."""
+        return self.instance.clstat().get(self.name, "")
+
+    def wait_for(self, status: str) -> None:
+        """Wait until clstat says `LEVEL STATE`."""
+        wait_until(lambda: self.status == status, what=f"{self.name} is {status}, not {self.status}")
+
+    def unit(self, tag: str) -> str:
+        """The unit of an entry."""
+        return f"clinit-{self.name}@{self.name}.{tag}.service"
+
+    def target(self, level: str) -> str:
+        """The target of a level."""
+        return f"clinit-{self.name}@{level}.target"
+
+    def pid(self, tag: str) -> int:
+        """The main pid of an entry in the node; 0 if nothing runs."""
+        return self.instance.main_pid(self.unit(tag))
+
+    def property(self, tag: str, name: str) -> str:
+        """A property of an entry's unit."""
+        return self.instance.properties(self.unit(tag), name)[name]
+
+    def events(self) -> list[str]:
+        """What the entries logged, as `TAG WHAT`, in order."""
+        return [line.split(" ", 1)[1] for line in self._event_lines()]
+
+    def event_time(self, event: str) -> float:
+        """When an event was logged, in seconds."""
+        return next(float(line.split()[0]) for line in self._event_lines() if line.split(" ", 1)[1] == event)
+
+    def _event_lines(self) -> list[str]:
+        path = f"{EVENTS}/{self.name}"
+        return self.node.read(path).splitlines() if self.node.exists(path) else []
+
+    def starts(self) -> Iterator[tuple[int, str]]:
+        """When each entry that ran was started last, CLOCK_MONOTONIC in µs, and its tag; in file order."""
+        for line in self._lines.splitlines():
+            tag = line.split(":")[1].removeprefix(f"{self.name}.")
+            yield int(self.property(tag, "ExecMainStartTimestampMonotonic")), tag
+
+
+def varlink(node: Node, *calls: dict[str, object] | bytes, socket: str = "/run/clinit/clinit.s") -> list[object]:
+    """Send calls over one connection, as a program of somebody else's would; the replies until the daemon closes."""
+    script = (
+        "import socket, sys\n"
+        "s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(sys.argv[1])\n"
+        "s.sendall(sys.stdin.buffer.read()); s.shutdown(socket.SHUT_WR)\n"
+        "while data := s.recv(65536): sys.stdout.buffer.write(data)\n"
+    )
+    sent = b"".join(call if isinstance(call, bytes) else json.dumps(call).encode() + b"\0" for call in calls)
+    received = node.run_bytes("python3", "-c", script, socket, input=sent).stdout
+    return [json.loads(message) for message in received.split(b"\0") if message]
