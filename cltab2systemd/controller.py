@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.bus import BusRefusedError, BusUnavailableError
@@ -212,13 +213,11 @@ class Controller:
     async def halt(self) -> list[Request]:
         """Stop all groups; returns when all are going, with a request for each that waits for its end."""
         self._halting = True
-        requests = []
-        for group in list(self._groups.values()):
-            self._refresh([group.name])
-            if group.active:
-                requests.append(self._request(group, HALT_LEVEL))
+        self._refresh(self._groups)
+        requests = [self._request(group, HALT_LEVEL) for group in self._groups.values() if group.active]
         for request in requests:
-            await self._started(request)
+            with suppress(SwitchRefusedError):
+                await self._started(request)
         return requests
 
     def _check_level(self, group: str, level: str) -> None:

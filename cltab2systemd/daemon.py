@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, store
 from cltab2systemd.bus import Bus
-from cltab2systemd.controller import Controller, SupersededError, SwitchRefusedError
+from cltab2systemd.controller import Controller, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State
 from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
@@ -53,54 +53,61 @@ class _Daemon:
         self._locations = locations
         self._clstat = Path(locations.clstat)
         self._statuses: tuple[GroupStatus, ...] = ()
-        self._halting: asyncio.Task[None] | None = None
+        self._halt_begun: asyncio.Task[asyncio.Future[None]] | None = None
+        self._gone = False  # halted: the files are removed, and are not to be written again
         self._stopped = asyncio.Event()
         self._watchers = Watchers()
-        self._controller: Controller
+        self._names = store.instance_names(locations)
+        self._store = store.Store(self._names)
+        source = TableSource(locations.table, self._names)
+        self._controller = Controller(self._names, source, self._store, self._status_changed)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopped.set)
-        names = store.instance_names(self._locations)
-        files = store.Store(names)
-        files.open()
+        self._store.open()
         listener = listen(self._locations.socket)
-        controller = Controller(names, TableSource(self._locations.table, names), files, self._status_changed)
-        self._controller = controller
-        bus = Bus(controller.unit_changed, controller.reconnected)
-        await controller.begin(bus, self._shown_before())
-        server = Server(Service(controller, self._watchers, self._halt))
+        bus = Bus(self._controller.unit_changed, self._controller.reconnected)
+        await self._controller.begin(bus, self._shown_before())
+        server = Server(Service(self._controller, self._watchers, self._halt))
         await server.start(listener)
         log.info("table %s, socket %s, clstat %s", *self._paths())
         heartbeat = loop.create_task(self._beat())
         await self._stopped.wait()
         heartbeat.cancel()
+        if not self._gone:
+            self._remove_socket()
         await server.close()
         bus.close()
-        self._remove_files()
 
-    def _remove_files(self) -> None:
+    def _remove_socket(self) -> None:
         Path(self._locations.socket).unlink(missing_ok=True)
-        if self._halting is not None:
-            # Only a halt removes clstat: without it an HA manager would start the groups elsewhere.
-            self._clstat.unlink(missing_ok=True)
 
     def _paths(self) -> tuple[str, str, str]:
         return self._locations.table, self._locations.socket, self._locations.clstat
 
-    def _halt(self) -> asyncio.Future[None]:
-        if self._halting is None:
-            log.info("halting all groups")
-            self._halting = asyncio.get_running_loop().create_task(self._halt_all())
-        return self._halting
+    async def _halt(self) -> asyncio.Future[None]:
+        """Begin to stop all groups; the future is done when they are, and the daemon's files are gone."""
+        if self._halt_begun is None:
+            self._halt_begun = asyncio.create_task(self._begin_halt())
+        return await asyncio.shield(self._halt_begun)
 
-    async def _halt_all(self) -> None:
-        requests = await self._controller.halt()
+    async def _begin_halt(self) -> asyncio.Future[None]:
+        log.info("halting all groups")
+        return asyncio.create_task(self._end(await self._controller.halt()))
+
+    async def _end(self, requests: list[Request]) -> None:
         for request in requests:
             with suppress(SupersededError, SwitchRefusedError):
                 await asyncio.shield(request.outcome)
         log.info("all groups are halted")
+        # Before anybody is told of the end: who waited for it may start the next daemon at once. Only a halt removes
+        # clstat: without it an HA manager would start the groups elsewhere.
+        self._gone = True
+        self._clstat.unlink(missing_ok=True)
+        self._remove_socket()
+        self._store.close()
         self._stopped.set()
 
     def _status_changed(self, statuses: tuple[GroupStatus, ...]) -> None:
@@ -109,6 +116,8 @@ class _Daemon:
         self._watchers.notify()
 
     def _write_clstat(self) -> None:
+        if self._gone:
+            return
         text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
         try:
             self._clstat.parent.mkdir(mode=0o755, parents=True, exist_ok=True)

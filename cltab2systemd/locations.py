@@ -58,7 +58,7 @@ def _settings(path: str) -> dict[str, str]:
     """The `:::name:value` lines of a table, without parsing the rest of it."""
     try:
         # A FIFO in the table's place must not hang a client.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # noqa: PTH123
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             data = file.read()
     except OSError:
         return {}

@@ -15,7 +15,7 @@ from cltab2systemd.groupstate import HALT_LEVEL, GroupStatus
 from cltab2systemd.tablesource import TableRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 class CallError(Exception):
@@ -78,10 +78,12 @@ class Service:
     Args:
         controller: does what is asked.
         watchers: notified at every change of status.
-        halt: begins to stop all groups and then the daemon; the future is done when the groups are stopped.
+        halt: begins to stop all groups, and then the daemon; its future is done when the groups are stopped.
     """
 
-    def __init__(self, controller: Controller, watchers: Watchers, halt: Callable[[], asyncio.Future[None]]) -> None:
+    def __init__(
+        self, controller: Controller, watchers: Watchers, halt: Callable[[], Awaitable[asyncio.Future[None]]]
+    ) -> None:
         self._controller = controller
         self._watchers = watchers
         self._begin_halt = halt
@@ -137,7 +139,7 @@ class Service:
         yield Reply({})
 
     async def _halt(self, call: Call) -> AsyncIterator[Reply]:
-        halted = self._begin_halt()
+        halted = await self._begin_halt()
         yield Reply({"message": "all groups halting"}, call.more)
         if call.more:
             await asyncio.shield(halted)

@@ -145,6 +145,12 @@ class Store:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
+    def close(self) -> None:
+        """Let another process have the instance."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def applied(self) -> dict[str, tuple[Entry, ...]]:
         """The applied lines of every group."""
         groups = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab.waiting import wait_until
 
@@ -163,7 +163,7 @@ class Group:
             yield int(self.property(tag, "ExecMainStartTimestampMonotonic")), tag
 
 
-def varlink(node: Node, *calls: dict[str, object] | bytes, socket: str = "/run/clinit/clinit.s") -> list[object]:
+def varlink(node: Node, *calls: dict[str, object] | bytes, socket: str = "/run/clinit/clinit.s") -> list[Any]:
     """Send calls over one connection, as a program of somebody else's would; the replies until the daemon closes."""
     script = (
         "import socket, sys\n"

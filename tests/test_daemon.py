@@ -303,3 +303,19 @@ def test_group_in_the_middle_of_a_switch_with_a_changed_table(instance: Instance
 
     assert instance.clinit("-w", "web", "3").stdout == "web 3 DONE\n"
     assert instance.node.read("/run/events/web").splitlines()[-1].endswith("quick ")
+
+
+def test_halt_is_over_when_its_client_is_told_so(instance: Instance) -> None:
+    """After `clinit -k --wait` the files are gone and the next daemon can start, also while others are connected."""
+    node = instance.node
+    watch = "import socket, time; s = socket.socket(socket.AF_UNIX); s.connect('/run/clinit/clinit.s')"
+    call = """s.sendall(b'{"method": "org.clinit.Manager.Status", "more": true}\\0'); s.recv(1)"""
+    watcher = node.popen("python3", "-c", f"{watch}; {call}; open('/run/watching', 'x'); time.sleep(60)")
+    wait_until(lambda: node.exists("/run/watching"))
+    halted = instance.clinit("-k", "-w")
+
+    assert halted.returncode == 0
+    assert not node.exists("/run/clinit/clinit.s")
+    assert not node.exists("/run/clinit/clstat")
+    Instance(node, "next.service").start()
+    kill(watcher)

@@ -1,0 +1,34 @@
+"""``python3 -m bench [NAME...] [--rounds N]``: run benchmarks and print their figures; the figures never fail."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from bench import client_start, switch
+from lab.command import CommandError
+from lab.errors import LabError
+
+BENCHMARKS = {"client_start": client_start.run, "switch": switch.run}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 1 if there is nothing to measure."""
+    parser = argparse.ArgumentParser(prog="python3 -m bench", description="Ratios, measured side by side on one node.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each case is run (default: each its own)")
+    options = parser.parse_args(argv)
+    if unknown := [name for name in options.names if name not in BENCHMARKS]:
+        parser.error(f"no benchmark {unknown[0]}; there are {', '.join(BENCHMARKS)}")
+    if options.rounds is not None and options.rounds < 2:
+        parser.error("there is no spread in less than two rounds")
+    for name in options.names or BENCHMARKS:
+        try:
+            BENCHMARKS[name](options.rounds)
+        except (LabError, CommandError, TimeoutError) as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""A node to measure on: the project installed, a table, the daemon running, and cases measured inside of it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lab.install import installed_layer
+from lab.node import Node
+from lab.waiting import wait_until
+
+SOCKET = "/run/clinit/clinit.s"
+
+_ROUNDS = "/bench/rounds.py"
+# Seconds for all rounds together.
+_PATIENCE = 1200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A request made straight over the daemon's socket: what the daemon takes, without a client's start."""
+
+    group: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is measured, and the commands that come before each time, unmeasured."""
+
+    name: str
+    what: tuple[str, ...] | Switch
+    before: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run, in seconds; cpu is user and system time of the process and its children."""
+
+    wall: float
+    cpu: float
+
+
+@contextmanager
+def daemon_node(table: str) -> Iterator[Node]:
+    """Boot a node with the project and a table, start the daemon, and wait until it answers."""
+    with Node("bench", layers=[installed_layer()]) as node:
+        node.write("/etc/cltab", table)
+        node.run("systemd-run", "--quiet", "--unit=clinit", "--property=IgnoreOnIsolate=yes", "clinit", "-d")
+        wait_until(lambda: node.run("clinit", check=False).returncode == 0, what="the daemon answers")
+        yield node
+
+
+def measure(node: Node, cases: Sequence[Case], rounds: int) -> dict[str, list[Sample]]:
+    """Run all cases once in each round, and return the samples of each, in the order of the rounds."""
+    node.write(_ROUNDS, Path(__file__).with_name("rounds.py").read_text(encoding="utf-8"))
+    order = {"rounds": rounds, "cases": [_as_data(case) for case in cases]}
+    done = node.run("/usr/bin/python3", "-I", "-S", _ROUNDS, input=json.dumps(order), timeout=_PATIENCE)
+    return {name: [Sample(**sample) for sample in samples] for name, samples in json.loads(done.stdout).items()}
+
+
+def _as_data(case: Case) -> dict[str, object]:
+    data: dict[str, object] = {"name": case.name, "before": case.before, "argv": None, "call": None}
+    if isinstance(case.what, Switch):
+        message = {"method": "org.clinit.Manager.Switch", "parameters": asdict(case.what), "more": True}
+        data["call"] = {"socket": SOCKET, "message": message}
+    else:
+        data["argv"] = case.what
+    return data

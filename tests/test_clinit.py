@@ -1,0 +1,193 @@
+"""The client `clinit`: arguments, what is printed, exit codes; and varlink, for clients that somebody else wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from instance import Instance, varlink
+
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from lab.node import Node
+
+TABLE = """\
+web:a:1:respawn:sleep 1000
+web:t:f:test:false
+web:slow:s:wait:sleep 60
+clinit:h:1:respawn:sleep 1000
+"""
+NO_DAEMON = "clinit: no daemon at /no/socket: No such file or directory; start it with 'clinit -d'\n"
+
+
+@pytest.fixture(scope="module")
+def instance(node: Node) -> Instance:
+    """A daemon that all tests of this module share. The node's host name is a group."""
+    instance = Instance(node)
+    instance.write_table(TABLE)
+    return instance.start()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "output", "errors"),
+    [
+        (["web", "1"], 0, "level transition started\n", ""),
+        (["-w", "web", "1"], 0, "web 1 DONE\n", ""),
+        (["web", "1", "--wait"], 0, "web 1 DONE\n", ""),
+        (["--wait", "--timeout", "30", "web", "1"], 0, "web 1 DONE\n", ""),
+        (["-w", "web", "f"], 4, "web f FAILED\n", ""),
+        (["--", "web", "1"], 0, "level transition started\n", ""),
+        (["-w", "1"], 0, "clinit 1 DONE\n", ""),
+        (["1"], 0, "level transition started\n", ""),
+        ([], 0, "", ""),
+        (["nobody", "1"], 1, "", "clinit: no such group: nobody\n"),
+        (["-w", "nobody", "1"], 1, "", "clinit: no such group: nobody\n"),
+        (["web", "a b"], 1, "", "clinit: not a level: 'a b'; a level is a name without blanks\n"),
+        (["-s", "/no/socket", "web", "1"], 3, "", NO_DAEMON),
+        (["-s", "/no/socket"], 3, "", NO_DAEMON),
+        (["-s", "/no/socket", "-k"], 3, "", NO_DAEMON),
+    ],
+)  # fmt: skip
+def test_requests(instance: Instance, arguments: list[str], code: int, output: str, errors: str) -> None:
+    """Each form of request prints its answer, or its error, and exits with the code for it."""
+    done = instance.clinit(*arguments)
+
+    assert (code, output, errors) == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["a", "b", "c"], ["--no-such-option"], ["-w"], ["--timeout", "5", "web", "1"], ["web", ""], ["-d", "web", "1"],
+     ["-k", "web", "1"], ["-d", "-k"], ["-w", "--timeout", "0", "web", "1"], ["-w", "--timeout", "x", "web", "1"]],
+)  # fmt: skip
+def test_usage_errors(instance: Instance, arguments: list[str]) -> None:
+    """What cannot be meant exits with 2 and says how it is meant, on the standard error."""
+    done = instance.clinit(*arguments)
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert "Usage: clinit" in done.stderr
+
+
+def test_help(instance: Instance) -> None:
+    """`-h` prints what there is, with the exit codes, and exits with 0."""
+    done = instance.clinit("-h")
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert all(option in done.stdout for option in ("-d", "-k", "-v", "-w", "--timeout", "-c", "-s", "Exit codes"))
+
+
+def test_a_timeout_ends_the_waiting_and_not_the_switch(instance: Instance) -> None:
+    """`--timeout` exits with 5 when the time is up; what was requested goes on."""
+    done = instance.clinit("-w", "--timeout", "0.3", "web", "s")
+
+    assert (5, "") == (done.returncode, done.stdout)
+    assert "timed out; what was requested goes on" in done.stderr
+    assert instance.clstat()["web"] == "s STARTING"
+    instance.clinit("-w", "web", "1")
+
+
+def test_status_needs_no_daemon(instance: Instance) -> None:
+    """A bare `-v` prints clstat's lines without the class, and asks nobody."""
+    instance.clinit("-w", "web", "1")
+    instance.clinit("-w", "clinit", "1")
+    expected = "web 1 DONE\nclinit 1 DONE\n"
+
+    assert (0, expected) == ((done := instance.clinit("-v")).returncode, done.stdout)
+    assert expected == instance.clinit("-v", "-s", "/no/socket").stdout
+    assert (0, "") == ((done := instance.clinit("-v", "--clstat", "/no/clstat")).returncode, done.stdout)
+
+
+def test_status_after_a_request(instance: Instance) -> None:
+    """`-v` with a request prints the answer, then the status as it is afterwards."""
+    instance.clinit("-w", "web", "0")
+    done = instance.clinit("-v", "web", "s")
+
+    assert ["level transition started", "web s STARTING"] == done.stdout.splitlines()[:2]
+
+
+def test_settings_in_the_table_name_socket_and_clstat(node: Node) -> None:
+    """A client that knows only the table finds the daemon by the table's settings, which beat its options."""
+    settings = ":::socket:/run/set/socket\n:::clstat:/run/set/clstat\n"
+    node.write("/etc/settings", settings + TABLE)
+    node.run("systemd-run", "--quiet", "--unit=settings", "clinit", "-d", "-c", "/etc/settings", "-s", "/run/not")
+    wait_until(lambda: node.exists("/run/set/clstat"))
+
+    assert node.run("clinit", "-c", "/etc/settings", "-s", "/no/socket", "-w", "web", "1").stdout == "web 1 DONE\n"
+    assert node.run("clinit", "-c", "/etc/settings", "-v").stdout == "web 1 DONE\n"
+    node.run("clinit", "-c", "/etc/settings", "-k")
+
+
+def test_varlink_introspection(instance: Instance) -> None:
+    """Anybody's varlink client can ask what the service offers."""
+    service = "org.varlink.service"
+    info, description, missing = varlink(
+        instance.node,
+        {"method": f"{service}.GetInfo"},
+        {"method": f"{service}.GetInterfaceDescription", "parameters": {"interface": "org.clinit.Manager"}},
+        {"method": f"{service}.GetInterfaceDescription", "parameters": {"interface": "org.example"}},
+    )
+
+    assert info["parameters"]["interfaces"] == [service, "org.clinit.Manager"]
+    assert "method Switch(group: string, level: string)" in description["parameters"]["description"]
+    assert missing == {"error": f"{service}.InterfaceNotFound", "parameters": {"interface": "org.example"}}
+
+
+def test_varlink_switch(instance: Instance) -> None:
+    """A call is answered when the transition has started; with `more`, again with the end."""
+    call: dict[str, object] = {"method": "org.clinit.Manager.Switch", "parameters": {"group": "web", "level": "1"}}
+    plain, first, second = varlink(instance.node, call, {**call, "more": True})
+    message = {"message": "level transition started"}
+
+    assert plain == {"parameters": message}
+    assert first == {"parameters": message, "continues": True}
+    assert second == {"parameters": {**message, "status": {"group": "web", "level": "1", "state": "DONE"}}}
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "parameters"),
+    [
+        ({"method": "org.clinit.Manager.Nothing"}, "org.varlink.service.MethodNotFound",
+         {"method": "org.clinit.Manager.Nothing"}),
+        ({"method": "org.clinit.Manager.Switch", "parameters": {"group": "web"}},
+         "org.varlink.service.InvalidParameter", {"parameter": "level"}),
+        ({"method": "org.clinit.Manager.Switch", "parameters": {"group": 1, "level": "1"}},
+         "org.varlink.service.InvalidParameter", {"parameter": "group"}),
+        ({"method": "org.clinit.Manager.Switch", "parameters": {"group": "nobody", "level": "1"}},
+         "org.clinit.Manager.NoSuchGroup", {"message": "no such group: nobody", "group": "nobody"}),
+    ],
+)  # fmt: skip
+def test_varlink_errors(instance: Instance, call: dict[str, object], error: str, parameters: dict[str, str]) -> None:
+    """A call that cannot be served is answered with an error that says what and where."""
+    assert [{"error": error, "parameters": parameters}] == varlink(instance.node, call)
+
+
+def test_varlink_table_findings(instance: Instance) -> None:
+    """A refused table comes with all its findings as data."""
+    instance.write_table("web:a:1:wiat:true\n")
+    (reply,) = varlink(instance.node, {"method": "org.clinit.Manager.Reread"})
+    instance.write_table(TABLE)
+
+    assert reply["error"] == "org.clinit.Manager.TableRefused"
+    (finding,) = reply["parameters"]["findings"]
+    expected = {"code": "unknown-mode", "severity": "error", "path": "/etc/cltab", "line": 1, "column": 9}
+    assert expected == {name: finding[name] for name in expected}
+
+
+def test_varlink_status(instance: Instance) -> None:
+    """Status is filtered by group and level."""
+    instance.clinit("-w", "web", "1")
+    call: dict[str, object] = {"method": "org.clinit.Manager.Status", "parameters": {"group": "web"}}
+    other: dict[str, object] = {"method": "org.clinit.Manager.Status", "parameters": {"level": "nowhere"}}
+
+    assert [
+        {"parameters": {"groups": [{"group": "web", "level": "1", "state": "DONE"}]}},
+        {"parameters": {"groups": []}},
+    ] == varlink(instance.node, call, other)
+
+
+@pytest.mark.parametrize("junk", [b"{\0", b"[1]\0", b'{"method": 1}\0', b"\xff\0", b"{" * 100_000 + b"\0", b"x" * 100])
+def test_junk_on_the_socket_harms_nobody(instance: Instance, junk: bytes) -> None:
+    """Who does not speak the protocol is cut off; the next client is served."""
+    assert [] == varlink(instance.node, junk)
+    assert instance.clinit("web", "1").returncode == 0
