@@ -64,22 +64,26 @@ class BusRefusedError(Exception):
 
 
 class Bus:
-    """One connection to systemd, renewed whenever it is lost.
+    """One connection to systemd, renewed whenever it is lost. To be made in the loop that it is used in."""
 
-    Args:
-        on_change: called with the name of a unit whose state may have changed.
-        on_connect: called after each connect; whatever was known of units is to be asked anew then.
-    """
-
-    def __init__(self, on_change: Callable[[str], None], on_connect: Callable[[], None]) -> None:
-        self._on_change = on_change
-        self._on_connect = on_connect
+    def __init__(self) -> None:
+        self._on_change: Callable[[str], None] = lambda unit: None  # noqa: ARG005
+        self._on_connect: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._connection: Any = None
         self._descriptor = -1
         self._callbacks: list[Callable[..., None]] = []
         self._drain_scheduled = False
         self._reconnecting: asyncio.Task[None] | None = None
+
+    def follow(self, on_change: Callable[[str], None], on_connect: Callable[[], None]) -> None:
+        """Say what to call when something happens.
+
+        Args:
+            on_change: called with the name of a unit whose state may have changed.
+            on_connect: called after each connect; whatever was known of units is to be asked anew then.
+        """
+        self._on_change, self._on_connect = on_change, on_connect
 
     @property
     def connected(self) -> bool:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, store
-from cltab2systemd.bus import Bus
-from cltab2systemd.controller import Controller, Request, SupersededError, SwitchRefusedError
+from cltab2systemd.bus import Bus, BusRefusedError, BusUnavailableError
+from cltab2systemd.controller import Controller
+from cltab2systemd.group import Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State
 from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
@@ -44,6 +45,8 @@ def run(locations: Locations) -> None:
         asyncio.run(_Daemon(locations).run())
     except (store.AlreadyRunningError, SocketInUseError) as error:
         raise DaemonError(str(error)) from error
+    except (BusUnavailableError, BusRefusedError) as error:
+        raise DaemonError(f"systemd does not answer as it should: {error}") from error
     except OSError as error:
         raise DaemonError(f"{error.filename or 'cannot start'}: {error.strerror}") from error
 
@@ -59,8 +62,7 @@ class _Daemon:
         self._watchers = Watchers()
         self._names = store.instance_names(locations)
         self._store = store.Store(self._names)
-        source = TableSource(locations.table, self._names)
-        self._controller = Controller(self._names, source, self._store, self._status_changed)
+        self._controller: Controller
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -68,8 +70,11 @@ class _Daemon:
             loop.add_signal_handler(number, self._stopped.set)
         self._store.open()
         listener = listen(self._locations.socket)
-        bus = Bus(self._controller.unit_changed, self._controller.reconnected)
-        await self._controller.begin(bus, self._shown_before())
+        bus = Bus()
+        await bus.connect()
+        source = TableSource(self._locations.table, self._names)
+        self._controller = Controller(self._names, source, self._store, bus, self._status_changed)
+        await self._controller.begin(self._shown_before())
         server = Server(Service(self._controller, self._watchers, self._halt))
         await server.start(listener)
         log.info("table %s, socket %s, clstat %s", *self._paths())

@@ -45,6 +45,7 @@ class EntryUnit(Unit):
 class GateUnit(Unit):
     """An ordering point behind an entry; the first gate, before all entries, has no entry and no gate before it."""
 
+    line: str = ""
     entry: str = ""
     gate_before: str = ""
 
@@ -109,12 +110,12 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...]) -> Iterator[Uni
     yield SliceUnit(group_slice, f"cltab {shown}", group_slice)
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
     for entry in entries:
-        name = names.entry(group, entry.tag)
+        name, line = names.entry(group, entry.tag), unitfile.comment(entry.line)
         yield EntryUnit(
             name,
             "cltab " + unitfile.text(f"{group}:{entry.tag}:{entry.levels.text}:{entry.mode}"),
             group_slice,
-            line=unitfile.comment(entry.line),
+            line=line,
             mode=entry.mode,
             command_line=unitfile.command_line(unitfile.command_words(entry.command)),
             syslog_identifier=unitfile.text(entry.tag),
@@ -123,7 +124,7 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...]) -> Iterator[Uni
         if entry.runnable:
             gate_before, gate = gate, names.gate(group, entry.tag)
             label = f"cltab {shown}: gate behind {unitfile.text(entry.tag)}"
-            yield GateUnit(gate, label, group_slice, name, gate_before)
+            yield GateUnit(gate, label, group_slice, line, name, gate_before)
 
     marker = names.unnamed(group)
     targets = {level: names.level(group, level) for level in levels}

@@ -1,7 +1,7 @@
 """`clinit`: the way in.
 
-A switch, with or without `--wait`, is parsed here and never pays for importing click; all else goes through
-`cltab2systemd.cli.options`, which takes the same words in the same way.
+What programs ask for often, a switch (with or without `--wait`) and the status, is parsed here and never pays for
+importing click; all else goes through `cltab2systemd.cli.options`, which takes the same words in the same way.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from cltab2systemd.cli import outcome
 from cltab2systemd.client import Client
 
 _WAIT = ("-w", "--wait")
+_STATUS = ("-v", "--status")
 
 
 def main() -> None:
@@ -21,6 +22,9 @@ def main() -> None:
     words = [argument for argument in arguments if argument not in _WAIT]
     if 1 <= len(words) <= 2 and not any(not word or word.startswith("-") for word in words):
         sys.exit(switch(Client(), words, wait=len(words) < len(arguments)))
+    if len(arguments) == 1 and arguments[0] in _STATUS:
+        outcome.say(Client().status(), end="")
+        sys.exit(outcome.FINE)
     from cltab2systemd.cli.options import command  # noqa: PLC0415
 
     command()

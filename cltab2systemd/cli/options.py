@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from cltab2systemd import __version__
@@ -75,7 +73,7 @@ def command(
                 instance.reread()
         code = reported.code
     if show_status:
-        click.echo(os.fsencode(instance.status()), nl=False)
+        outcome.say(instance.status(), end="")
     raise SystemExit(code)
 
 

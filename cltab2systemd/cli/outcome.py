@@ -47,9 +47,9 @@ class Reported:
         return True
 
 
-def say(text: str) -> None:
+def say(text: str, end: str = "\n") -> None:
     """Print a line; bytes of names that are not UTF-8 come out as they came in."""
-    sys.stdout.buffer.write(os.fsencode(text) + b"\n")
+    sys.stdout.buffer.write(os.fsencode(text + end))
 
 
 def complain(text: str) -> None:

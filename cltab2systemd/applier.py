@@ -1,0 +1,78 @@
+"""Puts the units of groups on disk, and has systemd load them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from cltab2systemd.compiler import compile_group
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cltab2systemd.bus import Bus
+    from cltab2systemd.group import Group
+    from cltab2systemd.names import Names
+    from cltab2systemd.store import Store
+    from cltab2systemd.table import Entry
+
+
+class Applier:
+    """Applies lines of a table to groups.
+
+    Args:
+        names: the unit names of the instance.
+        path: the table's path, which the units name as their source.
+        store: the files of the instance.
+        bus: the connection to systemd.
+    """
+
+    def __init__(self, names: Names, path: str, store: Store, bus: Bus) -> None:
+        self._names = names
+        self._path = path
+        self._store = store
+        self._bus = bus
+        self._ticket = self._loaded = 0
+        # Held while systemd reloads: nobody may call it then, for a call blocks the whole process.
+        self.reloading = asyncio.Lock()
+
+    async def recover(self, groups: Mapping[str, Group]) -> None:
+        """Take up what an earlier daemon left: the applied lines, and a reload that it did not live to see."""
+        for name, entries in self._store.applied().items():
+            if name in groups:
+                groups[name].applied = entries
+                groups[name].current = self._store.is_installed(self._compile(name, entries))
+        if self._store.reload_needed:
+            await self._reload()
+
+    async def apply(self, lines: Mapping[Group, tuple[Entry, ...]]) -> None:
+        """Give groups new lines: units on disk, and loaded; a group without lines has no units left.
+
+        Nothing of a group may run that its new lines do not have. OSError if the files cannot be written,
+        BusUnavailableError if systemd does not reload.
+        """
+        if not lines:
+            return
+        changed = self._store.install({
+            group.name: (entries, self._compile(group.name, entries)) for group, entries in lines.items()
+        })  # fmt: skip
+        for group, entries in lines.items():
+            group.applied, group.current = entries, True
+        if changed:
+            await self._reload()
+
+    def _compile(self, group: str, entries: tuple[Entry, ...]) -> Mapping[str, bytes]:
+        return compile_group(self._names, self._path, group, entries) if entries else {}
+
+    async def _reload(self) -> None:
+        """Have systemd load what is on disk now; one reload at a time, and one serves all who wait for it."""
+        self._ticket += 1
+        ticket = self._ticket
+        async with self.reloading:
+            if self._loaded >= ticket:
+                return
+            newest = self._ticket
+            await self._bus.daemon_reload()
+            self._loaded = newest
+            if newest == self._ticket:
+                self._store.reloaded()

@@ -1,0 +1,101 @@
+"""One group as the daemon follows it, and the requests for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from cltab2systemd.groupstate import HALT_LEVEL
+
+if TYPE_CHECKING:
+    from cltab2systemd.groupstate import GroupStatus, GroupUnits
+    from cltab2systemd.table import Entry
+
+
+class NoSuchGroupError(Exception):
+    """Neither the table nor what runs has this group."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"no such group: {group}")
+        self.group = group
+
+
+class SwitchRefusedError(Exception):
+    """The switch cannot begin; the text says why and what to do."""
+
+
+class SupersededError(Exception):
+    """A later request, a halt, or somebody at systemctl took the group elsewhere."""
+
+
+class Request:
+    """One request for a group: `started` and `outcome` are set once each, with a result or an exception."""
+
+    def __init__(self, group: str, level: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.group = group
+        self.level = level
+        self.started: asyncio.Future[None] = loop.create_future()
+        self.outcome: asyncio.Future[GroupStatus] = loop.create_future()
+        self.task: asyncio.Task[None] | None = None
+        # Nobody may be waiting, and that is fine.
+        self.started.add_done_callback(_retrieve)
+        self.outcome.add_done_callback(_retrieve)
+
+    def has_started(self) -> None:
+        """The transition has begun, and clstat shows it."""
+        if not self.started.done():
+            self.started.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        """End the request, wherever it is."""
+        if self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()
+        for future in (self.started, self.outcome):
+            if not future.done():
+                future.set_exception(error)
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+class Group:
+    """One group: its applied lines, its units, what clstat shows of it, and the request at work on it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.applied: tuple[Entry, ...] = ()
+        self.current = False  # the units on disk are those of the applied lines, as this version writes them
+        self.units: GroupUnits | None = None  # as systemd said last
+        self.status: GroupStatus | None = None
+        self.request: Request | None = None
+        # Entries are being stopped under the old units, new ones are being installed, nothing is started yet.
+        self.emptying = False
+        self._observed = asyncio.Event()
+
+    @property
+    def active(self) -> bool:
+        """Whether the group is at a level, anything of it runs, or a request is at work on it."""
+        return self.request is not None or (self.units is not None and self.units.is_active())
+
+    @property
+    def halting(self) -> bool:
+        """Whether the group is being stopped for good."""
+        return self.request is not None and self.request.level == HALT_LEVEL
+
+    @property
+    def shown_level(self) -> str | None:
+        """The level that clstat shows."""
+        return None if self.status is None else self.status.level
+
+    def observed(self) -> None:
+        """`units` is new."""
+        self._observed.set()
+        self._observed = asyncio.Event()
+
+    async def at_rest(self, units: frozenset[str]) -> None:
+        """Wait until none of the units runs or is about to."""
+        while self.units is None or any(name in units and not unit.at_rest for name, unit in self.units.units.items()):
+            await self._observed.wait()

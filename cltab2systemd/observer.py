@@ -1,0 +1,123 @@
+"""Follows the units of all groups by systemd's signals, and keeps what clstat says true to them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from cltab2systemd.bus import BusRefusedError, BusUnavailableError
+from cltab2systemd.groupstate import GroupStatus, GroupUnits, State, UnitStatus, group_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from cltab2systemd.bus import Bus
+    from cltab2systemd.group import Group
+    from cltab2systemd.names import Names
+
+log = logging.getLogger(__name__)
+
+# At most one look at systemd in this time, so that a burst of signals costs one list and not one each. Seconds.
+_INTERVAL = 0.01
+# Before asking again after systemd gave no answer. Seconds.
+_RETRY = 1.0
+
+
+class Observer:
+    """Knows how the groups are.
+
+    Args:
+        names: the unit names of the instance.
+        groups: all groups by name, as the controller keeps them.
+        bus: the connection to systemd.
+        on_observed: called with each group after its units were asked for.
+        on_refreshed: called when all groups that were asked for at a time are observed.
+    """
+
+    def __init__(
+        self,
+        names: Names,
+        groups: Mapping[str, Group],
+        bus: Bus,
+        on_observed: Callable[[Group], None],
+        on_refreshed: Callable[[], None],
+    ) -> None:
+        self._names = names
+        self._groups = groups
+        self._bus = bus
+        self._on_observed = on_observed
+        self._on_refreshed = on_refreshed
+        self._due: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._last = 0.0
+        bus.follow(self._unit_changed, self._connected)
+
+    def refresh_soon(self, groups: Iterable[str]) -> None:
+        """Have a look at groups in a moment; several looks at a time become one."""
+        self._due.update(groups)
+        if self._due and self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(max(loop.time(), self._last + _INTERVAL), self._refresh_due)
+
+    def refresh(self, groups: Iterable[str]) -> None:
+        """Ask systemd how groups are, now. BusUnavailableError if it does not answer."""
+        asked = [self._groups[name] for name in groups if name in self._groups]
+        if not asked:
+            return
+        units: dict[str, dict[str, UnitStatus]] = {group.name: {} for group in asked}
+        for unit in self._bus.list_units([pattern for group in asked for pattern in self._names.patterns(group.name)]):
+            name = self._names.group_of(unit.name)
+            if name in units:
+                units[name][unit.name] = unit
+        for group in asked:
+            self._due.discard(group.name)
+            self._observe(group, units[group.name])
+            self._on_observed(group)
+        self._on_refreshed()
+
+    def _unit_changed(self, unit: str) -> None:
+        group = self._names.group_of(unit)
+        if group is not None and group in self._groups:
+            self.refresh_soon([group])
+
+    def _connected(self) -> None:
+        # Whatever happened while there was no connection was missed.
+        self.refresh_soon(self._groups)
+
+    def _refresh_due(self) -> None:
+        self._timer = None
+        self._last = asyncio.get_running_loop().time()
+        try:
+            self.refresh([*self._due])
+        except (BusUnavailableError, BusRefusedError) as error:
+            log.warning("cannot ask systemd for the state of units: %s", error)
+            if self._bus.connected:  # else _connected comes
+                self._last += _RETRY
+                self.refresh_soon([*self._due])
+
+    def _observe(self, group: Group, units: Mapping[str, UnitStatus]) -> None:
+        group.units = GroupUnits(self._names, group.name, group.applied, units, self._bus)
+        status = group_status(group.units, group.shown_level)
+        if group.emptying and group.shown_level is not None:
+            status = GroupStatus(group.name, group.shown_level, State.STOPPING)
+        if status is not None and status != group.status:
+            level = logging.INFO if status.state.settled else logging.DEBUG
+            log.log(level, "%s: level %s %s", group.name, status.level, status.state)
+        group.status = status
+        if group.request is None:
+            self._reset_failed(group)
+        group.observed()
+
+    def _reset_failed(self, group: Group) -> None:
+        """An entry that needed SIGTERM or SIGKILL ends failed: it was told to, so the machine is not degraded."""
+        if group.units is None or group.status is None or not group.status.state.settled:
+            return
+        for entry in group.applied:
+            unit = group.units.entry(entry)
+            inside = entry.runnable and group.status.level in entry.levels
+            if unit is not None and unit.active == "failed" and not unit.job and not inside:
+                try:
+                    self._bus.reset_failed(unit.name)
+                except BusRefusedError as error:
+                    log.debug("%s: %s", unit.name, error)
