@@ -15,8 +15,8 @@ from cltab2systemd import changes
 from cltab2systemd.applier import Applier
 from cltab2systemd.bus import BusRefusedError, BusUnavailableError
 from cltab2systemd.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
-from cltab2systemd.groupstate import HALT_LEVEL, GroupStatus, State
-from cltab2systemd.names import LONGEST_UNIT_NAME
+from cltab2systemd.groupstate import GroupStatus, State
+from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
 from cltab2systemd.observer import Observer
 from cltab2systemd.tablesource import TableRefusedError
 

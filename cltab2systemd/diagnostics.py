@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,16 @@ def printable(text: str) -> str:
     )
 
 
+def _columns(text: str) -> int:
+    """How many columns of a terminal printable text takes: East Asian characters two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+        for character in text
+    )
+
+
 def render(diagnostic: Diagnostic) -> str:
     """The finding as a person reads it: summary, the source line, a caret under the place, the hint.
 
@@ -86,7 +97,7 @@ def render(diagnostic: Diagnostic) -> str:
         before = printable(shown[: start - cut])
         marked = printable(shown[start - cut : start - cut + max(1, diagnostic.place.width)])
         after = printable(shown[start - cut + max(1, diagnostic.place.width) :])
-        lines += [f"  {before}{marked}{after}", "  " + " " * len(before) + "^" + "~" * (len(marked) - 1)]
+        lines += [f"  {before}{marked}{after}", "  " + " " * _columns(before) + "^" + "~" * (_columns(marked) - 1)]
     if diagnostic.hint:
         lines.append(f"  hint: {diagnostic.hint}")
     return "\n".join(lines)

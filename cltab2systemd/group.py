@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd.groupstate import HALT_LEVEL
+from cltab2systemd.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from cltab2systemd.groupstate import GroupStatus, GroupUnits

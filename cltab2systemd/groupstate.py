@@ -10,15 +10,13 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.table import Entry, Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cltab2systemd.names import Names
-
-# The level that stops a group for good. No table can name it, for it holds colons; the ancestor's clients send it.
-HALT_LEVEL = ":::SHUTDOWN:::"
 
 
 class State(enum.StrEnum):
@@ -118,11 +116,7 @@ class GroupUnits:
 
     def is_active(self) -> bool:
         """Whether the group is at a level, or anything of it runs or is about to."""
-        return any(
-            not unit.at_rest and unit.active != "failed"
-            for unit in self.units.values()
-            if unit.name.startswith(self.names.entry_prefix)
-        )
+        return any(not unit.at_rest for unit in self.units.values() if unit.name.startswith(self.names.entry_prefix))
 
 
 def group_status(group: GroupUnits, shown_level: str | None) -> GroupStatus | None:

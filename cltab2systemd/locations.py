@@ -50,7 +50,8 @@ def locate(table: str | None = None, socket: str | None = None, clstat: str | No
 
 def absolute(path: str) -> str:
     """A path made absolute from the working directory, with `/run` for `/var/run`."""
-    path = os.path.normpath(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118 - pathlib is slow to import
+    path = os.path.abspath(path)  # noqa: PTH100 - pathlib is slow to import
+    path = path[1:] if path.startswith("//") else path
     return path[len("/var") :] if path.startswith("/var/run/") else path
 
 
@@ -59,7 +60,7 @@ def _settings(path: str) -> dict[str, str]:
     try:
         # A FIFO in the table's place must not hang a client.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            data = file.read()
+            data = file.read() or b""
     except OSError:
         return {}
     if b":::" not in data:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 LONGEST_UNIT_NAME = 255
 
+# The level that stops a group for good. No table can name it, for it holds colons; the ancestor's clients send it.
+HALT_LEVEL = ":::SHUTDOWN:::"
+
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 _BUS_ESCAPED = re.compile(r"_([0-9a-f]{2})")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import unitfile
 from cltab2systemd.diagnostics import Diagnostic, Place, Severity, in_order
-from cltab2systemd.names import LONGEST_UNIT_NAME, Names, escape
+from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 from cltab2systemd.table import FIELDS, Entry, Mode, Table, level_names, parse
 
 if TYPE_CHECKING:
@@ -152,15 +152,19 @@ def check(names: Names, table: Table) -> tuple[Diagnostic, ...]:
 
 
 def _findings(names: Names, table: Table) -> Iterator[Diagnostic]:
-    longest_fixed = len(names.barrier("", ""))
     for entry in table.entries:
-        group = escape(entry.group)
-        for field, values in (("tag", (entry.tag,)), ("levels", entry.levels.names)):
-            length = longest_fixed + len(group) + max(len(escape(value)) for value in values)
-            if length > LONGEST_UNIT_NAME:
+        group = entry.group
+        longest = {
+            "group": names.barrier(group, HALT_LEVEL),
+            "tag": names.gate(group, entry.tag),
+            "levels": max((names.barrier(group, level) for level in entry.levels.names), key=len),
+        }
+        for field, unit in longest.items():
+            if len(unit) > LONGEST_UNIT_NAME:
+                what = "the group makes" if field == "group" else f"group and {field} make"
                 yield _finding(
                     entry, f"long-{field}", FIELDS.index(field),
-                    f"group and {field} make a unit name of {length} bytes; systemd takes at most {LONGEST_UNIT_NAME}",
+                    f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}",
                     "other characters than letters, digits, ':', '_' and '.' count four bytes each; use shorter names",
                 )  # fmt: skip
         line = unitfile.command_line(unitfile.command_words(entry.command))

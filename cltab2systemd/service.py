@@ -11,13 +11,14 @@ from cltab2systemd import __version__, varlink
 from cltab2systemd.bus import BusRefusedError, BusUnavailableError
 from cltab2systemd.diagnostics import Diagnostic, render
 from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
-from cltab2systemd.groupstate import HALT_LEVEL, GroupStatus
+from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.tablesource import TableRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from cltab2systemd.controller import Controller
+    from cltab2systemd.groupstate import GroupStatus
 
 
 class CallError(Exception):

@@ -199,7 +199,7 @@ class Store:
         if not entries:
             path.unlink(missing_ok=True)
             return
-        text = "".join(f"{entry.line}\n" for entry in entries)
+        text = "# The lines that the units of a group were made from.\n" + "".join(f"{e.line}\n" for e in entries)
         write_whole(path, text.encode("utf-8", "surrogateescape"))
 
     @property

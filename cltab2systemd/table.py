@@ -170,7 +170,8 @@ class _Parser:
         line = _Line(self.path, number, text)
         found = [*_check_text(line)]
         if text.startswith(SETTING):
-            self._parse_setting(line)
+            if not found:
+                self._parse_setting(line)
         elif len(values := text.split(":", len(FIELDS) - 1)) < len(FIELDS):
             found.append(
                 line.error(

@@ -28,7 +28,7 @@ class TableSource:
         self.table = Table(path)
         self._names = names
         self._seen: store.FileIdentity | None = None
-        self._refused: TableRefusedError | None = None
+        self._findings: tuple[Diagnostic, ...] = ()  # of the file read last, if it was refused
 
     def refresh(self, *, may_be_empty: bool) -> bool:
         """Read the file if it is not the one read last.
@@ -43,18 +43,18 @@ class TableSource:
             TableRefusedError: the file cannot be read or has errors; `table` stays what it was.
         """
         if self._seen is not None and store.identify(self.path) == self._seen:
-            if self._refused is not None:
-                raise self._refused
+            if self._findings:
+                raise _refusal(self._findings)
             return False
-        self._seen = self._refused = None
+        self._seen, self._findings = None, ()
         try:
             data, identity = store.read_table(self.path)
         except store.TableUnreadableError as error:
             raise TableRefusedError(str(error)) from error
         table, findings = plan.load(data, self.path, self._names)
         if has_errors(findings):
-            self._seen, self._refused = identity, _refusal(findings)
-            raise self._refused
+            self._seen, self._findings = identity, findings
+            raise _refusal(findings)
         if not table.entries and not may_be_empty:
             # Not remembered: it may take effect as soon as no group is active.
             raise TableRefusedError(

@@ -42,7 +42,7 @@ def command_words(command: str) -> tuple[str, ...]:
     if match := _ERRORS_TO_OUTPUT.search(command):
         plain = command[: match.start()]
         execute += " 2>&1"
-    if _SHELL_CHARACTERS.search(plain) or _SHELL_START.match(plain):
+    if _SHELL_CHARACTERS.search(plain) or _SHELL_START.match(command):
         return (SHELL, "-c", command)
     words = [word for word in _BLANKS.split(plain) if word]
     return (SHELL, "-c", execute, "sh", *words)

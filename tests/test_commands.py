@@ -48,7 +48,8 @@ PIECES = [
     *(bytes([byte]) for byte in range(1, 256) if byte != ord("\n")),
     *b"$ % \\ \" ' ; | & < > ( ) { } [ ] * ? ~ ` # ! @ + - : , = ^".split(),
     b" ", b"  ", b"\t", b"\r", b"$$", b"${X}", b"$(id)", b"%%", b"%i", b"%H", b"%n", b"\\n", b"\\\\", b"\\x41",
-    b"\\u00e9", b"\\", b"\\ ", b'\\"', b"''", b'""', b"2>&1", b" 2>&1", b">/dev/null", b"<x", b"a|b", b"&&", b";;", b"a b", b"#c",
+    b"\\u00e9", b"\\", b"\\ ", b'\\"', b"''", b'""',
+    b"2>&1", b" 2>&1", b">/dev/null", b"<x", b"a|b", b"&&", b";;", b"a b", b"#c",
     "é".encode(), "日本".encode(), "\u2028".encode(), "\ufffe".encode(), "\ufdd0".encode(), "\U0001ffff".encode(),
     "\u0085".encode(), b"\xff\xfe", b"\xc3\x28", b"\xed\xa0\x80", b"\x7f", b"\x1b[0m", b"A=1", b"exec ", b". ", b"word",
 ]  # fmt: skip

@@ -26,7 +26,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([PYTHON, "-m", "venv", "--system-site-packages", venv], check=True)
     # Debian's own build tools and dependencies: a test needs no network.
     options = ["--quiet", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
-    subprocess.run([venv / "bin/pip", "install", *options, top], check=True)
+    subprocess.run([venv / "bin/pip", "install", *options, str(top)], check=True)
     return venv
 
 
@@ -36,7 +36,7 @@ def test_commands_are_installed_and_work(environment: Path, tmp_path: Path) -> N
     table.write_text("web:a:1:respawn:sleep 1000\n")
     clinit = subprocess.run([environment / "bin/clinit", "--version"], capture_output=True, text=True, check=True)
     output = tmp_path / "units"
-    command = [environment / "bin/cltab2systemd", "compile", table, "--output", output]
+    command = [str(environment / "bin/cltab2systemd"), "compile", str(table), "--output", str(output)]
     subprocess.run(command, cwd=tmp_path, check=True)
 
     assert clinit.stdout.startswith("clinit, version ")

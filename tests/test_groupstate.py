@@ -1,0 +1,274 @@
+"""The state of a group, read off its units: a table of situations, as systemd's ListUnits shows them."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from cltab2systemd.groupstate import (
+    GroupStatus,
+    GroupUnits,
+    MainProcess,
+    State,
+    UnitStatus,
+    group_status,
+)
+from cltab2systemd.names import HALT_LEVEL, Names
+from cltab2systemd.table import parse
+
+NAMES = Names()
+PASSED, FAILED_TEST, KILLED, NEVER_RAN = (
+    MainProcess(7, 1, 0),
+    MainProcess(7, 1, 3),
+    MainProcess(7, 2, 9),
+    MainProcess(0, 0, 0),
+)
+
+# Level 1 has all modes, 2 a wait and a respawn, 3 only tests, 4 just an `off` entry, 5 a test and an `off` entry.
+TABLE = b"""\
+web:init:12:wait:x
+web:check:135:test:x
+web:check2:3:test:x
+web:mail:1:once:x
+web:app:12:respawn:x
+web:old:45:off:x
+"""
+ENTRIES = parse(TABLE, "cltab")[0].groups["web"]
+
+# How a unit stands: (load, active, sub, job).
+Standing = tuple[str, str, str, str]
+RUNNING: Standing = ("loaded", "active", "running", "")
+EXITED: Standing = ("loaded", "active", "exited", "")
+DEAD: Standing = ("loaded", "inactive", "dead", "")
+BROKEN: Standing = ("loaded", "failed", "failed", "")
+STARTING: Standing = ("loaded", "activating", "start", "start")
+QUEUED: Standing = ("loaded", "inactive", "dead", "start")
+GOING: Standing = ("loaded", "deactivating", "stop-sigterm", "stop")
+TO_STOP: Standing = ("loaded", "active", "running", "stop")
+RESTARTING: Standing = ("loaded", "activating", "auto-restart", "")
+AT_LEVEL: Standing = ("loaded", "active", "active", "")
+MASKED: Standing = ("masked", "inactive", "dead", "")
+GONE: Standing = ("not-found", "inactive", "dead", "")
+
+LEVEL_1 = {"init": EXITED, "check": EXITED, "mail": EXITED, "app": RUNNING}
+LEVEL_3 = {"check": EXITED, "check2": EXITED}
+
+
+@dataclass
+class Probed:
+    """A probe with its answers: by tag or by unit; a level was asked for at 100 unless its barrier says otherwise."""
+
+    processes: dict[str, MainProcess] = field(default_factory=dict)
+    conditions: dict[str, int] = field(default_factory=dict)
+    inactive: dict[str, int] = field(default_factory=dict)
+
+    def main_process(self, unit: str) -> MainProcess:
+        return self.processes.get(_instance(unit), PASSED)
+
+    def condition_time(self, unit: str) -> int:
+        if unit.startswith("clinitbarrier-"):
+            return self.conditions.get(f"level {_instance(unit)}", 100)
+        return self.conditions.get(_instance(unit), 0)
+
+    def inactive_time(self, unit: str) -> int:
+        return self.inactive.get(_instance(unit), 0)
+
+
+def _instance(unit: str) -> str:
+    return unit.partition("@")[2].rpartition(".")[0]
+
+
+def group(
+    entries: dict[str, Standing],
+    levels: dict[str, Standing],
+    probe: Probed | None = None,
+    barriers: dict[str, Standing] | None = None,
+) -> GroupUnits:
+    standings = {
+        **{NAMES.entry("web", tag): standing for tag, standing in entries.items()},
+        **{NAMES.level("web", level): standing for level, standing in levels.items()},
+        **{NAMES.barrier("web", level): standing for level, standing in (barriers or {}).items()},
+    }
+    units = {
+        name: UnitStatus(name, load, active, sub, job_id=number if job else 0, job=job)
+        for number, (name, (load, active, sub, job)) in enumerate(standings.items(), 1)
+    }
+    return GroupUnits(NAMES, "web", ENTRIES, units, probe or Probed())
+
+
+def status(*arguments: object, shown: str | None = None) -> tuple[str, str] | None:
+    found = group_status(group(*arguments), shown)  # type: ignore[arg-type]
+    assert found is None or found.group == "web"
+    return None if found is None else (found.level, str(found.state))
+
+
+def test_a_group_that_was_never_asked() -> None:
+    """A group at no level has no line in clstat; one that was at a level is CONFIGURED there."""
+    assert status({}, {}) is None
+    assert status({}, {"1": DEAD}) is None
+    assert status({}, {"1": DEAD}, shown="1") == ("1", "CONFIGURED")
+
+
+def test_states_are_those_of_the_ancestor() -> None:
+    """Readers of clstat know these words; three of them say that a level has come to its end."""
+    words = ["CONFIGURED", "STOPPING", "STARTING", "CHECKING", "DONE", "PASSED", "FAILED", "HALTING"]
+    assert words == [str(state) for state in State]
+    assert [state for state in State if state.settled] == [State.DONE, State.PASSED, State.FAILED]
+    assert f"{State.DONE}" == "DONE"
+
+
+@pytest.mark.parametrize(
+    ("entries", "levels", "barriers", "shown", "expected"),
+    [
+        pytest.param(
+            LEVEL_1, {"1": AT_LEVEL, "2": QUEUED}, {"2": QUEUED}, "1", "1 STOPPING", id="asked, none gone yet"
+        ),
+        pytest.param(
+            {**LEVEL_1, "mail": GOING}, {"1": DEAD, "2": QUEUED}, {"2": QUEUED}, "1", "1 STOPPING", id="one still goes"
+        ),
+        pytest.param(
+            {**LEVEL_1, "check": DEAD, "mail": TO_STOP},
+            {"2": QUEUED},
+            {"2": QUEUED},
+            "1",
+            "1 STOPPING",
+            id="to be stopped",
+        ),
+        pytest.param(
+            {"init": QUEUED, "check": DEAD, "mail": BROKEN},
+            {"2": QUEUED},
+            {"2": QUEUED},
+            "1",
+            "2 STARTING",
+            id="all gone",
+        ),
+        pytest.param({"init": STARTING}, {"2": QUEUED}, {"2": DEAD}, "1", "2 STARTING", id="a wait runs"),
+        pytest.param({"mail": RUNNING}, {"2": QUEUED}, {"2": DEAD}, "1", "2 STARTING", id="an outsider came by hand"),
+        pytest.param({"init": QUEUED}, {"1": QUEUED}, {"1": QUEUED}, None, "1 STARTING", id="the first request"),
+        pytest.param({"mail": GOING}, {"2": QUEUED}, {"2": QUEUED}, None, "2 STARTING", id="first, with an outsider"),
+        pytest.param({"init": STARTING}, {"1": QUEUED}, {}, "1", "1 STARTING", id="no barrier loaded"),
+        pytest.param({"old": RUNNING}, {"4": QUEUED}, {"4": QUEUED}, "1", "1 STOPPING", id="an off entry goes"),
+        pytest.param(
+            LEVEL_1, {"1": AT_LEVEL, "999": QUEUED}, {"999": QUEUED}, "1", "1 STOPPING", id="to an unnamed level"
+        ),
+        pytest.param({}, {"998": QUEUED, "999": QUEUED}, {}, "1", "999 STARTING", id="the latest of two unnamed"),
+        pytest.param(LEVEL_1, {"1": ("loaded", "active", "active", "start")}, {}, "1", "1 STARTING", id="asked again"),
+    ],
+)
+def test_under_way(
+    entries: dict[str, Standing],
+    levels: dict[str, Standing],
+    barriers: dict[str, Standing],
+    shown: str | None,
+    expected: str,
+) -> None:
+    """While the old level's entries go, it is STOPPING at the old level; then STARTING at the new one."""
+    assert tuple(expected.split()) == status(entries, levels, None, barriers, shown=shown)
+
+
+@pytest.mark.parametrize(
+    ("entries", "level", "probe", "expected"),
+    [
+        pytest.param(LEVEL_1, "1", Probed(), "DONE", id="all is well"),
+        pytest.param({**LEVEL_1, "app": RESTARTING}, "1", Probed(), "DONE", id="a respawn died"),
+        pytest.param({**LEVEL_1, "init": STARTING}, "1", Probed(), "STARTING", id="a wait runs"),
+        pytest.param({**LEVEL_1, "check": STARTING}, "1", Probed(), "STARTING", id="a test runs"),
+        pytest.param({**LEVEL_1, "check": QUEUED}, "1", Probed(), "STARTING", id="a test is to run"),
+        pytest.param({**LEVEL_1, "check": STARTING, "mail": MASKED}, "1", Probed(), "STARTING", id="not judged yet"),
+        pytest.param(LEVEL_1, "1", Probed({"check": FAILED_TEST}), "FAILED", id="a test failed"),
+        pytest.param(LEVEL_1, "1", Probed({"check": KILLED}), "FAILED", id="a test was killed"),
+        pytest.param(LEVEL_1, "1", Probed({"check": NEVER_RAN}), "FAILED", id="a test did not run"),
+        pytest.param(LEVEL_1, "1", Probed({"init": FAILED_TEST, "mail": KILLED}), "DONE", id="a wait failed"),
+        pytest.param({**LEVEL_1, "app": MASKED}, "1", Probed(), "FAILED", id="masked"),
+        pytest.param({**LEVEL_1, "init": GONE}, "1", Probed(), "FAILED", id="not found"),
+        pytest.param({**LEVEL_1, "mail": ("bad-setting", *DEAD[1:])}, "1", Probed(), "FAILED", id="bad drop-in"),
+        pytest.param({"init": EXITED, "check": EXITED, "mail": EXITED}, "1", Probed(), "FAILED", id="not loaded"),
+        pytest.param({**LEVEL_1, "app": DEAD}, "1", Probed(), "FAILED", id="never started"),
+        pytest.param({**LEVEL_1, "app": BROKEN}, "1", Probed(inactive={"app": 90}), "FAILED", id="refused this time"),
+        pytest.param(
+            {**LEVEL_1, "app": DEAD}, "1", Probed(conditions={"app": 90}, inactive={"app": 95}), "FAILED",
+            id="stopped before, and not started",
+        ),
+        pytest.param(
+            {**LEVEL_1, "app": DEAD}, "1", Probed(conditions={"app": 110}, inactive={"app": 150}), "DONE",
+            id="stopped by hand",
+        ),
+        pytest.param(
+            {**LEVEL_1, "app": DEAD}, "1", Probed(conditions={"app": 50}, inactive={"app": 150}), "DONE",
+            id="shared with the old level, then stopped by hand",
+        ),
+        pytest.param(
+            {**LEVEL_1, "check": DEAD}, "1", Probed({"check": FAILED_TEST}, inactive={"check": 150}), "FAILED",
+            id="a failed test stays failed when stopped by hand",
+        ),
+        pytest.param({**LEVEL_1, "app": DEAD}, "1", Probed(conditions={"app": 110}), "DONE", id="skipped"),
+        pytest.param(
+            {**LEVEL_1, "check": DEAD}, "1", Probed({"check": NEVER_RAN}, conditions={"check": 110}), "FAILED",
+            id="a skipped test",
+        ),
+        pytest.param(LEVEL_3, "3", Probed(), "PASSED", id="only tests, all passed"),
+        pytest.param(LEVEL_3, "3", Probed({"check2": FAILED_TEST}), "FAILED", id="only tests, one failed"),
+        pytest.param({"init": EXITED, "app": RUNNING}, "2", Probed(), "DONE", id="no tests"),
+        pytest.param({"init": EXITED, "app": RUNNING}, "2", Probed({"check": FAILED_TEST}), "DONE", id="not its test"),
+        pytest.param({}, "4", Probed(), "DONE", id="nothing but an off entry"),
+        pytest.param({"check": EXITED}, "5", Probed(), "PASSED", id="an off entry does not prevent PASSED"),
+        pytest.param({"check": EXITED, "old": MASKED}, "5", Probed(), "PASSED", id="a masked off entry"),
+        pytest.param({}, "999", Probed(), "DONE", id="unnamed"),
+    ],
+)  # fmt: skip
+def test_settled(entries: dict[str, Standing], level: str, probe: Probed, expected: str) -> None:
+    """A level that was reached is judged by its entries alone."""
+    assert status(entries, {level: AT_LEVEL, "other": DEAD}, probe, shown="other") == (level, expected)
+
+
+@pytest.mark.parametrize(("times", "expected"), [((10, 20), "b"), ((20, 10), "a")])
+def test_unnamed_levels_tie(times: tuple[int, int], expected: str) -> None:
+    """Targets of unnamed levels stay active together: the level is the one that was asked for last."""
+    probe = Probed(conditions={"level a": times[0], "level b": times[1]})
+    assert status({}, {"a": AT_LEVEL, "b": AT_LEVEL}, probe, shown="1") == (expected, "DONE")
+
+
+@pytest.mark.parametrize("standing", [QUEUED, AT_LEVEL])
+def test_halting(standing: Standing) -> None:
+    """On its way to the halt level, and once there, a group is HALTING at the level it had, if it had one."""
+    level = NAMES.level("web", HALT_LEVEL)
+    units = {level: UnitStatus(level, *standing[:3], job_id=1, job=standing[3])}
+    found = GroupUnits(NAMES, "web", ENTRIES, units, Probed())
+    assert group_status(found, "1") == GroupStatus("web", "1", State.HALTING)
+    assert group_status(found, None) == GroupStatus("web", HALT_LEVEL, State.HALTING)
+
+
+@pytest.mark.parametrize(
+    ("process", "expected"), [(PASSED, True), (FAILED_TEST, False), (KILLED, False), (NEVER_RAN, False)]
+)
+def test_succeeded(process: MainProcess, expected: bool) -> None:
+    """Only a process that ran, exited, and did so with 0, has succeeded."""
+    assert expected == process.succeeded
+
+
+@pytest.mark.parametrize(
+    ("entries", "levels", "barriers", "expected"),
+    [
+        ({}, {}, {}, False),
+        ({}, {"1": AT_LEVEL}, {}, True),
+        ({}, {"1": QUEUED}, {}, True),
+        ({"app": RUNNING}, {}, {}, True),
+        ({"app": GOING}, {}, {}, True),
+        ({"app": RESTARTING}, {}, {}, True),
+        ({"app": QUEUED}, {"1": DEAD}, {}, True),
+        ({"app": ("loaded", "failed", "failed", "start")}, {"1": DEAD}, {}, True),
+        ({"app": DEAD, "mail": BROKEN, "old": MASKED}, {"1": DEAD}, {}, False),
+        ({}, {}, {"1": QUEUED}, False),
+    ],
+)
+def test_is_active(
+    entries: dict[str, Standing], levels: dict[str, Standing], barriers: dict[str, Standing], expected: bool
+) -> None:
+    """A group is active at a level, and while anything of it runs or is about to; barriers do not count."""
+    assert expected == group(entries, levels, None, barriers).is_active()
+
+
+def test_other_groups_targets_are_no_levels() -> None:
+    """Only this group's level targets tell its level."""
+    others = ("clinit-web2@1.target", "clinit-web-unnamed.target", "clinit-web@.target", "clinit-web@1.service")
+    units = {name: UnitStatus(name, *AT_LEVEL[:3]) for name in others}
+    assert group_status(GroupUnits(NAMES, "web", ENTRIES, units, Probed()), None) is None

@@ -1,0 +1,352 @@
+"""Files, whole: what is read is one version of the table, and what is written is all there or not at all."""
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from test_table import tables
+
+from cltab2systemd import store
+from cltab2systemd.compiler import compile_table
+from cltab2systemd.locations import SOCKET, Locations
+from cltab2systemd.names import Names
+from cltab2systemd.plan import load
+from cltab2systemd.store import (
+    AlreadyRunningError,
+    FileIdentity,
+    Store,
+    TableUnreadableError,
+    identify,
+    instance_names,
+    read_table,
+    write_whole,
+)
+from cltab2systemd.table import Entry, Table, parse
+
+Groups = Mapping[str, tuple[tuple[Entry, ...], Mapping[str, bytes]]]
+
+NAMES = Names()
+
+
+class Disk:
+    """Where a store has its files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.units = root / "units"
+        self.state = root / "state"
+
+    def store(self, names: Names = NAMES) -> Store:
+        return Store(names, self.units, self.state)
+
+    def open(self, names: Names = NAMES) -> Store:
+        found = self.store(names)
+        found.open()
+        return found
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.units.iterdir())
+
+    def times(self) -> dict[str, tuple[int, int]]:
+        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in self.units.iterdir()}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    return Disk(tmp_path)
+
+
+def groups_of(text: str, names: Names = NAMES) -> Groups:
+    table, findings = load(text.encode(), "/etc/cltab", names)
+    assert findings == ()
+    return {group: (entries, _files(names, table, group)) for group, entries in table.groups.items()}
+
+
+def _files(names: Names, table: Table, group: str) -> dict[str, bytes]:
+    return {name: data for name, data in compile_table(table, names).items() if names.group_of(name) == group}
+
+
+# Reading.
+
+
+def test_read_table(tmp_path: Path) -> None:
+    """The bytes of a file, and which version of it they are."""
+    path = tmp_path / "cltab"
+    path.write_bytes(b"\xff\0\n")
+    data, identity = read_table(str(path))
+    assert data == b"\xff\0\n"
+    assert identity == identify(str(path)) == FileIdentity.of(path.stat())
+    assert identify(str(tmp_path / "none")) is None
+
+
+def test_a_missing_table(tmp_path: Path) -> None:
+    """A missing table is told in the ancestor's words."""
+    with pytest.raises(TableUnreadableError) as raised:
+        read_table(f"{tmp_path}/none")
+    assert str(raised.value) == f"file not found: {tmp_path}/none"
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (os.mkfifo, "is not a regular file"),
+        (os.mkdir, "is not a regular file"),
+        (lambda path: path.symlink_to(path), "symbolic"),
+    ],
+)
+def test_no_regular_file(tmp_path: Path, make: object, reason: str) -> None:
+    """What is no file is refused at once, with the reason, and nothing stays open."""
+    path = tmp_path / "cltab"
+    assert callable(make)
+    make(path)
+    before = len([*Path("/proc/self/fd").iterdir()])
+    with pytest.raises(TableUnreadableError, match=reason):
+        read_table(str(path))
+    assert before == len([*Path("/proc/self/fd").iterdir()])
+
+
+def test_a_table_below_a_file(tmp_path: Path) -> None:
+    """Any other failure comes with the system's reason."""
+    (tmp_path / "file").touch()
+    with pytest.raises(TableUnreadableError, match=r"cannot read .*/file/cltab: Not a directory"):
+        read_table(f"{tmp_path}/file/cltab")
+
+
+def test_a_huge_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table above the limit is refused, and is not read any further."""
+    monkeypatch.setattr(store, "LARGEST_TABLE", 10)
+    path = tmp_path / "cltab"
+    path.write_bytes(b"x" * 10)
+    assert read_table(str(path))[0] == b"x" * 10
+    path.write_bytes(b"x" * 11)
+    with pytest.raises(TableUnreadableError, match="larger than 10 bytes"):
+        read_table(str(path))
+
+
+@pytest.mark.parametrize("changes", [1, 2])
+def test_a_table_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: int) -> None:
+    """A table that changed under the reader is read again, once; then it is for the writer to finish."""
+    path = tmp_path / "cltab"
+    path.write_bytes(b"0")
+    left = list(range(changes))
+
+    def disturbed(name: str) -> FileIdentity | None:
+        if left:
+            left.pop()
+            path.write_bytes(path.read_bytes() + b"x")
+        return identify(name)
+
+    monkeypatch.setattr(store, "identify", disturbed)
+    if changes == 1:
+        assert read_table(str(path))[0] == b"0x"
+    else:
+        with pytest.raises(TableUnreadableError, match="changes while it is read"):
+            read_table(str(path))
+
+
+# Writing.
+
+
+def test_write_whole(tmp_path: Path) -> None:
+    """A file has its content and mode whatever the umask; nothing else is left."""
+    path = tmp_path / "file"
+    before = os.umask(0o077)
+    try:
+        write_whole(path, b"one", 0o600)
+        write_whole(path, b"two")
+    finally:
+        os.umask(before)
+    assert path.read_bytes() == b"two"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_reader_never_sees_a_part(tmp_path: Path) -> None:
+    """The new content comes as another file: who has the old one open keeps all of it."""
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+    with path.open("rb") as reader:
+        write_whole(path, b"new content")
+        assert reader.read() == b"old"
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    """If the file cannot be put in place, the temporary one goes too."""
+    path = tmp_path / "taken"
+    (path / "x").mkdir(parents=True)
+    with pytest.raises(OSError, match="directory"):
+        write_whole(path, b"x")
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_left_over_temporary_file(tmp_path: Path) -> None:
+    """What a killed writer with the same pid left, even a link elsewhere, is no obstacle and is not followed."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"untouched")
+    (tmp_path / f".file.{os.getpid()}.tmp").symlink_to(victim)
+    write_whole(tmp_path / "file", b"x")
+    assert victim.read_bytes() == b"untouched"
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["file", "victim"]
+
+
+def test_long_names(tmp_path: Path) -> None:
+    """A file whose name has the greatest length can be written."""
+    write_whole(tmp_path / ("x" * 255), b"x")
+    assert ["x" * 255] == [item.name for item in tmp_path.iterdir()]
+
+
+# The instance.
+
+
+def test_instance_names() -> None:
+    """The instance at the default socket has the plain names, any other its own, the same every time."""
+    suffixes = [instance_names(Locations("/t", path, "/c")).suffix for path in (SOCKET, "/run/a", "/run/b", "/run/a")]
+    assert suffixes[0] == ""
+    assert suffixes[1] == suffixes[3] != suffixes[2]
+    assert all(suffix.startswith("_") and suffix[1:].isalnum() and len(suffix) == 9 for suffix in suffixes[1:])
+
+
+def test_the_lock_names_its_holder(disk: Disk) -> None:
+    """A second daemon of an instance learns who has it; one of another instance has it all to itself."""
+    first = disk.open()
+    with pytest.raises(AlreadyRunningError, match=f"pid {os.getpid()} already"):
+        disk.open()
+    disk.open(Names("_1234abcd"))
+    assert first is not None
+
+
+def test_two_instances_share_the_directory(disk: Disk) -> None:
+    """Each instance has its own units and its own applied lines, for the same groups."""
+    other = Names("_1234abcd")
+    one, two = disk.open(), disk.open(other)
+    text = "web:db:1:wait:x\n"
+    one.install(groups_of(text))
+    two.install(groups_of(text, other))
+    one.install({"web": ((), {})})
+    assert one.applied() == {}
+    assert list(two.applied()) == ["web"]
+    assert disk.names() == sorted(groups_of(text, other)["web"][1])
+
+
+# Installing units.
+
+
+def test_install(disk: Disk) -> None:
+    """All units of a group are on disk, byte for byte, and their lines are noted as applied."""
+    groups = groups_of("web:db:1:wait:x\nmail:q:1:wait:y\n")
+    found = disk.open()
+    assert found.install(groups)
+    files = {name: data for _, part in groups.values() for name, data in part.items()}
+    assert files == {path.name: path.read_bytes() for path in disk.units.iterdir()}
+    assert found.is_installed(files)
+    assert found.applied() == {group: entries for group, (entries, _) in groups.items()}
+
+
+def test_only_what_changed_is_written(disk: Disk) -> None:
+    """Installing the same again changes no byte; another command rewrites just that entry's unit and gate."""
+    found = disk.open()
+    found.install(groups_of("web:db:1:wait:x\nweb:app:1:wait:x\n"))
+    found.reloaded()
+    before = disk.times()
+    assert not found.install(groups_of("web:db:1:wait:x\nweb:app:1:wait:x\n"))
+    assert not found.reload_needed
+    assert before == disk.times()
+    assert found.install(groups_of("web:db:1:wait:x\nweb:app:1:wait:y\n"))
+    after = disk.times()
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"clinit-web@app.service", "clinitgate-web@app.service"}
+
+
+def test_stale_units_go(disk: Disk) -> None:
+    """A group's units that it has no more are removed; other groups' and other people's files stay."""
+    found = disk.open()
+    found.install(groups_of("web:db:12:wait:x\nweb:app:3:wait:x\nmail:q:1:wait:y\n"))
+    (disk.units / "ssh.service").touch()
+    (disk.units / "clinit-other@x.service").touch()
+    (disk.units / "clinit-mail@stale.service").touch()
+    new = groups_of("web:db:12:wait:x\n")
+    assert found.install(new)
+    web = {name for name in disk.names() if NAMES.group_of(name) == "web"}
+    assert web == set(new["web"][1])
+    assert {"ssh.service", "clinit-other@x.service", "clinit-mail@stale.service"} < set(disk.names())
+
+
+def test_a_removed_group_goes(disk: Disk) -> None:
+    """No entries and no files: units and applied lines are gone; a drop-in of the admin's stays."""
+    found = disk.open()
+    found.install(groups_of("web:db:1:wait:x\n"))
+    found.reloaded()
+    kept = disk.units / "clinit-web@db.service.d/override.conf"
+    kept.parent.mkdir()
+    kept.touch()
+    assert found.install({"web": ((), {})})
+    assert disk.names() == ["clinit-web@db.service.d"]
+    assert kept.exists()
+    assert (found.applied(), found.reload_needed) == ({}, True)
+    assert not found.install({"web": ((), {})})
+
+
+def test_a_reload_is_remembered(disk: Disk) -> None:
+    """Until systemd has loaded what is on disk, a mark says so, to the next daemon too."""
+    found = disk.open()
+    steps = [lambda: None, lambda: found.install(groups_of("web:db:1:wait:x\n")), found.reloaded, found.reloaded]
+    marked = []
+    for step in steps:
+        step()
+        marked.append((found.reload_needed, disk.store().reload_needed))
+    assert marked == [(False, False), (True, True), (False, False), (False, False)]
+
+
+def test_the_mark_comes_first(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon killed while it writes leaves the mark, and no lines that the units are not of yet."""
+    found = disk.open()
+    found.install(groups_of("web:db:1:wait:x\n"))
+    found.reloaded()
+
+    def fail(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "write_whole", fail)
+    with pytest.raises(OSError, match="No space"):
+        found.install(groups_of("web:db:1:wait:y\n"))
+    assert found.reload_needed
+    assert [entry.command for entry in found.applied()["web"]] == ["x"]
+
+
+def test_is_installed(disk: Disk) -> None:
+    """A missing or changed file is not installed."""
+    found = disk.open()
+    files = groups_of("web:db:1:wait:x\n")["web"][1]
+    assert not found.is_installed(files)
+    found.install(groups_of("web:db:1:wait:x\n"))
+    (disk.units / "clinit-web@db.service").write_text("changed")
+    assert not found.is_installed(files)
+
+
+@pytest.mark.parametrize(
+    "group", ["web", "a/b", "..", ".", ".hidden", "é数", "x.cltab", "\udcff", "a\\x2db", "\ufeffx"]
+)
+def test_applied_lines_round_trip(disk: Disk, group: str) -> None:
+    """Applied lines come back as they were, whatever the group is called, and stay in their directory."""
+    text = f"g:t0:1:wait:x\n{group}:t1:1:wait:a \udcff\\\r\n{group}:t2:1,:off:\n".encode("utf-8", "surrogateescape")
+    table, findings = parse(text, "cltab")
+    assert findings == ()
+    entries = table.groups[group]
+    disk.open().install({group: (entries, {})})
+    assert {group: entries} == disk.store().applied()
+    assert sorted(path.name for path in disk.root.iterdir()) == ["state", "units"]
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tables())
+def test_any_table_can_be_applied(disk: Disk, table: Table) -> None:
+    """Every group of any table that parses is noted and comes back."""
+    disk.units.mkdir(exist_ok=True)
+    (disk.state / "system/applied").mkdir(parents=True, exist_ok=True)
+    found = disk.store()
+    found.install({group: ((), {}) for group in found.applied()})
+    found.install({group: (entries, {}) for group, entries in table.groups.items()})
+    assert dict(table.groups) == found.applied()

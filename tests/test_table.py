@@ -1,0 +1,373 @@
+"""The grammar of cltab: what each line means, and what is said about a bad one, where."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cltab2systemd.diagnostics import Diagnostic, Place, Severity, has_errors
+from cltab2systemd.table import (
+    LONGEST_COMMAND,
+    LONGEST_LINE,
+    LONGEST_NAME,
+    Entry,
+    Levels,
+    Mode,
+    Setting,
+    Table,
+    level_names,
+    parse,
+)
+
+# Fields as bytes, decoded as a file is: any character, and bytes that are not UTF-8.
+_NAME_BYTES = st.one_of(
+    st.text("abz019.-_/@\\%é数\ufffe", min_size=1, max_size=8).map(str.encode),
+    st.binary(min_size=1, max_size=8).map(lambda data: re.sub(rb"[\x00-\x20\x7f:]", b"x", data)),
+)
+NAMES = _NAME_BYTES.map(lambda data: data.decode("utf-8", "surrogateescape")).filter(
+    lambda name: name[0] not in "#\ufeff"
+)
+COMMANDS = st.one_of(
+    st.sampled_from(["true", "sleep 1; exit 3", "a #b", "echo $$ %n \\", "[Service]", "x\rExecStart=y", ""]),
+    st.binary(max_size=30).map(lambda data: re.sub(rb"[\x00\n]", b" ", data).decode("utf-8", "surrogateescape")),
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """A table without errors, as parsed from a file: few groups and levels, so that entries share them."""
+    groups = draw(st.lists(NAMES, min_size=1, max_size=3))
+    levels = draw(st.lists(NAMES, min_size=1, max_size=3))
+    lines = [
+        f"{draw(st.sampled_from(groups))}:{tag}:{draw(st.sampled_from([*levels, ','.join(levels), levels[0] + ',']))}"
+        f":{draw(st.sampled_from(Mode))}:{draw(COMMANDS)}\n"
+        for tag in draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
+    ]
+    table, findings = parse("".join(lines).encode("utf-8", "surrogateescape"), "/etc/cltab")
+    assert findings == ()
+    return table
+
+
+def parsed(text: str | bytes) -> tuple[Table, tuple[Diagnostic, ...]]:
+    return parse(text if isinstance(text, bytes) else text.encode(), "cltab")
+
+
+def entry(line: str) -> Entry:
+    table, findings = parsed(line)
+    assert findings == ()
+    (found,) = table.entries
+    return found
+
+
+def seen(text: str | bytes) -> list[tuple[str, int, int, int]]:
+    return [(f.code, f.place.line, f.place.column, f.place.width) for f in parsed(text)[1]]
+
+
+def test_an_entry_has_five_fields() -> None:
+    """Group, tag, levels, mode and command are what stands between the first four colons."""
+    expected = Entry("web", "db", Levels("12"), Mode.WAIT, "run it", Place("cltab", 1, 1, 21))
+    found = entry("web:db:12:wait:run it")
+    assert expected == found
+    assert expected.place == found.place
+
+
+def test_a_command_may_hold_colons() -> None:
+    """Only the first four colons separate."""
+    assert entry("g:t:1:once:a:b::c:").command == "a:b::c:"
+
+
+def test_a_command_may_be_empty_and_keeps_its_blanks() -> None:
+    """Nothing is trimmed; whether a command makes sense is the shell's business."""
+    assert entry("g:t:1:once:").command == ""
+    assert entry("g:t:1:once:  a\t ").command == "  a\t "
+
+
+@pytest.mark.parametrize("mode", ["wait", "respawn", "once", "test", "off"])
+def test_modes(mode: str) -> None:
+    """There are five modes, and only off is never started."""
+    found = entry(f"g:t:1:{mode}:true")
+    assert found.mode == mode
+    assert found.runnable == (mode != "off")
+
+
+@pytest.mark.parametrize(
+    ("field", "names"),
+    [
+        ("1", ["1"]),
+        ("12", ["12", "1", "2"]),
+        ("11", ["11", "1"]),
+        ("start", ["start", "s", "t", "a", "r"]),
+        ("long1,long2,5", ["long1,long2,5", "long1", "long2", "5"]),
+        ("long3,", ["long3,", "long3"]),
+        (",", [","]),
+        ("1,,2", ["1,,2", "1", "2"]),
+        ("é数", ["é数", "é", "数"]),
+        ("0", ["0"]),
+    ],
+)
+def test_levels_have_three_readings(field: str, names: list[str]) -> None:
+    """The whole field, each part of one with a comma, and each character of one without."""
+    levels = entry(f"g:t:{field}:once:true").levels
+    assert names == list(levels.names)
+    assert all(name in levels for name in names)
+
+
+@pytest.mark.parametrize(
+    ("field", "level"),
+    [("12", "3"), ("start", "star"), ("long1,long2", "l"), ("long3,", "3"), ("a,", ","), ("abc", "."), ("12", "")],
+)
+def test_levels_match_literally(field: str, level: str) -> None:
+    """No other text names a level; there are no patterns."""
+    assert level not in Levels(field)
+
+
+def test_level_names_of_several_entries() -> None:
+    """Levels are listed in order of first appearance, each once."""
+    table, _ = parsed("g:a:21:once:x\ng:b:13:once:x\n")
+    assert level_names(table.entries) == ("21", "2", "1", "13", "3")
+
+
+def test_comments_only_in_column_0() -> None:
+    """A '#' elsewhere is part of a field."""
+    table, findings = parsed("#g:a:1:once:x\n##\n #g:b:1:once:x\ng:c:1:once:#x\n")
+    assert [e.tag for e in table.entries] == ["c"]
+    assert [(f.code, f.place.line, f.place.column) for f in findings] == [("blank-in-group", 3, 1)]
+
+
+def test_blank_lines_are_skipped() -> None:
+    """A line of blanks is nothing, also with a carriage return; so is a missing last newline."""
+    table, findings = parsed("\n \t\n\r\n\ng:a:1:once:x\n\ng:b:1:once:y")
+    assert findings == ()
+    assert [(e.tag, e.command, e.place.line) for e in table.entries] == [("a", "x", 5), ("b", "y", 7)]
+
+
+def test_an_empty_table_is_fine() -> None:
+    """No bytes, no entries, no findings."""
+    assert parsed("") == (Table("cltab"), ())
+
+
+def test_crlf() -> None:
+    """A carriage return stays at the end of a command, where it is a blank; it is no part of a setting."""
+    table, findings = parsed("#x\r\n:::socket:/s\r\ng:a:1:once:x\r\n")
+    assert findings == ()
+    assert table.entries[0].command == "x\r"
+    assert table.setting("socket") == "/s"
+
+
+def test_only_newlines_end_lines() -> None:
+    """What other readers take for line ends is text here."""
+    command = "a\vb\fc\x1cd\x85e\u2028f\rg"
+    assert entry(f"g:t:1:once:{command}").command == command
+
+
+def test_bytes_that_are_not_utf_8_survive() -> None:
+    """A command arrives byte for byte."""
+    table, findings = parsed(b"g:t:1:once:caf\xe9 \xff\xfe \xc3\xa9\n")
+    assert findings == ()
+    assert table.entries[0].command.encode("utf-8", "surrogateescape") == b"caf\xe9 \xff\xfe \xc3\xa9"
+
+
+def test_settings() -> None:
+    """A setting's value may hold colons; the last one of a name counts; unknown ones are stored."""
+    table, findings = parsed(":::clstat:/a:b\n:::x:1\n:::x:2\n:::empty:\n")
+    assert findings == ()
+    assert Setting("clstat", "/a:b", Place("cltab", 1)) == table.settings[0]
+    assert [table.setting(name) for name in ("clstat", "x", "empty", "none")] == ["/a:b", "2", "", None]
+
+
+def test_groups_in_file_order() -> None:
+    """Groups, and the entries of each, come in the order of the file, however they are mixed."""
+    table, _ = parsed("b:1:1:once:x\na:2:1:once:x\nb:3:1:once:x\n")
+    assert [(g, [e.tag for e in entries]) for g, entries in table.groups.items()] == [("b", ["1", "3"]), ("a", ["2"])]
+
+
+def test_equality_ignores_the_place() -> None:
+    """An entry that only moved within the file is the same entry."""
+    assert entry("g:t:1:once:x") == entry("\n\ng:t:1:once:x")
+    assert entry("g:t:1:once:x") != entry("g:t:1:once:y")
+
+
+# A comment `#= COLUMN WIDTH CODE` says what is found in the next line that is none; a line without any has no finding.
+FINDINGS = """
+g:good1:1:wait:true
+#= 1 12 field-count
+g:few:1:wait
+#= 1 4 field-count
+word
+#= 1 7 setting-form
+:::name
+#= 1 3 setting-form
+:::
+#= 1 9 setting-form
+::::value
+g:good2:1:wait:true
+#= 1 1 empty-group
+:t1:1:wait:true
+#= 3 1 empty-tag
+g::1:wait:true
+#= 6 1 empty-levels
+g:t2::wait:true
+#= 2 1 blank-in-group
+g :t3:1:wait:true
+#= 4 1 blank-in-tag
+g:a b c:1:wait:true
+#= 7 1 blank-in-levels
+g:t5:1\t2:wait:true
+#= 1 1 blank-in-group
+ # no comment:t6:1:wait:true
+#= 4 1 blank-in-tag
+g:t\x01:1:wait:true
+#= 8 6 unknown-mode
+g:t8:1:always:true
+#= 8 5 unknown-mode
+g:t9:1:wait :true
+#= 8 4 unknown-mode
+g:tA:1:WAIT:true
+#= 8 1 unknown-mode
+g:tB:1::true
+#= 3 5 duplicate-tag
+h:good1:2:once:true
+#= 1 1 empty-group
+#= 2 1 empty-tag
+#= 5 4 unknown-mode
+::1:what:true
+#= 4 1 blank-in-tag
+#= 4 1 nul-byte
+g:t\0C:1:wait:true
+#= 15 1 nul-byte
+g:tD:1:wait:tr\0ue
+#= 2 1 blank-in-group
+#= 5 1 empty-tag
+#= 6 1 empty-levels
+#= 7 7 unknown-mode
+g x::: always:true
+g:good3:1:wait:true
+"""
+
+
+def test_findings() -> None:
+    """Each kind of error has its code and exact place, all in one go; no bad line hides its neighbours."""
+    expected, pending = [], []
+    for number, line in enumerate(FINDINGS.split("\n"), 1):
+        if line.startswith("#="):
+            pending.append(line.split()[1:])
+        else:
+            expected += [(code, number, int(column), int(width)) for column, width, code in pending]
+            pending = []
+    assert expected == seen(FINDINGS)
+    assert [e.tag for e in parsed(FINDINGS)[0].entries] == ["good1", "good2", "good3"]
+
+
+def test_errors_and_warnings() -> None:
+    """A line that cannot be an entry is an error; a setting that says nothing is a warning and is ignored."""
+    table, (finding,) = parsed(":::socket\n")
+    assert finding.severity is Severity.WARNING
+    assert table.settings == ()
+    assert not has_errors([finding])
+    assert has_errors(parsed("word\n")[1])
+
+
+def test_a_finding_carries_its_line() -> None:
+    """A finding knows the source line, the path, and a way out."""
+    (finding,) = parsed("\ng:t:1:wiat:true\r\n")[1]
+    expected = Diagnostic(
+        "unknown-mode", Severity.ERROR, Place("cltab", 2, 7, 4), "unknown mode 'wiat'", "g:t:1:wiat:true\r",
+        "did you mean 'wait'?",
+    )  # fmt: skip
+    assert expected == finding
+
+
+def test_duplicate_tag_in_the_words_of_the_ancestor() -> None:
+    """A tag is unique in the file; the message begins as scripts know it, and names the first line every time."""
+    table, findings = parsed("g:t:1:wait:a\n\nh:t:1:wait:b\ng:t:1:wait:a\n")
+    assert [f.message for f in findings] == ["entry has duplicate tag: t (first on line 1)"] * 2
+    assert [f.place.line for f in findings] == [3, 4]
+    assert [e.group for e in table.entries] == ["g"]
+
+
+def test_a_bad_line_has_its_tag_all_the_same() -> None:
+    """A duplicate of a tag on a bad line is found, too: fixing the one line would only bring it up."""
+    assert seen("g:t:1:what:a\ng:t:1:wait:b\n") == [("unknown-mode", 1, 7, 4), ("duplicate-tag", 2, 3, 1)]
+
+
+def test_a_nul_spoils_a_setting() -> None:
+    """A setting with a NUL byte is an error and not in the table: no path can hold one."""
+    table, findings = parsed(":::socket:/a\0b\n")
+    assert [f.code for f in findings] == ["nul-byte"]
+    assert table.settings == ()
+
+
+def test_a_nul_in_a_comment_is_harmless() -> None:
+    """A comment may hold anything."""
+    assert seen("# \0\n#\ufeff\n") == []
+
+
+def test_byte_order_mark() -> None:
+    """A byte order mark would become a part of the first group's name: it is said what it is."""
+    assert ("byte-order-mark", 1, 1, 1) in seen("\ufeffg:t:1:wait:a\n")
+    assert ("byte-order-mark", 1, 1, 1) in seen("\ufeff# comment\n")
+
+
+@pytest.mark.parametrize(("field", "column"), [("group", 1), ("tag", 3), ("levels", 5)])
+@pytest.mark.parametrize("character", ["x", "é", "数"])
+def test_long_names(field: str, column: int, character: str) -> None:
+    """A name has at most 255 bytes, however many characters these are."""
+    size = len(character.encode())
+    for length in (LONGEST_NAME // size, LONGEST_NAME // size + 1):
+        values = {"group": "g", "tag": "t", "levels": "1", field: character * length}
+        expected = [(f"long-{field}", 1, column, length)] if length * size > LONGEST_NAME else []
+        assert expected == seen("{group}:{tag}:{levels}:wait:a".format(**values))
+
+
+def test_long_commands() -> None:
+    """A command is at most what the kernel passes as one argument, in bytes."""
+    assert seen(b"g:t:1:wait:" + b"x" * LONGEST_COMMAND) == []
+    assert seen(b"g:t:1:wait:" + b"\xff" * (LONGEST_COMMAND + 1)) == [("long-command", 1, 12, 1)]
+    assert seen("g:t:1:wait:" + "é" * (LONGEST_COMMAND // 2 + 1)) == [("long-command", 1, 12, 1)]
+
+
+def test_long_lines() -> None:
+    """A line that no entry can need is an error, whatever it says, but for a comment."""
+    assert ("long-line", 1, 1, 1) in seen("x" * (LONGEST_LINE + 1))
+    assert seen(":::x:" + "y" * LONGEST_LINE) == [("long-line", 1, 1, 1)]
+    assert seen("#" + "y" * LONGEST_LINE) == []
+
+
+_TABLE_LIKE = st.lists(
+    st.sampled_from([b":", b"\n", b"#", b"\0", b"web", b"wait", b"off", b",", b" ", b"\r", b"\xff", b"\xef\xbb\xbf"]),
+    max_size=40,
+).map(b"".join)
+
+
+@settings(deadline=None)
+@given(st.one_of(st.binary(max_size=60), _TABLE_LIKE))
+def test_parse_never_raises(data: bytes) -> None:
+    """Any bytes give a table and findings, in order, each with a place in the file and its line."""
+    table, findings = parse(data, "cltab")
+    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    assert all(finding.source == lines[finding.place.line - 1] for finding in findings)
+    assert all(finding.place.column <= len(finding.source) for finding in findings)
+    assert sorted(f.place.line for f in findings) == [f.place.line for f in findings]
+    wrong = {finding.place.line for finding in findings}
+    assert wrong.isdisjoint(found.place.line for found in table.entries)
+    assert wrong.isdisjoint(found.place.line for found in table.settings)
+
+
+@settings(deadline=None)
+@given(tables())
+def test_entries_round_trip(table: Table) -> None:
+    """The lines of a table's entries are a table with the same entries."""
+    text = "".join(f"{found.line}\n" for found in table.entries)
+    again, findings = parse(text.encode("utf-8", "surrogateescape"), table.path)
+    assert findings == ()
+    assert table == again
+
+
+@settings(deadline=None)
+@given(st.one_of(st.binary(max_size=60), _TABLE_LIKE).map(lambda data: data.replace(b"\n", b"")))
+def test_neighbours_stay(line: bytes) -> None:
+    """Whatever a line holds, the lines before and after it mean what they mean without it."""
+    table, _ = parse(b"g:neighbour-before:1:wait:a\n" + line + b"\ng:neighbour-after:1:wait:b\n", "cltab")
+    around = [(found.tag, found.place.line) for found in table.entries if found.place.line != 2]
+    assert around == [("neighbour-before", 1), ("neighbour-after", 3)]

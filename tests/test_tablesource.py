@@ -1,0 +1,139 @@
+"""The table as the daemon follows it: another file is read, a bad one is refused and the last good one kept."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cltab2systemd import store
+from cltab2systemd.names import Names
+from cltab2systemd.tablesource import TableRefusedError, TableSource
+
+GOOD = "web:db:1:wait:x\n"
+BAD = "web:db:1:what:x\nweb:db:2:wait:y\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cltab"
+
+
+@pytest.fixture
+def source(path: Path) -> TableSource:
+    path.write_text(GOOD)
+    found = TableSource(str(path), Names())
+    assert found.refresh(may_be_empty=False)
+    return found
+
+
+def tags(source: TableSource) -> list[str]:
+    return [entry.tag for entry in source.table.entries]
+
+
+def refusal(source: TableSource, *, may_be_empty: bool = True) -> TableRefusedError:
+    with pytest.raises(TableRefusedError) as raised:
+        source.refresh(may_be_empty=may_be_empty)
+    return raised.value
+
+
+def test_an_unchanged_file_is_not_read(source: TableSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same file is the same table, without a read."""
+    monkeypatch.setattr(store, "read_table", None)
+    assert not source.refresh(may_be_empty=False)
+
+
+def test_a_changed_file_is_read(source: TableSource, path: Path) -> None:
+    """Another content is another table, also when size and mtime in whole seconds are the same."""
+    before = path.stat()
+    path.write_text(GOOD.replace("db", "dc"))
+    os.utime(path, ns=(before.st_mtime_ns, before.st_mtime_ns + 1))
+    assert source.refresh(may_be_empty=False)
+    assert tags(source) == ["dc"]
+
+
+def test_a_replaced_file_is_read(source: TableSource, path: Path) -> None:
+    """A file renamed into place is another, even with the size and mtime of the old."""
+    before = path.stat()
+    new = path.with_name("new")
+    new.write_text(GOOD.replace("db", "dc"))
+    os.utime(new, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    new.rename(path)
+    assert source.refresh(may_be_empty=False)
+    assert tags(source) == ["dc"]
+
+
+def test_a_new_comment_changes_nothing(source: TableSource, path: Path) -> None:
+    """A file that says the same is the same table; its findings' lines are the new file's."""
+    path.write_text("# new\n" + GOOD)
+    assert not source.refresh(may_be_empty=False)
+    assert source.table.entries[0].place.line == 2
+
+
+def test_a_bad_table_is_refused(source: TableSource, path: Path) -> None:
+    """All errors are told, the first in the message, and the last good table stays."""
+    path.write_text(BAD)
+    error = refusal(source)
+    assert str(error) == "unknown mode 'what'"
+    assert [finding.code for finding in error.findings] == ["unknown-mode", "duplicate-tag"]
+    assert tags(source) == ["db"]
+
+
+def test_a_bad_table_is_read_once(source: TableSource, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every request gets the errors, but the file is read again only when it changed."""
+    path.write_text(BAD)
+    first = refusal(source)
+    monkeypatch.setattr(store, "read_table", None)
+    second = refusal(source)
+    assert (str(first), first.findings) == (str(second), second.findings)
+
+
+def test_a_bad_table_costs_no_memory(source: TableSource, path: Path) -> None:
+    """Requests against a bad table leave nothing behind: not a longer traceback, with its frames, for each."""
+    path.write_text(BAD)
+    traceback = [refusal(source) for _ in range(20)][-1].__traceback__
+    depth = 0
+    while traceback is not None:
+        depth, traceback = depth + 1, traceback.tb_next
+    assert depth < 10
+
+
+def test_a_repaired_table_is_read(source: TableSource, path: Path) -> None:
+    """After a bad table and a missing one, a good one takes effect at the next request."""
+    path.write_text(BAD)
+    refusal(source)
+    path.unlink()
+    assert str(refusal(source)) == f"file not found: {path}"
+    path.write_text(GOOD)
+    assert not source.refresh(may_be_empty=False)
+    path.write_text(GOOD + "web:app:1:wait:x\n")
+    assert source.refresh(may_be_empty=False)
+    assert tags(source) == ["db", "app"]
+
+
+def test_warnings_do_not_refuse(source: TableSource, path: Path) -> None:
+    """A table with nothing worse than a warning takes effect."""
+    path.write_text(":::x\nweb:app:1:wait:x\n")
+    assert source.refresh(may_be_empty=False)
+    assert tags(source) == ["app"]
+
+
+def test_an_empty_table(source: TableSource, path: Path) -> None:
+    """A table without entries is refused while it must not be empty, and taken as soon as it may."""
+    path.write_text("# all gone\n:::x:y\n")
+    assert "has no entry, and groups are active" in str(refusal(source, may_be_empty=False))
+    assert tags(source) == ["db"]
+    assert source.refresh(may_be_empty=True)
+    assert tags(source) == []
+
+
+def test_the_first_table_may_be_missing(path: Path) -> None:
+    """Without a file there is an empty table, and the reason is told at each request."""
+    source = TableSource(str(path), Names())
+    assert [str(refusal(source)), str(refusal(source))] == [f"file not found: {path}"] * 2
+    assert tags(source) == []
+
+
+def test_names_too_long_for_this_instance(source: TableSource, path: Path) -> None:
+    """What no unit name of the instance can hold is refused like any other error."""
+    path.write_text(f"web:{'t' * 250}:1:wait:x\n")
+    assert [finding.code for finding in refusal(source).findings] == ["long-tag"]

@@ -1,0 +1,166 @@
+"""`cltab2systemd`: exit codes, and what is said where; what the units hold is test_compiler's."""
+
+import inspect
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cltab2systemd.cli import translator
+from cltab2systemd.compiler import compile_table
+from cltab2systemd.plan import load
+
+GOOD = "web:db:1:wait:x\n"
+BAD = ":::y\nweb:db:1:what:x\nweb:db:1:wait:x\nword\n"
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "cltab"
+    path.write_text(GOOD)
+    return path
+
+
+def run(*arguments: object) -> Result:
+    # Before click 8.2, the standard error has to be asked for.
+    apart = "mix_stderr" in inspect.signature(CliRunner).parameters
+    runner = CliRunner(mix_stderr=False) if apart else CliRunner()
+    return runner.invoke(translator.group, [str(argument) for argument in arguments])
+
+
+def test_check_of_a_good_table(path: Path) -> None:
+    """Nothing to say, exit code 0."""
+    result = run("check", path)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_check_of_a_bad_table(path: Path) -> None:
+    """All findings in file order with the line and a caret, then their number, all to the standard error."""
+    path.write_text(BAD)
+    result = run("check", path)
+    expected = f"""\
+{path}:1:1: warning: setting without a name or a value
+  :::y
+  ^~~~
+  hint: a setting is :::name:value; this line is ignored
+{path}:2:10: error: unknown mode 'what'
+  web:db:1:what:x
+           ^~~~
+  hint: did you mean 'wait'?
+{path}:3:5: error: entry has duplicate tag: db (first on line 2)
+  web:db:1:wait:x
+      ^~
+  hint: a tag is unique in the whole file, not per group
+{path}:4:1: error: 1 of 5 fields
+  word
+  ^~~~
+  hint: an entry is group:tag:levels:mode:command; a comment has '#' in the first column
+cltab2systemd: {path}: 3 errors
+"""
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert expected == result.stderr
+
+
+def test_a_warning_is_no_failure(path: Path) -> None:
+    """A table with a warning can take effect, so it passes; the warning is told."""
+    path.write_text(":::y\n" + GOOD)
+    result = run("check", path)
+    assert (result.exit_code, result.stderr.count(": warning: ")) == (0, 1)
+    assert "cltab2systemd:" not in result.stderr
+
+
+def test_check_of_several_tables(path: Path) -> None:
+    """Each table is checked, also after a bad or missing one."""
+    bad = path.with_name("bad")
+    bad.write_text("word\n")
+    result = run("check", path.with_name("none"), bad, path, bad)
+    assert result.exit_code == 1
+    assert result.stderr.count(f"{bad}:1:1: error: 1 of 5 fields\n") == 2
+    assert result.stderr.count(f"cltab2systemd: {bad}: 1 error\n") == 2
+    assert f"cltab2systemd: file not found: {path.parent}/none\n" in result.stderr
+    assert run("check", path, path).exit_code == 0
+
+
+def test_places_are_absolute(path: Path) -> None:
+    """A finding's place can be opened from anywhere, however the table was named."""
+    path.write_text("word\n")
+    assert run("check", "cltab").stderr.startswith(f"{Path.cwd()}/cltab:1:1: error: ")
+
+
+@pytest.mark.parametrize("command", ["check", "compile"])
+def test_bytes_in_a_path(path: Path, command: str) -> None:
+    """A path that is not UTF-8 works, and is told byte for byte in the end."""
+    odd = path.with_name("caf\udce9")
+    odd.write_text("word\n")
+    result = run(command, odd, *(["-o", "out"] if command == "compile" else []))
+    assert result.exit_code == 1
+    assert os.fsencode(f"cltab2systemd: {odd}: 1 error\n") in (result.stderr_bytes or b"")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["check"], ["compile"], ["compile", "cltab"], ["compile", "-o", "out"], ["compile", "cltab", "cltab", "-o", "out"],
+     ["check", "--what", "cltab"], ["what"]],
+)  # fmt: skip
+def test_usage(path: Path, arguments: list[str]) -> None:
+    """A command line that makes no sense is exit code 2, with the usage."""
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: ")
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--help"], ["check", "-h"], ["compile", "--help"], ["--version"]])
+def test_help(arguments: list[str]) -> None:
+    """Help goes to the standard output and is no error."""
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout
+
+
+def test_compile(path: Path) -> None:
+    """Units are written, and only they, into a directory that is made; nothing is said."""
+    result = run("compile", "cltab", "-o", "a/b")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    expected = compile_table(load(GOOD.encode(), str(path))[0])
+    assert {file.name: file.read_bytes() for file in Path("a/b").iterdir()} == expected
+
+
+def test_compile_again(path: Path) -> None:
+    """A second run gives the same files, and leaves what else is in the directory."""
+    run("compile", path, "--output", "out")
+    before = {file.name: file.read_bytes() for file in Path("out").iterdir()}
+    Path("out/other").write_text("kept")
+    assert run("compile", path, "--output", "out").exit_code == 0
+    assert {file.name: file.read_bytes() for file in Path("out").iterdir()} == {**before, "other": b"kept"}
+
+
+@pytest.mark.parametrize("table", [BAD, None])
+def test_compile_writes_nothing_on_errors(path: Path, table: str | None) -> None:
+    """A table with errors, or none at all, leaves no file and no directory."""
+    path.unlink()
+    if table:
+        path.write_text(table)
+    result = run("compile", path, "-o", "out")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "cltab2systemd: " in result.stderr
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize("output", ["cltab", "cltab/below"])
+def test_compile_into_a_file(path: Path, output: str) -> None:
+    """An output that is no directory is told in one line, with its name."""
+    result = run("compile", path, "-o", output)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: cltab")
+    assert result.stderr.count("\n") == 1
+
+
+def test_warnings_do_not_keep_from_compiling(path: Path) -> None:
+    """A warning is told, and the units are written."""
+    path.write_text(":::y\n" + GOOD)
+    result = run("compile", path, "-o", "out")
+    assert (result.exit_code, result.stderr.count(": warning: ")) == (0, 1)
+    assert Path("out/clinit-web@db.service").is_file()
