@@ -22,7 +22,8 @@ packages:
 	if [ -n "$$missing" ]; then \
 		echo "Installing Debian packages:" $$missing; \
 		[ "$$(id -u)" = 0 ] || { echo "Run this as root, or install them yourself." >&2; exit 1; }; \
-		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq --option Dpkg::Use-Pty=0 \
+			install --yes --no-install-recommends $$missing >/dev/null; \
 	fi
 
 # ruff is not in Debian 12; all else in this environment is Debian's.

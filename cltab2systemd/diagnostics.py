@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # A caret line under a line of a megabyte helps nobody: the source line is shown cut around the finding.
 SHOWN_WIDTH = 160
+# Likewise what a message quotes; a name that can be used fits whole.
+QUOTED_WIDTH = 255
 
 
 class Severity(enum.StrEnum):
@@ -71,6 +73,11 @@ def printable(text: str) -> str:
         else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
+
+
+def shortened(text: str) -> str:
+    """Text as a message quotes it: at most `QUOTED_WIDTH` characters."""
+    return printable(text if len(text) <= QUOTED_WIDTH else text[: QUOTED_WIDTH - 1] + "…")
 
 
 def _columns(text: str) -> int:

@@ -65,5 +65,5 @@ def _settings(path: str) -> dict[str, str]:
         return {}
     if b":::" not in data:
         return {}
-    lines = (os.fsdecode(line[3:]).rstrip("\r") for line in data.split(b"\n") if line.startswith(b":::"))
+    lines = (os.fsdecode(line[3:]).removesuffix("\r") for line in data.split(b"\n") if line.startswith(b":::"))
     return {name: value for name, colon, value in (line.partition(":") for line in lines) if colon and name}

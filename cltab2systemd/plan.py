@@ -147,7 +147,7 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...]) -> Iterator[Uni
 
 
 def check(names: Names, table: Table) -> tuple[Diagnostic, ...]:
-    """Findings about what a table's units could not hold: names and command lines that are too long for systemd."""
+    """Findings about what a table's units could not hold: names that are too long for systemd."""
     return tuple(_findings(names, table))
 
 
@@ -167,12 +167,6 @@ def _findings(names: Names, table: Table) -> Iterator[Diagnostic]:
                     f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}",
                     "other characters than letters, digits, ':', '_' and '.' count four bytes each; use shorter names",
                 )  # fmt: skip
-        line = unitfile.command_line(unitfile.command_words(entry.command))
-        if len(line.encode("utf-8", "surrogateescape")) > unitfile.LONGEST_VALUE:
-            yield _finding(
-                entry, "long-command", FIELDS.index("command"), "command is too long for one line of a unit file",
-                "put the command into a script",
-            )  # fmt: skip
 
 
 def _finding(entry: Entry, code: str, field: int, message: str, hint: str) -> Diagnostic:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ class Call:
     def string(self, name: str) -> str:
         """A parameter that has to be there; CallError if it is not a non-empty string."""
         value = self.parameters.get(name)
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value or _has_lone_surrogate(value):
             raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter=name)
         return value
 
@@ -179,6 +180,15 @@ class Service:
         if name not in descriptions:
             raise CallError(f"{varlink.SERVICE}.InterfaceNotFound", interface=name)
         yield Reply({"description": descriptions[name]})
+
+
+def _has_lone_surrogate(value: str) -> bool:
+    """Whether JSON brought what is neither text nor a byte that is not UTF-8 (surrogateescape)."""
+    try:
+        os.fsencode(value)
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _status_object(status: GroupStatus) -> dict[str, str]:

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cltab2systemd.diagnostics import Diagnostic, Place, Severity, in_order, printable
+from cltab2systemd.diagnostics import Diagnostic, Place, Severity, in_order, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +26,7 @@ LONGEST_NAME = 255
 LONGEST_LINE = LONGEST_COMMAND + 4 * LONGEST_NAME + 4
 
 COMMENT = "#"
+BLANKS = " \t\r\f\v"
 SETTING = ":::"
 FIELDS = ("group", "tag", "levels", "mode", "command")
 
@@ -165,7 +166,7 @@ class _Parser:
         self._first_line_of_tag: dict[str, int] = {}
 
     def parse_line(self, number: int, text: str) -> None:
-        if text.startswith(COMMENT) or not text or text.isspace():
+        if text.startswith(COMMENT) or not text.strip(BLANKS):
             return
         line = _Line(self.path, number, text)
         found = [*_check_text(line)]
@@ -207,13 +208,14 @@ class _Parser:
         if tag and first != line.number:
             # The first words are the ancestor's own, which its users' scripts know.
             yield line.error(
-                "duplicate-tag", starts[1], len(tag), f"entry has duplicate tag: {tag} (first on line {first})",
+                "duplicate-tag", starts[1], len(tag),
+                f"entry has duplicate tag: {shortened(tag)} (first on line {first})",
                 hint="a tag is unique in the whole file, not per group",
             )  # fmt: skip
         if mode not in tuple(Mode):
             close = difflib.get_close_matches(mode.strip().lower(), tuple(Mode), n=1) if len(mode) < 80 else []
             yield line.error(
-                "unknown-mode", starts[3], len(mode), f"unknown mode '{printable(mode)}'",
+                "unknown-mode", starts[3], len(mode), f"unknown mode '{shortened(mode)}'",
                 hint=f"did you mean '{close[0]}'?" if close else "the modes are " + ", ".join(Mode),
             )  # fmt: skip
         if (length := _byte_length(command)) > LONGEST_COMMAND:
@@ -246,7 +248,7 @@ def _check_name(line: _Line, name: str, start: int, value: str) -> Iterator[Diag
     elif match := _UNUSABLE_IN_NAME.search(value):
         what = "blank" if match[0].isspace() else "control character"
         yield line.error(
-            f"blank-in-{name}", start + match.start(), 1, f"{what} in {name} '{printable(value)}'",
+            f"blank-in-{name}", start + match.start(), 1, f"{what} in {name} '{shortened(value)}'",
             hint="clstat is split on blanks, so names cannot have any",
         )  # fmt: skip
     elif (length := _byte_length(value)) > LONGEST_NAME:

@@ -10,9 +10,6 @@ import re
 
 from cltab2systemd.diagnostics import printable
 
-# systemd reads lines of at most 1 MiB (LONG_LINE_MAX); this leaves room for the directive's name.
-LONGEST_VALUE = 1024 * 1024 - 256
-
 _SIMPLE_ESCAPES = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"}
 _TO_ESCAPE = re.compile(
     r'[\\"%$\x00-\x1f\x7f'

@@ -153,6 +153,8 @@ def test_varlink_switch(instance: Instance) -> None:
          "org.varlink.service.InvalidParameter", {"parameter": "level"}),
         ({"method": "org.clinit.Manager.Switch", "parameters": {"group": 1, "level": "1"}},
          "org.varlink.service.InvalidParameter", {"parameter": "group"}),
+        ({"method": "org.clinit.Manager.Switch", "parameters": {"group": "web", "level": "\ud800"}},
+         "org.varlink.service.InvalidParameter", {"parameter": "level"}),
         ({"method": "org.clinit.Manager.Switch", "parameters": {"group": "nobody", "level": "1"}},
          "org.clinit.Manager.NoSuchGroup", {"message": "no such group: nobody", "group": "nobody"}),
     ],

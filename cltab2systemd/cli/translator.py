@@ -25,7 +25,7 @@ def main() -> None:
 def group() -> None:
     """Translate /etc/cltab into systemd units.
 
-    Exit codes: 0 fine, 1 the table has findings or cannot be read, 2 usage.
+    Exit codes: 0 fine, 1 the table has errors or cannot be read, 2 usage.
     """
 
 
