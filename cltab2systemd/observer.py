@@ -105,17 +105,17 @@ class Observer:
             level = logging.INFO if status.state.settled else logging.DEBUG
             log.log(level, "%s: level %s %s", group.name, status.level, status.state)
         group.status = status
-        if group.request is None:
-            self._reset_failed(group)
+        self._reset_failed(group)
         group.observed()
 
     def _reset_failed(self, group: Group) -> None:
         """An entry that needed SIGTERM or SIGKILL ends failed: it was told to, so the machine is not degraded."""
-        if group.units is None or group.status is None or not group.status.state.settled:
+        status = group.status
+        if group.units is None or status is None or not (status.state.settled or status.state is State.CONFIGURED):
             return
         for entry in group.applied:
             unit = group.units.entry(entry)
-            inside = entry.runnable and group.status.level in entry.levels
+            inside = status.state.settled and entry.runnable and status.level in entry.levels
             if unit is not None and unit.active == "failed" and not unit.job and not inside:
                 try:
                     self._bus.reset_failed(unit.name)

@@ -104,6 +104,15 @@ def test_halt_stops_everything_and_then_the_daemon(instance: Instance) -> None:
     assert not active.stdout
 
 
+def test_halt_does_not_degrade_the_machine(instance: Instance) -> None:
+    """An entry that had to be stopped with SIGTERM is not left as a failed unit by `-k`."""
+    instance.write_table(TABLE + "deaf:d:1:respawn:trap '' INT; while :; do sleep 0.1; done\n")
+    assert instance.clinit("-w", "deaf", "1").returncode == 0
+    assert instance.clinit("-k", "-w").returncode == 0
+
+    assert not instance.node.run("systemctl", "--failed", "--plain", "--no-legend").stdout
+
+
 def test_halt_answers_at_once(instance: Instance) -> None:
     """Without --wait, the answer to `-k` does not wait for entries that take their time; clstat shows HALTING."""
     instance.write_table(TABLE + "slow:s:1:respawn:trap 'sleep 1; exit' INT; while :; do sleep 0.02; done\n")
