@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cltab2systemd.group import Group
     from cltab2systemd.names import Names
     from cltab2systemd.store import Store
+    from cltab2systemd.surroundings import Surroundings
     from cltab2systemd.table import Entry
 
 
@@ -23,13 +24,15 @@ class Applier:
     Args:
         names: the unit names of the instance.
         path: the table's path, which the units name as their source.
+        surroundings: what entries inherit.
         store: the files of the instance.
         bus: the connection to systemd.
     """
 
-    def __init__(self, names: Names, path: str, store: Store, bus: Bus) -> None:
+    def __init__(self, names: Names, path: str, surroundings: Surroundings, store: Store, bus: Bus) -> None:
         self._names = names
         self._path = path
+        self._surroundings = surroundings
         self._store = store
         self._bus = bus
         self._ticket = self._loaded = 0
@@ -62,7 +65,7 @@ class Applier:
             await self._reload()
 
     def _compile(self, group: str, entries: tuple[Entry, ...]) -> Mapping[str, bytes]:
-        return compile_group(self._names, self._path, group, entries) if entries else {}
+        return compile_group(self._names, self._path, group, entries, self._surroundings) if entries else {}
 
     async def _reload(self) -> None:
         """Have systemd load what is on disk now; one reload at a time, and one serves all who wait for it."""

@@ -21,6 +21,7 @@ from cltab2systemd.plan import (
     Unit,
     plan_group,
 )
+from cltab2systemd.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,9 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def compile_group(names: Names, path: str, group: str, entries: tuple[Entry, ...]) -> Mapping[str, bytes]:
+def compile_group(
+    names: Names, path: str, group: str, entries: tuple[Entry, ...], surroundings: Surroundings | None = None
+) -> Mapping[str, bytes]:
     """The unit files of one group.
 
     Args:
@@ -61,11 +64,12 @@ def compile_group(names: Names, path: str, group: str, entries: tuple[Entry, ...
         path: the table's path, absolute, for `SourcePath=` and the header.
         group: the group's name.
         entries: its entries in file order.
+        surroundings: what entries inherit from a daemon that was started by hand.
 
     Returns:
         The content of each file by its name, in the order of the plan.
     """
-    return render(plan_group(names, group, entries), path)
+    return render(plan_group(names, group, entries), path, surroundings or Surroundings())
 
 
 def compile_table(table: Table, names: Names | None = None) -> Mapping[str, bytes]:
@@ -78,12 +82,13 @@ def compile_table(table: Table, names: Names | None = None) -> Mapping[str, byte
     }
 
 
-def render(plan: GroupPlan, path: str) -> Mapping[str, bytes]:
+def render(plan: GroupPlan, path: str, surroundings: Surroundings) -> Mapping[str, bytes]:
     """The files of a plan, by name."""
     shared = {
         "documentation": DOCUMENTATION,
         "source_comment": unitfile.comment(path),
         "source_path": unitfile.path(path),
+        "surroundings": surroundings,
     }
     files = {}
     for unit in plan.units:

@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cltab2systemd import changes
-from cltab2systemd.applier import Applier
 from cltab2systemd.bus import BusRefusedError, BusUnavailableError
 from cltab2systemd.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State
@@ -21,11 +20,13 @@ from cltab2systemd.observer import Observer
 from cltab2systemd.tablesource import TableRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
+    from cltab2systemd.applier import Applier
     from cltab2systemd.bus import Bus
     from cltab2systemd.names import Names
     from cltab2systemd.store import Store
+    from cltab2systemd.table import Table
     from cltab2systemd.tablesource import TableSource
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,9 @@ class Controller:
         source: its table.
         store: its files; open.
         bus: its connection to systemd; connected.
+        applier: puts its units on disk.
         on_status: called with all lines of clstat, at each change.
+        on_table: called with each new table that takes effect.
     """
 
     def __init__(
@@ -48,16 +51,20 @@ class Controller:
         source: TableSource,
         store: Store,
         bus: Bus,
+        applier: Applier,
+        *,
         on_status: Callable[[tuple[GroupStatus, ...]], None],
+        on_table: Callable[[Table], Awaitable[None]],
     ) -> None:
         self.names = names
         self._source = source
         self._store = store
         self._bus = bus
         self._on_status = on_status
+        self._on_table = on_table
         self._groups: dict[str, Group] = {}
         self._unapplied: set[str] = set()  # groups whose applied lines are not those of the table
-        self._applier = Applier(names, source.path, store, bus)
+        self._applier = applier
         self._observer = Observer(names, self._groups, bus, self._settle, self._publish)
         self._table_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -124,6 +131,7 @@ class Controller:
         async with self._table_lock:
             if self._source.refresh(may_be_empty=not any(group.active for group in self._groups.values())):
                 self._unapplied = {*self._groups, *self._source.table.groups}
+                await self._on_table(self._source.table)
             if self._unapplied:
                 await self._apply_table()
 

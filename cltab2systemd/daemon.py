@@ -7,22 +7,25 @@ import logging
 import os
 import random
 import signal
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import clstat, store
+from cltab2systemd import clstat, logs, store
+from cltab2systemd.applier import Applier
 from cltab2systemd.bus import Bus, BusRefusedError, BusUnavailableError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State
+from cltab2systemd.locations import absolute
 from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
+from cltab2systemd.surroundings import Surroundings, environment_text, surroundings
 from cltab2systemd.tablesource import TableSource
 
 if TYPE_CHECKING:
     from cltab2systemd.locations import Locations
+    from cltab2systemd.table import Table
 
 log = logging.getLogger("clinit")
 
@@ -36,7 +39,7 @@ class DaemonError(Exception):
 
 def run(locations: Locations) -> None:
     """Run the daemon until SIGTERM, SIGINT or a halt; DaemonError if it cannot start."""
-    _set_up_logging()
+    logs.set_up()
     if os.geteuid() != 0:
         raise DaemonError("only root can run the daemon: it installs units and talks to the system's systemd")
     if not Path("/run/systemd/system").is_dir():
@@ -48,12 +51,15 @@ def run(locations: Locations) -> None:
     except (BusUnavailableError, BusRefusedError) as error:
         raise DaemonError(f"systemd does not answer as it should: {error}") from error
     except OSError as error:
-        raise DaemonError(f"{error.filename or 'cannot start'}: {error.strerror}") from error
+        raise DaemonError(f"{error.filename or 'cannot start'}: {error.strerror or error}") from error
 
 
 class _Daemon:
+    """The parts of a daemon, and what ties them to the outside: sockets, clstat, the log, signals."""
+
     def __init__(self, locations: Locations) -> None:
         self._locations = locations
+        self._sockets: list[str] = []
         self._clstat = Path(locations.clstat)
         self._statuses: tuple[GroupStatus, ...] = ()
         self._halt_begun: asyncio.Task[asyncio.Future[None]] | None = None
@@ -63,34 +69,79 @@ class _Daemon:
         self._names = store.instance_names(locations)
         self._store = store.Store(self._names)
         self._controller: Controller
+        self._server: Server
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopped.set)
-        self._store.open()
+        self._store.open(self._locations)
         listener = listen(self._locations.socket)
+        self._sockets.append(self._locations.socket)
         bus = Bus()
         await bus.connect()
-        source = TableSource(self._locations.table, self._names)
-        self._controller = Controller(self._names, source, self._store, bus, self._status_changed)
+        applier = Applier(self._names, self._locations.table, self._surroundings(), self._store, bus)
+        self._controller = Controller(
+            self._names,
+            TableSource(self._locations.table, self._names),
+            self._store,
+            bus,
+            applier,
+            on_status=self._status_changed,
+            on_table=self._table_changed,
+        )
+        self._server = Server(Service(self._controller, self._watchers, self._halt))
         await self._controller.begin(self._shown_before())
-        server = Server(Service(self._controller, self._watchers, self._halt))
-        await server.start(listener)
-        log.info("table %s, socket %s, clstat %s", *self._paths())
+        await self._server.start(listener)
+        log.info("table %s, socket %s, clstat %s", self._locations.table, self._locations.socket, self._clstat)
         heartbeat = loop.create_task(self._beat())
         await self._stopped.wait()
         heartbeat.cancel()
         if not self._gone:
-            self._remove_socket()
-        await server.close()
+            self._remove_sockets()
+        await self._server.close()
         bus.close()
 
-    def _remove_socket(self) -> None:
-        Path(self._locations.socket).unlink(missing_ok=True)
+    def _surroundings(self) -> Surroundings:
+        """What the entries inherit: nothing in the system instance if systemd started it."""
+        started_by_systemd = os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
+        if started_by_systemd and self._locations.is_system_instance:
+            return Surroundings()
+        self._store.write_environment(environment_text(os.environ))
+        return surroundings(str(Path.cwd()), str(self._store.environment_path))
 
-    def _paths(self) -> tuple[str, str, str]:
-        return self._locations.table, self._locations.socket, self._locations.clstat
+    # The table's settings, which beat the command line. One that leaves the table keeps its last value.
+
+    async def _table_changed(self, table: Table) -> None:
+        self._follow_clstat(table)
+        logs.write_to(absolute(path) if (path := table.setting("log")) else None)
+        await self._follow_socket(table)
+
+    def _follow_clstat(self, table: Table) -> None:
+        path = table.setting("clstat")
+        if path and (new := Path(absolute(path))) != self._clstat:
+            old, self._clstat = self._clstat, new
+            self._write_clstat()
+            old.unlink(missing_ok=True)
+
+    async def _follow_socket(self, table: Table) -> None:
+        """Listen at a new socket too; the old one stays until the daemon is started again, for who still knows it."""
+        path = table.setting("socket")
+        if not path or (new := absolute(path)) in self._sockets:
+            return
+        try:
+            listener = listen(new)
+        except (OSError, SocketInUseError) as error:
+            log.error("cannot listen at %s, which the table names: %s", new, error)  # noqa: TRY400
+            return
+        self._sockets.append(new)
+        await self._server.start(listener)
+
+    def _remove_sockets(self) -> None:
+        for path in self._sockets:
+            Path(path).unlink(missing_ok=True)
+
+    # The end
 
     async def _halt(self) -> asyncio.Future[None]:
         """Begin to stop all groups; the future is done when they are, and the daemon's files are gone."""
@@ -111,9 +162,11 @@ class _Daemon:
         # clstat: without it an HA manager would start the groups elsewhere.
         self._gone = True
         self._clstat.unlink(missing_ok=True)
-        self._remove_socket()
+        self._remove_sockets()
         self._store.close()
         self._stopped.set()
+
+    # clstat
 
     def _status_changed(self, statuses: tuple[GroupStatus, ...]) -> None:
         self._statuses = statuses
@@ -136,31 +189,9 @@ class _Daemon:
             self._write_clstat()
 
     def _shown_before(self) -> list[GroupStatus]:
-        """What the clstat of an earlier daemon says; a halted or strange one says nothing."""
+        """What the clstat of an earlier daemon says; a strange state in it says nothing."""
         try:
             lines = clstat.parse(os.fsdecode(self._clstat.read_bytes()))
         except OSError:
             return []
         return [GroupStatus(group, level, State(state)) for group, level, state in lines if state in tuple(State)]
-
-
-def _set_up_logging() -> None:
-    """Log to the standard error, from the level that SYSTEMD_LOG_LEVEL names."""
-    level = {"debug": logging.DEBUG, "notice": logging.INFO, "info": logging.INFO, "warning": logging.WARNING,
-             "err": logging.ERROR}.get(os.environ.get("SYSTEMD_LOG_LEVEL", "info").lower(), logging.INFO)  # fmt: skip
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter("%(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
-    logging.getLogger("asyncio").setLevel(logging.WARNING)
-
-
-class _Formatter(logging.Formatter):
-    """sd-daemon(3) level prefixes when the journal reads, the program's name when a person does."""
-
-    _PREFIXES = ((logging.ERROR, "<3>"), (logging.WARNING, "<4>"), (logging.INFO, "<6>"))
-
-    def format(self, record: logging.LogRecord) -> str:
-        prefix = "clinit: "
-        if "JOURNAL_STREAM" in os.environ:
-            prefix = next((text for level, text in self._PREFIXES if record.levelno >= level), "<7>")
-        return "\n".join(prefix + line for line in super().format(record).split("\n"))

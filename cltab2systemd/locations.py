@@ -14,19 +14,23 @@ CLSTAT = "/run/clinit/clstat"
 
 
 class Locations:
-    """The files of one instance, as absolute paths."""
+    """The files of one instance, as absolute paths; `named_socket` is the one that the command line names, or empty."""
 
-    __slots__ = ("clstat", "socket", "table")
+    __slots__ = ("clstat", "named_socket", "socket", "table")
 
-    def __init__(self, table: str, socket: str, clstat: str) -> None:
+    def __init__(self, table: str, socket: str, clstat: str, named_socket: str = "") -> None:
         self.table = table
         self.socket = socket
         self.clstat = clstat
+        self.named_socket = named_socket
 
     @property
     def is_system_instance(self) -> bool:
-        """Whether this is the instance at the default socket, whose units have the plain names."""
-        return self.socket == SOCKET
+        """Whether this is the instance whose units have the plain names: that of the default table or socket.
+
+        A setting in the default table that moves the socket does not make it another instance.
+        """
+        return self.socket == SOCKET or (self.table == TABLE and self.named_socket in {"", SOCKET})
 
 
 def locate(table: str | None = None, socket: str | None = None, clstat: str | None = None) -> Locations:
@@ -40,11 +44,13 @@ def locate(table: str | None = None, socket: str | None = None, clstat: str | No
     Relative paths start at the working directory, and `/var/run` is `/run`.
     """
     path = absolute(table or TABLE)
+    named_socket = absolute(socket) if socket else ""
     settings = _settings(path)
     return Locations(
         path,
-        absolute(settings.get("socket") or socket or SOCKET),
+        absolute(settings.get("socket") or named_socket or SOCKET),
         absolute(settings.get("clstat") or clstat or CLSTAT),
+        named_socket,
     )
 
 

@@ -110,6 +110,9 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...]) -> Iterator[Uni
     yield SliceUnit(group_slice, f"cltab {shown}", group_slice)
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
     for entry in entries:
+        words = unitfile.command_words(entry.command)
+        if entry.mode is Mode.RESPAWN:
+            words = unitfile.throttled(entry.tag, words)
         name, line = names.entry(group, entry.tag), unitfile.comment(entry.line)
         yield EntryUnit(
             name,
@@ -117,7 +120,7 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...]) -> Iterator[Uni
             group_slice,
             line=line,
             mode=entry.mode,
-            command_line=unitfile.command_line(unitfile.command_words(entry.command)),
+            command_line=unitfile.command_line(words),
             syslog_identifier=unitfile.text(entry.tag),
             after_gate=gate,
         )

@@ -107,11 +107,22 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
         raise
 
 
-def instance_names(locations: Locations) -> Names:
-    """The unit names of an instance: plain for the system instance, else told apart by its socket's path."""
+def instance_names(locations: Locations, state: Path = STATE_DIRECTORY) -> Names:
+    """The unit names of an instance.
+
+    They are plain for the system instance. Any other has a suffix, made from its socket when it was first started, and
+    kept for the same command line: when the table moves the socket, the next daemon still finds its groups' units.
+    """
     if locations.is_system_instance:
         return Names()
+    for path in sorted(state.glob("*/owner")):
+        if _content(path) == _owner(locations):
+            return Names("_" + path.parent.name)
     return Names("_" + hashlib.sha256(os.fsencode(locations.socket)).hexdigest()[:8])
+
+
+def _owner(locations: Locations) -> bytes:
+    return os.fsencode(f"{locations.table}\n{locations.named_socket}\n")
 
 
 class Store:
@@ -130,7 +141,7 @@ class Store:
         self._mark = self._state / "reload-needed"
         self._lock: int | None = None
 
-    def open(self) -> None:
+    def open(self, locations: Locations) -> None:
         """Make the directories and take the instance; AlreadyRunningError if another process has it."""
         self._applied.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._units.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -144,6 +155,16 @@ class Store:
             raise AlreadyRunningError(f"a daemon with pid {holder or '?'} already has this instance") from None
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        write_whole(self._state / "owner", _owner(locations))
+
+    @property
+    def environment_path(self) -> Path:
+        """Where `write_environment` writes."""
+        return self._state / "environment"
+
+    def write_environment(self, text: str) -> None:
+        """Keep the environment of the instance's entries, for nobody but root to read."""
+        write_whole(self.environment_path, os.fsencode(text), mode=0o600)
 
     def close(self) -> None:
         """Let another process have the instance."""

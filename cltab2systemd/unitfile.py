@@ -11,12 +11,12 @@ import re
 from cltab2systemd.diagnostics import printable
 
 _SIMPLE_ESCAPES = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"}
-_TO_ESCAPE = re.compile(
-    r'[\\"%$\x00-\x1f\x7f'
-    "\ud800-\udfff"  # bytes that are not UTF-8
-    "\ufdd0-\ufdef" + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)) + "]"
-    # noncharacters, for which systemd refuses the whole line
+# Bytes that are not UTF-8, and the noncharacters: for either systemd refuses the whole line.
+_NO_UTF8 = "\ud800-\udfff\ufdd0-\ufdef" + "".join(
+    chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)
 )
+_NOT_UTF8 = re.compile(f"[{_NO_UTF8}]")
+_TO_ESCAPE = re.compile(rf'[\\"%$\x00-\x1f\x7f{_NO_UTF8}]')
 
 # Perl's exec(3perl) goes through the shell for these characters, a leading assignment, `exec` or `.`.
 _SHELL_CHARACTERS = re.compile(r"""[$&*(){}\[\]'";\\|?<>~`]""")
@@ -25,6 +25,21 @@ _BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 _ERRORS_TO_OUTPUT = re.compile(r"[ \t\n\r\f\v]2>&1[ \t\n\r\f\v]*\Z")
 
 SHELL = "/bin/sh"
+
+# Stands before the command of a respawn entry, and then becomes it. As the ancestor's, it counts up when a start comes
+# less than 1 s after the last one, down when it comes later, and from 6 on pauses for 60 s before the start. The unit
+# is active meanwhile, so a switch is not held up, and a stop ends the pause. The count is kept from start to start, not
+# from level to level, in the unit's runtime directory; without that, or without /proc, nothing is throttled. Times are
+# hundredths of a second since boot. Descriptor 3 is the standard error, for everything else here is silent.
+_THROTTLE = """\
+if read -r up rest </proc/uptime; then \
+now=$((${up%.*}*100+1${up#*.}-100)) file=$RUNTIME_DIRECTORY/respawns count=0 last=; read -r count last <"$file"; \
+case $count:$last in *[!0-9:]*|:*|*:) count=0;; \
+*) if [ $((now-last)) -lt 100 ]; then count=$((count<9?count+1:9)); else count=$((count>0?count-1:0)); fi;; esac; \
+if [ "$count" -gt 5 ]; then echo "$0 respawning too rapidly: sleeping 60 seconds" >&3; sleep 60; \
+read -r up rest </proc/uptime; now=$((${up%.*}*100+1${up#*.}-100)); fi; \
+echo "$count $now" >"$file"; fi 3>&2 2>/dev/null; \
+exec "$@\""""
 
 
 def command_words(command: str) -> tuple[str, ...]:
@@ -45,6 +60,11 @@ def command_words(command: str) -> tuple[str, ...]:
     return (SHELL, "-c", execute, "sh", *words)
 
 
+def throttled(tag: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    """An argument vector that pauses when it is started too often and too fast, and then executes the given one."""
+    return (SHELL, "-c", _THROTTLE, tag, *words)
+
+
 def quote(argument: str) -> str:
     """One argument of an `ExecStart=` line: double-quoted, so that exactly these bytes arrive."""
     return '"' + _TO_ESCAPE.sub(_escape, argument) + '"'
@@ -61,6 +81,11 @@ def command_line(words: tuple[str, ...]) -> str:
     """An argument vector as the value of `ExecStart=`; the first word is a path of ours and needs no quotes."""
     program, *arguments = words
     return " ".join((program, *map(quote, arguments)))
+
+
+def is_utf8(value: str) -> bool:
+    """Whether systemd takes the text for UTF-8: no bytes that are not, and none of Unicode's noncharacters."""
+    return not _NOT_UTF8.search(value)
 
 
 def text(value: str) -> str:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 EVENTS = "/run/events"
-# Written into the node: logs "TAG WHAT" with the time, one line for each call.
+# Written into the node: `event GROUP WHAT…` logs with the time, one line for each call, and forks nothing. With the name
+# of a log in EVENTS it can be read into a shell, as `say WHAT…`: for traps, in which a program would be stopped too.
 EVENT_SCRIPT = f"""\
-#!/bin/sh
-mkdir -p {EVENTS}
-printf '%s %s %s\\n' "$(date +%s.%N)" "$2" "$3" >> {EVENTS}/"$1"
+say() {{ read -r now rest </proc/uptime; echo "$now $*" >>"$EVENTS"; }}
+[ "$EVENTS" ] || {{ EVENTS={EVENTS}/$1; shift; say "$@"; }}
 """
 
 
@@ -31,7 +31,8 @@ class Instance:
         self.unit = unit
         self.options = options
         self.table = ""
-        node.write("/usr/local/bin/event", EVENT_SCRIPT, mode=0o755)
+        node.write("/usr/local/bin/event", "#!/bin/sh\n" + EVENT_SCRIPT, mode=0o755)
+        node.path(EVENTS).mkdir(exist_ok=True)
 
     def start(self) -> Instance:
         """Start the daemon, and return when it serves."""
@@ -95,7 +96,7 @@ class Group:
         self._lines = ""
 
     def define(self, *lines: str) -> None:
-        """Put entries, as `tag:levels:mode:command`, into the table; a `@` in a command is the group's event log.
+        """Put entries, as `tag:levels:mode:command`, into the table; a `@` in a command logs an event.
 
         Tags are unique in a whole table, so in it each is preceded by the group's name and a dot.
         """

@@ -25,6 +25,7 @@ _POINT = _UNIT | {"ConditionPathExists", "DefaultDependencies", "Type", "ExecSta
 _TARGET = _UNIT | {"DefaultDependencies", "IgnoreOnIsolate", "Conflicts", "Before"}
 _ENTRY = _UNIT | {
     "IgnoreOnIsolate", "Conflicts", "After", "StartLimitIntervalSec", "Slice", "SyslogIdentifier", "Type", "Restart",
+    "RuntimeDirectory", "RuntimeDirectoryMode", "RuntimeDirectoryPreserve",
     "RestartSec", "TimeoutStartSec", "RemainAfterExit", "ExecStart", "KillSignal", "TimeoutStopSec",
     "TimeoutStopFailureMode", "WatchdogSignal", "TimeoutAbortSec",
 }  # fmt: skip
@@ -130,6 +131,11 @@ def test_modes(mode: str, expected: dict[str, str]) -> None:
     keys = ("Type", "Restart", "RestartSec", "RemainAfterExit", "TimeoutStartSec", "ExecStart")
     found = {key: value for key in keys for value in values(unit, key)}
     command = '/bin/sh "-c" "exec \\"$$@\\"" "sh" "x"'
+    if mode == "respawn":
+        # What pauses it when it is started too fast stands before the command.
+        throttle, _, executed = found["ExecStart"].partition(' "db" ')
+        found["ExecStart"] = executed.replace('"/bin/sh"', "/bin/sh", 1)
+        assert throttle.startswith('/bin/sh "-c" "if read ')
     assert {**expected, "ExecStart": expected["ExecStart"] + command} == found
 
 

@@ -12,9 +12,9 @@ PACKAGE = "cltab2systemd"
 
 # The rings, from the inside. A module imports from its own ring and from those before it; a new one has to be put here.
 RINGS = {
-    "pure": "diagnostics table names unitfile plan changes groupstate clstat",
+    "pure": "diagnostics table names unitfile surroundings plan changes groupstate clstat",
     "edges": "bus compiler locations store tablesource transport varlink",
-    "sides": "group applier observer controller service server daemon client",
+    "sides": "logs group applier observer controller service server daemon client",
     "commands": "cli cli.clinit cli.options cli.outcome cli.translator",
 }
 # Libraries, and the modules that may import them.

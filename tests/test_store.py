@@ -44,7 +44,7 @@ class Disk:
 
     def open(self, names: Names = NAMES) -> Store:
         found = self.store(names)
-        found.open()
+        found.open(Locations("/t", SOCKET, "/c"))
         return found
 
     def names(self) -> list[str]:
@@ -206,7 +206,19 @@ def test_instance_names() -> None:
     suffixes = [instance_names(Locations("/t", path, "/c")).suffix for path in (SOCKET, "/run/a", "/run/b", "/run/a")]
     assert suffixes[0] == ""
     assert suffixes[1] == suffixes[3] != suffixes[2]
+    assert instance_names(Locations("/etc/cltab", "/run/a", "/c")).suffix == ""
     assert all(suffix.startswith("_") and suffix[1:].isalnum() and len(suffix) == 9 for suffix in suffixes[1:])
+
+
+def test_an_instance_keeps_its_names(tmp_path: Path) -> None:
+    """A daemon started again by the same command line has its old names, also when the table has moved the socket."""
+    before = Locations("/t", "/run/a", "/c")
+    names = instance_names(before, tmp_path)
+    found = Store(names, tmp_path / "units", tmp_path)
+    found.open(before)
+    found.close()
+    assert names == instance_names(Locations("/t", "/run/b", "/c"), tmp_path)
+    assert names != instance_names(Locations("/t", "/run/b", "/c", "/run/b"), tmp_path)
 
 
 def test_the_lock_names_its_holder(disk: Disk) -> None:

@@ -41,9 +41,13 @@ class Reported:
         if not isinstance(error, client.ClientError):
             return False
         self.code = _CODES[type(error)]
-        for finding in getattr(error, "findings", ()):
-            complain(finding)
-        complain(f"clinit: {error}")
+        if isinstance(error, client.RefusedError):
+            # As in the ancestor the daemon's answer is what a request prints, whatever the answer is.
+            for finding in error.findings:
+                complain(finding)
+            say(str(error))
+        else:
+            complain(f"clinit: {error}")
         return True
 
 
