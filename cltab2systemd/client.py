@@ -84,11 +84,11 @@ class Client:
         """Have the daemon read its table again."""
         next(self._replies(varlink.call("Reread", {})))
 
-    def halt(self) -> str:
+    def shutdown(self) -> str:
         """Stop all groups, then the daemon. Returns its message at once."""
         return _message(next(self._replies(varlink.call("Halt", {}))))
 
-    def halt_and_wait(self, timeout: float | None = None) -> str:
+    def shutdown_and_wait(self, timeout: float | None = None) -> str:
         """Stop all groups, then the daemon; returns when all are stopped. TimedOutError as for `wait`."""
         *_, reply = self._replies(varlink.call("Halt", {}, more=True), wait=True, timeout=timeout)
         return _message(reply)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import varlink
+from cltab2systemd import ancestor, ldt, varlink
 from cltab2systemd.service import Call, CallError
 
 if TYPE_CHECKING:
@@ -99,12 +99,11 @@ class Server:
         self._clients.add(task)
         try:
             peer, _, _ = peer_credentials(writer.get_extra_info("socket"))
-            while await self._serve_call(reader, writer, peer):
-                pass
+            await self._converse(reader, writer, peer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             log.debug("client: %r", error)
-        except varlink.ProtocolError as error:
-            log.info("client: %s", error)
+        except (varlink.ProtocolError, ldt.LdtError) as error:
+            log.info("client with pid %d: %s", peer, error)
         except Exception:
             log.exception("serving a client")
         finally:
@@ -113,15 +112,33 @@ class Server:
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def _serve_call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: int) -> bool:
-        """Serve one call; False when the client has closed."""
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: int) -> None:
+        """Serve a client to its end, in the protocol that its first byte tells."""
         async with asyncio.timeout(REQUEST_TIMEOUT):
-            try:
-                message = (await reader.readuntil(b"\0"))[:-1]
-            except asyncio.IncompleteReadError as error:
-                if error.partial:
-                    raise
-                return False
+            first = await reader.read(1)
+        if first.isdigit():
+            await self._serve_frame(first, reader, writer, peer)
+            return
+        while first:
+            await self._serve_call(first, reader, writer, peer)
+            async with asyncio.timeout(REQUEST_TIMEOUT):
+                first = await reader.read(1)
+
+    async def _serve_frame(
+        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: int
+    ) -> None:
+        """Serve a client of the ancestor: one request, one reply."""
+        async with asyncio.timeout(REQUEST_TIMEOUT):
+            header = first + await reader.readexactly(ldt.MAGIC_DIGITS - 1)
+            payload = await reader.readexactly(ldt.payload_length(header))
+        await _send(writer, ldt.frame(await ancestor.reply(self._service, ldt.unframe(payload), peer)))
+
+    async def _serve_call(
+        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: int
+    ) -> None:
+        """Serve one varlink call."""
+        async with asyncio.timeout(REQUEST_TIMEOUT):
+            message = (first + await reader.readuntil(b"\0"))[:-1]
         request = varlink.decode(message)
         method, parameters = request.get("method"), request.get("parameters") or {}
         if not isinstance(method, str) or not isinstance(parameters, dict):
@@ -133,14 +150,13 @@ class Server:
                 if reply.continues:
                     answer["continues"] = True
                 if not oneway:
-                    await _send(writer, answer)
+                    await _send(writer, varlink.encode(answer))
         except CallError as error:
             if not oneway:
-                await _send(writer, {"error": error.name, "parameters": error.parameters})
-        return True
+                await _send(writer, varlink.encode({"error": error.name, "parameters": error.parameters}))
 
 
-async def _send(writer: asyncio.StreamWriter, message: dict[str, object]) -> None:
-    writer.write(varlink.encode(message))
+async def _send(writer: asyncio.StreamWriter, message: bytes) -> None:
+    writer.write(message)
     async with asyncio.timeout(REQUEST_TIMEOUT):
         await writer.drain()

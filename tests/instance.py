@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 EVENTS = "/run/events"
-# Written into the node: `event GROUP WHAT…` logs with the time, one line for each call, and forks nothing. With the name
-# of a log in EVENTS it can be read into a shell, as `say WHAT…`: for traps, in which a program would be stopped too.
+# Written into the node: `event GROUP WHAT…` logs with the time, one line for each call, and forks nothing. With a log's
+# path in EVENTS it can be read into a shell, as `say WHAT…`: for traps, in which a program would be stopped too.
 EVENT_SCRIPT = f"""\
 say() {{ read -r now rest </proc/uptime; echo "$now $*" >>"$EVENTS"; }}
 [ "$EVENTS" ] || {{ EVENTS={EVENTS}/$1; shift; say "$@"; }}

@@ -66,9 +66,9 @@ def command(
     else:
         with outcome.Reported() as reported:
             if halt and wait:
-                instance.halt_and_wait(timeout)
+                instance.shutdown_and_wait(timeout)
             elif halt:
-                instance.halt()
+                instance.shutdown()
             elif not show_status:
                 instance.reread()
         code = reported.code
