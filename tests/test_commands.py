@@ -23,10 +23,10 @@ RECORDER = "/run/recorder"
 ARRIVED = "/run/arrived"
 
 # Stands in for the programs and for /bin/sh: writes the arguments that it was started with into a file named after the
-# entry that it runs for. What a table's command becomes without a shell is carried out by the real one.
+# entry that it runs for. What we put before a command is carried out by the real shell.
 SHELL_SCRIPT = f"""\
 #!/bin/dash
-case "$0:$2" in */bin/sh:'exec "$@"'*) exec /bin/dash "$@" ;; esac
+case "$0:$2" in */bin/sh:'exec "$@"'* | */bin/sh:'if read -r up'*) exec /bin/dash "$@" ;; esac
 name=${{TAG:-$(sed -n 's|.*@\\(.*\\)[.]service$|\\1|p' /proc/$$/cgroup)}}
 cat /proc/$$/cmdline > {ARRIVED}/new.$$
 mv {ARRIVED}/new.$$ "{ARRIVED}/$name"
@@ -101,13 +101,16 @@ def arrived(node: Node) -> dict[str, list[bytes]]:
 def test_commands_arrive_byte_for_byte(instance: Instance, seed: int) -> None:
     """Whatever Perl would have started for the line, systemd starts: the same words, or the same text for the shell."""
     commands = {f"t{number}": command for number, command in enumerate(generated(seed))}
-    instance.write_table(b"".join(b"g:%s:1:once:%s\n" % (tag.encode(), text) for tag, text in commands.items()))
+    # Few respawns: the recorder ends at once, and then they all come back.
+    modes = [b"respawn" if number % 32 < 2 else b"once" for number in range(ENTRIES)]
+    lines = zip(commands.items(), modes, strict=True)
+    instance.write_table(b"".join(b"g:%s:1:%s:%s\n" % (tag.encode(), mode, text) for (tag, text), mode in lines))
     done = instance.clinit("-w", "g", "1")
     assert (0, "g 1 DONE\n") == (done.returncode, done.stdout), done
     instance.clinit("-w", "g", "0")
     by_systemd = arrived(instance.node)
-    lines = b"".join(b"%s:%s\0" % (tag.encode(), text) for tag, text in commands.items())
-    instance.node.run_bytes("perl", "-e", ORACLE, input=lines, check=False)
+    asked = b"".join(b"%s:%s\0" % (tag.encode(), text) for tag, text in commands.items())
+    instance.node.run_bytes("perl", "-e", ORACLE, input=asked, check=False)
     by_perl = arrived(instance.node)
 
     assert ENTRIES == len(by_perl)
