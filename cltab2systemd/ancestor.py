@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from cltab2systemd.service import Service
 
 UNKNOWN = "result unknown"
+# So many findings fit into a message.
+MOST_FINDINGS = 20
 
 
 async def reply(service: Service, fields: Mapping[str, str | None], peer: int) -> dict[str, str | None]:
@@ -46,6 +48,6 @@ async def _message(service: Service, call: Call) -> str:
             return str(answer.parameters.get("message", UNKNOWN))
     except CallError as error:
         findings = error.parameters.get("findings")
-        texts = [str(finding["text"]) for finding in findings] if isinstance(findings, list) else []
+        texts = [str(finding["text"]) for finding in findings[:MOST_FINDINGS]] if isinstance(findings, list) else []
         return "\n".join([str(error.parameters.get("message", UNKNOWN)), *texts])
     return UNKNOWN

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 MAJOR = 2
-# The first that has hashes with flags (and perl 5.8.0 is younger); nothing that is written here needs a later one.
+# The first that has hashes with flags, before perl 5.8; nothing that is written here needs a later one.
 MINOR = 5
 # References before the array, or before a hash in it. Perl writes none and one.
 MOST_REFERENCES = 4
@@ -83,8 +83,9 @@ class _KeyFlag(enum.IntFlag):
     PLACEHOLDER = 0x10  # a key that a restricted hash may have, and has not
 
 
-_RESTRICTED = 0x80  # the one flag of a hash as a whole
-_ACCEPTED_KEY_FLAGS = _KeyFlag.UTF8 | _KeyFlag.WAS_UTF8 | _KeyFlag.LOCKED | _KeyFlag.PLACEHOLDER
+_RESTRICTED = 0x01  # the one flag of a hash as a whole
+# As a plain number: the complement of an IntFlag has no bits but those that it names.
+_ACCEPTED_KEY_FLAGS = int(_KeyFlag.UTF8 | _KeyFlag.WAS_UTF8 | _KeyFlag.LOCKED | _KeyFlag.PLACEHOLDER)
 
 # Types that are their value. SX_INTEGER and SX_DOUBLE are not accepted: they hold the sender's own byte order, and
 # nfreeze writes a decimal text instead.

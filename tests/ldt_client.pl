@@ -3,7 +3,7 @@
 #
 #   perl ldt_client.pl SOCKET GROUP LEVEL [int]
 #
-# Asks for the level, prints the reply's msg. With "int", a level that looks like a number is sent as Perl's integer,
+# Asks for the level, prints the reply's msg. With "int", a level that looks like a number is sent as a number,
 # as tell("foo", 1) does. Exit status: 0 there was a reply, 1 there was none, 2 usage.
 use strict;
 use warnings;
@@ -14,7 +14,7 @@ use Storable qw(nfreeze thaw);
 
 @ARGV == 3 || @ARGV == 4 && $ARGV[3] eq 'int' or do { print STDERR "usage: $0 SOCKET GROUP LEVEL [int]\n"; exit 2 };
 my ($path, $group, $level, $int) = @ARGV;
-$level = int $level if $int && looks_like_number($level);
+$level += 0 if $int && looks_like_number($level);
 
 sub fail { print STDERR "$0: $path: @_\n"; exit 1 }
 

@@ -12,7 +12,7 @@ PACKAGE = "cltab2systemd"
 
 # The rings, from the inside. A module imports from its own ring and from those before it; a new one has to be put here.
 RINGS = {
-    "pure": "diagnostics table names unitfile surroundings plan changes groupstate clstat",
+    "pure": "diagnostics table names unitfile surroundings plan changes groupstate clstat storable ldt",
     "edges": "bus compiler locations store tablesource transport varlink",
     "sides": "logs group applier observer controller service ancestor server daemon client",
     "commands": "cli cli.clinit cli.options cli.outcome cli.translator",

@@ -45,11 +45,16 @@ def perl_trouble() -> str:
     return done.stderr
 
 
-def perl(code: str, given_bytes: bytes = b"") -> bytes:
-    """What perl writes; the code has nfreeze and thaw."""
+def need_perl() -> None:
+    """Skip the test if perl cannot be asked, but not where nobody would see it."""
     if trouble := perl_trouble():
         assert not os.environ.get("CI"), trouble
         pytest.skip(trouble)
+
+
+def perl(code: str, given_bytes: bytes = b"") -> bytes:
+    """What perl writes; the code has nfreeze and thaw."""
+    need_perl()
     command = ["perl", "-MStorable=nfreeze,freeze,thaw", "-e", f"binmode STDIN; binmode STDOUT; {code}"]
     return subprocess.run(command, input=given_bytes, capture_output=True, check=True).stdout
 
@@ -106,7 +111,7 @@ KEYS: dict[str, tuple[int, bytes, dict[str, str | None]]] = {
 
 
 @pytest.mark.parametrize("name", KEYS)
-@pytest.mark.parametrize("hash_flags", [0, 0x80], ids=["", "restricted"])
+@pytest.mark.parametrize("hash_flags", [0, 1], ids=["", "restricted"])
 def test_every_accepted_key(name: str, hash_flags: int) -> None:
     """A key is text by its flags; one that a restricted hash only may have is not there."""
     flags, key, expected = KEYS[name]
@@ -176,17 +181,17 @@ def test_every_refused_value(kind: int) -> None:
         thaw(one_hash(bytes([kind]) + b"\0" * 16))
 
 
-@pytest.mark.parametrize("kind", set(range(256)) - {2, 4})
+@pytest.mark.parametrize("kind", sorted(set(range(256)) - {2, 4}))
 def test_the_first_is_an_array(kind: int) -> None:
     """What is frozen is an array, and no other type."""
-    with pytest.raises(StorableError, match="^at byte 2: "):
+    with pytest.raises(StorableError, match=r"^at byte 2: "):
         thaw(b"\x05\x0b" + bytes([kind]) + b"\0" * 16)
 
 
-@pytest.mark.parametrize("kind", set(range(256)) - {3, 4, 25})
+@pytest.mark.parametrize("kind", sorted(set(range(256)) - {3, 4, 25}))
 def test_elements_are_hashes(kind: int) -> None:
     """What is in the array is a hash, and no other type."""
-    with pytest.raises(StorableError, match="^at byte 7: "):
+    with pytest.raises(StorableError, match=r"^at byte 7: "):
         thaw(ARRAY_OF_ONE + bytes([kind]) + b"\0" * 16)
 
 
@@ -217,7 +222,7 @@ REFUSED = {
     "no UTF-8 in a key of characters": (flag_hash(UNDEF, 1, b"\xe9"), "at byte 20: not UTF-8: unexpected end"),
     "a key that is a value": (flag_hash(UNDEF, 8, b"k"), "at byte 15: flags of a key that are not accepted, 0x08"),
     "an unknown flag of a key": (flag_hash(UNDEF, 0x20, b"k"), "at byte 15: flags of a key"),
-    "an unknown flag of a hash": (flag_hash(UNDEF, 0, b"k", hash_flags=1), "at byte 9: unknown flags of a hash, 0x01"),
+    "an unknown flag of a hash": (flag_hash(UNDEF, 0, b"k", hash_flags=3), "at byte 9: unknown flags of a hash, 0x03"),
     "references around the array": (b"\x05\x0b" + REF * 5, "more than 4 references in a row"),
     "references around a hash": (ARRAY_OF_ONE + REF * 5 + b"\x03" + number(0), "more than 4 references in a row"),
     "references without end": (b"\x05\x0b" + REF * 1_000_000, "more than 4 references in a row"),
@@ -275,11 +280,12 @@ def test_freeze_lengths(text: str, kind: bytes) -> None:
     assert freeze([{"k": text}]) == one_hash(kind + encoded).replace(b"\x05\x0b", b"\x05\x05", 1)
 
 
-@pytest.mark.parametrize("mapping", [{"k": "\ud800"}, {"\ud800": "v"}, {"k": "\udc7f"}], ids=repr)
-def test_freeze_refuses(mapping: dict[str, str | None]) -> None:
-    """A surrogate that stands for no byte cannot be stored."""
-    with pytest.raises(StorableError, match="surrogates not allowed"):
-        freeze([mapping])
+@pytest.mark.parametrize("code_point", [0xD800, 0xDC7F, 0xDD00], ids=hex)
+def test_freeze_refuses(code_point: int) -> None:
+    """A surrogate that stands for no byte cannot be stored, as a key or a value."""
+    for pairs in {chr(code_point): "v"}, {"k": f"\udcff{chr(code_point)}"}:
+        with pytest.raises(StorableError, match="surrogates not allowed"):
+            freeze([pairs])
 
 
 # --- any bytes --------------------------------------------------------------------------------------------------------
@@ -306,7 +312,7 @@ SAMPLES = (
     one_hash(b"\x0a\x03foo"),
     one_hash(b"\x18\0\0\0\x02\xc3\xa9"),
     one_hash(b"\x09\0\0\x01\0"),
-    flag_hash(b"\x08\x81", 5, b"\xc3\xa9", hash_flags=0x80),
+    flag_hash(b"\x08\x81", 5, b"\xc3\xa9", hash_flags=1),
     freeze([{"group": "foo", "level": None}, {"é": "€", "k": "\udce9"}]),
 )
 
@@ -406,7 +412,6 @@ FROM_PERL: dict[str, tuple[str, Hashes]] = {
     "characters": (r'[{k => "\x{20ac}"}]', [{"k": "€"}]),
     "characters of one byte": (r'my $s = "\xe9"; utf8::upgrade($s); [{k => $s}]', [{"k": "é"}]),
     "300 characters": (r'[{k => "\x{20ac}" x 300}]', [{"k": "€" * 300}]),
-    "a surrogate": (r'no warnings; [{k => "\x{d800}"}]', []),
     "small integers": ("[{map { $_ => $_ } -128, -1, 0, 127}]", [{k: k for k in ("-128", "-1", "0", "127")}]),
     "integers of 32 bits": (
         "[{map { $_ => $_ } -129, 128, 65536, 2147483647, -2147483648}]",
@@ -445,11 +450,9 @@ FROM_PERL: dict[str, tuple[str, Hashes]] = {
         [{"group": "foo", "€": None}],
     ),
 }
-# What thawing the above refuses, and what it does not tell alike for every perl.
-_BY_THEMSELVES = {"a surrogate", "doubles"}
 
 
-@pytest.mark.parametrize("name", FROM_PERL.keys() - _BY_THEMSELVES)
+@pytest.mark.parametrize("name", [name for name in FROM_PERL if name != "doubles"])
 def test_perl_freezes(name: str) -> None:
     """What nfreeze makes of strings, numbers and hashes of all kinds is thawed here."""
     code, expected = FROM_PERL[name]
@@ -497,11 +500,11 @@ NOT_FROM_PERL = {
     "a reference to a string": ("nfreeze([{k => \\'x'}])", "SX_REF"),
     "a hash by itself": ("nfreeze({k => 1})", "SX_HASH"),
     "a string by itself": ("nfreeze(\\'x')", "SX_SCALAR"),
-    "strings": ("nfreeze(['x'])", "SX_SCALAR"),
-    "undef": ("nfreeze([undef])", "SX_"),
+    "strings": ("nfreeze(['foo'])", "SX_SCALAR"),
+    "undef": ("nfreeze([undef, {k => 'foo'}, {k => 'foo'}])", "SX_"),
     "native order": ("freeze([{k => 1}])", "at byte 0: 0x04"),
     "an array around an array": ("nfreeze([[{}]])", "SX_ARRAY"),
-    "a surrogate": (f"nfreeze(do {{ {FROM_PERL['a surrogate'][0]} }})", "not UTF-8"),
+    "a surrogate": (r'no warnings; nfreeze([{k => "\x{d800}"}])', "not UTF-8"),
 }
 
 
