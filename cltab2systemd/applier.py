@@ -42,9 +42,8 @@ class Applier:
     async def recover(self, groups: Mapping[str, Group]) -> None:
         """Take up what an earlier daemon left: the applied lines, and a reload that it did not live to see."""
         for name, entries in self._store.applied().items():
-            if name in groups:
-                groups[name].applied = entries
-                groups[name].current = self._store.is_installed(self._compile(name, entries))
+            groups[name].applied = entries
+            groups[name].current = self._store.is_installed(self._compile(name, entries))
         if self._store.reload_needed:
             await self._reload()
 
@@ -52,17 +51,21 @@ class Applier:
         """Give groups new lines: units on disk, and loaded; a group without lines has no units left.
 
         Nothing of a group may run that its new lines do not have. OSError if the files cannot be written,
-        BusUnavailableError if systemd does not reload.
+        BusUnavailableError if systemd does not reload; the groups are not `current` then, and it is to be done again.
         """
         if not lines:
             return
+        for group in lines:
+            group.current = False
         changed = self._store.install({
             group.name: (entries, self._compile(group.name, entries)) for group, entries in lines.items()
         })  # fmt: skip
         for group, entries in lines.items():
-            group.applied, group.current = entries, True
-        if changed:
+            group.applied = entries
+        if changed or self._store.reload_needed:
             await self._reload()
+        for group in lines:
+            group.current = True
 
     def _compile(self, group: str, entries: tuple[Entry, ...]) -> Mapping[str, bytes]:
         return compile_group(self._names, self._path, group, entries, self._surroundings) if entries else {}

@@ -55,11 +55,15 @@ _LOST = (
 _BATCH = 256
 
 
-class BusUnavailableError(Exception):
+class BusError(Exception):
+    """systemd did not do what it was asked."""
+
+
+class BusUnavailableError(BusError):
     """systemd cannot be reached, or did not answer; it may be so again in a moment."""
 
 
-class BusRefusedError(Exception):
+class BusRefusedError(BusError):
     """systemd said no; the text is its own."""
 
 
@@ -179,7 +183,8 @@ class Bus:
         except dbusexc.DBusBaseError as error:
             self._drop()
             raise BusUnavailableError(_text(error)) from error
-        self._descriptor = connection.get_fd()
+        # One of our own: on an error the library closes its descriptor, and the number may be somebody else's then.
+        self._descriptor = os.dup(connection.get_fd())
         self._loop.add_reader(self._descriptor, self._drain)
         self._schedule_drain()
 
@@ -199,6 +204,7 @@ class Bus:
     def _drop(self) -> None:
         if self._descriptor >= 0:
             self._loop.remove_reader(self._descriptor)
+            os.close(self._descriptor)
             self._descriptor = -1
         connection, self._connection = self._connection, None
         if connection is not None:

@@ -1,4 +1,4 @@
-"""The control daemon's core: what a request does, in which order, and when its outcome is known.
+"""The control daemon's core: the groups, the table, the requests, and when their outcome is known.
 
 systemd holds all the state. A request is one start job of a level target; what the daemon keeps is which lines of the
 table each group's units were made from (on disk, by `store`), which level clstat shows, and who waits for what.
@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cltab2systemd import changes
-from cltab2systemd.bus import BusRefusedError, BusUnavailableError
+from cltab2systemd.bus import BusError
 from cltab2systemd.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
 from cltab2systemd.observer import Observer
+from cltab2systemd.switcher import Switcher, persist
 from cltab2systemd.tablesource import TableRefusedError
 
 if TYPE_CHECKING:
@@ -26,10 +25,12 @@ if TYPE_CHECKING:
     from cltab2systemd.bus import Bus
     from cltab2systemd.names import Names
     from cltab2systemd.store import Store
-    from cltab2systemd.table import Table
+    from cltab2systemd.table import Entry, Table
     from cltab2systemd.tablesource import TableSource
 
 log = logging.getLogger(__name__)
+
+_HALTING = "all groups are halting, and then the daemon ends; start it again first"
 
 
 class Controller:
@@ -60,26 +61,35 @@ class Controller:
         self._source = source
         self._store = store
         self._bus = bus
+        self._applier = applier
         self._on_status = on_status
         self._on_table = on_table
         self._groups: dict[str, Group] = {}
-        self._unapplied: set[str] = set()  # groups whose applied lines are not those of the table
-        self._applier = applier
+        self._unapplied: set[str] = set()  # groups whose lines, or units, may not be those of the table
         self._observer = Observer(names, self._groups, bus, self._settle, self._publish)
-        self._table_lock = asyncio.Lock()
+        self._switcher = Switcher(names, store, bus, applier, self._observer)
+        self._table_lock = self._switcher.table_lock
         self._tasks: set[asyncio.Task[None]] = set()
         self._shown: tuple[GroupStatus, ...] = ()
         self._halting = False
 
     async def begin(self, shown: Iterable[GroupStatus]) -> None:
-        """Take over what an earlier daemon left: the applied groups, and what its clstat showed of them."""
+        """Take over what an earlier daemon left: its groups, what its clstat showed, and what it did not finish."""
         for name in self._store.applied():
             self._groups[name] = Group(name)
         for status in shown:
             if status.group in self._groups:
                 self._groups[status.group].status = status
+        unfinished = {name: level for name, level in self._store.emptied().items() if name in self._groups}
+        unfinished |= {
+            group.name: HALT_LEVEL
+            for group in self._groups.values()
+            if group.status is not None and group.status.state is State.HALTING
+        }
+        for name, level in unfinished.items():
+            self._groups[name].interrupted = level if level != HALT_LEVEL else None
         await self._applier.recover(self._groups)
-        self._observer.refresh(self._groups)
+        await persist(lambda: self._observer.refresh(self._groups))
         stale = [group for group in self._groups.values() if not group.active and not group.current]
         await self._applier.apply({group: group.applied for group in stale})
         self._unapplied = set(self._groups)
@@ -87,6 +97,10 @@ class Controller:
             await self.reread()
         except TableRefusedError as error:
             log.error("%s; %s", error, "the groups stay as they are" if self._groups else "no group can be started")  # noqa: TRY400
+        for name, level in unfinished.items():
+            if name in self._groups:
+                log.info("%s: going on to level %s", name, level)
+                self._request(self._groups[name], level)
         self._publish(force=True)
 
     @property
@@ -111,9 +125,10 @@ class Controller:
             raise SwitchRefusedError(f"not a level: {level!r}; a level is a name without blanks")
         if len(self.names.barrier(name, level)) > LONGEST_UNIT_NAME:
             raise SwitchRefusedError(f"the names of group and level are too long: at most {LONGEST_UNIT_NAME} bytes")
-        if self._halting:
-            raise SwitchRefusedError("all groups are halting, and then the daemon ends; start it again first")
-        await self.reread()
+        if not self._halting:
+            await self.reread()
+        if self._halting:  # perhaps since a moment ago
+            raise SwitchRefusedError(_HALTING)
         group = self._groups.get(name)
         if group is None or name not in self._source.table.groups:
             raise NoSuchGroupError(name)
@@ -136,14 +151,22 @@ class Controller:
                 await self._apply_table()
 
     async def halt(self) -> list[Request]:
-        """Stop all groups; returns when all are going, with a request for each that waits for its end."""
+        """Stop all groups; returns when all are going, with a request for each that waits for its end.
+
+        Until `resume`, no group can be switched. SwitchRefusedError, BusError: not all of them can be stopped.
+        """
         self._halting = True
-        self._observer.refresh(self._groups)
-        requests = [self._request(group, HALT_LEVEL) for group in self._groups.values() if group.active]
+        async with self._table_lock:  # whoever has it may be about to request a switch
+            async with self._applier.reloading:
+                await persist(lambda: self._observer.refresh(self._groups))
+            requests = [self._request(group, HALT_LEVEL) for group in self._groups.values() if group.active]
         for request in requests:
-            with suppress(SwitchRefusedError):
-                await asyncio.shield(request.started)
+            await asyncio.shield(request.started)
         return requests
+
+    def resume(self) -> None:
+        """The halt has failed: groups can be switched again."""
+        self._halting = False
 
     # The table
 
@@ -151,16 +174,21 @@ class Controller:
         wanted = self._source.table.groups
         for name in self._unapplied:
             self._groups.setdefault(name, Group(name))
-        self._observer.refresh(self._unapplied)
-        unapplied = [self._groups[name] for name in self._unapplied]
+        async with self._applier.reloading:
+            await persist(lambda: self._observer.refresh(self._unapplied))
+        unapplied = [self._groups[name] for name in self._unapplied if name in self._groups]
         await self._applier.apply(
             {
                 group: wanted[group.name]
                 for group in unapplied
-                if group.name in wanted and group.applied != wanted[group.name] and not group.active
+                if group.name in wanted
+                and not group.active
+                and not (group.current and group.applied == wanted[group.name])
             }
         )
-        self._unapplied = {group.name for group in unapplied if group.applied != wanted.get(group.name)}
+        self._unapplied = {
+            group.name for group in unapplied if group.applied != wanted.get(group.name) or not group.current
+        }
         for name in [name for name in self._groups if name not in wanted]:
             self._retire(self._groups[name])
 
@@ -176,12 +204,21 @@ class Controller:
         async with self._table_lock:
             if group.name in self._source.table.groups or group.request is not None:
                 return
-            await self._applier.apply({group: ()})
+            try:
+                self._observer.refresh([group.name])
+                if group.active:  # somebody has just started it with systemctl
+                    self._request(group, HALT_LEVEL)
+                    return
+                await self._applier.apply({group: ()})
+            except (BusError, OSError) as error:
+                log.error("%s: its units cannot be removed now: %s", group.name, error)  # noqa: TRY400
+                return
             self._groups.pop(group.name, None)
             self._unapplied.discard(group.name)
+            self._store.forget_emptied(group.name)
             self._publish()
 
-    # A request, step by step
+    # Requests
 
     def _request(self, group: Group, level: str) -> Request:
         if group.request is not None:
@@ -191,80 +228,31 @@ class Controller:
         return request
 
     async def _carry_out(self, group: Group, request: Request) -> None:
-        group.emptying = False
+        others = [self._groups[name] for name in self._unapplied if name in self._groups and name != group.name]
         try:
-            if request.level != HALT_LEVEL:
-                await self._take_lines(group, request)
-            async with self._applier.reloading:
-                self._start(group, request.level)
-            group.emptying = False
-            self._observer.refresh([group.name])
-            request.has_started()
-        except (BusUnavailableError, BusRefusedError) as error:
+            await self._switcher.carry_out(group, request, lambda: self._lines(group), others)
+            if self._lines(group) == group.applied and group.current:
+                self._unapplied.discard(group.name)
+        except BusError as error:
             self._refuse(group, request, SwitchRefusedError(f"systemd refuses: {error}"))
         except SwitchRefusedError as error:
             self._refuse(group, request, error)
         except OSError as error:
             self._refuse(group, request, SwitchRefusedError(f"cannot write the units of {group.name}: {error}"))
-        finally:
-            if group.request in {request, None}:
-                group.emptying = False
+        except Exception as error:
+            log.exception("%s: going to level %s", group.name, request.level)
+            self._refuse(group, request, SwitchRefusedError(f"internal error, see the journal: {error!r}"))
+
+    def _lines(self, group: Group) -> tuple[Entry, ...]:
+        """The table's lines of a group."""
+        return self._source.table.groups.get(group.name, ())
 
     def _refuse(self, group: Group, request: Request, error: SwitchRefusedError) -> None:
         log.error("%s: %s", group.name, error)
         if group.request is request:
-            group.request = None
-        request.fail(error)
+            group.emptying = False
+        group.end(request, error)
         self._observer.refresh_soon([group.name])
-
-    async def _take_lines(self, group: Group, request: Request) -> None:
-        """Give the group the table's lines: first stop what may not outlive its old ones, under the old units."""
-        wanted = self._source.table.groups.get(group.name, ())
-        for other in [self._groups[name] for name in self._unapplied if name in self._groups and name != group.name]:
-            moved = changes.tags_moved_here(other.applied, wanted)
-            await other.at_rest(self._stop(other, moved))
-        if wanted == group.applied and group.current:
-            return
-        for unit in self._bus.list_units(self.names.all_patterns(group.name)):
-            if unit.job_id:
-                self._bus.cancel(unit.job_id)
-        group.emptying = True
-        stopping = self._stop(group, changes.tags_to_stop(group.applied, wanted, request.level))
-        if stopping:
-            request.has_started()
-            await group.at_rest(stopping)
-        async with self._table_lock:
-            # To its end, even if a later request takes over: the next step would not know how far it came.
-            await asyncio.shield(self._spawn(self._applier.apply({group: wanted})))
-            if wanted == self._source.table.groups.get(group.name):
-                self._unapplied.discard(group.name)
-
-    def _stop(self, group: Group, tags: frozenset[str]) -> frozenset[str]:
-        """Begin to stop entries of a group, all at once; the units that are not at rest yet."""
-        if not tags:
-            return frozenset()
-        units = {self.names.entry(group.name, tag) for tag in tags}
-        present = self._bus.list_units(self.names.patterns(group.name))
-        stopping = frozenset(unit.name for unit in present if unit.name in units and not unit.at_rest)
-        for unit in stopping:
-            self._bus.stop(unit)
-        self._observer.refresh([group.name])
-        return stopping
-
-    def _start(self, group: Group, level: str) -> None:
-        """Queue the start of a level target, once all that orders it is known to be in place."""
-        names = self.names
-        target, barrier = names.level(group.name, level), names.barrier(group.name, level)
-        gates = [names.gate(group.name, entry.tag) for entry in group.applied if entry.runnable]
-        for unit in self._bus.load_units([target, barrier, names.first_gate(group.name), *gates]):
-            if unit.load != "loaded":
-                raise SwitchRefusedError(
-                    f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
-                    f"see 'systemctl status {unit.name}'"
-                )
-        self._bus.start(target)
-
-    # Its end
 
     def _settle(self, group: Group) -> None:
         """End the request of a group whose units tell its outcome."""
@@ -274,18 +262,13 @@ class Controller:
         if request.level == HALT_LEVEL:
             self._settle_halt(group, request)
         elif status is None or status.state is State.CONFIGURED:
-            self._supersede(group, request, f"{group.name} was stopped before it reached level {request.level}")
+            group.end(request, SupersededError(f"{group.name} was stopped before it reached level {request.level}"))
         elif status.state is State.STOPPING or (status.level == request.level and not status.state.settled):
             return
         elif status.level == request.level:
-            group.request = None
-            request.outcome.set_result(status)
+            group.end(request, status)
         else:
-            self._supersede(group, request, f"{group.name} was taken to level {status.level} instead")
-
-    def _supersede(self, group: Group, request: Request, why: str) -> None:
-        group.request = None
-        request.fail(SupersededError(why))
+            group.end(request, SupersededError(f"{group.name} was taken to level {status.level} instead"))
 
     def _settle_halt(self, group: Group, request: Request) -> None:
         assert group.units is not None
@@ -294,10 +277,11 @@ class Controller:
             # All entries are gone. The marker takes the level targets along, which refuse a stop by hand.
             self._bus.stop(self.names.unnamed(group.name))
         elif not group.units.is_active():
-            group.request = None
-            request.outcome.set_result(GroupStatus(group.name, group.shown_level or HALT_LEVEL, State.CONFIGURED))
+            group.end(request, GroupStatus(group.name, group.shown_level or HALT_LEVEL, State.CONFIGURED))
             if group.name not in self._source.table.groups:
                 self._spawn(self._forget(group))
+        elif group.status is not None and group.status.state is not State.HALTING and target is None:
+            group.end(request, SupersededError(f"{group.name} was started while it was being halted"))
 
     def _publish(self, *, force: bool = False) -> None:
         statuses = self.statuses

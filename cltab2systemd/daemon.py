@@ -7,15 +7,14 @@ import logging
 import os
 import random
 import signal
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, logs, store
 from cltab2systemd.applier import Applier
-from cltab2systemd.bus import Bus, BusRefusedError, BusUnavailableError
+from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
-from cltab2systemd.group import Request, SupersededError, SwitchRefusedError
+from cltab2systemd.group import SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State
 from cltab2systemd.locations import absolute
 from cltab2systemd.server import Server, SocketInUseError, listen
@@ -48,10 +47,27 @@ def run(locations: Locations) -> None:
         asyncio.run(_Daemon(locations).run())
     except (store.AlreadyRunningError, SocketInUseError) as error:
         raise DaemonError(str(error)) from error
-    except (BusUnavailableError, BusRefusedError) as error:
+    except BusError as error:
         raise DaemonError(f"systemd does not answer as it should: {error}") from error
     except OSError as error:
         raise DaemonError(f"{error.filename or 'cannot start'}: {error.strerror or error}") from error
+
+
+class _Halt:
+    """One halt of all groups: when it has begun, and when it has ended."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.begun: asyncio.Future[None] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        self.task: asyncio.Task[None] | None = None
+        for future in (self.begun, self.ended):
+            future.add_done_callback(asyncio.Future.exception)  # nobody may be waiting, and that is fine
+
+    def fail(self, error: Exception) -> None:
+        """It cannot be."""
+        for future in (self.begun, self.ended):
+            if not future.done():
+                future.set_exception(error)
 
 
 class _Daemon:
@@ -62,7 +78,7 @@ class _Daemon:
         self._sockets: list[str] = []
         self._clstat = Path(locations.clstat)
         self._statuses: tuple[GroupStatus, ...] = ()
-        self._halt_begun: asyncio.Task[asyncio.Future[None]] | None = None
+        self._halting: _Halt | None = None
         self._gone = False  # halted: the files are removed, and are not to be written again
         self._stopped = asyncio.Event()
         self._watchers = Watchers()
@@ -121,8 +137,8 @@ class _Daemon:
         path = table.setting("clstat")
         if path and (new := Path(absolute(path))) != self._clstat:
             old, self._clstat = self._clstat, new
-            self._write_clstat()
-            old.unlink(missing_ok=True)
+            if self._write_clstat():
+                old.unlink(missing_ok=True)
 
     async def _follow_socket(self, table: Table) -> None:
         """Listen at a new socket too; the old one stays until the daemon is started again, for who still knows it."""
@@ -144,19 +160,30 @@ class _Daemon:
     # The end
 
     async def _halt(self) -> asyncio.Future[None]:
-        """Begin to stop all groups; the future is done when they are, and the daemon's files are gone."""
-        if self._halt_begun is None:
-            self._halt_begun = asyncio.create_task(self._begin_halt())
-        return await asyncio.shield(self._halt_begun)
+        """Begin to stop all groups; the future is done when they are, and the daemon's files are gone.
 
-    async def _begin_halt(self) -> asyncio.Future[None]:
+        If any group cannot be stopped, the future has the reason, and the daemon goes on.
+        """
+        if self._halting is None:
+            self._halting = _Halt(asyncio.get_running_loop())
+            self._halting.task = asyncio.create_task(self._carry_out(self._halting))
+        halting = self._halting
+        await asyncio.shield(halting.begun)
+        return halting.ended
+
+    async def _carry_out(self, halt: _Halt) -> None:
         log.info("halting all groups")
-        return asyncio.create_task(self._end(await self._controller.halt()))
-
-    async def _end(self, requests: list[Request]) -> None:
-        for request in requests:
-            with suppress(SupersededError, SwitchRefusedError):
+        try:
+            requests = await self._controller.halt()
+            halt.begun.set_result(None)
+            for request in requests:
                 await asyncio.shield(request.outcome)
+        except (BusError, SwitchRefusedError, SupersededError) as error:
+            log.error("not all groups can be halted: %s", error)  # noqa: TRY400
+            self._controller.resume()
+            self._halting = None
+            halt.fail(SwitchRefusedError(f"not all groups can be halted, and the daemon goes on: {error}"))
+            return
         log.info("all groups are halted")
         # Before anybody is told of the end: who waited for it may start the next daemon at once. Only a halt removes
         # clstat: without it an HA manager would start the groups elsewhere.
@@ -164,6 +191,7 @@ class _Daemon:
         self._clstat.unlink(missing_ok=True)
         self._remove_sockets()
         self._store.close()
+        halt.ended.set_result(None)
         self._stopped.set()
 
     # clstat
@@ -173,20 +201,23 @@ class _Daemon:
         self._write_clstat()
         self._watchers.notify()
 
-    def _write_clstat(self) -> None:
+    def _write_clstat(self) -> bool:
         if self._gone:
-            return
+            return False
         text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
         try:
             self._clstat.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             store.write_whole(self._clstat, os.fsencode(text))
         except OSError as error:
             log.error("cannot write clstat: %s; trying again in %d s", error, HEARTBEAT)  # noqa: TRY400
+            return False
+        return True
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT + random.uniform(0, 10))  # noqa: S311 - spreads the nodes of a cluster
             self._write_clstat()
+            self._server.drop_gone_clients()
 
     def _shown_before(self) -> list[GroupStatus]:
         """What the clstat of an earlier daemon says; a strange state in it says nothing."""

@@ -71,8 +71,10 @@ class Group:
         self.units: GroupUnits | None = None  # as systemd said last
         self.status: GroupStatus | None = None
         self.request: Request | None = None
-        # Entries are being stopped under the old units, new ones are being installed, nothing is started yet.
+        # Entries are being stopped under the old units, new ones are being installed, nothing is started yet. If that
+        # is broken off, `interrupted` remains: the level that was asked for, and that the group has not come to.
         self.emptying = False
+        self.interrupted: str | None = None
         self._observed = asyncio.Event()
 
     @property
@@ -89,6 +91,15 @@ class Group:
     def shown_level(self) -> str | None:
         """The level that clstat shows."""
         return None if self.status is None else self.status.level
+
+    def end(self, request: Request, result: GroupStatus | Exception) -> None:
+        """End a request, if it is still the group's."""
+        if self.request is request:
+            self.request = None
+        if isinstance(result, Exception):
+            request.fail(result)
+        elif not request.outcome.done():
+            request.outcome.set_result(result)
 
     def observed(self) -> None:
         """`units` is new."""

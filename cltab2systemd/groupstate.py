@@ -63,6 +63,11 @@ class UnitStatus:
         return self.job in {"start", "restart"}
 
     @property
+    def runs(self) -> bool:
+        """Whether it is active, or on its way there, and not being stopped."""
+        return self.active in {"active", "activating"} and self.job != "stop"
+
+    @property
     def at_rest(self) -> bool:
         """Whether nothing of it runs and no job is about to change that."""
         return not self.job and self.active in {"inactive", "failed"}
@@ -141,11 +146,17 @@ def group_status(group: GroupUnits, shown_level: str | None) -> GroupStatus | No
         return GroupStatus(group.group, level, State.STARTING)
     active = [level for level, target in targets.items() if target.active == "active"]
     if not active:
-        return GroupStatus(group.group, shown_level, State.CONFIGURED) if shown_level is not None else None
+        return _without_level(group, shown_level) if shown_level is not None else None
     level = active[0] if len(active) == 1 else max(active, key=lambda name: _barrier_time(group, name))
     if level == HALT_LEVEL:
         return GroupStatus(group.group, shown_level or level, State.HALTING)
     return GroupStatus(group.group, level, _judge(group, level))
+
+
+def _without_level(group: GroupUnits, shown_level: str) -> GroupStatus:
+    # If something of it runs on, somebody has cancelled a switch.
+    lost = any(unit is not None and unit.runs for unit in map(group.entry, group.entries))
+    return GroupStatus(group.group, shown_level, State.FAILED if lost else State.CONFIGURED)
 
 
 def _is_stopping(group: GroupUnits, level: str) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from cltab2systemd.bus import BusRefusedError, BusUnavailableError
+from cltab2systemd.bus import BusError
 from cltab2systemd.groupstate import GroupStatus, GroupUnits, State, UnitStatus, group_status
 
 if TYPE_CHECKING:
@@ -71,10 +71,16 @@ class Observer:
             if name in units:
                 units[name][unit.name] = unit
         for group in asked:
-            self._due.discard(group.name)
-            self._observe(group, units[group.name])
-            self._on_observed(group)
+            try:
+                self._observe(group, units[group.name])
+                self._on_observed(group)
+            except BusError:
+                self._due.add(group.name)  # its properties could not be read just now
+                self._last += _RETRY
+            else:
+                self._due.discard(group.name)
         self._on_refreshed()
+        self.refresh_soon([])
 
     def _unit_changed(self, unit: str) -> None:
         group = self._names.group_of(unit)
@@ -90,7 +96,7 @@ class Observer:
         self._last = asyncio.get_running_loop().time()
         try:
             self.refresh([*self._due])
-        except (BusUnavailableError, BusRefusedError) as error:
+        except BusError as error:
             log.warning("cannot ask systemd for the state of units: %s", error)
             if self._bus.connected:  # else _connected comes
                 self._last += _RETRY
@@ -100,7 +106,10 @@ class Observer:
         group.units = GroupUnits(self._names, group.name, group.applied, units, self._bus)
         status = group_status(group.units, group.shown_level)
         if group.emptying and group.shown_level is not None:
-            status = GroupStatus(group.name, group.shown_level, State.STOPPING)
+            status = GroupStatus(group.name, group.shown_level, State.HALTING if group.halting else State.STOPPING)
+        elif group.interrupted is not None and not group.emptying:
+            # Emptied and not started again: whatever its units say, it has not come to where it was to go.
+            status = GroupStatus(group.name, group.interrupted, State.FAILED)
         if status is not None and status != group.status:
             level = logging.INFO if status.state.settled else logging.DEBUG
             log.log(level, "%s: level %s %s", group.name, status.level, status.state)
@@ -119,5 +128,5 @@ class Observer:
             if unit is not None and unit.active == "failed" and not unit.job and not inside:
                 try:
                     self._bus.reset_failed(unit.name)
-                except BusRefusedError as error:
+                except BusError as error:
                     log.debug("%s: %s", unit.name, error)

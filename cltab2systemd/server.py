@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import select
 import socket
 import stat
 import struct
@@ -77,17 +78,25 @@ class Server:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.Task[None]] = set()
+        self._servers: list[asyncio.Server] = []
+        self._clients: dict[asyncio.Task[None], socket.socket] = {}
 
     async def start(self, listener: socket.socket) -> None:
-        """Begin to serve."""
-        self._server = await asyncio.start_unix_server(self._serve, sock=listener, limit=LARGEST_REQUEST)
+        """Begin to serve a listening socket; one may be added to others."""
+        self._servers.append(await asyncio.start_unix_server(self._serve, sock=listener, limit=LARGEST_REQUEST))
+
+    def drop_gone_clients(self) -> None:
+        """Forget clients that have closed while they wait for news: nothing else tells that they went."""
+        for task, connection in self._clients.items():
+            poll = select.poll()
+            poll.register(connection, 0)  # a client that has only shut its own direction still wants the replies
+            if any(events & select.POLLHUP for _, events in poll.poll(0)):
+                task.cancel()
 
     async def close(self, grace: float = 1.0) -> None:
         """Serve no new client, and give the present ones so many seconds to take their last replies."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         if self._clients:
             await asyncio.wait(self._clients, timeout=grace)
         for client in self._clients:
@@ -96,9 +105,10 @@ class Server:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._clients.add(task)
+        connection = writer.get_extra_info("socket")
+        self._clients[task] = connection
         try:
-            peer, _, _ = peer_credentials(writer.get_extra_info("socket"))
+            peer, _, _ = peer_credentials(connection)
             await self._converse(reader, writer, peer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             log.debug("client: %r", error)
@@ -107,7 +117,7 @@ class Server:
         except Exception:
             log.exception("serving a client")
         finally:
-            self._clients.discard(task)
+            self._clients.pop(task, None)
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()

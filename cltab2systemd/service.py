@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import __version__, varlink
-from cltab2systemd.bus import BusRefusedError, BusUnavailableError
+from cltab2systemd.bus import BusError
 from cltab2systemd.diagnostics import Diagnostic, render
 from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
 from cltab2systemd.names import HALT_LEVEL
@@ -71,9 +71,9 @@ class Watchers:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def wait(self) -> None:
-        """Return at the next change."""
-        await self._changed.wait()
+    def next_change(self) -> asyncio.Event:
+        """What is set at the next change: to be taken before looking, so that none is missed."""
+        return self._changed
 
 
 class Service:
@@ -114,7 +114,7 @@ class Service:
             raise CallError(f"{varlink.INTERFACE}.TableRefused", message=str(error), findings=findings) from error
         except SupersededError as error:
             raise CallError(f"{varlink.INTERFACE}.Superseded", message=str(error)) from error
-        except (SwitchRefusedError, BusUnavailableError, BusRefusedError) as error:
+        except (SwitchRefusedError, BusError, OSError) as error:
             raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=str(error)) from error
 
     async def _switch(self, call: Call) -> AsyncIterator[Reply]:
@@ -153,6 +153,7 @@ class Service:
         group, level = call.optional_string("group"), call.optional_string("level")
         shown: list[dict[str, str]] | None = None
         while True:
+            changed = self._watchers.next_change()
             statuses = [
                 _status_object(status)
                 for status in self._controller.statuses
@@ -163,7 +164,7 @@ class Service:
                 yield Reply({"groups": statuses}, call.more)
             if not call.more:
                 return
-            await self._watchers.wait()
+            await changed.wait()
 
     async def _get_info(self, _call: Call) -> AsyncIterator[Reply]:
         yield Reply({

@@ -138,12 +138,14 @@ class Store:
         self._units = units
         self._state = state / (names.suffix.removeprefix("_") or "system")
         self._applied = self._state / "applied"
+        self._emptied = self._state / "emptied"
         self._mark = self._state / "reload-needed"
         self._lock: int | None = None
 
     def open(self, locations: Locations) -> None:
         """Make the directories and take the instance; AlreadyRunningError if another process has it."""
         self._applied.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._emptied.mkdir(mode=0o755, exist_ok=True)
         self._units.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._lock = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -222,6 +224,22 @@ class Store:
             return
         text = "# The lines that the units of a group were made from.\n" + "".join(f"{e.line}\n" for e in entries)
         write_whole(path, text.encode("utf-8", "surrogateescape"))
+
+    def note_emptied(self, group: str, level: str) -> None:
+        """A group is about to be emptied on its way to a level; until `forget_emptied` that is not done."""
+        write_whole(self._emptied / escape(group), level.encode("utf-8", "surrogateescape"))
+
+    def forget_emptied(self, group: str) -> None:
+        """The group is on its way, whatever happens to us."""
+        (self._emptied / escape(group)).unlink(missing_ok=True)
+
+    def emptied(self) -> dict[str, str]:
+        """The groups that an earlier daemon emptied and did not start again, and the level that each was to go to."""
+        return {
+            unescape(path.name): path.read_bytes().decode("utf-8", "surrogateescape")
+            for path in sorted(self._emptied.iterdir())
+            if not path.name.startswith(".")
+        }
 
     @property
     def reload_needed(self) -> bool:

@@ -311,7 +311,7 @@ def test_group_in_the_middle_of_a_switch_with_a_changed_table(instance: Instance
     )
 
     assert instance.clinit("-w", "web", "3").stdout == "web 3 DONE\n"
-    assert instance.node.read("/run/events/web").splitlines()[-1].endswith("quick ")
+    assert instance.node.read("/run/events/web").splitlines()[-1].endswith(" quick")
 
 
 def test_halt_is_over_when_its_client_is_told_so(instance: Instance) -> None:

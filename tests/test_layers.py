@@ -14,7 +14,7 @@ PACKAGE = "cltab2systemd"
 RINGS = {
     "pure": "diagnostics table names unitfile surroundings plan changes groupstate clstat storable ldt",
     "edges": "bus compiler locations store tablesource transport varlink",
-    "sides": "logs group applier observer controller service ancestor server daemon client",
+    "sides": "logs group applier observer switcher controller service ancestor server daemon client",
     "commands": "cli cli.clinit cli.options cli.outcome cli.translator",
 }
 # Libraries, and the modules that may import them.

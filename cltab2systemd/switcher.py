@@ -1,0 +1,194 @@
+"""Carries out one request for a group: what is done to systemd, in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, TypeVar
+
+from cltab2systemd import changes
+from cltab2systemd.bus import BusError, BusUnavailableError
+from cltab2systemd.group import SwitchRefusedError
+from cltab2systemd.names import HALT_LEVEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cltab2systemd.applier import Applier
+    from cltab2systemd.bus import Bus
+    from cltab2systemd.group import Group, Request
+    from cltab2systemd.groupstate import UnitStatus
+    from cltab2systemd.names import Names
+    from cltab2systemd.observer import Observer
+    from cltab2systemd.store import Store
+    from cltab2systemd.table import Entry
+
+log = logging.getLogger(__name__)
+
+# Seconds for which a step is tried again while systemd cannot be reached: a daemon-reexec, a restart of dbus.
+PATIENCE = 10.0
+_PAUSE = 0.1
+
+T = TypeVar("T")
+
+
+class _UnitsGoneError(Exception):
+    """Units that were installed are not on disk any more."""
+
+
+async def persist(step: Callable[[], T], seconds: float = PATIENCE) -> T:
+    """Do something with systemd, and again while it cannot be reached; BusUnavailableError when the time is up."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        try:
+            return step()
+        except BusUnavailableError as error:
+            if loop.time() >= deadline:
+                raise
+            log.debug("trying again: %s", error)
+            await asyncio.sleep(_PAUSE)
+
+
+class Switcher:
+    """Switches groups.
+
+    Args:
+        names: the unit names of the instance.
+        store: its files.
+        bus: its connection to systemd.
+        applier: puts units on disk.
+        observer: knows how groups are.
+    """
+
+    def __init__(self, names: Names, store: Store, bus: Bus, applier: Applier, observer: Observer) -> None:
+        self._names = names
+        self._store = store
+        self._bus = bus
+        self._applier = applier
+        self._observer = observer
+        # Held by whoever reads the table and applies it.
+        self.table_lock = asyncio.Lock()
+
+    async def carry_out(
+        self, group: Group, request: Request, lines: Callable[[], tuple[Entry, ...]], others: Iterable[Group]
+    ) -> None:
+        """Carry out a request; returns when its start job is queued and clstat shows it.
+
+        Args:
+            group: the group.
+            request: what is asked; `started` is set as soon as something has begun.
+            lines: the table's lines of the group, as they are when they are needed.
+            others: the groups that may still run an entry that has moved here.
+
+        Raises:
+            SwitchRefusedError: the switch cannot be made in order.
+            BusError: systemd says no, or cannot be reached.
+            OSError: the units cannot be written.
+        """
+        if group.interrupted is not None:
+            self._store.note_emptied(group.name, request.level)
+            group.interrupted = request.level
+        if request.level != HALT_LEVEL:
+            await self._stop_moved(others, lines())
+        for last_try in (False, True):
+            if request.level != HALT_LEVEL:
+                await self._take_lines(group, request, lines)
+            try:
+                async with self._applier.reloading:
+                    await persist(lambda: self._start(group, request.level))
+                break
+            except _UnitsGoneError as error:
+                if last_try or request.level == HALT_LEVEL:
+                    raise SwitchRefusedError(str(error)) from error
+                group.current = False
+        self._store.forget_emptied(group.name)
+        group.emptying, group.interrupted = False, None
+        try:
+            self._observer.refresh([group.name])
+        except BusError:  # it has been asked for; what it comes to is seen in a moment
+            self._observer.refresh_soon([group.name])
+        request.has_started()
+
+    async def _stop_moved(self, others: Iterable[Group], wanted: tuple[Entry, ...]) -> None:
+        """Stop entries of this group that still run in another one, which they have left in the table."""
+        for other in others:
+            if moved := changes.tags_moved_here(other.applied, wanted):
+                await other.at_rest(await self._stop(other, moved))
+
+    async def _take_lines(self, group: Group, request: Request, lines: Callable[[], tuple[Entry, ...]]) -> None:
+        """Give the group the table's lines: first stop what may not outlive its old ones, under the old units."""
+        if lines() == group.applied and group.current:
+            return
+        # From here on entries may be down that the present level has. If the daemon ends before the start, the next one
+        # has to know.
+        self._store.note_emptied(group.name, request.level)
+        group.emptying, group.interrupted = True, request.level
+        await persist(lambda: self._cancel_jobs(group))
+        stopping = await self._stop(group, changes.tags_to_stop(group.applied, lines(), request.level))
+        if stopping:
+            request.has_started()
+            await group.at_rest(stopping)
+        async with self.table_lock:
+            # To its end, even if a later request takes over: the next step would not know how far it came.
+            await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: lines()})))
+
+    def _cancel_jobs(self, group: Group) -> None:
+        """Cancel what is queued for a group, backwards: a cancelled job opens the way for those ordered after it."""
+        names = self._names
+        order = [names.first_gate(group.name)]
+        for entry in group.applied:
+            order += [names.entry(group.name, entry.tag), names.gate(group.name, entry.tag)]
+        rank = {unit: number for number, unit in enumerate(order, 1)}
+
+        def turn(unit: UnitStatus) -> int:
+            return rank.get(unit.name, len(order) + 1 if unit.name.endswith(".target") else 0)
+
+        jobs = [unit for unit in self._bus.list_units(names.all_patterns(group.name)) if unit.job_id]
+        for unit in sorted(jobs, key=turn, reverse=True):
+            self._bus.cancel(unit.job_id)
+
+    async def _stop(self, group: Group, tags: frozenset[str]) -> frozenset[str]:
+        """Begin to stop entries of a group, all at once; the units that are not at rest yet."""
+        units = {self._names.entry(group.name, tag) for tag in tags}
+
+        def begin() -> frozenset[str]:
+            present = self._bus.list_units(self._names.patterns(group.name))
+            stopping = frozenset(unit.name for unit in present if unit.name in units and not unit.at_rest)
+            for unit in stopping:
+                self._bus.stop(unit)
+            self._observer.refresh([group.name])
+            return stopping
+
+        return await persist(begin) if tags else frozenset()
+
+    def _start(self, group: Group, level: str) -> None:
+        """Queue the start of a level target, once all that orders it is known to be in place."""
+        names = self._names
+        target = names.level(group.name, level)
+        needed = [target, names.barrier(group.name, level)]
+        if level != HALT_LEVEL:  # for which only the stop counts
+            gates = (names.gate(group.name, entry.tag) for entry in group.applied if entry.runnable)
+            needed += [names.first_gate(group.name), *gates]
+        for unit in self._bus.load_units(needed):
+            if unit.load == "not-found":
+                raise _UnitsGoneError(f"{unit.name} is not there any more; somebody has removed it")
+            if unit.load != "loaded":
+                raise SwitchRefusedError(
+                    f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
+                    f"see 'systemctl status {unit.name}'"
+                )
+        self._bus.start(target)
+        self._cancel_other_levels(group, level)
+
+    def _cancel_other_levels(self, group: Group, level: str) -> None:
+        """Levels that no entry names do not conflict with each other: the later request has to win."""
+        units = {unit.name: unit for unit in self._bus.list_units(self._names.patterns(group.name))}
+        for unit in units.values():
+            other = self._names.level_of(unit.name, group.name)
+            if other is None or other == level or not unit.starting:
+                continue
+            self._bus.cancel(unit.job_id)
+            barrier = units.get(self._names.barrier(group.name, other))
+            if barrier is not None and barrier.job_id:
+                self._bus.cancel(barrier.job_id)

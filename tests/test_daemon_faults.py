@@ -1,0 +1,215 @@
+"""Faults and races that once went wrong: the daemon's promises hold in the middle of everything."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from instance import Instance
+from test_daemon import RUN, TABLE, instance, pids  # noqa: F401 - a fixture
+
+from lab.command import kill
+from lab.waiting import wait_until
+
+SLOW_STOP = "trap 'for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done; exit' INT; while :; do sleep 0.02; done"
+
+
+@pytest.fixture
+def slow(instance: Instance) -> Instance:  # noqa: F811
+    """A group whose entry takes 0.8 s to stop, at level 1."""
+    instance.write_table(TABLE + f"slow:s:1:respawn:{SLOW_STOP}\nslow:t:2:respawn:{RUN}\n")
+    assert instance.clinit("-w", "slow", "1").returncode == 0
+    return instance
+
+
+def test_dbus_restarts_under_clients(slow: Instance) -> None:
+    """A restart of dbus, with clients that come and go meanwhile, leaves a daemon that serves."""
+    for _ in range(3):
+        clients = [slow.node.popen("clinit", "web", "1") for _ in range(6)]
+        slow.node.run("systemctl", "restart", "dbus")
+        for client in clients:
+            client.wait(30)
+    wait_until(lambda: slow.clinit("-w", "web", "1").returncode == 0, timeout=20, what="it serves again")
+
+    assert slow.clstat()["web"] == "1 DONE"
+
+
+def test_a_halt_during_daemon_reexec(slow: Instance) -> None:
+    """`-k` waits for a systemd that is away for a moment."""
+    reexec = slow.node.popen("systemctl", "daemon-reexec")
+    halted = slow.clinit("-k", "-w")
+    reexec.wait(20)
+
+    assert (0, "") == (halted.returncode, halted.stdout), halted
+    assert set(pids(slow).values()) == {0}
+
+
+def test_a_new_table_in_the_middle_of_a_start_opens_no_gate(slow: Instance) -> None:
+    """Cancelling a switch for new lines starts nothing that was still waiting for its turn."""
+    table = slow.node.read("/etc/cltab")
+    later = "".join(f"web:l{number}:3:once:event web later {number}\n" for number in range(8))
+    slow.write_table(table + "web:first:3:wait:event web first; sleep 30\n" + later)
+    assert slow.clinit("web", "3").returncode == 0
+    wait_until(lambda: slow.clstat()["web"] == "3 STARTING" and "first" in slow.node.read("/run/events/web"))
+    slow.write_table(table + "web:first:3:wait:event web second; sleep 0.2; event web ended\n" + later)
+    assert slow.clinit("-w", "web", "3").stdout == "web 3 DONE\n"
+    wait_until(lambda: "later 7" in slow.node.read("/run/events/web"))
+
+    events = [line.split(" ", 1)[1] for line in slow.node.read("/run/events/web").splitlines()]
+    assert ["first", "second", "ended"] == events[events.index("first") :][:3]
+
+
+def test_halting_with_a_masked_gate(slow: Instance) -> None:
+    """A group that cannot be switched in order can still be halted, for which the order of starts does not count."""
+    slow.node.run("systemctl", "mask", "clinitgate-web@app.service")
+    halted = slow.clinit("-k", "-w")
+
+    assert (0, "") == (halted.returncode, halted.stdout), halted
+    assert set(pids(slow).values()) == {0}
+
+
+def test_a_halt_that_cannot_be_is_none(slow: Instance) -> None:
+    """If a group cannot be halted, the client is told, and daemon and clstat stay: they alone know what runs."""
+    slow.node.run("systemctl", "mask", "clinitbarrier-web@:::SHUTDOWN:::.service")
+    halted = slow.clinit("-k", "-w")
+
+    assert (1, True) == (halted.returncode, "clinitbarrier-web@:::SHUTDOWN:::.service is masked" in halted.stdout), (
+        halted
+    )
+    assert pids(slow)["web:db"] != 0
+    assert slow.clstat()["web"] == "1 DONE"
+    assert slow.clinit("-w", "web", "1").returncode == 0
+
+
+def test_the_later_of_two_unnamed_levels_wins(slow: Instance) -> None:
+    """Between levels that no entry names, too, a request in the middle of a switch takes over."""
+    for first, second in (("999", "998"), ("a", "b"), ("b", "a")):
+        assert slow.clinit("-w", "slow", "1").returncode == 0
+        slow.clinit("slow", first)
+        assert slow.clinit("-w", "slow", second).stdout == f"slow {second} DONE\n"
+
+
+@pytest.mark.parametrize("signal", ["KILL", "TERM"])
+def test_a_daemon_that_ends_while_a_group_is_emptied(slow: Instance, signal: str) -> None:
+    """A switch that was accepted is carried out by the next daemon; meanwhile nothing says that it is done."""
+    slow.write_table(slow.node.read("/etc/cltab").replace("slow:s:1:respawn:", "slow:s:1:respawn:: new; "))
+    assert slow.clinit("slow", "1").returncode == 0
+    slow.kill(signal)
+    assert slow.clstat()["slow"] == "1 STOPPING"
+    time.sleep(1.0)
+    slow.start()
+    assert slow.clstat()["slow"] in {"1 STARTING", "1 DONE", "1 FAILED", "1 STOPPING"}
+    wait_until(lambda: slow.clstat()["slow"] == "1 DONE")
+
+    assert slow.main_pid("clinit-slow@s.service") != 0
+    assert ": new;" in slow.node.run("systemctl", "cat", "clinit-slow@s.service").stdout
+
+
+def test_a_superseding_request_does_not_show_the_old_state(slow: Instance) -> None:
+    """While entries of a group are down for new lines, clstat never says that their level is done."""
+    text = slow.node.read("/etc/cltab")
+    slow.write_table(text.replace("slow:s:1:respawn:", "slow:s:1:respawn:: new; "))
+    assert slow.clinit("slow", "1").returncode == 0
+    waiting = slow.node.popen("clinit", "-w", "slow", "1")
+    shown = set()
+    while waiting.poll() is None:
+        shown.add(slow.clstat()["slow"])
+        if slow.clstat()["slow"] == "1 DONE":
+            assert slow.main_pid("clinit-slow@s.service") != 0
+    assert waiting.returncode == 0
+    assert "1 STOPPING" in shown
+
+
+def test_a_reload_that_failed_is_made_up_for(slow: Instance) -> None:
+    """If systemd does not reload, the request is refused, and the next one does not run the old command."""
+    slow.node.shell("mv /usr/bin/systemctl /usr/bin/systemctl.away; printf '#!/bin/sh\\nexit 1\\n' > /usr/bin/systemctl;"
+                    "chmod 755 /usr/bin/systemctl")  # fmt: skip
+    slow.write_table(slow.node.read("/etc/cltab").replace(f"app:1:respawn:{RUN}", "app:1:respawn:exec sleep 2000"))
+    refused = slow.clinit("-w", "web", "1")
+    assert refused.returncode == 1
+    slow.node.run("mv", "/usr/bin/systemctl.away", "/usr/bin/systemctl")
+    assert slow.clstat()["web"] == "1 FAILED"
+    assert slow.clinit("-w", "web", "1").returncode == 0
+
+    pid = pids(slow)["web:app"]
+    assert slow.node.read(f"/proc/{pid}/cmdline") == "sleep\x002000\x00"
+
+
+def test_unit_files_that_somebody_removed_come_back(slow: Instance) -> None:
+    """Units that are gone from the disk are written again by the next request."""
+    slow.node.shell("rm /run/systemd/system/clinit*-web@*; systemctl daemon-reload")
+
+    assert slow.clinit("-w", "web", "2").returncode == 4
+    assert slow.clstat()["web"] == "2 FAILED"
+
+
+def test_a_halt_goes_on_after_a_kill(slow: Instance) -> None:
+    """Groups that a killed daemon was halting are not left HALTING."""
+    assert slow.clinit("-k").returncode == 0
+    slow.kill("KILL")
+    assert slow.clstat()["slow"] == "1 HALTING"
+    slow.start()
+    wait_until(lambda: set(slow.clstat().values()) == {"1 CONFIGURED"})
+
+    assert set(pids(slow).values()) == {0}
+
+
+def test_a_cancelled_switch_is_not_configured(slow: Instance) -> None:
+    """A switch that somebody cancels in systemd leaves a group that is FAILED as long as anything of it runs."""
+    slow.write_table(slow.node.read("/etc/cltab") + f"web:r:3:respawn:{RUN}\nweb:w:3:wait:sleep 60\n")
+    waiting = slow.node.popen("clinit", "-w", "web", "3")
+    wait_until(lambda: slow.clstat()["web"] == "3 STARTING" and slow.main_pid("clinit-web@r.service"))
+    slow.node.run("systemctl", "cancel")
+    wait_until(lambda: slow.clstat()["web"] == "3 FAILED")
+
+    assert waiting.wait(10) != 0
+
+
+def test_a_switch_that_cannot_be_written(slow: Instance) -> None:
+    """With a read-only unit directory a changed group is refused with the reason, and shows FAILED, not DONE."""
+    slow.write_table(slow.node.read("/etc/cltab").replace(f"app:1:respawn:{RUN}", "app:1:respawn:exec sleep 2000"))
+    slow.node.shell(
+        "mount --bind /run/systemd/system /run/systemd/system; mount -o remount,bind,ro /run/systemd/system"
+    )
+    slow.clinit("-w", "web", "1")
+    wait_until(lambda: slow.clstat()["web"] == "1 FAILED")
+    slow.node.run("umount", "/run/systemd/system")
+
+    assert slow.clinit("-w", "web", "1").stdout == "web 1 DONE\n"
+    assert pids(slow)["web:app"] != 0
+
+
+def test_a_reread_that_cannot_be_written(slow: Instance) -> None:
+    """A new group that cannot be written is refused with the reason, not by a closed connection."""
+    slow.node.shell(
+        "mount --bind /run/systemd/system /run/systemd/system; mount -o remount,bind,ro /run/systemd/system"
+    )
+    slow.write_table(slow.node.read("/etc/cltab") + f"new:n:1:respawn:{RUN}\n")
+    refused = slow.clinit("new", "1")
+    slow.node.run("umount", "/run/systemd/system")
+
+    assert (1, True) == (refused.returncode, "Read-only file system" in refused.stdout), refused
+    assert slow.clinit("-w", "new", "1").returncode == 0
+
+
+def test_watchers_that_left_are_dropped(slow: Instance) -> None:
+    """A client that follows the status and goes away does not keep a descriptor for ever."""
+    connect = "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/clinit/clinit.s')"
+    call = """s.sendall(b'{"method": "org.clinit.Manager.Status", "more": true}\\\\0'); s.recv(1)"""
+    before = len(list(slow.node.path(f"/proc/{slow.pid}/fd").iterdir()))
+    for _ in range(20):
+        slow.node.run("python3", "-c", f"{connect}; {call}")
+
+    wait_until(lambda: len(list(slow.node.path(f"/proc/{slow.pid}/fd").iterdir())) <= before + 2, timeout=46)
+
+
+def test_a_half_closed_watcher_is_kept(slow: Instance) -> None:
+    """A client that only shuts its own direction still gets every change."""
+    connect = "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/clinit/clinit.s')"
+    call = """s.sendall(b'{"method": "org.clinit.Manager.Status", "more": true}\\\\0'); s.shutdown(socket.SHUT_WR)"""
+    read = "f = open('/run/watched', 'wb', buffering=0)\nwhile d := s.recv(65536): f.write(d)"
+    watcher = slow.node.popen("python3", "-c", f"{connect}; {call}\n{read}")
+    wait_until(lambda: slow.node.exists("/run/watched") and slow.node.read("/run/watched"))
+    slow.clinit("-w", "web", "2")
+    wait_until(lambda: '"level":"2","state":"FAILED"' in slow.node.read("/run/watched"))
+    kill(watcher)
