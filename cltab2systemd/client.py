@@ -10,7 +10,7 @@ import time
 
 from cltab2systemd import clstat as clstats
 from cltab2systemd import transport, varlink
-from cltab2systemd.locations import locate
+from cltab2systemd.locations import live_sockets, locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,12 +97,24 @@ class Client:
         """What clstat says, by the rules of `cltab2systemd.clstat.select`; needs no daemon."""
         return status(group, level, self.locations.clstat)
 
+    def _connect(self, timeout: float | None) -> transport.Connection:
+        """Connect to the daemon; where it still listens, if the table has moved the socket and it has not read that."""
+        try:
+            return transport.Connection(self.locations.socket, timeout)
+        except (FileNotFoundError, ConnectionRefusedError):
+            for path in live_sockets(self.locations):
+                try:
+                    return transport.Connection(path, timeout)
+                except OSError:
+                    continue
+            raise
+
     def _replies(self, call: bytes, *, wait: bool = False, timeout: float | None = None) -> Iterator[dict[str, Any]]:
         """The parameters of each reply to a call. The first has to come in 30 s, the others within the timeout."""
         deadline = None if timeout is None else time.monotonic() + timeout
         path = self.locations.socket
         try:
-            connection = transport.Connection(path, _remaining(deadline, transport.ANSWER_TIMEOUT))
+            connection = self._connect(_remaining(deadline, transport.ANSWER_TIMEOUT))
         except TimeoutError:
             raise _timed_out(path, waiting=wait and timeout is not None) from None
         except OSError as error:

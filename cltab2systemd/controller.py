@@ -221,9 +221,10 @@ class Controller:
     # Requests
 
     def _request(self, group: Group, level: str) -> Request:
-        if group.request is not None:
-            group.request.fail(SupersededError(f"a later request took {group.name} to level {level}"))
-        request = group.request = Request(group.name, level)
+        earlier, request = group.request, Request(group.name, level)
+        if earlier is not None:
+            earlier.replaced_by(request)
+        group.request = request
         request.task = self._spawn(self._carry_out(group, request))
         return request
 
@@ -250,9 +251,12 @@ class Controller:
     def _refuse(self, group: Group, request: Request, error: SwitchRefusedError) -> None:
         log.error("%s: %s", group.name, error)
         if group.request is request:
-            group.emptying = False
+            group.request, group.emptying = None, False
+        try:
+            self._observer.refresh([group.name])  # before the client hears of it
+        except BusError:
+            self._observer.refresh_soon([group.name])
         group.end(request, error)
-        self._observer.refresh_soon([group.name])
 
     def _settle(self, group: Group) -> None:
         """End the request of a group whose units tell its outcome."""

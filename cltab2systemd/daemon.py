@@ -94,6 +94,7 @@ class _Daemon:
         self._store.open(self._locations)
         listener = listen(self._locations.socket)
         self._sockets.append(self._locations.socket)
+        self._store.note_sockets(self._sockets)
         bus = Bus()
         await bus.connect()
         applier = Applier(self._names, self._locations.table, self._surroundings(), self._store, bus)
@@ -151,6 +152,7 @@ class _Daemon:
             log.error("cannot listen at %s, which the table names: %s", new, error)  # noqa: TRY400
             return
         self._sockets.append(new)
+        self._store.note_sockets(self._sockets)
         await self._server.start(listener)
 
     def _remove_sockets(self) -> None:

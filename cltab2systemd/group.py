@@ -49,11 +49,21 @@ class Request:
 
     def fail(self, error: Exception) -> None:
         """End the request, wherever it is."""
-        if self.task is not None and self.task is not asyncio.current_task():
-            self.task.cancel()
+        self._cancel()
         for future in (self.started, self.outcome):
             if not future.done():
                 future.set_exception(error)
+
+    def replaced_by(self, later: Request) -> None:
+        """End the request for a later one. Who only asked is answered as ever, when something has started."""
+        self._cancel()
+        later.started.add_done_callback(lambda _: self.has_started())
+        if not self.outcome.done():
+            self.outcome.set_exception(SupersededError(f"a later request took {self.group} to level {later.level}"))
+
+    def _cancel(self) -> None:
+        if self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:

@@ -11,6 +11,7 @@ import os
 TABLE = "/etc/cltab"
 SOCKET = "/run/clinit/clinit.s"
 CLSTAT = "/run/clinit/clstat"
+STATE = "/run/cltab2systemd"
 
 
 class Locations:
@@ -54,6 +55,33 @@ def locate(table: str | None = None, socket: str | None = None, clstat: str | No
     )
 
 
+def owner(locations: Locations) -> bytes:
+    """What the file `owner` in an instance's state directory says: the command line that the instance is of."""
+    return os.fsencode(f"{locations.table}\n{locations.named_socket}\n")
+
+
+def live_sockets(locations: Locations) -> list[str]:
+    """The other sockets at which the daemon of the same command line listens, as its state directory says."""
+    try:
+        instances = [item.path for item in os.scandir(STATE)]
+    except OSError:
+        return []
+    for instance in instances:
+        if _content(f"{instance}/owner") == owner(locations):
+            found = os.fsdecode(_content(f"{instance}/sockets")).split("\n")
+            return [path for path in found if path not in {"", locations.socket}]
+    return []
+
+
+def _content(path: str) -> bytes:
+    """What a file holds; nothing if it cannot be read. A FIFO in its place hangs nobody."""
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            return file.read() or b""
+    except OSError:
+        return b""
+
+
 def absolute(path: str) -> str:
     """A path made absolute from the working directory, with `/run` for `/var/run`."""
     path = os.path.abspath(path)  # noqa: PTH100 - pathlib is slow to import
@@ -63,12 +91,7 @@ def absolute(path: str) -> str:
 
 def _settings(path: str) -> dict[str, str]:
     """The `:::name:value` lines of a table, without parsing the rest of it."""
-    try:
-        # A FIFO in the table's place must not hang a client.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            data = file.read() or b""
-    except OSError:
-        return {}
+    data = _content(path)
     if b":::" not in data:
         return {}
     lines = (os.fsdecode(line[3:]).removesuffix("\r") for line in data.split(b"\n") if line.startswith(b":::"))

@@ -15,16 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cltab2systemd.locations import STATE, owner
 from cltab2systemd.names import Names, escape, unescape
 from cltab2systemd.table import Entry, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cltab2systemd.locations import Locations
 LARGEST_TABLE = 64 * 1024 * 1024
 UNIT_DIRECTORY = Path("/run/systemd/system")
-STATE_DIRECTORY = Path("/run/cltab2systemd")
+STATE_DIRECTORY = Path(STATE)
 
 
 class TableUnreadableError(Exception):
@@ -116,13 +117,9 @@ def instance_names(locations: Locations, state: Path = STATE_DIRECTORY) -> Names
     if locations.is_system_instance:
         return Names()
     for path in sorted(state.glob("*/owner")):
-        if _content(path) == _owner(locations):
+        if _content(path) == owner(locations):
             return Names("_" + path.parent.name)
     return Names("_" + hashlib.sha256(os.fsencode(locations.socket)).hexdigest()[:8])
-
-
-def _owner(locations: Locations) -> bytes:
-    return os.fsencode(f"{locations.table}\n{locations.named_socket}\n")
 
 
 class Store:
@@ -157,7 +154,11 @@ class Store:
             raise AlreadyRunningError(f"a daemon with pid {holder or '?'} already has this instance") from None
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
-        write_whole(self._state / "owner", _owner(locations))
+        write_whole(self._state / "owner", owner(locations))
+
+    def note_sockets(self, paths: Iterable[str]) -> None:
+        """Say where the daemon listens, for clients that know only its table."""
+        write_whole(self._state / "sockets", os.fsencode("".join(f"{path}\n" for path in paths)))
 
     @property
     def environment_path(self) -> Path:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import pytest
-from instance import Instance
 from test_daemon import RUN, TABLE, instance, pids  # noqa: F401 - a fixture
 
 from lab.command import kill
 from lab.waiting import wait_until
 
+if TYPE_CHECKING:
+    from instance import Instance
+
+READ_ONLY = "cd /run/systemd/system; mount --bind . .; mount -o remount,bind,ro /run/systemd/system"
 SLOW_STOP = "trap 'for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done; exit' INT; while :; do sleep 0.02; done"
 
 
@@ -122,8 +126,8 @@ def test_a_superseding_request_does_not_show_the_old_state(slow: Instance) -> No
 
 def test_a_reload_that_failed_is_made_up_for(slow: Instance) -> None:
     """If systemd does not reload, the request is refused, and the next one does not run the old command."""
-    slow.node.shell("mv /usr/bin/systemctl /usr/bin/systemctl.away; printf '#!/bin/sh\\nexit 1\\n' > /usr/bin/systemctl;"
-                    "chmod 755 /usr/bin/systemctl")  # fmt: skip
+    slow.node.run("mv", "/usr/bin/systemctl", "/usr/bin/systemctl.away")
+    slow.node.write("/usr/bin/systemctl", "#!/bin/sh\nexit 1\n", mode=0o755)
     slow.write_table(slow.node.read("/etc/cltab").replace(f"app:1:respawn:{RUN}", "app:1:respawn:exec sleep 2000"))
     refused = slow.clinit("-w", "web", "1")
     assert refused.returncode == 1
@@ -195,10 +199,11 @@ def test_a_reread_that_cannot_be_written(slow: Instance) -> None:
 def test_watchers_that_left_are_dropped(slow: Instance) -> None:
     """A client that follows the status and goes away does not keep a descriptor for ever."""
     connect = "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/clinit/clinit.s')"
-    call = """s.sendall(b'{"method": "org.clinit.Manager.Status", "more": true}\\\\0'); s.recv(1)"""
+    call = """s.sendall(b'{"method": "org.clinit.Manager.Status", "more": true}\\0'); s.recv(65536)"""
     before = len(list(slow.node.path(f"/proc/{slow.pid}/fd").iterdir()))
     for _ in range(20):
         slow.node.run("python3", "-c", f"{connect}; {call}")
+    assert len(list(slow.node.path(f"/proc/{slow.pid}/fd").iterdir())) >= before + 20
 
     wait_until(lambda: len(list(slow.node.path(f"/proc/{slow.pid}/fd").iterdir())) <= before + 2, timeout=46)
 
@@ -206,7 +211,7 @@ def test_watchers_that_left_are_dropped(slow: Instance) -> None:
 def test_a_half_closed_watcher_is_kept(slow: Instance) -> None:
     """A client that only shuts its own direction still gets every change."""
     connect = "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/clinit/clinit.s')"
-    call = """s.sendall(b'{"method": "org.clinit.Manager.Status", "more": true}\\\\0'); s.shutdown(socket.SHUT_WR)"""
+    call = """s.sendall(b'{"method": "org.clinit.Manager.Status", "more": true}\\0'); s.shutdown(socket.SHUT_WR)"""
     read = "f = open('/run/watched', 'wb', buffering=0)\nwhile d := s.recv(65536): f.write(d)"
     watcher = slow.node.popen("python3", "-c", f"{connect}; {call}\n{read}")
     wait_until(lambda: slow.node.exists("/run/watched") and slow.node.read("/run/watched"))
