@@ -3,7 +3,7 @@
 PYTHON := /usr/bin/python3
 VENV := .venv
 # Debian's own versions of everything that the product and its lab run on.
-PACKAGES := curl dbus procps python3 python3-click python3-hypothesis python3-jinja2 python3-pip python3-pystemd \
+PACKAGES := curl dbus perl procps python3 python3-click python3-hypothesis python3-jinja2 python3-pip python3-pystemd \
 	python3-pytest python3-setuptools python3-venv python3-wheel systemd util-linux
 
 .PHONY: help packages demo test lint bench clean
