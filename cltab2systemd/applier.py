@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cltab2systemd.compiler import compile_group
+from cltab2systemd.group import Group
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cltab2systemd.bus import Bus
-    from cltab2systemd.group import Group
     from cltab2systemd.names import Names
     from cltab2systemd.store import Store
     from cltab2systemd.surroundings import Surroundings
@@ -39,13 +39,17 @@ class Applier:
         # Held while systemd reloads: nobody may call it then, for a call blocks the whole process.
         self.reloading = asyncio.Lock()
 
-    async def recover(self, groups: Mapping[str, Group]) -> None:
-        """Take up what an earlier daemon left: the applied lines, and a reload that it did not live to see."""
+    async def recover(self) -> list[Group]:
+        """Take up what an earlier daemon left: its groups with their lines, and a reload it did not live to see."""
+        groups = []
         for name, entries in self._store.applied().items():
-            groups[name].applied = entries
-            groups[name].current = self._store.is_installed(self._compile(name, entries))
+            group = Group(name)
+            group.applied = entries
+            group.current = self._store.is_installed(self._compile(name, entries))
+            groups.append(group)
         if self._store.reload_needed:
             await self._reload()
+        return groups
 
     async def apply(self, lines: Mapping[Group, tuple[Entry, ...]]) -> None:
         """Give groups new lines: units on disk, and loaded; a group without lines has no units left.

@@ -179,7 +179,7 @@ class Bus:
             connection.get_property(_SYSTEMD, _MANAGER_PATH, _MANAGER, b"Version", b"s")
             if not private:  # a private peer is sent every signal anyway
                 connection.call_method(_SYSTEMD, _MANAGER_PATH, _MANAGER, b"Subscribe", [])
-            self._match(None, _PROPERTIES, b"PropertiesChanged", self._unit_changed)
+            self._follow_units(connection)
         except dbusexc.DBusBaseError as error:
             self._drop()
             raise BusUnavailableError(_text(error)) from error
@@ -188,18 +188,15 @@ class Bus:
         self._loop.add_reader(self._descriptor, self._drain)
         self._schedule_drain()
 
-    def _match(self, path: bytes | None, interface: bytes, member: bytes, handler: Callable[[str], None]) -> None:
+    def _follow_units(self, connection: Any) -> None:
         def callback(message: Any, error: object = None, userdata: object = None) -> None:  # noqa: ARG001
             try:
-                handler(os.fsdecode(message.get_path()))
+                self._on_change(unit_of_bus_path(os.fsdecode(message.get_path())))
             except Exception:
                 log.exception("signal handler")
 
         self._callbacks.append(callback)  # pystemd takes no reference
-        self._connection.match_signal(_SYSTEMD, path, interface, member, callback)
-
-    def _unit_changed(self, path: str) -> None:
-        self._on_change(unit_of_bus_path(path))
+        connection.match_signal(_SYSTEMD, None, _PROPERTIES, b"PropertiesChanged", callback)
 
     def _drop(self) -> None:
         if self._descriptor >= 0:

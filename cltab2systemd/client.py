@@ -77,7 +77,7 @@ class Client:
             SupersededError: another request or a halt took the group elsewhere.
         """
         call = varlink.call("Switch", {"group": group, "level": level}, more=True)
-        *_, reply = self._replies(call, wait=True, timeout=timeout)
+        *_, reply = self._replies(call, timeout)
         return str(reply["status"]["state"])
 
     def reread(self) -> None:
@@ -90,7 +90,7 @@ class Client:
 
     def shutdown_and_wait(self, timeout: float | None = None) -> str:
         """Stop all groups, then the daemon; returns when all are stopped. TimedOutError as for `wait`."""
-        *_, reply = self._replies(varlink.call("Halt", {}, more=True), wait=True, timeout=timeout)
+        *_, reply = self._replies(varlink.call("Halt", {}, more=True), timeout)
         return _message(reply)
 
     def status(self, group: str | None = None, level: str | None = None) -> str:
@@ -109,14 +109,14 @@ class Client:
                     continue
             raise
 
-    def _replies(self, call: bytes, *, wait: bool = False, timeout: float | None = None) -> Iterator[dict[str, Any]]:
+    def _replies(self, call: bytes, timeout: float | None = None) -> Iterator[dict[str, Any]]:
         """The parameters of each reply to a call. The first has to come in 30 s, the others within the timeout."""
         deadline = None if timeout is None else time.monotonic() + timeout
         path = self.locations.socket
         try:
             connection = self._connect(_remaining(deadline, transport.ANSWER_TIMEOUT))
         except TimeoutError:
-            raise _timed_out(path, waiting=wait and timeout is not None) from None
+            raise _timed_out(path, waiting=timeout is not None) from None
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise NoDaemonError(f"no daemon at {path}: {reason}; start it with 'clinit -d'") from error
@@ -129,7 +129,7 @@ class Client:
                     return
                 connection.set_timeout(_remaining(deadline, None))
         except TimeoutError:
-            raise _timed_out(path, waiting=wait and timeout is not None) from None
+            raise _timed_out(path, waiting=timeout is not None) from None
         except (OSError, varlink.ProtocolError) as error:
             raise NoDaemonError(f"the daemon at {path} went away: {error}; see 'journalctl -u clinit'") from error
         finally:

@@ -75,8 +75,7 @@ class Controller:
 
     async def begin(self, shown: Iterable[GroupStatus]) -> None:
         """Take over what an earlier daemon left: its groups, what its clstat showed, and what it did not finish."""
-        for name in self._store.applied():
-            self._groups[name] = Group(name)
+        self._groups.update({group.name: group for group in await self._applier.recover()})
         for status in shown:
             if status.group in self._groups:
                 self._groups[status.group].status = status
@@ -88,7 +87,6 @@ class Controller:
         }
         for name, level in unfinished.items():
             self._groups[name].interrupted = level if level != HALT_LEVEL else None
-        await self._applier.recover(self._groups)
         await persist(lambda: self._observer.refresh(self._groups))
         stale = [group for group in self._groups.values() if not group.active and not group.current]
         await self._applier.apply({group: group.applied for group in stale})

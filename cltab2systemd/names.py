@@ -46,7 +46,7 @@ def unit_of_bus_path(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The unit names of one instance. `suffix` is empty for the system instance, else made by `instance_suffix`."""
+    """The unit names of one instance. `suffix` is empty for the system instance, else see `store.instance_names`."""
 
     suffix: str = ""
 

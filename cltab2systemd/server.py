@@ -74,7 +74,7 @@ def peer_credentials(connection: socket.socket) -> tuple[int, int, int]:
 
 
 class Server:
-    """Serves one listening socket with what a service offers."""
+    """Serves listening sockets with what a service offers."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
