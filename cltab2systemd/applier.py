@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cltab2systemd.names import Names
     from cltab2systemd.store import Store
     from cltab2systemd.surroundings import Surroundings
-    from cltab2systemd.table import Entry
+    from cltab2systemd.table import ResourceGroup
 
 
 class Applier:
@@ -42,16 +42,16 @@ class Applier:
     async def recover(self) -> list[Group]:
         """Take up what an earlier daemon left: its groups with their lines, and a reload it did not live to see."""
         groups = []
-        for name, entries in self._store.applied().items():
+        for name, applied in self._store.applied().items():
             group = Group(name)
-            group.applied = entries
-            group.current = self._store.is_installed(self._compile(name, entries))
+            group.applied = applied
+            group.current = self._store.is_installed(self._compile(applied))
             groups.append(group)
         if self._store.reload_needed:
             await self._reload()
         return groups
 
-    async def apply(self, lines: Mapping[Group, tuple[Entry, ...]]) -> None:
+    async def apply(self, lines: Mapping[Group, ResourceGroup]) -> None:
         """Give groups new lines: units on disk, and loaded; a group without lines has no units left.
 
         Nothing of a group may run that its new lines do not have. OSError if the files cannot be written,
@@ -61,18 +61,16 @@ class Applier:
             return
         for group in lines:
             group.current = False
-        changed = self._store.install({
-            group.name: (entries, self._compile(group.name, entries)) for group, entries in lines.items()
-        })  # fmt: skip
-        for group, entries in lines.items():
-            group.applied = entries
+        changed = self._store.install([(new, self._compile(new)) for new in lines.values()])
+        for group, new in lines.items():
+            group.applied = new
         if changed or self._store.reload_needed:
             await self._reload()
         for group in lines:
             group.current = True
 
-    def _compile(self, group: str, entries: tuple[Entry, ...]) -> Mapping[str, bytes]:
-        return compile_group(self._names, self._path, group, entries, self._surroundings) if entries else {}
+    def _compile(self, group: ResourceGroup) -> Mapping[str, bytes]:
+        return compile_group(self._names, self._path, group, self._surroundings) if group.entries else {}
 
     async def _reload(self) -> None:
         """Have systemd load what is on disk now; one reload at a time, and one serves all who wait for it."""

@@ -11,16 +11,21 @@ if TYPE_CHECKING:
 def tags_to_stop(applied: tuple[Entry, ...], wanted: tuple[Entry, ...], level: str) -> frozenset[str]:
     """The entries of a group that may not run on when it gets new lines and goes to a level.
 
-    These are the entries that were deleted, are outside of the level, or whose mode or command changed: nothing may
-    outlive its definition. A change of the levels alone restarts nothing.
+    These are the entries that were deleted, are outside of the level, or whose mode, command or directives changed:
+    nothing may outlive its definition. A change of the levels alone restarts nothing.
 
     Args:
         applied: the lines that the present units were made from.
         wanted: the new lines.
         level: the level that the group goes to.
     """
-    staying = {(entry.tag, entry.mode, entry.command) for entry in wanted if entry.runnable and level in entry.levels}
-    return frozenset(entry.tag for entry in applied if (entry.tag, entry.mode, entry.command) not in staying)
+    staying = {definition(entry) for entry in wanted if entry.runnable and level in entry.levels}
+    return frozenset(entry.tag for entry in applied if definition(entry) not in staying)
+
+
+def definition(entry: Entry) -> tuple[object, ...]:
+    """What a process of an entry may not outlive: all of the entry but its levels."""
+    return entry.tag, entry.mode, entry.command, entry.directives
 
 
 def tags_moved_here(other: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> frozenset[str]:

@@ -12,6 +12,7 @@ from cltab2systemd import unitfile
 from cltab2systemd.names import Names
 from cltab2systemd.plan import (
     BarrierUnit,
+    BootUnit,
     EntryUnit,
     GateUnit,
     GroupPlan,
@@ -26,13 +27,14 @@ from cltab2systemd.surroundings import Surroundings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.table import Entry, Table
+    from cltab2systemd.table import ResourceGroup, Table
 
 TEMPLATES = Path(__file__).parent / "templates"
 DOCUMENTATION = "file:///usr/share/doc/cltab2systemd/README.md"
 
 _TEMPLATE_OF: Mapping[type[Unit], str] = {
     BarrierUnit: "barrier.service.j2",
+    BootUnit: "boot.conf.j2",
     EntryUnit: "entry.service.j2",
     GateUnit: "gate.service.j2",
     LevelUnit: "level.target.j2",
@@ -55,21 +57,20 @@ def _environment() -> jinja2.Environment:
 
 
 def compile_group(
-    names: Names, path: str, group: str, entries: tuple[Entry, ...], surroundings: Surroundings | None = None
+    names: Names, path: str, group: ResourceGroup, surroundings: Surroundings | None = None
 ) -> Mapping[str, bytes]:
     """The unit files of one group.
 
     Args:
         names: the unit names of the instance.
         path: the table's path, absolute, for `SourcePath=` and the header.
-        group: the group's name.
-        entries: its entries in file order.
+        group: the group, as parsed.
         surroundings: what entries inherit from a daemon that was started by hand.
 
     Returns:
         The content of each file by its name, in the order of the plan.
     """
-    return render(plan_group(names, group, entries), path, surroundings or Surroundings())
+    return render(plan_group(names, group), path, surroundings or Surroundings())
 
 
 def compile_table(table: Table, names: Names | None = None) -> Mapping[str, bytes]:
@@ -77,8 +78,8 @@ def compile_table(table: Table, names: Names | None = None) -> Mapping[str, byte
     names = names or Names()
     return {
         name: content
-        for group, entries in table.groups.items()
-        for name, content in compile_group(names, table.path, group, entries).items()
+        for group in table.groups.values()
+        for name, content in compile_group(names, table.path, group).items()
     }
 
 

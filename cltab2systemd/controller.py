@@ -16,6 +16,7 @@ from cltab2systemd.groupstate import GroupStatus, State
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
 from cltab2systemd.observer import Observer
 from cltab2systemd.switcher import Switcher, persist
+from cltab2systemd.table import ResourceGroup
 from cltab2systemd.tablesource import TableRefusedError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from cltab2systemd.bus import Bus
     from cltab2systemd.names import Names
     from cltab2systemd.store import Store
-    from cltab2systemd.table import Entry, Table
+    from cltab2systemd.table import Table
     from cltab2systemd.tablesource import TableSource
 
 log = logging.getLogger(__name__)
@@ -207,7 +208,7 @@ class Controller:
                 if group.active:  # somebody has just started it with systemctl
                     self._request(group, HALT_LEVEL)
                     return
-                await self._applier.apply({group: ()})
+                await self._applier.apply({group: ResourceGroup(group.name)})
             except (BusError, OSError) as error:
                 log.error("%s: its units cannot be removed now: %s", group.name, error)  # noqa: TRY400
                 return
@@ -229,8 +230,8 @@ class Controller:
     async def _carry_out(self, group: Group, request: Request) -> None:
         others = [self._groups[name] for name in self._unapplied if name in self._groups and name != group.name]
         try:
-            await self._switcher.carry_out(group, request, lambda: self._lines(group), others)
-            if self._lines(group) == group.applied and group.current:
+            await self._switcher.carry_out(group, request, lambda: self._source.table.group(group.name), others)
+            if self._source.table.group(group.name) == group.applied and group.current:
                 self._unapplied.discard(group.name)
         except BusError as error:
             self._refuse(group, request, SwitchRefusedError(f"systemd refuses: {error}"))
@@ -241,10 +242,6 @@ class Controller:
         except Exception as error:
             log.exception("%s: going to level %s", group.name, request.level)
             self._refuse(group, request, SwitchRefusedError(f"internal error, see the journal: {error!r}"))
-
-    def _lines(self, group: Group) -> tuple[Entry, ...]:
-        """The table's lines of a group."""
-        return self._source.table.groups.get(group.name, ())
 
     def _refuse(self, group: Group, request: Request, error: SwitchRefusedError) -> None:
         log.error("%s: %s", group.name, error)

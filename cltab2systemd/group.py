@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.names import HALT_LEVEL
+from cltab2systemd.table import ResourceGroup
 
 if TYPE_CHECKING:
     from cltab2systemd.groupstate import GroupStatus, GroupUnits
-    from cltab2systemd.table import Entry
 
 
 class NoSuchGroupError(Exception):
@@ -76,7 +76,7 @@ class Group:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.applied: tuple[Entry, ...] = ()
+        self.applied = ResourceGroup(name)  # what the units on disk were made from
         self.current = False  # the units on disk are those of the applied lines, as this version writes them
         self.units: GroupUnits | None = None  # as systemd said last
         self.status: GroupStatus | None = None

@@ -15,6 +15,10 @@ LONGEST_UNIT_NAME = 255
 # The level that stops a group for good. No table can name it, for it holds colons; the ancestor's clients send it.
 HALT_LEVEL = ":::SHUTDOWN:::"
 
+# What the machine boots to; a group with a boot level comes up with it.
+BOOT_TARGET = "multi-user.target"
+_BOOT_PREFIX = f"{BOOT_TARGET}.d/clinit-"
+
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 _BUS_ESCAPED = re.compile(r"_([0-9a-f]{2})")
@@ -75,6 +79,11 @@ class Names:
         """The slice of a group."""
         return f"clinit{self.suffix}-{escape(group)}.slice"
 
+    @staticmethod
+    def boot(group: str) -> str:
+        """The drop-in that brings a group to its boot level, below the directory of the units."""
+        return f"{_BOOT_PREFIX}{escape(group)}.conf"
+
     def first_gate(self, group: str) -> str:
         """The gate before the first entry."""
         return f"clinitgate{self.suffix}-{escape(group)}.service"
@@ -110,7 +119,9 @@ class Names:
         )
 
     def group_of(self, unit: str) -> str | None:
-        """The group that a unit of this instance belongs to; None for any other unit."""
+        """The group that a unit of this instance, or its boot drop-in, belongs to; None for any other unit."""
+        if not self.suffix and unit.startswith(_BOOT_PREFIX):
+            return unescape(unit[len(_BOOT_PREFIX) :].removesuffix(".conf"))
         prefix, dash, rest = unit.partition("-")
         if not dash or prefix not in {f"{kind}{self.suffix}" for kind in ("clinit", "clinitgate", "clinitbarrier")}:
             return None

@@ -103,7 +103,7 @@ class Observer:
                 self.refresh_soon([*self._due])
 
     def _observe(self, group: Group, units: Mapping[str, UnitStatus]) -> None:
-        group.units = GroupUnits(self._names, group.name, group.applied, units, self._bus)
+        group.units = GroupUnits(self._names, group.name, group.applied.entries, units, self._bus)
         status = group_status(group.units, group.shown_level)
         if group.emptying and group.shown_level is not None:
             status = GroupStatus(group.name, group.shown_level, State.HALTING if group.halting else State.STOPPING)
@@ -122,7 +122,7 @@ class Observer:
         status = group.status
         if group.units is None or status is None or not (status.state.settled or status.state is State.CONFIGURED):
             return
-        for entry in group.applied:
+        for entry in group.applied.entries:
             unit = group.units.entry(entry)
             inside = status.state.settled and entry.runnable and status.level in entry.levels
             if unit is not None and unit.active == "failed" and not unit.job and not inside:

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING
 from cltab2systemd import unitfile
 from cltab2systemd.diagnostics import Diagnostic, Place, Severity, in_order
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
-from cltab2systemd.table import FIELDS, Entry, Mode, Table, level_names, parse
+from cltab2systemd.table import (
+    BOOT_LEVEL,
+    FIELDS,
+    SETTING,
+    Directive,
+    Entry,
+    Mode,
+    ResourceGroup,
+    Table,
+    level_names,
+    parse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +50,7 @@ class EntryUnit(Unit):
     command_line: str
     syslog_identifier: str
     after_gate: str
+    directives: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,34 +92,46 @@ class MarkerUnit(Unit):
 class SliceUnit(Unit):
     """The slice that holds a group's processes."""
 
+    directives: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BootUnit(Unit):
+    """The drop-in for the target of the boot that brings a group to its boot level."""
+
+    line: str
+    level: str
+
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
     """All units of one group, in the order in which they are written."""
 
     group: str
-    entries: tuple[Entry, ...]
     units: tuple[Unit, ...]
 
 
-def plan_group(names: Names, group: str, entries: tuple[Entry, ...]) -> GroupPlan:
-    """The units of one group.
-
-    Args:
-        names: the unit names of the instance.
-        group: the group's name.
-        entries: its entries in file order, as parsed; all of this group.
-    """
-    return GroupPlan(group, entries, tuple(_units(names, group, entries)))
+def plan_group(names: Names, group: ResourceGroup) -> GroupPlan:
+    """The units of one group of an instance with these names."""
+    return GroupPlan(group.name, (*_units(names, group.name, group.entries, group.directives), *_boot(names, group)))
 
 
-def _units(names: Names, group: str, entries: tuple[Entry, ...]) -> Iterator[Unit]:
+def _boot(names: Names, group: ResourceGroup) -> Iterator[Unit]:
+    # At boot there is only the system instance: a daemon that is started by hand has no part in it.
+    if group.boot_level is not None and not names.suffix:
+        label = f"cltab {unitfile.text(group.name)}: level {unitfile.text(group.boot_level)} at boot"
+        line = unitfile.comment(f"{SETTING}{BOOT_LEVEL}{group.name}:{group.boot_level}")
+        target = names.level(group.name, group.boot_level)
+        yield BootUnit(names.boot(group.name), label, names.slice(group.name), line, target)
+
+
+def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tuple[Directive, ...]) -> Iterator[Unit]:
     group_slice = names.slice(group)
     first_gate = gate = names.first_gate(group)
     levels = level_names(entries)
     shown = unitfile.text(group)
 
-    yield SliceUnit(group_slice, f"cltab {shown}", group_slice)
+    yield SliceUnit(group_slice, f"cltab {shown}", group_slice, tuple(d.line for d in directives))
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
     for entry in entries:
         words = unitfile.command_words(entry.command)
@@ -123,6 +147,7 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...]) -> Iterator[Uni
             command_line=unitfile.command_line(words),
             syslog_identifier=unitfile.text(entry.tag),
             after_gate=gate,
+            directives=tuple(directive.line for directive in entry.directives),
         )
         if entry.runnable:
             gate_before, gate = gate, names.gate(group, entry.tag)

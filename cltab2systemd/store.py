@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.locations import STATE, owner
 from cltab2systemd.names import Names, escape, unescape
-from cltab2systemd.table import Entry, parse
+from cltab2systemd.table import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from cltab2systemd.locations import Locations
+    from cltab2systemd.table import ResourceGroup
+
 LARGEST_TABLE = 64 * 1024 * 1024
 UNIT_DIRECTORY = Path("/run/systemd/system")
 STATE_DIRECTORY = Path(STATE)
@@ -175,55 +177,67 @@ class Store:
             os.close(self._lock)
             self._lock = None
 
-    def applied(self) -> dict[str, tuple[Entry, ...]]:
-        """The applied lines of every group."""
+    def applied(self) -> dict[str, ResourceGroup]:
+        """What the units of every group were made from."""
         groups = {}
         for path in sorted(self._applied.iterdir()):
             if path.name.startswith("."):
                 continue
             table, _ = parse(path.read_bytes(), str(path))
-            groups[unescape(path.name.removesuffix(".cltab"))] = table.entries
+            name = unescape(path.name.removesuffix(".cltab"))
+            groups[name] = table.group(name)
         return groups
 
     def is_installed(self, files: Mapping[str, bytes]) -> bool:
         """Whether exactly these bytes are on disk."""
         return all(_content(self._units / name) == content for name, content in files.items())
 
-    def install(self, groups: Mapping[str, tuple[tuple[Entry, ...], Mapping[str, bytes]]]) -> bool:
+    def install(self, groups: Iterable[tuple[ResourceGroup, Mapping[str, bytes]]]) -> bool:
         """Put the units of groups on disk, and note their lines as applied.
 
         Args:
-            groups: for each group its entries and its unit files; no entries and no files remove it.
+            groups: each group with its unit files; one without entries and files is removed.
 
         Returns:
             Whether any byte changed, so that systemd has to reload (`reloaded` is to be called then).
         """
+        groups = list(groups)
+        present = self._present({group.name for group, _ in groups})
+        changed = False
+        for group, files in groups:
+            new = {name: content for name, content in files.items() if _content(self._units / name) != content}
+            gone = present.get(group.name, set()) - set(files)
+            if new or gone:
+                changed = True
+                self._mark.touch()
+            for name, content in new.items():
+                if "/" in name:
+                    (self._units / name).parent.mkdir(mode=0o755, exist_ok=True)
+                write_whole(self._units / name, content)
+            for name in gone:
+                (self._units / name).unlink(missing_ok=True)
+            self._note(group)
+        return changed
+
+    def _present(self, groups: Collection[str]) -> dict[str, set[str]]:
+        """The files on disk that belong to each of some groups."""
         present: dict[str, set[str]] = {}
         with os.scandir(self._units) as found:
             for item in found:
                 group = self._names.group_of(item.name)
                 if group is not None and group in groups and item.is_file(follow_symlinks=False):
                     present.setdefault(group, set()).add(item.name)
-        changed = False
-        for group, (entries, files) in groups.items():
-            new = {name: content for name, content in files.items() if _content(self._units / name) != content}
-            gone = present.get(group, set()) - set(files)
-            if new or gone:
-                changed = True
-                self._mark.touch()
-            for name, content in new.items():
-                write_whole(self._units / name, content)
-            for name in gone:
-                (self._units / name).unlink(missing_ok=True)
-            self._note(group, entries)
-        return changed
+        for group in groups:
+            if (self._units / self._names.boot(group)).exists():
+                present.setdefault(group, set()).add(self._names.boot(group))
+        return present
 
-    def _note(self, group: str, entries: tuple[Entry, ...]) -> None:
-        path = self._applied / f"{escape(group)}.cltab"
-        if not entries:
+    def _note(self, group: ResourceGroup) -> None:
+        path = self._applied / f"{escape(group.name)}.cltab"
+        if not group.entries:
             path.unlink(missing_ok=True)
             return
-        text = "# The lines that the units of a group were made from.\n" + "".join(f"{e.line}\n" for e in entries)
+        text = "# The lines that the units of a group were made from.\n" + "".join(f"{line}\n" for line in group.lines)
         write_whole(path, text.encode("utf-8", "surrogateescape"))
 
     def note_emptied(self, group: str, level: str) -> None:

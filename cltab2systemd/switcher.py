@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cltab2systemd.names import Names
     from cltab2systemd.observer import Observer
     from cltab2systemd.store import Store
-    from cltab2systemd.table import Entry
+    from cltab2systemd.table import Entry, ResourceGroup
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +71,14 @@ class Switcher:
         self.table_lock = asyncio.Lock()
 
     async def carry_out(
-        self, group: Group, request: Request, lines: Callable[[], tuple[Entry, ...]], others: Iterable[Group]
+        self, group: Group, request: Request, wanted: Callable[[], ResourceGroup], others: Iterable[Group]
     ) -> None:
         """Carry out a request; returns when its start job is queued and clstat shows it.
 
         Args:
             group: the group.
             request: what is asked; `started` is set as soon as something has begun.
-            lines: the table's lines of the group, as they are when they are needed.
+            wanted: what the table says of the group, as it does when that is needed.
             others: the groups that may still run an entry that has moved here.
 
         Raises:
@@ -90,10 +90,10 @@ class Switcher:
             self._store.note_emptied(group.name, request.level)
             group.interrupted = request.level
         if request.level != HALT_LEVEL:
-            await self._stop_moved(others, lines())
+            await self._stop_moved(others, wanted().entries)
         for last_try in (False, True):
             if request.level != HALT_LEVEL:
-                await self._take_lines(group, request, lines)
+                await self._take_lines(group, request, wanted)
             try:
                 async with self._applier.reloading:
                     await persist(lambda: self._start(group, request.level))
@@ -113,31 +113,32 @@ class Switcher:
     async def _stop_moved(self, others: Iterable[Group], wanted: tuple[Entry, ...]) -> None:
         """Stop entries of this group that still run in another one, which they have left in the table."""
         for other in others:
-            if moved := changes.tags_moved_here(other.applied, wanted):
+            if moved := changes.tags_moved_here(other.applied.entries, wanted):
                 await other.at_rest(await self._stop(other, moved))
 
-    async def _take_lines(self, group: Group, request: Request, lines: Callable[[], tuple[Entry, ...]]) -> None:
+    async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> None:
         """Give the group the table's lines: first stop what may not outlive its old ones, under the old units."""
-        if lines() == group.applied and group.current:
+        if wanted() == group.applied and group.current:
             return
         # From here on entries may be down that the present level has. If the daemon ends before the start, the next one
         # has to know.
         self._store.note_emptied(group.name, request.level)
         group.emptying, group.interrupted = True, request.level
         await persist(lambda: self._cancel_jobs(group))
-        stopping = await self._stop(group, changes.tags_to_stop(group.applied, lines(), request.level))
+        going = changes.tags_to_stop(group.applied.entries, wanted().entries, request.level)
+        stopping = await self._stop(group, going)
         if stopping:
             request.has_started()
             await group.at_rest(stopping)
         async with self.table_lock:
             # To its end, even if a later request takes over: the next step would not know how far it came.
-            await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: lines()})))
+            await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: wanted()})))
 
     def _cancel_jobs(self, group: Group) -> None:
         """Cancel what is queued for a group, backwards: a cancelled job opens the way for those ordered after it."""
         names = self._names
         order = [names.first_gate(group.name)]
-        for entry in group.applied:
+        for entry in group.applied.entries:
             order += [names.entry(group.name, entry.tag), names.gate(group.name, entry.tag)]
         rank = {unit: number for number, unit in enumerate(order, 1)}
 
@@ -168,7 +169,7 @@ class Switcher:
         target = names.level(group.name, level)
         needed = [target, names.barrier(group.name, level)]
         if level != HALT_LEVEL:  # for which only the stop counts
-            gates = (names.gate(group.name, entry.tag) for entry in group.applied if entry.runnable)
+            gates = (names.gate(group.name, entry.tag) for entry in group.applied.entries if entry.runnable)
             needed += [names.first_gate(group.name), *gates]
         for unit in self._bus.load_units(needed):
             if unit.load == "not-found":

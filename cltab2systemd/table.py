@@ -11,9 +11,10 @@ import difflib
 import enum
 import functools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd import directives
 from cltab2systemd.diagnostics import Diagnostic, Place, Severity, in_order, shortened
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ LONGEST_LINE = LONGEST_COMMAND + 4 * LONGEST_NAME + 4
 COMMENT = "#"
 BLANKS = " \t\r\f\v"
 SETTING = ":::"
+# Settings about an entry, by its tag, and about a group; the ancestor knows none of them and passes over them all.
+SERVICE = "service."
+GROUP = "group."
+BOOT_LEVEL = "initdefault."
 FIELDS = ("group", "tag", "levels", "mode", "command")
 
 # What Perl's split ' ' takes for blanks, and so what would break a line of clstat, with the other control characters.
@@ -66,6 +71,20 @@ class Levels:
 
 
 @dataclass(frozen=True, slots=True)
+class Directive:
+    """One `Name=value` for a unit of the table's, as systemd is to read it."""
+
+    name: str
+    value: str
+    place: Place = field(compare=False)
+
+    @property
+    def line(self) -> str:
+        """The directive as a line of a unit file."""
+        return f"{self.name}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of the table. Equality ignores the place: an entry that only moved within the file is the same."""
 
@@ -75,6 +94,7 @@ class Entry:
     mode: Mode
     command: str
     place: Place = field(compare=False)
+    directives: tuple[Directive, ...] = ()
 
     @property
     def line(self) -> str:
@@ -95,6 +115,33 @@ class Setting:
     value: str
     place: Place = field(compare=False)
 
+    @property
+    def directive(self) -> Directive:
+        """What a `service.TAG` or `group.GROUP` setting that was parsed says."""
+        split = directives.split(self.value)
+        assert split is not None
+        return Directive(*split, self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceGroup:
+    """What a table says of one group. Without entries it is one that the table does not have."""
+
+    name: str
+    entries: tuple[Entry, ...] = ()
+    directives: tuple[Directive, ...] = ()  # of its slice
+    boot_level: str | None = None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The group as lines of a table, without newlines."""
+        return (
+            *(f"{SETTING}{GROUP}{self.name}:{directive.line}" for directive in self.directives),
+            *([f"{SETTING}{BOOT_LEVEL}{self.name}:{self.boot_level}"] if self.boot_level is not None else []),
+            *(entry.line for entry in self.entries),
+            *(f"{SETTING}{SERVICE}{e.tag}:{directive.line}" for e in self.entries for directive in e.directives),
+        )
+
 
 @dataclass(frozen=True)
 class Table:
@@ -105,12 +152,31 @@ class Table:
     settings: tuple[Setting, ...] = ()
 
     @functools.cached_property
-    def groups(self) -> Mapping[str, tuple[Entry, ...]]:
-        """The entries of each group, groups and entries in file order."""
-        groups: dict[str, list[Entry]] = {}
+    def groups(self) -> Mapping[str, ResourceGroup]:
+        """Each group that has entries, groups and entries in file order."""
+        entries: dict[str, list[Entry]] = {}
         for entry in self.entries:
-            groups.setdefault(entry.group, []).append(entry)
-        return {name: tuple(entries) for name, entries in groups.items()}
+            entries.setdefault(entry.group, []).append(entry)
+        directives, boot_levels = self._group_settings
+        return {
+            name: ResourceGroup(name, tuple(found), tuple(directives.get(name, ())), boot_levels.get(name))
+            for name, found in entries.items()
+        }
+
+    def group(self, name: str) -> ResourceGroup:
+        """What the table says of a group; one without entries if it does not have it."""
+        return self.groups.get(name) or ResourceGroup(name)
+
+    @functools.cached_property
+    def _group_settings(self) -> tuple[Mapping[str, list[Directive]], Mapping[str, str]]:
+        directives: dict[str, list[Directive]] = {}
+        boot_levels: dict[str, str] = {}
+        for setting in self.settings:
+            if setting.name.startswith(GROUP):
+                directives.setdefault(setting.name[len(GROUP) :], []).append(setting.directive)
+            elif setting.name.startswith(BOOT_LEVEL):
+                boot_levels[setting.name[len(BOOT_LEVEL) :]] = setting.value
+        return directives, boot_levels
 
     def setting(self, name: str) -> str | None:
         """The value of a setting, the last one if it is repeated; None if the table does not have it."""
@@ -137,7 +203,7 @@ def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
     text = data.decode("utf-8", "surrogateescape")
     for number, line in enumerate(text.split("\n"), 1):
         parser.parse_line(number, line)
-    return Table(path, tuple(parser.entries), tuple(parser.settings)), in_order(parser.diagnostics)
+    return parser.table(), in_order(parser.diagnostics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +230,16 @@ class _Parser:
         self.settings: list[Setting] = []
         self.diagnostics: list[Diagnostic] = []
         self._first_line_of_tag: dict[str, int] = {}
+        self._directives: dict[str, list[Directive]] = {}  # by tag
+
+    def table(self) -> Table:
+        """The table, once all lines are parsed: directives may stand before their entry or behind it."""
+        given = self._directives
+        entries = (
+            replace(entry, directives=tuple(given[entry.tag])) if entry.tag in given else entry
+            for entry in self.entries
+        )
+        return Table(self.path, tuple(entries), tuple(self.settings))
 
     def parse_line(self, number: int, text: str) -> None:
         if text.startswith(COMMENT) or not text.strip(BLANKS):
@@ -189,15 +265,22 @@ class _Parser:
 
     def _parse_setting(self, line: _Line) -> None:
         name, colon, value = line.text[len(SETTING) :].partition(":")
-        if name and colon:
-            self.settings.append(Setting(name, value.removesuffix("\r"), line.place(0, len(line.text))))
+        if not (name and colon):
+            self.diagnostics.append(
+                Diagnostic(
+                    "setting-form", Severity.WARNING, line.place(0, len(line.text)),
+                    "setting without a name or a value", line.text,
+                    hint="a setting is :::name:value; this line is ignored",
+                )
+            )  # fmt: skip
             return
-        self.diagnostics.append(
-            Diagnostic(
-                "setting-form", Severity.WARNING, line.place(0, len(line.text)), "setting without a name or a value",
-                line.text, hint="a setting is :::name:value; this line is ignored",
-            )
-        )  # fmt: skip
+        setting = Setting(name, value.removesuffix("\r"), line.place(0, len(line.text)))
+        if found := [*_check_setting(line, setting)]:
+            self.diagnostics += found
+            return
+        self.settings.append(setting)
+        if name.startswith(SERVICE):
+            self._directives.setdefault(name[len(SERVICE) :], []).append(setting.directive)
 
     def _parse_entry(self, line: _Line, values: list[str]) -> Iterator[Diagnostic]:
         starts = [sum(len(value) + 1 for value in values[:index]) for index in range(len(values))]
@@ -239,6 +322,36 @@ def _check_text(line: _Line) -> Iterator[Diagnostic]:
         yield line.error(
             "long-line", 0, 1, f"line of {length} bytes; at most {LONGEST_LINE} can be used",
             hint="put the command into a script",
+        )  # fmt: skip
+
+
+def _check_setting(line: _Line, setting: Setting) -> Iterator[Diagnostic]:
+    start = len(SETTING) + len(setting.name) + 1
+    if setting.name.startswith((SERVICE, GROUP)):
+        section = directives.SERVICE_SECTION if setting.name.startswith(SERVICE) else directives.SLICE_SECTION
+        yield from _check_directive(line, section, start, setting.value)
+    elif setting.name.startswith(BOOT_LEVEL):
+        yield from _check_name(line, "levels", start, setting.value)
+
+
+def _check_directive(line: _Line, section: str, start: int, text: str) -> Iterator[Diagnostic]:
+    split = directives.split(text)
+    if split is None:
+        yield line.error(
+            "directive-form", start, len(text), "not a directive",
+            hint="a directive is Name=value, as in a unit file; see systemd.directives(7)",
+        )  # fmt: skip
+        return
+    name, value = split
+    if reason := directives.refusal(section, name):
+        yield line.error(
+            "directive-refused", start, len(text.partition("=")[0].rstrip()),
+            f"{shortened(name)}= cannot be set in a table", hint=reason,
+        )  # fmt: skip
+    if reason := directives.fault(value):
+        yield line.error(
+            "directive-value", start + text.index("=") + 1, len(text.partition("=")[2]),
+            f"the value of {shortened(name)}= cannot stand in a unit file", hint=reason,
         )  # fmt: skip
 
 

@@ -165,7 +165,7 @@ def test_another_instance_has_no_name_in_common() -> None:
 def test_groups_are_compiled_alone() -> None:
     """The units of a table are those of its groups."""
     table, _ = load(GOLDEN_TABLE.read_bytes(), "/etc/cltab")
-    parts = [compile_group(Names(), table.path, group, entries) for group, entries in table.groups.items()]
+    parts = [compile_group(Names(), table.path, group) for group in table.groups.values()]
     assert {name: content for part in parts for name, content in part.items()} == compile_table(table)
 
 

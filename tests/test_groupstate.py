@@ -32,7 +32,7 @@ web:mail:1:once:x
 web:app:12:respawn:x
 web:old:45:off:x
 """
-ENTRIES = parse(TABLE, "cltab")[0].groups["web"]
+ENTRIES = parse(TABLE, "cltab")[0].groups["web"].entries
 
 # How a unit stands: (load, active, sub, job).
 Standing = tuple[str, str, str, str]

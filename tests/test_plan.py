@@ -39,7 +39,7 @@ web:db:long,3:respawn:db
 def plan(text: str, group: str = "web") -> GroupPlan:
     table, findings = load(text.encode(), "/etc/cltab")
     assert findings == ()
-    return plan_group(NAMES, group, table.groups[group])
+    return plan_group(NAMES, table.groups[group])
 
 
 def of_kind(found: GroupPlan, kind: type[U]) -> dict[str, U]:
@@ -217,17 +217,17 @@ def test_load_finds_everything_in_one_go() -> None:
 @given(tables())
 def test_order_is_the_order_of_the_file(table: Table) -> None:
     """In every group, gates, entries and what each level starts and stops come in the order of the file."""
-    for group, entries in table.groups.items():
-        found = plan_group(NAMES, group, entries)
-        order = [NAMES.entry(group, entry.tag) for entry in entries]
+    for group, found in ((group, plan_group(NAMES, group)) for group in table.groups.values()):
+        entries = group.entries
+        order = [NAMES.entry(group.name, entry.tag) for entry in entries]
         gates = of_kind(found, GateUnit)
         opened = [gates[name].entry for name in chain(found)[1:]]
         assert order == list(of_kind(found, EntryUnit))
-        assert opened == [NAMES.entry(group, entry.tag) for entry in entries if entry.runnable]
+        assert opened == [NAMES.entry(group.name, entry.tag) for entry in entries if entry.runnable]
         for level in level_names(entries):
-            starts = of_kind(found, LevelUnit)[NAMES.level(group, level)].starts
-            stops = of_kind(found, BarrierUnit)[NAMES.barrier(group, level)].stops
-            assert [NAMES.entry(group, e.tag) for e in entries if e.runnable and level in e.levels] == list(starts)
+            starts = of_kind(found, LevelUnit)[NAMES.level(group.name, level)].starts
+            stops = of_kind(found, BarrierUnit)[NAMES.barrier(group.name, level)].stops
+            assert [NAMES.entry(group.name, e.tag) for e in entries if e.runnable and level in e.levels] == list(starts)
             assert sorted(order) == sorted((*starts, *stops))
             assert sorted(stops, key=order.index) == list(stops)
 
@@ -236,26 +236,29 @@ def test_order_is_the_order_of_the_file(table: Table) -> None:
 @given(tables(), st.data())
 def test_another_command_is_one_other_unit(table: Table, data: st.DataObject) -> None:
     """A change of one entry's command changes that entry's unit, and nothing else but its line as the gate shows it."""
-    group, entries = data.draw(st.sampled_from([*table.groups.items()]))
+    group = data.draw(st.sampled_from([*table.groups.values()]))
+    entries = group.entries
     index = data.draw(st.integers(0, len(entries) - 1))
     changed = tuple(replace(e, command=e.command + "x") if i == index else e for i, e in enumerate(entries))
-    old, new = (plan_group(NAMES, group, lines).units for lines in (entries, changed))
+    old, new = (plan_group(NAMES, lines).units for lines in (group, replace(group, entries=changed)))
     assert [u.name for u in old] == [u.name for u in new]
     differing = [one.name for one, other in zip(old, new, strict=True) if one != other]
     tag = entries[index].tag
-    assert differing == [NAMES.entry(group, tag), *([NAMES.gate(group, tag)] if entries[index].runnable else [])]
+    assert differing == [
+        NAMES.entry(group.name, tag),
+        *([NAMES.gate(group.name, tag)] if entries[index].runnable else []),
+    ]
 
 
 @settings(deadline=None, max_examples=60)
 @given(tables())
 def test_groups_are_planned_alone(table: Table) -> None:
     """A group's plan is the same whatever other groups the table has, and names no unit of theirs."""
-    for group, entries in table.groups.items():
-        text = "".join(f"{entry.line}\n" for entry in entries).encode("utf-8", "surrogateescape")
-        alone, _ = parse(text, table.path)
-        found = plan_group(NAMES, group, alone.groups[group])
-        assert found == plan_group(NAMES, group, entries)
-        assert {NAMES.group_of(unit.name) for unit in found.units} == {group}
+    for name, group in table.groups.items():
+        alone, _ = parse("".join(f"{line}\n" for line in group.lines).encode("utf-8", "surrogateescape"), table.path)
+        found = plan_group(NAMES, alone.groups[name])
+        assert found == plan_group(NAMES, group)
+        assert {NAMES.group_of(unit.name) for unit in found.units} == {name}
 
 
 def test_every_mode_has_an_entry_unit() -> None:

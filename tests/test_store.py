@@ -24,9 +24,10 @@ from cltab2systemd.store import (
     read_table,
     write_whole,
 )
-from cltab2systemd.table import Entry, Table, parse
+from cltab2systemd.table import ResourceGroup, Table, parse
 
-Groups = Mapping[str, tuple[tuple[Entry, ...], Mapping[str, bytes]]]
+Groups = list[tuple[ResourceGroup, Mapping[str, bytes]]]
+NO_WEB: Groups = [(ResourceGroup("web"), {})]
 
 NAMES = Names()
 
@@ -62,7 +63,7 @@ def disk(tmp_path: Path) -> Disk:
 def groups_of(text: str, names: Names = NAMES) -> Groups:
     table, findings = load(text.encode(), "/etc/cltab", names)
     assert findings == ()
-    return {group: (entries, _files(names, table, group)) for group, entries in table.groups.items()}
+    return [(group, _files(names, table, group.name)) for group in table.groups.values()]
 
 
 def _files(names: Names, table: Table, group: str) -> dict[str, bytes]:
@@ -237,10 +238,10 @@ def test_two_instances_share_the_directory(disk: Disk) -> None:
     text = "web:db:1:wait:x\n"
     one.install(groups_of(text))
     two.install(groups_of(text, other))
-    one.install({"web": ((), {})})
+    one.install(NO_WEB)
     assert one.applied() == {}
     assert list(two.applied()) == ["web"]
-    assert disk.names() == sorted(groups_of(text, other)["web"][1])
+    assert disk.names() == sorted(groups_of(text, other)[0][1])
 
 
 # Installing units.
@@ -251,10 +252,10 @@ def test_install(disk: Disk) -> None:
     groups = groups_of("web:db:1:wait:x\nmail:q:1:wait:y\n")
     found = disk.open()
     assert found.install(groups)
-    files = {name: data for _, part in groups.values() for name, data in part.items()}
+    files = {name: data for _, part in groups for name, data in part.items()}
     assert files == {path.name: path.read_bytes() for path in disk.units.iterdir()}
     assert found.is_installed(files)
-    assert found.applied() == {group: entries for group, (entries, _) in groups.items()}
+    assert found.applied() == {group.name: group for group, _ in groups}
 
 
 def test_only_what_changed_is_written(disk: Disk) -> None:
@@ -282,7 +283,7 @@ def test_stale_units_go(disk: Disk) -> None:
     new = groups_of("web:db:12:wait:x\n")
     assert found.install(new)
     web = {name for name in disk.names() if NAMES.group_of(name) == "web"}
-    assert web == set(new["web"][1])
+    assert web == set(new[0][1])
     assert {"ssh.service", "clinit-other@x.service", "clinit-mail@stale.service"} < set(disk.names())
 
 
@@ -294,11 +295,11 @@ def test_a_removed_group_goes(disk: Disk) -> None:
     kept = disk.units / "clinit-web@db.service.d/override.conf"
     kept.parent.mkdir()
     kept.touch()
-    assert found.install({"web": ((), {})})
+    assert found.install(NO_WEB)
     assert disk.names() == ["clinit-web@db.service.d"]
     assert kept.exists()
     assert (found.applied(), found.reload_needed) == ({}, True)
-    assert not found.install({"web": ((), {})})
+    assert not found.install(NO_WEB)
 
 
 def test_a_reload_is_remembered(disk: Disk) -> None:
@@ -325,13 +326,13 @@ def test_the_mark_comes_first(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(OSError, match="No space"):
         found.install(groups_of("web:db:1:wait:y\n"))
     assert found.reload_needed
-    assert [entry.command for entry in found.applied()["web"]] == ["x"]
+    assert [entry.command for entry in found.applied()["web"].entries] == ["x"]
 
 
 def test_is_installed(disk: Disk) -> None:
     """A missing or changed file is not installed."""
     found = disk.open()
-    files = groups_of("web:db:1:wait:x\n")["web"][1]
+    files = groups_of("web:db:1:wait:x\n")[0][1]
     assert not found.is_installed(files)
     found.install(groups_of("web:db:1:wait:x\n"))
     (disk.units / "clinit-web@db.service").write_text("changed")
@@ -347,7 +348,7 @@ def test_applied_lines_round_trip(disk: Disk, group: str) -> None:
     table, findings = parse(text, "cltab")
     assert findings == ()
     entries = table.groups[group]
-    disk.open().install({group: (entries, {})})
+    disk.open().install([(entries, {})])
     assert {group: entries} == disk.store().applied()
     assert sorted(path.name for path in disk.root.iterdir()) == ["state", "units"]
 
@@ -359,6 +360,6 @@ def test_any_table_can_be_applied(disk: Disk, table: Table) -> None:
     disk.units.mkdir(exist_ok=True)
     (disk.state / "system/applied").mkdir(parents=True, exist_ok=True)
     found = disk.store()
-    found.install({group: ((), {}) for group in found.applied()})
-    found.install({group: (entries, {}) for group, entries in table.groups.items()})
+    found.install([(ResourceGroup(name), {}) for name in found.applied()])
+    found.install([(group, {}) for group in table.groups.values()])
     assert dict(table.groups) == found.applied()

@@ -179,7 +179,10 @@ def test_settings() -> None:
 def test_groups_in_file_order() -> None:
     """Groups, and the entries of each, come in the order of the file, however they are mixed."""
     table, _ = parsed("b:1:1:once:x\na:2:1:once:x\nb:3:1:once:x\n")
-    assert [(g, [e.tag for e in entries]) for g, entries in table.groups.items()] == [("b", ["1", "3"]), ("a", ["2"])]
+    assert [(name, [e.tag for e in group.entries]) for name, group in table.groups.items()] == [
+        ("b", ["1", "3"]),
+        ("a", ["2"]),
+    ]
 
 
 def test_equality_ignores_the_place() -> None:
