@@ -40,7 +40,8 @@ class Applier:
         self.reloading = asyncio.Lock()
 
     async def recover(self) -> list[Group]:
-        """Take up what an earlier daemon left: its groups with their lines, and a reload it did not live to see."""
+        """Take up what an earlier daemon left, or the generator: groups with their lines, and a reload that is due."""
+        self._store.adopt()
         groups = []
         for name, applied in self._store.applied().items():
             group = Group(name)

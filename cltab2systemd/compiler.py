@@ -85,14 +85,20 @@ def compile_table(table: Table, names: Names | None = None) -> Mapping[str, byte
 
 def render(plan: GroupPlan, path: str, surroundings: Surroundings) -> Mapping[str, bytes]:
     """The files of a plan, by name."""
-    shared = {
+    shared = {**_shared(path), "surroundings": surroundings}
+    return {
+        unit.name: _environment().get_template(_TEMPLATE_OF[type(unit)]).render(shared, unit=unit).encode("utf-8")
+        for unit in plan.units
+    }
+
+
+@functools.lru_cache(maxsize=4)
+def _shared(path: str) -> Mapping[str, str]:
+    """What all units of a table have in common, rendered once: an include costs as much as a unit."""
+    values = {
         "documentation": DOCUMENTATION,
         "source_comment": unitfile.comment(path),
         "source_path": unitfile.path(path),
-        "surroundings": surroundings,
     }
-    files = {}
-    for unit in plan.units:
-        template = _environment().get_template(_TEMPLATE_OF[type(unit)])
-        files[unit.name] = template.render(shared, unit=unit).encode("utf-8")
-    return files
+    parts = {name: _environment().get_template(f"{name}.j2").render(values) for name in ("header", "origin", "point")}
+    return {name: text.removesuffix("\n") for name, text in parts.items()}

@@ -44,7 +44,7 @@ class Controller:
         bus: its connection to systemd; connected.
         applier: puts its units on disk.
         on_status: called with all lines of clstat, at each change.
-        on_table: called with each new table that takes effect.
+        on_table: called with each new table that takes effect, and its bytes.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Controller:
         applier: Applier,
         *,
         on_status: Callable[[tuple[GroupStatus, ...]], None],
-        on_table: Callable[[Table], Awaitable[None]],
+        on_table: Callable[[Table, bytes], Awaitable[None]],
     ) -> None:
         self.names = names
         self._source = source
@@ -96,6 +96,7 @@ class Controller:
             await self.reread()
         except TableRefusedError as error:
             log.error("%s; %s", error, "the groups stay as they are" if self._groups else "no group can be started")  # noqa: TRY400
+        self._store.take_over()
         for name, level in unfinished.items():
             if name in self._groups:
                 log.info("%s: going on to level %s", name, level)
@@ -145,7 +146,7 @@ class Controller:
         async with self._table_lock:
             if self._source.refresh(may_be_empty=not any(group.active for group in self._groups.values())):
                 self._unapplied = {*self._groups, *self._source.table.groups}
-                await self._on_table(self._source.table)
+                await self._on_table(self._source.table, self._source.content)
             if self._unapplied:
                 await self._apply_table()
 

@@ -16,7 +16,8 @@ from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State
-from cltab2systemd.locations import absolute
+from cltab2systemd.locations import TABLE, absolute
+from cltab2systemd.names import Names
 from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
 from cltab2systemd.surroundings import Surroundings, environment_text, surroundings
@@ -129,7 +130,12 @@ class _Daemon:
 
     # The table's settings, which beat the command line. One that leaves the table keeps its last value.
 
-    async def _table_changed(self, table: Table) -> None:
+    async def _table_changed(self, table: Table, content: bytes) -> None:
+        if self._names == Names() and self._locations.table == TABLE:
+            try:
+                store.keep_good_table(content)
+            except OSError as error:
+                log.warning("cannot keep a copy of the table, for a boot with a bad one: %s", error)
         self._follow_clstat(table)
         logs.write_to(absolute(path) if (path := table.setting("log")) else None)
         await self._follow_socket(table)

@@ -12,6 +12,7 @@ TABLE = "/etc/cltab"
 SOCKET = "/run/clinit/clinit.s"
 CLSTAT = "/run/clinit/clstat"
 STATE = "/run/cltab2systemd"
+GOOD_TABLE = "/var/lib/cltab2systemd/cltab"
 
 
 class Locations:

@@ -128,7 +128,6 @@ def _boot(names: Names, group: ResourceGroup) -> Iterator[Unit]:
 def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tuple[Directive, ...]) -> Iterator[Unit]:
     group_slice = names.slice(group)
     first_gate = gate = names.first_gate(group)
-    levels = level_names(entries)
     shown = unitfile.text(group)
 
     yield SliceUnit(group_slice, f"cltab {shown}", group_slice, tuple(d.line for d in directives))
@@ -155,20 +154,24 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
             yield GateUnit(gate, label, group_slice, line, name, gate_before)
 
     marker = names.unnamed(group)
-    targets = {level: names.level(group, level) for level in levels}
-    for level in levels:
-        inside = tuple(names.entry(group, e.tag) for e in entries if e.runnable and level in e.levels)
-        outside = tuple(names.entry(group, e.tag) for e in entries if not (e.runnable and level in e.levels))
+    every_entry = {names.entry(group, entry.tag): entry for entry in entries}
+    targets = {level: names.level(group, level) for level in level_names(entries)}
+    members: dict[str, list[str]] = {level: [] for level in targets}
+    for name, entry in every_entry.items():
+        for level in entry.levels.names if entry.runnable else ():
+            members[level].append(name)
+    for level, inside in members.items():
+        started = set(inside)
+        outside = tuple(name for name in every_entry if name not in started)
         label = f"cltab {shown} level {unitfile.text(level)}"
         barrier = names.barrier(group, level)
         yield BarrierUnit(barrier, f"{label}: barrier", group_slice, first_gate, outside)
         others = (marker, *(target for other, target in targets.items() if other != level))
-        yield LevelUnit(targets[level], label, group_slice, gate, barrier, inside, others)
+        yield LevelUnit(targets[level], label, group_slice, gate, barrier, tuple(inside), others)
 
-    every_entry = tuple(names.entry(group, entry.tag) for entry in entries)
     every_target = tuple(targets.values())
     label = f"cltab {shown} level %I"
-    yield BarrierUnit(names.barrier_template(group), f"{label}: barrier", group_slice, first_gate, every_entry)
+    yield BarrierUnit(names.barrier_template(group), f"{label}: barrier", group_slice, first_gate, tuple(every_entry))
     barrier = names.barrier_template(group).replace("@.", "@%i.")
     yield LevelUnit(names.level_template(group), label, group_slice, gate, barrier, (), every_target, marker)
     yield MarkerUnit(marker, f"cltab {shown} at a level that no entry names", group_slice, every_target)

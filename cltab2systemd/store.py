@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd.locations import STATE, owner
+from cltab2systemd.locations import GOOD_TABLE, STATE, TABLE, owner
 from cltab2systemd.names import Names, escape, unescape
 from cltab2systemd.table import parse
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 LARGEST_TABLE = 64 * 1024 * 1024
 UNIT_DIRECTORY = Path("/run/systemd/system")
+GENERATOR_DIRECTORY = Path("/run/systemd/generator")
+# Beside the units that the generator made: the table that it made them from.
+GENERATED_TABLE = "cltab2systemd.cltab"
 STATE_DIRECTORY = Path(STATE)
 
 
@@ -72,8 +75,8 @@ def read_table(path: str) -> tuple[bytes, FileIdentity]:
             data, before, after = _read_once(path)
             if before == after == identify(path):
                 return data, before
-    except FileNotFoundError:
-        raise TableUnreadableError(f"file not found: {path}") from None
+    except FileNotFoundError as error:
+        raise TableUnreadableError(f"file not found: {path}") from error
     except OSError as error:
         raise TableUnreadableError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
     raise TableUnreadableError(f"{path} changes while it is read; try again when it is written")
@@ -93,8 +96,11 @@ def _read_once(path: str) -> tuple[bytes, FileIdentity, FileIdentity]:
         return data, FileIdentity.of(before), FileIdentity.of(os.fstat(descriptor))
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part. OSError if that fails."""
+def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool = False) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part. OSError if that fails.
+
+    durable: also after a power cut.
+    """
     temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
     try:
         with suppress(FileNotFoundError):
@@ -103,11 +109,31 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
             os.fchmod(descriptor, mode)
             file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.rename(path)
+        if durable:
+            _sync_directory(path.parent)
     except OSError:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def keep_good_table(content: bytes, path: Path = Path(GOOD_TABLE)) -> None:
+    """Keep a table that took effect, for a boot at which the one in /etc has errors. OSError if that fails."""
+    if _content(path) != content:  # not to wear out a disk at each start
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_whole(path, content, durable=True)
 
 
 def instance_names(locations: Locations, state: Path = STATE_DIRECTORY) -> Names:
@@ -132,13 +158,21 @@ class Store:
     between is followed by one that reloads.
     """
 
-    def __init__(self, names: Names, units: Path = UNIT_DIRECTORY, state: Path = STATE_DIRECTORY) -> None:
+    def __init__(
+        self,
+        names: Names,
+        units: Path = UNIT_DIRECTORY,
+        state: Path = STATE_DIRECTORY,
+        generated: Path = GENERATOR_DIRECTORY,
+    ) -> None:
         self._names = names
         self._units = units
+        self._generated = generated
         self._state = state / (names.suffix.removeprefix("_") or "system")
         self._applied = self._state / "applied"
         self._emptied = self._state / "emptied"
         self._mark = self._state / "reload-needed"
+        self._taken_over = self._state / "taken-over"
         self._lock: int | None = None
 
     def open(self, locations: Locations) -> None:
@@ -177,6 +211,27 @@ class Store:
             os.close(self._lock)
             self._lock = None
 
+    def adopt(self) -> None:
+        """Take over the units that the generator made at boot, byte for byte, and their lines as applied.
+
+        From `take_over` on, no daemon-reload runs the generator's work again, and what it made is gone with the next.
+        Nothing has to be reloaded for it: systemd has loaded the same bytes.
+        """
+        table = _content(self._generated / GENERATED_TABLE)
+        if table is None or self._names.suffix or self._taken_over.exists():
+            return
+        noted = self.applied().keys()  # by a daemon that did not come to its end
+        groups = [group for name, group in parse(table, TABLE)[0].groups.items() if name not in noted]
+        made = self._present({group.name for group in groups}, self._generated)
+        for group in groups:
+            for name in sorted(made.get(group.name, ())):
+                self._write_unit(name, (self._generated / name).read_bytes())
+            self._note(group)
+
+    def take_over(self) -> None:
+        """From now on the units are the daemon's: the generator has nothing to do any more until the next boot."""
+        self._taken_over.touch()
+
     def applied(self) -> dict[str, ResourceGroup]:
         """What the units of every group were made from."""
         groups = {}
@@ -202,7 +257,7 @@ class Store:
             Whether any byte changed, so that systemd has to reload (`reloaded` is to be called then).
         """
         groups = list(groups)
-        present = self._present({group.name for group, _ in groups})
+        present = self._present({group.name for group, _ in groups}, self._units)
         changed = False
         for group, files in groups:
             new = {name: content for name, content in files.items() if _content(self._units / name) != content}
@@ -211,24 +266,27 @@ class Store:
                 changed = True
                 self._mark.touch()
             for name, content in new.items():
-                if "/" in name:
-                    (self._units / name).parent.mkdir(mode=0o755, exist_ok=True)
-                write_whole(self._units / name, content)
+                self._write_unit(name, content)
             for name in gone:
                 (self._units / name).unlink(missing_ok=True)
             self._note(group)
         return changed
 
-    def _present(self, groups: Collection[str]) -> dict[str, set[str]]:
-        """The files on disk that belong to each of some groups."""
+    def _write_unit(self, name: str, content: bytes) -> None:
+        if "/" in name:
+            (self._units / name).parent.mkdir(mode=0o755, exist_ok=True)
+        write_whole(self._units / name, content)
+
+    def _present(self, groups: Collection[str], directory: Path) -> dict[str, set[str]]:
+        """The files in a directory that belong to each of some groups."""
         present: dict[str, set[str]] = {}
-        with os.scandir(self._units) as found:
+        with os.scandir(directory) as found:
             for item in found:
                 group = self._names.group_of(item.name)
                 if group is not None and group in groups and item.is_file(follow_symlinks=False):
                     present.setdefault(group, set()).add(item.name)
         for group in groups:
-            if (self._units / self._names.boot(group)).exists():
+            if (directory / self._names.boot(group)).exists():
                 present.setdefault(group, set()).add(self._names.boot(group))
         return present
 

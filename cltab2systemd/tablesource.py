@@ -26,6 +26,7 @@ class TableSource:
     def __init__(self, path: str, names: Names) -> None:
         self.path = path
         self.table = Table(path)
+        self.content = b""  # that it was parsed from
         self._names = names
         self._seen: store.FileIdentity | None = None
         self._findings: tuple[Diagnostic, ...] = ()  # of the file read last, if it was refused
@@ -37,7 +38,7 @@ class TableSource:
             may_be_empty: whether a table without any entry may take effect.
 
         Returns:
-            Whether `table` is another one now.
+            Whether `table` is another one now, and `content` its bytes.
 
         Raises:
             TableRefusedError: the file cannot be read or has errors; `table` stays what it was.
@@ -62,7 +63,7 @@ class TableSource:
             )
         self._seen = identity
         changed = table != self.table
-        self.table = table
+        self.table, self.content = table, data
         return changed
 
 

@@ -26,6 +26,8 @@ _ERRORS_TO_OUTPUT = re.compile(r"[ \t\n\r\f\v]2>&1[ \t\n\r\f\v]*\Z")
 
 SHELL = "/bin/sh"
 
+_EXECUTE = 'exec "$@"'
+
 # Stands before the command of a respawn entry, and then becomes it. As the ancestor's, it counts up when a start comes
 # less than 1 s after the last one, down when it comes later, and from 6 on pauses for 60 s before the start. The unit
 # is active meanwhile, so a switch is not held up, and a stop ends the pause. The count is kept from start to start, not
@@ -50,7 +52,7 @@ def command_words(command: str) -> tuple[str, ...]:
     Perl, a `2>&1` at the very end does not count as a metacharacter.
     """
     plain = command
-    execute = 'exec "$@"'
+    execute = _EXECUTE
     if match := _ERRORS_TO_OUTPUT.search(command):
         plain = command[: match.start()]
         execute += " 2>&1"
@@ -65,9 +67,13 @@ def throttled(tag: str, words: tuple[str, ...]) -> tuple[str, ...]:
     return (SHELL, "-c", _THROTTLE, tag, *words)
 
 
+# What is quoted over and over.
+_QUOTED: dict[str, str] = {}
+
+
 def quote(argument: str) -> str:
     """One argument of an `ExecStart=` line: double-quoted, so that exactly these bytes arrive."""
-    return '"' + _TO_ESCAPE.sub(_escape, argument) + '"'
+    return _QUOTED.get(argument) or '"' + _TO_ESCAPE.sub(_escape, argument) + '"'
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -81,6 +87,9 @@ def command_line(words: tuple[str, ...]) -> str:
     """An argument vector as the value of `ExecStart=`; the first word is a path of ours and needs no quotes."""
     program, *arguments = words
     return " ".join((program, *map(quote, arguments)))
+
+
+_QUOTED |= {argument: quote(argument) for argument in ("-c", "sh", _EXECUTE, _THROTTLE)}
 
 
 def is_utf8(value: str) -> bool:

@@ -13,14 +13,16 @@ from lab.errors import LabError
 PROJECT = Path(__file__).resolve().parent.parent
 
 _PYTHON = "/usr/bin/python3"
-_SOURCES = ("pyproject.toml", "README*", "LICENSE*", "cltab2systemd", "templates")
+_SOURCES = ("pyproject.toml", "README*", "LICENSE*", "cltab2systemd", "templates", "packaging/systemd")
+# What pip does not install, but a package does; by where it goes.
+_SYSTEM_FILES = {"packaging/systemd/cltab2systemd-generator": "usr/lib/systemd/system-generators/"}
 
 # Layers in use by this process, and the open directory that locks each of them against removal.
 _locks: dict[Path, int] = {}
 
 
 def installed_layer(project: Path = PROJECT) -> Path:
-    """Return a directory with the project installed below usr/local, for the use as a node's layer.
+    """Return a directory with the project installed, commands below usr/local, for the use as a node's layer.
 
     It lies in the project's build/lab and is made anew (some seconds) only when a source has changed. Layers of
     older sources are removed, except those that a running process has asked for. Raises LabError if pip fails.
@@ -87,6 +89,9 @@ def _install(project: Path, layer: Path) -> None:
         )
         if done.returncode != 0:
             raise LabError(f"the project cannot be installed into a layer:\n{done.stdout}")
+        for path, directory in _SYSTEM_FILES.items():
+            (root / directory).mkdir(mode=0o755, parents=True, exist_ok=True)
+            shutil.copy(project / path, root / directory)
         root.rename(layer)
 
 

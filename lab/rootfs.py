@@ -123,6 +123,8 @@ def _fill_dev(dev: Path) -> None:
     for name, (major, minor) in devices.items():
         os.mknod(dev / name, stat.S_IFCHR, os.makedev(major, minor))
         (dev / name).chmod(0o666)
+    # The kernel's log is the host's. What would go there can be read from this file.
+    (dev / "kmsg").touch(mode=0o600)
     links = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
     for name, target in links.items():
         (dev / name).symlink_to(target)
