@@ -133,10 +133,10 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
     yield SliceUnit(group_slice, f"cltab {shown}", group_slice, tuple(d.line for d in directives))
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
     for entry in entries:
+        name, line = names.entry(group, entry.tag), unitfile.comment(entry.line)
         words = unitfile.command_words(entry.command)
         if entry.mode is Mode.RESPAWN:
-            words = unitfile.throttled(entry.tag, words)
-        name, line = names.entry(group, entry.tag), unitfile.comment(entry.line)
+            words = unitfile.throttled(entry.tag, name, words)
         yield EntryUnit(
             name,
             "cltab " + unitfile.text(f"{group}:{entry.tag}:{entry.levels.text}:{entry.mode}"),

@@ -25,17 +25,19 @@ _BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 _ERRORS_TO_OUTPUT = re.compile(r"[ \t\n\r\f\v]2>&1[ \t\n\r\f\v]*\Z")
 
 SHELL = "/bin/sh"
+THROTTLE_DIRECTORY = "clinit-respawn"
 
 _EXECUTE = 'exec "$@"'
 
 # Stands before the command of a respawn entry, and then becomes it. As the ancestor's, it counts up when a start comes
 # less than 1 s after the last one, down when it comes later, and from 6 on pauses for 60 s before the start. The unit
 # is active meanwhile, so a switch is not held up, and a stop ends the pause. The count is kept from start to start, not
-# from level to level, in the unit's runtime directory; without that, or without /proc, nothing is throttled. Times are
-# hundredths of a second since boot. Descriptor 3 is the standard error, for everything else here is silent.
+# from level to level, in a file of the unit's runtime directory, the first argument; without that, or without /proc, nothing
+# is throttled. Times are hundredths of a second since boot. Descriptor 3 is the standard error, for everything else
+# here is silent.
 _THROTTLE = """\
-if read -r up rest </proc/uptime; then \
-now=$((${up%.*}*100+1${up#*.}-100)) file=$RUNTIME_DIRECTORY/respawns count=0 last=; read -r count last <"$file"; \
+file=$1; shift; if read -r up rest </proc/uptime; then \
+now=$((${up%.*}*100+1${up#*.}-100)) count=0 last=; read -r count last <"$file"; \
 case $count:$last in *[!0-9:]*|:*|*:) count=0;; \
 *) if [ $((now-last)) -lt 100 ]; then count=$((count<9?count+1:9)); else count=$((count>0?count-1:0)); fi;; esac; \
 if [ "$count" -gt 5 ]; then echo "$0 respawning too rapidly: sleeping 60 seconds" >&3; sleep 60; \
@@ -62,9 +64,15 @@ def command_words(command: str) -> tuple[str, ...]:
     return (SHELL, "-c", execute, "sh", *words)
 
 
-def throttled(tag: str, words: tuple[str, ...]) -> tuple[str, ...]:
-    """An argument vector that pauses when it is started too often and too fast, and then executes the given one."""
-    return (SHELL, "-c", _THROTTLE, tag, *words)
+def throttled(tag: str, unit: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    """An argument vector that pauses when it is started too often and too fast, and then executes the given one.
+
+    Args:
+        tag: the entry's, for the message.
+        unit: the unit, which has the runtime directory `THROTTLE_DIRECTORY/UNIT`.
+        words: what is executed in the end.
+    """
+    return (SHELL, "-c", _THROTTLE, tag, f"/run/{THROTTLE_DIRECTORY}/{unit}/respawns", *words)
 
 
 # What is quoted over and over.

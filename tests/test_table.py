@@ -32,6 +32,10 @@ COMMANDS = st.one_of(
     st.sampled_from(["true", "sleep 1; exit 3", "a #b", "echo $$ %n \\", "[Service]", "x\rExecStart=y", ""]),
     st.binary(max_size=30).map(lambda data: re.sub(rb"[\x00\n]", b" ", data).decode("utf-8", "surrogateescape")),
 )
+DIRECTIVES = st.one_of(
+    st.sampled_from(["MemoryMax=1G", "CPUWeight = 50", "TasksMax=%i", "Environment=", "[Service]", "# ExecStart=x"]),
+    st.tuples(st.from_regex(r"[A-Z][A-Za-z0-9]{0,9}", fullmatch=True), COMMANDS).map("=".join),
+).filter(lambda text: parse(f":::group.g:{text}\n".encode("utf-8", "surrogateescape"), "")[1] == ())
 
 
 @st.composite
@@ -44,6 +48,13 @@ def tables(draw: st.DrawFn) -> Table:
         f":{draw(st.sampled_from(Mode))}:{draw(COMMANDS)}\n"
         for tag in draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
     ]
+    tags = [line.split(":")[1] for line in lines]
+    settings = [
+        *(f":::service.{tag}:{draw(DIRECTIVES)}\n" for tag in draw(st.lists(st.sampled_from(tags), max_size=3))),
+        *(f":::group.{group}:{draw(DIRECTIVES)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
+        *(f":::initdefault.{group}:{draw(NAMES)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
+    ]
+    lines = draw(st.permutations([*lines, *settings])) if settings else lines
     table, findings = parse("".join(lines).encode("utf-8", "surrogateescape"), "/etc/cltab")
     assert findings == ()
     return table
@@ -360,11 +371,11 @@ def test_parse_never_raises(data: bytes) -> None:
 @settings(deadline=None)
 @given(tables())
 def test_entries_round_trip(table: Table) -> None:
-    """The lines of a table's entries are a table with the same entries."""
-    text = "".join(f"{found.line}\n" for found in table.entries)
+    """The lines of a table's groups are a table with the same groups."""
+    text = "".join(f"{line}\n" for group in table.groups.values() for line in group.lines)
     again, findings = parse(text.encode("utf-8", "surrogateescape"), table.path)
     assert findings == ()
-    assert table == again
+    assert table.groups == again.groups
 
 
 @settings(deadline=None)
