@@ -11,6 +11,7 @@ from cltab2systemd.service import Call, CallError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cltab2systemd.peers import Peer
     from cltab2systemd.service import Service
 
 UNKNOWN = "result unknown"
@@ -18,7 +19,7 @@ UNKNOWN = "result unknown"
 MOST_FINDINGS = 20
 
 
-async def reply(service: Service, fields: Mapping[str, str | None], peer: int) -> dict[str, str | None]:
+async def reply(service: Service, fields: Mapping[str, str | None], peer: Peer) -> dict[str, str | None]:
     """The reply to a request: its own group and level, and the message.
 
     A request moves `group` to `level`; level `:::SHUTDOWN:::`, with any group, halts all. Every request has the table
@@ -28,7 +29,7 @@ async def reply(service: Service, fields: Mapping[str, str | None], peer: int) -
     Args:
         service: what the daemon offers.
         fields: the request's; `group` and `level` count.
-        peer: the client's pid.
+        peer: the client.
     """
     group, level = fields.get("group"), fields.get("level")
     if level == HALT_LEVEL:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+# Seconds before a daemon that went away is looked for again.
+_PAUSE = 0.1
+
 
 class ClientError(Exception):
     """What a request can come to; the text is fit for a person."""
@@ -32,6 +35,10 @@ class RefusedError(ClientError):
 
 class NoDaemonError(ClientError):
     """Nobody answers at the socket."""
+
+
+class _LostError(NoDaemonError):
+    """Somebody answered, and then went away."""
 
 
 class TimedOutError(ClientError):
@@ -75,10 +82,52 @@ class Client:
         Raises:
             TimedOutError: the time was up; the switch goes on.
             SupersededError: another request or a halt took the group elsewhere.
+
+        A daemon that goes away meanwhile and comes back, as in an upgrade, is asked how it went on.
         """
-        call = varlink.call("Switch", {"group": group, "level": level}, more=True)
-        *_, reply = self._replies(call, timeout)
-        return str(reply["status"]["state"])
+        deadline = None if timeout is None else time.monotonic() + timeout
+        started = False
+        while True:
+            try:
+                if started:
+                    return self._outcome(group, level, deadline)
+                call = varlink.call("Switch", {"group": group, "level": level}, more=True)
+                for reply in self._replies(call, deadline):
+                    started = True
+                return str(reply["status"]["state"])
+            except _LostError:
+                self._await_daemon(deadline)
+
+    def _outcome(self, group: str, level: str, deadline: float | None) -> str:
+        """Follow a group to the state that it settles in; as for `wait`."""
+        for reply in self._replies(varlink.call("Status", {"group": group}, more=True), deadline):
+            status = reply["groups"][0] if reply["groups"] else {"level": "", "state": clstats.STOPPED}
+            if status["state"] in clstats.SETTLED and status["level"] == level:
+                return str(status["state"])
+            if status["state"] in clstats.SETTLED:
+                raise SupersededError(f"{group} was taken to level {status['level']} instead")
+            if status["state"] == clstats.STOPPED:
+                raise SupersededError(f"{group} was stopped before it reached level {level}")
+        raise _LostError(f"the daemon at {self.locations.socket} went away")
+
+    def _await_daemon(self, deadline: float | None) -> None:
+        """Wait until a daemon listens again, for as long as one has to answer; NoDaemonError, TimedOutError."""
+        patience = time.monotonic() + transport.ANSWER_TIMEOUT
+        while True:
+            try:
+                self._connect(_remaining(deadline, transport.ANSWER_TIMEOUT)).close()
+            except TimeoutError:
+                raise _timed_out(self.locations.socket, waiting=deadline is not None) from None
+            except OSError as error:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise _timed_out(self.locations.socket, waiting=True) from None
+                if time.monotonic() >= patience:
+                    raise NoDaemonError(
+                        f"the daemon at {self.locations.socket} went away, and none came back"
+                    ) from error
+                time.sleep(_PAUSE)
+            else:
+                return
 
     def reread(self) -> None:
         """Have the daemon read its table again."""
@@ -90,7 +139,8 @@ class Client:
 
     def shutdown_and_wait(self, timeout: float | None = None) -> str:
         """Stop all groups, then the daemon; returns when all are stopped. TimedOutError as for `wait`."""
-        *_, reply = self._replies(varlink.call("Halt", {}, more=True), timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        *_, reply = self._replies(varlink.call("Halt", {}, more=True), deadline)
         return _message(reply)
 
     def status(self, group: str | None = None, level: str | None = None) -> str:
@@ -109,14 +159,13 @@ class Client:
                     continue
             raise
 
-    def _replies(self, call: bytes, timeout: float | None = None) -> Iterator[dict[str, Any]]:
-        """The parameters of each reply to a call. The first has to come in 30 s, the others within the timeout."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+    def _replies(self, call: bytes, deadline: float | None = None) -> Iterator[dict[str, Any]]:
+        """The parameters of each reply to a call. The first has to come in 30 s, the others before the deadline."""
         path = self.locations.socket
         try:
             connection = self._connect(_remaining(deadline, transport.ANSWER_TIMEOUT))
         except TimeoutError:
-            raise _timed_out(path, waiting=timeout is not None) from None
+            raise _timed_out(path, waiting=deadline is not None) from None
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise NoDaemonError(f"no daemon at {path}: {reason}; start it with 'clinit -d'") from error
@@ -129,9 +178,9 @@ class Client:
                     return
                 connection.set_timeout(_remaining(deadline, None))
         except TimeoutError:
-            raise _timed_out(path, waiting=timeout is not None) from None
+            raise _timed_out(path, waiting=deadline is not None) from None
         except (OSError, varlink.ProtocolError) as error:
-            raise NoDaemonError(f"the daemon at {path} went away: {error}; see 'journalctl -u clinit'") from error
+            raise _LostError(f"the daemon at {path} went away: {error}; see 'journalctl -u clinit'") from error
         finally:
             connection.close()
 

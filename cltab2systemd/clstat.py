@@ -6,6 +6,10 @@ One line per group, `Cluster::Init::Group GROUP LEVEL STATE`; lines of another c
 
 CLASS = "Cluster::Init::Group"
 
+# The states that a switch ends in, and that of a group that was stopped for good.
+SETTLED = ("DONE", "PASSED", "FAILED")
+STOPPED = "CONFIGURED"
+
 # A status line as read: the state stays text here, so that reading stays free of heavy imports.
 Line = tuple[str, str, str]
 

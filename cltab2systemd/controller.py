@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from cltab2systemd.bus import BusError
@@ -87,7 +88,8 @@ class Controller:
             if group.status is not None and group.status.state is State.HALTING
         }
         for name, level in unfinished.items():
-            self._groups[name].interrupted = level if level != HALT_LEVEL else None
+            if level != HALT_LEVEL:  # as its daemon left it, until we have gone on with it
+                self._groups[name].interrupted, self._groups[name].emptying = level, True
         await persist(lambda: self._observer.refresh(self._groups))
         stale = [group for group in self._groups.values() if not group.active and not group.current]
         await self._applier.apply({group: group.applied for group in stale})
@@ -248,6 +250,7 @@ class Controller:
         log.error("%s: %s", group.name, error)
         if group.request is request:
             group.request, group.emptying = None, False
+            group.interrupted_at = time.monotonic_ns() // 1000
         try:
             self._observer.refresh([group.name])  # before the client hears of it
         except BusError:
@@ -257,6 +260,10 @@ class Controller:
     def _settle(self, group: Group) -> None:
         """End the request of a group whose units tell its outcome."""
         request, status = group.request, group.status
+        if request is None and group.interrupted is not None and self._was_started_by_hand(group):
+            group.interrupted = None
+            self._store.forget_emptied(group.name)
+            self._observer.refresh_soon([group.name])
         if request is None or not request.started.done() or group.emptying:
             return
         if request.level == HALT_LEVEL:
@@ -269,6 +276,15 @@ class Controller:
             group.end(request, status)
         else:
             group.end(request, SupersededError(f"{group.name} was taken to level {status.level} instead"))
+
+    def _was_started_by_hand(self, group: Group) -> bool:
+        """Whether somebody has started a level target with systemctl since the group was emptied and left so."""
+        assert group.units is not None
+        return any(
+            (target.active == "active" or target.starting)
+            and self._bus.condition_time(self.names.barrier(group.name, level)) > group.interrupted_at
+            for level, target in group.units.levels().items()
+        )
 
     def _settle_halt(self, group: Group, request: Request) -> None:
         assert group.units is not None

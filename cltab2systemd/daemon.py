@@ -10,7 +10,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import clstat, logs, store
+from cltab2systemd import activation, clstat, logs, peers, settings, store
 from cltab2systemd.applier import Applier
 from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
@@ -24,13 +24,17 @@ from cltab2systemd.surroundings import Surroundings, environment_text, surroundi
 from cltab2systemd.tablesource import TableSource
 
 if TYPE_CHECKING:
+    import socket
+
     from cltab2systemd.locations import Locations
     from cltab2systemd.table import Table
 
 log = logging.getLogger("clinit")
 
-# Seconds. A reader of clstat takes one older than this for a dead node's.
+# Seconds. A reader of clstat takes one that is older than 45 s for a dead node's, and systemd may keep us waiting.
 HEARTBEAT = 30.0
+# The unit that listens for us, if systemd does.
+SOCKET_UNIT = "clinit.socket"
 
 
 class DaemonError(Exception):
@@ -76,7 +80,8 @@ class _Daemon:
 
     def __init__(self, locations: Locations) -> None:
         self._locations = locations
-        self._sockets: list[str] = []
+        self._sockets: list[str] = []  # that are ours to remove
+        self._inherited: list[str] = []  # that are systemd's
         self._clstat = Path(locations.clstat)
         self._statuses: tuple[GroupStatus, ...] = ()
         self._halting: _Halt | None = None
@@ -87,43 +92,65 @@ class _Daemon:
         self._store = store.Store(self._names)
         self._controller: Controller
         self._server: Server
+        self._bus: Bus
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopped.set)
         self._store.open(self._locations)
-        listener = listen(self._locations.socket)
-        self._sockets.append(self._locations.socket)
-        self._store.note_sockets(self._sockets)
-        bus = Bus()
+        listeners = self._listen()
+        self._store.note_sockets([*self._sockets, *self._inherited])
+        bus = self._bus = Bus()
         await bus.connect()
         applier = Applier(self._names, self._locations.table, self._surroundings(), self._store, bus)
         self._controller = Controller(
             self._names,
-            TableSource(self._locations.table, self._names),
+            TableSource(self._locations.table, self._names, settings.unwritable),
             self._store,
             bus,
             applier,
             on_status=self._status_changed,
             on_table=self._table_changed,
         )
-        self._server = Server(Service(self._controller, self._watchers, self._halt))
+        self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
         await self._controller.begin(self._shown_before())
-        await self._server.start(listener)
+        for listener in listeners:
+            await self._server.start(listener)
         log.info("table %s, socket %s, clstat %s", self._locations.table, self._locations.socket, self._clstat)
-        heartbeat = loop.create_task(self._beat())
+        activation.tell("READY=1")
+        tasks = [loop.create_task(self._beat()), loop.create_task(self._feed_watchdog())]
         await self._stopped.wait()
-        heartbeat.cancel()
+        activation.tell("STOPPING=1")
+        for task in tasks:
+            task.cancel()
         if not self._gone:
             self._remove_sockets()
         await self._server.close()
         bus.close()
 
+    def _listen(self) -> list[socket.socket]:
+        """The sockets to serve: those that systemd opened for us, or one of our own at the instance's path."""
+        listeners = activation.inherited_sockets()
+        if listeners:
+            self._inherited = [listener.getsockname() for listener in listeners]
+            if self._locations.socket not in self._inherited:  # the table's setting names another
+                listeners.append(listen(self._locations.socket))
+                self._sockets.append(self._locations.socket)
+        else:
+            listeners.append(listen(self._locations.socket))
+            self._sockets.append(self._locations.socket)
+        return listeners
+
+    async def _feed_watchdog(self) -> None:
+        interval = activation.watchdog_interval()
+        while interval is not None:
+            activation.tell("WATCHDOG=1")
+            await asyncio.sleep(interval / 3)
+
     def _surroundings(self) -> Surroundings:
         """What the entries inherit: nothing in the system instance if systemd started it."""
-        started_by_systemd = os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
-        if started_by_systemd and self._locations.is_system_instance:
+        if activation.is_started_by_systemd() and self._locations.is_system_instance:
             return Surroundings()
         self._store.write_environment(environment_text(os.environ))
         return surroundings(str(Path.cwd()), str(self._store.environment_path))
@@ -150,7 +177,7 @@ class _Daemon:
     async def _follow_socket(self, table: Table) -> None:
         """Listen at a new socket too; the old one stays until the daemon is started again, for who still knows it."""
         path = table.setting("socket")
-        if not path or (new := absolute(path)) in self._sockets:
+        if not path or (new := absolute(path)) in {*self._sockets, *self._inherited}:
             return
         try:
             listener = listen(new)
@@ -158,8 +185,16 @@ class _Daemon:
             log.error("cannot listen at %s, which the table names: %s", new, error)  # noqa: TRY400
             return
         self._sockets.append(new)
-        self._store.note_sockets(self._sockets)
+        self._store.note_sockets([*self._sockets, *self._inherited])
         await self._server.start(listener)
+
+    def _stop_listening(self) -> None:
+        """Have systemd stop listening for us, or the next client would start us again."""
+        if self._inherited:
+            try:
+                self._bus.stop(SOCKET_UNIT)
+            except BusError as error:
+                log.error("cannot stop %s, and the next request starts the daemon again: %s", SOCKET_UNIT, error)  # noqa: TRY400
 
     def _remove_sockets(self) -> None:
         for path in self._sockets:
@@ -198,6 +233,7 @@ class _Daemon:
         self._gone = True
         self._clstat.unlink(missing_ok=True)
         self._remove_sockets()
+        self._stop_listening()
         self._store.close()
         halt.ended.set_result(None)
         self._stopped.set()
@@ -223,7 +259,7 @@ class _Daemon:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT + random.uniform(0, 10))  # noqa: S311 - spreads the nodes of a cluster
+            await asyncio.sleep(HEARTBEAT + random.uniform(0, 4))  # noqa: S311 - spreads the nodes of a cluster
             self._write_clstat()
             self._server.drop_gone_clients()
 

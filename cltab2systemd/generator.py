@@ -66,7 +66,7 @@ def generate(directory: Path, report: Report, root: str = "") -> None:
 def _table(report: Report, root: str) -> tuple[Table, bytes] | None:
     """The table that is to take effect, and its bytes."""
     try:
-        data = read_table(root + TABLE)[0]
+        data = read_table(root + TABLE, trusted=True)[0]
     except TableUnreadableError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return None  # no table, no groups
@@ -88,7 +88,7 @@ def _table(report: Report, root: str) -> tuple[Table, bytes] | None:
 
 def _last_good(report: Report, root: str) -> tuple[Table, bytes] | None:
     try:
-        data = read_table(root + GOOD_TABLE)[0]
+        data = read_table(root + GOOD_TABLE, trusted=True)[0]
     except TableUnreadableError as error:
         report(_WARNING, f"no group can be started: there is no last good table either ({error})")
         return None

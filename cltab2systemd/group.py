@@ -85,6 +85,7 @@ class Group:
         # is broken off, `interrupted` remains: the level that was asked for, and that the group has not come to.
         self.emptying = False
         self.interrupted: str | None = None
+        self.interrupted_at = 0  # CLOCK_MONOTONIC, in µs
         self._observed = asyncio.Event()
 
     @property

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import logging
 import os
 import select
 import socket
 import stat
-import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import ancestor, ldt, varlink
-from cltab2systemd.service import Call, CallError
+from cltab2systemd import ancestor, ldt, peers, varlink
+from cltab2systemd.peers import Peer
+from cltab2systemd.service import Call, CallError, too_many_connections
 
 if TYPE_CHECKING:
     from cltab2systemd.service import Service
 
 log = logging.getLogger(__name__)
 
-LARGEST_REQUEST = 1024 * 1024
+LARGEST_REQUEST = 64 * 1024
 # Seconds that a client may take to send a request, from when it connected or had its last reply; and to take a reply.
 REQUEST_TIMEOUT = 30.0
 BACKLOG = 1024
+# Connections at a time: of all together, and of one user that is not root.
+MOST_CLIENTS = 4096
+MOST_CLIENTS_OF_A_USER = 128
 
 
 class SocketInUseError(Exception):
@@ -38,6 +42,8 @@ def listen(path: str) -> socket.socket:
     try:
         _remove_stale(path)
         listener.bind(path)
+        if (group := peers.group_id()) is not None:
+            os.chown(path, -1, group)
         Path(path).chmod(0o660)
         listener.listen(BACKLOG)
     except BaseException:
@@ -62,15 +68,13 @@ def _remove_stale(path: str) -> None:
             return
         except FileNotFoundError:
             return
-        pid, _, _ = peer_credentials(probe)
+        pid = Peer.of(probe).pid
+        if pid == 1:
+            raise SocketInUseError(
+                f"systemd listens at {path}, for clinit.service: start that, or stop systemd's listening first "
+                f"(systemctl stop clinit.socket)"
+            )
         raise SocketInUseError(f"a daemon with pid {pid} already answers at {path}")
-
-
-def peer_credentials(connection: socket.socket) -> tuple[int, int, int]:
-    """Pid, uid and gid of the process at the other end."""
-    size = struct.calcsize("3i")
-    pid, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-    return pid, uid, gid
 
 
 class Server:
@@ -80,6 +84,7 @@ class Server:
         self._service = service
         self._servers: list[asyncio.Server] = []
         self._clients: dict[asyncio.Task[None], socket.socket] = {}
+        self._clients_of: collections.Counter[int] = collections.Counter()  # by uid
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to serve a listening socket; one may be added to others."""
@@ -106,23 +111,42 @@ class Server:
         task = asyncio.current_task()
         assert task is not None
         connection = writer.get_extra_info("socket")
-        self._clients[task] = connection
         try:
-            peer, _, _ = peer_credentials(connection)
-            await self._converse(reader, writer, peer)
+            peer = Peer.of(connection)
+        except OSError as error:
+            log.warning("client: %s", error)
+            writer.close()
+            return
+        self._clients[task] = connection
+        self._clients_of[peer.uid] += 1
+        try:
+            if self._has_too_many(peer):
+                await _send(writer, varlink.encode(too_many_connections().reply))
+            else:
+                await self._converse(reader, writer, peer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-            log.debug("client: %r", error)
+            log.debug("client with pid %d: %r", peer.pid, error)
         except (varlink.ProtocolError, ldt.LdtError) as error:
-            log.info("client with pid %d: %s", peer, error)
+            log.info("client with uid %d, pid %d: %s", peer.uid, peer.pid, error)
         except Exception:
             log.exception("serving a client")
         finally:
-            self._clients.pop(task, None)
+            del self._clients[task]
+            self._clients_of -= collections.Counter([peer.uid])
             writer.close()
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: int) -> None:
+    def _has_too_many(self, peer: Peer) -> bool:
+        """Whether a client is one too many; the first one of a user is worth a line in the log."""
+        if peer.uid == 0:
+            return False
+        mine = self._clients_of[peer.uid]
+        if mine == MOST_CLIENTS_OF_A_USER + 1:
+            log.warning("uid %d, pid %d: more than %d connections", peer.uid, peer.pid, MOST_CLIENTS_OF_A_USER)
+        return mine > MOST_CLIENTS_OF_A_USER or len(self._clients) > MOST_CLIENTS
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer) -> None:
         """Serve a client to its end, in the protocol that its first byte tells."""
         async with asyncio.timeout(REQUEST_TIMEOUT):
             first = await reader.read(1)
@@ -135,7 +159,7 @@ class Server:
                 first = await reader.read(1)
 
     async def _serve_frame(
-        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: int
+        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer
     ) -> None:
         """Serve a client of the ancestor: one request, one reply."""
         async with asyncio.timeout(REQUEST_TIMEOUT):
@@ -144,7 +168,7 @@ class Server:
         await _send(writer, ldt.frame(await ancestor.reply(self._service, ldt.unframe(payload), peer)))
 
     async def _serve_call(
-        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: int
+        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer
     ) -> None:
         """Serve one varlink call."""
         async with asyncio.timeout(REQUEST_TIMEOUT):
@@ -163,7 +187,7 @@ class Server:
                     await _send(writer, varlink.encode(answer))
         except CallError as error:
             if not oneway:
-                await _send(writer, varlink.encode({"error": error.name, "parameters": error.parameters}))
+                await _send(writer, varlink.encode(error.reply))
 
 
 async def _send(writer: asyncio.StreamWriter, message: bytes) -> None:

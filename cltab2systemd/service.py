@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import __version__, varlink
+from cltab2systemd import __version__, peers, varlink
 from cltab2systemd.bus import BusError
 from cltab2systemd.diagnostics import Diagnostic, render
 from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
     from cltab2systemd.controller import Controller
     from cltab2systemd.groupstate import GroupStatus
+    from cltab2systemd.peers import Peer
+
+log = logging.getLogger(__name__)
+
+# What changes something, and so is not for everybody who can connect.
+_RESTRICTED = frozenset(f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Reread", "Halt"))
+_NOT_PERMITTED = (
+    f"not permitted: only root and members of group {peers.GROUP} may switch groups; 'clinit -v' shows how they are"
+)
 
 
 class CallError(Exception):
@@ -30,15 +40,26 @@ class CallError(Exception):
         self.name = name
         self.parameters = parameters
 
+    @property
+    def reply(self) -> dict[str, object]:
+        """The reply as a message."""
+        return {"error": self.name, "parameters": self.parameters}
+
+
+def too_many_connections() -> CallError:
+    """What a client is told that is one too many, whatever it wants."""
+    message = "too many connections; close some, and try again"
+    return CallError(f"{varlink.INTERFACE}.TooManyConnections", message=message)
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: the method's full name, its parameters, whether several replies are welcome, the caller's pid."""
+    """One call: the method's full name, its parameters, whether several replies are welcome, and who calls."""
 
     method: str
     parameters: dict[str, object]
     more: bool
-    peer: int
+    peer: Peer
 
     def string(self, name: str) -> str:
         """A parameter that has to be there; CallError if it is not a non-empty string."""
@@ -83,14 +104,20 @@ class Service:
         controller: does what is asked.
         watchers: notified at every change of status.
         halt: begins to stop all groups, and then the daemon; its future is done when the groups are stopped.
+        group_id: the number of the group whose members may do what root may, if there is one.
     """
 
     def __init__(
-        self, controller: Controller, watchers: Watchers, halt: Callable[[], Awaitable[asyncio.Future[None]]]
+        self,
+        controller: Controller,
+        watchers: Watchers,
+        halt: Callable[[], Awaitable[asyncio.Future[None]]],
+        group_id: int | None,
     ) -> None:
         self._controller = controller
         self._watchers = watchers
         self._begin_halt = halt
+        self._group_id = group_id
         self._methods = {
             f"{varlink.INTERFACE}.Switch": self._switch,
             f"{varlink.INTERFACE}.Reread": self._reread,
@@ -104,6 +131,9 @@ class Service:
         """The replies to a call; every refusal is a CallError."""
         if call.method not in self._methods:
             raise CallError(f"{varlink.SERVICE}.MethodNotFound", method=call.method)
+        if call.method in _RESTRICTED and not call.peer.may_switch(self._group_id):
+            log.warning("refused %s to uid %d, pid %d", call.method, call.peer.uid, call.peer.pid)
+            raise CallError(f"{varlink.INTERFACE}.NotPermitted", message=_NOT_PERMITTED)
         try:
             async for reply in self._methods[call.method](call):
                 yield reply
@@ -123,7 +153,7 @@ class Service:
             async for reply in self._halt(call):
                 yield reply
             return
-        if call.more and self._waits_for_itself(group, call.peer):
+        if call.more and self._waits_for_itself(group, call.peer.pid):
             raise SwitchRefusedError(f"an entry of {group} cannot wait for {group}: it would wait for itself")
         request = await self._controller.switch(group, level)
         yield Reply({"message": varlink.STARTED}, call.more)

@@ -9,6 +9,8 @@ from cltab2systemd.diagnostics import Diagnostic, has_errors
 from cltab2systemd.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cltab2systemd.names import Names
 
 
@@ -21,13 +23,20 @@ class TableRefusedError(Exception):
 
 
 class TableSource:
-    """The table at a path: the last good one, and whether the file still says so."""
+    """The table at a path: the last good one, and whether the file still says so.
 
-    def __init__(self, path: str, names: Names) -> None:
+    Args:
+        path: of the file.
+        names: the unit names of the instance.
+        check: what this machine has to say about a table that parses.
+    """
+
+    def __init__(self, path: str, names: Names, check: Callable[[Table], tuple[Diagnostic, ...]]) -> None:
         self.path = path
         self.table = Table(path)
         self.content = b""  # that it was parsed from
         self._names = names
+        self._check = check
         self._seen: store.FileIdentity | None = None
         self._findings: tuple[Diagnostic, ...] = ()  # of the file read last, if it was refused
 
@@ -49,10 +58,11 @@ class TableSource:
             return False
         self._seen, self._findings = None, ()
         try:
-            data, identity = store.read_table(self.path)
+            data, identity = store.read_table(self.path, trusted=True)
         except store.TableUnreadableError as error:
             raise TableRefusedError(str(error)) from error
         table, findings = plan.load(data, self.path, self._names)
+        findings = (*findings, *self._check(table))
         if has_errors(findings):
             self._seen, self._findings = identity, findings
             raise _refusal(findings)

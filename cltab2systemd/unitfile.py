@@ -32,9 +32,9 @@ _EXECUTE = 'exec "$@"'
 # Stands before the command of a respawn entry, and then becomes it. As the ancestor's, it counts up when a start comes
 # less than 1 s after the last one, down when it comes later, and from 6 on pauses for 60 s before the start. The unit
 # is active meanwhile, so a switch is not held up, and a stop ends the pause. The count is kept from start to start, not
-# from level to level, in a file of the unit's runtime directory, the first argument; without that, or without /proc, nothing
-# is throttled. Times are hundredths of a second since boot. Descriptor 3 is the standard error, for everything else
-# here is silent.
+# from level to level, in a file of the unit's runtime directory, the first argument; without that, or without /proc,
+# nothing is throttled. Times are hundredths of a second since boot. Descriptor 3 is the standard error, for everything
+# else here is silent.
 _THROTTLE = """\
 file=$1; shift; if read -r up rest </proc/uptime; then \
 now=$((${up%.*}*100+1${up#*.}-100)) count=0 last=; read -r count last <"$file"; \

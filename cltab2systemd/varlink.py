@@ -38,6 +38,10 @@ error NoSuchGroup (message: string, group: string)
 error TableRefused (message: string, findings: []Finding)
 error SwitchRefused (message: string)
 error Superseded (message: string)
+
+# Only root and members of group clinit may change anything; everybody who can connect may read the status.
+error NotPermitted (message: string)
+error TooManyConnections (message: string)
 """
 
 SERVICE_DESCRIPTION = """\

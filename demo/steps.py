@@ -34,7 +34,7 @@ def _table(stage: Stage) -> None:
 
 def _daemon(stage: Stage) -> None:
     with stage.step("The control daemon turns the table into units of systemd. Nothing runs until it is told to."):
-        stage.run("systemd-run", "--quiet", "--unit=clinit", "--property=IgnoreOnIsolate=yes", "clinit", "-d")
+        stage.run("systemd-run", "--quiet", "--unit=clinitd", "--property=IgnoreOnIsolate=yes", "clinit", "-d")
         stage.until("the daemon listens", lambda: stage.exists("/run/clinit/clinit.s"))
         # Answered when the daemon has read the table.
         stage.run("clinit")

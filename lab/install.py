@@ -13,9 +13,16 @@ from lab.errors import LabError
 PROJECT = Path(__file__).resolve().parent.parent
 
 _PYTHON = "/usr/bin/python3"
-_SOURCES = ("pyproject.toml", "README*", "LICENSE*", "cltab2systemd", "templates", "packaging/systemd")
+_SOURCES = ("pyproject.toml", "README*", "LICENSE*", "cltab2systemd", "templates", "packaging")
 # What pip does not install, but a package does; by where it goes.
-_SYSTEM_FILES = {"packaging/systemd/cltab2systemd-generator": "usr/lib/systemd/system-generators/"}
+_SYSTEM_FILES = {
+    "packaging/systemd/cltab2systemd-generator": "usr/lib/systemd/system-generators",
+    "packaging/systemd/clinit.service": "usr/lib/systemd/system",
+    "packaging/systemd/clinit.socket": "usr/lib/systemd/system",
+    "packaging/sysusers.d/clinit.conf": "usr/lib/sysusers.d",
+}
+# Where these look for it, and where pip puts it.
+_COMMANDS = {"usr/bin/clinit": "/usr/local/bin/clinit", "usr/bin/cltab2systemd": "/usr/local/bin/cltab2systemd"}
 
 # Layers in use by this process, and the open directory that locks each of them against removal.
 _locks: dict[Path, int] = {}
@@ -89,10 +96,19 @@ def _install(project: Path, layer: Path) -> None:
         )
         if done.returncode != 0:
             raise LabError(f"the project cannot be installed into a layer:\n{done.stdout}")
-        for path, directory in _SYSTEM_FILES.items():
+        _add_system_files(project, root)
+        root.rename(layer)
+
+
+def _add_system_files(project: Path, root: Path) -> None:
+    for path, directory in _SYSTEM_FILES.items():
+        if (project / path).exists():
             (root / directory).mkdir(mode=0o755, parents=True, exist_ok=True)
             shutil.copy(project / path, root / directory)
-        root.rename(layer)
+    for command, target in _COMMANDS.items():
+        if (root / target.removeprefix("/")).exists():
+            (root / command).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            (root / command).symlink_to(target)
 
 
 def _remove_unused(store: Path) -> None:

@@ -26,7 +26,7 @@ say() {{ read -r now rest </proc/uptime; echo "$now $*" >>"$EVENTS"; }}
 class Instance:
     """The system instance's daemon in a node."""
 
-    def __init__(self, node: Node, unit: str = "clinit.service", *options: str) -> None:
+    def __init__(self, node: Node, unit: str = "clinitd.service", *options: str) -> None:
         self.node = node
         self.unit = unit
         self.options = options

@@ -334,7 +334,7 @@ def test_the_daemon_takes_over(fresh_node: Node) -> None:
     }
     # Taken over, it is a group like any other: the next request takes it to the new table.
     assert instance.clinit("-w", "web", "3").stdout == "web 3 DONE\n"
-    wait_until(lambda: active(fresh_node) - {"clinit.service"} == {"clinit-web@3.target", "clinit-web@old.service"})
+    wait_until(lambda: active(fresh_node) - {"clinitd.service"} == {"clinit-web@3.target", "clinit-web@old.service"})
     assert not fresh_node.exists(f"/proc/{pid}")
 
 

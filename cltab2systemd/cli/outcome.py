@@ -40,7 +40,7 @@ class Reported:
     ) -> bool:
         if not isinstance(error, client.ClientError):
             return False
-        self.code = _CODES[type(error)]
+        self.code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
         if isinstance(error, client.RefusedError):
             # As in the ancestor the daemon's answer is what a request prints, whatever the answer is.
             for finding in error.findings:

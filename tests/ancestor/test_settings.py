@@ -43,7 +43,7 @@ def ask(node: Node, socket: str, group: str, level: str) -> str:
 
 def start_with(node: Node, table: str, *options: str) -> Instance:
     """Run a daemon with options, and a table at /etc/cltab."""
-    instance = Instance(node, "clinit.service", *options)
+    instance = Instance(node, "clinitd.service", *options)
     instance.write_table(table)
     return instance.start()
 
@@ -88,7 +88,7 @@ def test_there_is_no_log_file_unless_it_is_set(plain: Instance) -> None:
     names = plain.node.run("ls", "/run/clinit").stdout.split()
 
     assert names == ["clinit.s", "clstat"]
-    assert "web" in plain.node.journal("clinit.service")
+    assert "web" in plain.node.journal("clinitd.service")
 
 
 def test_the_log_file_has_the_daemons_and_the_switches_lines(plain: Instance) -> None:
@@ -99,7 +99,7 @@ def test_the_log_file_has_the_daemons_and_the_switches_lines(plain: Instance) ->
 
     for said in ("going to level 3", "level 3 FAILED"):
         assert [line for line in lines if "web" in line and said in line], (said, lines)
-        assert said in plain.node.journal("clinit.service")
+        assert said in plain.node.journal("clinitd.service")
 
 
 def test_the_log_file_may_be_rotated(plain: Instance) -> None:
@@ -119,7 +119,7 @@ def test_a_log_file_that_cannot_be_written_does_no_harm(plain: Instance) -> None
     plain.write_table(f":::log:/proc/nowhere/log\n{TABLE}")
 
     assert plain.clinit("-w", "web", "2").stdout == "web 2 DONE\n"
-    assert "/proc/nowhere/log" in plain.node.journal("clinit.service")
+    assert "/proc/nowhere/log" in plain.node.journal("clinitd.service")
 
 
 def test_a_log_file_in_the_table_at_the_start(fresh_node: Node) -> None:

@@ -168,7 +168,7 @@ def test_an_erroneous_table_at_the_daemons_start(running: Instance) -> None:
     running.write_table(NEW + "other:q:1:wait:true\n")
     start_unasked(running)
     wait_until(running.answers)
-    assert "entry has duplicate tag: q" in running.node.journal("clinit.service")
+    assert "entry has duplicate tag: q" in running.node.journal("clinitd.service")
     assert (before, {"web": "1 DONE", "mail": "1 DONE"}) == (pids(running), running.clstat())
     running.write_table(NEW)
     assert running.clinit("-w", "web", "1").returncode == 0

@@ -1,0 +1,35 @@
+"""What systemd hands to a service and hears from it: sockets, readiness, the watchdog. See sd_listen_fds(3)."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from pystemd import daemon
+
+_FIRST = 3  # SD_LISTEN_FDS_START
+
+
+def is_started_by_systemd() -> bool:
+    """Whether systemd itself started this process, and not somebody in one of its services."""
+    return os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
+
+
+def inherited_sockets() -> list[socket.socket]:
+    """The listening sockets that systemd opened for us; none that we start has them or hears of them."""
+    count = daemon.listen_fds(unset_environment=True)
+    sockets = [socket.socket(fileno=descriptor) for descriptor in range(_FIRST, _FIRST + count)]
+    for found in sockets:
+        found.setblocking(False)
+    return sockets
+
+
+def tell(state: str) -> None:
+    """Tell systemd about us, as in sd_notify(3): `READY=1`, `STOPPING=1`, `WATCHDOG=1`. Nobody may be listening."""
+    daemon.notify(False, state)
+
+
+def watchdog_interval() -> float | None:
+    """Seconds after which systemd wants to hear from us again, at the latest; None if it does not."""
+    microseconds = daemon.watchdog_enabled(unset_environment=False)
+    return microseconds / 1e6 if microseconds else None

@@ -1,0 +1,54 @@
+"""Who is at the other end of a connection, and what they may do."""
+
+from __future__ import annotations
+
+import errno
+import grp
+import socket
+import struct
+from dataclasses import dataclass
+
+# Its members may switch groups, as root may: root gives it to whoever is to have that right.
+GROUP = "clinit"
+
+_SO_PEERGROUPS = 59  # socket(7); Python has no name for it
+_CREDENTIALS = struct.Struct("3i")
+_LONGEST_LIST = 1024  # bytes that Python lets the kernel give: 256 groups
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A process: its pid and user, and all its groups, as they were when it connected."""
+
+    pid: int
+    uid: int
+    groups: frozenset[int]
+
+    @classmethod
+    def of(cls, connection: socket.socket) -> Peer:
+        """The process at the other end. SO_PEERCRED has only its first group, SO_PEERGROUPS the others.
+
+        One with more than 256 others counts as having none of them.
+        """
+        pid, uid, gid = _CREDENTIALS.unpack(
+            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        )
+        try:
+            others = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _LONGEST_LIST)
+        except OSError as error:
+            if error.errno != errno.ERANGE:
+                raise
+            others = b""
+        return cls(pid, uid, frozenset({gid, *struct.unpack(f"{len(others) // 4}I", others)}))
+
+    def may_switch(self, group_id: int | None) -> bool:
+        """Whether it may switch groups, and have the table read: root, and members of a group."""
+        return self.uid == 0 or group_id in self.groups
+
+
+def group_id() -> int | None:
+    """The number of the group whose members may switch groups; None if the machine does not have it."""
+    try:
+        return grp.getgrnam(GROUP).gr_gid
+    except KeyError:
+        return None
