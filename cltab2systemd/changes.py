@@ -1,11 +1,71 @@
-"""What a new table means for what runs. Pure; the order in which it is done is the controller's."""
+"""What a request does to the entries of a group, also when the group gets new lines with it. Pure.
+
+The order in which it is done is the switcher's; the commands that tell it beforehand ask here too.
+"""
 
 from __future__ import annotations
 
+import enum
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cltab2systemd.table import Entry
+    from cltab2systemd.table import Entry, ResourceGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A group as it stands: the lines that its units were made from, and the level that it is at; None if at none."""
+
+    group: ResourceGroup
+    level: str | None = None
+    state: str = ""  # as clstat has it
+
+
+class Effect(enum.StrEnum):
+    """What a request does to an entry."""
+
+    START = "start"  # it does not run, and is started
+    STOP = "stop"  # it runs, and is stopped
+    RESTART = "restart"  # it runs, is stopped with all that goes, and is started again under its new definition
+    LEAVE = "leave"  # it runs, or has run, and is left alone
+    NONE = "none"  # it does not run, and is not started
+
+
+def counts(entry: Entry, level: str) -> bool:
+    """Whether a group at a level has an entry: the level is one of its levels, and it is not `off`."""
+    return entry.runnable and level in entry.levels
+
+
+def effects(
+    applied: tuple[Entry, ...], wanted: tuple[Entry, ...], present: str | None, level: str
+) -> dict[str, Effect]:
+    """What a request for a level does to each entry of a group, by tag.
+
+    An entry is taken to run if the present level has it. What somebody has stopped by hand, or an earlier request has
+    because it moved to another group, is started too; an outsider that somebody has started is stopped.
+
+    Args:
+        applied: the lines that the present units were made from.
+        wanted: the lines that the table has for the group now.
+        present: the level that the group is at; None if nothing of it runs.
+        level: the level that is asked for.
+
+    Returns:
+        First the applied entries in their order, then the new ones in theirs.
+    """
+    running = {entry.tag for entry in applied if present is not None and counts(entry, present)}
+    stopped = tags_to_stop(applied, wanted, level)
+    members = {entry.tag for entry in wanted if counts(entry, level)}
+
+    def effect(tag: str) -> Effect:
+        if tag not in running:
+            return Effect.START if tag in members else Effect.NONE
+        if tag not in stopped:
+            return Effect.LEAVE
+        return Effect.RESTART if tag in members else Effect.STOP
+
+    return {entry.tag: effect(entry.tag) for entry in (*applied, *wanted)}
 
 
 def tags_to_stop(applied: tuple[Entry, ...], wanted: tuple[Entry, ...], level: str) -> frozenset[str]:
@@ -19,7 +79,7 @@ def tags_to_stop(applied: tuple[Entry, ...], wanted: tuple[Entry, ...], level: s
         wanted: the new lines.
         level: the level that the group goes to.
     """
-    staying = {definition(entry) for entry in wanted if entry.runnable and level in entry.levels}
+    staying = {definition(entry) for entry in wanted if counts(entry, level)}
     return frozenset(entry.tag for entry in applied if definition(entry) not in staying)
 
 

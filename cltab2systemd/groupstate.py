@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cltab2systemd.changes import counts
 from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.table import Entry, Mode
 
@@ -163,22 +164,18 @@ def _is_stopping(group: GroupUnits, level: str) -> bool:
     barrier = group.units.get(group.names.barrier(group.group, level))
     if barrier is None or not barrier.job:
         return False
-    outside = (group.entry(entry) for entry in group.entries if not _counts(entry, level))
+    outside = (group.entry(entry) for entry in group.entries if not counts(entry, level))
     return any(unit is not None and not unit.at_rest for unit in outside)
 
 
 def _judge(group: GroupUnits, level: str) -> State:
     """How a level that was reached stands: STARTING while a wait or test runs (again), else settled."""
-    entries = [entry for entry in group.entries if _counts(entry, level)]
+    entries = [entry for entry in group.entries if counts(entry, level)]
     if any(_is_running(group.entry(entry)) for entry in entries if entry.mode in {Mode.WAIT, Mode.TEST}):
         return State.STARTING
     if any(_has_failed(group, entry, level) for entry in entries):
         return State.FAILED
     return State.PASSED if entries and _all_tests(entries) else State.DONE
-
-
-def _counts(entry: Entry, level: str) -> bool:
-    return entry.runnable and level in entry.levels
 
 
 def _all_tests(entries: Iterable[Entry]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cltab2systemd.changes import tags_moved_here, tags_to_stop
+from cltab2systemd.changes import effects, tags_moved_here, tags_to_stop
 from cltab2systemd.table import Entry, parse
 
 
@@ -42,3 +42,28 @@ def test_tags_moved_here() -> None:
     """A tag that another group's units have, and this group's lines too, has moved."""
     assert {"b"} == tags_moved_here(entries("h:b:1:wait:y\nh:q:1:wait:y\n"), entries(OLD))
     assert set() == tags_moved_here(entries("h:q:1:wait:y\n"), entries(OLD))
+
+
+@pytest.mark.parametrize(
+    ("new", "present", "level", "expected"),
+    [
+        (OLD, None, "1", "a start, b start, c none"),
+        (OLD, "1", "1", "a leave, b leave, c none"),
+        (OLD, "1", "2", "a leave, b stop, c start"),
+        (OLD, "2", "9", "a stop, b none, c stop"),
+        (OLD, "9", "9", "a none, b none, c none"),
+        (OLD.replace("respawn:x", "respawn:xx"), "1", "1", "a restart, b leave, c none"),
+        (OLD.replace("respawn:x", "respawn:xx"), "1", "9", "a stop, b stop, c none"),
+        (OLD.replace("respawn:x", "respawn:xx"), "9", "1", "a start, b start, c none"),
+        (OLD.replace("respawn:x", "off:x"), "1", "2", "a stop, b stop, c start"),
+        (OLD.replace("b:1:", "b:2:"), "1", "1", "a leave, b stop, c none"),
+        (OLD.replace("c:2:", "c:1:"), "1", "1", "a leave, b leave, c start"),
+        (OLD + ":::service.b:Nice=5\n", "1", "1", "a leave, b restart, c none"),
+        (OLD + "g:d:1:wait:x\ng:e:2:wait:x\n", "1", "1", "a leave, b leave, c none, d start, e none"),
+        ("", "1", "1", "a stop, b stop, c none"),
+    ],
+)
+def test_effects(new: str, present: str | None, level: str, expected: str) -> None:
+    """What a request does to each entry, whether it brings another level, other lines, or both."""
+    found = effects(entries(OLD), entries(new), present, level)
+    assert expected == ", ".join(f"{tag} {effect}" for tag, effect in found.items())

@@ -12,6 +12,11 @@ from cltab2systemd import __version__
 COMMANDS = {
     "check": "check",
     "compile": "compile",
+    "diff": "diff",
+    "explain": "explain",
+    "graph": "graph",
+    "import-inittab": "import_inittab",
+    "show": "show",
 }
 
 

@@ -1,0 +1,59 @@
+"""What a table says, as values for JSON. Pure.
+
+Text of a table can be any bytes. What is UTF-8 becomes a string; anything else an array of the bytes as numbers, which
+is how `journalctl --output=json` has it, and which every JSON parser takes. No text of a table is ever a key.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cltab2systemd.table import Directive, Entry
+
+Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
+
+
+def text(value: str) -> Json:
+    """Text of a table."""
+    data = value.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return [*data]
+
+
+def optional(value: str | None) -> Json:
+    """Text of a table that may be missing."""
+    return None if value is None else text(value)
+
+
+def texts(values: Iterable[str]) -> Json:
+    """Several texts of a table."""
+    return [text(value) for value in values]
+
+
+def directives(values: Iterable[Directive]) -> Json:
+    """Directives, in their order."""
+    return [{"name": text(directive.name), "value": text(directive.value)} for directive in values]
+
+
+def entry(value: Entry) -> dict[str, Json]:
+    """An entry: its fields as the table has them, and the levels that they name."""
+    return {
+        "group": text(value.group),
+        "tag": text(value.tag),
+        "levels": text(value.levels.text),
+        "level_names": texts(value.levels.names),
+        "mode": str(value.mode),
+        "command": text(value.command),
+        "directives": directives(value.directives),
+    }
+
+
+def document(value: Json) -> str:
+    """A JSON document, for a person to read as well; ASCII, so that no terminal can choke on it."""
+    return json.dumps(value, indent=2)

@@ -1,0 +1,136 @@
+"""`cltab2systemd explain`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from cltab2systemd import asjson, columns
+from cltab2systemd.changes import Standing
+from cltab2systemd.cli import instance, printing, tables
+from cltab2systemd.diagnostics import printable, shortened
+from cltab2systemd.explanation import explain
+from cltab2systemd.locations import locate
+from cltab2systemd.table import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cltab2systemd.explanation import Explanation
+    from cltab2systemd.table import Entry
+
+# How an entry is started, for the one after it; its stay, if it is there already.
+_STARTED = {
+    Mode.WAIT: "waits until it ends",
+    Mode.TEST: "waits until it ends; the group is FAILED unless it exits with 0",
+    Mode.ONCE: "goes on at once",
+    Mode.RESPAWN: "goes on at once; restarted whenever it ends",
+    Mode.OFF: "never started",
+}
+_STAYING = {Mode.RESPAWN: "runs on"}
+_STAYED = "not run again"
+
+
+class _Level(click.ParamType):
+    """A level as the daemon takes it."""
+
+    name = "level"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if os.fsencode(value).split() != [os.fsencode(value)]:
+            self.fail("a level is a name without blanks", param, ctx)
+        return value
+
+
+@click.command(name="explain")
+@click.argument("group")
+@click.argument("level", type=_Level())
+@click.option("--from", "from_level", type=_Level(), metavar="LEVEL", help="The level that the group comes from.")
+@click.option("--table", metavar="FILE", help="The table, if it is not the daemon's.")
+@instance.options
+@printing.format_option
+def command(
+    group: str, level: str, *, from_level: str | None, table: str | None, cltab: str | None, socket: str | None,
+    format_: str,
+) -> None:  # fmt: skip
+    """Explain step by step what `clinit GROUP LEVEL` does: what is stopped, what is started and how, what stays.
+
+    Without --from, the group comes from the level that it is at on this machine, with what is applied of it; if it is
+    at none, it comes from nothing. With --from it comes from that level of the same table.
+    """
+    locations = locate(cltab, socket)
+    wanted = tables.load(table or locations.table).group(group)
+    if not wanted.entries:
+        tables.complain(f"cltab2systemd: no such group: {shortened(group)}")
+        raise SystemExit(1)
+    standing = Standing(wanted, from_level)
+    others: tuple[Standing, ...] = ()
+    if from_level is None:
+        try:
+            present = instance.standings(locations)
+        except OSError as error:
+            tables.complain(f"cltab2systemd: {error.filename}: {error.strerror}")
+            raise SystemExit(1) from error
+        standing = present.get(group, standing)
+        others = tuple(other for name, other in present.items() if name != group)
+    explanation = explain(standing, wanted, level, others)
+    if format_ == printing.Format.JSON:
+        printing.say_json(as_json(explanation))
+    else:
+        printing.say(as_text(explanation))
+
+
+def as_text(explanation: Explanation) -> Iterator[str]:
+    """An explanation as lines for a person."""
+    level = f"to level {explanation.level}"
+    way = f"{level}, while nothing runs" if explanation.present is None else f"from level {explanation.present} {level}"
+    yield printable(f"{explanation.group}: {way}")
+    if not explanation.is_named:
+        yield "No entry names this level: it stops everything."
+    if explanation.moving:
+        yield "First stop, in the groups that they have left:"
+        yield from _lines([printable(f"{entry.group}:{entry.tag}"), entry.mode] for entry in explanation.moving)
+    if explanation.stops:
+        yield "Stop, all at once, and wait until they are gone:"
+        yield from _lines(
+            [printable(entry.tag), entry.mode, "started again below" if entry.tag in explanation.restarts else ""]
+            for entry in explanation.stops
+        )
+    if explanation.starts:
+        yield "Start, in this order:"
+        yield from _lines(
+            [f"{number}.", printable(entry.tag), entry.mode, _STARTED[entry.mode]]
+            for number, entry in enumerate(explanation.starts, 1)
+        )
+    if explanation.stays:
+        yield "Leave alone:"
+        yield from _lines(
+            [printable(entry.tag), entry.mode, _STAYING.get(entry.mode, _STAYED)] for entry in explanation.stays
+        )
+    if not (explanation.moving or explanation.stops or explanation.starts):
+        yield "Nothing is stopped or started."
+
+
+def _lines(rows: Iterable[list[str]]) -> list[str]:
+    return [f"  {line}" for line in columns.aligned([*rows])]
+
+
+def as_json(explanation: Explanation) -> asjson.Json:
+    """An explanation as a JSON value."""
+    return {
+        "group": asjson.text(explanation.group),
+        "from": asjson.optional(explanation.present),
+        "level": asjson.text(explanation.level),
+        "named": explanation.is_named,
+        "moving": _entries(explanation.moving),
+        "stops": _entries(explanation.stops),
+        "starts": _entries(explanation.starts),
+        "stays": _entries(explanation.stays),
+        "rest": _entries(explanation.rest),
+    }
+
+
+def _entries(entries: Iterable[Entry]) -> asjson.Json:
+    return [asjson.entry(entry) for entry in entries]

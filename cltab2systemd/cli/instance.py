@@ -1,0 +1,64 @@
+"""How the translator's commands see what a daemon did here: its groups as they stand.
+
+Read from files only: no daemon needs to run, and nobody is asked for anything.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cltab2systemd import clstat
+from cltab2systemd.changes import Standing
+from cltab2systemd.groupstate import State
+from cltab2systemd.locations import SOCKET, TABLE
+from cltab2systemd.store import Store, instance_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cltab2systemd.locations import Locations
+    from cltab2systemd.table import ResourceGroup
+
+C = TypeVar("C", bound="Callable[..., Any]")
+
+# The daemon may remove a group's file while all are read.
+_TRIES = 5
+
+
+def options(command: C) -> C:
+    """Let a command take `cltab` and `socket`, which name a daemon as they do for `clinit`."""
+    socket = click.option("-s", "--socket", metavar="PATH", help=f"The daemon's socket.  [default: {SOCKET}]")
+    cltab = click.option("-c", "--cltab", metavar="FILE", help=f"The daemon's table.  [default: {TABLE}]")
+    return cltab(socket(command))
+
+
+def standings(locations: Locations) -> Mapping[str, Standing]:
+    """How each group of an instance stands; none if no daemon has applied a table. OSError if that cannot be read."""
+    lines = {group: (level, state) for group, level, state in clstat.parse(_content(locations.clstat))}
+    found = {}
+    for name, group in _applied(Store(instance_names(locations))).items():
+        level, state = lines.get(name, (None, ""))
+        # Of a group that is CONFIGURED nothing runs: clstat shows the level that it was at.
+        found[name] = Standing(group, level if state != State.CONFIGURED else None, state)
+    return found
+
+
+def _applied(store: Store) -> Mapping[str, ResourceGroup]:
+    for _ in range(_TRIES):
+        try:
+            return store.applied()
+        except FileNotFoundError as error:
+            # The directory itself, or a file that was there a moment ago.
+            if not str(error.filename).endswith(".cltab"):
+                return {}
+    return store.applied()
+
+
+def _content(path: str) -> str:
+    try:
+        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,44 @@
+"""How the translator's commands print what they are asked for."""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING
+
+import click
+
+from cltab2systemd import asjson
+from cltab2systemd.cli import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Format(enum.StrEnum):
+    """What an answer looks like."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+# For `format_`, as a string: click before 8.2 knows no enums.
+format_option = click.option(
+    "--format", "format_", type=click.Choice(tuple(Format)), default=Format.TEXT, show_default=True,
+    help="For a person, or for a program.",
+)  # fmt: skip
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print printable lines, as UTF-8 whatever the locale; SystemExit with 2 if they cannot be written."""
+    try:
+        click.echo("".join(f"{line}\n" for line in lines).encode(), nl=False)
+    except BrokenPipeError:
+        raise  # whoever reads has had enough, which click knows
+    except OSError as error:
+        tables.complain(f"cltab2systemd: cannot write: {error.strerror}")
+        raise SystemExit(2) from error
+
+
+def say_json(value: asjson.Json) -> None:
+    """Print a JSON document."""
+    say([asjson.document(value)])

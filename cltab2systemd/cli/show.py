@@ -1,0 +1,96 @@
+"""`cltab2systemd show`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from cltab2systemd import asjson, columns, matrix
+from cltab2systemd.cli import printing, tables
+from cltab2systemd.diagnostics import printable
+from cltab2systemd.locations import TABLE
+from cltab2systemd.table import BOOT_LEVEL, GROUP, SERVICE, level_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cltab2systemd.matrix import Matrix
+    from cltab2systemd.table import ResourceGroup, Table
+
+# How much of a command stands behind its row: for telling entries apart; the whole is in the table.
+_SHOWN_COMMAND = 60
+_NOT_HERE = "·"
+
+
+@click.command(name="show")
+@click.argument("file", metavar="[FILE]", default=TABLE)
+@printing.format_option
+def command(file: str, format_: str) -> None:
+    """Show what a table says: for each group its entries by its levels, with their modes.
+
+    FILE is /etc/cltab if it is left out. A whole list of levels, such as `3,m`, is the name of a level, too; only the
+    JSON has those.
+    """
+    table = tables.load(file)
+    if format_ == printing.Format.JSON:
+        printing.say_json(as_json(table))
+    else:
+        printing.say(as_text(table))
+
+
+def as_text(table: Table) -> Iterator[str]:
+    """A table as lines for a person."""
+    between = False
+    for group in table.groups.values():
+        if between:
+            yield ""
+        between = True
+        yield from _group_text(matrix.of_group(group))
+    if rows := [
+        [printable(f"{setting.name}:"), printable(setting.value)]
+        for setting in table.settings
+        if not setting.name.startswith((SERVICE, GROUP, BOOT_LEVEL))
+    ]:
+        yield from ["", "settings"] if between else ["settings"]
+        yield from (f"  {line}" for line in columns.aligned(rows))
+
+
+def _group_text(group: Matrix) -> Iterator[str]:
+    boot = group.group.boot_level
+    yield printable(group.group.name if boot is None else f"{group.group.name}, boots to level {boot}")
+    rows = [["", *map(printable, group.levels), ""]]
+    rows += [
+        [printable(row.entry.tag), *(mode or _NOT_HERE for mode in row.modes), _excerpt(row.entry.command)]
+        for row in group.rows
+    ]
+    yield from (f"  {line}" for line in columns.aligned(rows))
+    yield from (printable(f"  slice: {directive.line}") for directive in group.group.directives)
+    for row in group.rows:
+        yield from (printable(f"  {row.entry.tag}: {directive.line}") for directive in row.entry.directives)
+
+
+def _excerpt(text: str) -> str:
+    return printable(text if len(text) <= _SHOWN_COMMAND else text[: _SHOWN_COMMAND - 1] + "…")
+
+
+def as_json(table: Table) -> asjson.Json:
+    """A table as a JSON value: all that was parsed of it, in file order."""
+    return {
+        "path": asjson.text(table.path),
+        "groups": [_group_json(group) for group in table.groups.values()],
+        "settings": [
+            {"name": asjson.text(setting.name), "value": asjson.text(setting.value), "line": setting.place.line}
+            for setting in table.settings
+        ],
+    }
+
+
+def _group_json(group: ResourceGroup) -> asjson.Json:
+    return {
+        "group": asjson.text(group.name),
+        "boot_level": asjson.optional(group.boot_level),
+        "directives": asjson.directives(group.directives),
+        "levels": asjson.texts(level_names(group.entries)),
+        "entries": [{**asjson.entry(entry), "line": entry.place.line} for entry in group.entries],
+    }

@@ -1,0 +1,21 @@
+"""Text in columns, for a terminal. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cltab2systemd.diagnostics import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GAP = "  "
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of printable cells, as many in each, as lines: each column as wide as its widest cell."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    return [
+        _GAP.join(cell + " " * (wide - columns(cell)) for cell, wide in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,176 @@
+"""The difference between two tables, or between what is applied and a table: what requests would do. Pure.
+
+What a request does to an entry is asked of `changes`, as the daemon does.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd import changes
+from cltab2systemd.changes import Standing
+from cltab2systemd.table import BOOT_LEVEL, GROUP, SERVICE, ResourceGroup, level_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cltab2systemd.changes import Effect
+    from cltab2systemd.table import Entry, Table
+
+# What can change of an entry that stays in its group, in the order in which it is told.
+FIELDS = ("mode", "command", "levels", "directives")
+
+
+class Change(enum.StrEnum):
+    """What became of a group or an entry."""
+
+    ADDED = "added"
+    DELETED = "deleted"
+    CHANGED = "changed"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDifference:
+    """An entry of a group, before and after; None where the group does not have it."""
+
+    tag: str
+    old: Entry | None
+    new: Entry | None
+    # Of asking for the level at which the group is already, for each level in question; none if it is not active.
+    effects: tuple[tuple[str, Effect], ...]
+    moved_from: str | None = None  # the group that had it before
+    moved_to: str | None = None  # the group that has it now
+
+    @property
+    def change(self) -> Change:
+        """What became of the entry in this group."""
+        if self.old is None:
+            return Change.ADDED
+        if self.new is None:
+            return Change.DELETED
+        return Change.SAME if self.old == self.new else Change.CHANGED
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the fields that differ, if the group has the entry before and after."""
+        if self.old is None or self.new is None:
+            return ()
+        return tuple(name for name in FIELDS if getattr(self.old, name) != getattr(self.new, name))
+
+    def levels_with(self, effect: Effect) -> tuple[str, ...]:
+        """The levels at which a request has an effect on the entry."""
+        return tuple(level for level, found in self.effects if found is effect)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDifference:
+    """A group before and after; one without entries where it is not there. All its entries, also the same ones."""
+
+    old: ResourceGroup
+    new: ResourceGroup
+    entries: tuple[EntryDifference, ...]  # in the new order, then those that the group does not have any more
+    standing: Standing | None = None  # how it stands here; None if that is not known
+
+    @property
+    def name(self) -> str:
+        """The group's name."""
+        return self.new.name
+
+    @property
+    def change(self) -> Change:
+        """What became of the group."""
+        if not self.old.entries:
+            return Change.ADDED
+        if not self.new.entries:
+            return Change.DELETED
+        return Change.SAME if self.old == self.new else Change.CHANGED
+
+    @property
+    def is_reordered(self) -> bool:
+        """Whether entries that stay are started in another order: that restarts nothing."""
+        old, new = ({entry.tag: None for entry in group.entries} for group in (self.old, self.new))
+        return [tag for tag in old if tag in new] != [tag for tag in new if tag in old]
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDifference:
+    """A setting that is neither a group's nor an entry's, before and after; None where the table does not have it."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """All groups of either side, also the same ones, in the new order, and the settings that differ."""
+
+    groups: tuple[GroupDifference, ...]
+    settings: tuple[SettingDifference, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether both sides say the same."""
+        return not self.settings and all(group.change is Change.SAME for group in self.groups)
+
+
+def against_applied(standings: Mapping[str, Standing], table: Table) -> Difference:
+    """What a table changes for the groups as they stand here, each at its level if it is at one."""
+    applied = {name: standing.group for name, standing in standings.items()}
+    moves = _Moves(applied, table.groups)
+    groups = []
+    for name in _names(applied, table.groups):
+        standing = standings.get(name) or Standing(ResourceGroup(name))
+        levels = () if standing.level is None else (standing.level,)
+        new = table.group(name)
+        groups.append(GroupDifference(standing.group, new, moves.compare(standing.group, new, levels), standing))
+    return Difference(tuple(groups))
+
+
+def between(old: Table, new: Table) -> Difference:
+    """What changes from one table to the next: a group could be at any level that either names."""
+    moves = _Moves(old.groups, new.groups)
+    groups = []
+    for name in _names(old.groups, new.groups):
+        before, after = old.group(name), new.group(name)
+        levels = level_names((*before.entries, *after.entries))
+        groups.append(GroupDifference(before, after, moves.compare(before, after, levels)))
+    settings = (
+        SettingDifference(name, old.setting(name), new.setting(name))
+        for name in dict.fromkeys(setting.name for table in (new, old) for setting in table.settings)
+        if not name.startswith((SERVICE, GROUP, BOOT_LEVEL))
+    )
+    return Difference(tuple(groups), tuple(setting for setting in settings if setting.old != setting.new))
+
+
+def _names(old: Mapping[str, ResourceGroup], new: Mapping[str, ResourceGroup]) -> Iterable[str]:
+    """All groups: the new ones in their order, then those that are gone."""
+    return {**new, **old}
+
+
+class _Moves:
+    """Which group has an entry on either side: tags are unique in a table."""
+
+    def __init__(self, old: Mapping[str, ResourceGroup], new: Mapping[str, ResourceGroup]) -> None:
+        self._old, self._new = (
+            {entry.tag: group.name for group in side.values() for entry in group.entries} for side in (old, new)
+        )
+
+    def compare(self, old: ResourceGroup, new: ResourceGroup, levels: tuple[str, ...]) -> tuple[EntryDifference, ...]:
+        """The entries of a group, before and after, with the effects at some levels."""
+        effects = {level: changes.effects(old.entries, new.entries, level, level) for level in levels}
+        before, after = ({entry.tag: entry for entry in group.entries} for group in (old, new))
+        return tuple(
+            EntryDifference(
+                tag,
+                before.get(tag),
+                after.get(tag),
+                tuple((level, found[tag]) for level, found in effects.items()),
+                moved_from=None if tag in before else self._old.get(tag),
+                moved_to=None if tag in after else self._new.get(tag),
+            )
+            for tag in {**after, **before}
+        )

@@ -1,0 +1,71 @@
+"""What a switch of a group to a level does, step by step. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd import changes
+from cltab2systemd.changes import Effect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cltab2systemd.changes import Standing
+    from cltab2systemd.table import Entry, ResourceGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A switch.
+
+    Every entry of the old and new lines is in one of `stops`, `starts`, `stays` and `rest`, but a restarted one is in
+    both `stops`, as it was, and `starts`, as it is to be.
+    """
+
+    group: str
+    present: str | None  # the level that the group comes from; None if nothing of it runs
+    level: str
+    is_named: bool  # whether an entry names the level
+    moving: tuple[Entry, ...]  # still run in another group, which they have left: stopped there, before all else
+    stops: tuple[Entry, ...]  # all at once; nothing is started before the last of them is gone
+    starts: tuple[Entry, ...]  # one after the other
+    stays: tuple[Entry, ...]  # run, or have run, and are left alone
+    rest: tuple[Entry, ...]  # do not run, and are not started
+    restarts: frozenset[str]  # the tags in both `stops` and `starts`
+
+
+def explain(standing: Standing, wanted: ResourceGroup, level: str, others: Iterable[Standing] = ()) -> Explanation:
+    """Explain a switch.
+
+    Args:
+        standing: how the group is.
+        wanted: what the table says of it.
+        level: the level that it is to go to.
+        others: how the other groups are, which may still run what the table now has in this one.
+    """
+    applied = standing.group.entries
+    effects = changes.effects(applied, wanted.entries, standing.level, level)
+    # A restart is told of the new lines where an entry starts, and of the old ones where it stops.
+    latest = {entry.tag: entry for entry in (*applied, *wanted.entries)}.values()
+    moving: list[Entry] = []
+    for other in others:
+        if other.level is not None:
+            tags = changes.tags_moved_here(other.group.entries, wanted.entries)
+            moving += (e for e in other.group.entries if e.tag in tags and changes.counts(e, other.level))
+
+    def having(entries: Iterable[Entry], *kinds: Effect) -> tuple[Entry, ...]:
+        return tuple(entry for entry in entries if effects[entry.tag] in kinds)
+
+    return Explanation(
+        standing.group.name,
+        standing.level,
+        level,
+        is_named=any(level in entry.levels for entry in wanted.entries),
+        moving=tuple(moving),
+        stops=having(applied, Effect.STOP, Effect.RESTART),
+        starts=having(wanted.entries, Effect.START, Effect.RESTART),
+        stays=having(wanted.entries, Effect.LEAVE),
+        rest=having(latest, Effect.NONE),
+        restarts=frozenset(tag for tag, effect in effects.items() if effect is Effect.RESTART),
+    )

@@ -1,0 +1,191 @@
+"""`cltab2systemd show`, and what it is made of: the matrix, columns, and JSON of a table."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_table import tables
+from test_translator import run
+
+from cltab2systemd import asjson, columns
+from cltab2systemd.cli.show import as_json, as_text
+from cltab2systemd.table import Directive, Entry, Levels, Mode, parse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cltab2systemd.table import Table
+
+TEXT = """\
+:::log:/run/log
+:::initdefault.web:3
+:::group.web:MemoryMax=1G
+web:init:3m:wait:mkdir -p /run/web
+web:データ:3,m:respawn:exec db
+:::service.データ:User=db
+:::service.データ:Nice=5
+mail:spool:1:wait:true
+web:app:3:test:exit 0
+web:debug:m:off:x\x1b[31m
+:::unknown:value
+"""
+SHOWN = """\
+web, boots to level 3
+          3m    3        m
+  init    wait  wait     wait     mkdir -p /run/web
+  データ  ·     respawn  respawn  exec db
+  app     ·     test     ·        exit 0
+  debug   ·     ·        off      x\\x1b[31m
+  slice: MemoryMax=1G
+  データ: User=db
+  データ: Nice=5
+
+mail
+         1
+  spool  wait  true
+
+settings
+  log:      /run/log
+  unknown:  value
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "cltab"
+    path.write_text(TEXT)
+    return path
+
+
+def test_text(path: Path) -> None:
+    """For each group its entries by its levels, in columns, and all settings; nothing that a terminal would obey."""
+    result = run("show", path)
+    assert SHOWN == result.stdout
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_json(path: Path) -> None:
+    """All that the table says, also the levels that are whole lists."""
+    answer = json.loads(run("show", path, "--format", "json").stdout)
+    assert answer["path"] == str(path)
+    web = answer["groups"][0]
+    assert (web["group"], web["boot_level"], web["levels"]) == ("web", "3", ["3m", "3", "m", "3,m"])
+    assert web["directives"] == [{"name": "MemoryMax", "value": "1G"}]
+    assert web["entries"][1] == {
+        "group": "web",
+        "tag": "データ",
+        "levels": "3,m",
+        "level_names": ["3,m", "3", "m"],
+        "mode": "respawn",
+        "command": "exec db",
+        "directives": [{"name": "User", "value": "db"}, {"name": "Nice", "value": "5"}],
+        "line": 5,
+    }
+    assert [(setting["name"], setting["line"]) for setting in answer["settings"]] == [
+        ("log", 1),
+        ("initdefault.web", 2),
+        ("group.web", 3),
+        ("service.データ", 6),
+        ("service.データ", 7),
+        ("unknown", 11),
+    ]
+
+
+def test_an_empty_table(path: Path) -> None:
+    """A table without entries has nothing to show, which is no error."""
+    path.write_text("")
+    assert (run("show", path).exit_code, run("show", path).stdout) == (0, "")
+    assert json.loads(run("show", path, "--format", "json").stdout)["groups"] == []
+    path.write_text(":::log:x\n")
+    assert run("show", path).stdout == "settings\n  log:  x\n"
+
+
+def test_a_bad_table(path: Path) -> None:
+    """Errors are told as `check` tells them, and nothing is shown."""
+    path.write_text("word\n")
+    result = run("show", path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f"{path}:1:1: error: " in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["a", "b"], ["--format", "xml"]])
+def test_usage(arguments: list[str]) -> None:
+    """A command line that makes no sense is exit code 2, with the usage."""
+    result = run("show", *arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Usage: ")
+
+
+def text_of(value: str | list[int]) -> str:
+    """What `asjson.text` made a value of."""
+    return value if isinstance(value, str) else bytes(value).decode("utf-8", "surrogateescape")
+
+
+def entry_of(value: dict[str, Any]) -> Entry:
+    """What `asjson.entry` made a value of, in place 1."""
+    given = tuple(
+        Directive(text_of(d["name"]), text_of(d["value"]), parse(b"g:t:1:wait:", "")[0].entries[0].place)
+        for d in value["directives"]
+    )
+    group, tag, levels, command = (text_of(value[name]) for name in ("group", "tag", "levels", "command"))
+    place = parse(b"g:t:1:wait:", "")[0].entries[0].place
+    return Entry(group, tag, Levels(levels), Mode(value["mode"]), command, place, given)
+
+
+@settings(deadline=None)
+@given(tables())
+def test_any_table(table: Table) -> None:
+    """JSON holds every entry as it is in the table, byte for byte; text is printable, a line for each entry."""
+    document = asjson.document(as_json(table))
+    assert document.isascii()
+    answer = json.loads(document)
+    assert [entry_of(entry) for group in answer["groups"] for entry in group["entries"]] == [
+        entry for group in table.groups.values() for entry in group.entries
+    ]
+    assert all("\udc80" > character or character > "\udcff" for character in json.dumps(answer, ensure_ascii=False))
+    lines = [*as_text(table)]
+    assert all(line.isprintable() for line in lines)
+    groups = table.groups.values()
+    given = [d for group in groups for d in (*group.directives, *(d for e in group.entries for d in e.directives))]
+    assert len(lines) == len(table.entries) + len(given) + 3 * len(table.groups) - 1
+
+
+@given(st.text())
+def test_any_text(text: str) -> None:
+    """Text of a table is a string where it is UTF-8, and an array of bytes where it is not."""
+    for value in (
+        text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape"),
+        text.encode("utf-8", "replace").decode(),
+    ):
+        assert value == text_of(json.loads(json.dumps(asjson.text(value))))
+    assert asjson.text("caf\udce9") == [99, 97, 102, 233]
+
+
+def test_columns() -> None:
+    """Columns are as wide as their widest cell on a terminal; no line ends in blanks."""
+    assert columns.aligned([]) == []
+    assert columns.aligned([["a", "bcd", ""], ["数", "é", "x"], ["", "e\u0301", "y"]]) == [
+        "a   bcd",
+        "数  é    x",
+        "    e\u0301    y",
+    ]
+
+
+def test_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that cannot be written is told in one line, and is no success."""
+    echo = click.echo
+
+    def full(message: bytes, *, nl: bool = True, err: bool = False) -> None:
+        if not err:
+            raise OSError(28, "No space left on device")
+        echo(message, nl=nl, err=err)
+
+    monkeypatch.setattr(click, "echo", full)
+    for command in ("show", "graph"):
+        result = run(command, path)
+        assert (result.exit_code, result.stderr) == (2, "cltab2systemd: cannot write: No space left on device\n")
