@@ -27,6 +27,7 @@ ARRIVED = "/run/arrived"
 SHELL_SCRIPT = f"""\
 #!/bin/dash
 case "$0:$2" in */bin/sh:'exec "$@"'* | */bin/sh:'file=$1; shift; if read'*) exec /bin/dash "$@" ;; esac
+case "$1" in */cltab2systemd-generator) exec /bin/dash "$@" ;; esac
 name=${{TAG:-$(sed -n 's|.*@\\(.*\\)[.]service$|\\1|p' /proc/$$/cgroup)}}
 cat /proc/$$/cmdline > {ARRIVED}/new.$$
 mv {ARRIVED}/new.$$ "{ARRIVED}/$name"
