@@ -21,6 +21,7 @@ class Severity(enum.StrEnum):
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def shortened(text: str) -> str:
     return printable(text if len(text) <= QUOTED_WIDTH else text[: QUOTED_WIDTH - 1] + "…")
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
     """How many columns of a terminal printable text takes: East Asian characters two, combining ones none."""
     if text.isascii():
         return len(text)
@@ -104,7 +105,7 @@ def render(diagnostic: Diagnostic) -> str:
         before = printable(shown[: start - cut])
         marked = printable(shown[start - cut : start - cut + max(1, diagnostic.place.width)])
         after = printable(shown[start - cut + max(1, diagnostic.place.width) :])
-        lines += [f"  {before}{marked}{after}", "  " + " " * _columns(before) + "^" + "~" * (_columns(marked) - 1)]
+        lines += [f"  {before}{marked}{after}", "  " + " " * columns(before) + "^" + "~" * (columns(marked) - 1)]
     if diagnostic.hint:
         lines.append(f"  hint: {diagnostic.hint}")
     return "\n".join(lines)

@@ -12,6 +12,7 @@ from cltab2systemd.compiler import compile_table
 from cltab2systemd.generator import generate
 from cltab2systemd.plan import load
 from cltab2systemd.store import GENERATED_TABLE, LARGEST_TABLE, keep_good_table
+from lab.command import kill
 from lab.node import Node
 from lab.waiting import wait_until
 
@@ -232,7 +233,7 @@ def test_a_table_that_is_replaced_all_the_time(run: Node) -> None:
     for _ in range(20):
         seen.add(" ".join(by_hand(run)))
         run.run("rm", "-rf", "/units")
-    pusher.kill()
+    kill(pusher)
     pusher.wait()
     whole = {text: sorted(n for n in units_of(run.read(text)) if n.startswith("clinit-")) for text in ("/one", "/two")}
     assert seen <= {"", *(" ".join(names) for names in whole.values())}

@@ -353,7 +353,11 @@ def test_applied_lines_round_trip(disk: Disk, group: str) -> None:
     assert sorted(path.name for path in disk.root.iterdir()) == ["state", "units"]
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
+)
 @given(tables())
 def test_any_table_can_be_applied(disk: Disk, table: Table) -> None:
     """Every group of any table that parses is noted and comes back."""
