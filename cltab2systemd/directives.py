@@ -16,6 +16,8 @@ SLICE_SECTION = "Slice"
 
 # Directives are words of letters and digits that begin with a capital: systemd.syntax(7).
 _NAME = re.compile(r"[A-Z][A-Za-z0-9]*")
+# What systemd strips; Python alone would take away others, a no-break space for one.
+_BLANKS = " \t\r"
 
 _MODE = "the entry's mode decides that"
 _COMMAND = "the table's command is all that an entry runs"
@@ -85,8 +87,8 @@ _EXECUTION = """
 def split(text: str) -> tuple[str, str] | None:
     """The name and the value of `Name=value`, without blanks around them; None if it is not that."""
     name, equals, value = text.partition("=")
-    name = name.strip()
-    return (name, value.strip()) if equals and _NAME.fullmatch(name) else None
+    name = name.strip(_BLANKS)
+    return (name, value.strip(_BLANKS)) if equals and _NAME.fullmatch(name) else None
 
 
 def refusal(section: str, name: str) -> str:

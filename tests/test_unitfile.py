@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cltab2systemd.unitfile import command_line, command_words, comment, path, quote, text
+from fuzz.unitrules import unquote
 
 PERL = shutil.which("perl")
 
@@ -93,23 +94,6 @@ def _outcome(words: Sequence[str], directory: Path) -> tuple[bytes, bool]:
         check=False,
     )
     return done.stdout.replace(b"/bin/sh: ", b"sh: "), done.returncode == 0
-
-
-def unquote(value: str) -> list[bytes]:
-    """The words of a command line as systemd reads them, written down anew from systemd.syntax(7): bytes out."""
-    words, rest = [], value.encode("utf-8")
-    while rest:
-        match = re.match(rb' *("(?:[^"\\%$]|\\["\\]|\\x[0-9a-f]{2}|%%|\$\$)*"|[A-Za-z0-9/_.-]+)( |$)', rest)
-        assert match, rest
-        word, rest = match[1], rest[match.end() :]
-        if word.startswith(b'"'):
-            word = re.sub(
-                rb'\\x(..)|\\(["\\])|%(%)|\$(\$)',
-                lambda m: bytes([int(m[1], 16)]) if m[1] else m[2] or m[3] or m[4],
-                word[1:-1],
-            )
-        words.append(word)
-    return words
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_table import tables
 
 from cltab2systemd.compiler import compile_table
+from cltab2systemd.diagnostics import has_errors
 from cltab2systemd.names import Names
 from cltab2systemd.plan import load
 
 if TYPE_CHECKING:
+    from cltab2systemd.table import Table
     from lab.node import Node
 
+SHOWN = Path(__file__).parent / "tables"
 UNITS = "/etc/systemd/system"
 VERIFY = "systemd-analyze verify --recursive-errors=yes"
 
@@ -39,6 +45,16 @@ COMMANDS = [
     "é日本 \udcff\udcc3 \ufffe \u2028", "[Service] ExecStart=/bin/false", "-/bin/false", "@x y", "", " ",
 ]  # fmt: skip
 MODES = ["wait", "respawn", "once", "test", "off"]
+
+# Directives that systemd 252 knows, with values that it takes: what others mean is for their writer to say.
+OF_GROUP = st.sampled_from(["MemoryMax=1G", "CPUWeight = 50", "TasksMax=10", "IOWeight=", "AllowedCPUs=0"])
+OF_SERVICE = OF_GROUP | st.sampled_from([
+    "User=root", 'Environment="A=%i" B=$C', "WorkingDirectory=-/srv", "LimitNOFILE=1024:4096", "UMask=0027", "Nice=5",
+    "ProtectSystem=strict", "PrivateTmp=yes", "KillMode=process", "TimeoutStopSec=90", "TimeoutStartSec=infinity",
+    "CapabilityBoundingSet=", "SyslogIdentifier=x y", "RuntimeDirectory=other", "StateDirectory=a/b",
+])  # fmt: skip
+TABLES = 250
+BATCHES = 5
 
 
 def nasty_table(seed: int) -> str:
@@ -67,6 +83,54 @@ def test_systemd_accepts_every_unit(fresh_node: Node, seed: int, names: Names) -
     done = fresh_node.run("sh", "-c", f"exec {VERIFY} {prefix}*", check=False)
 
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+def generated_tables() -> list[Table]:
+    """The tables that hypothesis thinks of, the same in every run, as a list: for systemd looks at many at a time."""
+    found: list[Table] = []
+
+    @settings(derandomize=True, database=None, deadline=None, max_examples=TABLES)
+    @given(tables(OF_SERVICE, OF_GROUP))
+    def collect(table: Table) -> None:
+        found.append(table)
+
+    collect()
+    return found
+
+
+def verified(node: Node, batch: list[Table]) -> str:
+    """What systemd says about tables that are there at a time, each as an instance but for the first, which boots."""
+    node.shell(f"rm -rf {UNITS}/clinit* {UNITS}/multi-user.target.d")
+    for number, table in enumerate(batch):
+        for name, content in compile_table(table, Names(f"_{number:08x}" if number else "")).items():
+            node.write(f"{UNITS}/{name}", content)
+    done = node.run("sh", "-c", f"exec {VERIFY} {UNITS}/clinit* multi-user.target", check=False)
+    return f"exit code {done.returncode}: {done.stdout}{done.stderr}" if done.returncode or done.stderr else ""
+
+
+def test_systemd_accepts_any_table_that_parses(fresh_node: Node) -> None:
+    """Whatever table parses without an error, systemd has nothing to say about its units."""
+    # Tables with a boot level come first, so that each batch begins with one.
+    found = sorted(generated_tables(), key=lambda table: not any(g.boot_level for g in table.groups.values()))
+    assert len(found) >= TABLES
+    for number in range(BATCHES):
+        batch = found[number::BATCHES]
+        assert any(group.boot_level for group in batch[0].groups.values())
+        if said := verified(fresh_node, batch):
+            # Which one was it, and what does systemd say of it alone?
+            each = ((table, verified(fresh_node, [table])) for table in batch)
+            alone = [
+                "\n".join([*(line for g in t.groups.values() for line in g.lines), text]) for t, text in each if text
+            ]
+            pytest.fail("\n\n".join(alone[:3]) or said)
+
+
+def test_systemd_accepts_the_tables_that_tell_what_they_show(fresh_node: Node) -> None:
+    """The same for tests/tables, which have what hypothesis would take long to think of."""
+    loaded = (load(path.read_bytes(), "/etc/cltab") for path in sorted(SHOWN.glob("*.cltab")))
+    found = [table for table, findings in loaded if not has_errors(findings)]
+    assert len(found) > 30
+    assert verified(fresh_node, found) == ""
 
 
 def test_verify_would_find_an_error(fresh_node: Node) -> None:

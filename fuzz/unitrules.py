@@ -1,0 +1,142 @@
+"""What a compiled unit may hold, line by line: rules for tests and fuzzer, written down apart from the compiler.
+
+Nothing that a table holds may become a line of its own, a directive, a section or a specifier in a unit. What the table
+gives as directives stands at the end, each line as it was given; everything else is from a list.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cltab2systemd import unitfile
+from cltab2systemd.names import LONGEST_UNIT_NAME, Names
+from cltab2systemd.table import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cltab2systemd.table import Directive, Entry, Table
+
+_UNIT = {"Description", "Documentation", "SourcePath"}
+_POINT = _UNIT | {"ConditionPathExists", "DefaultDependencies", "Type", "ExecStart", "LogLevelMax", "Slice"}
+_TARGET = _UNIT | {"DefaultDependencies", "IgnoreOnIsolate", "Conflicts", "Before"}
+_ENTRY = _UNIT | {
+    "IgnoreOnIsolate", "Conflicts", "After", "StartLimitIntervalSec", "Slice", "SyslogIdentifier", "Type", "Restart",
+    "RuntimeDirectory", "RuntimeDirectoryMode", "RuntimeDirectoryPreserve",
+    "RestartSec", "TimeoutStartSec", "RemainAfterExit", "ExecStart", "KillSignal", "TimeoutStopSec",
+    "TimeoutStopFailureMode", "WatchdogSignal", "TimeoutAbortSec",
+}  # fmt: skip
+# By prefix and type: the directives that a kind of unit may have.
+_DIRECTIVES = {
+    ("clinit", "service"): _ENTRY,
+    ("clinitgate", "service"): _POINT | {"After", "Wants"},
+    ("clinitbarrier", "service"): _POINT | {"Before", "After", "Conflicts"},
+    ("clinit", "target"): _TARGET | {"RefuseManualStop", "BindsTo", "Wants", "After"},
+    ("clinit", "slice"): _UNIT | {"IgnoreOnIsolate"},
+    ("multi", "conf"): {"Wants"},
+}
+# Lines that may add to each other; of all other directives there is one line at most.
+_REPEATED = {"Conflicts", "Wants", "After", "Before"}
+_SECTIONS = {"service": ["[Unit]", "[Service]"], "target": ["[Unit]"], "slice": ["[Unit]"], "conf": ["[Unit]"]}
+
+_FILE_NAME = re.compile(r"(multi-user\.target\.d/)?[A-Za-z0-9:_.@\\-]+")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+# systemd gives up on a file with a longer line (LONG_LINE_MAX).
+_LONGEST_LINE = 1 << 20
+
+# A word of a command line, plain or quoted, without specifiers and variables.
+_WORD = re.compile(rb' *("(?:[^"\\%$]|\\["\\]|\\x[0-9a-f]{2}|%%|\$\$)*"|[A-Za-z0-9/_.-]+)( |$)')
+_ESCAPE = re.compile(rb'\\x(..)|\\(["\\])|%(%)|\$(\$)')
+
+
+def check_files(table: Table, names: Names, files: Mapping[str, bytes]) -> None:
+    """Check all files of a table that has no errors; AssertionError says what is wrong.
+
+    The files are those that there have to be, and no two units share one; the lines are by the rules; and each entry's
+    command comes out of its unit as it went in.
+    """
+    entries = {names.entry(entry.group, entry.tag): entry for entry in table.entries}
+    slices = {names.slice(group.name): group for group in table.groups.values()}
+    gates = {names.gate(entry.group, entry.tag) for entry in table.entries if entry.runnable}
+    per_level = sum(len({n for e in group.entries for n in e.levels.names}) for group in table.groups.values())
+    booted = sum(group.boot_level is not None for group in table.groups.values()) if not names.suffix else 0
+    # In each group a slice, the first gate, the marker, and the templates of target and barrier.
+    assert len(files) == len(entries) + len(gates) + 2 * per_level + 5 * len(table.groups) + booted
+    assert {*entries, *slices, *gates} <= files.keys()
+    for name, content in files.items():
+        check_name(name)
+        given: tuple[Directive, ...] = ()
+        if entry := entries.get(name):
+            given = entry.directives
+        elif group := slices.get(name):
+            given = group.directives
+        lines = check_unit(name, content, given, names.suffix)
+        if entry:
+            check_command(entry, lines)
+
+
+def check_name(name: str) -> None:
+    """Check the name of a file: what systemd takes for the name of a unit, or of the one drop-in there is."""
+    assert _FILE_NAME.fullmatch(name), name
+    assert len(name.rpartition("/")[2]) <= LONGEST_UNIT_NAME, name
+
+
+def check_unit(name: str, content: bytes, given: tuple[Directive, ...], suffix: str = "") -> list[str]:
+    """Check the lines of one unit, and give those that are not the table's directives."""
+    kind = name.rpartition(".")[2]
+    allowed = _DIRECTIVES[name.partition("-")[0].removesuffix(suffix), kind]
+    assert content.endswith(b"\n")
+    lines = content.decode("utf-8").removesuffix("\n").split("\n")
+    sections = [line for line in lines if line.startswith("[")]
+    if given:
+        assert lines[-len(given) :] == [directive.line for directive in given]
+        del lines[-len(given) :]
+        assert not any(directive.name in allowed and not _may_be_given(directive.name) for directive in given)
+    assert sections == [*_SECTIONS[kind], *(["[Slice]"] if given and kind == "slice" else [])]
+    seen = []
+    for line in lines:
+        assert not _CONTROL.search(line), line
+        assert len(line) < _LONGEST_LINE // 4 or len(line.encode()) < _LONGEST_LINE, len(line)
+        # In a comment a backslash at the end means nothing.
+        if line and line[0] not in "[#":
+            assert not line.endswith("\\"), line
+            directive, equals, _ = line.partition("=")
+            assert equals, line
+            assert directive in allowed, line
+            seen.append(directive)
+    assert all(seen.count(directive) == 1 for directive in {*seen} - _REPEATED)
+    return lines
+
+
+def _may_be_given(name: str) -> bool:
+    """Whether a table may say again what a unit says already: a value, not the scheme."""
+    return name in {
+        "SyslogIdentifier", "TimeoutStartSec", "TimeoutStopSec", "TimeoutAbortSec", "KillSignal",
+        "RuntimeDirectory", "RuntimeDirectoryMode",
+    }  # fmt: skip
+
+
+def check_command(entry: Entry, lines: list[str]) -> None:
+    """Check that what systemd makes of `ExecStart=` ends with the words that the table's command stands for."""
+    (line,) = (line.partition("=")[2] for line in lines if line.startswith("ExecStart="))
+    assert line.startswith("-") == (entry.mode is not Mode.RESPAWN), line
+    words = unquote(line.removeprefix("-"))
+    expected = [word.encode("utf-8", "surrogateescape") for word in unitfile.command_words(entry.command)]
+    assert words[-len(expected) :] == expected, line
+    assert len(words) == len(expected) + (5 if entry.mode is Mode.RESPAWN else 0), line
+
+
+def unquote(value: str) -> list[bytes]:
+    """The words of a command line as systemd reads them, written down anew from systemd.syntax(7): bytes out."""
+    words, rest = [], value.encode("utf-8")
+    while rest:
+        match = _WORD.match(rest)
+        assert match, rest
+        word, rest = match[1], rest[match.end() :]
+        words.append(_ESCAPE.sub(_unescaped, word[1:-1]) if word.startswith(b'"') else word)
+    return words
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return bytes([int(match[1], 16)]) if match[1] else match[2] or match[3] or match[4]

@@ -1,0 +1,119 @@
+"""The fuzzer: a few of its cases in every run of the tests, and that it would find something if there were any."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cltab2systemd import plan, unitfile
+from fuzz import cltab, runner, table
+from fuzz.__main__ import TARGETS, main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TABLE = TARGETS["table"]
+
+
+def target(error: Exception) -> runner.Target:
+    """A target that raises an error for an input with two X."""
+
+    def check(data: bytes) -> Iterator[str]:
+        yield "begun"
+        if data.count(b"X") > 1:
+            raise error
+        yield "ended"
+
+    return runner.Target("test", lambda source: bytes(source.choices(b"XY", k=8)), check)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_few_cases(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first cases of each target pass."""
+    assert main([name, "--cases", "2000", "--seed", "4"]) == 0
+    assert capsys.readouterr().out.startswith(f"{name}: 2,000 cases of seed 4 in ")
+
+
+def test_tables_get_everywhere() -> None:
+    """A good part of the tables compiles, a good part is refused, and it is for all the reasons there are."""
+    figures = runner.run(TABLE, 4000, 1, 2)
+    assert figures.failures == []
+    assert figures.cases == 4000
+    assert figures.counts["compiled to units"] > 1200
+    assert figures.counts["refused"] > 1200
+    kinds = {label.removeprefix("finding ") for label in figures.counts if label.startswith("finding ")}
+    assert kinds >= {
+        *(f"{problem}-{field}" for problem in ("empty", "long", "blank-in") for field in ("group", "tag", "levels")),
+        *("field-count", "unknown-mode", "duplicate-tag", "nul-byte", "byte-order-mark", "setting-form"),
+        *("directive-form", "directive-refused", "directive-value"),
+    }
+
+
+def test_big_tables() -> None:
+    """Names, lines and lists of any length are in some of the cases, and are refused or compiled like others."""
+    source = random.Random(1)  # noqa: S311 - the same in every run
+    labels = {label for _ in range(40) for label in table.check(cltab.big(source))}
+    assert labels >= {"compiled to units", "refused", "finding long-line", "finding too-many-findings"}
+
+
+def test_the_same_seed_has_the_same_cases() -> None:
+    """A case is that of its number, whatever ran before it, and another seed has others."""
+    few, many, others = (runner.run(TABLE, cases, seed, 1).counts for cases, seed in ((50, 1), (50, 1), (50, 2)))
+    assert few == many
+    assert few != others
+
+
+def test_failures_are_found_and_cut_down() -> None:
+    """What check raises is reported with the input, without what does not matter; the run ends early."""
+    figures = runner.run(target(ValueError("two X")), 100_000, 0, 2)
+    assert len(figures.failures) == runner.MOST_FAILURES
+    assert {failure.data for failure in figures.failures} == {b"XX"}
+    assert "ValueError: two X" in figures.report()
+    assert figures.cases < 100_000
+
+
+def test_a_case_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endless case is a failure, not an endless run."""
+    monkeypatch.setattr(runner, "LONGEST_CASE", 0.05)
+
+    def check(data: bytes) -> Iterator[str]:
+        begin = time.process_time()
+        while data and time.process_time() < begin + 5:
+            pass
+        yield "ended"
+
+    figures = runner.run(runner.Target("test", lambda source: source.choice([b"", b"x"]), check), 8, 0, 1)
+    assert figures.failures
+    assert all("CaseTimeoutError" in failure.error for failure in figures.failures)
+
+
+def test_a_case_that_takes_too_much_memory() -> None:
+    """Memory without bounds is a failure, too."""
+
+    def check(_data: bytes) -> Iterator[str]:
+        yield str(len(bytearray(runner.MOST_MEMORY)))
+
+    figures = runner.run(runner.Target("test", lambda source: source.randbytes(1), check), 1, 0, 1)
+    assert "MemoryError" in figures.failures[0].error
+
+
+@pytest.mark.parametrize(("character", "escaped"), [("%", "%"), ("$", "$"), ("\\", "\\"), ('"', '"'), ("%", "%%%%")])
+def test_a_compiler_that_forgets_an_escape(character: str, escaped: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fuzzer sees each character that gets into a command line unescaped, or as another."""
+    monkeypatch.setitem(unitfile._SIMPLE_ESCAPES, character, escaped)
+    assert runner.run(TABLE, 2000, 0, 1).failures
+
+
+def test_a_compiler_that_lets_control_characters_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fuzzer sees a line end, or another control character, in a unit."""
+    monkeypatch.setattr(unitfile, "comment", str)
+    assert runner.run(TABLE, 2000, 0, 1).failures
+
+
+def test_a_parser_that_forgets_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fuzzer sees a name that is too long for a unit."""
+    monkeypatch.setattr(plan, "check", lambda _names, _table: ())
+    assert runner.run(TABLE, 5000, 0, 1).failures
