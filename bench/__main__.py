@@ -4,11 +4,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench import client_start, switch
+from bench import check, client_start, generator_full, generator_idle, reload, switch
 from lab.command import CommandError
 from lab.errors import LabError
 
-BENCHMARKS = {"client_start": client_start.run, "switch": switch.run}
+BENCHMARKS = {
+    "client_start": client_start.run,
+    "switch": switch.run,
+    "generator_idle": generator_idle.run,
+    "generator_full": generator_full.run,
+    "check": check.run,
+    "reload": reload.run,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

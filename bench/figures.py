@@ -24,14 +24,16 @@ class Figure:
 
 
 def show(title: str, figures: Sequence[Figure], rounds: int) -> None:
-    """Print a table of figures: medians over all rounds, and the quartiles of the ratio."""
+    """Print a table of figures: medians over all rounds, the quartiles of the ratio, and that of the shortest times."""
     print(f"\n{title} (median of {rounds} rounds)\n")
     width = max(len(figure.name) for figure in figures)
-    print(f"  {'':{width}}  ratio     aim   quartiles         time")
+    print(f"  {'':{width}}  ratio     aim   quartiles    of minima         time")
     for figure in figures:
         low, ratio, high = statistics.quantiles(figure.ratios, n=4, method="inclusive")
         aim = "" if figure.aim is None else f"<= {figure.aim:.1f}"
         missed = "  above the aim" if figure.aim is not None and ratio > figure.aim else ""
         milliseconds = statistics.median(figure.times) * 1000
+        time = f"{milliseconds:8.{1 if milliseconds >= 10 else 3}f}"
         spread = f"{low:.2f} - {high:.2f}"
-        print(f"  {figure.name:{width}}  {ratio:5.2f}  {aim:>6}  {spread:>12}  {milliseconds:8.1f} ms{missed}")
+        least = f"{min(figure.times) / min(figure.yardstick):9.2f}"
+        print(f"  {figure.name:{width}}  {ratio:5.2f}  {aim:>6}  {spread:>12}  {least}  {time} ms{missed}")

@@ -36,10 +36,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run, in seconds; cpu is user and system time of the process and its children."""
+    """One run, in seconds: cpu is that of the process and its children, manager that of the node's PID 1 meanwhile."""
 
     wall: float
     cpu: float
+    manager: float
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def daemon_node(table: str) -> Iterator[Node]:
     """Boot a node with the project and a table, start the daemon, and wait until it answers."""
     with Node("bench", layers=[installed_layer()]) as node:
         node.write("/etc/cltab", table)
-        node.run("systemd-run", "--quiet", "--unit=clinit", "--property=IgnoreOnIsolate=yes", "clinit", "-d")
+        node.run("systemd-run", "--quiet", "--unit=clinitd", "--property=IgnoreOnIsolate=yes", "clinit", "-d")
         wait_until(lambda: node.run("clinit", check=False).returncode == 0, what="the daemon answers")
         yield node
 

@@ -30,7 +30,9 @@ def main() -> None:
             for argv in case["before"]:
                 _run(argv)
             _settle()
+            before = _manager()
             sample = _call(case["call"]) if case["call"] else _run(case["argv"])
+            sample["manager"] = _manager() - before
             if number:
                 samples[case["name"]].append(sample)
     json.dump(samples, sys.stdout)
@@ -68,6 +70,11 @@ def _call(call: dict[str, Any]) -> dict[str, float]:
     if any(b'"error"' in reply for reply in replies):
         sys.exit(f"the daemon refuses: {replies!r}")
     return {"wall": wall, "cpu": 0.0}
+
+
+def _manager() -> float:
+    """How long PID 1 itself has run, in seconds."""
+    return int(Path("/proc/1/schedstat").read_text().split()[0]) / 1e9
 
 
 def _settle() -> None:

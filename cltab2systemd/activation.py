@@ -15,13 +15,14 @@ def is_started_by_systemd() -> bool:
     return os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
 
 
-def inherited_sockets() -> list[socket.socket]:
-    """The listening sockets that systemd opened for us; none that we start has them or hears of them."""
+def inherited_sockets() -> tuple[list[socket.socket], list[str]]:
+    """The listening sockets that systemd opened for us, and their units. Who we start hears of neither."""
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
     count = daemon.listen_fds(unset_environment=True)
     sockets = [socket.socket(fileno=descriptor) for descriptor in range(_FIRST, _FIRST + count)]
     for found in sockets:
         found.setblocking(False)
-    return sockets
+    return sockets, sorted({name for name in names if count and name.endswith(".socket")})
 
 
 def tell(state: str) -> None:

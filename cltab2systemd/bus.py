@@ -73,6 +73,7 @@ class Bus:
     def __init__(self) -> None:
         self._on_change: Callable[[str], None] = lambda unit: None  # noqa: ARG005
         self._on_connect: Callable[[], None] = lambda: None
+        self._on_reload: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._connection: Any = None
         self._descriptor = -1
@@ -80,14 +81,17 @@ class Bus:
         self._drain_scheduled = False
         self._reconnecting: asyncio.Task[None] | None = None
 
-    def follow(self, on_change: Callable[[str], None], on_connect: Callable[[], None]) -> None:
+    def follow(
+        self, on_change: Callable[[str], None], on_connect: Callable[[], None], on_reload: Callable[[], None]
+    ) -> None:
         """Say what to call when something happens.
 
         Args:
             on_change: called with the name of a unit whose state may have changed.
             on_connect: called after each connect; whatever was known of units is to be asked anew then.
+            on_reload: called after each daemon-reload: units may be gone or masked, of which nothing else tells.
         """
-        self._on_change, self._on_connect = on_change, on_connect
+        self._on_change, self._on_connect, self._on_reload = on_change, on_connect, on_reload
 
     @property
     def connected(self) -> bool:
@@ -195,8 +199,17 @@ class Bus:
             except Exception:
                 log.exception("signal handler")
 
-        self._callbacks.append(callback)  # pystemd takes no reference
+        def reloading(message: Any, error: object = None, userdata: object = None) -> None:  # noqa: ARG001
+            try:
+                message.process_reply(False)  # reads its arguments
+                if not message.body:  # it has ended
+                    self._on_reload()
+            except Exception:
+                log.exception("signal handler")
+
+        self._callbacks += [callback, reloading]  # pystemd takes no reference
         connection.match_signal(_SYSTEMD, None, _PROPERTIES, b"PropertiesChanged", callback)
+        connection.match_signal(_SYSTEMD, _MANAGER_PATH, _MANAGER, b"Reloading", reloading)
 
     def _drop(self) -> None:
         if self._descriptor >= 0:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # Seconds before a daemon that went away is looked for again.
 _PAUSE = 0.1
+# The service of the system instance, where a package or an administrator puts it.
+_UNITS = ("/usr/lib/systemd/system/clinit.service", "/lib/systemd/system/clinit.service",
+          "/etc/systemd/system/clinit.service")  # fmt: skip
 
 
 class ClientError(Exception):
@@ -93,8 +96,8 @@ class Client:
                     return self._outcome(group, level, deadline)
                 call = varlink.call("Switch", {"group": group, "level": level}, more=True)
                 for reply in self._replies(call, deadline):
-                    started = True
-                return str(reply["status"]["state"])
+                    started, last = True, reply
+                return str(last["status"]["state"])
             except _LostError:
                 self._await_daemon(deadline)
 
@@ -159,6 +162,11 @@ class Client:
                     continue
             raise
 
+    def _start_command(self) -> str:
+        if self.locations.is_system_instance and any(os.path.exists(path) for path in _UNITS):  # noqa: PTH110
+            return "systemctl start clinit.service"
+        return "clinit -d"
+
     def _replies(self, call: bytes, deadline: float | None = None) -> Iterator[dict[str, Any]]:
         """The parameters of each reply to a call. The first has to come in 30 s, the others before the deadline."""
         path = self.locations.socket
@@ -166,9 +174,14 @@ class Client:
             connection = self._connect(_remaining(deadline, transport.ANSWER_TIMEOUT))
         except TimeoutError:
             raise _timed_out(path, waiting=deadline is not None) from None
+        except PermissionError as error:
+            raise RefusedError(
+                f"not permitted to connect to {path}: only root and members of group clinit may switch groups; "
+                f"'clinit -v' shows how they are"
+            ) from error
         except OSError as error:
             reason = os.strerror(error.errno or 0)
-            raise NoDaemonError(f"no daemon at {path}: {reason}; start it with 'clinit -d'") from error
+            raise NoDaemonError(f"no daemon at {path}: {reason}; start it with '{self._start_command()}'") from error
         try:
             connection.send(call)
             while True:

@@ -25,7 +25,7 @@ from cltab2systemd.plan import (
 from cltab2systemd.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cltab2systemd.table import ResourceGroup, Table
 
@@ -41,19 +41,6 @@ _TEMPLATE_OF: Mapping[type[Unit], str] = {
     MarkerUnit: "marker.target.j2",
     SliceUnit: "group.slice.j2",
 }
-
-
-@functools.cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        auto_reload=False,
-        autoescape=False,  # noqa: S701 - unit files are not HTML; every value comes escaped from the plan
-    )
 
 
 def compile_group(
@@ -85,20 +72,32 @@ def compile_table(table: Table, names: Names | None = None) -> Mapping[str, byte
 
 def render(plan: GroupPlan, path: str, surroundings: Surroundings) -> Mapping[str, bytes]:
     """The files of a plan, by name."""
-    shared = {**_shared(path), "surroundings": surroundings}
-    return {
-        unit.name: _environment().get_template(_TEMPLATE_OF[type(unit)]).render(shared, unit=unit).encode("utf-8")
-        for unit in plan.units
-    }
+    files = _files(path, surroundings)
+    return {unit.name: files[type(unit)](unit).encode("utf-8") for unit in plan.units}
 
 
 @functools.lru_cache(maxsize=4)
-def _shared(path: str) -> Mapping[str, str]:
-    """What all units of a table have in common, rendered once: an include costs as much as a unit."""
+def _files(path: str, surroundings: Surroundings) -> Mapping[type[Unit], Callable[[Unit], str]]:
+    """The text of a unit's file, by the kind of unit: the macro `file` of each template.
+
+    A macro costs a call. Rendering a template, or including one, costs as much as all that stands in it.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
+        autoescape=False,  # noqa: S701 - unit files are not HTML; every value comes escaped from the plan
+    )
     values = {
         "documentation": DOCUMENTATION,
         "source_comment": unitfile.comment(path),
         "source_path": unitfile.path(path),
+        "surroundings": surroundings,
     }
-    parts = {name: _environment().get_template(f"{name}.j2").render(values) for name in ("header", "origin", "point")}
-    return {name: text.removesuffix("\n") for name, text in parts.items()}
+    for shared in ("header", "origin", "point"):
+        values[shared] = environment.get_template(f"{shared}.j2").render(values).removesuffix("\n")
+    modules = {kind: environment.get_template(name).make_module(values) for kind, name in _TEMPLATE_OF.items()}
+    return {kind: module.__dict__["file"] for kind, module in modules.items()}

@@ -260,7 +260,9 @@ class Controller:
     def _settle(self, group: Group) -> None:
         """End the request of a group whose units tell its outcome."""
         request, status = group.request, group.status
-        if request is None and group.interrupted is not None and self._was_started_by_hand(group):
+        # Not while a daemon that has just come takes over: it is about to go on with the group itself.
+        left = request is None and not group.emptying and group.interrupted is not None
+        if left and self._was_started_by_hand(group):
             group.interrupted = None
             self._store.forget_emptied(group.name)
             self._observer.refresh_soon([group.name])

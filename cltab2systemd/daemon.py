@@ -6,7 +6,9 @@ import asyncio
 import logging
 import os
 import random
+import resource
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from cltab2systemd.locations import TABLE, absolute
 from cltab2systemd.names import Names
 from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
+from cltab2systemd.store import FileIdentity
 from cltab2systemd.surroundings import Surroundings, environment_text, surroundings
 from cltab2systemd.tablesource import TableSource
 
@@ -33,8 +36,10 @@ log = logging.getLogger("clinit")
 
 # Seconds. A reader of clstat takes one that is older than 45 s for a dead node's, and systemd may keep us waiting.
 HEARTBEAT = 30.0
-# The unit that listens for us, if systemd does.
-SOCKET_UNIT = "clinit.socket"
+# Before a clstat that could not be written is tried again: the disk was full, say.
+_RETRY = 1.0
+# File descriptors that we may have: one for each client, and then some. systemd's limit for services is 1,024.
+MOST_FILES = 16384
 
 
 class DaemonError(Exception):
@@ -44,6 +49,8 @@ class DaemonError(Exception):
 def run(locations: Locations) -> None:
     """Run the daemon until SIGTERM, SIGINT or a halt; DaemonError if it cannot start."""
     logs.set_up()
+    os.umask(0o022)
+    _raise_file_limit()
     if os.geteuid() != 0:
         raise DaemonError("only root can run the daemon: it installs units and talks to the system's systemd")
     if not Path("/run/systemd/system").is_dir():
@@ -56,6 +63,13 @@ def run(locations: Locations) -> None:
         raise DaemonError(f"systemd does not answer as it should: {error}") from error
     except OSError as error:
         raise DaemonError(f"{error.filename or 'cannot start'}: {error.strerror or error}") from error
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < MOST_FILES:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(MOST_FILES, hard), hard))
 
 
 class _Halt:
@@ -80,10 +94,12 @@ class _Daemon:
 
     def __init__(self, locations: Locations) -> None:
         self._locations = locations
-        self._sockets: list[str] = []  # that are ours to remove
+        self._sockets: dict[str, FileIdentity] = {}  # that are ours to remove, by path
         self._inherited: list[str] = []  # that are systemd's
+        self._socket_units: list[str] = []  # which listen there
         self._clstat = Path(locations.clstat)
         self._statuses: tuple[GroupStatus, ...] = ()
+        self._unwritten: asyncio.TimerHandle | None = None  # tries to write clstat again
         self._halting: _Halt | None = None
         self._gone = False  # halted: the files are removed, and are not to be written again
         self._stopped = asyncio.Event()
@@ -131,16 +147,24 @@ class _Daemon:
 
     def _listen(self) -> list[socket.socket]:
         """The sockets to serve: those that systemd opened for us, or one of our own at the instance's path."""
-        listeners = activation.inherited_sockets()
-        if listeners:
-            self._inherited = [listener.getsockname() for listener in listeners]
-            if self._locations.socket not in self._inherited:  # the table's setting names another
-                listeners.append(listen(self._locations.socket))
-                self._sockets.append(self._locations.socket)
-        else:
-            listeners.append(listen(self._locations.socket))
-            self._sockets.append(self._locations.socket)
+        listeners, self._socket_units = activation.inherited_sockets()
+        self._inherited = [listener.getsockname() for listener in listeners]
+        if self._locations.socket not in self._inherited:
+            try:
+                listeners.append(self._listen_at(self._locations.socket))
+            except (OSError, SocketInUseError) as error:
+                if not self._inherited:
+                    raise
+                self._cannot_listen(self._locations.socket, error)  # the table's setting names another
         return listeners
+
+    def _listen_at(self, path: str) -> socket.socket:
+        listener = listen(path)
+        self._sockets[path] = FileIdentity.of(os.lstat(path))
+        return listener
+
+    def _cannot_listen(self, path: str, error: Exception) -> None:
+        log.error("cannot listen at %s, which the table names: %s", path, error)
 
     async def _feed_watchdog(self) -> None:
         interval = activation.watchdog_interval()
@@ -180,25 +204,25 @@ class _Daemon:
         if not path or (new := absolute(path)) in {*self._sockets, *self._inherited}:
             return
         try:
-            listener = listen(new)
+            listener = self._listen_at(new)
         except (OSError, SocketInUseError) as error:
-            log.error("cannot listen at %s, which the table names: %s", new, error)  # noqa: TRY400
+            self._cannot_listen(new, error)
             return
-        self._sockets.append(new)
         self._store.note_sockets([*self._sockets, *self._inherited])
         await self._server.start(listener)
 
     def _stop_listening(self) -> None:
         """Have systemd stop listening for us, or the next client would start us again."""
-        if self._inherited:
+        for unit in self._socket_units:
             try:
-                self._bus.stop(SOCKET_UNIT)
+                self._bus.stop(unit)
             except BusError as error:
-                log.error("cannot stop %s, and the next request starts the daemon again: %s", SOCKET_UNIT, error)  # noqa: TRY400
+                log.error("cannot stop %s, and the next request starts the daemon again: %s", unit, error)  # noqa: TRY400
 
     def _remove_sockets(self) -> None:
-        for path in self._sockets:
-            Path(path).unlink(missing_ok=True)
+        for path, identity in self._sockets.items():
+            if store.identify(path) == identity:  # and not somebody else's, who listens there now
+                Path(path).unlink(missing_ok=True)
 
     # The end
 
@@ -253,8 +277,16 @@ class _Daemon:
             self._clstat.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             store.write_whole(self._clstat, os.fsencode(text))
         except OSError as error:
-            log.error("cannot write clstat: %s; trying again in %d s", error, HEARTBEAT)  # noqa: TRY400
+            if self._unwritten is None:
+                log.error("cannot write clstat: %s; trying again until it works", error)  # noqa: TRY400
+            else:
+                self._unwritten.cancel()
+            self._unwritten = asyncio.get_running_loop().call_later(_RETRY, self._write_clstat)
             return False
+        if self._unwritten is not None:
+            self._unwritten.cancel()
+            self._unwritten = None
+            log.info("clstat is written again")
         return True
 
     async def _beat(self) -> None:
@@ -266,7 +298,7 @@ class _Daemon:
     def _shown_before(self) -> list[GroupStatus]:
         """What the clstat of an earlier daemon says; a strange state in it says nothing."""
         try:
-            lines = clstat.parse(os.fsdecode(self._clstat.read_bytes()))
+            lines = clstat.parse(os.fsdecode(store.read_whole(self._clstat)))
         except OSError:
             return []
         return [GroupStatus(group, level, State(state)) for group, level, state in lines if state in tuple(State)]

@@ -24,6 +24,21 @@ class Severity(enum.StrEnum):
     NOTE = "note"
 
 
+# Every code that a finding about a table can have; docs/diagnostics.md explains each. A code never changes its meaning:
+# people's scripts know them.
+_ERRORS = """
+    field-count empty-group empty-tag empty-levels blank-in-group blank-in-tag blank-in-levels long-group long-tag
+    long-levels duplicate-tag unknown-mode long-command long-line nul-byte byte-order-mark directive-form
+    directive-refused directive-value setting-unwritable too-many-findings
+"""
+_WARNINGS = """
+    setting-form unknown-setting repeated-setting unknown-tag unknown-group unknown-boot-level escaped-name
+    levels-without-comma similar-level no-level never-ends stopped-daemon respawned-daemon shell-syntax
+    directive-unknown too-many-warnings
+"""
+CODES = dict.fromkeys(_ERRORS.split(), Severity.ERROR) | dict.fromkeys(_WARNINGS.split(), Severity.WARNING)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A range of characters in one line of a file; line and column count from 1, width in characters."""
@@ -32,6 +47,10 @@ class Place:
     line: int
     column: int = 1
     width: int = 1
+
+    def part(self, start: int, width: int) -> Place:
+        """Some characters of the place, from the given one on, counted from 0; at least one."""
+        return Place(self.path, self.line, self.column + start, max(1, width))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +63,11 @@ class Diagnostic:
     message: str
     source: str = ""
     hint: str = ""
+
+    @classmethod
+    def of(cls, code: str, place: Place, message: str, source: str = "", hint: str = "") -> Diagnostic:
+        """A finding about a table, as bad as `CODES` says."""
+        return cls(code, CODES[code], place, message, source, hint)
 
     @property
     def summary(self) -> str:
@@ -92,12 +116,12 @@ def columns(text: str) -> int:
 
 
 def render(diagnostic: Diagnostic) -> str:
-    """The finding as a person reads it: summary, the source line, a caret under the place, the hint.
+    """The finding as a person reads it: summary and code, the source line, a caret under the place, the hint.
 
     Returns lines joined by newlines, without a trailing one. The source line is shown with its control characters
     and undecodable bytes escaped, and cut to `SHOWN_WIDTH` characters around the place.
     """
-    lines = [printable(diagnostic.summary)]
+    lines = [f"{printable(diagnostic.summary)} [{diagnostic.code}]"]
     if diagnostic.source:
         start = max(0, diagnostic.place.column - 1)
         cut = max(0, start - SHOWN_WIDTH // 2)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import gc
 import os
-import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -130,6 +129,8 @@ def report(priority: int, message: str) -> None:
     """Say something to the journal if it runs, to the kernel's log if not: it is the first thing to go at boot."""
     text = f"<{_DAEMON_FACILITY | priority}>cltab2systemd-generator[{os.getpid()}]: {message}"
     data = text.encode("utf-8", "replace")
+    import socket  # noqa: PLC0415 - a good table needs none
+
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as journal:
         # Not to wait for a journal that waits for us.
         journal.sendto(data, "/run/systemd/journal/dev-log")

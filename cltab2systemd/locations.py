@@ -7,6 +7,7 @@ goes through here.
 from __future__ import annotations
 
 import os
+import stat
 
 TABLE = "/etc/cltab"
 SOCKET = "/run/clinit/clinit.s"
@@ -35,19 +36,22 @@ class Locations:
         return self.socket == SOCKET or (self.table == TABLE and self.named_socket in {"", SOCKET})
 
 
-def locate(table: str | None = None, socket: str | None = None, clstat: str | None = None) -> Locations:
+def locate(
+    table: str | None = None, socket: str | None = None, clstat: str | None = None, *, trusted: bool = False
+) -> Locations:
     """The files of the instance that a table and options name.
 
     Args:
         table: the table's path, or None for the default; an unreadable table has no settings.
         socket: the socket that the command line names, if it does.
         clstat: the clstat that the command line names, if it does.
+        trusted: whether root is to write there, so that settings in a table that others may have written do not count.
 
     Relative paths start at the working directory, and `/var/run` is `/run`.
     """
     path = absolute(table or TABLE)
     named_socket = absolute(socket) if socket else ""
-    settings = _settings(path)
+    settings = _settings(path, trusted=trusted)
     return Locations(
         path,
         absolute(settings.get("socket") or named_socket or SOCKET),
@@ -74,11 +78,16 @@ def live_sockets(locations: Locations) -> list[str]:
     return []
 
 
-def _content(path: str) -> bytes:
-    """What a file holds; nothing if it cannot be read. A FIFO in its place hangs nobody."""
+def _content(path: str, *, trusted: bool = False) -> bytes:
+    """What a file holds; nothing if it cannot be read or trusted. A FIFO or device in its place hangs nobody."""
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            return file.read() or b""
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                return b""
+            if trusted and (status.st_uid != 0 or status.st_mode & 0o022):  # as for its commands: store.read_table
+                return b""
+            return file.read()
     except OSError:
         return b""
 
@@ -90,9 +99,9 @@ def absolute(path: str) -> str:
     return path[len("/var") :] if path.startswith("/var/run/") else path
 
 
-def _settings(path: str) -> dict[str, str]:
+def _settings(path: str, *, trusted: bool) -> dict[str, str]:
     """The `:::name:value` lines of a table, without parsing the rest of it."""
-    data = _content(path)
+    data = _content(path, trusted=trusted)
     if b":::" not in data:
         return {}
     lines = (os.fsdecode(line[3:]).removesuffix("\r") for line in data.split(b"\n") if line.startswith(b":::"))

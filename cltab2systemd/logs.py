@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import logging.handlers
 import os
+import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from io import TextIOWrapper
 
 _LEVELS = {
     "debug": logging.DEBUG,
@@ -41,7 +48,7 @@ def write_to(path: str | None) -> None:
         return
     try:
         Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        added = logging.handlers.WatchedFileHandler(path, encoding="utf-8", errors="surrogateescape")
+        added = _LogFile(path, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         logging.getLogger(__name__).error("cannot log to %s, which the table names: %s", path, error.strerror)  # noqa: TRY400
         return
@@ -50,6 +57,42 @@ def write_to(path: str | None) -> None:
     for handler in present:
         root.removeHandler(handler)
         handler.close()
+
+
+class _LogFile(logging.handlers.WatchedFileHandler):
+    """A file that others may move away, and may not make us write elsewhere with; when it fails, nobody notices."""
+
+    def _open(self) -> TextIOWrapper:
+        return cast(
+            "TextIOWrapper",
+            open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=_open_regular),
+        )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except (OSError, ValueError):  # it cannot be opened again; the journal has the line
+            self._give_up()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002
+        """The disk is full, say; the journal has the line."""
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """Have the next line open the file anew: what is left of this one would be written first, and fail again."""
+        stream, self.stream = self.stream, None
+        with suppress(OSError, ValueError):
+            if stream is not None:
+                stream.close()
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a regular file: no symlink's target, and no FIFO that waits for a reader."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return descriptor
 
 
 class _JournalFormatter(logging.Formatter):

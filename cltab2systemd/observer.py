@@ -51,7 +51,7 @@ class Observer:
         self._due: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
-        bus.follow(self._unit_changed, self._connected)
+        bus.follow(self._unit_changed, self._connected, self._reloaded)
 
     def refresh_soon(self, groups: Iterable[str]) -> None:
         """Have a look at groups in a moment; several looks at a time become one."""
@@ -90,6 +90,10 @@ class Observer:
     def _connected(self) -> None:
         # Whatever happened while there was no connection was missed.
         self.refresh_soon(self._groups)
+
+    def _reloaded(self) -> None:
+        # The units of other groups are not loaded.
+        self.refresh_soon([group.name for group in self._groups.values() if group.status is not None])
 
     def _refresh_due(self) -> None:
         self._timer = None

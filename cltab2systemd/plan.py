@@ -9,15 +9,16 @@ real, so they order every transaction, whatever is active already.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd import unitfile
-from cltab2systemd.diagnostics import Diagnostic, Place, Severity, in_order
+from cltab2systemd.diagnostics import Diagnostic, in_order
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 from cltab2systemd.table import (
     BOOT_LEVEL,
-    FIELDS,
+    MOST_FINDINGS,
     SETTING,
     Directive,
     Entry,
@@ -178,8 +179,8 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
 
 
 def check(names: Names, table: Table) -> tuple[Diagnostic, ...]:
-    """Findings about what a table's units could not hold: names that are too long for systemd."""
-    return tuple(_findings(names, table))
+    """Findings about what a table's units could not hold: names that are too long for systemd. The first ones do."""
+    return tuple(itertools.islice(_findings(names, table), MOST_FINDINGS))
 
 
 def _findings(names: Names, table: Table) -> Iterator[Diagnostic]:
@@ -193,19 +194,11 @@ def _findings(names: Names, table: Table) -> Iterator[Diagnostic]:
         for field, unit in longest.items():
             if len(unit) > LONGEST_UNIT_NAME:
                 what = "the group makes" if field == "group" else f"group and {field} make"
-                yield _finding(
-                    entry, f"long-{field}", FIELDS.index(field),
-                    f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}",
+                yield Diagnostic.of(
+                    f"long-{field}", entry.place_of(field),
+                    f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}", entry.line,
                     "other characters than letters, digits, ':', '_' and '.' count four bytes each; use shorter names",
                 )  # fmt: skip
-
-
-def _finding(entry: Entry, code: str, field: int, message: str, hint: str) -> Diagnostic:
-    """An error about a field of an entry, by the field's number."""
-    values = entry.line.split(":", len(FIELDS) - 1)
-    column = entry.place.column + sum(len(value) + 1 for value in values[:field])
-    place = Place(entry.place.path, entry.place.line, column, max(1, len(values[field])))
-    return Diagnostic(code, Severity.ERROR, place, message, entry.line, hint)
 
 
 def load(data: bytes, path: str, names: Names | None = None) -> tuple[Table, tuple[Diagnostic, ...]]:

@@ -25,10 +25,17 @@ log = logging.getLogger(__name__)
 LARGEST_REQUEST = 64 * 1024
 # Seconds that a client may take to send a request, from when it connected or had its last reply; and to take a reply.
 REQUEST_TIMEOUT = 30.0
-BACKLOG = 1024
+# Clients that have connected and are not accepted yet; see Backlog= in clinit.socket.
+BACKLOG = 4096
 # Connections at a time: of all together, and of one user that is not root.
 MOST_CLIENTS = 4096
 MOST_CLIENTS_OF_A_USER = 128
+
+
+_SYSTEMDS = (
+    "systemd listens at {path}, for clinit.service: start that (systemctl start clinit.service), or stop systemd's "
+    "listening first (systemctl stop clinit.socket clinit.service), or name another socket (-s) for another instance"
+)
 
 
 class SocketInUseError(Exception):
@@ -41,10 +48,14 @@ def listen(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         _remove_stale(path)
-        listener.bind(path)
+        # Not chmod after it: if others can write the directory, what is at the path then may be their doing.
+        umask = os.umask(0o117)
+        try:
+            listener.bind(path)
+        finally:
+            os.umask(umask)
         if (group := peers.group_id()) is not None:
-            os.chown(path, -1, group)
-        Path(path).chmod(0o660)
+            os.chown(path, -1, group, follow_symlinks=False)
         listener.listen(BACKLOG)
     except BaseException:
         listener.close()
@@ -58,6 +69,8 @@ def _remove_stale(path: str) -> None:
             raise SocketInUseError(f"{path} is there already, and is not a socket; move it away or name another socket")
     except FileNotFoundError:
         return
+    if _is_systemds(path):  # which would start its service for our question
+        raise SocketInUseError(_SYSTEMDS.format(path=path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(5.0)
         try:
@@ -70,11 +83,19 @@ def _remove_stale(path: str) -> None:
             return
         pid = Peer.of(probe).pid
         if pid == 1:
-            raise SocketInUseError(
-                f"systemd listens at {path}, for clinit.service: start that, or stop systemd's listening first "
-                f"(systemctl stop clinit.socket)"
-            )
+            raise SocketInUseError(_SYSTEMDS.format(path=path))
         raise SocketInUseError(f"a daemon with pid {pid} already answers at {path}")
+
+
+def _is_systemds(path: str) -> bool:
+    """Whether systemd listens at a path; False if that cannot be told, as in a network namespace of our own."""
+    try:
+        lines = Path("/proc/net/unix").read_text(errors="surrogateescape").splitlines()
+        rows = [line.split(maxsplit=7) for line in lines]
+        inodes = {f"socket:[{row[6]}]" for row in rows if len(row) == 8 and row[7] == path}
+        return any(str(held.readlink()) in inodes for held in Path("/proc/1/fd").iterdir())
+    except OSError:
+        return False
 
 
 class Server:
@@ -85,10 +106,18 @@ class Server:
         self._servers: list[asyncio.Server] = []
         self._clients: dict[asyncio.Task[None], socket.socket] = {}
         self._clients_of: collections.Counter[int] = collections.Counter()  # by uid
+        self._warned: set[int] = set()  # uids that have been said to have too many
+
+    @property
+    def clients(self) -> int:
+        """How many clients are connected."""
+        return len(self._clients)
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to serve a listening socket; one may be added to others."""
-        self._servers.append(await asyncio.start_unix_server(self._serve, sock=listener, limit=LARGEST_REQUEST))
+        self._servers.append(
+            await asyncio.start_unix_server(self._serve, sock=listener, limit=LARGEST_REQUEST - 1, backlog=BACKLOG)
+        )
 
     def drop_gone_clients(self) -> None:
         """Forget clients that have closed while they wait for news: nothing else tells that they went."""
@@ -131,48 +160,42 @@ class Server:
         except Exception:
             log.exception("serving a client")
         finally:
-            del self._clients[task]
-            self._clients_of -= collections.Counter([peer.uid])
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            try:
+                await _close(writer)
+            finally:
+                del self._clients[task]
+                self._clients_of -= collections.Counter([peer.uid])
+                if not self._clients_of[peer.uid]:
+                    self._warned.discard(peer.uid)
 
     def _has_too_many(self, peer: Peer) -> bool:
-        """Whether a client is one too many; the first one of a user is worth a line in the log."""
+        """Whether a client is one too many; a user's first one is worth a line in the log, until all have gone."""
         if peer.uid == 0:
             return False
         mine = self._clients_of[peer.uid]
-        if mine == MOST_CLIENTS_OF_A_USER + 1:
+        if mine > MOST_CLIENTS_OF_A_USER and peer.uid not in self._warned:
+            self._warned.add(peer.uid)
             log.warning("uid %d, pid %d: more than %d connections", peer.uid, peer.pid, MOST_CLIENTS_OF_A_USER)
         return mine > MOST_CLIENTS_OF_A_USER or len(self._clients) > MOST_CLIENTS
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer) -> None:
         """Serve a client to its end, in the protocol that its first byte tells."""
-        async with asyncio.timeout(REQUEST_TIMEOUT):
-            first = await reader.read(1)
-        if first.isdigit():
-            await self._serve_frame(first, reader, writer, peer)
-            return
-        while first:
-            await self._serve_call(first, reader, writer, peer)
+        while True:
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 first = await reader.read(1)
-
-    async def _serve_frame(
-        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer
-    ) -> None:
-        """Serve a client of the ancestor: one request, one reply."""
-        async with asyncio.timeout(REQUEST_TIMEOUT):
-            header = first + await reader.readexactly(ldt.MAGIC_DIGITS - 1)
-            payload = await reader.readexactly(ldt.payload_length(header))
+                if first.isdigit():
+                    header = first + await reader.readexactly(ldt.MAGIC_DIGITS - 1)
+                    payload = await reader.readexactly(ldt.payload_length(header))
+                    break
+                if not first:
+                    return
+                message = (first + await reader.readuntil(b"\0"))[:-1] if first != b"\0" else b""
+            await self._serve_call(message, writer, peer)
+        # A client of the ancestor: one request, one reply.
         await _send(writer, ldt.frame(await ancestor.reply(self._service, ldt.unframe(payload), peer)))
 
-    async def _serve_call(
-        self, first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer
-    ) -> None:
+    async def _serve_call(self, message: bytes, writer: asyncio.StreamWriter, peer: Peer) -> None:
         """Serve one varlink call."""
-        async with asyncio.timeout(REQUEST_TIMEOUT):
-            message = (first + await reader.readuntil(b"\0"))[:-1]
         request = varlink.decode(message)
         method, parameters = request.get("method"), request.get("parameters") or {}
         if not isinstance(method, str) or not isinstance(parameters, dict):
@@ -188,6 +211,18 @@ class Server:
         except CallError as error:
             if not oneway:
                 await _send(writer, varlink.encode(error.reply))
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close a connection when the client has taken what was sent; if it does not in time, with what is left."""
+    writer.close()
+    try:
+        async with asyncio.timeout(REQUEST_TIMEOUT):
+            await writer.wait_closed()
+    except OSError:
+        pass
+    finally:
+        writer.transport.abort()
 
 
 async def _send(writer: asyncio.StreamWriter, message: bytes) -> None:

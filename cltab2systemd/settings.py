@@ -23,7 +23,7 @@ def unwritable(table: Table) -> tuple[Diagnostic, ...]:
     last = {setting.name: setting for setting in table.settings if setting.name in _PATHS}
     for setting in last.values():
         directory = Path(absolute(setting.value)).parent
-        present = next(path for path in (directory, *directory.parents) if path.exists())
+        present = next(path for path in (directory, *directory.parents) if os.access(path, os.F_OK))
         if not present.is_dir() or not os.access(present, os.W_OK):
             found.append(
                 Diagnostic(
@@ -32,16 +32,25 @@ def unwritable(table: Table) -> tuple[Diagnostic, ...]:
                     setting.place,
                     f"the daemon cannot write below {present}",
                     f"{SETTING}{setting.name}:{setting.value}",
-                    _advice(directory),
+                    _advice(directory, present),
                 )
             )
     return tuple(found)
 
 
-def _advice(directory: Path) -> str:
+def _advice(directory: Path, present: Path) -> str:
+    """What to do about a directory; `present` is the nearest one that there is."""
     if is_started_by_systemd():
+        if not os.statvfs(present).f_flag & os.ST_RDONLY:
+            return f"its service writes only what is root's own: chown root {present}; chmod u+rwx {present}"
+        if directory in {Path("/"), Path("/run")}:
+            return "its service may not: name a file in a directory of its own, such as /run/clinit"
+        if Path("/run") in directory.parents:  # empty after each boot, so that systemd has to make it
+            made, line = "", f"RuntimeDirectory={directory.relative_to('/run')}"
+        else:
+            made, line = f"mkdir -p {directory}; ", f"ReadWritePaths={directory}"
         return (
-            f"its service may not; mkdir -p {directory}; systemctl edit clinit.service, with the lines [Service] and "
-            f"ReadWritePaths={directory}; systemctl restart clinit.service"
+            f"its service may not; {made}systemctl edit clinit.service, with the lines [Service] and {line}; "
+            f"systemctl restart clinit.service"
         )
     return "name a place where root can write"

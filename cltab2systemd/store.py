@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import os
 import stat
 from contextlib import suppress
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from cltab2systemd.locations import Locations
     from cltab2systemd.table import ResourceGroup
 
-LARGEST_TABLE = 64 * 1024 * 1024
+LARGEST_TABLE = 16 * 1024 * 1024
 UNIT_DIRECTORY = Path("/run/systemd/system")
 GENERATOR_DIRECTORY = Path("/run/systemd/generator")
 # Beside the units that the generator made: the table that it made them from.
@@ -165,6 +164,8 @@ def instance_names(locations: Locations, state: Path = STATE_DIRECTORY) -> Names
     for path in sorted(state.glob("*/owner")):
         if _content(path) == owner(locations):
             return Names("_" + path.parent.name)
+    import hashlib  # noqa: PLC0415 - slow to import, and the system instance needs none
+
     return Names("_" + hashlib.sha256(os.fsencode(locations.socket)).hexdigest()[:8])
 
 
@@ -205,7 +206,9 @@ class Store:
             if error.errno != errno.EWOULDBLOCK:
                 raise
             holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip()
-            raise AlreadyRunningError(f"a daemon with pid {holder or '?'} already has this instance") from None
+            raise AlreadyRunningError(
+                f"a daemon with pid {holder or '?'} already has this instance; stop it, or name another socket (-s)"
+            ) from None
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
         write_whole(self._state / "owner", owner(locations))
@@ -322,7 +325,9 @@ class Store:
 
     def forget_emptied(self, group: str) -> None:
         """The group is on its way, whatever happens to us."""
-        (self._emptied / escape(group)).unlink(missing_ok=True)
+        path = self._emptied / escape(group)
+        if path.exists():  # on a read-only file system it could not be removed if it is not there, either
+            path.unlink(missing_ok=True)
 
     def emptied(self) -> dict[str, str]:
         """The groups that an earlier daemon emptied and did not start again, and the level that each was to go to."""
@@ -342,8 +347,16 @@ class Store:
         self._mark.unlink(missing_ok=True)
 
 
+def read_whole(path: Path) -> bytes:
+    """What a regular file holds; OSError if it cannot be read, or is another kind of file, which may never end."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return file.read()
+
+
 def _content(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_whole(path)
     except OSError:
         return None

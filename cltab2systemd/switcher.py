@@ -124,7 +124,8 @@ class Switcher:
         # has to know.
         self._store.note_emptied(group.name, request.level)
         group.emptying, group.interrupted = True, request.level
-        await persist(lambda: self._cancel_jobs(group))
+        async with self._applier.reloading:
+            await persist(lambda: self._cancel_jobs(group))
         going = changes.tags_to_stop(group.applied.entries, wanted().entries, request.level)
         stopping = await self._stop(group, going)
         if stopping:
@@ -161,20 +162,25 @@ class Switcher:
             self._observer.refresh([group.name])
             return stopping
 
-        return await persist(begin) if tags else frozenset()
+        if not tags:
+            return frozenset()
+        async with self._applier.reloading:
+            return await persist(begin)
 
     def _start(self, group: Group, level: str) -> None:
         """Queue the start of a level target, once all that orders it is known to be in place."""
         names = self._names
         target = names.level(group.name, level)
         needed = [target, names.barrier(group.name, level)]
+        entries: set[str] = set()
         if level != HALT_LEVEL:  # for which only the stop counts
             gates = (names.gate(group.name, entry.tag) for entry in group.applied.entries if entry.runnable)
             needed += [names.first_gate(group.name), *gates]
-        for unit in self._bus.load_units(needed):
+            entries = {names.entry(group.name, entry.tag) for entry in group.applied.entries if entry.runnable}
+        for unit in self._bus.load_units([*needed, *entries]):
             if unit.load == "not-found":
                 raise _UnitsGoneError(f"{unit.name} is not there any more; somebody has removed it")
-            if unit.load != "loaded":
+            if unit.load != "loaded" and unit.name not in entries:  # an entry's own trouble only fails its level
                 raise SwitchRefusedError(
                     f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
                     f"see 'systemctl status {unit.name}'"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd import directives
-from cltab2systemd.diagnostics import Diagnostic, Place, Severity, in_order, shortened
+from cltab2systemd.diagnostics import Diagnostic, Place, in_order, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,6 +33,8 @@ SETTING = ":::"
 SERVICE = "service."
 GROUP = "group."
 BOOT_LEVEL = "initdefault."
+# A file of junk would give more findings than anybody reads, and take a hundred times its size to keep them.
+MOST_FINDINGS = 1_000
 FIELDS = ("group", "tag", "levels", "mode", "command")
 
 # What Perl's split ' ' takes for blanks, and so what would break a line of clstat, with the other control characters.
@@ -101,6 +103,12 @@ class Entry:
         """The entry as a line of a table, without the newline."""
         return f"{self.group}:{self.tag}:{self.levels.text}:{self.mode}:{self.command}"
 
+    def place_of(self, name: str) -> Place:
+        """Where a field of the entry stands, by its name in `FIELDS`."""
+        index = FIELDS.index(name)
+        values = (self.group, self.tag, self.levels.text, self.mode, self.command)
+        return self.place.part(sum(len(value) + 1 for value in values[:index]), len(values[index]))
+
     @property
     def runnable(self) -> bool:
         """Whether the entry counts in its levels: an `off` entry is never started."""
@@ -114,6 +122,21 @@ class Setting:
     name: str
     value: str
     place: Place = field(compare=False)
+
+    @property
+    def line(self) -> str:
+        """The setting as a line of a table, without the newline."""
+        return f"{SETTING}{self.name}:{self.value}"
+
+    @property
+    def place_of_name(self) -> Place:
+        """Where the name stands."""
+        return self.place.part(len(SETTING), len(self.name))
+
+    @property
+    def place_of_value(self) -> Place:
+        """Where the value stands."""
+        return self.place.part(len(SETTING) + len(self.name) + 1, len(self.value))
 
     @property
     def directive(self) -> Directive:
@@ -197,13 +220,31 @@ def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
 
     Returns:
         The table, of every entry and setting without an error of its own, and all findings in file order. The table
-        may take effect only if no finding is an error. Nothing is raised for bad input.
+        may take effect only if no finding is an error. Nothing is raised for bad input. After `MOST_FINDINGS` errors
+        the rest of the file is not read, and the last finding, an error, says so.
     """
     parser = _Parser(path)
-    text = data.decode("utf-8", "surrogateescape")
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(_lines(data.decode("utf-8", "surrogateescape")), 1):
+        if parser.errors >= MOST_FINDINGS:
+            parser.diagnostics.append(
+                _Line(path, number, line).finding(
+                    "too-many-findings", 0, len(line), "too many findings; the file is not read from here on",
+                    hint="is this a table?",
+                )
+            )  # fmt: skip
+            break
         parser.parse_line(number, line)
     return parser.table(), in_order(parser.diagnostics)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text, one after the other: a list of them all may take thirty times the room."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    if start < len(text):
+        yield text[start:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +258,8 @@ class _Line:
     def place(self, start: int, width: int) -> Place:
         return Place(self.path, self.number, start + 1, max(1, width))
 
-    def error(self, code: str, start: int, width: int, message: str, *, hint: str = "") -> Diagnostic:
-        return Diagnostic(code, Severity.ERROR, self.place(start, width), message, self.text, hint)
+    def finding(self, code: str, start: int, width: int, message: str, *, hint: str = "") -> Diagnostic:
+        return Diagnostic.of(code, self.place(start, width), message, self.text, hint)
 
 
 class _Parser:
@@ -229,6 +270,7 @@ class _Parser:
         self.entries: list[Entry] = []
         self.settings: list[Setting] = []
         self.diagnostics: list[Diagnostic] = []
+        self.errors = 0  # of the diagnostics
         self._first_line_of_tag: dict[str, int] = {}
         self._directives: dict[str, list[Directive]] = {}  # by tag
 
@@ -251,7 +293,7 @@ class _Parser:
                 self._parse_setting(line)
         elif len(values := text.split(":", len(FIELDS) - 1)) < len(FIELDS):
             found.append(
-                line.error(
+                line.finding(
                     "field-count", 0, len(text), f"{len(values)} of {len(FIELDS)} fields",
                     hint="an entry is group:tag:levels:mode:command; a comment has '#' in the first column",
                 )
@@ -261,22 +303,26 @@ class _Parser:
             if not found:
                 group, tag, levels, mode, command = values
                 self.entries.append(Entry(group, tag, Levels(levels), Mode(mode), command, line.place(0, len(text))))
+        self._add_errors(found)
+
+    def _add_errors(self, found: list[Diagnostic]) -> None:
         self.diagnostics += found
+        self.errors += len(found)
 
     def _parse_setting(self, line: _Line) -> None:
         name, colon, value = line.text[len(SETTING) :].partition(":")
         if not (name and colon):
-            self.diagnostics.append(
-                Diagnostic(
-                    "setting-form", Severity.WARNING, line.place(0, len(line.text)),
-                    "setting without a name or a value", line.text,
-                    hint="a setting is :::name:value; this line is ignored",
-                )
-            )  # fmt: skip
+            if len(self.diagnostics) < MOST_FINDINGS:  # the ancestor passes over any number of them, too
+                self.diagnostics.append(
+                    line.finding(
+                        "setting-form", 0, len(line.text), "setting without a name or a value",
+                        hint="a setting is :::name:value; this line is ignored",
+                    )
+                )  # fmt: skip
             return
         setting = Setting(name, value.removesuffix("\r"), line.place(0, len(line.text)))
         if found := [*_check_setting(line, setting)]:
-            self.diagnostics += found
+            self._add_errors(found)
             return
         self.settings.append(setting)
         if name.startswith(SERVICE):
@@ -290,19 +336,19 @@ class _Parser:
         first = self._first_line_of_tag.setdefault(tag, line.number)
         if tag and first != line.number:
             # The first words are the ancestor's own, which its users' scripts know.
-            yield line.error(
+            yield line.finding(
                 "duplicate-tag", starts[1], len(tag),
                 f"entry has duplicate tag: {shortened(tag)} (first on line {first})",
                 hint="a tag is unique in the whole file, not per group",
             )  # fmt: skip
         if mode not in tuple(Mode):
             close = difflib.get_close_matches(mode.strip().lower(), tuple(Mode), n=1) if len(mode) < 80 else []
-            yield line.error(
+            yield line.finding(
                 "unknown-mode", starts[3], len(mode), f"unknown mode '{shortened(mode)}'",
                 hint=f"did you mean '{close[0]}'?" if close else "the modes are " + ", ".join(Mode),
             )  # fmt: skip
         if (length := _byte_length(command)) > LONGEST_COMMAND:
-            yield line.error(
+            yield line.finding(
                 "long-command", starts[4], 1,
                 f"command of {length} bytes; the kernel passes at most {LONGEST_COMMAND}",
                 hint="put the command into a script",
@@ -311,15 +357,15 @@ class _Parser:
 
 def _check_text(line: _Line) -> Iterator[Diagnostic]:
     if (start := line.text.find("\0")) >= 0:
-        yield line.error(
+        yield line.finding(
             "nul-byte", start, 1, "NUL byte", hint="no command line can hold one; is this a text file?"
         )  # fmt: skip
     if line.number == 1 and line.text.startswith("\ufeff"):
-        yield line.error(
+        yield line.finding(
             "byte-order-mark", 0, 1, "byte order mark before the first line", hint="save the file as UTF-8 without one"
         )  # fmt: skip
     if (length := _byte_length(line.text)) > LONGEST_LINE:
-        yield line.error(
+        yield line.finding(
             "long-line", 0, 1, f"line of {length} bytes; at most {LONGEST_LINE} can be used",
             hint="put the command into a script",
         )  # fmt: skip
@@ -337,19 +383,19 @@ def _check_setting(line: _Line, setting: Setting) -> Iterator[Diagnostic]:
 def _check_directive(line: _Line, section: str, start: int, text: str) -> Iterator[Diagnostic]:
     split = directives.split(text)
     if split is None:
-        yield line.error(
+        yield line.finding(
             "directive-form", start, len(text), "not a directive",
             hint="a directive is Name=value, as in a unit file; see systemd.directives(7)",
         )  # fmt: skip
         return
     name, value = split
     if reason := directives.refusal(section, name):
-        yield line.error(
+        yield line.finding(
             "directive-refused", start, len(text.partition("=")[0].rstrip()),
             f"{shortened(name)}= cannot be set in a table", hint=reason,
         )  # fmt: skip
     if reason := directives.fault(value):
-        yield line.error(
+        yield line.finding(
             "directive-value", start + text.index("=") + 1, len(text.partition("=")[2]),
             f"the value of {shortened(name)}= cannot stand in a unit file", hint=reason,
         )  # fmt: skip
@@ -357,15 +403,15 @@ def _check_directive(line: _Line, section: str, start: int, text: str) -> Iterat
 
 def _check_name(line: _Line, name: str, start: int, value: str) -> Iterator[Diagnostic]:
     if not value:
-        yield line.error(f"empty-{name}", start, 1, f"empty {name}")
+        yield line.finding(f"empty-{name}", start, 1, f"empty {name}")
     elif match := _UNUSABLE_IN_NAME.search(value):
         what = "blank" if match[0].isspace() else "control character"
-        yield line.error(
+        yield line.finding(
             f"blank-in-{name}", start + match.start(), 1, f"{what} in {name} '{shortened(value)}'",
             hint="clstat is split on blanks, so names cannot have any",
         )  # fmt: skip
     elif (length := _byte_length(value)) > LONGEST_NAME:
-        yield line.error(
+        yield line.finding(
             f"long-{name}", start, len(value), f"{name} of {length} bytes; at most {LONGEST_NAME} fit into a unit name"
         )  # fmt: skip
 

@@ -7,9 +7,11 @@ two messages has no use for, and costs as much CPU time as starting the interpre
 from __future__ import annotations
 
 from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket
+from time import monotonic, sleep
 
 LARGEST_MESSAGE = 16 * 1024 * 1024
 ANSWER_TIMEOUT = 30.0
+_PAUSE = 0.02
 
 
 class Connection:
@@ -17,10 +19,19 @@ class Connection:
 
     def __init__(self, path: str, timeout: float | None = ANSWER_TIMEOUT) -> None:
         self._received = b""
+        deadline = monotonic() + (ANSWER_TIMEOUT if timeout is None else timeout)
         self._socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
         self.set_timeout(timeout)
         try:
-            self._socket.connect(path)
+            while True:
+                try:
+                    self._socket.connect(path)
+                except BlockingIOError:  # as many as may are waiting to be accepted
+                    if monotonic() >= deadline:
+                        raise TimeoutError from None
+                    sleep(_PAUSE)
+                else:
+                    return
         except OSError:
             self.close()
             raise
@@ -30,8 +41,11 @@ class Connection:
         self._socket.settimeout(timeout)
 
     def send(self, message: bytes) -> None:
-        """Send a message whole."""
-        self._socket.sendall(message)
+        """Send a message whole; one that the daemon does not wait for, for it refuses its client, is its to answer."""
+        try:
+            self._socket.sendall(message)
+        except BrokenPipeError:
+            return
 
     def receive(self) -> bytes:
         """Receive one message, without its NUL; ConnectionResetError if the daemon closes before its end."""

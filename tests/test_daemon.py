@@ -144,8 +144,8 @@ def test_a_table_with_errors_changes_nothing(instance: Instance) -> None:
     refused = instance.clinit("web", "2")
 
     assert refused.returncode == 1
-    assert "/etc/cltab:7:5: error: entry has duplicate tag: db (first on line 2)\n" in refused.stderr
-    assert "/etc/cltab:8:9: error: unknown mode 'wiat'\n" in refused.stderr
+    assert "/etc/cltab:7:5: error: entry has duplicate tag: db (first on line 2) [duplicate-tag]\n" in refused.stderr
+    assert "/etc/cltab:8:9: error: unknown mode 'wiat' [unknown-mode]\n" in refused.stderr
     assert refused.stdout == "entry has duplicate tag: db (first on line 2)\n"
     assert (running, "1 DONE") == (pids(instance), instance.clstat()["web"])
     instance.write_table(TABLE)

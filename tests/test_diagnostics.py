@@ -29,7 +29,7 @@ def _cells(character: str) -> int:
 def test_render() -> None:
     """The whole of a finding, as netplan and compilers show theirs."""
     expected = """\
-cltab:7:9: error: unknown mode 'wiat'
+cltab:7:9: error: unknown mode 'wiat' [code]
   g:tag:1:wiat:true
           ^~~~
   hint: did you mean 'wait'?"""
@@ -39,7 +39,7 @@ cltab:7:9: error: unknown mode 'wiat'
 
 def test_render_without_source_and_hint() -> None:
     """What there is not is not shown."""
-    assert render(finding()) == "cltab:7:1: error: bad"
+    assert render(finding()) == "cltab:7:1: error: bad [code]"
     assert finding().summary == "cltab:7:1: error: bad"
 
 

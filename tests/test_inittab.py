@@ -231,7 +231,7 @@ def test_a_finding_points_into_the_line() -> None:
     """Path, line, column and the caret are those of the inittab, also on a continued line."""
     (finding,) = convert("# c\nx:3:what:y").diagnostics
     assert render(finding).splitlines()[:3] == [
-        "/etc/inittab:2:5: warning: unknown action 'what' of System V",
+        "/etc/inittab:2:5: warning: unknown action 'what' of System V [inittab-unknown-action]",
         "  x:3:what:y",
         "      ^~~~",
     ]
@@ -509,7 +509,9 @@ def test_command(path: Path) -> None:
         b"\n:::initdefault.web:3\nweb:x:3:once:/opt/x \xff\n# left to systemd, getty@tty1.service:\n"
         b"# y:3:respawn:/sbin/getty tty1\n"
     )
-    assert result.stderr.startswith(f"{path}:3:13: note: a login on a terminal: the equivalent is getty@tty1.service\n")
+    assert result.stderr.startswith(
+        f"{path}:3:13: note: a login on a terminal: the equivalent is getty@tty1.service [inittab-left-to-systemd]\n"
+    )
 
 
 def test_standard_input(path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from cltab2systemd.locations import absolute, locate
 ROOT = Path(__file__).parent.parent
 
 
-def located(table: Path, **options: str) -> tuple[str, str, str]:
+def located(table: Path, **options: Any) -> tuple[str, str, str]:
     found = locate(str(table), **options)
     return found.table, found.socket, found.clstat
 

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from cltab2systemd.diagnostics import Diagnostic, Place, Severity, has_errors
 from cltab2systemd.table import (
+    FIELDS,
     LONGEST_COMMAND,
     LONGEST_LINE,
     LONGEST_NAME,
+    MOST_FINDINGS,
     Entry,
     Levels,
     Mode,
@@ -34,12 +36,14 @@ COMMANDS = st.one_of(
 )
 DIRECTIVES = st.one_of(
     st.sampled_from(["MemoryMax=1G", "CPUWeight = 50", "TasksMax=%i", "Environment=", "[Service]", "# ExecStart=x"]),
-    st.tuples(st.from_regex(r"[A-Z][A-Za-z0-9]{0,9}", fullmatch=True), COMMANDS).map("=".join),
+    st.tuples(st.sampled_from(["User", "ProtectHome", "LimitCPU", "Zzz9"]), COMMANDS).map("=".join),
 ).filter(lambda text: parse(f":::group.g:{text}\n".encode("utf-8", "surrogateescape"), "")[1] == ())
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> Table:
+def tables(
+    draw: st.DrawFn, of_service: st.SearchStrategy[str] = DIRECTIVES, of_group: st.SearchStrategy[str] = DIRECTIVES
+) -> Table:
     """A table without errors, as parsed from a file: few groups and levels, so that entries share them."""
     groups = draw(st.lists(NAMES, min_size=1, max_size=3))
     levels = draw(st.lists(NAMES, min_size=1, max_size=3))
@@ -50,8 +54,8 @@ def tables(draw: st.DrawFn) -> Table:
     ]
     tags = [line.split(":")[1] for line in lines]
     settings = [
-        *(f":::service.{tag}:{draw(DIRECTIVES)}\n" for tag in draw(st.lists(st.sampled_from(tags), max_size=3))),
-        *(f":::group.{group}:{draw(DIRECTIVES)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
+        *(f":::service.{tag}:{draw(of_service)}\n" for tag in draw(st.lists(st.sampled_from(tags), max_size=3))),
+        *(f":::group.{group}:{draw(of_group)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
         *(f":::initdefault.{group}:{draw(NAMES)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
     ]
     lines = draw(st.permutations([*lines, *settings])) if settings else lines
@@ -346,6 +350,41 @@ def test_long_lines() -> None:
     assert ("long-line", 1, 1, 1) in seen("x" * (LONGEST_LINE + 1))
     assert seen(":::x:" + "y" * LONGEST_LINE) == [("long-line", 1, 1, 1)]
     assert seen("#" + "y" * LONGEST_LINE) == []
+
+
+@pytest.mark.parametrize("line", ["word", ":::service.t:x", "g:t:1:what:x"])
+def test_a_bound_on_errors(line: str) -> None:
+    """After 1,000 errors the file is not read further, and an error says so."""
+    fine = "g:t0:1:wait:x\n"
+    table, findings = parsed(fine + f"{line}\n" * 5_000 + "g:t1:1:wait:x\n")
+    last = findings[-1]
+    assert (last.code, last.severity, last.source) == ("too-many-findings", Severity.ERROR, line)
+    assert MOST_FINDINGS < len(findings) <= MOST_FINDINGS + 3
+    assert [found.tag for found in table.entries] == ["t0"]
+
+
+def test_a_bound_on_warnings() -> None:
+    """Lines that are passed over are passed over in any number; so many findings are kept, and the table is good."""
+    table, findings = parsed(":::x\n" * 5_000 + "g:t1:1:wait:x\n")
+    assert (len(findings), has_errors(findings)) == (MOST_FINDINGS, False)
+    assert [found.tag for found in table.entries] == ["t1"]
+
+
+def test_the_last_finding_in_bounds() -> None:
+    """If the file ends there, there is nothing that is not read."""
+    assert {code for code, *_ in seen("word\n" * MOST_FINDINGS)} == {"field-count"}
+
+
+def test_places_of_fields() -> None:
+    """An entry and a setting know where their fields stand."""
+    found = entry("web:db:12:wait:run it")
+    assert [found.place_of(name) for name in FIELDS] == [
+        Place("cltab", 1, 1, 3), Place("cltab", 1, 5, 2), Place("cltab", 1, 8, 2), Place("cltab", 1, 11, 4),
+        Place("cltab", 1, 16, 6),
+    ]  # fmt: skip
+    (setting,) = parsed(":::socket:/s\r\n")[0].settings
+    assert (setting.place_of_name, setting.place_of_value) == (Place("cltab", 1, 4, 6), Place("cltab", 1, 11, 2))
+    assert setting.line == ":::socket:/s"
 
 
 _TABLE_LIKE = st.lists(

@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 
 from cltab2systemd import store
+from cltab2systemd.diagnostics import Diagnostic
 from cltab2systemd.names import Names
+from cltab2systemd.table import Table
 from cltab2systemd.tablesource import TableRefusedError, TableSource
 
 GOOD = "web:db:1:wait:x\n"
 BAD = "web:db:1:what:x\nweb:db:2:wait:y\n"
+
+
+def no_findings(_table: Table) -> tuple[Diagnostic, ...]:
+    """A machine that has nothing to say about a table."""
+    return ()
 
 
 @pytest.fixture
@@ -21,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def source(path: Path) -> TableSource:
     path.write_text(GOOD)
-    found = TableSource(str(path), Names())
+    found = TableSource(str(path), Names(), no_findings)
     assert found.refresh(may_be_empty=False)
     return found
 
@@ -128,7 +135,7 @@ def test_an_empty_table(source: TableSource, path: Path) -> None:
 
 def test_the_first_table_may_be_missing(path: Path) -> None:
     """Without a file there is an empty table, and the reason is told at each request."""
-    source = TableSource(str(path), Names())
+    source = TableSource(str(path), Names(), no_findings)
     assert [str(refusal(source)), str(refusal(source))] == [f"file not found: {path}"] * 2
     assert tags(source) == []
 

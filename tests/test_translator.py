@@ -1,6 +1,7 @@
 """`cltab2systemd`: exit codes, and what is said where; what the units hold is test_compiler's."""
 
 import inspect
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from click.testing import CliRunner, Result
 from cltab2systemd.cli import translator
 from cltab2systemd.compiler import compile_table
 from cltab2systemd.plan import load
+from cltab2systemd.store import LARGEST_TABLE
+from cltab2systemd.table import MOST_FINDINGS
 
 GOOD = "web:db:1:wait:x\n"
 BAD = ":::y\nweb:db:1:what:x\nweb:db:1:wait:x\nword\n"
@@ -23,11 +26,11 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(*arguments: object) -> Result:
+def run(*arguments: object, standard_input: bytes = b"") -> Result:
     # Before click 8.2, the standard error has to be asked for.
     apart = "mix_stderr" in inspect.signature(CliRunner).parameters
     runner = CliRunner(mix_stderr=False) if apart else CliRunner()
-    return runner.invoke(translator.group, [str(argument) for argument in arguments])
+    return runner.invoke(translator.group, [str(argument) for argument in arguments], input=standard_input)
 
 
 def test_check_of_a_good_table(path: Path) -> None:
@@ -41,19 +44,19 @@ def test_check_of_a_bad_table(path: Path) -> None:
     path.write_text(BAD)
     result = run("check", path)
     expected = f"""\
-{path}:1:1: warning: setting without a name or a value
+{path}:1:1: warning: setting without a name or a value [setting-form]
   :::y
   ^~~~
   hint: a setting is :::name:value; this line is ignored
-{path}:2:10: error: unknown mode 'what'
+{path}:2:10: error: unknown mode 'what' [unknown-mode]
   web:db:1:what:x
            ^~~~
   hint: did you mean 'wait'?
-{path}:3:5: error: entry has duplicate tag: db (first on line 2)
+{path}:3:5: error: entry has duplicate tag: db (first on line 2) [duplicate-tag]
   web:db:1:wait:x
       ^~
   hint: a tag is unique in the whole file, not per group
-{path}:4:1: error: 1 of 5 fields
+{path}:4:1: error: 1 of 5 fields [field-count]
   word
   ^~~~
   hint: an entry is group:tag:levels:mode:command; a comment has '#' in the first column
@@ -71,13 +74,81 @@ def test_a_warning_is_no_failure(path: Path) -> None:
     assert "cltab2systemd:" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("table", "code", "told"), [(":::y\n" + GOOD, 1, "1 warning"), (BAD, 1, "3 errors, 1 warning"), (GOOD, 0, "")]
+)
+def test_a_strict_check(path: Path, table: str, code: int, told: str) -> None:
+    """With --strict a warning counts as an error does."""
+    path.write_text(table)
+    result = run("check", "--strict", path)
+    assert result.exit_code == code
+    assert result.stderr.endswith(f"cltab2systemd: {path}: {told}\n" if told else "")
+
+
+def test_check_as_json(path: Path) -> None:
+    """All findings of all tables are one array of objects; nothing else is said, and the exit code is the same."""
+    path.write_bytes(b"g:t:1:wiat:caf\xe9\n")
+    good = path.with_name("good")
+    good.write_text(GOOD)
+    result = run("check", "--format", "json", path, good, path)
+    expected = {
+        "code": "unknown-mode", "severity": "error", "path": str(path), "line": 1, "column": 7, "width": 4,
+        "message": "unknown mode 'wiat'", "hint": "did you mean 'wait'?", "source": "g:t:1:wiat:caf\\xe9",
+    }  # fmt: skip
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert json.loads(result.stdout) == [expected, expected]
+    assert (run("check", "--format", "json", good).exit_code, run("check", "--format", "json", good).stdout) == (
+        0,
+        "[]\n",
+    )
+
+
+def test_json_of_a_missing_table(path: Path) -> None:
+    """There is nothing to find in a file that cannot be read; that it cannot is told as ever."""
+    result = run("check", "--format", "json", path.with_name("none"))
+    assert (result.exit_code, result.stdout) == (1, "[]\n")
+    assert result.stderr == f"cltab2systemd: file not found: {path.parent}/none\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "message"),
+    [
+        (GOOD.encode(), 0, ""),
+        (b"word\n", 1, "<stdin>:1:1: error: 1 of 5 fields"),
+        (b"#" * (LARGEST_TABLE + 1), 1, "cltab2systemd: the standard input is larger than"),
+    ],
+    ids=["good", "bad", "large"],
+)
+def test_check_of_the_standard_input(data: bytes, code: int, message: str) -> None:
+    """`-` is the standard input."""
+    result = run("check", "-", standard_input=data)
+    assert result.exit_code == code
+    assert result.stderr.startswith(message)
+
+
+def test_only_check_looks_for_what_is_probably_wrong(path: Path) -> None:
+    """What is legal is told by check, and by nobody else."""
+    path.write_text("web:db:start:wait:true\n")
+    assert "[levels-without-comma]" in run("check", path).stderr
+    assert run("compile", path, "-o", "out").stderr == ""
+
+
+def test_a_bound_on_warnings(path: Path) -> None:
+    """A table full of what is warned of does not bury its reader."""
+    path.write_text("".join(f"g:t-{number}:1:wait:true\n" for number in range(3000)))
+    result = run("check", path)
+    assert result.exit_code == 0
+    assert result.stderr.count(": warning: ") == MOST_FINDINGS + 1
+    assert result.stderr.count("[too-many-warnings]") == 1
+
+
 def test_check_of_several_tables(path: Path) -> None:
     """Each table is checked, also after a bad or missing one."""
     bad = path.with_name("bad")
     bad.write_text("word\n")
     result = run("check", path.with_name("none"), bad, path, bad)
     assert result.exit_code == 1
-    assert result.stderr.count(f"{bad}:1:1: error: 1 of 5 fields\n") == 2
+    assert result.stderr.count(f"{bad}:1:1: error: 1 of 5 fields [field-count]\n") == 2
     assert result.stderr.count(f"cltab2systemd: {bad}: 1 error\n") == 2
     assert f"cltab2systemd: file not found: {path.parent}/none\n" in result.stderr
     assert run("check", path, path).exit_code == 0
@@ -102,7 +173,7 @@ def test_bytes_in_a_path(path: Path, command: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [["check"], ["compile"], ["compile", "cltab"], ["compile", "-o", "out"], ["compile", "cltab", "cltab", "-o", "out"],
-     ["check", "--what", "cltab"], ["what"]],
+     ["check", "--what", "cltab"], ["check", "--format", "xml", "cltab"], ["what"]],
 )  # fmt: skip
 def test_usage(path: Path, arguments: list[str]) -> None:
     """A command line that makes no sense is exit code 2, with the usage."""

@@ -2,25 +2,101 @@
 
 from __future__ import annotations
 
+import os
+from itertools import islice
+from typing import TYPE_CHECKING
+
 import click
 
-from cltab2systemd import store
+from cltab2systemd import lint, machine, plan, store
 from cltab2systemd.cli import tables
-from cltab2systemd.diagnostics import has_errors
+from cltab2systemd.cli.printing import Format, format_option, say_json
+from cltab2systemd.diagnostics import Diagnostic, Severity, has_errors, in_order, printable
+from cltab2systemd.table import MOST_FINDINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cltab2systemd.asjson import Json
+    from cltab2systemd.table import Table
+
+_STANDARD_INPUT = "-"
 
 
 @click.command(name="check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…")
-def command(files: tuple[str, ...]) -> None:
-    """Report everything that is wrong with tables."""
-    raise SystemExit(0 if all([_is_good(path) for path in files]) else 1)  # noqa: C419 - each is to be reported
+@click.option("--strict", is_flag=True, help="Warnings count as errors do: exit with 1.")
+@format_option
+def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
+    """Report everything that is wrong with tables, and what probably is (FILE, or - for the standard input).
+
+    Errors keep a table from taking effect. Warnings do not: they are about what is legal but looks like a mistake, and
+    about what the shell and the systemd of this machine do not know. docs/diagnostics.md explains each finding by its
+    code. Findings go to the standard error as text, or to the standard output as one JSON array.
+
+    Exit codes: 0 no errors (with --strict: no warnings either), 1 findings or a file that cannot be read, 2 usage.
+    """
+    counted = (Severity.ERROR, Severity.WARNING) if strict else (Severity.ERROR,)
+    is_good = True
+    found: list[Diagnostic] = []
+    for path in files:
+        try:
+            findings = check(*_read(path))
+        except store.TableUnreadableError as error:
+            tables.complain(f"cltab2systemd: {error}")
+            is_good = False
+            continue
+        found += findings
+        is_good = is_good and not any(finding.severity in counted for finding in findings)
+        if format_ == Format.TEXT:
+            tables.report(path, findings, counted)
+    if format_ == Format.JSON:
+        say_json([_as_json(finding) for finding in found])
+    raise SystemExit(0 if is_good else 1)
 
 
-def _is_good(path: str) -> bool:
-    try:
-        _, findings = tables.read(path)
-    except store.TableUnreadableError as error:
-        tables.complain(f"cltab2systemd: {error}")
-        return False
-    tables.report(path, findings)
-    return not has_errors(findings)
+def check(data: bytes, path: str) -> tuple[Diagnostic, ...]:
+    """All findings about a table, in file order; of the warnings at most `MOST_FINDINGS`, and one more that says so."""
+    table, findings = plan.load(data, path)
+    warnings = in_order(islice(_warnings(table, is_complete=not has_errors(findings)), MOST_FINDINGS + 1))
+    if len(warnings) > MOST_FINDINGS:
+        last = warnings[-1]
+        more = Diagnostic.of(
+            "too-many-warnings", last.place, f"more than {MOST_FINDINGS} warnings; not all are shown", last.source,
+            "mend some of them, and check again",
+        )  # fmt: skip
+        warnings = (*warnings[:-1], more)
+    return in_order((*findings, *warnings))
+
+
+def _warnings(table: Table, *, is_complete: bool) -> Iterator[Diagnostic]:
+    yield from machine.of_table(table)
+    yield from lint.of_entries(table)
+    if is_complete:
+        yield from lint.of_table(table)
+
+
+def _read(path: str) -> tuple[bytes, str]:
+    """The bytes of a table, and its absolute name; store.TableUnreadableError if it cannot be read."""
+    if path != _STANDARD_INPUT:
+        return store.read_table(path)[0], os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
+    data = click.get_binary_stream("stdin").read(store.LARGEST_TABLE + 1)
+    if len(data) > store.LARGEST_TABLE:
+        raise store.TableUnreadableError(f"the standard input is larger than {store.LARGEST_TABLE} bytes")
+    return data, "<stdin>"
+
+
+def _as_json(finding: Diagnostic) -> Json:
+    # Columns count the characters of the line as it is in the file; what a terminal cannot take is escaped in the text.
+    place = finding.place
+    return {
+        "code": finding.code,
+        "severity": str(finding.severity),
+        "path": printable(place.path),
+        "line": place.line,
+        "column": place.column,
+        "width": place.width,
+        "message": printable(finding.message),
+        "hint": printable(finding.hint),
+        "source": printable(finding.source),
+    }

@@ -13,7 +13,7 @@ from cltab2systemd.locations import CLSTAT, SOCKET, TABLE, locate
 _EPILOG = """\b
 Exit codes:
   0  fine
-  1  refused: no such group, or the table has errors
+  1  refused: no such group, the table has errors, or not permitted
   2  usage
   3  no daemon
   4  the group ended FAILED (with --wait)
@@ -96,7 +96,7 @@ def _run_daemon(cltab: str | None, socket: str | None, clstat: str | None) -> No
     from cltab2systemd import daemon  # noqa: PLC0415 - jinja2 and pystemd, which no client needs
 
     try:
-        daemon.run(locate(cltab, socket, clstat))
+        daemon.run(locate(cltab, socket, clstat, trusted=True))
     except daemon.DaemonError as error:
         outcome.complain(f"clinit: {error}")
         raise SystemExit(outcome.REFUSED) from None

@@ -36,12 +36,13 @@ def read(path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
     return plan.load(data, os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
 
 
-def report(path: str, findings: Collection[Diagnostic]) -> None:
-    """Print findings about a table, and how many of them are errors."""
-    for finding in findings:
-        complain(render(finding))
-    if errors := sum(finding.severity is Severity.ERROR for finding in findings):
-        complain(f"cltab2systemd: {path}: {errors} error{'s' if errors > 1 else ''}")
+def report(path: str, findings: Collection[Diagnostic], counted: tuple[Severity, ...] = (Severity.ERROR,)) -> None:
+    """Print findings about a table, and how many of them are as bad as the given severities."""
+    if findings:
+        complain("\n".join(map(render, findings)))
+    numbers = [(severity, sum(finding.severity is severity for finding in findings)) for severity in counted]
+    if told := ", ".join(f"{number} {severity}{'s' if number > 1 else ''}" for severity, number in numbers if number):
+        complain(f"cltab2systemd: {path}: {told}")
 
 
 def complain(text: str) -> None:

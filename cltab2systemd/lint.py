@@ -1,0 +1,249 @@
+"""What is legal in a table, but probably wrong: warnings. Pure.
+
+A warning is wrong more easily than an error, and a table may be full of what is warned of. So there is none where the
+table itself shows that something is meant, each has a way to say so, and names are complained of once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from cltab2systemd import programs
+from cltab2systemd.diagnostics import Diagnostic, shortened
+from cltab2systemd.names import Names, escape
+from cltab2systemd.programs import Fate
+from cltab2systemd.spelling import Spellings
+from cltab2systemd.table import BOOT_LEVEL, GROUP, SERVICE, SETTING, Entry, Levels, Mode, Setting, Table, level_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cltab2systemd.diagnostics import Place
+    from cltab2systemd.table import ResourceGroup
+
+# The settings that the daemon knows; of all others it takes no notice.
+_PLAIN_SETTINGS = ("socket", "clstat", "log")
+_PREFIXES = {SERVICE: "TAG", GROUP: "GROUP", BOOT_LEVEL: "GROUP"}
+_LONGEST_GUESS = 80
+_CLOSE = 0.8
+_SHOWN_LEVELS = 6
+
+
+def of_entries(table: Table) -> Iterator[Diagnostic]:
+    """What is probably wrong with entries, each for itself; other lines may have errors."""
+    seen: set[tuple[str, ...]] = set()
+    for entry in table.entries:
+        yield from _names_that_are_escaped(entry, seen)
+        if entry.runnable:
+            yield from _levels_that_name_none(entry)
+            yield from _program(entry)
+
+
+def of_table(table: Table) -> Iterator[Diagnostic]:
+    """What is probably wrong with the lines of a table taken together; it has no errors, so no line is missing."""
+    for group in table.groups.values():
+        yield from _levels_without_comma(group)
+        yield from _similar_levels(group)
+    yield from _settings(table)
+
+
+def _explicit(levels: Levels) -> Iterator[tuple[str, int]]:
+    """The levels that a field spells out, and where in the field: its parts, or the whole if it has no comma."""
+    start = 0
+    for part in levels.text.split(","):
+        if part:
+            yield part, start
+        start += len(part) + 1
+
+
+def _names_that_are_escaped(entry: Entry, seen: set[tuple[str, ...]]) -> Iterator[Diagnostic]:
+    names = Names()
+    group, tag = entry.group, entry.tag
+    if escape(group) != group and (group,) not in seen:
+        seen.add((group,))
+        yield _escaped("group", group, entry.place_of("group"), entry, names.level_template(group))
+    if escape(tag) != tag:
+        yield _escaped("tag", tag, entry.place_of("tag"), entry, names.entry(group, tag))
+    for level, start in _explicit(entry.levels):
+        if escape(level) != level and (group, level) not in seen:
+            seen.add((group, level))
+            place = entry.place_of("levels").part(start, len(level))
+            yield _escaped("level", level, place, entry, names.level(group, level))
+
+
+def _escaped(what: str, name: str, place: Place, entry: Entry, unit: str) -> Diagnostic:
+    return Diagnostic.of(
+        "escaped-name", place,
+        f"{what} '{shortened(name)}' is '{shortened(escape(name))}' in the names of units", entry.line,
+        f"in a shell, '{shortened(unit)}' needs quotes; letters, digits, ':', '_' and '.' stay as they are",
+    )  # fmt: skip
+
+
+def _levels_that_name_none(entry: Entry) -> Iterator[Diagnostic]:
+    if not any(_explicit(entry.levels)):
+        yield Diagnostic.of(
+            "no-level", entry.place_of("levels"),
+            f"levels '{shortened(entry.levels.text)}' name no level but the one of just that name", entry.line,
+            "name the levels in which it runs; an entry that is never to run has the mode 'off'",
+        )  # fmt: skip
+
+
+def _levels_without_comma(group: ResourceGroup) -> Iterator[Diagnostic]:
+    # A level that another field spells out is one; a field that has only such characters means them.
+    words = [entry for entry in group.entries if _is_word(entry.levels.text)]
+    if not words:
+        return
+    single = {level for entry in group.entries for level, _ in _explicit(entry.levels) if len(level) == 1}
+    for entry in words:
+        text = entry.levels.text
+        characters = entry.levels.names[1:]
+        if not single.issuperset(characters):
+            listed = ", ".join(f"'{shortened(level)}'" for level in characters[:_SHOWN_LEVELS])
+            more = ", …" if len(characters) > _SHOWN_LEVELS else ""
+            yield Diagnostic.of(
+                "levels-without-comma", entry.place_of("levels"),
+                f"levels '{shortened(text)}' name not only that level, but also {listed}{more}", entry.line,
+                f"'{shortened(text)},' is the one level, '{shortened(','.join(characters))}' are the others",
+            )  # fmt: skip
+
+
+def _is_word(text: str) -> bool:
+    """Whether a levels field looks like one name, and means its characters as well: `start`, but not `23` or `3m`."""
+    return "," not in text and sum(character.isalpha() for character in text) > 1
+
+
+def _similar_levels(group: ResourceGroup) -> Iterator[Diagnostic]:
+    explicit = [(entry, level, start) for entry in group.entries for level, start in _explicit(entry.levels)]
+    uses = Counter(level for _, level, _ in explicit)
+    spellings = Spellings(uses)
+    seen: set[str] = set()
+    for entry, level, start in explicit:
+        other = spellings.like(level) if uses[level] == 1 else None
+        # Of two that are used once, the first is taken for right.
+        if other is not None and (uses[other] > 1 or other in seen):
+            yield Diagnostic.of(
+                "similar-level", entry.place_of("levels").part(start, len(level)),
+                f"only this entry of group '{shortened(group.name)}' names level '{shortened(level)}'", entry.line,
+                f"did you mean '{shortened(other)}'?",
+            )  # fmt: skip
+        seen.add(level)
+
+
+def _program(entry: Entry) -> Iterator[Diagnostic]:
+    found = programs.started(entry.command)
+    if entry.mode in {Mode.WAIT, Mode.TEST}:
+        for program in found:
+            if program.fate is Fate.NEVER_ENDS and not program.is_background and not program.is_doubtful:
+                yield _of_command(
+                    entry, (program.start, program.end), "never-ends",
+                    f"{program.name} never ends, and '{entry.mode}' waits for that: the entries after it do not start",
+                    "'respawn' starts it and goes on, and starts it again if it ends after all; 'once' does not",
+                )  # fmt: skip
+                return
+    daemons = [program for program in found if program.fate is Fate.DAEMON]
+    if entry.mode is Mode.RESPAWN:
+        yield from _respawned(entry, [program for program in daemons if program.is_last and not program.is_doubtful])
+    elif daemons and not any(given.name == "KillMode" for given in entry.directives):
+        # Who gives a KillMode has thought of what is left behind.
+        first = daemons[0]
+        foreground = f", or run '{first.name} {first.foreground}' with 'respawn'" if first.foreground else ""
+        yield _of_command(
+            entry, (first.start, first.end), "stopped-daemon",
+            f"{first.name} leaves a daemon behind, which is stopped when the group leaves the level",
+            f"if it is to stay, add {SETTING}{SERVICE}{shortened(entry.tag)}:KillMode=process{foreground}",
+        )  # fmt: skip
+
+
+def _respawned(entry: Entry, daemons: list[programs.Started]) -> Iterator[Diagnostic]:
+    for program in daemons:
+        hint = f"keep it in the foreground with {program.foreground}" if program.foreground else "'once' starts it once"
+        yield _of_command(
+            entry, (program.start, program.end), "respawned-daemon",
+            f"{program.name} leaves a daemon behind and ends, so 'respawn' starts it again and again", hint,
+        )  # fmt: skip
+    if not daemons and (place := programs.background(entry.command)):
+        yield _of_command(
+            entry, place, "respawned-daemon",
+            "the shell ends as soon as it has put this into the background, so 'respawn' starts it again and again",
+            "leave out the '&'",
+        )  # fmt: skip
+
+
+def _of_command(entry: Entry, part: tuple[int, int], code: str, message: str, hint: str) -> Diagnostic:
+    """A warning about a part of an entry's command, from where to where."""
+    start, end = part
+    return Diagnostic.of(code, entry.place_of("command").part(start, end - start), message, entry.line, hint)
+
+
+def _settings(table: Table) -> Iterator[Diagnostic]:
+    first_of: dict[str, Setting] = {}
+    groups = Spellings(table.groups) if table.settings else Spellings(())
+    tags = Spellings(entry.tag for entry in table.entries) if table.settings else Spellings(())
+    known_tags = {entry.tag for entry in table.entries} if table.settings else set()
+    for setting in table.settings:
+        prefix = next((prefix for prefix in _PREFIXES if setting.name.startswith(prefix)), "")
+        subject = setting.name[len(prefix) :]
+        if setting.name in _PLAIN_SETTINGS or prefix == BOOT_LEVEL:
+            yield from _repeated(setting, first_of.setdefault(setting.name, setting))
+        if prefix == SERVICE:
+            if subject not in known_tags:
+                yield _of_nobody(setting, "unknown-tag", f"no entry has the tag '{shortened(subject)}'", prefix, tags)
+        elif prefix:
+            if subject not in table.groups:
+                message = f"no entry is in a group '{shortened(subject)}'"
+                yield _of_nobody(setting, "unknown-group", message, prefix, groups)
+            elif prefix == BOOT_LEVEL:
+                yield from _boot_level(setting, table.groups[subject])
+        elif setting.name not in _PLAIN_SETTINGS:
+            yield from _unknown(setting)
+
+
+def _repeated(setting: Setting, first: Setting) -> Iterator[Diagnostic]:
+    if setting is not first:
+        yield Diagnostic.of(
+            "repeated-setting", setting.place_of_name,
+            f"setting '{shortened(setting.name)}' is given again (first on line {first.place.line})", setting.line,
+            "only the last one counts; remove the others",
+        )  # fmt: skip
+
+
+def _of_nobody(setting: Setting, code: str, message: str, prefix: str, names: Spellings) -> Diagnostic:
+    subject = setting.name[len(prefix) :]
+    close = names.like(subject)
+    return Diagnostic.of(
+        code, setting.place_of_name.part(len(prefix), len(subject)), message, setting.line,
+        f"did you mean '{shortened(close)}'?" if close else "the setting has no effect; remove it",
+    )  # fmt: skip
+
+
+def _boot_level(setting: Setting, group: ResourceGroup) -> Iterator[Diagnostic]:
+    level = setting.value
+    levels = level_names(tuple(entry for entry in group.entries if entry.runnable))
+    if level not in levels:
+        close = Spellings(levels).like(level)
+        yield Diagnostic.of(
+            "unknown-boot-level", setting.place_of_value,
+            f"no entry of group '{shortened(group.name)}' runs in level '{shortened(level)}', so none starts at boot",
+            setting.line,
+            f"did you mean '{shortened(close)}'?" if close else "without the setting the group is not started either",
+        )  # fmt: skip
+
+
+def _unknown(setting: Setting) -> Iterator[Diagnostic]:
+    """Unknown settings are legal, for others may know them; so only those that look like known ones are doubtful."""
+    name = setting.name.strip()
+    beginning, dot, subject = name.partition(".")
+    if len(beginning) > _LONGEST_GUESS:
+        return
+    prefixes = tuple(prefix.removesuffix(".") for prefix in _PREFIXES)
+    known = prefixes if dot else (*_PLAIN_SETTINGS, *prefixes)
+    if close := difflib.get_close_matches(beginning.strip().lower(), known, n=1, cutoff=_CLOSE):
+        meant = close[0]
+        if meant in prefixes:
+            meant = f"{meant}.{subject or _PREFIXES[f'{meant}.']}"
+        yield Diagnostic.of(
+            "unknown-setting", setting.place_of_name, f"unknown setting '{shortened(setting.name)}' is ignored",
+            setting.line, f"did you mean '{SETTING}{shortened(meant)}:'?",
+        )  # fmt: skip

@@ -1,0 +1,374 @@
+"""Programs that people start from tables: which never end, and which become daemons. Data, and how to apply it. Pure.
+
+What is not in here is not judged, and nothing is judged that takes a shell to understand: a warning has to be right.
+Sources: the programs' manual pages.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Fate(enum.StrEnum):
+    """What becomes of a program once it is started."""
+
+    ENDS = "ends"  # or nothing is known
+    NEVER_ENDS = "never ends"
+    DAEMON = "daemon"  # it ends, and leaves a daemon behind
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Programs of one behaviour, by their names; the first pattern that is found in the arguments decides.
+
+    Arguments are matched as ` ARGUMENT  ARGUMENT `, so that a pattern with blanks around it is a whole one. A pattern
+    that is empty is always found, one that is None never.
+    """
+
+    names: str
+    ends: str | None = None
+    never_ends: str | None = None
+    daemon: str | None = None
+    foreground: str = ""  # the arguments that keep it from becoming a daemon
+
+    def fate(self, arguments: str) -> Fate:
+        """What becomes of it with these arguments."""
+        for pattern, fate in (
+            (self.ends, Fate.ENDS),
+            (self.never_ends, Fate.NEVER_ENDS),
+            (self.daemon, Fate.DAEMON),
+        ):
+            if pattern is not None and re.search(pattern, arguments):
+                return fate
+        return Fate.ENDS
+
+
+def _letters(letters: str) -> str:
+    """The pattern of an argument that has one of these one-letter options, perhaps among others: `-D`, `-eD`."""
+    return rf" -[A-Za-z]{{0,3}}[{letters}][A-Za-z]{{0,3}} "
+
+
+def _words(words: str) -> str:
+    """The pattern of an argument that is one of these words, options perhaps with a value: `--nodaemon`."""
+    return rf" (?:{'|'.join(map(re.escape, words.split()))})(?:=\S*)? "
+
+
+_ABOUT = _words("--help -h -? --version -v -V --usage")
+_ALWAYS = ""
+
+PROGRAMS = (
+    Program("sleep", never_ends=_words("infinity inf")),
+    Program("tail", ends=r" --pid", never_ends=_letters("fF") + "|" + _words("--follow --retry")),
+    Program("yes", ends=_ABOUT, never_ends=_ALWAYS),
+    Program("journalctl", never_ends=_letters("f") + "|" + _words("--follow")),
+    Program("dmesg", never_ends=_letters("wW") + "|" + _words("--follow --follow-new")),
+    Program("inotifywait", never_ends=_letters("m") + "|" + _words("--monitor")),
+    Program("ping ping6", ends=_ABOUT + "| -[A-Za-z]*[cw]", never_ends=_ALWAYS),
+    Program("getty agetty mingetty mgetty fgetty ngetty", ends=_ABOUT, never_ends=_ALWAYS),
+    Program("python python3", never_ends=r" -m  (?:http\.server|SimpleHTTPServer) "),
+    Program(
+        "nginx",
+        ends=_ABOUT + "|" + _words("-t -T -s"),
+        never_ends=r"daemon\s+off\s*;",
+        daemon=_ALWAYS,
+        foreground="-g 'daemon off;'",
+    ),
+    # Apache's -f has the name of a file behind it; BusyBox's means the foreground.
+    Program(
+        "httpd httpd2 apache2",
+        ends=_ABOUT + "|" + _words("-t -S -M -l -L") + "| -k  (?:stop|graceful|graceful-stop) ",
+        never_ends=_words("-X -DFOREGROUND -DNO_DETACH") + "| -D  (?:FOREGROUND|NO_DETACH) | -f (?: -|$)",
+        daemon=_ALWAYS,
+        foreground="-DFOREGROUND",
+    ),
+    Program(
+        "apachectl apache2ctl",
+        ends=_ABOUT + "|" + _words("-t -S -M stop graceful graceful-stop configtest status fullstatus"),
+        never_ends=_words("-X -DFOREGROUND -DNO_DETACH") + "| -D  (?:FOREGROUND|NO_DETACH) ",
+        daemon=_words("start restart"),
+        foreground="-DFOREGROUND",
+    ),
+    Program(
+        "lighttpd",
+        ends=_ABOUT + "|" + _words("-t -tt -p -1"),
+        never_ends=_words("-D"),
+        daemon=_ALWAYS,
+        foreground="-D",
+    ),
+    Program("sshd", ends=_ABOUT + "|" + _letters("tTiG"), never_ends=_letters("Dd"), daemon=_ALWAYS, foreground="-D"),
+    Program("named", ends=_ABOUT, never_ends=_letters("fg"), daemon=_ALWAYS, foreground="-f"),
+    Program(
+        "unbound",
+        ends=_ABOUT,
+        never_ends=_letters("d"),
+        daemon=_ALWAYS,
+        foreground="-d",
+    ),
+    Program(
+        "dnsmasq",
+        ends=_ABOUT + "|" + _words("--test"),
+        never_ends=_letters("kd") + "|" + _words("--keep-in-foreground --no-daemon"),
+        daemon=_ALWAYS,
+        foreground="--keep-in-foreground",
+    ),
+    Program("cron", ends=_ABOUT, never_ends=_letters("f"), daemon=_ALWAYS, foreground="-f"),
+    Program("crond", ends=_ABOUT, never_ends=_letters("nfd"), daemon=_ALWAYS, foreground="-n, or -f with BusyBox's"),
+    Program("atd", ends=_ABOUT, never_ends=_letters("fd"), daemon=_ALWAYS, foreground="-f"),
+    Program("rsyslogd", ends=_ABOUT + "| -N", never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
+    Program("syslogd klogd", ends=_ABOUT, never_ends=_letters("nFd"), daemon=_ALWAYS, foreground="-n"),
+    Program(
+        "syslog-ng",
+        ends=_ABOUT + "|" + _words("-s --syntax-only"),
+        never_ends=_words("-F --foreground"),
+        daemon=_ALWAYS,
+        foreground="--foreground",
+    ),
+    Program(
+        "xinetd", ends=_words("-version"), never_ends=_words("-dontfork -d"), daemon=_ALWAYS, foreground="-dontfork"
+    ),
+    Program("inetd", ends=_ABOUT, never_ends=_letters("dif"), daemon=_ALWAYS, foreground="-i, or -f with BusyBox's"),
+    Program("postfix", ends=_ABOUT, never_ends=_words("start-fg"), daemon=_words("start"), foreground="start-fg"),
+    Program("sendmail exim exim4", daemon=r" -bd ", never_ends=r" -b(?:D|df) ", foreground="-bD (exim: -bdf)"),
+    Program(
+        "smbd nmbd winbindd",
+        ends=_ABOUT + "|" + _words("-b --build-options"),
+        never_ends=_letters("FSi") + "|" + _words("--foreground --interactive"),
+        daemon=_ALWAYS,
+        foreground="--foreground",
+    ),
+    Program(
+        "mysqld mariadbd",
+        ends=_ABOUT + r"| --(?:initialize|bootstrap|install|validate-config|verbose)",
+        daemon=_words("--daemonize -D"),
+        never_ends=r"^(?!.* (?:--daemonize|-D)[ =])",
+    ),
+    Program("mysqld_safe mariadbd-safe", ends=_ABOUT, never_ends=_ALWAYS),
+    Program("postgres postmaster", ends=_ABOUT + r"| -C | --(?:single|boot|check|describe-config)", never_ends=_ALWAYS),
+    Program("pg_ctl", daemon=_words("start restart")),
+    Program("memcached", ends=_ABOUT, never_ends=r"^(?!.* -[a-z]*d )", daemon=_ALWAYS),
+    Program("slapd", ends=_ABOUT + r"| -T", never_ends=r" -d", daemon=_ALWAYS, foreground="-d 0"),
+    Program("ntpd", ends=_ABOUT + "|" + _letters("q"), never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
+    Program("chronyd", ends=_ABOUT + "|" + _letters("qQp"), never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
+    Program(
+        "haproxy", ends=_ABOUT + "|" + _words("-c -vv"), daemon=_words("-D"), never_ends=r" -db ", foreground="-db"
+    ),
+    Program(
+        "keepalived",
+        ends=_ABOUT + r"| -t | --config-test",
+        never_ends=_letters("n") + "|" + _words("--dont-fork"),
+        daemon=_ALWAYS,
+        foreground="--dont-fork",
+    ),
+    Program("supervisord", ends=_ABOUT, never_ends=_words("-n --nodaemon"), daemon=_ALWAYS, foreground="--nodaemon"),
+    Program(
+        "squid",
+        ends=_ABOUT + r"| -k| -z ",
+        never_ends=_letters("N") + "|" + _words("--foreground"),
+        daemon=_ALWAYS,
+        foreground="--foreground",
+    ),
+    Program("proftpd", ends=_ABOUT + r"| -t ", never_ends=_words("-n --nodaemon"), daemon=_ALWAYS, foreground="-n"),
+    Program("snmpd", ends=_ABOUT, never_ends=_letters("f"), daemon=_ALWAYS, foreground="-f"),
+    Program("rpcbind", ends=_ABOUT, never_ends=_letters("fd"), daemon=_ALWAYS, foreground="-f"),
+    Program("rpc.mountd rpc.statd", ends=_ABOUT, never_ends=_letters("F"), daemon=_ALWAYS, foreground="-F"),
+    Program("smartd", ends=_ABOUT + r"| -q", never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
+    Program("dhcpd", ends=_ABOUT + r"| -[tT] ", never_ends=r" -[fd] ", daemon=_ALWAYS, foreground="-f"),
+    Program("acpid", ends=_ABOUT, never_ends=_letters("fd"), daemon=_ALWAYS, foreground="-f"),
+    Program("cupsd", ends=_ABOUT + r"| -t ", never_ends=_letters("fF"), daemon=_ALWAYS, foreground="-f"),
+    Program("corosync", ends=_ABOUT, never_ends=_letters("f"), daemon=_ALWAYS, foreground="-f"),
+    Program("bird bird6", ends=_ABOUT + r"| -p ", never_ends=_letters("fd"), daemon=_ALWAYS, foreground="-f"),
+    Program("openvpn", daemon=_words("--daemon")),
+    Program("tmux", daemon=_letters("d")),
+    Program("screen", daemon=r" -[A-Za-z]*dm| -d  -m ", never_ends=r" -[A-Za-z]*Dm| -D  -m ", foreground="-D -m"),
+    Program("start-stop-daemon", ends=_words("-K --stop -T --status"), daemon=_words("-b --background")),
+    Program("service invoke-rc.d rc-service", daemon=r"^ [^- ]\S*  (?:start|restart) "),
+)
+_PROGRAM_OF = {name: program for program in PROGRAMS for name in program.names.split()}
+
+# A script below one of these directories is called with what it is to do.
+_INIT_SCRIPT = Program("", daemon=r"^ (?:start|restart) ")
+_INIT_SCRIPT_PATH = re.compile(r"/etc/(?:rc\.d/)?(?:init\.d|rc\.d|rc[0-6S]\.d)/[^/]+|/usr/local/etc/rc\.d/[^/]+")
+
+# Programs that become the one that they are given, and their options that take a value. The shell is one if what
+# follows is a path: a script.
+_WRAPPERS = {
+    "exec": "-a",
+    "command": "",
+    "busybox": "",
+    "env": "-u -C --unset --chdir",
+    "nohup": "",
+    "nice": "-n",
+    "ionice": "-c -n",
+    "setsid": "",
+    "stdbuf": "-i -o -e",
+    "sudo": "-u -g",
+}
+_SHELLS = frozenset(["sh", "bash", "dash", "ksh"])
+
+# Groups are atomic: possessive ones match what they should not before Python 3.11.5.
+_WORD = r"""(?>(?:[^\s;&|<>()'"\\`$#]|'[^']*'|"(?>(?:[^"\\`$]|\\.|\$(?![({]))*)"|\\.|\$(?![({'"])|(?<=[^\s;&|])\#)+)"""
+_PIECE = re.compile(
+    rf"(?P<blank>\s+)|(?P<redirection>\d*(?:>>|>\||[<>]&|<(?!<)|>)\s*{_WORD})|(?P<word>{_WORD})"
+    r"|(?P<operator>&&|\|\||;(?!;)|&|\|)",
+    re.DOTALL,
+)
+_QUOTES = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
+_ASSIGNMENT = re.compile(r"\w+=", re.ASCII)
+_RESERVED = frozenset(
+    [
+        "!",
+        "{",
+        "}",
+        "[[",
+        "case",
+        "do",
+        "done",
+        "elif",
+        "else",
+        "esac",
+        "fi",
+        "for",
+        "function",
+        "if",
+        "in",
+        "select",
+        "then",
+        "time",
+        "until",
+        "while",
+    ]
+)
+_ENDLESS_LOOP = re.compile(
+    r"\s*(?:while\s+(?::|true|/bin/true)|until\s+(?:false|/bin/false)|for\s*\(\(\s*;\s*;\s*\)\))\s*;\s*do\s.*;\s*done\s*;?\s*",
+    re.DOTALL,
+)
+_WAY_OUT = re.compile(r"\b(?:break|exit|return|exec|kill|set)\b|&&|\|\|")
+_SEPARATORS = re.compile(r"[\s/;&|()'\"]+")
+# A command has to have one of these words for anything to be known of it.
+_TELLING = frozenset({*_PROGRAM_OF, "init.d", "rc.d", "while", "until", "for"}) | {
+    f"rc{level}.d" for level in "0123456S"
+}
+# No command line that a person understands is longer; nor is it worth its time.
+_LONGEST = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A program that a command starts."""
+
+    name: str  # as a person calls it
+    fate: Fate
+    start: int  # where it stands in the command, with its arguments
+    end: int
+    foreground: str = ""  # the arguments that keep it from becoming a daemon
+    is_last: bool = True
+    is_background: bool = False  # the shell does not wait for it
+    is_doubtful: bool = False  # it may not be started, or be ended by another program
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    text: str  # without quotes
+    start: int
+    end: int
+
+
+def started(command: str) -> tuple[Started, ...]:
+    """The programs that a command starts, in order; none if nothing is known of any, or it takes a shell to tell."""
+    if len(command) > _LONGEST or _TELLING.isdisjoint(_SEPARATORS.split(command)):
+        return ()
+    if _ENDLESS_LOOP.fullmatch(command) and not _WAY_OUT.search(command):
+        text = command.strip()
+        start = command.index(text)
+        return (Started("the loop", Fate.NEVER_ENDS, start, start + len(text)),)
+    calls = _calls(command)
+    found = []
+    for index, (words, operator) in enumerate(calls):
+        before = calls[index - 1][1] if index else ""
+        found.append(_started(words, before, operator, is_last=index == len(calls) - 1))
+    return tuple(found)
+
+
+def background(command: str) -> tuple[int, int] | None:
+    """Where the `&` stands at the end of a command that is put into the background as a whole; None if it is not."""
+    calls = _calls(command) if command.rstrip().endswith("&") and len(command) <= _LONGEST else []
+    if [operator for _, operator in calls] != ["&"]:
+        return None
+    end = len(command.rstrip())
+    return end - 1, end
+
+
+def _calls(command: str) -> list[tuple[list[_Word], str]]:
+    """The simple commands of a command line, each with the operator behind it; none if it is more complicated."""
+    calls: list[tuple[list[_Word], str]] = []
+    words: list[_Word] = []
+    at = 0
+    while at < len(command):
+        match = _PIECE.match(command, at)
+        if match is None:
+            return []
+        at = match.end()
+        if match.lastgroup == "operator":
+            calls.append((words, match[0]))
+            words = []
+        elif match.lastgroup == "word":
+            if not words and match[0] in _RESERVED:
+                return []
+            words.append(_Word(_QUOTES.sub(_unquoted, match[0]), match.start(), match.end()))
+    if words:
+        calls.append((words, ""))
+    return calls if all(words for words, _ in calls) else []
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    return match[1] or match[2] or match[3] or ""
+
+
+def _started(words: list[_Word], before: str, operator: str, *, is_last: bool) -> Started:
+    program = _Word("", words[0].start, words[0].end)
+    arguments: list[_Word] = []
+    for index in _program_indices(words):
+        program, arguments = words[index], words[index + 1 :]
+    name = program.text.rpartition("/")[2]
+    row = _INIT_SCRIPT if _INIT_SCRIPT_PATH.fullmatch(program.text) else _PROGRAM_OF.get(name)
+    return Started(
+        name,
+        row.fate("".join(f" {argument.text} " for argument in arguments)) if row else Fate.ENDS,
+        program.start,
+        words[-1].end,
+        row.foreground if row else "",
+        is_last,
+        operator == "&",
+        before in {"||", "|"} or operator == "|",
+    )
+
+
+def _program_indices(words: list[_Word]) -> Iterator[int]:
+    """Which word is the program that the others are arguments of, behind assignments and wrappers; at most one."""
+    index = 0
+    while index < len(words):
+        text = words[index].text
+        name = text.rpartition("/")[2]
+        if _ASSIGNMENT.match(text):
+            index += 1
+        elif name in _WRAPPERS:
+            index = _behind_options(words, index + 1, _WRAPPERS[name].split())
+        elif name in _SHELLS:
+            index = _behind_options(words, index + 1, ["-c", "-o"])
+            if index < len(words) and not words[index].text.startswith("/"):
+                return
+        else:
+            yield index
+            return
+
+
+def _behind_options(words: list[_Word], index: int, with_value: list[str]) -> int:
+    while index < len(words) and words[index].text.startswith("-"):
+        index += 2 if words[index].text in with_value else 1
+    return index

@@ -1,0 +1,60 @@
+"""docs/diagnostics.md: it explains every code, and its examples say what `check` says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cltab2systemd import machine, settings
+from cltab2systemd.cli.check import check
+from cltab2systemd.diagnostics import CODES, render
+from cltab2systemd.table import parse
+from cltab2systemd.unitfile import SHELL
+
+DOCUMENT = (Path(__file__).parent.parent / "docs/diagnostics.md").read_text()
+SECTIONS = re.findall(r"^### `([a-z-]+)` \((\w+)\)\n(.*?)(?=^##|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
+OF_THE_DAEMON = "setting-unwritable"
+LEFT_OUT = "…\n"
+
+
+def expanded(text: str) -> str:
+    """What the document's signs stand for."""
+    text = text.replace("⟨N⟩", "\1")
+    text = re.sub(
+        r"⟨([^⟩]+?) \u00d7 (\d+)⟩",
+        lambda match: "".join(
+            match[1].replace("↵", "\n").replace("\1", str(number)) for number in range(int(match[2]))
+        ),
+        text,
+    )
+    return text.replace("⟨NUL⟩", "\0").replace("⟨BOM⟩", "\ufeff")
+
+
+def said_about(data: bytes, code: str) -> str:
+    path = "/etc/cltab"
+    findings = settings.unwritable(parse(data, path)[0]) if code == OF_THE_DAEMON else check(data, path)
+    assert code in {finding.code for finding in findings}
+    return "".join(f"{render(finding)}\n" for finding in findings)
+
+
+def test_every_code_is_explained() -> None:
+    """The document has each code that there is, once, with its severity, and no other."""
+    assert [code for code, *_ in SECTIONS] == [*dict.fromkeys(code for code, *_ in SECTIONS)]
+    assert {code: severity for code, severity, _ in SECTIONS} == {code: str(found) for code, found in CODES.items()}
+
+
+@pytest.mark.parametrize(("code", "text"), [(code, text) for code, _, text in SECTIONS], ids=[s[0] for s in SECTIONS])
+def test_examples(monkeypatch: pytest.MonkeyPatch, code: str, text: str) -> None:
+    """Each example gives the output that stands below it, to the last character."""
+    if code == "shell-syntax" and Path(SHELL).resolve().name != "dash":
+        pytest.skip("another shell has other words")
+    if code == "directive-unknown" and not any(Path(path).exists() for path in machine.SYSTEMD):
+        pytest.skip("no systemd")
+    monkeypatch.setattr(settings, "is_started_by_systemd", lambda: False)
+    example, output = map(expanded, re.findall(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    said = re.sub(r"systemd \d+", "systemd 252", said_about(example.encode(), code))
+    if output.startswith(LEFT_OUT):
+        said = said[-len(output.removeprefix(LEFT_OUT)) :]
+    assert output.removeprefix(LEFT_OUT) == said

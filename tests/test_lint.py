@@ -1,0 +1,203 @@
+"""Warnings about what is legal but probably wrong, and that there are none about what is meant."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from test_table import tables
+
+from cltab2systemd import lint
+from cltab2systemd.diagnostics import Severity, render
+from cltab2systemd.plan import load
+
+if TYPE_CHECKING:
+    from cltab2systemd.table import Table
+
+
+def found(text: str) -> list[tuple[str, int, str]]:
+    """Code, line and marked characters of each finding of a table without errors."""
+    table, findings = load(text.encode("utf-8", "surrogateescape"), "cltab")
+    assert findings == ()
+    warnings = [*lint.of_entries(table), *lint.of_table(table)]
+    assert all(warning.hint and warning.severity is Severity.WARNING for warning in warnings)
+    return [(w.code, w.place.line, w.source[w.place.column - 1 : w.place.column - 1 + w.place.width]) for w in warnings]
+
+
+def of_command(command: str, mode: str = "wait") -> list[tuple[str, str]]:
+    return [(code, marked) for code, _, marked in found(f"g:t:1:{mode}:{command}\n")]
+
+
+def of_levels(*levels: str) -> list[tuple[str, int, str]]:
+    return found("".join(f"g:t{number}:{text}:wait:true\n" for number, text in enumerate(levels)))
+
+
+@pytest.mark.parametrize("levels", ["1", "23", "2345", "3m", "S", "s,t", "start,", "start,stop", "5a", "é"])
+def test_levels_that_are_meant(levels: str) -> None:
+    """Digits, one letter among them, and whatever has a comma, are as people write levels."""
+    assert [code for code, *_ in of_levels(levels) if code != "escaped-name"] == []
+
+
+@pytest.mark.parametrize("levels", ["start", "prod", "ab", "long1", "db"])
+def test_levels_without_comma(levels: str) -> None:
+    """A word without comma names its characters as well."""
+    assert of_levels(levels) == [("levels-without-comma", 1, levels)]
+
+
+def test_levels_whose_characters_are_levels() -> None:
+    """If other entries of the group name the characters, they are meant; other groups tell nothing."""
+    assert of_levels("ab", "a", "b") == []
+    assert of_levels("ab", "a,b") == []
+    assert of_levels("ab", "a") == [("levels-without-comma", 1, "ab")]
+    assert found("g:1:ab:wait:x\nh:2:a,b:wait:x\n") == [("levels-without-comma", 1, "ab")]
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        (["prod,", "prod,", "prodd,"], (3, "prodd")),
+        (["prod,", "prod,", "prd,1"], (3, "prd")),
+        (["prod,", "1,pord", "prod,"], (2, "pord")),
+        (["prod,", "Prod,", "prod,"], (2, "Prod")),
+        (["prod,", "prob,"], (2, "prob")),
+        (["prod,", "prod,", "prodd,", "prodd,"], None),
+        (["node1,", "node1,", "node2,"], None),
+        (["node1,", "node1,", "node12,"], None),
+        (["a,", "b,", "ab,", "ac,"], None),
+        (["start,", "stop,"], None),
+        (["prod,", "test,prod", "test,"], None),
+    ],
+)
+def test_similar_levels(levels: list[str], expected: tuple[int, str] | None) -> None:
+    """A level of one entry that is one letter from another is a slip; numbers and short names are not."""
+    assert of_levels(*levels) == ([("similar-level", *expected)] if expected else [])
+
+
+def test_similar_levels_of_other_groups() -> None:
+    """Each group has levels of its own."""
+    assert found("g:1:prod,:wait:x\ng:2:prod,:wait:x\nh:3:prodd,:wait:x\n") == []
+
+
+def test_no_level() -> None:
+    """Commas alone name nothing that anybody would ask for; an entry that is off may have them."""
+    assert of_levels(",", ",,") == [("no-level", 1, ","), ("no-level", 2, ",,")]
+    assert found("g:t:,:off:x\n") == []
+
+
+def test_names_that_are_escaped() -> None:
+    """Groups and levels are told once, tags each; the commas between levels are not part of any."""
+    text = "a-b:c/d:1,e-f:wait:x\na-b:c.d:e-f,:wait:x\na_b:g@h:1,2:wait:x\n"
+    assert found(text) == [
+        ("escaped-name", 1, "a-b"), ("escaped-name", 1, "c/d"), ("escaped-name", 1, "e-f"), ("escaped-name", 3, "g@h"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["wait", "test"])
+@pytest.mark.parametrize("command", ["sleep infinity", "exec tail -f /dev/null", "getty tty1", "while :; do x; done"])
+def test_waiting_for_what_never_ends(command: str, mode: str) -> None:
+    """The program is marked, without what stands before it."""
+    assert of_command(command, mode) == [("never-ends", command.removeprefix("exec "))]
+
+
+@pytest.mark.parametrize("mode", ["respawn", "once", "off"])
+def test_what_never_ends_is_for_respawn_and_once(mode: str) -> None:
+    """Nobody waits for these."""
+    assert of_command("sleep infinity", mode) == []
+
+
+@pytest.mark.parametrize("mode", ["wait", "once", "test"])
+@pytest.mark.parametrize("command", ["/etc/init.d/x start", "nginx", "sudo -u x sshd -p 22", "service x restart"])
+def test_daemons_that_are_stopped(command: str, mode: str) -> None:
+    """What becomes a daemon is stopped with its entry, whatever the entry's mode; unless somebody thought of it."""
+    assert of_command(command, mode) == [("stopped-daemon", command.removeprefix("sudo -u x "))]
+    for given_mode in ("process", "mixed", "none", "control-group"):
+        assert found(f"g:t:1:{mode}:{command}\n:::service.t:KillMode={given_mode}\n") == []
+    assert len(found(f"g:t:1:{mode}:{command}\n:::service.t:Nice=1\n")) == 1
+
+
+def test_daemons_that_are_respawned() -> None:
+    """A program that becomes a daemon, as the last thing that a command does, and what the shell does not wait for."""
+    assert of_command("cd / && nginx -c x", "respawn") == [("respawned-daemon", "nginx -c x")]
+    assert of_command("app -x &", "respawn") == [("respawned-daemon", "&")]
+    assert of_command("nginx; tail -f /log", "respawn") == []
+    assert of_command("app & other", "respawn") == []
+    assert of_command("app & wait", "respawn") == []
+    assert of_command("nginx -g 'daemon off;'", "respawn") == []
+    assert of_command("app &", "wait") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (":::sockte:/x", ("unknown-setting", "sockte")),
+        (":::Log:/x", ("unknown-setting", "Log")),
+        (":::clstats:/x", ("unknown-setting", "clstats")),
+        (":::servce.db:User=x", ("unknown-setting", "servce.db")),
+        (":::initdefault:3", ("unknown-setting", "initdefault")),
+        (":::initdefualt.web:3", ("unknown-setting", "initdefualt.web")),
+        (":::unlike:x", None),
+        (":::com.example.x:y", None),
+        (":::socket:/x", None),
+        (":::service.server:User=x", None),
+        (":::service.sever:User=x", ("unknown-tag", "sever")),
+        (":::group.web:CPUWeight=3", None),
+        (":::group.wbe:CPUWeight=3", ("unknown-group", "wbe")),
+        (":::initdefault.wbe:3", ("unknown-group", "wbe")),
+        (":::initdefault.web:3", None),
+        (":::initdefault.web:23", None),
+        (":::initdefault.web:4", ("unknown-boot-level", "4")),
+        (":::initdefault.web:5", ("unknown-boot-level", "5")),
+    ],
+)
+def test_settings(line: str, expected: tuple[str, str] | None) -> None:
+    """Names that look like known ones, and what is about nobody; an entry that is off runs in no level."""
+    assert found(f"web:server:23:wait:x\nweb:no:5:off:x\n{line}\n") == (
+        [(expected[0], 3, expected[1])] if expected else []
+    )
+
+
+def test_did_you_mean() -> None:
+    """The hint is a line that could stand there."""
+    table, _ = load(
+        b":::sockte:/x\n:::servce.db:User=x\n:::initdefault:3\n:::service.sever:Nice=1\nw:server:1:wait:x\n", "c"
+    )
+    assert [warning.hint for warning in lint.of_table(table)] == [
+        "did you mean ':::socket:'?", "did you mean ':::service.db:'?", "did you mean ':::initdefault.GROUP:'?",
+        "did you mean 'server'?",
+    ]  # fmt: skip
+
+
+def test_repeated_settings() -> None:
+    """Where the last one counts, the others are of no use; directives may be repeated, unknown settings too."""
+    text = ":::socket:/a\n:::log:/b\n:::socket:/c\n:::initdefault.g:1\n:::initdefault.g:1\n:::x:1\n:::x:2\n"
+    directives = ":::service.t:Environment=A=1\n:::service.t:Environment=B=1\n"
+    assert found(f"{text}{directives}g:t:1:wait:x\n") == [
+        ("repeated-setting", 3, "socket"), ("repeated-setting", 5, "initdefault.g"),
+    ]  # fmt: skip
+
+
+@settings(deadline=None)
+@given(tables())
+def test_any_table(table: Table) -> None:
+    """Any table can be looked at; what is marked is in the file, and can be shown."""
+    for warning in (*lint.of_entries(table), *lint.of_table(table)):
+        assert warning.source
+        assert warning.place.column - 1 + warning.place.width <= len(warning.source)
+        assert render(warning)
+
+
+def test_long_and_many() -> None:
+    """The time grows with the size of the table, also of one group with a level, a tag and a setting for each entry."""
+
+    def seconds(count: int) -> float:
+        lines = (f"g:tag{n}{'abc'[n % 3]}:level{'xyz'[n % 3]}{n},:wait:sleep {n}\n" for n in range(count))
+        settings = (f":::service.tog{n}{'abc'[n % 3]}:Nice=1\n" for n in range(count))
+        table, findings = load("".join((*lines, *settings)).encode(), "cltab")
+        assert findings == ()
+        start = time.process_time()
+        _ = [*lint.of_entries(table), *lint.of_table(table)]
+        return time.process_time() - start
+
+    assert seconds(8_000) < 30 * seconds(1_000)

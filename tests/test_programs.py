@@ -1,0 +1,91 @@
+"""What is known of the programs that people start from tables, and what is not judged."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from test_table import COMMANDS
+
+from cltab2systemd.programs import PROGRAMS, Fate, background, started
+
+D, N, E = Fate.DAEMON, Fate.NEVER_ENDS, Fate.ENDS
+
+
+@pytest.mark.parametrize(
+    ("command", "fate"),
+    [
+        ("sleep infinity", N), ("sleep 5", E), ("tail -f /x", N), ("tail -n5 -F /x", N), ("tail -n 5 /x", E),
+        ("tail --follow=name /x", N), ("tail --pid=1 -f /x", E), ("/sbin/agetty tty1", N), ("cat", None),
+        ("nginx", D), ("nginx -t", E), ("nginx -s reload", E), ("nginx -g 'daemon off;'", N),
+        ('nginx -g "daemon off; worker_processes 1;"', N), ("/usr/sbin/sshd", D), ("sshd -D", N), ("sshd -eD", N),
+        ("sshd -t", E), ("apache2 -DFOREGROUND", N), ("httpd -D FOREGROUND", N), ("httpd -k start", D),
+        ("httpd -f -p 80", N), ("httpd -f /etc/x.conf", D), ("httpd -k stop", E), ("apachectl start", D),
+        ("apachectl stop", E), ("apachectl configtest", E), ("apachectl -DFOREGROUND", N), ("named -u bind", D),
+        ("named -f -u bind", N), ("mysqld", N), ("mysqld --daemonize", D), ("mysqld --initialize", E),
+        ("mysqld_safe", N), ("memcached -m 64", N), ("memcached -d -m 64", D), ("haproxy -f /x", E),
+        ("haproxy -D -f /x", D), ("haproxy -db -f /x", N), ("haproxy -c -f /x", E), ("exim4 -bd -q30m", D),
+        ("postfix start", D), ("postfix stop", E), ("service x start", D), ("service x stop", E),
+        ("service --status-all", E), ("/etc/init.d/x start", D), ("/etc/init.d/x stop", E), ("/etc/rc.d/x start", D),
+        ("/etc/rc.d/init.d/x restart", D), ("/etc/rc3.d/S20x start", D), ("sh /etc/init.d/x start", D),
+        ("sh -x /etc/init.d/x start", D), ("sh -c 'nginx'", E), ("python3 -m http.server 80", N),
+        ("python3 x.py", E), ("exec nginx", D), ("A=1 B='2 3' env -i C=4 nice -n 5 nginx", D), ("sudo -u x nginx", D),
+        ("nginx >/dev/null 2>&1 </dev/null", D), ("'nginx'", D), ("ng\\inx", None), ("while :; do x; done", N),
+        ("while true; do sleep 1; done", N), ("while :; do x || break; done", None), ("while x; do y; done", None),
+        ("until false; do x; done", N), ("tmux new -d x", D), ("ping -c 1 x", E), ("ping x", N),
+    ],
+)  # fmt: skip
+def test_fates(command: str, fate: Fate | None) -> None:
+    """What becomes of each, with the arguments that decide it; None is a command that is not even looked at."""
+    assert [found.fate for found in started(command)] == ([fate] if fate else [])
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["if x; then nginx; fi", "nginx `x`", "nginx $(x)", "( nginx )", "{ nginx; }", "nginx <<X", "nginx 'x", "nginx\\",
+     "case x in nginx) ;; esac", "# nginx", "! nginx", "; nginx", "nginx ;; x", "x" * 5000 + " nginx"],
+)  # fmt: skip
+def test_what_takes_a_shell_is_not_judged(command: str) -> None:
+    """Nothing is said of what cannot be told for sure."""
+    assert started(command) == ()
+
+
+def test_several() -> None:
+    """Each program of a list is told, with its place, and whether it is waited for, or may not be started."""
+    found = started("cd /x && nginx -c y | tee z & tail -f w || sshd")
+    assert [(p.name, p.is_background, p.is_doubtful, p.is_last) for p in found] == [
+        ("cd", False, False, False), ("nginx", False, True, False), ("tee", True, True, False),
+        ("tail", False, False, False), ("sshd", False, True, True),
+    ]  # fmt: skip
+    assert (found[1].start, found[1].end) == (9, 19)
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("x &", (2, 3)),
+        ("x y& ", (3, 4)),
+        ("x &&", None),
+        ("x & y", None),
+        ("x; y &", None),
+        ("x '&", None),
+        ("&", None),
+    ],
+)
+def test_background(command: str, expected: tuple[int, int] | None) -> None:
+    """A command that the shell puts into the background as a whole."""
+    assert background(command) == expected
+
+
+def test_every_program_is_named_once() -> None:
+    """A name has one row."""
+    names = [name for program in PROGRAMS for name in program.names.split()]
+    assert len(names) == len({*names})
+
+
+@settings(deadline=None)
+@given(COMMANDS)
+def test_any_command(command: str) -> None:
+    """Any command can be looked at, and places are in it."""
+    for text in (command, f"nginx {command}", f"{command} & nginx"):
+        assert all(0 <= found.start < found.end <= len(text) for found in started(text))
+        background(text)
