@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cltab2systemd.table import ResourceGroup, Table
 
 TEMPLATES = Path(__file__).parent / "templates"
-DOCUMENTATION = "file:///usr/share/doc/cltab2systemd/README.md"
+DOCUMENTATION = "man:clinit(8) man:cltab(5)"
 
 _TEMPLATE_OF: Mapping[type[Unit], str] = {
     BarrierUnit: "barrier.service.j2",

@@ -51,6 +51,7 @@ class EntryUnit(Unit):
     command_line: str
     syslog_identifier: str
     after_gate: str
+    runtime_directory: str  # in which a `respawn` entry counts
     directives: tuple[str, ...]
 
 
@@ -136,8 +137,9 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
     for entry in entries:
         name, line = names.entry(group, entry.tag), unitfile.comment(entry.line)
         words = unitfile.command_words(entry.command)
-        if entry.mode is Mode.RESPAWN:
-            words = unitfile.throttled(entry.tag, name, words)
+        directory = unitfile.throttle_directory(name) if entry.mode is Mode.RESPAWN else ""
+        if directory:
+            words = unitfile.throttled(entry.tag, directory, words)
         yield EntryUnit(
             name,
             "cltab " + unitfile.text(f"{group}:{entry.tag}:{entry.levels.text}:{entry.mode}"),
@@ -147,6 +149,7 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
             command_line=unitfile.command_line(words),
             syslog_identifier=unitfile.text(entry.tag),
             after_gate=gate,
+            runtime_directory=directory,
             directives=tuple(directive.line for directive in entry.directives),
         )
         if entry.runnable:

@@ -9,9 +9,10 @@ import os
 import select
 import socket
 import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cltab2systemd import ancestor, ldt, peers, varlink
 from cltab2systemd.peers import Peer
@@ -31,6 +32,8 @@ BACKLOG = 4096
 MOST_CLIENTS = 4096
 MOST_CLIENTS_OF_A_USER = 128
 
+# From Python 3.13 on, asyncio would remove the socket's path when it closes, and it may be systemd's.
+_LEAVE_PATH: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 _SYSTEMDS = (
     "systemd listens at {path}, for clinit.service: start that (systemctl start clinit.service), or stop systemd's "
@@ -116,7 +119,9 @@ class Server:
     async def start(self, listener: socket.socket) -> None:
         """Begin to serve a listening socket; one may be added to others."""
         self._servers.append(
-            await asyncio.start_unix_server(self._serve, sock=listener, limit=LARGEST_REQUEST - 1, backlog=BACKLOG)
+            await asyncio.start_unix_server(
+                self._serve, sock=listener, limit=LARGEST_REQUEST - 1, backlog=BACKLOG, **_LEAVE_PATH
+            )
         )
 
     def drop_gone_clients(self) -> None:

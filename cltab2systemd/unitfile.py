@@ -25,7 +25,6 @@ _BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 _ERRORS_TO_OUTPUT = re.compile(r"[ \t\n\r\f\v]2>&1[ \t\n\r\f\v]*\Z")
 
 SHELL = "/bin/sh"
-THROTTLE_DIRECTORY = "clinit-respawn"
 
 _EXECUTE = 'exec "$@"'
 
@@ -64,15 +63,23 @@ def command_words(command: str) -> tuple[str, ...]:
     return (SHELL, "-c", execute, "sh", *words)
 
 
-def throttled(tag: str, unit: str, words: tuple[str, ...]) -> tuple[str, ...]:
+def throttled(tag: str, directory: str, words: tuple[str, ...]) -> tuple[str, ...]:
     """An argument vector that pauses when it is started too often and too fast, and then executes the given one.
 
     Args:
         tag: the entry's, for the message.
-        unit: the unit, which has the runtime directory `THROTTLE_DIRECTORY/UNIT`.
+        directory: the unit's runtime directory.
         words: what is executed in the end.
     """
-    return (SHELL, "-c", _THROTTLE, tag, f"/run/{THROTTLE_DIRECTORY}/{unit}/respawns", *words)
+    return (SHELL, "-c", _THROTTLE, tag, f"/run/{directory}/respawns", *words)
+
+
+def throttle_directory(unit: str) -> str:
+    """Where a `respawn` entry counts its fast restarts, below /run, as the value of `RuntimeDirectory=`.
+
+    systemd 257 starts no unit with a backslash there, and no unit name has a comma.
+    """
+    return "clinit-respawn/" + unit.replace("\\", ",")
 
 
 # What is quoted over and over.

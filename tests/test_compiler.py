@@ -94,7 +94,7 @@ def test_every_unit_says_where_it_comes_from(name: str) -> None:
         assert "\n\n\n" not in unit
         if not file.endswith(".conf"):  # a drop-in belongs to a unit of somebody else's
             assert values(unit, "SourcePath") == ["/etc/cltab"]
-            assert values(unit, "Documentation") == ["file:///usr/share/doc/cltab2systemd/README.md"]
+            assert values(unit, "Documentation") == ["man:clinit(8) man:cltab(5)"]
             assert len(values(unit, "Description")) == 1
 
 
