@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import compiler, plan
 from cltab2systemd.diagnostics import has_errors, render
 from cltab2systemd.names import Names
-from cltab2systemd.table import BLANKS, COMMENT
+from cltab2systemd.table import BLANKS, COMMENT, MOST_FINDINGS
 from fuzz import cltab, unitrules
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def _check_complete(table: Table, findings: tuple[Diagnostic, ...], lines: list[
     """Each line of a table that is not refused is an entry, a setting, a comment, blank, or was warned of."""
     taken = {entry.place.line for entry in table.entries} | {setting.place.line for setting in table.settings}
     taken |= {finding.place.line for finding in findings}
+    if len(findings) >= MOST_FINDINGS:
+        return  # of that many warnings, no more are kept
     for number, line in enumerate(lines, 1):
         ignored = line.startswith(COMMENT) or not line.strip(BLANKS)
         assert ignored != (number in taken), line
