@@ -1,22 +1,18 @@
-# Two commands: `make demo` shows the product on a real systemd, `make test` proves it. Both install what they need.
+# `make demo` shows the product on a real systemd, `make test` proves it, `make deb` builds the package. All of them
+# install what they need.
 
 PYTHON := /usr/bin/python3
 VENV := .venv
 # Debian's own versions of everything that the product and its lab run on.
-PACKAGES := curl dbus perl procps python3 python3-click python3-hypothesis python3-jinja2 python3-pip python3-pystemd \
-	python3-pytest python3-setuptools python3-venv python3-wheel systemd util-linux
+PACKAGES := curl dbus libxml2-utils mandoc perl procps python3 python3-click python3-hypothesis python3-jinja2 \
+	python3-pip python3-pystemd python3-pytest python3-setuptools python3-venv python3-wheel systemd util-linux
+# What builds the package, and what tests it on other releases.
+DEB_PACKAGES := debhelper dh-python dpkg-dev make pybuild-plugin-pyproject python3-all python3-setuptools
+ROOT_PACKAGES := lintian mmdebstrap
 
-.PHONY: help packages demo test lint bench clean
-
-help:
-	@echo 'make demo    the main job on a real systemd, in a throwaway node'
-	@echo 'make test    the whole test suite, linters included'
-	@echo 'make lint    ruff and mypy'
-	@echo 'make bench   the figures of bench/'
-	@echo 'make clean   remove what the others made'
-
-packages:
-	@missing=$$(for package in $(PACKAGES); do \
+# Shell text: install those of the packages that are missing.
+define install
+	@missing=$$(for package in $(1); do \
 		dpkg-query --show --showformat='$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed \
 			|| echo $$package; done); \
 	if [ -n "$$missing" ]; then \
@@ -25,6 +21,27 @@ packages:
 		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq --option Dpkg::Use-Pty=0 \
 			install --yes --no-install-recommends $$missing >/dev/null; \
 	fi
+endef
+
+.PHONY: help packages deb-packages root-packages demo test test-package lint deb bench clean
+
+help:
+	@echo 'make demo    the main job on a real systemd, in a throwaway node'
+	@echo 'make test    the whole test suite, linters included'
+	@echo 'make test-package  the Debian package, on the releases that RELEASES names'
+	@echo 'make lint    ruff and mypy'
+	@echo 'make deb     the Debian package, in dist/'
+	@echo 'make bench   the figures of bench/'
+	@echo 'make clean   remove what the others made'
+
+packages:
+	$(call install,$(PACKAGES))
+
+deb-packages:
+	$(call install,$(DEB_PACKAGES))
+
+root-packages:
+	$(call install,$(ROOT_PACKAGES))
 
 # ruff is not in Debian 12; all else in this environment is Debian's.
 $(VENV)/installed: pyproject.toml | packages
@@ -38,12 +55,19 @@ demo: packages
 	@$(PYTHON) -m demo
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --ignore=tests/package
+
+# Apart from the others, for it makes roots of other releases, a minute each, and installs what is built into them.
+test-package: $(VENV)/installed deb-packages root-packages
+	$(VENV)/bin/python -m pytest tests/package
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+
+deb: deb-packages
+	@packaging/build-deb dist
 
 bench: packages
 	@$(PYTHON) -m bench

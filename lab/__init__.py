@@ -6,6 +6,7 @@ nothing on the host, not even when the process that booted it is killed.
 Layers, arrows point down only::
 
     __main__                      command line
+    roots                         roots of other releases, and the Debian package in them
     install   node                the project as an overlay layer; what tests use: boot, run, read, write, stop
     command   paths   host        how commands get in, where files lie, whether the host can run a lab
          link                     the pipe to the supervisor process

@@ -1,4 +1,4 @@
-"""``python3 -m lab shell``, ``python3 -m lab run -- CMD...``: a node with the project installed, to try things out."""
+"""``python3 -m lab shell``, ``… run -- CMD...``: a node to try things out; ``… root RELEASE``: a root for nodes."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from lab.errors import LabError
 from lab.install import installed_layer
 from lab.node import Node
+from lab.roots import RELEASES, installed_package, root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,19 +17,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m lab", description="A throwaway systemd node for one command.")
     parser.add_argument("--name", default="lab", help="host name of the node (default: %(default)s)")
     parser.add_argument("--bare", action="store_true", help="do not install the project in the node")
+    parser.add_argument("--release", choices=RELEASES, help="of this Debian release, with the project's package")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("shell", help="an interactive shell in the node")
     run = commands.add_parser("run", help="one command in the node")
     run.add_argument("words", nargs="+", metavar="CMD", help="the command; -- before it keeps its options its own")
+    make_root = commands.add_parser("root", help="make the root of a release if it is not there, and print its path")
+    make_root.add_argument("root", choices=RELEASES, metavar="RELEASE", help=", ".join(RELEASES))
     options = parser.parse_args(argv)
-    words = ["bash"] if options.command == "shell" else options.words
     try:
-        layers = [] if options.bare else [installed_layer()]
-        with Node(options.name, layers=layers) as node:
-            return _foreground(node, words)
+        if options.command == "root":
+            print(root(options.root))
+            return 0
+        with _node(options.name, options.release, bare=options.bare) as node:
+            return _foreground(node, ["bash"] if options.command == "shell" else options.words)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+
+
+def _node(name: str, release: str | None, *, bare: bool) -> Node:
+    if release:
+        return Node(name, root=root(release), layers=[] if bare else [installed_package(release)])
+    return Node(name, layers=[] if bare else [installed_layer()])
 
 
 def _foreground(node: Node, words: Sequence[str]) -> int:

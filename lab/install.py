@@ -13,13 +13,17 @@ from lab.errors import LabError
 PROJECT = Path(__file__).resolve().parent.parent
 
 _PYTHON = "/usr/bin/python3"
-_SOURCES = ("pyproject.toml", "README*", "LICENSE*", "cltab2systemd", "templates", "packaging")
+_SOURCES = ("pyproject.toml", "README*", "LICENSE*", "cltab2systemd", "templates", "packaging", "man")
+_MAN_PAGES = (("clinit", 8), ("clstat", 5), ("cltab", 5), ("cltab2systemd", 8), ("cltab2systemd-generator", 8))
 # What pip does not install, but a package does; by where it goes.
 _SYSTEM_FILES = {
     "packaging/systemd/cltab2systemd-generator": "usr/lib/systemd/system-generators",
     "packaging/systemd/clinit.service": "usr/lib/systemd/system",
     "packaging/systemd/clinit.socket": "usr/lib/systemd/system",
     "packaging/sysusers.d/clinit.conf": "usr/lib/sysusers.d",
+    "packaging/ocf/group": "usr/lib/ocf/resource.d/clinit",
+    "packaging/examples/keepalived-notify": "usr/share/doc/cltab2systemd/examples",
+    **{f"man/{page}.{section}": f"usr/share/man/man{section}" for page, section in _MAN_PAGES},
 }
 # Where these look for it, and where pip puts it.
 _COMMANDS = {"usr/bin/clinit": "/usr/local/bin/clinit", "usr/bin/cltab2systemd": "/usr/local/bin/cltab2systemd"}

@@ -1,0 +1,438 @@
+"""The OCF resource agent, by the agent's protocol, in a node with Debian's resource-agents and the shipped daemon."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+from shipped import RUN, SERVICE, SOCKET, Shipped
+
+from lab.install import PROJECT
+from lab.node import Node
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+AGENT = "/usr/lib/ocf/resource.d/clinit/group"
+PACKAGE = "resource-agents"
+SUCCESS, GENERIC, UNIMPLEMENTED, INSTALLED, CONFIGURED, NOT_RUNNING, DEGRADED = 0, 1, 3, 5, 6, 7, 190
+TABLE = f"""\
+web:init:3:wait:true
+web:db:3m:respawn:{RUN}
+web:app:3:respawn:{RUN}
+slow:first:3:wait:sleep 3
+slow:then:3:respawn:{RUN}
+bad:fails:3:test:false
+bad:runs:3:respawn:{RUN}
+tests:passes:3:test:true
+kept:always:3,rest:respawn:{RUN}
+kept:sometimes:3,rest,:respawn:{RUN}
+a/b-c:x:3:respawn:{RUN}
+stubborn:loop:3:respawn:trap "" INT TERM; while :; do sleep 1; done
+"""
+
+
+def agents_of_debian() -> Path:
+    """A layer with Debian's package of resource agents, of which ours needs the shell functions.
+
+    Unpacked and not installed: what it depends on starts a daemon on the machine.
+    """
+    store = PROJECT / "build/ocf"
+    layer = store / PACKAGE
+    if not (layer / "usr/sbin/ocf-tester").exists():
+        store.mkdir(parents=True, exist_ok=True)
+        try:
+            if not list(store.glob(f"{PACKAGE}_*.deb")):
+                download = f"apt-get --quiet download {PACKAGE}"
+                run("sh", "-c", f"{download} || {{ apt-get --quiet update && {download}; }}", cwd=store)
+            unpacked = subprocess.run(
+                ["dpkg-deb", "--fsys-tarfile", max(store.glob(f"{PACKAGE}_*.deb"))], capture_output=True, check=True
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            if os.environ.get("CI"):
+                pytest.fail(f"no {PACKAGE}: {error}")
+            pytest.skip(f"no {PACKAGE}: {error}")
+        layer.mkdir(exist_ok=True)
+        # Not its unit in /lib: that would hide the link there.
+        subprocess.run(["tar", "-x", "-C", layer, "./usr"], input=unpacked.stdout, check=True)
+    return layer
+
+
+def run(*argv: str, cwd: Path) -> None:
+    subprocess.run(argv, cwd=cwd, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
+
+
+class Resource:
+    """A resource of the agent's, as the cluster acts on it."""
+
+    def __init__(self, shipped: Shipped, group: str = "web", level: str = "3", **parameters: str) -> None:
+        self.shipped = shipped
+        self.parameters = {"group": group, "level": level, **parameters}
+        self.reason = ""
+
+    def act(self, action: str, timeout: int = 20, **meta: str) -> int:
+        """Have the agent do something; its exit code. `reason` is what it says about it."""
+        environment = {
+            "OCF_ROOT": "/usr/lib/ocf",
+            "OCF_RA_VERSION_MAJOR": "1",
+            "OCF_RESOURCE_INSTANCE": "it",
+            "OCF_RESOURCE_TYPE": "group",
+            "OCF_RESKEY_CRM_meta_timeout": str(timeout * 1000),
+            "OCF_RESKEY_CRM_meta_interval": meta.get("interval", "10000"),
+            **{f"OCF_RESKEY_{name}": value for name, value in self.parameters.items()},
+        }
+        done = self.shipped.node.run(AGENT, action, check=False, env=environment, timeout=timeout + 5)
+        self.reason = "\n".join(re.findall("ocf-exit-reason:(.*)", done.stderr))
+        return done.returncode
+
+    def monitor(self) -> int:
+        return self.act("monitor")
+
+    def probe(self) -> int:
+        return self.act("monitor", interval="0")
+
+
+@pytest.fixture(scope="module")
+def module_node(project_layer: Path) -> Iterator[Node]:
+    """A node with the package and the project."""
+    with Node("agent", layers=[project_layer, agents_of_debian()]) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def shared(module_node: Node) -> Shipped:
+    """The shipped units, started."""
+    shipped = Shipped(module_node)
+    shipped.write_table(TABLE)
+    return shipped.start()
+
+
+@pytest.fixture
+def shipped(shared: Shipped) -> Iterator[Shipped]:
+    """The daemon and the table as they were, for each test."""
+    yield shared
+    shared.write_table(TABLE)
+    shared.node.run("systemctl", "start", SERVICE)
+    for line in shared.node.run("clinit", "-v").stdout.splitlines():
+        shared.clinit("-w", line.split()[0], "stop")
+
+
+def no_daemon(shipped: Shipped, *, stale: bool = True) -> None:
+    """Stop daemon and socket; its clstat is two minutes old."""
+    shipped.node.run("systemctl", "stop", SOCKET, SERVICE)
+    if stale:
+        shipped.node.run("touch", "--date=2 minutes ago", "/run/clinit/clstat")
+
+
+def test_ocf_tester_is_content(shipped: Shipped) -> None:
+    """The reference test of resource agents has nothing to say, with all that it tries."""
+    shipped.node.run("mkdir", "-p", "/run/resource-agents")
+    options = ["-n", "it", "-o", "group=web", "-o", "level=3"]
+    done = shipped.node.run("ocf-tester", *options, AGENT, check=False, timeout=120)
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert done.stdout.endswith(f"{AGENT} passed all tests\n")
+    assert "rc=" not in done.stdout
+
+
+def test_start_monitor_stop(shipped: Shipped) -> None:
+    """Each does what it says, and once more; in between the group is what clinit shows, too."""
+    resource = Resource(shipped)
+    assert (NOT_RUNNING, NOT_RUNNING) == (resource.probe(), resource.act("stop") or resource.monitor())
+    for _ in range(2):
+        assert resource.act("start") == SUCCESS
+        assert shipped.clstat()["web"] == "3 DONE"
+    assert (SUCCESS, SUCCESS) == (resource.monitor(), resource.probe())
+    pid = shipped.main_pid("clinit-web@db.service")
+    assert (SUCCESS, pid) == (resource.act("start"), shipped.main_pid("clinit-web@db.service"))
+    for _ in range(2):
+        assert resource.act("stop") == SUCCESS
+        assert shipped.clstat()["web"] == "stop DONE"
+    assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
+
+
+def test_states(shipped: Shipped) -> None:
+    """FAILED is an error, with the way to the reason; PASSED is running; a group that is on its way is waited for."""
+    bad, tests, slow = (Resource(shipped, name) for name in ("bad", "tests", "slow"))
+    assert bad.act("start") == GENERIC
+    assert bad.monitor() == GENERIC
+    assert bad.reason == "bad 3 FAILED; see: journalctl -u 'clinit-bad@*'"
+    assert bad.act("stop") == SUCCESS
+    assert (SUCCESS, SUCCESS) == (tests.act("start"), tests.monitor())
+    shipped.clinit("slow", "3")
+    assert slow.probe() == SUCCESS
+    assert slow.act("stop") == SUCCESS
+    assert slow.act("start", timeout=4) == GENERIC
+    assert "timed out" in slow.reason
+    assert slow.act("stop") == SUCCESS
+    shipped.clinit("slow", "3")
+    assert slow.act("monitor", timeout=4) == GENERIC
+    assert slow.reason == "slow is still 3 STARTING"
+
+
+def test_at_another_level(shipped: Shipped) -> None:
+    """Somebody has moved the group: what runs is not called stopped, for it would be started twice."""
+    resource = Resource(shipped)
+    resource.act("start")
+    shipped.clinit("-w", "web", "m")
+    assert resource.monitor() == GENERIC
+    assert resource.reason == "web is m DONE, and clinit-web@db.service runs"
+    shipped.clinit("-w", "web", "nowhere")
+    assert resource.monitor() == NOT_RUNNING
+    # So if something is left over by hand.
+    shipped.node.run("systemctl", "start", "clinit-web@app.service")
+    assert resource.probe() == GENERIC
+    assert resource.act("stop") == SUCCESS
+    assert resource.monitor() == NOT_RUNNING
+
+
+def test_a_stop_level_with_entries(shipped: Shipped) -> None:
+    """What the level for stopped leaves running does not count."""
+    resource = Resource(shipped, "kept", stop_level="rest")
+    assert (SUCCESS, SUCCESS) == (resource.act("start"), resource.monitor())
+    assert resource.act("stop") == SUCCESS
+    assert shipped.main_pid("clinit-kept@always.service")
+    assert resource.monitor() == NOT_RUNNING
+
+
+def test_without_the_daemon(shipped: Shipped) -> None:
+    """A group that runs on is never called stopped; stop works all the same, and then it is."""
+    resource, never = Resource(shipped), Resource(shipped, "slow")
+    resource.act("start")
+    shipped.clinit("-w", "kept", "3")
+    pid = shipped.main_pid("clinit-web@db.service")
+    no_daemon(shipped, stale=False)
+    assert resource.monitor() == SUCCESS
+    no_daemon(shipped)
+    for code in (resource.monitor(), resource.probe()):
+        assert code == DEGRADED
+        assert resource.reason.startswith("web runs at level 3, but nobody minds it: clstat is older than 60 s")
+    assert (NOT_RUNNING, NOT_RUNNING) == (never.monitor(), never.probe())
+    assert never.act("stop") == SUCCESS
+    assert never.act("start") == GENERIC
+    assert "no daemon at /run/clinit/clinit.s" in never.reason
+    # Somebody moves it by hand: what was heard last is not true any more.
+    shipped.node.run("systemctl", "start", "clinit-web@m.target")
+    assert resource.monitor() == GENERIC
+    assert "clinit-web@db.service runs" in resource.reason
+    assert shipped.main_pid("clinit-web@db.service") == pid
+    shipped.node.path("/run/clinit/clstat").unlink()
+    assert resource.monitor() == GENERIC
+    assert "there is no clstat" in resource.reason
+
+    assert resource.act("stop") == SUCCESS
+    assert shipped.main_pid("clinit-web@db.service") == 0
+    assert shipped.main_pid("clinit-kept@always.service")
+    assert resource.monitor() == NOT_RUNNING
+    shipped.node.run("systemctl", "start", SERVICE)
+    assert (NOT_RUNNING, SUCCESS, SUCCESS) == (resource.monitor(), resource.act("start"), resource.monitor())
+
+
+def test_the_first_action_starts_the_daemon(shipped: Shipped) -> None:
+    """Where systemd listens, nobody has to care for the daemon."""
+    resource = Resource(shipped)
+    shipped.node.run("systemctl", "stop", SERVICE)
+
+    assert (SUCCESS, SUCCESS) == (resource.act("start"), resource.monitor())
+    assert shipped.states() == ("active", "active")
+
+
+def test_stop_with_a_bad_table(shipped: Shipped) -> None:
+    """A table with errors refuses requests, and a failed stop would have the node fenced: systemd stops it."""
+    resource = Resource(shipped)
+    resource.act("start")
+    shipped.write_table(TABLE + "not a line\n")
+    assert resource.act("start") == GENERIC
+    assert "of 5 fields" in resource.reason
+    assert resource.monitor() == SUCCESS
+
+    assert resource.act("stop") == SUCCESS
+    wait_until(lambda: shipped.clstat()["web"] == "stop DONE")
+    assert resource.monitor() == NOT_RUNNING
+
+
+def test_stop_of_a_group_that_left_the_table(shipped: Shipped) -> None:
+    """The daemon stops it by itself; the agent says so when it is true."""
+    resource = Resource(shipped, "kept")
+    resource.act("start")
+    shipped.write_table("".join(f"{line}\n" for line in TABLE.splitlines() if not line.startswith("kept")))
+
+    assert resource.act("stop") == SUCCESS
+    assert shipped.main_pid("clinit-kept@always.service") == 0
+    assert resource.monitor() == NOT_RUNNING
+    assert resource.act("start") == GENERIC
+    assert resource.reason == "clinit kept 3: no such group: kept"
+    assert resource.act("validate-all") == INSTALLED
+
+
+def test_stop_takes_its_time_or_says_so(shipped: Shipped) -> None:
+    """An entry that needs SIGKILL has 15 s; with less, the stop fails, and is told of what runs."""
+    resource = Resource(shipped, "stubborn")
+    resource.act("start")
+    assert resource.act("stop", timeout=6) == GENERIC
+    assert resource.reason.startswith("stubborn is not stopped: clinit-stubborn@loop.service runs; clinit: ")
+    assert resource.act("stop", timeout=30) == SUCCESS
+
+
+def test_what_cannot_be_killed_is_not_stopped(shipped: Shipped) -> None:
+    """A process that is left over when all is said and done keeps the group from being called stopped."""
+    unit = "clinit-stubborn@loop.service"
+    shipped.drop_in(unit, "[Service]", "SendSIGKILL=no", "TimeoutStopSec=1", "TimeoutAbortSec=1", "Restart=no")
+    resource = Resource(shipped, "stubborn")
+    assert resource.act("start") == SUCCESS
+    pid = shipped.main_pid(unit)
+    assert resource.act("stop") == GENERIC
+    assert resource.reason.startswith(f"stubborn is not stopped: a process of {unit}, which cannot be killed, runs")
+    assert resource.monitor() == GENERIC
+    shipped.drop_in(unit, "[Service]", "KillMode=process")
+    assert resource.monitor() == NOT_RUNNING  # somebody means it
+    shipped.node.shell(f"kill -KILL {pid}; rm -r /etc/systemd/system/{unit}.d; systemctl daemon-reload")
+
+    wait_until(lambda: resource.monitor() == NOT_RUNNING)
+    assert resource.act("stop") == SUCCESS
+    assert resource.monitor() == NOT_RUNNING
+
+
+def test_names_that_systemd_escapes(shipped: Shipped) -> None:
+    """Without the daemon, too, the units are found."""
+    resource = Resource(shipped, "a/b-c", stop_level="-x/y")
+    assert (SUCCESS, SUCCESS) == (resource.act("start"), resource.monitor())
+    no_daemon(shipped)
+    assert resource.monitor() == DEGRADED
+    assert resource.act("stop") == SUCCESS
+    assert resource.monitor() == NOT_RUNNING
+
+
+@pytest.mark.parametrize("settings", ["", ":::socket:/run/more/s2\n:::clstat:/var/run/more/st2\n"])
+def test_another_instance(shipped: Shipped, settings: str) -> None:
+    """A daemon by hand, with other files: its groups are not those of the same name of the system's daemon."""
+    parameters = {"cltab": "/etc/more", "socket": "/run/more/s", "clstat": "/run/more/st"}
+    other = Resource(shipped, "web", **parameters)
+    system = Resource(shipped, "web")
+    shipped.node.write("/etc/more", TABLE + settings)
+    command = "exec clinit -d -c /etc/more -s /run/more/s --clstat /run/more/st"
+    shipped.node.run("systemd-run", "--quiet", "--unit=more", "sh", "-c", command)
+    wait_until(lambda: shipped.node.run("clinit", "-c", "/etc/more", "-s", "/run/more/s", check=False).returncode == 0)
+    assert (SUCCESS, SUCCESS) == (other.act("start"), other.monitor())
+    assert system.probe() == NOT_RUNNING
+    shipped.node.shell("systemctl kill --signal=TERM more; systemctl stop more || true")
+    shipped.node.shell("touch --date='2 minutes ago' /run/more/st*")
+    assert other.monitor() == DEGRADED
+    assert other.act("stop") == SUCCESS
+    assert other.monitor() == NOT_RUNNING
+
+
+def test_stop_when_the_program_is_gone(shipped: Shipped) -> None:
+    """A package that was removed under a running group: the truth, and still a way to stop it."""
+    resource = Resource(shipped)
+    resource.act("start")
+    shipped.node.run("mv", "/usr/local/bin/clinit", "/root")
+    try:
+        assert resource.act("start") == INSTALLED
+        assert resource.monitor() == SUCCESS
+        assert resource.act("stop") == SUCCESS
+    finally:
+        shipped.node.run("mv", "/root/clinit", "/usr/local/bin")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"group": ""},
+        {"level": ""},
+        {"level": "a b"},
+        {"level": "stop"},
+        {"level": "x", "stop_level": "x"},
+        {"socket": "s"},
+    ],
+)
+def test_parameters_that_cannot_be(shipped: Shipped, parameters: dict[str, str]) -> None:
+    """A resource that is configured wrongly is told so."""
+    assert Resource(shipped, **parameters).act("validate-all") == CONFIGURED
+
+
+def test_other_actions(shipped: Shipped) -> None:
+    """What it does not do, it says; validate-all of a good resource is fine."""
+    resource = Resource(shipped)
+    assert (SUCCESS, UNIMPLEMENTED) == (resource.act("validate-all"), resource.act("promote"))
+
+
+def test_metadata_says_what_the_agent_reads(shipped: Shipped) -> None:
+    """Its parameters are those of the agent, and need nothing of the machine."""
+    tree = ET.fromstring(shipped.node.run(AGENT, "meta-data", env={"OCF_ROOT": "/usr/lib/ocf"}).stdout)  # noqa: S314
+    text = (PROJECT / "packaging/ocf/group").read_text()
+    read = set(re.findall(r"OCF_RESKEY_([a-z]\w*)", text))
+
+    assert read == {parameter.get("name") for parameter in tree.iter("parameter")}
+    assert {"group", "level"} == {p.get("name") for p in tree.iter("parameter") if p.get("required") == "1"}
+
+
+# The documentation, and keepalived.
+
+
+def example(name: str) -> str:
+    """An example of docs/high-availability.md, as printed, with its continued lines joined."""
+    text = (PROJECT / "docs/high-availability.md").read_text()
+    found = re.search(rf"<!-- example: {name} -->\n```\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    return found[1].replace("\\\n", "")
+
+
+@pytest.mark.parametrize("name", ["pcs", "crm"])
+def test_the_pacemaker_example(shipped: Shipped, name: str) -> None:
+    """Its parameters are the agent's, and start a group; its timeouts are those that the agent advises."""
+    line = next(line for line in example(name).splitlines() if "ocf:clinit:group" in line)
+    parameters, _, operations = line.rpartition("ocf:clinit:group")[2].partition(" op ")
+    given = dict(word.split("=") for word in parameters.replace("params", "").split())
+    tree = ET.fromstring(shipped.node.run(AGENT, "meta-data", env={"OCF_ROOT": "/usr/lib/ocf"}).stdout)  # noqa: S314
+    advised = {action.get("name"): action.get("timeout") for action in tree.iter("action")}
+
+    assert (SUCCESS, SUCCESS) == (
+        Resource(shipped, **given).act("validate-all"),
+        Resource(shipped, **given).act("start"),
+    )
+    assert dict(re.findall(r"(start|stop|monitor) (?:interval=10s )?timeout=(\S+)", operations)) == {
+        action: advised[action] for action in ("start", "stop", "monitor")
+    }
+
+
+def keepalived(shipped: Shipped, state: str, name: str = "web") -> int:
+    """Have the script of the example called as keepalived does, when the state of an instance has changed."""
+    command = re.search(r'notify "(.*)"', example("keepalived"))
+    assert command is not None
+    program, *arguments = command[1].replace("web", name).split()
+    script = f"/usr/share/doc/cltab2systemd/examples/{program.rpartition('/')[2]}"
+    done = shipped.node.run(script, *arguments, "INSTANCE", "VI", state, "100", check=False)
+    assert (done.stdout, done.stderr) == ("", "")
+    return done.returncode
+
+
+def test_the_keepalived_example(shipped: Shipped) -> None:
+    """MASTER has the group at its level, and anything else stops it; what was done is in the journal."""
+    for state, status in (("MASTER", "3 DONE"), ("BACKUP", "stop DONE"), ("MASTER", "3 DONE"), ("FAULT", "stop DONE")):
+        assert keepalived(shipped, state) == 0
+        assert shipped.clstat()["web"] == status
+    assert "VI is FAULT: web to level stop: web stop DONE" in shipped.node.journal()
+    keepalived(shipped, "MASTER")
+    assert (keepalived(shipped, "MASTER_RX_LOWER_PRI"), shipped.clstat()["web"]) == (0, "3 DONE")
+    assert keepalived(shipped, "STOP") == 0
+    assert (keepalived(shipped, "MASTER", "bad"), shipped.clstat()["bad"]) == (4, "3 FAILED")
+
+
+def test_keepalived_without_the_daemon(shipped: Shipped) -> None:
+    """What is to be stopped is stopped: without a daemon, and with a table that has errors."""
+    keepalived(shipped, "MASTER", "a/b-c")
+    no_daemon(shipped)
+    assert keepalived(shipped, "BACKUP", "a/b-c") == 0
+    assert shipped.main_pid(r"clinit-a\x2fb\x2dc@x.service") == 0
+    shipped.node.run("systemctl", "start", SERVICE)
+    keepalived(shipped, "MASTER")
+    shipped.write_table(TABLE + "not a line\n")
+    assert keepalived(shipped, "BACKUP") == 0
+    assert shipped.main_pid("clinit-web@db.service") == 0
