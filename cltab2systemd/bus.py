@@ -163,6 +163,13 @@ class Bus:
         """When a unit last became inactive, CLOCK_MONOTONIC in µs."""
         return int(self._get(unit, _UNIT, b"InactiveEnterTimestampMonotonic", b"t"))
 
+    def has_processes(self, unit: str) -> bool:
+        """Whether any process of a unit is left."""
+        try:
+            return bool(self._call(b"GetUnitProcesses", b"s", unit))
+        except BusRefusedError:  # not loaded any more
+            return False
+
     async def daemon_reload(self) -> None:
         """Have systemd load the units on disk. In a child process: a call would block this one for all that time."""
         process = await asyncio.create_subprocess_exec(

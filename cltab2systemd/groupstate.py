@@ -100,6 +100,9 @@ class Probe(Protocol):
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive; 0 if never."""
 
+    def has_processes(self, unit: str) -> bool:
+        """Whether any process of a unit is left."""
+
 
 @dataclass(frozen=True)
 class GroupUnits:
@@ -173,9 +176,16 @@ def _judge(group: GroupUnits, level: str) -> State:
     entries = [entry for entry in group.entries if counts(entry, level)]
     if any(_is_running(group.entry(entry)) for entry in entries if entry.mode in {Mode.WAIT, Mode.TEST}):
         return State.STARTING
-    if any(_has_failed(group, entry, level) for entry in entries):
+    if any(_has_failed(group, entry, level) for entry in entries) or survivors(group, level):
         return State.FAILED
     return State.PASSED if entries and _all_tests(entries) else State.DONE
+
+
+def survivors(group: GroupUnits, level: str | None) -> list[str]:
+    """The units outside of a level whose processes even SIGKILL did not end; systemd has given them up as failed."""
+    outside = (group.entry(entry) for entry in group.entries if level is None or not counts(entry, level))
+    failed = (unit.name for unit in outside if unit is not None and unit.active == "failed" and not unit.job)
+    return [name for name in failed if group.probe.has_processes(name)]
 
 
 def _all_tests(entries: Iterable[Entry]) -> bool:

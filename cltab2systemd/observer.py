@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd.bus import BusError
-from cltab2systemd.groupstate import GroupStatus, GroupUnits, State, UnitStatus, group_status
+from cltab2systemd.groupstate import GroupStatus, GroupUnits, State, UnitStatus, group_status, survivors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -51,6 +51,7 @@ class Observer:
         self._due: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
+        self._survivors: set[str] = set()  # units with processes that outlived SIGKILL, as was told
         bus.follow(self._unit_changed, self._connected, self._reloaded)
 
     def refresh_soon(self, groups: Iterable[str]) -> None:
@@ -126,10 +127,15 @@ class Observer:
         status = group.status
         if group.units is None or status is None or not (status.state.settled or status.state is State.CONFIGURED):
             return
+        left = survivors(group.units, status.level if status.state.settled else None)
+        for name in left:
+            if name not in self._survivors:
+                log.error("%s: processes have outlived SIGKILL, see 'systemctl status %s'", group.name, name)
+        self._survivors = {name for name in self._survivors if self._names.group_of(name) != group.name} | {*left}
         for entry in group.applied.entries:
             unit = group.units.entry(entry)
             inside = status.state.settled and entry.runnable and status.level in entry.levels
-            if unit is not None and unit.active == "failed" and not unit.job and not inside:
+            if unit is not None and unit.active == "failed" and not unit.job and not inside and unit.name not in left:
                 try:
                     self._bus.reset_failed(unit.name)
                 except BusError as error:

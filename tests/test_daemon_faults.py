@@ -218,3 +218,23 @@ def test_a_half_closed_watcher_is_kept(slow: Instance) -> None:
     slow.clinit("-w", "web", "2")
     wait_until(lambda: '"level":"2","state":"FAILED"' in slow.node.read("/run/watched"))
     kill(watcher)
+
+
+def test_what_outlives_sigkill(slow: Instance) -> None:
+    """Processes that nothing can end leave the group FAILED, and the journal says which; when they go, it is right."""
+    slow.write_table(f"deaf:d:1:respawn:trap '' INT TERM; while :; do sleep 0.1; done\ndeaf:e:2:respawn:{RUN}\n")
+    # Stands in for a process in uninterruptible sleep.
+    slow.node.run("mkdir", "-p", "/etc/systemd/system/clinit-deaf@d.service.d")
+    limits = "[Service]\nSendSIGKILL=no\nTimeoutStopSec=200ms\nTimeoutAbortSec=200ms\n"
+    slow.node.write("/etc/systemd/system/clinit-deaf@d.service.d/deaf.conf", limits)
+    assert slow.clinit("-w", "deaf", "1").returncode == 0
+    pid = slow.main_pid("clinit-deaf@d.service")
+    switched = slow.clinit("-w", "deaf", "2")
+
+    assert (4, "deaf 2 FAILED\n") == (switched.returncode, switched.stdout)
+    assert "deaf: processes have outlived SIGKILL, see 'systemctl status clinit-deaf@d.service'" in slow.node.journal(
+        slow.unit
+    )
+    slow.node.run("kill", "-KILL", str(pid))
+    wait_until(lambda: slow.clinit("-w", "deaf", "2").stdout == "deaf 2 DONE\n")  # its child has a moment to live
+    assert slow.node.run("systemctl", "--failed", "--plain", "--no-legend").stdout == ""

@@ -60,6 +60,7 @@ class Probed:
     processes: dict[str, MainProcess] = field(default_factory=dict)
     conditions: dict[str, int] = field(default_factory=dict)
     inactive: dict[str, int] = field(default_factory=dict)
+    survivors: set[str] = field(default_factory=set)
 
     def main_process(self, unit: str) -> MainProcess:
         return self.processes.get(_instance(unit), PASSED)
@@ -71,6 +72,9 @@ class Probed:
 
     def inactive_time(self, unit: str) -> int:
         return self.inactive.get(_instance(unit), 0)
+
+    def has_processes(self, unit: str) -> bool:
+        return _instance(unit) in self.survivors
 
 
 def _instance(unit: str) -> str:
@@ -99,6 +103,13 @@ def status(*arguments: object, shown: str | None = None) -> tuple[str, str] | No
     found = group_status(group(*arguments), shown)  # type: ignore[arg-type]
     assert found is None or found.group == "web"
     return None if found is None else (found.level, str(found.state))
+
+
+def test_what_outlives_sigkill() -> None:
+    """An entry outside of the level that systemd has given up is none of the level's, unless its processes run on."""
+    entries = {**LEVEL_3, "app": BROKEN}
+    assert status(entries, {"3": AT_LEVEL}) == ("3", "PASSED")
+    assert status(entries, {"3": AT_LEVEL}, Probed(survivors={"app"})) == ("3", "FAILED")
 
 
 def test_a_group_that_was_never_asked() -> None:
