@@ -4,7 +4,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from bench import check, client_start, generator_full, generator_idle, reload, switch
+from bench import (
+    check,
+    client_start,
+    generator_full,
+    generator_idle,
+    idle,
+    many_groups,
+    memory,
+    outcome,
+    reload,
+    soak,
+    switch,
+)
 from lab.command import CommandError
 from lab.errors import LabError
 
@@ -15,22 +27,30 @@ BENCHMARKS = {
     "generator_full": generator_full.run,
     "check": check.run,
     "reload": reload.run,
+    "many_groups": many_groups.run,
+    "memory": memory.run,
+    "outcome": outcome.run,
 }
+# Those that take longer than they tell something new each time: only run by name.
+LONG = {"idle": idle.run, "soak": soak.run}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 1 if there is nothing to measure."""
     parser = argparse.ArgumentParser(prog="python3 -m bench", description="Ratios, measured side by side on one node.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)} (default: all), {', '.join(LONG)}"
+    )
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each case is run (default: each its own)")
     options = parser.parse_args(argv)
-    if unknown := [name for name in options.names if name not in BENCHMARKS]:
-        parser.error(f"no benchmark {unknown[0]}; there are {', '.join(BENCHMARKS)}")
+    benchmarks = BENCHMARKS | LONG
+    if unknown := [name for name in options.names if name not in benchmarks]:
+        parser.error(f"no benchmark {unknown[0]}; there are {', '.join(benchmarks)}")
     if options.rounds is not None and options.rounds < 2:
         parser.error("there is no spread in less than two rounds")
     for name in options.names or BENCHMARKS:
         try:
-            BENCHMARKS[name](options.rounds)
+            benchmarks[name](options.rounds)
         except (LabError, CommandError, TimeoutError) as error:
             print(f"bench: {error}", file=sys.stderr)
             return 1

@@ -1,7 +1,7 @@
 """Other programs' systemd generators, as yardsticks, and a node that has them beside ours.
 
 systemd's own come from the machine; a node does not see those unless they are bound. systemd-cron's is taken out of
-Debian's package, which is not installed.
+Debian's package.
 """
 
 import subprocess
@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import inputs
-from lab.install import PROJECT, installed_layer
+from bench.packages import unpacked
+from lab.install import installed_layer
 from lab.node import Node
 from lab.spec import Bind
 
@@ -94,20 +95,8 @@ def written(node: Node, generator: str, tree: str) -> tuple[int, int]:
 
 def _systemd_cron() -> Path | None:
     """The directory with systemd-cron's generator, from Debian's package; None if it cannot be had."""
-    store = PROJECT / "build/bench"
-    tree = store / _PACKAGE
-    directory = tree / "lib/systemd/system-generators"
-    if not (directory / Path(CRON).name).exists():
-        store.mkdir(parents=True, exist_ok=True)
-        try:
-            if not list(store.glob(f"{_PACKAGE}_*.deb")):
-                _run("apt-get", "--quiet", "download", _PACKAGE, cwd=store)
-            _run("dpkg", "-x", max(store.glob(f"{_PACKAGE}_*.deb")), tree, cwd=store)
-        except (OSError, subprocess.SubprocessError) as error:
-            print(f"bench: without systemd-cron: {error}", file=sys.stderr)
-            return None
-    return directory
-
-
-def _run(*argv: str | Path, cwd: Path) -> None:
-    subprocess.run(argv, cwd=cwd, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
+    try:
+        return unpacked(_PACKAGE) / "lib/systemd/system-generators"
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"bench: without systemd-cron: {error}", file=sys.stderr)
+        return None

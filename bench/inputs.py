@@ -5,6 +5,7 @@ levels. All of them can be run in a node.
 """
 
 PER_GROUP = 10
+HIGHEST = "3"
 
 _GROUP = """\
 {0}:{0}_directories:123:wait:mkdir -p /run/bench-{0}/data /run/bench-{0}/log
@@ -55,7 +56,7 @@ def table(entries: int) -> str:
     return "".join(_GROUP.format(group_name(number)) for number in range(entries // PER_GROUP))
 
 
-def _commands(lines: int) -> list[tuple[str, str]]:
+def commands(lines: int) -> list[tuple[str, str]]:
     """The name and command of each line of a table."""
     fields = (line.split(":", 4) for line in table(lines).splitlines())
     return [(tag, command) for _, tag, _, _, command in fields]
@@ -65,13 +66,13 @@ def crontab(lines: int) -> str:
     """The commands of a table of so many entries, each at a time of its own."""
     return "".join(
         f"{number % 60} {number // 60 % 24} * * * root {command}\n"
-        for number, (_, command) in enumerate(_commands(lines))
+        for number, (_, command) in enumerate(commands(lines))
     )
 
 
 def scripts(lines: int) -> dict[str, str]:
     """The commands of a table of so many entries as init scripts, by file name."""
-    return {name: _SCRIPT.format(name, command) for name, command in _commands(lines)}
+    return {name: _SCRIPT.format(name, command) for name, command in commands(lines)}
 
 
 def service(name: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench import inputs
 from lab.install import installed_layer
 from lab.node import Node
 from lab.waiting import wait_until
@@ -49,8 +50,24 @@ def daemon_node(table: str) -> Iterator[Node]:
     with Node("bench", layers=[installed_layer()]) as node:
         node.write("/etc/cltab", table)
         node.run("systemd-run", "--quiet", "--unit=clinitd", "--property=IgnoreOnIsolate=yes", "clinit", "-d")
-        wait_until(lambda: node.run("clinit", check=False).returncode == 0, what="the daemon answers")
+        wait_until(lambda: node.run("clinit", check=False).returncode == 0, what="the daemon answers", timeout=60)
         yield node
+
+
+@contextmanager
+def service_node(table: str) -> Iterator[Node]:
+    """Boot a node with the project and a table, and start the daemon as the package does: by its own units."""
+    with Node("bench", layers=[installed_layer()]) as node:
+        node.write("/etc/cltab", table)
+        node.run("systemd-sysusers", "/usr/lib/sysusers.d/clinit.conf")
+        node.run("systemctl", "enable", "--now", "--quiet", "clinit.service", timeout=300)
+        yield node
+
+
+def activate(node: Node, groups: int) -> None:
+    """Bring the first groups of the benchmarks' table to their highest level."""
+    for number in range(groups):
+        node.run("clinit", "--wait", inputs.group_name(number), inputs.HIGHEST, timeout=300)
 
 
 def measure(node: Node, cases: Sequence[Case], rounds: int) -> dict[str, list[Sample]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cltab2systemd.compiler import compile_group
@@ -62,7 +63,7 @@ class Applier:
             return
         for group in lines:
             group.current = False
-        changed = self._store.install([(new, self._compile(new)) for new in lines.values()])
+        changed = self._store.install((new, partial(self._compile, new)) for new in lines.values())
         for group, new in lines.items():
             group.applied = new
         if changed or self._store.reload_needed:

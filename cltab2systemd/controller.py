@@ -123,10 +123,11 @@ class Controller:
             SwitchRefusedError: systemd cannot do it.
             SupersededError: another request for the group came before this one could start.
         """
+        # As they came, first: escaped, 64 KiB of them would take megabytes.
+        if max(len(name), len(level)) > LONGEST_UNIT_NAME or len(self.names.barrier(name, level)) > LONGEST_UNIT_NAME:
+            raise SwitchRefusedError(f"the names of group and level are too long: at most {LONGEST_UNIT_NAME} bytes")
         if not level or any(character in level for character in " \t\n\r\f\v\0"):
             raise SwitchRefusedError(f"not a level: {level!r}; a level is a name without blanks")
-        if len(self.names.barrier(name, level)) > LONGEST_UNIT_NAME:
-            raise SwitchRefusedError(f"the names of group and level are too long: at most {LONGEST_UNIT_NAME} bytes")
         if not self._halting:
             await self.reread()
         if self._halting:  # perhaps since a moment ago

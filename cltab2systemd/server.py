@@ -196,6 +196,7 @@ class Server:
                     return
                 message = (first + await reader.readuntil(b"\0"))[:-1] if first != b"\0" else b""
             await self._serve_call(message, writer, peer)
+            await asyncio.sleep(0)  # others have their turn, also if the next call is here already
         # A client of the ancestor: one request, one reply.
         await _send(writer, ldt.frame(await ancestor.reply(self._service, ldt.unframe(payload), peer)))
 

@@ -19,7 +19,7 @@ from cltab2systemd.names import Names, escape, unescape
 from cltab2systemd.table import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from cltab2systemd.locations import Locations
     from cltab2systemd.table import ResourceGroup
@@ -268,11 +268,12 @@ class Store:
         """Whether exactly these bytes are on disk."""
         return all(_content(self._units / name) == content for name, content in files.items())
 
-    def install(self, groups: Iterable[tuple[ResourceGroup, Mapping[str, bytes]]]) -> bool:
+    def install(self, groups: Iterable[tuple[ResourceGroup, Callable[[], Mapping[str, bytes]]]]) -> bool:
         """Put the units of groups on disk, and note their lines as applied.
 
         Args:
-            groups: each group with its unit files; one without entries and files is removed.
+            groups: each group, and what makes its unit files, not all groups' at a time; one without entries and files
+                is removed.
 
         Returns:
             Whether any byte changed, so that systemd has to reload (`reloaded` is to be called then).
@@ -280,7 +281,8 @@ class Store:
         groups = list(groups)
         present = self._present({group.name for group, _ in groups}, self._units)
         changed = False
-        for group, files in groups:
+        for group, compiled in groups:
+            files = compiled()
             new = {name: content for name, content in files.items() if _content(self._units / name) != content}
             gone = present.get(group.name, set()) - set(files)
             if new or gone:

@@ -4,10 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from fuzz import runner, table
+from fuzz import ldtmessages, runner, table, varlinkcalls
 
 # A further target is a module with make and check, and a line here.
-TARGETS = {"table": runner.Target("table", table.make, table.check)}
+TARGETS = {
+    "table": runner.Target("table", table.make, table.check),
+    "varlink": runner.Target("varlink", varlinkcalls.make, varlinkcalls.check),
+    "ldt": runner.Target("ldt", ldtmessages.make, ldtmessages.check),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -165,6 +165,38 @@ def test_replies_that_are_taken_slowly_arrive(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_client_that_sends_without_a_pause_delays_nobody(tmp_path: Path) -> None:
+    """Who has thousands of calls on their way gets one answered at a time, and others have theirs in between."""
+
+    async def flood() -> None:
+        _, writer = await asyncio.open_unix_connection(tmp_path / "s")
+        with suppress(asyncio.CancelledError):
+            while True:
+                writer.write(b'{"method":"small","oneway":true}\0' * 3000)
+                await writer.drain()
+        writer.close()
+
+    async def scenario() -> None:
+        async with serving(tmp_path / "s") as served:
+            floods = [asyncio.create_task(flood()) for _ in range(4)]
+            await asyncio.sleep(0.1)
+            times = []
+            for _ in range(10):
+                began = time.monotonic()
+                reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+                writer.write(b'{"method": "small"}\0')
+                await reader.readuntil(b"\0")
+                times.append(time.monotonic() - began)
+                writer.close()
+            for task in floods:
+                task.cancel()
+            await asyncio.gather(*floods)
+            await until_alone(served)
+        assert sorted(times)[7] < 0.1, times
+
+    asyncio.run(scenario())
+
+
 def test_all_users_together_have_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Root has none: it is served when all others together have as many connections as they may."""
     uids = iter([1001, 1002, 1003, 1004, 0, 1005])

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd import plan, unitfile
-from fuzz import cltab, runner, table
+from cltab2systemd import ldt, peers, plan, storable, unitfile, varlink
+from fuzz import cltab, connection, ldtmessages, runner, table, varlinkcalls
 from fuzz.__main__ import TARGETS, main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TABLE = TARGETS["table"]
+VARLINK = TARGETS["varlink"]
+LDT = TARGETS["ldt"]
 
 
 def target(error: Exception) -> runner.Target:
@@ -117,3 +120,78 @@ def test_a_parser_that_forgets_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fuzzer sees a name that is too long for a unit."""
     monkeypatch.setattr(plan, "check", lambda _names, _table: ())
     assert runner.run(TABLE, 5000, 0, 1).failures
+
+
+def test_calls_get_everywhere() -> None:
+    """A good part of the calls is answered, with all kinds of replies, and a good part is none."""
+    figures = runner.run(VARLINK, 8000, 1, 2)
+    assert figures.failures == []
+    errors = {label.removeprefix("error ") for label in figures.counts if label.startswith("error ")}
+    assert errors >= {
+        "InterfaceNotFound", "InvalidParameter", "MethodNotFound", "NoSuchGroup", "NotPermitted", "Superseded",
+        "SwitchRefused", "TableRefused",
+    }  # fmt: skip
+    assert figures.counts["heard to its end"] > 2000
+    assert figures.counts["reply"] > 1000
+    assert figures.counts["follows the status"] > 10
+    closed = {label.removeprefix("closed: ") for label in figures.counts if label.startswith("closed: ")}
+    assert closed >= {"ProtocolError", "IncompleteReadError", "LimitOverrunError"}
+
+
+def test_messages_get_everywhere() -> None:
+    """A good part of the ancestor's messages is answered, in all ways, and a good part is none."""
+    figures = runner.run(LDT, 8000, 1, 2)
+    assert figures.failures == []
+    assert figures.counts["closed: LdtError"] > 2000
+    assert figures.counts["closed: IncompleteReadError"] > 100
+    answers = {label.removeprefix("answered: ") for label in figures.counts if label.startswith("answered: ")}
+    assert answers >= {"level transition started", "result unknown", "all groups halting", "not permitted: only"}
+    assert sum(figures.counts[f"answered: {answer}"] for answer in answers) > 2000
+
+
+def test_a_parser_that_lets_its_errors_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fuzzer sees an error of json's that is not said to be varlink's."""
+
+    def decode(message: bytes) -> dict[str, object]:
+        value: dict[str, object] = json.loads(message)
+        return value
+
+    monkeypatch.setattr(varlink, "decode", decode)
+    assert runner.run(VARLINK, 500, 0, 1).failures
+
+
+def test_a_parser_that_believes_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fuzzer sees memory that is taken because a message says so."""
+    checked = ldt.payload_length
+
+    def payload_length(header: bytes) -> int:
+        bytearray(int(header) if header.isdigit() else 0)
+        return checked(header)
+
+    monkeypatch.setattr(ldt, "payload_length", payload_length)
+    monkeypatch.setattr(connection, "MEASURED", 1)
+    failures = runner.run(LDT, 5000, 0, 2).failures
+    assert failures
+    assert all("bytes of memory" in failure.error for failure in failures)
+
+
+def test_messages_that_are_read_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fuzzer sees text that would be another if it were written again."""
+    monkeypatch.setattr(storable, "_number", lambda number: (number & 0x7F).to_bytes(4))
+    assert runner.run(LDT, 5000, 0, 1).failures
+
+
+def test_rights_that_are_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fuzzer sees a switch by somebody who has no right to it, in either protocol."""
+    monkeypatch.setattr(peers.Peer, "may_switch", lambda _peer, _group_id: True)
+    assert runner.run(VARLINK, 5000, 0, 1).failures
+    assert runner.run(LDT, 5000, 0, 1).failures
+
+
+def test_large_requests() -> None:
+    """Requests of the largest size, and beyond, are in some of the cases, and are measured."""
+    source = random.Random(1)  # noqa: S311 - the same in every run
+    labels = {label for _ in range(60) for label in varlinkcalls.check(varlinkcalls.big(source))}
+    assert labels >= {"closed: LimitOverrunError", "closed: ProtocolError", "heard to its end"}
+    framed = (b"%08d" % len(payload) + payload for payload in (ldtmessages.big(source) for _ in range(60)))
+    assert "closed: LdtError" in {label for data in framed for label in ldtmessages.check(data)}

@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,11 @@ def groups_of(text: str, names: Names = NAMES) -> Groups:
     table, findings = load(text.encode(), "/etc/cltab", names)
     assert findings == ()
     return [(group, _files(names, table, group.name)) for group in table.groups.values()]
+
+
+def made(groups: Groups) -> list[tuple[ResourceGroup, Callable[[], Mapping[str, bytes]]]]:
+    """Groups as `Store.install` takes them."""
+    return [(group, partial(dict, files)) for group, files in groups]
 
 
 def _files(names: Names, table: Table, group: str) -> dict[str, bytes]:
@@ -236,9 +242,9 @@ def test_two_instances_share_the_directory(disk: Disk) -> None:
     other = Names("_1234abcd")
     one, two = disk.open(), disk.open(other)
     text = "web:db:1:wait:x\n"
-    one.install(groups_of(text))
-    two.install(groups_of(text, other))
-    one.install(NO_WEB)
+    one.install(made(groups_of(text)))
+    two.install(made(groups_of(text, other)))
+    one.install(made(NO_WEB))
     assert one.applied() == {}
     assert list(two.applied()) == ["web"]
     assert disk.names() == sorted(groups_of(text, other)[0][1])
@@ -251,7 +257,7 @@ def test_install(disk: Disk) -> None:
     """All units of a group are on disk, byte for byte, and their lines are noted as applied."""
     groups = groups_of("web:db:1:wait:x\nmail:q:1:wait:y\n")
     found = disk.open()
-    assert found.install(groups)
+    assert found.install(made(groups))
     files = {name: data for _, part in groups for name, data in part.items()}
     assert files == {path.name: path.read_bytes() for path in disk.units.iterdir()}
     assert found.is_installed(files)
@@ -261,13 +267,13 @@ def test_install(disk: Disk) -> None:
 def test_only_what_changed_is_written(disk: Disk) -> None:
     """Installing the same again changes no byte; another command rewrites just that entry's unit and gate."""
     found = disk.open()
-    found.install(groups_of("web:db:1:wait:x\nweb:app:1:wait:x\n"))
+    found.install(made(groups_of("web:db:1:wait:x\nweb:app:1:wait:x\n")))
     found.reloaded()
     before = disk.times()
-    assert not found.install(groups_of("web:db:1:wait:x\nweb:app:1:wait:x\n"))
+    assert not found.install(made(groups_of("web:db:1:wait:x\nweb:app:1:wait:x\n")))
     assert not found.reload_needed
     assert before == disk.times()
-    assert found.install(groups_of("web:db:1:wait:x\nweb:app:1:wait:y\n"))
+    assert found.install(made(groups_of("web:db:1:wait:x\nweb:app:1:wait:y\n")))
     after = disk.times()
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"clinit-web@app.service", "clinitgate-web@app.service"}
@@ -276,12 +282,12 @@ def test_only_what_changed_is_written(disk: Disk) -> None:
 def test_stale_units_go(disk: Disk) -> None:
     """A group's units that it has no more are removed; other groups' and other people's files stay."""
     found = disk.open()
-    found.install(groups_of("web:db:12:wait:x\nweb:app:3:wait:x\nmail:q:1:wait:y\n"))
+    found.install(made(groups_of("web:db:12:wait:x\nweb:app:3:wait:x\nmail:q:1:wait:y\n")))
     (disk.units / "ssh.service").touch()
     (disk.units / "clinit-other@x.service").touch()
     (disk.units / "clinit-mail@stale.service").touch()
     new = groups_of("web:db:12:wait:x\n")
-    assert found.install(new)
+    assert found.install(made(new))
     web = {name for name in disk.names() if NAMES.group_of(name) == "web"}
     assert web == set(new[0][1])
     assert {"ssh.service", "clinit-other@x.service", "clinit-mail@stale.service"} < set(disk.names())
@@ -290,22 +296,22 @@ def test_stale_units_go(disk: Disk) -> None:
 def test_a_removed_group_goes(disk: Disk) -> None:
     """No entries and no files: units and applied lines are gone; a drop-in of the admin's stays."""
     found = disk.open()
-    found.install(groups_of("web:db:1:wait:x\n"))
+    found.install(made(groups_of("web:db:1:wait:x\n")))
     found.reloaded()
     kept = disk.units / "clinit-web@db.service.d/override.conf"
     kept.parent.mkdir()
     kept.touch()
-    assert found.install(NO_WEB)
+    assert found.install(made(NO_WEB))
     assert disk.names() == ["clinit-web@db.service.d"]
     assert kept.exists()
     assert (found.applied(), found.reload_needed) == ({}, True)
-    assert not found.install(NO_WEB)
+    assert not found.install(made(NO_WEB))
 
 
 def test_a_reload_is_remembered(disk: Disk) -> None:
     """Until systemd has loaded what is on disk, a mark says so, to the next daemon too."""
     found = disk.open()
-    steps = [lambda: None, lambda: found.install(groups_of("web:db:1:wait:x\n")), found.reloaded, found.reloaded]
+    steps = [lambda: None, lambda: found.install(made(groups_of("web:db:1:wait:x\n"))), found.reloaded, found.reloaded]
     marked = []
     for step in steps:
         step()
@@ -316,7 +322,7 @@ def test_a_reload_is_remembered(disk: Disk) -> None:
 def test_the_mark_comes_first(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A daemon killed while it writes leaves the mark, and no lines that the units are not of yet."""
     found = disk.open()
-    found.install(groups_of("web:db:1:wait:x\n"))
+    found.install(made(groups_of("web:db:1:wait:x\n")))
     found.reloaded()
 
     def fail(path: Path, content: bytes) -> None:
@@ -324,7 +330,7 @@ def test_the_mark_comes_first(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(store, "write_whole", fail)
     with pytest.raises(OSError, match="No space"):
-        found.install(groups_of("web:db:1:wait:y\n"))
+        found.install(made(groups_of("web:db:1:wait:y\n")))
     assert found.reload_needed
     assert [entry.command for entry in found.applied()["web"].entries] == ["x"]
 
@@ -334,7 +340,7 @@ def test_is_installed(disk: Disk) -> None:
     found = disk.open()
     files = groups_of("web:db:1:wait:x\n")[0][1]
     assert not found.is_installed(files)
-    found.install(groups_of("web:db:1:wait:x\n"))
+    found.install(made(groups_of("web:db:1:wait:x\n")))
     (disk.units / "clinit-web@db.service").write_text("changed")
     assert not found.is_installed(files)
 
@@ -348,7 +354,7 @@ def test_applied_lines_round_trip(disk: Disk, group: str) -> None:
     table, findings = parse(text, "cltab")
     assert findings == ()
     entries = table.groups[group]
-    disk.open().install([(entries, {})])
+    disk.open().install([(entries, dict)])
     assert {group: entries} == disk.store().applied()
     assert sorted(path.name for path in disk.root.iterdir()) == ["state", "units"]
 
@@ -364,6 +370,6 @@ def test_any_table_can_be_applied(disk: Disk, table: Table) -> None:
     disk.units.mkdir(exist_ok=True)
     (disk.state / "system/applied").mkdir(parents=True, exist_ok=True)
     found = disk.store()
-    found.install([(ResourceGroup(name), {}) for name in found.applied()])
-    found.install([(group, {}) for group in table.groups.values()])
+    found.install([(ResourceGroup(name), dict) for name in found.applied()])
+    found.install([(group, dict) for group in table.groups.values()])
     assert dict(table.groups) == found.applied()

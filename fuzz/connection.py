@@ -1,0 +1,249 @@
+"""A connection to the daemon without a socket: bytes in, replies out, and what came of it.
+
+The server's framing, the service and the controller's own checks are the real ones; below them, where a group would be
+moved, a stub answers in all the ways that there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import os
+import tracemalloc
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from cltab2systemd import ldt, varlink
+from cltab2systemd.bus import BusUnavailableError
+from cltab2systemd.controller import Controller
+from cltab2systemd.diagnostics import Diagnostic, Place, Severity
+from cltab2systemd.group import Group, Request, SupersededError, SwitchRefusedError
+from cltab2systemd.groupstate import GroupStatus, State
+from cltab2systemd.names import Names
+from cltab2systemd.peers import Peer
+from cltab2systemd.server import LARGEST_REQUEST, Server
+from cltab2systemd.service import Service, Watchers
+from cltab2systemd.table import ResourceGroup
+from cltab2systemd.tablesource import TableRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+CLINIT = 990
+# Root, a member of the group, and a user who may only read.
+PEERS = (Peer(10, 0, frozenset()), Peer(11, 1000, frozenset({100, CLINIT})), Peer(12, 1001, frozenset({100})))
+# Groups that there are; the others that requests name are not there.
+GROUPS = ("web", "caf\udce9", "数")
+
+# How a connection may end that does not speak the protocol. All else is a bug.
+OWN_ERRORS = (varlink.ProtocolError, ldt.LdtError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
+# Steps of the loop in which nothing happens any more before a client counts as one who waits for news.
+_STEPS = 20
+# What a connection may take at a time, in bytes: so many, and so many for each byte that came, as far as a request may
+# go, and as much again in the buffer. The worst is a list of `[[]]`: 31 bytes for one.
+_LEAST_MEMORY = 1 << 18
+_MEMORY_FOR_A_BYTE = 40
+# Of so many cases one is measured, and each large one.
+MEASURED = 64
+_LARGE = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a client got, and how it ended: the error that closed it, or still waiting for news."""
+
+    replies: bytes
+    error: Exception | None
+    waiting: bool
+    peer: Peer
+
+
+class _Writer:
+    """What the server writes to."""
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+        self.writes = 0
+
+    def write(self, data: bytes) -> None:
+        assert isinstance(data, bytes)
+        self.writes += 1
+        self.written += data
+
+    async def drain(self) -> None:
+        await asyncio.sleep(0)
+
+
+class _Source:
+    """A table that may be refused."""
+
+    def __init__(self) -> None:
+        self.refused = False
+
+    @property
+    def table(self) -> _Source:
+        return self
+
+    @property
+    def groups(self) -> dict[str, ResourceGroup]:
+        return {name: ResourceGroup(name) for name in GROUPS}
+
+    def refresh(self, *, may_be_empty: bool) -> bool:
+        assert isinstance(may_be_empty, bool)
+        if self.refused:
+            finding = Diagnostic(
+                "unknown-mode", Severity.ERROR, Place("/etc/cltab", 1), "mode \udcff\u2028 is none", source="a\udcff:b"
+            )
+            raise TableRefusedError("mode \udcff\u2028 is none", (finding,) * 30)
+        return False
+
+
+class _Nothing:
+    """What a controller has besides, and is not asked for here."""
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_arguments, **_named: None
+
+
+class _Controller(Controller):
+    """The real checks of a request; then it comes to one of all ends at once."""
+
+    def __init__(self) -> None:
+        nothing = cast("Any", _Nothing())
+        self.source = _Source()
+        super().__init__(
+            Names(), cast("Any", self.source), nothing, nothing, nothing,
+            on_status=nothing.ignore, on_table=nothing.ignore,
+        )  # fmt: skip
+        self._groups.update({name: Group(name) for name in GROUPS})
+        self.fate = 0
+
+    @property
+    def statuses(self) -> tuple[GroupStatus, ...]:
+        return tuple(GroupStatus(name, "1\udcff", State.DONE) for name in GROUPS)
+
+    def _request(self, group: Group, level: str) -> Request:
+        os.fsencode(level)  # it is going to be part of file names
+        self.names.level(group.name, level).encode("ascii")
+        request = Request(group.name, level)
+        if self.fate == 0:
+            request.fail(SwitchRefusedError(f"{group.name} cannot be switched to {level}"))
+        elif self.fate == 1:
+            request.fail(BusUnavailableError("no connection to systemd at present"))
+        elif self.fate == 2:
+            request.fail(OSError(28, "No space left on device", "/run/systemd/system/caf\udce9"))
+        elif self.fate == 3:
+            request.has_started()
+            request.fail(SupersededError(f"a later request took {group.name} to level {level}"))
+        else:
+            request.has_started()
+            request.outcome.set_result(GroupStatus(group.name, level, State.DONE))
+        return request
+
+
+class _Log(logging.Handler):
+    """Where log lines go: made into text, as for the journal, and forgotten."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.getMessage().encode("utf-8", "backslashreplace")
+
+
+class Daemon:
+    """A server for connections without sockets, one for each process."""
+
+    def __init__(self) -> None:
+        log = logging.getLogger("cltab2systemd")
+        log.handlers, log.propagate = [_Log(logging.INFO)], False
+        log.setLevel(logging.INFO)
+        self.loop = asyncio.new_event_loop()
+        self.loop.run_until_complete(self._make())
+
+    async def _make(self) -> None:
+        self._controller = _Controller()
+        self._server = Server(Service(self._controller, Watchers(), self._halt, CLINIT))
+
+    async def _halt(self) -> asyncio.Future[None]:
+        future = self.loop.create_future()
+        if self._controller.fate == 0:
+            future.add_done_callback(asyncio.Future.exception)
+            future.set_exception(SwitchRefusedError("not all groups can be halted, and the daemon goes on"))
+        else:
+            future.set_result(None)
+        return future
+
+    def converse(self, data: bytes) -> Outcome:
+        """What comes of a connection over which these bytes come, and then the end."""
+        choice = zlib.crc32(data)
+        self._controller.fate = choice % 7
+        self._controller.source.refused = choice % 11 == 0
+        peer = PEERS[choice % 13 % len(PEERS)]
+        reader = asyncio.StreamReader(LARGEST_REQUEST - 1, self.loop)
+        writer = _Writer()
+        # In two pieces, as it may come.
+        reader.feed_data(data[: choice % (len(data) + 1)])
+        task = self.loop.create_task(self._server._converse(reader, cast("Any", writer), peer))  # noqa: SLF001
+        self._step()
+        reader.feed_data(data[choice % (len(data) + 1) :])
+        reader.feed_eof()
+        waiting = self._until_idle(task, reader, writer)
+        if waiting:
+            task.cancel()
+            self._step()
+        assert task.done()
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, OWN_ERRORS):
+            raise error
+        assert error is None or isinstance(error, Exception)
+        return Outcome(bytes(writer.written), error, waiting, peer)
+
+    def _until_idle(self, task: asyncio.Task[None], reader: asyncio.StreamReader, writer: _Writer) -> bool:
+        """Run until the task is done, or waits for something that never comes."""
+        idle = 0
+        while not task.done() and idle < _STEPS:
+            before = writer.writes, len(_buffer(reader))
+            self._step()
+            idle = idle + 1 if before == (writer.writes, len(_buffer(reader))) else 0
+        return not task.done()
+
+    def _step(self) -> None:
+        self.loop.call_soon(self.loop.stop)
+        self.loop.run_forever()
+
+
+def _buffer(reader: asyncio.StreamReader) -> bytearray:
+    """What has come, and was not read yet."""
+    buffer: bytearray = reader._buffer  # type: ignore[attr-defined]  # noqa: SLF001
+    return buffer
+
+
+@functools.cache
+def daemon() -> Daemon:
+    """This process's daemon."""
+    return Daemon()
+
+
+def measured(data: bytes, work: Callable[[bytes], Outcome]) -> Outcome:
+    """Do work; some of the cases with their memory measured, which takes its time."""
+    if zlib.crc32(data) % MEASURED and len(data) < _LARGE:
+        return work(data)
+    work(b"")  # what is made once is no case's
+    tracemalloc.start()
+    try:
+        outcome = work(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    most = _LEAST_MEMORY + _MEMORY_FOR_A_BYTE * min(len(data), 2 * LARGEST_REQUEST) + 4 * len(outcome.replies)
+    assert peak <= most, f"{peak} bytes of memory for {len(data)}, and {len(outcome.replies)} of replies"
+    return outcome
+
+
+def check_error(error: Exception, allowed: Collection[type[Exception]]) -> str:
+    """An error that ends a connection is one of these, and fits into a line of the log; its label."""
+    assert type(error) in allowed, repr(error)
+    text = str(error)
+    assert len(text) < 1000, text
+    text.encode()
+    return f"closed: {type(error).__name__}"
