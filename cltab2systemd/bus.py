@@ -163,10 +163,12 @@ class Bus:
         """When a unit last became inactive, CLOCK_MONOTONIC in µs."""
         return int(self._get(unit, _UNIT, b"InactiveEnterTimestampMonotonic", b"t"))
 
-    def has_processes(self, unit: str) -> bool:
-        """Whether any process of a unit is left."""
+    def outlived_stop(self, unit: str) -> bool:
+        """Whether processes of a failed service are left that its stop was to end, and could not in time."""
         try:
-            return bool(self._call(b"GetUnitProcesses", b"s", unit))
+            return self._get(unit, _SERVICE, b"Result", b"s") == b"timeout" and bool(
+                self._call(b"GetUnitProcesses", b"s", unit)
+            )
         except BusRefusedError:  # not loaded any more
             return False
 

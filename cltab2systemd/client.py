@@ -90,16 +90,20 @@ class Client:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         started = False
+        patience = 0.0  # until when a daemon that went away may come back; 0 if it has answered since
         while True:
             try:
                 if started:
                     return self._outcome(group, level, deadline)
                 call = varlink.call("Switch", {"group": group, "level": level}, more=True)
                 for reply in self._replies(call, deadline):
-                    started, last = True, reply
+                    started, last, patience = True, reply, 0.0
                 return str(last["status"]["state"])
-            except _LostError:
-                self._await_daemon(deadline)
+            except NoDaemonError as error:
+                if not isinstance(error, _LostError) and not patience:
+                    raise
+                patience = patience or time.monotonic() + transport.ANSWER_TIMEOUT
+                self._await_daemon(deadline, patience)
 
     def _outcome(self, group: str, level: str, deadline: float | None) -> str:
         """Follow a group to the state that it settles in; as for `wait`."""
@@ -113,9 +117,8 @@ class Client:
                 raise SupersededError(f"{group} was stopped before it reached level {level}")
         raise _LostError(f"the daemon at {self.locations.socket} went away")
 
-    def _await_daemon(self, deadline: float | None) -> None:
-        """Wait until a daemon listens again, for as long as one has to answer; NoDaemonError, TimedOutError."""
-        patience = time.monotonic() + transport.ANSWER_TIMEOUT
+    def _await_daemon(self, deadline: float | None, patience: float) -> None:
+        """Wait until a daemon listens again; NoDaemonError if patience ends before, TimedOutError at the deadline."""
         while True:
             try:
                 self._connect(_remaining(deadline, transport.ANSWER_TIMEOUT)).close()
@@ -217,7 +220,7 @@ def status(group: str | None = None, level: str | None = None, clstat: str | Non
     try:
         with open(clstat or locate().clstat, "rb") as file:  # noqa: PTH123
             text = os.fsdecode(file.read())
-    except OSError:
+    except (OSError, ValueError):  # no such file, or no name of one
         return ""
     return clstats.select(clstats.parse(text), group, level)
 

@@ -205,7 +205,7 @@ class Controller:
 
     async def _forget(self, group: Group) -> None:
         async with self._table_lock:
-            if group.name in self._source.table.groups or group.request is not None:
+            if self._wanted(group).entries or group.request is not None:
                 return
             try:
                 self._observer.refresh([group.name])
@@ -234,8 +234,8 @@ class Controller:
     async def _carry_out(self, group: Group, request: Request) -> None:
         others = [self._groups[name] for name in self._unapplied if name in self._groups and name != group.name]
         try:
-            await self._switcher.carry_out(group, request, lambda: self._source.table.group(group.name), others)
-            if self._source.table.group(group.name) == group.applied and group.current:
+            await self._switcher.carry_out(group, request, lambda: self._wanted(group), others)
+            if self._wanted(group) == group.applied and group.current:
                 self._unapplied.discard(group.name)
         except BusError as error:
             self._refuse(group, request, SwitchRefusedError(f"systemd refuses: {error}"))
@@ -246,6 +246,10 @@ class Controller:
         except Exception as error:
             log.exception("%s: going to level %s", group.name, request.level)
             self._refuse(group, request, SwitchRefusedError(f"internal error, see the journal: {error!r}"))
+
+    def _wanted(self, group: Group) -> ResourceGroup:
+        """What the table says of a group; its applied lines as long as no table has been accepted."""
+        return self._source.table.group(group.name) if self._source.accepted else group.applied
 
     def _refuse(self, group: Group, request: Request, error: SwitchRefusedError) -> None:
         log.error("%s: %s", group.name, error)
@@ -297,7 +301,7 @@ class Controller:
             self._bus.stop(self.names.unnamed(group.name))
         elif not group.units.is_active():
             group.end(request, GroupStatus(group.name, group.shown_level or HALT_LEVEL, State.CONFIGURED))
-            if group.name not in self._source.table.groups:
+            if not self._wanted(group).entries:
                 self._spawn(self._forget(group))
         elif group.status is not None and group.status.state is not State.HALTING and target is None:
             group.end(request, SupersededError(f"{group.name} was started while it was being halted"))

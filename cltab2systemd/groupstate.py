@@ -100,8 +100,8 @@ class Probe(Protocol):
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive; 0 if never."""
 
-    def has_processes(self, unit: str) -> bool:
-        """Whether any process of a unit is left."""
+    def outlived_stop(self, unit: str) -> bool:
+        """Whether processes of a failed service are left that its stop was to end, and could not in time."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +183,14 @@ def _judge(group: GroupUnits, level: str) -> State:
 
 def survivors(group: GroupUnits, level: str | None) -> list[str]:
     """The units outside of a level whose processes even SIGKILL did not end; systemd has given them up as failed."""
-    outside = (group.entry(entry) for entry in group.entries if level is None or not counts(entry, level))
+    outside = (
+        group.entry(entry)
+        for entry in group.entries
+        # What the table itself lets live is no survivor.
+        if (level is None or not counts(entry, level)) and all(d.name != "KillMode" for d in entry.directives)
+    )
     failed = (unit.name for unit in outside if unit is not None and unit.active == "failed" and not unit.job)
-    return [name for name in failed if group.probe.has_processes(name)]
+    return [name for name in failed if group.probe.outlived_stop(name)]
 
 
 def _all_tests(entries: Iterable[Entry]) -> bool:

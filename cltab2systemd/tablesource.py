@@ -35,6 +35,7 @@ class TableSource:
         self.path = path
         self.table = Table(path)
         self.content = b""  # that it was parsed from
+        self.accepted = False  # any table yet: until then, nothing is known of what the groups are to be
         self._names = names
         self._check = check
         self._seen: store.FileIdentity | None = None
@@ -72,7 +73,8 @@ class TableSource:
                 f"{self.path} has no entry, and groups are active: stop them first (clinit -k), or restore the table"
             )
         self._seen = identity
-        changed = table != self.table
+        changed = table != self.table or not self.accepted
+        self.accepted = True
         self.table, self.content = table, data
         return changed
 

@@ -238,3 +238,31 @@ def test_what_outlives_sigkill(slow: Instance) -> None:
     slow.node.run("kill", "-KILL", str(pid))
     wait_until(lambda: slow.clinit("-w", "deaf", "2").stdout == "deaf 2 DONE\n")  # its child has a moment to live
     assert slow.node.run("systemctl", "--failed", "--plain", "--no-legend").stdout == ""
+
+
+@pytest.mark.parametrize("table", ["word\n", None], ids=["bad", "missing"])
+def test_a_bad_table_after_a_restart_in_the_middle(slow: Instance, table: str | None) -> None:
+    """A daemon that finds a group emptied, and no table that it can accept, goes on with the applied lines."""
+    keeps = f"slow:k:1:respawn:{RUN}\n"
+    slow.write_table(TABLE + f"slow:s:1:respawn:{SLOW_STOP}\n" + keeps)
+    assert slow.clinit("-w", "slow", "1").returncode == 0
+    kept = slow.main_pid("clinit-slow@k.service")
+    slow.write_table(TABLE + f"slow:s:1:respawn:: ; {SLOW_STOP}\n" + keeps)
+    assert slow.clinit("slow", "1").returncode == 0
+    slow.kill()
+    slow.write_table(table or "")
+    if table is None:
+        slow.node.run("rm", "/etc/cltab")
+    slow.start()
+
+    wait_until(lambda: slow.clstat()["slow"] == "1 DONE" and slow.main_pid("clinit-slow@s.service") != 0)
+    assert kept == slow.main_pid("clinit-slow@k.service")
+
+
+def test_what_a_table_lets_live_is_no_survivor(slow: Instance) -> None:
+    """With KillMode=process, what an entry leaves behind does not make the group FAILED at its next level."""
+    left = "trap 'exit 1' INT; sleep 5432 & while :; do sleep 0.02; done"
+    slow.write_table(f":::service.p:KillMode=process\nkeep:p:1:respawn:{left}\nkeep:q:2:respawn:{RUN}\n")
+    assert slow.clinit("-w", "keep", "1").returncode == 0
+    assert slow.clinit("-w", "keep", "2").stdout == "keep 2 DONE\n"
+    slow.node.run("pkill", "-f", "sleep 5432")

@@ -73,7 +73,7 @@ class Probed:
     def inactive_time(self, unit: str) -> int:
         return self.inactive.get(_instance(unit), 0)
 
-    def has_processes(self, unit: str) -> bool:
+    def outlived_stop(self, unit: str) -> bool:
         return _instance(unit) in self.survivors
 
 
