@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support import NodeFactory
 
 from lab import host
 from lab.install import installed_layer
 from lab.node import Node
+
+# In CI the same examples in every run, on machines that may be slow; elsewhere, new ones each time.
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")
