@@ -10,7 +10,7 @@ import time
 
 from cltab2systemd import clstat as clstats
 from cltab2systemd import transport, varlink
-from cltab2systemd.locations import live_sockets, locate
+from cltab2systemd.locations import live_clstat, live_sockets, locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Client:
 
     def status(self, group: str | None = None, level: str | None = None) -> str:
         """What clstat says, by the rules of `cltab2systemd.clstat.select`; needs no daemon."""
-        return status(group, level, self.locations.clstat)
+        return status(group, level, live_clstat(self.locations))
 
     def _connect(self, timeout: float | None) -> transport.Connection:
         """Connect to the daemon; where it still listens, if the table has moved the socket and it has not read that."""
@@ -218,7 +218,7 @@ def answer(message: dict[str, object]) -> dict[str, Any]:
 def status(group: str | None = None, level: str | None = None, clstat: str | None = None) -> str:
     """What a clstat says, by the rules of `cltab2systemd.clstat.select`; an empty string if there is no such file."""
     try:
-        with open(clstat or locate().clstat, "rb") as file:  # noqa: PTH123
+        with open(clstat or live_clstat(locate()), "rb") as file:  # noqa: PTH123
             text = os.fsdecode(file.read())
     except (OSError, ValueError):  # no such file, or no name of one
         return ""

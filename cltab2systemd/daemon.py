@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import random
@@ -18,7 +19,17 @@ from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State
-from cltab2systemd.locations import TABLE, absolute
+from cltab2systemd.locations import (
+    CLSTAT,
+    GOOD_TABLE,
+    NOTED_CLSTAT,
+    NOTED_SOCKETS,
+    TABLE,
+    Locations,
+    absolute,
+    locate,
+    noted,
+)
 from cltab2systemd.names import Names
 from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
@@ -29,7 +40,6 @@ from cltab2systemd.tablesource import TableSource
 if TYPE_CHECKING:
     import socket
 
-    from cltab2systemd.locations import Locations
     from cltab2systemd.table import Table
 
 log = logging.getLogger("clinit")
@@ -97,7 +107,9 @@ class _Daemon:
         self._sockets: dict[str, FileIdentity] = {}  # that are ours to remove, by path
         self._inherited: list[str] = []  # that are systemd's
         self._socket_units: list[str] = []  # which listen there
-        self._clstat = Path(locations.clstat)
+        self._clstat: Path
+        self._clstat_noted: Path  # where clstat is for others, until it is written elsewhere
+        self._has_table = False  # that was accepted: until then its settings are nobody's
         self._statuses: tuple[GroupStatus, ...] = ()
         self._unwritten: asyncio.TimerHandle | None = None  # tries to write clstat again
         self._halting: _Halt | None = None
@@ -115,14 +127,20 @@ class _Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopped.set)
         self._store.open(self._locations)
-        listeners = self._listen()
+        check = functools.partial(settings.findings, self._locations)
+        source = TableSource(self._locations.table, self._names, check)
+        earlier = self._earlier()
+        self._clstat = self._clstat_noted = Path(earlier.clstat)
+        moved = earlier.socket != self._locations.socket and source.is_fit()
+        listeners = self._listen(self._locations.socket if moved else earlier.socket)
         self._store.note_sockets([*self._sockets, *self._inherited])
+        self._store.note_clstat(self._clstat)
         bus = self._bus = Bus()
         await bus.connect()
         applier = Applier(self._names, self._locations.table, self._surroundings(), self._store, bus)
         self._controller = Controller(
             self._names,
-            TableSource(self._locations.table, self._names, settings.unwritable),
+            source,
             self._store,
             bus,
             applier,
@@ -130,10 +148,12 @@ class _Daemon:
             on_table=self._table_changed,
         )
         self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
-        await self._controller.begin(self._shown_before())
+        self._statuses = tuple(self._shown_before())
+        await self._controller.begin(self._statuses)
         for listener in listeners:
             await self._server.start(listener)
-        log.info("table %s, socket %s, clstat %s", self._locations.table, self._locations.socket, self._clstat)
+        sockets = ", ".join([*self._sockets, *self._inherited])
+        log.info("table %s, socket %s, clstat %s", self._locations.table, sockets, self._clstat)
         activation.tell("READY=1")
         tasks = [loop.create_task(self._beat()), loop.create_task(self._feed_watchdog())]
         await self._stopped.wait()
@@ -145,17 +165,30 @@ class _Daemon:
         await self._server.close()
         bus.close()
 
-    def _listen(self) -> list[socket.socket]:
-        """The sockets to serve: those that systemd opened for us, or one of our own at the instance's path."""
+    def _earlier(self) -> Locations:
+        """Where socket and clstat were before: with the last daemon, or, after a boot, by the last good table.
+
+        A table with errors does not move them. One that is accepted does, as soon as it is read.
+        """
+        located = self._locations
+        if sockets := noted(located, NOTED_SOCKETS):
+            socket = located.socket if located.socket in sockets else sockets[0]
+            return Locations(located.table, socket, next(iter(noted(located, NOTED_CLSTAT)), located.clstat))
+        if self._keeps_good_table:
+            return locate(GOOD_TABLE, located.named_socket, located.named_clstat, trusted=True)
+        return Locations(located.table, located.socket, located.named_clstat or CLSTAT)
+
+    def _listen(self, path: str) -> list[socket.socket]:
+        """The sockets to serve: those that systemd opened for us, and else one of our own."""
         listeners, self._socket_units = activation.inherited_sockets()
         self._inherited = [listener.getsockname() for listener in listeners]
-        if self._locations.socket not in self._inherited:
+        if path not in self._inherited:
             try:
-                listeners.append(self._listen_at(self._locations.socket))
+                listeners.append(self._listen_at(path))
             except (OSError, SocketInUseError) as error:
                 if not self._inherited:
                     raise
-                self._cannot_listen(self._locations.socket, error)  # the table's setting names another
+                self._cannot_listen(path, error)  # the table's setting names another
         return listeners
 
     def _listen_at(self, path: str) -> socket.socket:
@@ -182,7 +215,7 @@ class _Daemon:
     # The table's settings, which beat the command line. One that leaves the table keeps its last value.
 
     async def _table_changed(self, table: Table, content: bytes) -> None:
-        if self._names == Names() and self._locations.table == TABLE:
+        if self._keeps_good_table:
             try:
                 store.keep_good_table(content)
             except OSError as error:
@@ -191,12 +224,18 @@ class _Daemon:
         logs.write_to(absolute(path) if (path := table.setting("log")) else None)
         await self._follow_socket(table)
 
+    @property
+    def _keeps_good_table(self) -> bool:
+        return self._names == Names() and self._locations.table == TABLE
+
     def _follow_clstat(self, table: Table) -> None:
         path = table.setting("clstat")
-        if path and (new := Path(absolute(path))) != self._clstat:
-            old, self._clstat = self._clstat, new
-            if self._write_clstat():
-                old.unlink(missing_ok=True)
+        if not path and self._has_table:
+            return
+        new, self._has_table = Path(absolute(path or self._locations.clstat)), True
+        if new != self._clstat:
+            self._clstat = new
+            self._write_clstat()
 
     async def _follow_socket(self, table: Table) -> None:
         """Listen at a new socket too; the old one stays until the daemon is started again, for who still knows it."""
@@ -256,6 +295,7 @@ class _Daemon:
         # clstat: without it an HA manager would start the groups elsewhere.
         self._gone = True
         self._clstat.unlink(missing_ok=True)
+        self._store.forget_clstat()
         self._remove_sockets()
         self._stop_listening()
         self._store.close()
@@ -269,25 +309,30 @@ class _Daemon:
         self._write_clstat()
         self._watchers.notify()
 
-    def _write_clstat(self) -> bool:
+    def _write_clstat(self) -> None:
         if self._gone:
-            return False
+            return
         text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
         try:
             self._clstat.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             store.write_whole(self._clstat, os.fsencode(text))
+            if self._clstat != self._clstat_noted:
+                self._store.note_clstat(self._clstat)
         except OSError as error:
             if self._unwritten is None:
                 log.error("cannot write clstat: %s; trying again until it works", error)  # noqa: TRY400
             else:
                 self._unwritten.cancel()
             self._unwritten = asyncio.get_running_loop().call_later(_RETRY, self._write_clstat)
-            return False
+            return
         if self._unwritten is not None:
             self._unwritten.cancel()
             self._unwritten = None
             log.info("clstat is written again")
-        return True
+        before, self._clstat_noted = self._clstat_noted, self._clstat
+        if before != self._clstat:
+            with suppress(OSError):
+                before.unlink()
 
     async def _beat(self) -> None:
         while True:

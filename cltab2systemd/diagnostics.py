@@ -29,7 +29,7 @@ class Severity(enum.StrEnum):
 _ERRORS = """
     field-count empty-group empty-tag empty-levels blank-in-group blank-in-tag blank-in-levels long-group long-tag
     long-levels duplicate-tag unknown-mode long-command long-line nul-byte byte-order-mark directive-form
-    directive-refused directive-value setting-unwritable too-many-findings
+    directive-refused directive-value setting-taken setting-unwritable too-many-findings
 """
 _WARNINGS = """
     setting-form unknown-setting repeated-setting unknown-tag unknown-group unknown-boot-level escaped-name

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import compiler, plan
 from cltab2systemd.diagnostics import Severity, has_errors, printable
-from cltab2systemd.locations import GOOD_TABLE, TABLE
+from cltab2systemd.locations import BOOT_TABLE, GOOD_TABLE, TABLE
 from cltab2systemd.store import GENERATED_TABLE, TableUnreadableError, read_table
 
 if TYPE_CHECKING:
@@ -46,12 +46,15 @@ def main() -> None:
 def generate(directory: Path, report: Report, root: str = "") -> None:
     """Write the units of the table, or of the last good one if it has errors, or nothing.
 
+    Later in a boot, at a daemon-reload before the daemon has taken over, those of the same table as at first: no
+    daemon-reload is to change what runs.
+
     Args:
         directory: where the units go.
         report: called with a priority, as in syslog(3), and a message.
         root: stands before the paths of the tables.
     """
-    found = _table(report, root)
+    found = _table_of_this_boot(root) or _table(report, root)
     if found is None:
         return
     table, data = found
@@ -60,6 +63,16 @@ def generate(directory: Path, report: Report, root: str = "") -> None:
         _write(directory, files)
     except OSError as error:
         report(_ERROR, f"cannot write units to {directory}: {error.strerror}; there are none until the daemon starts")
+
+
+def _table_of_this_boot(root: str) -> tuple[Table, bytes] | None:
+    """The table of this boot's first units, and its bytes; None at first."""
+    try:
+        data = read_table(root + BOOT_TABLE, trusted=True)[0]
+    except TableUnreadableError:
+        return None
+    table, findings = plan.load(data, TABLE)
+    return None if has_errors(findings) else (table, data)
 
 
 def _table(report: Report, root: str) -> tuple[Table, bytes] | None:

@@ -13,19 +13,28 @@ TABLE = "/etc/cltab"
 SOCKET = "/run/clinit/clinit.s"
 CLSTAT = "/run/clinit/clstat"
 STATE = "/run/cltab2systemd"
+# In an instance's directory there: what the daemon goes by, a path a line.
+NOTED_SOCKETS = "sockets"
+NOTED_CLSTAT = "clstat"
 GOOD_TABLE = "/var/lib/cltab2systemd/cltab"
+# What the units of this boot were made from; packaging/tmpfiles.d has it copied there.
+BOOT_TABLE = f"{STATE}/boot.cltab"
 
 
 class Locations:
-    """The files of one instance, as absolute paths; `named_socket` is the one that the command line names, or empty."""
+    """The files of one instance, as absolute paths.
 
-    __slots__ = ("clstat", "named_socket", "socket", "table")
+    `named_socket` and `named_clstat` are what the command line names, or empty.
+    """
 
-    def __init__(self, table: str, socket: str, clstat: str, named_socket: str = "") -> None:
+    __slots__ = ("clstat", "named_clstat", "named_socket", "socket", "table")
+
+    def __init__(self, table: str, socket: str, clstat: str, named_socket: str = "", named_clstat: str = "") -> None:
         self.table = table
         self.socket = socket
         self.clstat = clstat
         self.named_socket = named_socket
+        self.named_clstat = named_clstat
 
     @property
     def is_system_instance(self) -> bool:
@@ -51,12 +60,14 @@ def locate(
     """
     path = absolute(table or TABLE)
     named_socket = absolute(socket) if socket else ""
+    named_clstat = absolute(clstat) if clstat else ""
     settings = _settings(path, trusted=trusted)
     return Locations(
         path,
         absolute(settings.get("socket") or named_socket or SOCKET),
-        absolute(settings.get("clstat") or clstat or CLSTAT),
+        absolute(settings.get("clstat") or named_clstat or CLSTAT),
         named_socket,
+        named_clstat,
     )
 
 
@@ -66,15 +77,26 @@ def owner(locations: Locations) -> bytes:
 
 
 def live_sockets(locations: Locations) -> list[str]:
-    """The other sockets at which the daemon of the same command line listens, as its state directory says."""
+    """The other sockets at which the daemon of the same command line listens."""
+    return [path for path in noted(locations, NOTED_SOCKETS) if path != locations.socket]
+
+
+def live_clstat(locations: Locations) -> str:
+    """The clstat that the daemon of the same command line writes: perhaps not yet, or never, the one of the table."""
+    if locations.clstat == locations.named_clstat:  # the table has no say
+        return locations.clstat
+    return next(iter(noted(locations, NOTED_CLSTAT)), locations.clstat)
+
+
+def noted(locations: Locations, name: str) -> list[str]:
+    """The paths in a file of the state directory of the daemon of the same command line; none if there is no such."""
     try:
         instances = [item.path for item in os.scandir(STATE)]
     except OSError:
         return []
     for instance in instances:
         if _content(f"{instance}/owner") == owner(locations):
-            found = os.fsdecode(_content(f"{instance}/sockets")).split("\n")
-            return [path for path in found if path not in {"", locations.socket}]
+            return [path for path in os.fsdecode(_content(f"{instance}/{name}")).split("\n") if path]
     return []
 
 

@@ -1,4 +1,4 @@
-"""What this machine has to say about a table's settings: whether the daemon can write where they point."""
+"""What this machine has to say about a table's settings: whether the daemon can write where they point, and may."""
 
 from __future__ import annotations
 
@@ -12,30 +12,59 @@ from cltab2systemd.locations import absolute
 from cltab2systemd.table import SETTING
 
 if TYPE_CHECKING:
-    from cltab2systemd.table import Table
+    from collections.abc import Iterator, Mapping
 
-_PATHS = ("socket", "clstat", "log")
+    from cltab2systemd.locations import Locations
+    from cltab2systemd.table import Setting, Table
+
+# Each with what it is to a person.
+_PATHS = {"socket": "the socket", "clstat": "clstat", "log": "the log"}
 
 
-def unwritable(table: Table) -> tuple[Diagnostic, ...]:
-    """A finding for each setting whose file this process cannot make: its service may be kept out of there."""
-    found = []
-    last = {setting.name: setting for setting in table.settings if setting.name in _PATHS}
-    for setting in last.values():
+def findings(locations: Locations, table: Table) -> tuple[Diagnostic, ...]:
+    """A finding for each setting whose file this process cannot make, or would make in the place of another of ours.
+
+    Args:
+        locations: of the instance.
+        table: that is to take effect.
+    """
+    last = {setting.name: setting for setting in table.settings if setting.name in _PATHS and setting.value}
+    return (*_clashes(locations, last), *_unwritable(last))
+
+
+def _clashes(locations: Locations, settings: Mapping[str, Setting]) -> Iterator[Diagnostic]:
+    # The socket that the daemon was started with is served until its end.
+    taken = {locations.table: "the table", locations.socket: _PATHS["socket"]}
+    if "clstat" not in settings:
+        taken[locations.clstat] = _PATHS["clstat"]
+    for name, setting in settings.items():
+        path = absolute(setting.value)
+        if taken.get(path, _PATHS[name]) != _PATHS[name]:
+            yield Diagnostic(
+                "setting-taken",
+                Severity.ERROR,
+                setting.place,
+                f"{_PATHS[name]} cannot be where {taken[path]} is, {path}",
+                f"{SETTING}{setting.name}:{setting.value}",
+                "name another file",
+            )
+        taken[path] = _PATHS[name]
+
+
+def _unwritable(settings: Mapping[str, Setting]) -> Iterator[Diagnostic]:
+    """A finding for each whose file this process cannot make: its service may be kept out of there."""
+    for setting in settings.values():
         directory = Path(absolute(setting.value)).parent
         present = next(path for path in (directory, *directory.parents) if os.access(path, os.F_OK))
         if not present.is_dir() or not os.access(present, os.W_OK):
-            found.append(
-                Diagnostic(
-                    "setting-unwritable",
-                    Severity.ERROR,
-                    setting.place,
-                    f"the daemon cannot write below {present}",
-                    f"{SETTING}{setting.name}:{setting.value}",
-                    _advice(directory, present),
-                )
+            yield Diagnostic(
+                "setting-unwritable",
+                Severity.ERROR,
+                setting.place,
+                f"the daemon cannot write below {present}",
+                f"{SETTING}{setting.name}:{setting.value}",
+                _advice(directory, present),
             )
-    return tuple(found)
 
 
 def _advice(directory: Path, present: Path) -> str:

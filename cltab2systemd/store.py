@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd.locations import GOOD_TABLE, STATE, TABLE, owner
+from cltab2systemd.locations import GOOD_TABLE, NOTED_CLSTAT, NOTED_SOCKETS, STATE, TABLE, owner
 from cltab2systemd.names import Names, escape, unescape
 from cltab2systemd.table import parse
 
@@ -215,7 +215,15 @@ class Store:
 
     def note_sockets(self, paths: Iterable[str]) -> None:
         """Say where the daemon listens, for clients that know only its table."""
-        write_whole(self._state / "sockets", os.fsencode("".join(f"{path}\n" for path in paths)))
+        write_whole(self._state / NOTED_SOCKETS, os.fsencode("".join(f"{path}\n" for path in paths)))
+
+    def note_clstat(self, path: Path) -> None:
+        """Say which clstat the daemon writes, for clients and the next daemon; until `forget_clstat`."""
+        write_whole(self._state / NOTED_CLSTAT, os.fsencode(f"{path}\n"))
+
+    def forget_clstat(self) -> None:
+        """There is no clstat any more."""
+        (self._state / NOTED_CLSTAT).unlink(missing_ok=True)
 
     @property
     def environment_path(self) -> Path:

@@ -58,12 +58,7 @@ class TableSource:
                 raise _refusal(self._findings)
             return False
         self._seen, self._findings = None, ()
-        try:
-            data, identity = store.read_table(self.path, trusted=True)
-        except store.TableUnreadableError as error:
-            raise TableRefusedError(str(error)) from error
-        table, findings = plan.load(data, self.path, self._names)
-        findings = (*findings, *self._check(table))
+        table, data, identity, findings = self._read()
         if has_errors(findings):
             self._seen, self._findings = identity, findings
             raise _refusal(findings)
@@ -77,6 +72,23 @@ class TableSource:
         self.accepted = True
         self.table, self.content = table, data
         return changed
+
+    def is_fit(self) -> bool:
+        """Whether the file is a table without errors; nothing is remembered of it."""
+        try:
+            findings = self._read()[-1]
+        except TableRefusedError:
+            return False
+        return not has_errors(findings)
+
+    def _read(self) -> tuple[Table, bytes, store.FileIdentity, tuple[Diagnostic, ...]]:
+        """The file's table, content and identity, and all findings; TableRefusedError if it cannot be read."""
+        try:
+            data, identity = store.read_table(self.path, trusted=True)
+        except store.TableUnreadableError as error:
+            raise TableRefusedError(str(error)) from error
+        table, findings = plan.load(data, self.path, self._names)
+        return table, data, identity, (*findings, *self._check(table))
 
 
 def _refusal(findings: tuple[Diagnostic, ...]) -> TableRefusedError:

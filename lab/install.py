@@ -21,6 +21,7 @@ _SYSTEM_FILES = {
     "packaging/systemd/clinit.service": "usr/lib/systemd/system",
     "packaging/systemd/clinit.socket": "usr/lib/systemd/system",
     "packaging/sysusers.d/clinit.conf": "usr/lib/sysusers.d",
+    "packaging/tmpfiles.d/cltab2systemd.conf": "usr/lib/tmpfiles.d",
     "packaging/ocf/group": "usr/lib/ocf/resource.d/clinit",
     "packaging/examples/keepalived-notify": "usr/share/doc/cltab2systemd/examples",
     **{f"man/{page}.{section}": f"usr/share/man/man{section}" for page, section in _MAN_PAGES},

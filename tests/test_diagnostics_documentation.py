@@ -10,12 +10,13 @@ import pytest
 from cltab2systemd import machine, settings
 from cltab2systemd.cli.check import check
 from cltab2systemd.diagnostics import CODES, render
+from cltab2systemd.locations import locate
 from cltab2systemd.table import parse
 from cltab2systemd.unitfile import SHELL
 
 DOCUMENT = (Path(__file__).parent.parent / "docs/diagnostics.md").read_text()
 SECTIONS = re.findall(r"^### `([a-z-]+)` \((\w+)\)\n(.*?)(?=^##|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
-OF_THE_DAEMON = "setting-unwritable"
+OF_THE_DAEMON = {"setting-unwritable", "setting-taken"}
 LEFT_OUT = "…\n"
 
 
@@ -34,7 +35,8 @@ def expanded(text: str) -> str:
 
 def said_about(data: bytes, code: str) -> str:
     path = "/etc/cltab"
-    findings = settings.unwritable(parse(data, path)[0]) if code == OF_THE_DAEMON else check(data, path)
+    by_daemon = settings.findings(locate(), parse(data, path)[0])
+    findings = by_daemon if code in OF_THE_DAEMON else check(data, path)
     assert code in {finding.code for finding in findings}
     return "".join(f"{render(finding)}\n" for finding in findings)
 

@@ -339,6 +339,27 @@ def test_the_daemon_takes_over(fresh_node: Node) -> None:
     assert not fresh_node.exists(f"/proc/{pid}")
 
 
+def test_no_daemon_reload_changes_anything_before_the_daemon_is_there(fresh_node: Node) -> None:
+    """Between the boot and the daemon's first start a new table waits as it does later: for a request."""
+    boot(fresh_node, GOOD)
+    wait_until(lambda: "clinit-web@3.target" in active(fresh_node))
+    instance = Instance(fresh_node)
+    before = active(fresh_node), instance.main_pid("clinit-web@db.service")
+    fresh_node.write("/etc/cltab", "web:db:3:respawn:exec sleep 2000\nmail:app:23:wait:true\n")
+    fresh_node.run("systemctl", "daemon-reload")
+    fresh_node.run("rm", "/etc/cltab")
+    fresh_node.run("systemctl", "daemon-reload")
+    assert "exec sleep 1000" in fresh_node.read("/run/systemd/generator/clinit-web@db.service")
+
+    fresh_node.write("/etc/cltab", "web:db:3:respawn:exec sleep 2000\nmail:app:23:wait:true\n")
+    instance.start()
+    assert before == (active(fresh_node) - {"clinitd.service"}, instance.main_pid("clinit-web@db.service"))
+    assert instance.clinit("-w", "web", "3").stdout == "web 3 DONE\n"
+    command = fresh_node.read(f"/proc/{instance.main_pid('clinit-web@db.service')}/cmdline")
+    assert command == "sleep\x002000\x00"
+    assert "clinit-web@app.service" not in active(fresh_node)
+
+
 def test_the_daemon_keeps_the_last_good_table(fresh_node: Node) -> None:
     """A table that took effect is kept; one with errors is not, and the next boot uses what was kept."""
     instance = Instance(fresh_node)

@@ -257,6 +257,67 @@ def test_groups_survive_a_moved_socket_of_another_instance(fresh_node: Node) -> 
     assert not fresh_node.exists(f"/proc/{pid}")
 
 
+def test_a_pushed_clstat_is_not_read_before_the_daemon_writes_it(plain: Instance) -> None:
+    """Until the daemon has read the table, readers are shown what it writes; so they are while the table has errors."""
+    plain.write_table(f":::clstat:/srv/clstat\n{TABLE}")
+    assert plain.clinit("-v").stdout == "web 1 DONE\n"
+    assert "runs on" in plain.node.run("cltab2systemd", "explain", "web", "1").stdout
+    assert not plain.node.exists("/srv/clstat")
+    plain.write_table(f":::clstat:/srv/clstat\n{TABLE}web:a:1:what:x\n")
+    assert plain.clinit("web", "2").returncode == 1
+    assert plain.clinit("-v").stdout == "web 1 DONE\n"
+
+    plain.write_table(f":::clstat:/srv/clstat\n{TABLE}")
+    assert plain.clinit("-v", "web", "2").returncode == 0
+    assert plain.node.exists("/srv/clstat")
+    assert plain.clinit("-k", "-w").returncode == 0
+    assert plain.clinit("-v").stdout == ""
+
+
+@pytest.mark.parametrize("signal", ["KILL", "TERM"])
+def test_the_settings_of_a_bad_table_count_for_nothing(plain: Instance, signal: str) -> None:
+    """A daemon that starts beside a table with errors is where the one before it was, and so are its groups."""
+    running = pids(plain)
+    plain.write_table(f":::clstat:/srv/clstat\n:::socket:/srv/s\n{TABLE}web:a:1:what:x\n")
+    plain.kill(signal)
+    plain.start()
+
+    assert plain.clstat() == {"web": "1 DONE"}
+    assert plain.clinit("-v").stdout == "web 1 DONE\n"
+    assert plain.clinit("web", "1").stdout.startswith("entry has duplicate tag: a")
+    assert not plain.node.exists("/srv") or plain.node.run("ls", "/srv").stdout == ""
+    assert plain.node.exists(SOCKET)
+    plain.write_table(f":::clstat:/srv/clstat\n:::socket:/srv/s\n{TABLE}")
+    assert plain.clinit("-w", "web", "1").stdout == "web 1 DONE\n"
+    assert plain.node.exists("/srv/clstat")
+    assert plain.node.exists("/srv/s")
+    assert not plain.node.exists(CLSTAT)
+    assert running == pids(plain)
+
+
+def test_after_a_boot_a_bad_table_gives_way_in_its_settings_too(plain: Instance) -> None:
+    """Socket and clstat are then where the last good table has them, which the groups come up with as well."""
+    plain.write_table(f":::initdefault.web:2\n:::clstat:/srv/good/clstat\n:::socket:/srv/good/s\n{TABLE}")
+    assert plain.clinit().returncode == 0
+    plain.write_table(f":::clstat:/srv/bad/clstat\n:::socket:/srv/bad/s\n{TABLE}web:a:1:what:x\n")
+    plain.node.reboot()
+    plain.start()
+
+    wait_until(lambda: plain.clinit("-v").stdout == "web 2 DONE\n")
+    assert plain.node.exists("/srv/good/s")
+    assert not plain.node.exists("/srv/bad")
+
+
+@pytest.mark.parametrize("setting", ["clstat:/etc/cltab", "clstat:/run/clinit/clinit.s", "log:/run/clinit/clstat"])
+def test_no_setting_names_another_file_of_ours(plain: Instance, setting: str) -> None:
+    """The daemon does not write over the table, or its own files: that is an error of the table."""
+    plain.write_table(f":::{setting}\n{TABLE}")
+    refused = plain.clinit("web", "2")
+    assert (refused.returncode, "cannot be where" in refused.stderr) == (1, True), refused
+    assert plain.clstat() == {"web": "1 DONE"}
+    assert plain.node.read("/etc/cltab") == f":::{setting}\n{TABLE}"
+
+
 def test_unknown_settings_are_ignored(plain: Instance) -> None:
     """A setting that this version does not know is no error, whatever its value."""
     running = pids(plain)
