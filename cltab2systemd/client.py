@@ -157,7 +157,9 @@ class Client:
         """Connect to the daemon; where it still listens, if the table has moved the socket and it has not read that."""
         try:
             return transport.Connection(self.locations.socket, timeout)
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (PermissionError, TimeoutError):
+            raise
+        except OSError:
             for path in live_sockets(self.locations):
                 try:
                     return transport.Connection(path, timeout)
@@ -183,7 +185,7 @@ class Client:
                 f"'clinit -v' shows how they are"
             ) from error
         except OSError as error:
-            reason = os.strerror(error.errno or 0)
+            reason = error.strerror or error
             raise NoDaemonError(f"no daemon at {path}: {reason}; start it with '{self._start_command()}'") from error
         try:
             connection.send(call)

@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cltab2systemd.bus import BusError
+from cltab2systemd.diagnostics import printable
 from cltab2systemd.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
@@ -97,7 +98,8 @@ class Controller:
         try:
             await self.reread()
         except TableRefusedError as error:
-            log.error("%s; %s", error, "the groups stay as they are" if self._groups else "no group can be started")  # noqa: TRY400
+            consequence = "the groups stay as they are" if self._groups else "no group can be started"
+            log.error("%s; %s", printable(error.summary), consequence)  # noqa: TRY400
         self._store.take_over()
         for name, level in unfinished.items():
             if name in self._groups:

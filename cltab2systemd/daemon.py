@@ -53,7 +53,11 @@ MOST_FILES = 16384
 
 
 class DaemonError(Exception):
-    """The daemon cannot start; the text says why and what to do."""
+    """The daemon cannot start; the text says why and what to do. `in_vain`: it is not for systemd to try again."""
+
+    def __init__(self, message: str, *, in_vain: bool = False) -> None:
+        super().__init__(message)
+        self.in_vain = in_vain
 
 
 def run(locations: Locations) -> None:
@@ -68,7 +72,7 @@ def run(locations: Locations) -> None:
     try:
         asyncio.run(_Daemon(locations).run())
     except (store.AlreadyRunningError, SocketInUseError) as error:
-        raise DaemonError(str(error)) from error
+        raise DaemonError(str(error), in_vain=activation.is_started_by_systemd()) from error
     except BusError as error:
         raise DaemonError(f"systemd does not answer as it should: {error}") from error
     except OSError as error:
@@ -127,9 +131,8 @@ class _Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopped.set)
         self._store.open(self._locations)
-        check = functools.partial(settings.findings, self._locations)
-        source = TableSource(self._locations.table, self._names, check)
         earlier = self._earlier()
+        source = TableSource(self._locations.table, self._names, functools.partial(settings.findings, earlier))
         self._clstat = self._clstat_noted = Path(earlier.clstat)
         moved = earlier.socket != self._locations.socket and source.is_fit()
         listeners = self._listen(self._locations.socket if moved else earlier.socket)
@@ -175,7 +178,8 @@ class _Daemon:
             socket = located.socket if located.socket in sockets else sockets[0]
             return Locations(located.table, socket, next(iter(noted(located, NOTED_CLSTAT)), located.clstat))
         if self._keeps_good_table:
-            return locate(GOOD_TABLE, located.named_socket, located.named_clstat, trusted=True)
+            good = locate(GOOD_TABLE, located.named_socket, located.named_clstat, trusted=True)
+            return Locations(located.table, good.socket, good.clstat)
         return Locations(located.table, located.socket, located.named_clstat or CLSTAT)
 
     def _listen(self, path: str) -> list[socket.socket]:

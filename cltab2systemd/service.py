@@ -13,7 +13,7 @@ from cltab2systemd import __version__, peers, varlink
 from cltab2systemd.bus import BusError
 from cltab2systemd.diagnostics import Diagnostic, render
 from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
-from cltab2systemd.names import HALT_LEVEL
+from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
 from cltab2systemd.tablesource import TableRefusedError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Service:
             async for reply in self._halt(call):
                 yield reply
             return
-        if call.more and self._waits_for_itself(group, call.peer.pid):
+        if call.more and len(group) <= LONGEST_UNIT_NAME and self._waits_for_itself(group, call.peer.pid):
             raise SwitchRefusedError(f"an entry of {group} cannot wait for {group}: it would wait for itself")
         request = await self._controller.switch(group, level)
         yield Reply({"message": varlink.STARTED}, call.more)

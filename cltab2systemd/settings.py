@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from cltab2systemd.locations import Locations
     from cltab2systemd.table import Setting, Table
 
+# What the kernel takes, in bytes without the NUL at the end; and clstat is written aside first, under a longer name.
+_LONGEST_SOCKET, _LONGEST_PATH, _LONGEST_NAME = 107, 4000, 255
+
 # Each with what it is to a person.
 _PATHS = {"socket": "the socket", "clstat": "clstat", "log": "the log"}
 
@@ -54,7 +57,12 @@ def _clashes(locations: Locations, settings: Mapping[str, Setting]) -> Iterator[
 def _unwritable(settings: Mapping[str, Setting]) -> Iterator[Diagnostic]:
     """A finding for each whose file this process cannot make: its service may be kept out of there."""
     for setting in settings.values():
-        directory = Path(absolute(setting.value)).parent
+        path = Path(absolute(setting.value))
+        if fault := _fault(setting.name, path):
+            line = f"{SETTING}{setting.name}:{setting.value}"
+            yield Diagnostic("setting-unwritable", Severity.ERROR, setting.place, fault, line, "name another file")
+            continue
+        directory = path.parent
         present = next(path for path in (directory, *directory.parents) if os.access(path, os.F_OK))
         if not present.is_dir() or not os.access(present, os.W_OK):
             yield Diagnostic(
@@ -65,6 +73,14 @@ def _unwritable(settings: Mapping[str, Setting]) -> Iterator[Diagnostic]:
                 f"{SETTING}{setting.name}:{setting.value}",
                 _advice(directory, present),
             )
+
+
+def _fault(setting: str, path: Path) -> str:
+    """Why no such file can be made anywhere; empty if it can."""
+    longest = _LONGEST_SOCKET if setting == "socket" else _LONGEST_PATH
+    if len(os.fsencode(path)) > longest or max(len(os.fsencode(part)) for part in path.parts) > _LONGEST_NAME:
+        return f"the name is too long for {_PATHS[setting]}"
+    return f"{path} is a directory" if path.is_dir() else ""
 
 
 def _advice(directory: Path, present: Path) -> str:

@@ -118,7 +118,8 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool 
 
     durable: also after a power cut.
     """
-    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    name = os.fsdecode(os.fsencode(path.name)[:200])  # and not too long with what is added
+    temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
     try:
         with suppress(FileNotFoundError):
             temporary.unlink()

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 
 class TableRefusedError(Exception):
-    """The table on disk may not take effect. The text is the first reason; `findings` are all there are."""
+    """The table on disk may not take effect.
 
-    def __init__(self, message: str, findings: tuple[Diagnostic, ...] = ()) -> None:
+    The text is the first reason, `summary` the same with its place, `findings` are all there are.
+    """
+
+    def __init__(self, message: str, findings: tuple[Diagnostic, ...] = (), summary: str = "") -> None:
         super().__init__(message)
+        self.summary = summary or message
         self.findings = findings
 
 
@@ -93,4 +97,4 @@ class TableSource:
 
 def _refusal(findings: tuple[Diagnostic, ...]) -> TableRefusedError:
     first = next(finding for finding in findings if has_errors((finding,)))
-    return TableRefusedError(first.message, findings)
+    return TableRefusedError(first.message, findings, first.summary)

@@ -193,3 +193,22 @@ def test_junk_on_the_socket_harms_nobody(instance: Instance, junk: bytes) -> Non
     """Who does not speak the protocol is cut off; the next client is served."""
     assert [] == varlink(instance.node, junk)
     assert instance.clinit("web", "1").returncode == 0
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("clinit web 1", 0),
+        ("clinit -v", 0),
+        ("clinit --help", 0),
+        ("clinit nothing 1", 1),
+        ("clinit -x", 2),
+        ("cltab2systemd show /etc/cltab", 0),
+        ("cltab2systemd check /nowhere", 1),
+    ],
+)
+def test_closed_streams(instance: Instance, command: str, code: int, closed: str) -> None:
+    """Whoever closes a standard stream wants nothing from it: the exit code is as ever, and there is no traceback."""
+    done = instance.node.run("sh", "-c", f"{command} {closed}", check=False)
+    assert (code, False) == (done.returncode, "Traceback" in done.stdout + done.stderr), done

@@ -329,3 +329,13 @@ def test_halt_is_over_when_its_client_is_told_so(instance: Instance) -> None:
     assert not node.exists("/run/clinit/clstat")
     Instance(node, "next.service").start()
     kill(watcher)
+
+
+def test_an_error_of_the_table_at_the_start_is_located(fresh_node: Node) -> None:
+    """The journal says in which line the table is wrong, as a client would be told."""
+    instance = Instance(fresh_node)
+    instance.write_table("web:a:1:wait:true\nweb:b:1:what:true\n")
+    instance.start()
+
+    said = fresh_node.run("journalctl", "--unit=clinitd.service", "--output=cat").stdout
+    assert "/etc/cltab:2:9: error: unknown mode 'what'; no group can be started" in said

@@ -174,6 +174,30 @@ def test_a_daemon_by_hand_leaves_the_socket_to_systemd(shipped: Shipped) -> None
     assert shipped.states() == ("active", "active")
 
 
+def test_a_service_beside_a_daemon_by_hand(shipped: Shipped) -> None:
+    """The service fails once, with the pid of the daemon in its place, and is not tried again and again."""
+    by_hand = shipped.node.popen("clinit", "-d")
+    wait_until(shipped.answers)
+    pid = shipped.node.read("/run/cltab2systemd/system/lock").strip()
+    assert shipped.node.run("systemctl", "start", SERVICE, check=False).returncode != 0
+
+    shown = shipped.properties(SERVICE, "ActiveState", "NRestarts", "ExecMainStatus")
+    assert shown == {"ActiveState": "failed", "NRestarts": "0", "ExecMainStatus": "75"}
+    assert f"a daemon with pid {pid} already has this instance" in shipped.node.run("journalctl", "-u", SERVICE).stdout
+    kill(by_hand)
+
+
+def test_a_socket_that_is_restarted(running: Shipped) -> None:
+    """The daemon is restarted with it, and serves at the new socket; groups do not notice."""
+    assert running.clinit("-w", "web", "1").returncode == 0
+    pid = running.pid
+    running.node.run("systemctl", "restart", SOCKET)
+    wait_until(lambda: running.states() == ("active", "active"))
+
+    assert running.clinit("-w", "web", "1").stdout == "web 1 DONE\n"
+    assert running.pid not in {0, pid}
+
+
 def test_halt_stops_the_socket_too(running: Shipped) -> None:
     """After `-k` a poll does not bring the daemon back, and is told what does; that brings both back."""
     assert running.clinit("-k", "-w").returncode == 0

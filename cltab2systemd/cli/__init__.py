@@ -1,1 +1,14 @@
 """The commands: argument parsing, printing and exit codes; nothing else."""
+
+import os
+import sys
+
+
+def stand_in_for_closed_streams() -> None:
+    """Give a process that was started with a standard stream closed (`>&-`) /dev/null for it, so that it can say on."""
+    while (descriptor := os.open("/dev/null", os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    for name, mode, descriptor in (("stdin", "r", 0), ("stdout", "w", 1), ("stderr", "w", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115 - it stays open

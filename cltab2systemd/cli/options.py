@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from cltab2systemd import __version__
@@ -99,4 +101,5 @@ def _run_daemon(cltab: str | None, socket: str | None, clstat: str | None) -> No
         daemon.run(locate(cltab, socket, clstat, trusted=True))
     except daemon.DaemonError as error:
         outcome.complain(f"clinit: {error}")
-        raise SystemExit(outcome.REFUSED) from None
+        # While somebody runs a daemon by hand, systemd would try again and again: see clinit.service.
+        raise SystemExit(os.EX_TEMPFAIL if error.in_vain else outcome.REFUSED) from None

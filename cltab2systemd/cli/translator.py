@@ -7,6 +7,7 @@ import importlib
 import click
 
 from cltab2systemd import __version__
+from cltab2systemd.cli import stand_in_for_closed_streams
 
 # The module of each command; it has the click command as `command`.
 COMMANDS = {
@@ -45,4 +46,5 @@ def group() -> None:
 
 def main() -> None:
     """Run `cltab2systemd` with the process's arguments, and exit."""
+    stand_in_for_closed_streams()
     group()

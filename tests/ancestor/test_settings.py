@@ -318,6 +318,33 @@ def test_no_setting_names_another_file_of_ours(plain: Instance, setting: str) ->
     assert plain.node.read("/etc/cltab") == f":::{setting}\n{TABLE}"
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "reason"),
+    [
+        ("socket", "/srv/" + "s" * 150, "the name is too long for the socket"),
+        ("clstat", "/srv/" + "c" * 300, "the name is too long for clstat"),
+        ("log", "/srv" + "/l" * 3000, "the name is too long for the log"),
+        ("clstat", "/srv", "/srv is a directory"),
+        ("log", "/etc/cltab/log", "the daemon cannot write below /etc/cltab"),
+    ],
+)
+def test_settings_that_no_file_can_have(plain: Instance, name: str, path: str, reason: str) -> None:
+    """They are errors of the table, where they stand, and clients go on to find the daemon and clstat."""
+    plain.write_table(f":::{name}:{path}\n{TABLE}")
+    refused = plain.clinit("web", "2")
+    assert (refused.returncode, refused.stdout) == (1, reason + "\n"), refused
+    assert refused.stderr.startswith(f"/etc/cltab:1:1: error: {reason}")
+    assert plain.clinit("-v").stdout == "web 1 DONE\n"
+
+
+def test_the_longest_name_of_a_clstat(plain: Instance) -> None:
+    """What the file system takes is fine, in whatever characters."""
+    name = "\u96ea" * 85
+    plain.write_table(f":::clstat:/srv/{name}\n{TABLE}")
+    assert plain.clinit("-w", "web", "2").returncode == 0
+    assert plain.node.read(f"/srv/{name}") == "Cluster::Init::Group web 2 DONE\n"
+
+
 def test_unknown_settings_are_ignored(plain: Instance) -> None:
     """A setting that this version does not know is no error, whatever its value."""
     running = pids(plain)
