@@ -7,6 +7,7 @@ know are fine. Those that order, start, stop or restart a unit are the switching
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from cltab2systemd.unitfile import is_utf8
@@ -83,6 +84,12 @@ _EXECUTION = """
     StandardInput StandardOutput StandardError CapabilityBoundingSet NoNewPrivileges
 """
 
+# How long each stage of a stop may take.
+_STAGE_TIMES = frozenset({"TimeoutSec", "TimeoutStopSec", "TimeoutAbortSec"})
+
+# What the shell before a respawn entry's command, and what loads it, have open at a time, and some more.
+FEWEST_FILES = 16
+
 
 def split(text: str) -> tuple[str, str] | None:
     """The name and the value of `Name=value`, without blanks around them; None if it is not that."""
@@ -98,6 +105,37 @@ def refusal(section: str, name: str) -> str:
     if name.startswith(_UNIT_PREFIXES):
         return _ORDER
     return REFUSED.get(name, "")
+
+
+def refusal_of_value(name: str, value: str) -> str:
+    """Why a directive that a table may give to a service cannot have just this value; empty if it can."""
+    if name in _STAGE_TIMES and not _is_finite(value):
+        return f"{_STAGES}, each after a time; give one, as 90s or 2min"
+    if name == "KillMode" and value == "none":
+        return "processes would outlive the level; KillMode=process spares all but the command"
+    if name == "RuntimeDirectory" and not value:
+        return REFUSED["RuntimeDirectoryPreserve"]
+    files = _number(value.partition(":")[0].strip(_BLANKS)) if name == "LimitNOFILE" else None
+    if files is not None and files < FEWEST_FILES:
+        return f"a shell starts the command, and needs some files; give at least {FEWEST_FILES}"
+    return ""
+
+
+def _is_finite(value: str) -> bool:
+    """Whether a time ends: for systemd 0 is none, however it is written, also as a fraction of what it can count.
+
+    What is no time at all systemd does not take, so that the time that was there stays.
+    """
+    whole = re.sub(r"\.[0-9]*", "", value)
+    return "infinity" not in whole and re.search("[1-9]", whole) is not None
+
+
+def _number(text: str) -> int | None:
+    """A number as C reads it, for that is how systemd does: 0x10 and 020 are 16; None if it is none."""
+    for base in (0, 8):
+        with contextlib.suppress(ValueError):
+            return int(text, base)
+    return None
 
 
 def fault(value: str) -> str:

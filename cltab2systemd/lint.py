@@ -46,6 +46,7 @@ def of_table(table: Table) -> Iterator[Diagnostic]:
     for group in table.groups.values():
         yield from _levels_without_comma(group)
         yield from _similar_levels(group)
+    yield from _outside_the_group(table)
     yield from _settings(table)
 
 
@@ -61,16 +62,22 @@ def _explicit(levels: Levels) -> Iterator[tuple[str, int]]:
 def _names_that_are_escaped(entry: Entry, seen: set[tuple[str, ...]]) -> Iterator[Diagnostic]:
     names = Names()
     group, tag = entry.group, entry.tag
-    if escape(group) != group and (group,) not in seen:
+    if _is_odd(group) and (group,) not in seen:
         seen.add((group,))
         yield _escaped("group", group, entry.place_of("group"), entry, names.level_template(group))
-    if escape(tag) != tag:
+    if _is_odd(tag):
         yield _escaped("tag", tag, entry.place_of("tag"), entry, names.entry(group, tag))
     for level, start in _explicit(entry.levels):
-        if escape(level) != level and (group, level) not in seen:
+        if _is_odd(level) and (group, level) not in seen:
             seen.add((group, level))
             place = entry.place_of("levels").part(start, len(level))
             yield _escaped("level", level, place, entry, names.level(group, level))
+
+
+def _is_odd(name: str) -> bool:
+    """Whether unit names have something escaped of a name besides hyphens, which are in every other name."""
+    plain = name.replace("-", "_")
+    return escape(plain) != plain
 
 
 def _escaped(what: str, name: str, place: Place, entry: Entry, unit: str) -> Diagnostic:
@@ -96,15 +103,17 @@ def _levels_without_comma(group: ResourceGroup) -> Iterator[Diagnostic]:
     if not words:
         return
     single = {level for entry in group.entries for level, _ in _explicit(entry.levels) if len(level) == 1}
-    for entry in words:
-        text = entry.levels.text
+    lines = Counter(entry.levels.text for entry in words)
+    for text, entry in {entry.levels.text: entry for entry in reversed(words)}.items():
         characters = entry.levels.names[1:]
         if not single.issuperset(characters):
             listed = ", ".join(f"'{shortened(level)}'" for level in characters[:_SHOWN_LEVELS])
             more = ", …" if len(characters) > _SHOWN_LEVELS else ""
+            others = lines[text] - 1
+            repeated = f" (so on {others} more line{'s' if others > 1 else ''} of the group)" if others else ""
             yield Diagnostic.of(
                 "levels-without-comma", entry.place_of("levels"),
-                f"levels '{shortened(text)}' name not only that level, but also {listed}{more}", entry.line,
+                f"levels '{shortened(text)}' name not only that level, but also {listed}{more}{repeated}", entry.line,
                 f"'{shortened(text)},' is the one level, '{shortened(','.join(characters))}' are the others",
             )  # fmt: skip
 
@@ -142,12 +151,12 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
                     "'respawn' starts it and goes on, and starts it again if it ends after all; 'once' does not",
                 )  # fmt: skip
                 return
-    daemons = [program for program in found if program.fate is Fate.DAEMON]
     if entry.mode is Mode.RESPAWN:
-        yield from _respawned(entry, [program for program in daemons if program.is_last and not program.is_doubtful])
-    elif daemons and not any(given.name == "KillMode" for given in entry.directives):
-        # Who gives a KillMode has thought of what is left behind.
-        first = daemons[0]
+        ending = (Fate.DAEMON, Fate.HANDED_OVER)
+        yield from _respawned(entry, [p for p in found if p.fate in ending and p.is_last and not p.is_doubtful])
+        return
+    first = next((program for program in found if program.fate is Fate.DAEMON), None)
+    if first is not None and not _is_thought_of(entry):
         foreground = f", or run '{first.name} {first.foreground}' with 'respawn'" if first.foreground else ""
         yield _of_command(
             entry, (first.start, first.end), "stopped-daemon",
@@ -156,19 +165,49 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
         )  # fmt: skip
 
 
+def _is_thought_of(entry: Entry) -> bool:
+    """Whether the table says what is to become of what an entry leaves behind; then nothing is doubtful."""
+    return any(given.name == "KillMode" for given in entry.directives)
+
+
+def _outside_the_group(table: Table) -> Iterator[Diagnostic]:
+    entries = [entry for entry in table.entries if entry.runnable]
+    ending = (entry for entry in entries if entry.mode is not Mode.RESPAWN and not _is_thought_of(entry))
+    started = [(entry, program) for entry in ending for program in programs.started(entry.command) if program.services]
+    stopped = {service for entry in entries for service in programs.stopped(entry.command)} if started else set()
+    for entry, program in started:
+        if service := next((service for service in program.services if service not in stopped), ""):
+            name = shortened(service)
+            yield _of_command(
+                entry, (program.start, program.end), "outside-the-group",
+                f"{name} is systemd's then, not the group's, and goes on when the group leaves the level",
+                f"run its program in the group, or stop it in other levels with 'systemctl stop {name}'",
+            )  # fmt: skip
+
+
 def _respawned(entry: Entry, daemons: list[programs.Started]) -> Iterator[Diagnostic]:
     for program in daemons:
         hint = f"keep it in the foreground with {program.foreground}" if program.foreground else "'once' starts it once"
+        what = "has systemd start a service" if program.services else "leaves a daemon behind"
         yield _of_command(
             entry, (program.start, program.end), "respawned-daemon",
-            f"{program.name} leaves a daemon behind and ends, so 'respawn' starts it again and again", hint,
+            f"{program.name} {what} and ends, so 'respawn' starts it again and again", hint,
         )  # fmt: skip
     if not daemons and (place := programs.background(entry.command)):
-        yield _of_command(
-            entry, place, "respawned-daemon",
-            "the shell ends as soon as it has put this into the background, so 'respawn' starts it again and again",
-            "leave out the '&'",
-        )  # fmt: skip
+        start, end = place
+        if entry.command.startswith(">", end):
+            yield _of_command(
+                entry, (start, end + 1), "respawned-daemon",
+                "only bash takes '&>' for a redirection; for another /bin/sh, '&' puts this into the background, "
+                "and 'respawn' starts it again and again",
+                "write '>FILE 2>&1' instead of '&>FILE'",
+            )  # fmt: skip
+        else:
+            yield _of_command(
+                entry, place, "respawned-daemon",
+                "the shell ends as soon as it has put this into the background, so 'respawn' starts it again and again",
+                "leave out the '&'",
+            )  # fmt: skip
 
 
 def _of_command(entry: Entry, part: tuple[int, int], code: str, message: str, hint: str) -> Diagnostic:

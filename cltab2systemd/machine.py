@@ -1,4 +1,6 @@
-"""What this machine has to say about a table: its shell about commands, its systemd about directives. Nothing is run.
+"""What this machine has to say about a table: its shell about commands, its systemd and its users about directives.
+
+Nothing of the table is run.
 
 The shell only reads (`sh -n`). One process takes a millisecond, so commands are put together into one script, in a
 way that no command can hide what is wrong with another, and only if something is wrong is the one looked for.
@@ -6,6 +8,9 @@ way that no command can hide what is wrong with another, and only if something i
 
 from __future__ import annotations
 
+import functools
+import grp
+import pwd
 import re
 import subprocess
 from itertools import islice
@@ -18,9 +23,9 @@ from cltab2systemd.table import GROUP, SERVICE
 from cltab2systemd.unitfile import SHELL, command_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from cltab2systemd.table import Entry, Setting, Table
+    from cltab2systemd.table import Directive, Entry, Setting, Table
 
 # After so many commands that the shell cannot read, the others are not looked at: each takes some milliseconds.
 MOST_SYNTAX_ERRORS = 100
@@ -56,9 +61,13 @@ _TRIES = 8
 
 
 def of_table(table: Table) -> Iterator[Diagnostic]:
-    """What this machine's shell cannot read, and what its systemd does not know."""
+    """What this machine's shell cannot read, what its systemd does not know, and which users it does not have.
+
+    To look up users may take another machine's answer: nothing for a boot.
+    """
     yield from _shell_syntax(table.entries)
     yield from _unknown_directives(table.settings)
+    yield from _unknown_users(table)
 
 
 # The shell.
@@ -221,3 +230,52 @@ def _ask_systemd(option: str) -> str:
         if done.returncode == 0:
             return done.stdout
     return ""
+
+
+# Users and groups.
+
+_TRUE = frozenset({"1", "yes", "y", "true", "t", "on"})
+_USERS = ("User", "Group", "SupplementaryGroups")
+
+
+def _unknown_users(table: Table) -> Iterator[Diagnostic]:
+    is_known = functools.cache(_is_known)
+    lines = {setting.place: setting for setting in table.settings if setting.name.startswith(SERVICE)}
+    for entry in table.entries:
+        given = {directive.name: directive for directive in entry.directives}
+        if not given or ("DynamicUser" in given and given["DynamicUser"].value.lower() in _TRUE):
+            continue  # systemd makes the user
+        for directive in _named(entry.directives):
+            what = "user" if directive.name == "User" else "group"
+            for match in re.finditer(r"[^ \t]+", directive.value):
+                if is_known(pwd.getpwnam if what == "user" else grp.getgrnam, match[0]):
+                    continue
+                setting = lines[directive.place]
+                start = len(setting.value) - len(setting.value.partition("=")[2].lstrip(" \t\r")) + match.start()
+                yield Diagnostic.of(
+                    "unknown-user", setting.place_of_value.part(start, len(match[0])),
+                    f"this machine has no {what} '{shortened(match[0])}', so systemd cannot start the entry",
+                    setting.line, f"a fleet may have the {what}; here 'respawn' tries again and again, without pause",
+                )  # fmt: skip
+
+
+def _named(directives: Sequence[Directive]) -> Iterator[Directive]:
+    """Those that name users and groups, and count: of most the last one, of a list what is behind its last reset."""
+    for name in _USERS:
+        found = [directive for directive in directives if directive.name == name]
+        if name == "SupplementaryGroups":
+            resets = [index for index, directive in enumerate(found) if not directive.value]
+            yield from found[resets[-1] + 1 if resets else 0 :]
+        else:
+            yield from found[-1:]
+
+
+def _is_known(look_up: Callable[[str], object], name: str) -> bool:
+    """Whether this machine has a user or group, as far as it can be told from a name in a unit."""
+    if name.isdigit() or "%" in name:
+        return True
+    try:
+        look_up(name)
+    except (KeyError, ValueError):
+        return False
+    return True

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd import unitfile
-from cltab2systemd.diagnostics import Diagnostic, in_order
+from cltab2systemd.diagnostics import Diagnostic, in_order, shortened
+from cltab2systemd.directives import refusal_of_value
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 from cltab2systemd.table import (
     BOOT_LEVEL,
     MOST_FINDINGS,
+    SERVICE,
     SETTING,
     Directive,
     Entry,
@@ -113,6 +115,11 @@ class GroupPlan:
     units: tuple[Unit, ...]
 
 
+# Each level of a group names each entry, as one that it starts or stops, and each other level, which makes some hundred
+# bytes of units each: nobody wrote a table with more of these, and 700 entries with a level each would make 99 MB.
+MOST_DEPENDENCIES = 250_000
+
+
 def plan_group(names: Names, group: ResourceGroup) -> GroupPlan:
     """The units of one group of an instance with these names."""
     return GroupPlan(group.name, (*_units(names, group.name, group.entries, group.directives), *_boot(names, group)))
@@ -182,11 +189,43 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
 
 
 def check(names: Names, table: Table) -> tuple[Diagnostic, ...]:
-    """Findings about what a table's units could not hold: names that are too long for systemd. The first ones do."""
-    return tuple(itertools.islice(_findings(names, table), MOST_FINDINGS))
+    """Findings about what a table's units could not hold, or what would be too much. The first ones do.
+
+    Units cannot hold names that are too long for systemd, and values of directives that would break the scheme.
+    """
+    findings = itertools.chain(_long_names(names, table), _refused_values(table), _large_groups(table))
+    return tuple(itertools.islice(findings, MOST_FINDINGS))
 
 
-def _findings(names: Names, table: Table) -> Iterator[Diagnostic]:
+def _refused_values(table: Table) -> Iterator[Diagnostic]:
+    for setting in table.settings:
+        if setting.name.startswith(SERVICE):
+            directive = setting.directive
+            if reason := refusal_of_value(directive.name, directive.value):
+                start = setting.value.index("=") + 1
+                line = setting.line.ljust(setting.place.width, "\r")  # which is no part of the setting
+                yield Diagnostic.of(
+                    "directive-refused", setting.place_of_value.part(start, len(setting.value) - start),
+                    f"{shortened(directive.line)} cannot be set in a table", line, reason,
+                )  # fmt: skip
+
+
+def _large_groups(table: Table) -> Iterator[Diagnostic]:
+    for group in table.groups.values():
+        levels: set[str] = set()
+        for number, entry in enumerate(group.entries, 1):
+            levels.update(entry.levels.names)
+            if len(levels) * (number + len(levels)) > MOST_DEPENDENCIES:
+                yield Diagnostic.of(
+                    "group-too-large", entry.place_of("group"),
+                    f"up to here group '{shortened(group.name)}' has {number} entries and {len(levels)} levels, which "
+                    f"takes more than {MOST_DEPENDENCIES} dependencies", entry.line,
+                    "each level names each entry and each other level; split the group, or use fewer levels",
+                )  # fmt: skip
+                break
+
+
+def _long_names(names: Names, table: Table) -> Iterator[Diagnostic]:
     for entry in table.entries:
         group = entry.group
         longest = {

@@ -1,4 +1,4 @@
-"""Programs that people start from tables: which never end, and which become daemons. Data, and how to apply it. Pure.
+"""Programs that people start from tables: which never end, and which leave a daemon. Data, and how to apply it. Pure.
 
 What is not in here is not judged, and nothing is judged that takes a shell to understand: a warning has to be right.
 Sources: the programs' manual pages.
@@ -21,6 +21,7 @@ class Fate(enum.StrEnum):
     ENDS = "ends"  # or nothing is known
     NEVER_ENDS = "never ends"
     DAEMON = "daemon"  # it ends, and leaves a daemon behind
+    HANDED_OVER = "handed over"  # it ends, and systemd has started services that are no part of the entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Program:
     ends: str | None = None
     never_ends: str | None = None
     daemon: str | None = None
+    handed_over: str | None = None
     foreground: str = ""  # the arguments that keep it from becoming a daemon
 
     def fate(self, arguments: str) -> Fate:
@@ -43,6 +45,7 @@ class Program:
             (self.ends, Fate.ENDS),
             (self.never_ends, Fate.NEVER_ENDS),
             (self.daemon, Fate.DAEMON),
+            (self.handed_over, Fate.HANDED_OVER),
         ):
             if pattern is not None and re.search(pattern, arguments):
                 return fate
@@ -64,11 +67,16 @@ _ALWAYS = ""
 
 PROGRAMS = (
     Program("sleep", never_ends=_words("infinity inf")),
-    Program("tail", ends=r" --pid", never_ends=_letters("fF") + "|" + _words("--follow --retry")),
+    Program("tail", ends=r" --pid", never_ends=_letters("fF") + "|" + _words("--follow")),
     Program("yes", ends=_ABOUT, never_ends=_ALWAYS),
     Program("journalctl", never_ends=_letters("f") + "|" + _words("--follow")),
     Program("dmesg", never_ends=_letters("wW") + "|" + _words("--follow --follow-new")),
-    Program("inotifywait", never_ends=_letters("m") + "|" + _words("--monitor")),
+    # With a timeout it ends when nothing happens for so long; the options of the pattern have no value of their own.
+    Program(
+        "inotifywait",
+        ends=r" -[cdhmPqrs]*t|" + _words("--timeout"),
+        never_ends=_letters("m") + "|" + _words("--monitor"),
+    ),
     Program("ping ping6", ends=_ABOUT + "| -[A-Za-z]*[cw]", never_ends=_ALWAYS),
     Program("getty agetty mingetty mgetty fgetty ngetty", ends=_ABOUT, never_ends=_ALWAYS),
     Program("python python3", never_ends=r" -m  (?:http\.server|SimpleHTTPServer) "),
@@ -187,11 +195,16 @@ PROGRAMS = (
     Program("tmux", daemon=_letters("d")),
     Program("screen", daemon=r" -[A-Za-z]*dm| -d  -m ", never_ends=r" -[A-Za-z]*Dm| -D  -m ", foreground="-D -m"),
     Program("start-stop-daemon", ends=_words("-K --stop -T --status"), daemon=_words("-b --background")),
-    Program("service invoke-rc.d rc-service", daemon=r"^ [^- ]\S*  (?:start|restart) "),
+    Program("rc-service", daemon=r"^ [^- ]\S*  (?:start|restart) "),
+    # Where systemd is, these are two other words for systemctl. A restart is of what was there before.
+    Program("service invoke-rc.d", handed_over=r"^(?: -\S+ )* [^- ]\S*  start "),
+    Program("systemctl", ends=_words("--host --machine"), handed_over=r"^(?: -\S+ )* start "),
 )
 _PROGRAM_OF = {name: program for program in PROGRAMS for name in program.names.split()}
 
-# A script below one of these directories is called with what it is to do.
+# A script below one of these directories is called with what it is to do. Some hand it over to systemd as well, those
+# that read Debian's or Red Hat's shell functions, but not if systemd itself has started them, as it starts an entry
+# that needs no shell.
 _INIT_SCRIPT = Program("", daemon=r"^ (?:start|restart) ")
 _INIT_SCRIPT_PATH = re.compile(r"/etc/(?:rc\.d/)?(?:init\.d|rc\.d|rc[0-6S]\.d)/[^/]+|/usr/local/etc/rc\.d/[^/]+")
 
@@ -250,6 +263,8 @@ _ENDLESS_LOOP = re.compile(
 )
 _WAY_OUT = re.compile(r"\b(?:break|exit|return|exec|kill|set)\b|&&|\|\|")
 _SEPARATORS = re.compile(r"[\s/;&|()'\"]+")
+# A command that stops a service has one of these words.
+_STOPPING = frozenset(["stop", "kill", "disable"])
 # A command has to have one of these words for anything to be known of it.
 _TELLING = frozenset({*_PROGRAM_OF, "init.d", "rc.d", "while", "until", "for"}) | {
     f"rc{level}.d" for level in "0123456S"
@@ -267,6 +282,7 @@ class Started:
     start: int  # where it stands in the command, with its arguments
     end: int
     foreground: str = ""  # the arguments that keep it from becoming a daemon
+    services: tuple[str, ...] = ()  # those that are handed over to systemd
     is_last: bool = True
     is_background: bool = False  # the shell does not wait for it
     is_doubtful: bool = False  # it may not be started, or be ended by another program
@@ -279,6 +295,15 @@ class _Word:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A simple command, which may have redirections and no words."""
+
+    words: list[_Word]
+    operator: str  # behind it
+    end: int  # where the operator stands
+
+
 def started(command: str) -> tuple[Started, ...]:
     """The programs that a command starts, in order; none if nothing is known of any, or it takes a shell to tell."""
     if len(command) > _LONGEST or _TELLING.isdisjoint(_SEPARATORS.split(command)):
@@ -288,26 +313,37 @@ def started(command: str) -> tuple[Started, ...]:
         start = command.index(text)
         return (Started("the loop", Fate.NEVER_ENDS, start, start + len(text)),)
     calls = _calls(command)
-    found = []
-    for index, (words, operator) in enumerate(calls):
-        before = calls[index - 1][1] if index else ""
-        found.append(_started(words, before, operator, is_last=index == len(calls) - 1))
-    return tuple(found)
+    indices = [index for index, call in enumerate(calls) if call.words]
+    return tuple(
+        _started(calls[index], calls[index - 1].operator if index else "", is_last=index == indices[-1])
+        for index in indices
+    )
+
+
+def stopped(command: str) -> frozenset[str]:
+    """The services that a command may stop: all its words, if one is about stopping."""
+    words = frozenset(_SEPARATORS.split(command))
+    return frozenset() if words.isdisjoint(_STOPPING) else frozenset(map(_service, words))
 
 
 def background(command: str) -> tuple[int, int] | None:
-    """Where the `&` stands at the end of a command that is put into the background as a whole; None if it is not."""
-    calls = _calls(command) if command.rstrip().endswith("&") and len(command) <= _LONGEST else []
-    if [operator for _, operator in calls] != ["&"]:
+    """Where the `&` stands that puts a command into the background, with nothing run behind it; None without one.
+
+    In `program &>file` it is one as well: only bash takes that for a redirection.
+    """
+    calls = _calls(command) if "&" in command and len(command) <= _LONGEST else []
+    programs = [call for call in calls if call.words]
+    if [call.operator for call in programs] != ["&"]:
         return None
-    end = len(command.rstrip())
-    return end - 1, end
+    end = programs[0].end
+    return end, end + 1
 
 
-def _calls(command: str) -> list[tuple[list[_Word], str]]:
-    """The simple commands of a command line, each with the operator behind it; none if it is more complicated."""
-    calls: list[tuple[list[_Word], str]] = []
+def _calls(command: str) -> list[_Call]:
+    """The simple commands of a command line, in order; none if it is more complicated."""
+    calls: list[_Call] = []
     words: list[_Word] = []
+    is_redirected = False
     at = 0
     while at < len(command):
         match = _PIECE.match(command, at)
@@ -315,38 +351,56 @@ def _calls(command: str) -> list[tuple[list[_Word], str]]:
             return []
         at = match.end()
         if match.lastgroup == "operator":
-            calls.append((words, match[0]))
-            words = []
+            if not words and not is_redirected:
+                return []
+            calls.append(_Call(words, match[0], match.start()))
+            words, is_redirected = [], False
+        elif match.lastgroup == "redirection":
+            is_redirected = True
         elif match.lastgroup == "word":
             if not words and match[0] in _RESERVED:
                 return []
             words.append(_Word(_QUOTES.sub(_unquoted, match[0]), match.start(), match.end()))
     if words:
-        calls.append((words, ""))
-    return calls if all(words for words, _ in calls) else []
+        calls.append(_Call(words, "", len(command)))
+    return calls
 
 
 def _unquoted(match: re.Match[str]) -> str:
     return match[1] or match[2] or match[3] or ""
 
 
-def _started(words: list[_Word], before: str, operator: str, *, is_last: bool) -> Started:
+def _started(call: _Call, before: str, *, is_last: bool) -> Started:
+    words = call.words
     program = _Word("", words[0].start, words[0].end)
     arguments: list[_Word] = []
     for index in _program_indices(words):
         program, arguments = words[index], words[index + 1 :]
     name = program.text.rpartition("/")[2]
     row = _INIT_SCRIPT if _INIT_SCRIPT_PATH.fullmatch(program.text) else _PROGRAM_OF.get(name)
+    fate = row.fate("".join(f" {argument.text} " for argument in arguments)) if row else Fate.ENDS
     return Started(
         name,
-        row.fate("".join(f" {argument.text} " for argument in arguments)) if row else Fate.ENDS,
+        fate,
         program.start,
         words[-1].end,
         row.foreground if row else "",
+        _services(arguments) if fate is Fate.HANDED_OVER else (),
         is_last,
-        operator == "&",
-        before in {"||", "|"} or operator == "|",
+        call.operator == "&",
+        before in {"||", "|"} or call.operator == "|",
     )
+
+
+def _services(arguments: list[_Word]) -> tuple[str, ...]:
+    """The services among the arguments of `service NAME start` or `systemctl start NAME...`."""
+    names = (argument.text for argument in arguments if not argument.text.startswith("-"))
+    return tuple(_service(name) for name in names if name not in {"", "start"})
+
+
+def _service(name: str) -> str:
+    """A service's name, from that of its unit or its init script."""
+    return name.removesuffix(".service").removesuffix(".sh")
 
 
 def _program_indices(words: list[_Word]) -> Iterator[int]:

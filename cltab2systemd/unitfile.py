@@ -31,17 +31,25 @@ _EXECUTE = 'exec "$@"'
 # Stands before the command of a respawn entry, and then becomes it. As the ancestor's, it counts up when a start comes
 # less than 1 s after the last one, down when it comes later, and from 6 on pauses for 60 s before the start. The unit
 # is active meanwhile, so a switch is not held up, and a stop ends the pause. The count is kept from start to start, not
-# from level to level, in a file of the unit's runtime directory, the first argument; without that, or without /proc,
-# nothing is throttled. Times are hundredths of a second since boot. Descriptor 3 is the standard error, for everything
-# else here is silent.
+# from level to level, in a file of the unit's runtime directory, the first argument. Times are hundredths of a second.
+#
+# Directives of the table may be in the way, and must not make the entry run without pause. Without /proc, the time is
+# date's, to a second; without any, each start counts as fast. Where the count cannot be kept, each start is 1 s late; a
+# limit on the size of files then is no signal that kills. To pause is to become sleep, which takes no further process,
+# and leaves none behind with KillMode=process: the next start, as the file's third number says, goes straight to the
+# command. No name here is one that a command may find in its environment, for there it would be changed.
 _THROTTLE = """\
-file=$1; shift; if read -r up rest </proc/uptime; then \
-now=$((${up%.*}*100+1${up#*.}-100)) count=0 last=; read -r count last <"$file"; \
-case $count:$last in *[!0-9:]*|:*|*:) count=0;; \
-*) if [ $((now-last)) -lt 100 ]; then count=$((count<9?count+1:9)); else count=$((count>0?count-1:0)); fi;; esac; \
-if [ "$count" -gt 5 ]; then echo "$0 respawning too rapidly: sleeping 60 seconds" >&3; sleep 60; \
-read -r up rest </proc/uptime; now=$((${up%.*}*100+1${up#*.}-100)); fi; \
-echo "$count $now" >"$file"; fi 3>&2 2>/dev/null; \
+_file=$1; shift; _up= _count=0 _last= _pause=; trap '' XFSZ; { \
+read -r _up _rest </proc/uptime || _up=$(PATH=$PATH:/usr/bin:/bin; date +%s.00); \
+_up=${_up:-0.00}; _now=$((${_up%.*}*100+1${_up#*.}-100)); \
+read -r _count _last _pause <"$_file"; \
+case $_count:$_last:$_pause in *[!0-9:]*|:*|*::*|*:) _count=0 _pause=0;; *:1) _pause=0;; \
+*) if [ $((_now-_last)) -lt 100 ]; then _count=$((_count<9?_count+1:9)); else _count=$((_count>0?_count-1:0)); fi; \
+_pause=$((_count>5));; esac; \
+echo "$_count $_now $_pause" >"$_file" || _pause=2; } 2>/dev/null; trap - XFSZ; \
+case $_pause in \
+1) echo "$0 respawning too rapidly: sleeping 60 seconds" >&2; PATH=$PATH:/usr/bin:/bin; exec sleep 60;; \
+2) echo "$0 respawning without a count: sleeping 1 second" >&2; (PATH=$PATH:/usr/bin:/bin; exec sleep 1);; esac; \
 exec "$@\""""
 
 

@@ -150,8 +150,12 @@ class Group:
         return [line.split(" ", 1)[1] for line in self._event_lines()]
 
     def event_time(self, event: str) -> float:
-        """When an event was logged, in seconds."""
-        return next(float(line.split()[0]) for line in self._event_lines() if line.split(" ", 1)[1] == event)
+        """When an event was logged first, in seconds."""
+        return self.event_times(event)[0]
+
+    def event_times(self, event: str) -> list[float]:
+        """When an event was logged each time, in seconds."""
+        return [float(line.split()[0]) for line in self._event_lines() if line.split(" ", 1)[1] == event]
 
     def _event_lines(self) -> list[str]:
         path = f"{EVENTS}/{self.name}"

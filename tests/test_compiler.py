@@ -118,7 +118,7 @@ def test_a_path_that_no_unit_can_name() -> None:
         ("wait", {"Type": "oneshot", "RemainAfterExit": "yes", "TimeoutStartSec": "infinity", "ExecStart": "-"}),
         ("test", {"Type": "oneshot", "RemainAfterExit": "yes", "TimeoutStartSec": "infinity", "ExecStart": "-"}),
         ("once", {"Type": "simple", "RemainAfterExit": "yes", "ExecStart": "-"}),
-        ("respawn", {"Type": "simple", "Restart": "always", "RestartSec": "100ms", "ExecStart": ""}),
+        ("respawn", {"Type": "simple", "Restart": "always", "RestartSec": "1ms", "ExecStart": ""}),
     ],
 )
 def test_modes(mode: str, expected: dict[str, str]) -> None:
@@ -132,7 +132,7 @@ def test_modes(mode: str, expected: dict[str, str]) -> None:
         arguments = ' "db" "/run/clinit-respawn/clinit-web@db.service/respawns" '
         throttle, _, executed = found["ExecStart"].partition(arguments)
         found["ExecStart"] = executed.replace('"/bin/sh"', "/bin/sh", 1)
-        assert throttle.startswith('/bin/sh "-c" "file=')
+        assert throttle.startswith('/bin/sh "-c" "_file=')
     assert {**expected, "ExecStart": expected["ExecStart"] + command} == found
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from test_translator import run
 
 from cltab2systemd import machine, settings
 from cltab2systemd.cli.check import check
@@ -17,6 +18,7 @@ from cltab2systemd.unitfile import SHELL
 DOCUMENT = (Path(__file__).parent.parent / "docs/diagnostics.md").read_text()
 SECTIONS = re.findall(r"^### `([a-z-]+)` \((\w+)\)\n(.*?)(?=^##|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
 OF_THE_DAEMON = {"setting-unwritable", "setting-taken"}
+OF_FILES = "unreadable"
 LEFT_OUT = "…\n"
 
 
@@ -34,6 +36,8 @@ def expanded(text: str) -> str:
 
 
 def said_about(data: bytes, code: str) -> str:
+    if code == OF_FILES:  # its example is a command line
+        return run(*data.decode().split()[1:]).stdout
     path = "/etc/cltab"
     by_daemon = settings.findings(locate(), parse(data, path)[0])
     findings = by_daemon if code in OF_THE_DAEMON else check(data, path)

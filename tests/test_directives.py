@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,50 @@ def test_what_users_need(line: str) -> None:
     assert findings == ()
     unit = compile_table(table)["clinit-web@db.service"].decode()
     assert unit.endswith(f"TimeoutAbortSec=10\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        *(
+            (name, ["0", "0s", "0 min", "00", "0h 0s", "0.0000001", " infinity", "", "-0", "0.9y"])
+            for name in ("TimeoutSec", "TimeoutStopSec", "TimeoutAbortSec")
+        ),
+        ("KillMode", ["none", " none "]),
+        ("RuntimeDirectory", ["", "  "]),
+        ("LimitNOFILE", ["0", "3", "15", "3:1024", "0xf", "017", "-1", "1_0"]),
+    ],
+)
+def test_values_that_break_a_promise(name: str, values: list[str]) -> None:
+    """A directive that is fine has values that are not; they are told in place, with the reason."""
+    for value in values:
+        line = f":::service.db: {name}={value}\r"
+        (finding,) = load(f"{ENTRY}{line}\n".encode(), "cltab")[1]
+        code, place, hint = finding.code, finding.place, finding.hint
+        assert finding.source == line
+        column = len(f":::service.db: {name}=") + 1
+        assert (code, place.line, place.column, place.width) == ("directive-refused", 2, column, max(1, len(value)))
+        assert hint
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("TimeoutSec=90", "TimeoutStopSec=1min 30s", "TimeoutAbortSec=.5 10", "TimeoutStopSec=2h", "TimeoutSec=100ms"),
+        *("KillMode=process", "KillMode=mixed", "KillMode=control-group", "KillMode=", "RuntimeDirectory=app"),
+        *("LimitNOFILE=16", "LimitNOFILE=1024:524288", "LimitNOFILE=infinity", "LimitNOFILE=020", "LimitNOFILE="),
+        *("LimitNOFILE=" + "9" * 5000, "TimeoutStartSec=infinity", "TimeoutStartSec=0", "LimitFSIZE=0"),
+    ],
+)
+def test_values_that_are_fine(line: str) -> None:
+    """Their neighbours are."""
+    assert load(f"{ENTRY}:::service.db:{line}\n".encode(), "cltab")[1] == ()
+
+
+def test_values_for_nobody() -> None:
+    """A value is refused also if no entry has the tag; as that of any other setting it is nobody's business."""
+    text = "web:db:1:wait:x\n:::service.x:KillMode=none\n:::other.x:KillMode=none\n:::KillMode=none:x\n"
+    assert [(f.code, f.place.line) for f in load(text.encode(), "cltab")[1]] == [("directive-refused", 2)]
 
 
 @pytest.mark.parametrize(("name", "refused"), [("User", True), ("Environment", True), ("CPUWeight", False)])
@@ -175,6 +220,100 @@ def test_a_respawn_of_another_user_is_throttled(group: Group) -> None:
     message = f"{group.name}.t respawning too rapidly: sleeping 60 seconds"
     wait_until(lambda: message in group.node.run("journalctl", "-o", "cat", "-u", group.unit("t")).stdout, timeout=20)
     assert len(group.events()) <= 8
+
+
+def fast_respawns(group: Group, *lines: str) -> str:
+    """Have an entry die fast with these directives until it pauses; what its pause says."""
+    group.define("t:1:respawn:@ up")
+    group.node.run("chmod", "777", "/run/events")
+    with_settings(group, *(f"service.@.t:{line}" for line in lines))
+    group.request("1")
+    prefix = f"{group.name}.t respawning "
+
+    def said() -> list[str]:
+        journal = group.node.run("journalctl", "-o", "cat", "-u", group.unit("t")).stdout
+        return [line.removeprefix(prefix) for line in journal.splitlines() if line.startswith(prefix)]
+
+    wait_until(said, timeout=20)
+    return said()[0]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("ProcSubset=pid",),
+        ("InaccessiblePaths=/proc/uptime",),
+        ("TemporaryFileSystem=/proc", "Environment=PATH=/nothing:/usr/local/bin"),
+        ("LimitNOFILE=16",),
+        ("DynamicUser=yes", "RuntimeDirectoryMode=0755", "ReadWritePaths=/run/events"),
+        ("User=nobody", "ReadOnlyPaths=/run/clinit-respawn"),
+        ("TemporaryFileSystem=/run/clinit-respawn",),
+        ("KillMode=process",),
+    ],
+    ids=" ".join,
+)
+def test_counting_whatever_is_given(group: Group, lines: tuple[str, ...]) -> None:
+    """Without a clock in /proc, with few files, or for a user of a moment: six starts, and then the pause.
+
+    A date has whole seconds, so that some starts count as slow.
+    """
+    assert fast_respawns(group, *lines) == "too rapidly: sleeping 60 seconds"
+    assert 6 <= len(group.events()) <= 16
+    began = time.monotonic()
+    pid = group.pid("t")
+    assert group.node.read(f"/proc/{pid}/comm") == "sleep\n"
+    assert group.switch("0") == "DONE"
+    assert time.monotonic() - began < 4
+    assert not group.node.exists(f"/proc/{pid}")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [("LimitFSIZE=0",), ("User=nobody", "RuntimeDirectoryMode=0"), ("InaccessiblePaths=/run/clinit-respawn",)],
+    ids=" ".join,
+)
+def test_where_nothing_can_be_counted(group: Group, lines: tuple[str, ...]) -> None:
+    """The command runs all the same, a second late each time, so never without a pause; no switch is held up."""
+    assert fast_respawns(group, *lines, "StandardOutput=journal") == "without a count: sleeping 1 second"
+    group.define("t:1:respawn:echo it ran; ulimit -f; exec grep SigIgn /proc/self/status")
+    with_settings(group, *(f"service.@.t:{line}" for line in lines))
+    began = time.monotonic()
+    assert group.switch("1") == "DONE"
+    assert time.monotonic() - began < 2
+    group.node.run("journalctl", "--sync")
+
+    def said() -> list[str]:
+        return group.node.run("journalctl", "-o", "cat", "-u", group.unit("t")).stdout.splitlines()
+
+    wait_until(lambda: said().count("it ran") >= 3, timeout=10)
+    assert said().count("it ran") <= (time.monotonic() - began) / 1.0 + 1
+    assert "SigIgn:\t0000000000001000" in said()  # SIGPIPE, as for any service
+
+
+def test_the_command_finds_its_environment(group: Group) -> None:
+    """The names that the throttle uses are not the command's."""
+    names = ("file", "up", "now", "count", "last", "pause", "rest")
+    group.define(f"t:1:respawn:echo {' '.join(f'${name}' for name in names)} >/tmp/{group.name}; {RUN}")
+    with_settings(group, *(f"service.@.t:Environment={name}=its-{name}" for name in names))
+    assert group.switch("1") == "DONE"
+    wait_until(lambda: group.node.exists(f"/tmp/{group.name}"))
+    wait_until(lambda: group.node.read(f"/tmp/{group.name}").split() == [f"its-{name}" for name in names])
+
+
+def test_a_user_that_nobody_is(group: Group) -> None:
+    """It holds up nobody: others start, the level is left at once, and the entry starts when there is such a user."""
+    group.define(f"t:1:respawn:{RUN}", f"s:1:respawn:{RUN}", "w:1:wait:true")
+    with_settings(group, "service.@.t:User=late-user", "service.@.w:User=late-user")
+    began = time.monotonic()
+    assert group.switch("1") == "DONE"
+    assert group.pid("s") != 0
+    assert group.switch("0") == "DONE"
+    assert group.switch("1") == "DONE"
+    assert time.monotonic() - began < 6
+    assert "217" in group.property("w", "ExecMainStatus")
+    with group.node.path("/etc/passwd").open("a") as users:
+        users.write("late-user:x:4711:65534::/:/bin/sh\n")
+    wait_until(lambda: group.pid("t") and group.node.read(f"/proc/{group.pid('t')}/comm") == "sleep\n")
 
 
 def test_a_change_restarts_the_entry(group: Group) -> None:

@@ -12,6 +12,7 @@ from test_table import tables
 from cltab2systemd import lint
 from cltab2systemd.diagnostics import Severity, render
 from cltab2systemd.plan import load
+from cltab2systemd.table import parse
 
 if TYPE_CHECKING:
     from cltab2systemd.table import Table
@@ -44,6 +45,16 @@ def test_levels_that_are_meant(levels: str) -> None:
 def test_levels_without_comma(levels: str) -> None:
     """A word without comma names its characters as well."""
     assert of_levels(levels) == [("levels-without-comma", 1, levels)]
+
+
+def test_levels_without_comma_are_told_once() -> None:
+    """Once for each field of a group, with the number of lines that have it besides."""
+    text = "g:1:start:wait:x\ng:2:stop:wait:x\nh:3:start:wait:x\ng:4:start:wait:x\ng:5:stop,:wait:x\ng:6:start:off:x\n"
+    expected = [("levels-without-comma", 1, "start"), ("levels-without-comma", 2, "stop"),
+                ("levels-without-comma", 3, "start")]  # fmt: skip
+    assert found(text) == expected
+    messages = [warning.message for warning in lint.of_table(load(text.encode(), "cltab")[0])]
+    assert [message.partition(" (")[2] for message in messages] == ["so on 2 more lines of the group)", "", ""]
 
 
 def test_levels_whose_characters_are_levels() -> None:
@@ -88,10 +99,23 @@ def test_no_level() -> None:
 
 def test_names_that_are_escaped() -> None:
     """Groups and levels are told once, tags each; the commas between levels are not part of any."""
-    text = "a-b:c/d:1,e-f:wait:x\na-b:c.d:e-f,:wait:x\na_b:g@h:1,2:wait:x\n"
+    text = "a+b:c/d:1,e+f:wait:x\na+b:c.d:e+f,:wait:x\na_b:g@h:1,2:wait:x\n"
     assert found(text) == [
-        ("escaped-name", 1, "a-b"), ("escaped-name", 1, "c/d"), ("escaped-name", 1, "e-f"), ("escaped-name", 3, "g@h"),
+        ("escaped-name", 1, "a+b"), ("escaped-name", 1, "c/d"), ("escaped-name", 1, "e+f"), ("escaped-name", 3, "g@h"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [("web-server", False), ("-", False), ("a--b", False), ("-.x", False), ("a.b_c:d", False), (".x", True),
+     ("a-b@c", True), ("a\\b", True), ("é", True), ("a\udce9", True)],
+)  # fmt: skip
+def test_hyphens_are_usual(name: str, *, is_told: bool) -> None:
+    """A name that has nothing else to escape than hyphens is as people write names, also for `check --strict`."""
+    tag = name.replace(":", "_")
+    assert [code for code, *_ in found(f"{tag}:t:1:wait:x\n")] == ["escaped-name"] * is_told
+    assert [code for code, *_ in found(f"g:{tag}:1:wait:x\n")] == ["escaped-name"] * is_told
+    assert [code for code, *_ in found(f"g:t:1,{tag}:wait:x\n")] == ["escaped-name"] * is_told
 
 
 @pytest.mark.parametrize("mode", ["wait", "test"])
@@ -108,13 +132,50 @@ def test_what_never_ends_is_for_respawn_and_once(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["wait", "once", "test"])
-@pytest.mark.parametrize("command", ["/etc/init.d/x start", "nginx", "sudo -u x sshd -p 22", "service x restart"])
+@pytest.mark.parametrize("command", ["/etc/init.d/x start", "nginx", "sudo -u x sshd -p 22", "rc-service x restart"])
 def test_daemons_that_are_stopped(command: str, mode: str) -> None:
     """What becomes a daemon is stopped with its entry, whatever the entry's mode; unless somebody thought of it."""
     assert of_command(command, mode) == [("stopped-daemon", command.removeprefix("sudo -u x "))]
-    for given_mode in ("process", "mixed", "none", "control-group"):
+    for given_mode in ("process", "mixed", "control-group"):
         assert found(f"g:t:1:{mode}:{command}\n:::service.t:KillMode={given_mode}\n") == []
     assert len(found(f"g:t:1:{mode}:{command}\n:::service.t:Nice=1\n")) == 1
+
+
+@pytest.mark.parametrize("mode", ["wait", "once", "test"])
+@pytest.mark.parametrize(
+    "command", ["service x start", "invoke-rc.d x start", "systemctl start x", "systemctl start y x"]
+)
+def test_services_outside_the_group(command: str, mode: str) -> None:
+    """What systemd is told to start is not stopped with the entry; unless the table stops it, or says that it stays."""
+    line = f"g:t:1:{mode}:{command}\n"
+    assert found(line) == [("outside-the-group", 1, command)]
+    for stop in ("service x stop", "systemctl stop x.service", "/etc/init.d/x stop", "systemctl stop -- x z"):
+        assert found(f"{line}h:stop:0:wait:systemctl stop y\nh:t2:0:wait:{stop}\n") == []
+    assert found(f"{line}g:t2:0:off:systemctl stop x y\n") == [("outside-the-group", 1, command)]
+    assert found(f"{line}:::service.t:KillMode=process\n") == []
+    assert found(line.replace(mode, "off")) == []
+    assert found(line.replace(mode, "respawn")) == [("respawned-daemon", 1, command)]
+
+
+def test_services_that_were_there_before() -> None:
+    """A restart is of a service that is not the group's anyway."""
+    assert of_command("systemctl restart rsyslog") == of_command("service rsyslog restart") == []
+
+
+def test_respawned_redirections() -> None:
+    """Only bash reads `&>` as people mean it; the sign is marked, and where another program is run behind it, none."""
+    assert of_command("app &>/dev/null", "respawn") == [("respawned-daemon", "&>")]
+    assert of_command("app &>>/dev/null", "respawn") == [("respawned-daemon", "&>")]
+    assert of_command("app & >/dev/null", "respawn") == [("respawned-daemon", "&")]
+    assert of_command("app >/dev/null 2>&1", "respawn") == []
+    assert of_command("app &>/dev/null; other", "respawn") == []
+    assert of_command("nginx; >/dev/null", "respawn") == [("respawned-daemon", "nginx")]
+
+
+def test_a_watch_that_ends() -> None:
+    """With a timeout, there is something to wait for."""
+    assert of_command("inotifywait -m -t 60 /x") == []
+    assert of_command("inotifywait -m /x") == [("never-ends", "inotifywait -m /x")]
 
 
 def test_daemons_that_are_respawned() -> None:
@@ -194,7 +255,7 @@ def test_long_and_many() -> None:
     def seconds(count: int) -> float:
         lines = (f"g:tag{n}{'abc'[n % 3]}:level{'xyz'[n % 3]}{n},:wait:sleep {n}\n" for n in range(count))
         settings = (f":::service.tog{n}{'abc'[n % 3]}:Nice=1\n" for n in range(count))
-        table, findings = load("".join((*lines, *settings)).encode(), "cltab")
+        table, findings = parse("".join((*lines, *settings)).encode(), "cltab")
         assert findings == ()
         start = time.process_time()
         _ = [*lint.of_entries(table), *lint.of_table(table)]

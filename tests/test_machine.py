@@ -165,7 +165,7 @@ def test_directives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What systemd does not know in that section is told with its release, and with what is like it."""
     with_systemd(monkeypatch, tmp_path, "[Service]\\nUser=OTHER\\nMemoryMax=LIMIT\\n\\n[Slice]\\nMemoryMax=LIMIT\\n")
     settings = (
-        "service.t:User=x",
+        "service.t:User=0",
         "service.t: MemoryMx =1",
         "group.g:MemoryMax=1",
         "group.g:New=1",
@@ -190,6 +190,27 @@ def test_no_systemd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         assert found("g:t:1:wait:x\n:::service.t:Mine=1\n") == []
     monkeypatch.setattr(machine, "SYSTEMD", None)
     assert found("g:t:1:wait:x\n:::socket:/x\n") == []
+
+
+def test_users_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that this machine does not have is told where it stands, if it is one that counts."""
+    monkeypatch.setattr(machine, "SYSTEMD", ())
+    lines = (
+        "service.a:User=nobody-here", "service.a:User= no-such-user ", "service.a:Group=no-such-group",
+        "service.b:User=no-such-user", "service.b:User=root", "service.b:Group=0",
+        "service.b:SupplementaryGroups=gone", "service.b:SupplementaryGroups=",
+        "service.b:SupplementaryGroups=root no-1", "service.b:SupplementaryGroups=no-2",
+        "service.c:DynamicUser=yes", "service.c:User=no-such-user", "service.d:User=%i", "service.d:Group=",
+        "service.nobody:User=no-such-user",
+    )  # fmt: skip
+    entries = "".join(f"g:{tag}:1:respawn:x\n" for tag in "abcd")
+    findings = found(entries + "".join(f":::{line}\n" for line in lines))
+    assert {f.code for f in findings} == {"unknown-user"}
+    assert [(f.place.line, marked(f)) for f in findings] == [
+        (6, "no-such-user"), (7, "no-such-group"), (13, "no-1"), (14, "no-2"),
+    ]  # fmt: skip
+    assert findings[0].message == "this machine has no user 'no-such-user', so systemd cannot start the entry"
+    assert findings[1].message == "this machine has no group 'no-such-group', so systemd cannot start the entry"
 
 
 @pytest.mark.skipif(not any(Path(path).exists() for path in machine.SYSTEMD), reason="no systemd")

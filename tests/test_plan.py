@@ -11,6 +11,7 @@ from test_table import tables
 from cltab2systemd.diagnostics import Diagnostic
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 from cltab2systemd.plan import (
+    MOST_DEPENDENCIES,
     BarrierUnit,
     EntryUnit,
     GateUnit,
@@ -259,6 +260,33 @@ def test_groups_are_planned_alone(table: Table) -> None:
         found = plan_group(NAMES, alone.groups[name])
         assert found == plan_group(NAMES, group)
         assert {NAMES.group_of(unit.name) for unit in found.units} == {name}
+
+
+def dependencies(found: GroupPlan) -> int:
+    """How many names the barriers and targets of a group have."""
+    levels = of_kind(found, LevelUnit).values()
+    barriers = of_kind(found, BarrierUnit).values()
+    return sum(len(u.starts) + len(u.other_levels) for u in levels) + sum(len(u.stops) for u in barriers)
+
+
+@pytest.mark.parametrize(("entries", "levels"), [(300, 100), (300, 300), (1000, 10)])
+def test_how_large_groups_are(entries: int, levels: int) -> None:
+    """What is counted is what the units have: a name for each level and entry, and for each two levels."""
+    lines = "".join(f"web:t{number}:{chr(0x4E00 + number % levels)}:off:x\n" for number in range(entries))
+    expected = levels * (entries + levels)
+    assert expected <= MOST_DEPENDENCIES
+    assert expected <= dependencies(plan(lines)) <= expected + entries + levels
+
+
+def test_groups_that_are_too_large() -> None:
+    """They are told at the entry that is too much, once for each group, in no time and before a unit is made."""
+    lines = [f"{group}:{group}{number}:{chr(0x4E00 + number)}:wait:x\n" for number in range(700) for group in "ab"]
+    findings = _findings("".join(lines) + "c:c:1:wait:x\n")
+    assert [(f.code, f.place.line, f.place.column, f.place.width) for f in findings] == [
+        ("group-too-large", 2 * 353 + 1, 1, 1), ("group-too-large", 2 * 353 + 2, 1, 1),
+    ]  # fmt: skip
+    assert "354 entries and 354 levels" in findings[0].message
+    assert _findings("".join(lines[: 2 * 353])) == ()
 
 
 def test_every_mode_has_an_entry_unit() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from test_table import COMMANDS
 
-from cltab2systemd.programs import PROGRAMS, Fate, background, started
+from cltab2systemd.programs import PROGRAMS, Fate, background, started, stopped
 
-D, N, E = Fate.DAEMON, Fate.NEVER_ENDS, Fate.ENDS
+D, N, E, H = Fate.DAEMON, Fate.NEVER_ENDS, Fate.ENDS, Fate.HANDED_OVER
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,10 @@ D, N, E = Fate.DAEMON, Fate.NEVER_ENDS, Fate.ENDS
         ("named -f -u bind", N), ("mysqld", N), ("mysqld --daemonize", D), ("mysqld --initialize", E),
         ("mysqld_safe", N), ("memcached -m 64", N), ("memcached -d -m 64", D), ("haproxy -f /x", E),
         ("haproxy -D -f /x", D), ("haproxy -db -f /x", N), ("haproxy -c -f /x", E), ("exim4 -bd -q30m", D),
-        ("postfix start", D), ("postfix stop", E), ("service x start", D), ("service x stop", E),
+        ("postfix start", D), ("postfix stop", E), ("service x start", H), ("service x stop", E),
+        ("service x restart", E), ("invoke-rc.d --quiet x start", H), ("systemctl start x", H),
+        ("systemctl --no-block start x y", H), ("systemctl stop x", E), ("systemctl restart x", E),
+        ("systemctl --host=z start x", E), ("systemctl is-active start", E), ("rc-service x start", D),
         ("service --status-all", E), ("/etc/init.d/x start", D), ("/etc/init.d/x stop", E), ("/etc/rc.d/x start", D),
         ("/etc/rc.d/init.d/x restart", D), ("/etc/rc3.d/S20x start", D), ("sh /etc/init.d/x start", D),
         ("sh -x /etc/init.d/x start", D), ("sh -c 'nginx'", E), ("python3 -m http.server 80", N),
@@ -32,6 +35,9 @@ D, N, E = Fate.DAEMON, Fate.NEVER_ENDS, Fate.ENDS
         ("nginx >/dev/null 2>&1 </dev/null", D), ("'nginx'", D), ("ng\\inx", None), ("while :; do x; done", N),
         ("while true; do sleep 1; done", N), ("while :; do x || break; done", None), ("while x; do y; done", None),
         ("until false; do x; done", N), ("tmux new -d x", D), ("ping -c 1 x", E), ("ping x", N),
+        ("inotifywait -m /x", N), ("inotifywait -m -e attrib /x", N), ("inotifywait --monitor /x", N),
+        ("inotifywait -m -t 60 /x", E), ("inotifywait -mqt60 /x", E), ("inotifywait -m --timeout=60 /x", E),
+        ("inotifywait --timeout 60 -m /x", E), ("inotifywait /x", E), ("tail --retry /x", E),
     ],
 )  # fmt: skip
 def test_fates(command: str, fate: Fate | None) -> None:
@@ -69,11 +75,53 @@ def test_several() -> None:
         ("x; y &", None),
         ("x '&", None),
         ("&", None),
+        ("x &>/y", (2, 3)),
+        ("x &>>/y", (2, 3)),
+        ("x &>/y &", (2, 3)),
+        ("x & >/y 2>&1", (2, 3)),
+        ("x >/y &", (6, 7)),
+        ("x >&2", None),
+        ("x &>/y; z", None),
+        ("x &>/y && z", None),
+        ("x '&>' /y", None),
+        ("x \\&>/y", None),
+        ("x & & y", None),
     ],
 )
 def test_background(command: str, expected: tuple[int, int] | None) -> None:
     """A command that the shell puts into the background as a whole."""
     assert background(command) == expected
+
+
+def test_redirections_without_a_program() -> None:
+    """They are commands, and no programs; what stands before them may still be the last program."""
+    assert [(p.name, p.is_last) for p in started(">/x; nginx & >/y")] == [("nginx", True)]
+    assert [p.is_doubtful for p in started(">/x || nginx")] == [True]
+
+
+def test_services() -> None:
+    """Those that systemd is told to start, as their units are called without `.service`."""
+    assert [p.services for p in started("service x start; systemctl -q start y.service z.timer a@1; nginx")] == [
+        ("x",), ("y", "z.timer", "a@1"), (),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("command", "is_stopped"),
+    [
+        ("systemctl stop x", True),
+        ("systemctl stop y.service x.service", True),
+        ("/etc/init.d/x stop", True),
+        ("if a; then service 'x' stop; fi", True),
+        ("systemctl disable --now x", True),
+        ("systemctl stop y", False),
+        ("systemctl start x", False),
+        ("nonstop x", False),
+    ],
+)
+def test_stopped(command: str, *, is_stopped: bool) -> None:
+    """What a command may stop is read generously, as it is what a warning is not given for."""
+    assert ("x" in stopped(command)) == is_stopped
 
 
 def test_every_program_is_named_once() -> None:

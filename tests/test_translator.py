@@ -3,6 +3,9 @@
 import inspect
 import json
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -104,10 +107,80 @@ def test_check_as_json(path: Path) -> None:
 
 
 def test_json_of_a_missing_table(path: Path) -> None:
-    """There is nothing to find in a file that cannot be read; that it cannot is told as ever."""
-    result = run("check", "--format", "json", path.with_name("none"))
-    assert (result.exit_code, result.stdout) == (1, "[]\n")
-    assert result.stderr == f"cltab2systemd: file not found: {path.parent}/none\n"
+    """A file that cannot be read is a finding as well, besides those of the others; it is told as ever, too."""
+    path.write_text("word\n")
+    result = run("check", "--format", "json", "none", path)
+    missing, other = json.loads(result.stdout)
+    assert missing == {
+        "code": "unreadable", "severity": "error", "path": f"{Path.cwd()}/none", "line": 0, "column": 0, "width": 0,
+        "message": "file not found: none", "hint": "", "source": "",
+    }  # fmt: skip
+    assert (result.exit_code, other["code"]) == (1, "field-count")
+    assert result.stderr == "cltab2systemd: file not found: none\n"
+
+
+def test_json_of_a_large_standard_input() -> None:
+    """Its path is the one that other findings about the standard input have."""
+    result = run("check", "--format", "json", "-", standard_input=b"#" * (LARGEST_TABLE + 1))
+    assert [(finding["code"], finding["path"]) for finding in json.loads(result.stdout)] == [("unreadable", "<stdin>")]
+    assert result.exit_code == 1
+
+
+@contextmanager
+def pipe_of(content: bytes) -> Iterator[str]:
+    """What a shell makes of `<(command)`; `content` is written by a thread, as it may be more than a pipe holds."""
+    reader, writer = os.pipe()
+
+    def write() -> None:
+        with suppress(BrokenPipeError), os.fdopen(writer, "wb") as stream:
+            stream.write(content)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield f"/dev/fd/{reader}"
+    finally:
+        os.close(reader)
+        thread.join()
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["show"], ["graph"], ["compile", "-o", "out"], ["diff", "cltab"]])
+def test_pipes(path: Path, arguments: list[str]) -> None:
+    """A pipe is as good as a file of its content, wherever a table is only looked at."""
+    expected = run(*arguments, path)
+    with pipe_of(GOOD.encode()) as pipe:
+        result = run(*arguments, pipe)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, expected.stdout, "")
+    with pipe_of(b"word\n") as pipe:
+        result = run(*arguments, pipe)
+        assert result.exit_code == (2 if "diff" in arguments else 1)
+        assert result.stderr.startswith(f"{pipe}:1:1: error: 1 of 5 fields")
+
+
+def test_a_named_pipe(path: Path) -> None:
+    """Somebody who names one waits until it has a writer."""
+    fifo = path.with_name("fifo")
+    os.mkfifo(fifo)
+    thread = threading.Thread(target=fifo.write_text, args=("word\n",))
+    thread.start()
+    result = run("check", fifo)
+    thread.join()
+    assert (result.exit_code, result.stderr.count("[field-count]")) == (1, 1)
+
+
+def test_a_pipe_without_end(path: Path) -> None:
+    """No more is read of a pipe than a table can have."""
+    with pipe_of(b"#" * (LARGEST_TABLE + 100_000)) as pipe:
+        result = run("check", path, pipe)
+        assert (result.exit_code, result.stderr) == (1, f"cltab2systemd: {pipe} is larger than {LARGEST_TABLE} bytes\n")
+
+
+def test_no_file_and_no_pipe(path: Path) -> None:
+    """A device without content is an empty table; a directory is none."""
+    assert run("check", "/dev/null").exit_code == 0
+    result = run("check", path.parent)
+    assert (result.exit_code, result.stderr) == (1, f"cltab2systemd: {path.parent} is not a regular file\n")
+    assert run("check", "/dev/fd/none").stderr == "cltab2systemd: file not found: /dev/fd/none\n"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +208,7 @@ def test_only_check_looks_for_what_is_probably_wrong(path: Path) -> None:
 
 def test_a_bound_on_warnings(path: Path) -> None:
     """A table full of what is warned of does not bury its reader."""
-    path.write_text("".join(f"g:t-{number}:1:wait:true\n" for number in range(3000)))
+    path.write_text("".join(f"g:t@{number}:1:wait:true\n" for number in range(3000)))
     result = run("check", path)
     assert result.exit_code == 0
     assert result.stderr.count(": warning: ") == MOST_FINDINGS + 1

@@ -11,7 +11,7 @@ import click
 from cltab2systemd import lint, machine, plan, store
 from cltab2systemd.cli import tables
 from cltab2systemd.cli.printing import Format, format_option, say_json
-from cltab2systemd.diagnostics import Diagnostic, Severity, has_errors, in_order, printable
+from cltab2systemd.diagnostics import Diagnostic, Place, Severity, has_errors, in_order, printable
 from cltab2systemd.table import MOST_FINDINGS
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cltab2systemd.table import Table
 
 _STANDARD_INPUT = "-"
+_STANDARD_INPUT_PATH = "<stdin>"
 
 
 @click.command(name="check")
@@ -32,7 +33,8 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
 
     Errors keep a table from taking effect. Warnings do not: they are about what is legal but looks like a mistake, and
     about what the shell and the systemd of this machine do not know. docs/diagnostics.md explains each finding by its
-    code. Findings go to the standard error as text, or to the standard output as one JSON array.
+    code. Findings go to the standard error as text, or to the standard output as one JSON array; a file that cannot be
+    read is one of them there.
 
     Exit codes: 0 no errors (with --strict: no warnings either), 1 findings or a file that cannot be read, 2 usage.
     """
@@ -44,6 +46,7 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
             findings = check(*_read(path))
         except store.TableUnreadableError as error:
             tables.complain(f"cltab2systemd: {error}")
+            found.append(_unreadable(path, str(error)))
             is_good = False
             continue
         found += findings
@@ -77,13 +80,16 @@ def _warnings(table: Table, *, is_complete: bool) -> Iterator[Diagnostic]:
 
 
 def _read(path: str) -> tuple[bytes, str]:
-    """The bytes of a table, and its absolute name; store.TableUnreadableError if it cannot be read."""
+    """The bytes of a table, and its absolute path; store.TableUnreadableError if it cannot be read."""
     if path != _STANDARD_INPUT:
-        return store.read_table(path)[0], os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
-    data = click.get_binary_stream("stdin").read(store.LARGEST_TABLE + 1)
-    if len(data) > store.LARGEST_TABLE:
-        raise store.TableUnreadableError(f"the standard input is larger than {store.LARGEST_TABLE} bytes")
-    return data, "<stdin>"
+        return tables.content(path)
+    return tables.bounded(click.get_binary_stream("stdin"), "the standard input"), _STANDARD_INPUT_PATH
+
+
+def _unreadable(path: str, message: str) -> Diagnostic:
+    """A finding about a file as a whole: lines, columns and widths count from 1, so it has 0 for each."""
+    name = _STANDARD_INPUT_PATH if path == _STANDARD_INPUT else os.path.abspath(path)  # noqa: PTH100 - as when it is read
+    return Diagnostic.of("unreadable", Place(name, line=0, column=0, width=0), message)
 
 
 def _as_json(finding: Diagnostic) -> Json:

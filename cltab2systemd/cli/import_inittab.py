@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -65,7 +64,7 @@ def _read(file: str) -> tuple[str, bytes]:
     if file == _STANDARD:
         path, data = "<stdin>", click.get_binary_stream("stdin").read(LARGEST + 1)
     else:
-        path, data = os.path.abspath(file), store.read_table(file)[0]  # noqa: PTH100 - Path.resolve would follow links
+        data, path = tables.content(file)
     if len(data) > LARGEST:
         raise store.TableUnreadableError(f"{path} is larger than {LARGEST} bytes, as no inittab is")
     return path, data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from cltab2systemd.diagnostics import Severity, has_errors, render
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from typing import BinaryIO
 
     from cltab2systemd.diagnostics import Diagnostic
     from cltab2systemd.table import Table
@@ -32,8 +34,49 @@ def load(path: str) -> Table:
 
 def read(path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
     """A table and its findings, with absolute paths; store.TableUnreadableError if it cannot be read."""
-    data, _ = store.read_table(path)
-    return plan.load(data, os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
+    return plan.load(*content(path))
+
+
+def content(path: str) -> tuple[bytes, str]:
+    """The bytes of a table, and its absolute path; store.TableUnreadableError if it cannot be read.
+
+    Unlike the daemon, which would wait for whoever writes, this takes pipes and terminals as well: `/dev/stdin`, or
+    what a shell makes of `<(command)`.
+    """
+    data = _streamed(path) if _is_stream(path) else store.read_table(path)[0]
+    return data, os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
+
+
+def bounded(stream: BinaryIO, name: str) -> bytes:
+    """What a stream holds up to its end; store.TableUnreadableError if that is no table, or it cannot be read."""
+    try:
+        data = stream.read(store.LARGEST_TABLE + 1)
+    except OSError as error:
+        raise _unreadable(name, error) from error
+    if len(data) > store.LARGEST_TABLE:
+        raise store.TableUnreadableError(f"{name} is larger than {store.LARGEST_TABLE} bytes")
+    return data
+
+
+def _is_stream(path: str) -> bool:
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except OSError:
+        return False  # which is told when it is read
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def _streamed(path: str) -> bytes:
+    try:
+        stream = open(path, "rb")  # noqa: PTH123, SIM115 - closed below; its reading has words of its own
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with stream:
+        return bounded(stream, path)
+
+
+def _unreadable(name: str, error: OSError) -> store.TableUnreadableError:
+    return store.TableUnreadableError(f"cannot read {name}: {os.strerror(error.errno or 0)}")
 
 
 def report(path: str, findings: Collection[Diagnostic], counted: tuple[Severity, ...] = (Severity.ERROR,)) -> None:

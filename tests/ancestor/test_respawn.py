@@ -59,13 +59,12 @@ def test_a_respawn_entry_is_restarted_whenever_it_exits(group: Group, patient: t
 
 
 def test_the_first_six_starts_are_not_slowed_down(group: Group, patient: tuple[Group, float]) -> None:
-    """An entry that exits at once is started six times without delay, then its message is in the journal, once."""
+    """An entry that exits at once is started six times, all in a second, then its message is in the journal, once."""
     group.define("r:1:respawn:@ ran")
-    began = time.monotonic()
     group.switch("1")
     paused(group, "r")
 
-    assert time.monotonic() - began < 6
+    assert group.event_times("ran")[-1] - group.event_time("ran") < 1
     assert f"{group.name}.r respawning too rapidly: sleeping 60 seconds" in group.node.journal()
 
 
