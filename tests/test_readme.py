@@ -1,38 +1,174 @@
-"""The README's example does what it says."""
+"""README.md, and docs/packaging.md by hand: examples do what they say, and everything that is named is there."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-import shlex
-from typing import TYPE_CHECKING
+import subprocess
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from instance import Instance
+import pytest
+from shipped import Shipped
 
+from cltab2systemd.cli.translator import COMMANDS
+from cltab2systemd.table import parse
 from lab.install import PROJECT
+from lab.spec import Bind
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support import NodeFactory
+
     from lab.node import Node
 
+README = PROJECT / "README.md"
+PACKAGING = PROJECT / "docs/packaging.md"
+DOCUMENTS = [README, PACKAGING, PROJECT / "docs/migrating.md"]
+# What may want a moment until it shows what was just done.
+READERS = ("clinit -v", "journalctl ", "systemctl is-active ", "systemctl list-units ")
 
-def example(name: str) -> str:
-    """An example of the README, as printed."""
-    found = re.search(rf"<!-- example: {name} -->\n```\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
-    assert found is not None
-    return found[1]
+
+class Block(NamedTuple):
+    """A fenced block of a document: what the comment before it says, the language, and the text."""
+
+    kind: str
+    name: str
+    language: str
+    text: str
+
+
+def blocks(document: Path) -> list[Block]:
+    """All fenced blocks of a document, also those in lists; without a comment, kind and name are empty."""
+    found = re.findall(
+        r"^( *)(?:<!-- (\w+): (.*?) -->\n\1)?```(\w*)\n(.*?)^\1```$", document.read_text(), re.MULTILINE | re.DOTALL
+    )
+    return [Block(kind, name, language, textwrap.dedent(text)) for _, kind, name, language, text in found]
+
+
+def block(document: Path, kind: str, name: str) -> str:
+    """The only block of a document with this comment before it."""
+    (found,) = (block.text for block in blocks(document) if (block.kind, block.name) == (kind, name))
+    return found
+
+
+def dialogue(session: str) -> Iterator[tuple[str, str]]:
+    """The commands of a session, and what each prints."""
+    for part in re.split(r"^# ", session, flags=re.MULTILINE)[1:]:
+        command, _, printed = part.partition("\n")
+        yield command, printed
+
+
+def answer(node: Node, command: str, printed: str) -> str:
+    """What a command prints; a reader is asked until it prints what it should, or for long enough."""
+
+    def ask() -> str:
+        done = node.run("sh", "-c", f"cd /root; {command}", check=False)
+        return done.stdout + done.stderr
+
+    if command.startswith(READERS):
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: ask() == printed)
+    return ask()
+
+
+def play(node: Node, session: str) -> None:
+    """Type a session as printed, in /root; every command has to answer as printed."""
+    shown = "".join(f"# {command}\n{answer(node, command, printed)}" for command, printed in dialogue(session))
+
+    assert session.splitlines() == shown.splitlines()
+
+
+def slug(heading: str) -> str:
+    """What a heading is called in a link."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_it_opens_with_demo_and_test() -> None:
+    """A title, a line, and the two commands that show and prove it; the makefile has both, with their set-up."""
+    title, _, opening, *_ = README.read_text().split("\n\n")
+    commands = [line.split("#")[0].strip() for line in opening.splitlines()] if opening.startswith("    ") else []
+    makefile = (PROJECT / "Makefile").read_text()
+
+    assert ("# cltab2systemd", ["make demo", "make test"]) == (title, commands)
+    assert "\ndemo: packages\n" in makefile
+    assert "\ntest: $(VENV)/installed\n" in makefile
+    assert "\n$(VENV)/installed: pyproject.toml | packages\n" in makefile
+
+
+def test_it_is_read_in_two_minutes() -> None:
+    """It stays short."""
+    assert len(README.read_text().splitlines()) <= 180
 
 
 def test_the_30_second_example(fresh_node: Node) -> None:
-    """Typed as printed, every command answers as printed."""
-    instance = Instance(fresh_node)
-    instance.write_table(example("table"))
-    instance.start()
-    shown = ""
-    for line in example("session").splitlines():
-        if line.startswith("# "):
-            if line == "# clinit -v":
-                wait_until(lambda: instance.clstat().get("mail") == "1 DONE")
-            done = fresh_node.run(*shlex.split(line[2:]), check=False)
-            shown += f"{line}\n{done.stdout}{done.stderr}"
+    """Typed as printed, on a machine that has the package's units, every command answers as printed."""
+    fresh_node.write("/etc/cltab", block(README, "example", "table"))
+    Shipped(fresh_node).start()
 
-    assert example("session") == shown
+    play(fresh_node, block(README, "example", "session"))
+
+
+def test_the_levels_field() -> None:
+    """Each reading of the field, in the table of examples, is the parser's."""
+    text = README.read_text().split("<!-- example: levels -->\n")[1].split("\n\n")[0]
+    rows = [row.strip("| ").split(" | ") for row in text.splitlines()[2:]]
+    assert len(rows) == 4
+    for field, levels in rows:
+        listed = re.findall("`(.*?)`", levels.partition(":")[0])
+        table, findings = parse(f"g:t:{field.strip('`')}:once:true\n".encode(), "cltab")
+        (entry,) = table.entries
+        names = {name for name in entry.levels.names if not name.endswith(",") and "," not in name}
+        assert (set(listed), ()) == (names, findings)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    """Every link to a file of the project finds it, and the heading in it."""
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", document.read_text())
+    assert links or document == PACKAGING
+    for path, anchor in links:
+        target = document.parent / path if path else document
+        assert target.exists(), path
+        if anchor:
+            assert anchor in map(slug, re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)), anchor
+
+
+def test_what_it_names_is_there() -> None:
+    """Every manual page is pointed to, and there is no page, command or make target but those that exist."""
+    text = README.read_text()
+    pages = {f"{path.stem}({path.suffix[1:]})" for path in (PROJECT / "man").iterdir()}
+    documents = {path.name for path in (PROJECT / "docs").glob("*.md")}
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+
+    assert pages == set(re.findall(r"`([a-z0-9-]+\([58]\))`", text))
+    assert documents == set(re.findall(r"\(docs/([a-z-]+\.md)\)", text))
+    assert set(re.findall(r"cltab2systemd ([a-z][a-z-]*)", text)) <= set(COMMANDS)
+    assert set(re.findall(r"make ([a-z]+)", text)) <= targets
+
+
+def test_by_pip_and_by_hand(node_factory: NodeFactory, tmp_path: Path) -> None:
+    """What docs/packaging.md has an administrator type gives a daemon, and a group that comes up at boot."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    files = subprocess.run(listing, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
+    present = [name for name in files if (PROJECT / name).exists()]
+    subprocess.run(["cp", "--archive", "--parents", *present, str(tmp_path)], cwd=PROJECT, check=True)
+    # The running root has pip; those of releases have not.
+    node = node_factory("pip", root=Path("/"), binds=[Bind(tmp_path, Path("/mnt"))])
+    # pip writes beside the sources, which in the node are read-only.
+    node.shell("cp -R /mnt /root/project")
+    node.write("/etc/pip.conf", "[global]\nno-index = true\n")
+    node.write("/etc/cltab", "web:server:3:respawn:exec sleep 1000\n:::initdefault.web:3\n")
+
+    node.shell(f"cd /root/project\n{block(PACKAGING, 'example', 'pip')}")
+    assert node.run("clinit", "--version").stdout.startswith("clinit, version ")
+    node.shell(f"cd /root/project\n{block(PACKAGING, 'example', 'by hand')}")
+    assert node.run("clinit", "--wait", "web", "3").stdout == "web 3 DONE\n"
+    assert node.run("cltab2systemd", "check", "/etc/cltab").stderr == ""
+
+    node.reboot()
+    assert node.exists("/run/systemd/generator/clinit-web@3.target")
+    play(node, "# clinit -v\nweb 3 DONE\n")

@@ -1,0 +1,92 @@
+"""docs/migrating.md: its tables are right, and its steps, typed as printed, do what they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+from shipped import Shipped
+from test_readme import block, blocks, play
+
+from cltab2systemd.cli.translator import group
+from lab.install import PROJECT
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lab.node import Node
+
+DOCUMENT = PROJECT / "docs/migrating.md"
+BLOCKS = blocks(DOCUMENT)
+TABLES = [block.text for block in BLOCKS if block.language == "cltab"]
+
+
+def sessions(name: str) -> str:
+    """All parts of a session, one after the other."""
+    return "".join(block.text for block in BLOCKS if (block.kind, block.name) == ("session", name))
+
+
+def tables(path: str) -> list[str]:
+    """The tables that are said to stand at a path, in the order of the document."""
+    return [block.text for block in BLOCKS if (block.kind, block.name) == ("table", path)]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=["ancestor", "mixed", "inittab", "supervisor"])
+def test_every_table_is_right(table: str, tmp_path: Path) -> None:
+    """`check --strict` finds nothing in any table of the document."""
+    path = tmp_path / "cltab"
+    path.write_text(table)
+    done = CliRunner().invoke(group, ["check", "--strict", str(path)])
+
+    assert (0, "") == (done.exit_code, done.output)
+
+
+def test_no_block_is_forgotten() -> None:
+    """Every block but the configuration of supervisor is a table, a file or a session that is tested here."""
+    left = [block for block in BLOCKS if not block.kind and block.language != "cltab"]
+
+    assert len(TABLES) == 4
+    assert ["[program:api]"] == [block.text.splitlines()[0] for block in left]
+    assert {"ancestor", "inittab", "supervisor"} == {block.name for block in BLOCKS if block.kind == "session"}
+
+
+def test_from_the_ancestor(fresh_node: Node) -> None:
+    """A table of the ancestor's is checked, and its groups come to their levels."""
+    fresh_node.write("/etc/cltab", tables("/etc/cltab")[0])
+    Shipped(fresh_node).start()
+
+    play(fresh_node, sessions("ancestor"))
+
+
+def test_a_user_in_a_command(fresh_node: Node) -> None:
+    """The entry for mixed fleets runs as the user that its command says, without a directive."""
+    (table,) = (text for text in TABLES if "setpriv" in text)
+    fresh_node.write("/etc/cltab", table)
+    shipped = Shipped(fresh_node).start()
+    play(fresh_node, "# clinit --wait web 3\nweb 3 DONE\n")
+    pid = shipped.main_pid("clinit-web@server.service")
+
+    wait_until(lambda: fresh_node.run("stat", "--format=%U", f"/proc/{pid}").stdout == "www-data\n")
+
+
+def test_from_an_inittab(fresh_node: Node) -> None:
+    """The inittab becomes the table that is printed, which is checked, compared, and put in place."""
+    fresh_node.write("/etc/inittab", block(DOCUMENT, "file", "/etc/inittab"))
+    Shipped(fresh_node).start()
+
+    play(fresh_node, sessions("inittab"))
+
+    assert block(DOCUMENT, "result", "shop.cltab") == fresh_node.read("/root/shop.cltab")
+    wait_until(lambda: fresh_node.exists("/srv/shop.tar"), what="the once entry has run")
+
+
+def test_from_supervisor(fresh_node: Node) -> None:
+    """What a configuration of supervisor becomes runs as that says: user, directory, signals and all."""
+    fresh_node.write("/etc/cltab", tables("/etc/cltab")[1])
+    Shipped(fresh_node).start()
+
+    play(fresh_node, sessions("supervisor"))
+
+    wait_until(lambda: fresh_node.exists("/srv/api/imported"), what="the once entry has run")
