@@ -3,6 +3,7 @@
 
 PYTHON := /usr/bin/python3
 VENV := .venv
+RELEASE := bookworm
 # Debian's own versions of everything that the product and its lab run on.
 PACKAGES := curl dbus libxml2-utils mandoc perl procps python3 python3-click python3-hypothesis python3-jinja2 \
 	python3-pip python3-pystemd python3-pytest python3-setuptools python3-venv python3-wheel systemd util-linux
@@ -23,12 +24,13 @@ define install
 	fi
 endef
 
-.PHONY: help packages deb-packages root-packages demo test test-package lint deb bench clean
+.PHONY: help packages deb-packages root-packages demo test test-package test-release lint deb bench clean
 
 help:
 	@echo 'make demo    the main job on a real systemd, in a throwaway node'
 	@echo 'make test    the whole test suite, linters included'
 	@echo 'make test-package  the Debian package, on the releases that RELEASES names'
+	@echo 'make test-release  all tests of nodes with the Debian package installed, on RELEASE (bookworm, trixie, unstable)'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make deb     the Debian package, in dist/'
 	@echo 'make bench   the figures of bench/'
@@ -60,6 +62,10 @@ test: $(VENV)/installed
 # Apart from the others, for it makes roots of other releases, a minute each, and installs what is built into them.
 test-package: $(VENV)/installed deb-packages root-packages
 	$(VENV)/bin/python -m pytest tests/package
+
+# All tests of nodes, or those of TESTS, in nodes of one release with the Debian package installed.
+test-release: $(VENV)/installed deb-packages root-packages
+	LAB_RELEASE=$(RELEASE) $(VENV)/bin/python -m pytest --ignore=tests/package $(TESTS)
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check

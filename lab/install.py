@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from lab.errors import LabError
@@ -47,11 +48,33 @@ def installed_layer(project: Path = PROJECT) -> Path:
         layer = store / sources_digest(project)
         if not layer.exists():
             _install(project, layer)
-        if layer not in _locks:
-            _locks[layer] = os.open(layer, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(_locks[layer], fcntl.LOCK_SH)
-        _remove_unused(store)
+        keep(layer)
+        remove_unused(path for path in store.iterdir() if path.is_dir())
     return layer
+
+
+def keep(layer: Path) -> None:
+    """Lock a layer against removal for as long as this process runs."""
+    if layer not in _locks:
+        _locks[layer] = os.open(layer, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(_locks[layer], fcntl.LOCK_SH)
+
+
+def remove_unused(layers: Iterable[Path]) -> None:
+    """Remove those layers that no running process keeps."""
+    for layer in layers:
+        if layer in _locks:
+            continue
+        fd = os.open(layer, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # The lower layer of somebody's running node.
+            continue
+        else:
+            shutil.rmtree(layer)
+        finally:
+            os.close(fd)
 
 
 def sources_digest(project: Path) -> str:
@@ -114,19 +137,3 @@ def _add_system_files(project: Path, root: Path) -> None:
         if (root / target.removeprefix("/")).exists():
             (root / command).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
             (root / command).symlink_to(target)
-
-
-def _remove_unused(store: Path) -> None:
-    for layer in store.iterdir():
-        if not layer.is_dir() or layer in _locks:
-            continue
-        fd = os.open(layer, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            # The lower layer of somebody's running node.
-            continue
-        else:
-            shutil.rmtree(layer)
-        finally:
-            os.close(fd)

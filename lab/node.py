@@ -1,5 +1,6 @@
 """A throwaway systemd node: boot it, run things in it, read and write its files, end it."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -29,15 +30,17 @@ class Node:
     """A systemd of its own over an overlay of a root, in namespaces of its own. Also a context manager.
 
     name becomes the host name; several nodes, also of the same name, can run side by side. layers are directories laid
-    over the root, the first one on top; the mode of its top directory becomes that of the node's root. The node ends
-    at the latest when the process ends that booted it.
+    over the root, the first one on top; the mode of its top directory becomes that of the node's root. Without a root
+    it is the one that LAB_ROOT in the environment names, or the running one. The node ends at the latest when the
+    process ends that booted it.
     """
 
     def __init__(
-        self, name: str, *, layers: Sequence[Path] = (), binds: Sequence[Bind] = (), root: Path = Path("/")
+        self, name: str, *, layers: Sequence[Path] = (), binds: Sequence[Bind] = (), root: Path | None = None
     ) -> None:
         """Describe the node; nothing runs yet. Raises ValueError for a bad name."""
-        self.spec = NodeSpec(name, root, tuple(layers), tuple(binds))
+        base = root or Path(os.environ.get("LAB_ROOT", "/"))
+        self.spec = NodeSpec(name, base, tuple(layers), tuple(binds))
         self._link: Link | None = None
         self._pid = 0
 

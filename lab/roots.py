@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.install import PROJECT
+from lab.install import PROJECT, keep, remove_unused
 
 RELEASES = ("bookworm", "trixie", "unstable")
 """What the package is for, oldest first."""
 
 # What the project depends on, and what its tests run in nodes.
 _PACKAGES = (
-    "curl,dbus,iproute2,mount,passwd,perl,procps,python3,python3-click,python3-jinja2,python3-pystemd,systemd,"
-    "systemd-sysv,util-linux"
+    "curl,dbus,iproute2,libxml2-utils,man-db,mount,passwd,perl,procps,python3,python3-click,python3-jinja2,"
+    "python3-pystemd,systemd,systemd-sysv,util-linux"
 )
 _OPTIONS = (
     "--mode=root",
@@ -44,8 +44,10 @@ _BUILD_TIMEOUT = 900.0
 def root(release: str) -> Path:
     """Return the root of a release; it is made, within a minute or two, if it is not there or was made otherwise.
 
-    Raises LabError if that fails; the text says why.
+    Raises LabError if that fails, or if it is none of RELEASES; the text says why.
     """
+    if release not in RELEASES:
+        raise LabError(f"no release that this is for: {release!r} ({', '.join(RELEASES)})")
     store = _store()
     with _locked(store / f"{release}.lock"):
         made = store / release
@@ -64,21 +66,27 @@ def root(release: str) -> Path:
 def package_layer(release: str, package: Path) -> Path:
     """Return a layer for nodes over the root of a release: the package installed, its units not enabled.
 
-    Made anew if the package is another one. Raises LabError if dpkg fails.
+    The resource agent's package, if it lies beside it, is unpacked only: the root has not what it depends on. Made anew
+    if the packages are others, or those of the root; layers of others are removed, except those that a running process
+    has asked for. Raises LabError if dpkg fails.
     """
     base = root(release)
-    layer = _store() / f"{release}.{hashlib.sha256(package.read_bytes()).hexdigest()[:16]}"
+    agent = package.with_name(package.name.replace("cltab2systemd_", "clinit-resource-agent_"))
+    made_from = [path for path in (base / "var/lib/dpkg/status", package, agent) if path.exists()]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in made_from)).hexdigest()[:16]
+    layer = _store() / f"{release}.{digest}"
     with _locked(_store() / f"{release}.lock"):
         if not layer.is_dir():
-            for older in _store().glob(f"{release}.{'[0-9a-f]' * 16}"):
-                _remove(older)
-            _install(base, package, layer)
+            _install(base, package, agent if agent.exists() else None, layer)
+        keep(layer)
+        remove_unused(_store().glob(f"{release}.{'[0-9a-f]' * 16}"))
     return layer
 
 
 def installed_package(release: str) -> Path:
     """Return package_layer of the sources as they are. Raises LabError if they cannot be built or installed."""
-    return package_layer(release, build_package(_store() / "package"))
+    with _locked(_store() / "package.lock"):
+        return package_layer(release, build_package(_store() / "package"))
 
 
 def build_package(directory: Path) -> Path:
@@ -130,7 +138,7 @@ def _mirror() -> str:
     raise LabError("apt on this machine has no mirror of Debian to make roots from")
 
 
-def _install(base: Path, package: Path, layer: Path) -> None:
+def _install(base: Path, package: Path, agent: Path | None, layer: Path) -> None:
     # The layer is what dpkg changes in an overlay over the root.
     with tempfile.TemporaryDirectory(dir=layer.parent, prefix=f"{layer.name}.") as name:
         upper, work, merged = (Path(name, part) for part in ("upper", "work", "root"))
@@ -145,8 +153,9 @@ def _install(base: Path, package: Path, layer: Path) -> None:
                 dpkg --install /tmp/package.deb
                 rm /tmp/package.deb
                 systemctl disable clinit.service clinit.socket'
+            [ -z "$6" ] || dpkg-deb --fsys-tarfile "$6" | tar --extract --directory="$4" --keep-directory-symlink
         """
-        _run("unshare", "--mount", "sh", "-ec", script, "sh", base, upper, work, merged, package)
+        _run("unshare", "--mount", "sh", "-ec", script, "sh", base, upper, work, merged, package, agent or "")
         upper.rename(layer)
 
 

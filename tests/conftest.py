@@ -1,7 +1,12 @@
-"""Fixtures for tests that need a real systemd: nodes of the lab."""
+"""Fixtures for tests that need a real systemd: nodes of the lab.
+
+With LAB_RELEASE in the environment, all nodes are of that Debian release, with the project's package installed, and
+only tests that use nodes are run (`make test-release`).
+"""
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from support import NodeFactory
 
-from lab import host
+from lab import host, roots
 from lab.install import installed_layer
 from lab.node import Node
 
@@ -18,6 +23,36 @@ from lab.node import Node
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+_LEFT_OUT = pytest.StashKey[Counter[str | None]]()
+
+RELEASE = os.environ.get("LAB_RELEASE")
+# Tests of nodes that say nothing of a release, by the start of their names, and why.
+NOT_OF_A_RELEASE = {
+    "tests/test_lab.py": "they test the lab itself, with copies of what the running root has",
+    "tests/test_demo.py": "the demo shows the project as pip installs it, on the running root",
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On a release, leave out what needs no node, and NOT_OF_A_RELEASE."""
+    if not RELEASE:
+        return
+    left_out = [item for item in items if _reason_against(item)]
+    config.hook.pytest_deselected(items=left_out)
+    config.stash[_LEFT_OUT] = Counter(_reason_against(item) for item in left_out)
+    items[:] = [item for item in items if not _reason_against(item)]
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Say what was left out on a release, and why."""
+    return [f"{number} tests left out: {reason}" for reason, number in config.stash.get(_LEFT_OUT, {}).items()]
+
+
+def _reason_against(item: pytest.Item) -> str | None:
+    if "lab" not in getattr(item, "fixturenames", ()):
+        return "they need no node"
+    return next((reason for start, reason in NOT_OF_A_RELEASE.items() if item.nodeid.startswith(start)), None)
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +62,14 @@ def lab() -> None:
         if os.environ.get("CI"):
             pytest.fail(f"no lab: {reason}")
         pytest.skip(f"no lab: {reason}")
+    if RELEASE:
+        os.environ["LAB_ROOT"] = str(roots.root(RELEASE))
 
 
 @pytest.fixture(scope="session")
 def project_layer(lab: None) -> Path:
-    """The project installed in an overlay layer."""
-    return installed_layer()
+    """The project installed in an overlay layer, on a release by its package."""
+    return roots.installed_package(RELEASE) if RELEASE else installed_layer()
 
 
 @pytest.fixture

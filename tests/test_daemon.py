@@ -205,7 +205,7 @@ def test_a_changed_entry_is_restarted_by_its_own_groups_request(instance: Instan
 
     assert before["web:app"] != after["web:app"]
     assert {**before, "web:app": 0} == {**after, "web:app": 0}
-    assert instance.node.read(f"/proc/{after['web:app']}/cmdline") == "sleep\x002000\x00"
+    wait_until(lambda: instance.node.read(f"/proc/{after['web:app']}/cmdline") == "sleep\x002000\x00")
     assert instance.node.read("/run/events/web").count("init ran") == 1
 
 

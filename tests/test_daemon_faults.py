@@ -136,7 +136,7 @@ def test_a_reload_that_failed_is_made_up_for(slow: Instance) -> None:
     assert slow.clinit("-w", "web", "1").returncode == 0
 
     pid = pids(slow)["web:app"]
-    assert slow.node.read(f"/proc/{pid}/cmdline") == "sleep\x002000\x00"
+    wait_until(lambda: slow.node.read(f"/proc/{pid}/cmdline") == "sleep\x002000\x00")
 
 
 def test_unit_files_that_somebody_removed_come_back(slow: Instance) -> None:

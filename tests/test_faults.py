@@ -236,7 +236,7 @@ def test_units_cannot_be_written(instance: Survivor, group: Group) -> None:
         wait_until(lambda: group.status == "2 DONE", timeout=PROMPT)
 
     assert group.switch("1") == "DONE"
-    assert group.node.read(f"/proc/{group.pid('a')}/cmdline") == "sleep\x002000\x00"
+    wait_until(lambda: group.node.read(f"/proc/{group.pid('a')}/cmdline") == "sleep\x002000\x00")
 
 
 def test_what_was_emptied_is_not_forgotten(instance: Survivor, group: Group) -> None:

@@ -355,8 +355,8 @@ def test_no_daemon_reload_changes_anything_before_the_daemon_is_there(fresh_node
     instance.start()
     assert before == (active(fresh_node) - {"clinitd.service"}, instance.main_pid("clinit-web@db.service"))
     assert instance.clinit("-w", "web", "3").stdout == "web 3 DONE\n"
-    command = fresh_node.read(f"/proc/{instance.main_pid('clinit-web@db.service')}/cmdline")
-    assert command == "sleep\x002000\x00"
+    command = f"/proc/{instance.main_pid('clinit-web@db.service')}/cmdline"
+    wait_until(lambda: fresh_node.read(command) == "sleep\x002000\x00")
     assert "clinit-web@app.service" not in active(fresh_node)
 
 

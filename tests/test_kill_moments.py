@@ -168,7 +168,7 @@ def test_killed_at_any_moment(instance: Survivor) -> None:
     subjects = [Subject(instance) for _ in range(GROUPS)]
     for subject in subjects:
         assert subject.switch("1") == "DONE"
-        wait_until(lambda subject=subject: subject.all_said("1"))  # type: ignore[misc]
+        wait_until(lambda subject=subject: subject.all_said("1") and "shared" in subject.events())  # type: ignore[misc]
         subject.news()
     shared = [subject.pid("shared") for subject in subjects]
     undisturbed = one_round(subjects, None)

@@ -332,13 +332,14 @@ def test_stop_when_the_program_is_gone(shipped: Shipped) -> None:
     """A package that was removed under a running group: the truth, and still a way to stop it."""
     resource = Resource(shipped)
     resource.act("start")
-    shipped.node.run("mv", "/usr/local/bin/clinit", "/root")
+    program = shipped.node.run("realpath", "/usr/bin/clinit").stdout.strip()
+    shipped.node.run("mv", program, "/root/clinit")
     try:
         assert resource.act("start") == INSTALLED
         assert resource.monitor() == SUCCESS
         assert resource.act("stop") == SUCCESS
     finally:
-        shipped.node.run("mv", "/root/clinit", "/usr/local/bin")
+        shipped.node.run("mv", "/root/clinit", program)
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ class Format(enum.StrEnum):
     JSON = "json"
 
 
-# For `format_`, as a string: click before 8.2 knows no enums.
+# For `format_`. Strings, not members: click before 8.2 knows no enums, and later ones take the members' names.
 format_option = click.option(
-    "--format", "format_", type=click.Choice(tuple(Format)), default=Format.TEXT, show_default=True,
-    help="For a person, or for a program.",
+    "--format", "format_", type=click.Choice([form.value for form in Format]), default=Format.TEXT.value,
+    show_default=True, help="For a person, or for a program.",
 )  # fmt: skip
 
 

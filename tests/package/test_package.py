@@ -10,21 +10,18 @@ import re
 import shutil
 import subprocess
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from package.packaged import PACKAGES, RELEASES, install, version
 
 from lab import roots
 from lab.install import PROJECT
 from lab.node import Node
-from lab.spec import Bind
+from lab.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-RELEASES = os.environ.get("RELEASES", "bookworm").split()
-NEEDED = ("debhelper", "dh-python", "pybuild-plugin-pyproject", "lintian", "mmdebstrap")
+    from pathlib import Path
 
 TABLE = """\
 web:setup:3:wait:true
@@ -38,57 +35,6 @@ NOT_OURS = re.compile(
     r"|/etc/(group|gshadow|passwd|shadow)-|/etc/\.pwd\.lock|/run/(systemd|log|user|dbus|lock|mount|udev)\b.*"
     r"|/usr/lib/systemd/system-generators"  # which the lab has emptied
 )
-
-
-@pytest.fixture(scope="module")
-def snapshot(lab: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the tree as git would clone it, that anybody may read."""
-    show = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *NEEDED]
-    shown = subprocess.run(show, capture_output=True, text=True, check=False).stdout
-    if missing := [package for package in NEEDED if f"{package} installed\n" not in shown]:
-        assert not os.environ.get("CI"), f"make root-packages deb-packages: no {missing}"
-        pytest.skip(f"make root-packages deb-packages: no {missing}")
-    top = tmp_path_factory.mktemp("snapshot")
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listing, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.split("\0")[:-1]
-    present = [name for name in names if os.path.lexists(PROJECT / name)]
-    subprocess.run(["cp", "--archive", "--parents", *present, str(top)], cwd=PROJECT, check=True)
-    return top
-
-
-@pytest.fixture(scope="module")
-def packages(snapshot: Path) -> Path:
-    """The directory of the packages that root builds: of this version, and the main one as a later version too."""
-    directory = snapshot / "dist"
-    subprocess.run([snapshot / "packaging/build-deb", str(directory)], stdout=subprocess.DEVNULL, check=True)
-    content = directory / "later"
-    package = directory / f"cltab2systemd_{version()}_all.deb"
-    subprocess.run(["dpkg-deb", "--raw-extract", package, content], check=True)
-    control = content / "DEBIAN/control"
-    control.write_text(control.read_text().replace(f"Version: {version()}\n", "Version: 99\n"))
-    build = ["dpkg-deb", "--root-owner-group", "--build", str(content), f"{directory}/cltab2systemd_99_all.deb"]
-    subprocess.run(build, stdout=subprocess.DEVNULL, check=True)
-    return directory
-
-
-@pytest.fixture(params=RELEASES)
-def node(request: pytest.FixtureRequest, packages: Path) -> Iterator[Node]:
-    """Boot a release without the package; the packages are in /packages."""
-    binds = [Bind(packages, Path("/packages"))]
-    with Node("package", root=roots.root(request.param), binds=binds) as booted:
-        yield booted
-
-
-def version() -> str:
-    """The version of the project."""
-    found = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
-    assert isinstance(found, str)
-    return found
-
-
-def install(node: Node, which: str | None = None) -> None:
-    """Install a version of the package with dpkg, which has to be content."""
-    node.run("dpkg", "--force-downgrade", "--install", f"/packages/cltab2systemd_{which or version()}_all.deb")
 
 
 def run_groups(node: Node) -> list[str]:
@@ -173,9 +119,8 @@ def test_versions_and_commands_are_those_of_the_project() -> None:
 
 def test_install(node: Node) -> None:
     """After apt the daemon runs, is enabled, and forces no table; a table and a request are all that is needed."""
-    archive = f"/packages/cltab2systemd_{version()}_all.deb"
-    apt = ["apt-get", "--quiet", "--yes", "--no-install-recommends", "install", archive]
-    node.run(*apt, env={"DEBIAN_FRONTEND": "noninteractive"})
+    apt = f"apt install --yes --no-install-recommends ./cltab2systemd_{version()}_all.deb"
+    node.shell(f"cd {PACKAGES}; DEBIAN_FRONTEND=noninteractive {apt}")
 
     assert not node.exists("/etc/cltab")
     units = ("clinit.service", "clinit.socket")
@@ -186,9 +131,55 @@ def test_install(node: Node) -> None:
     node.write("/etc/cltab", TABLE)
     assert node.run("clinit", "--wait", "web", "3").stdout == "web 3 DONE\n"
     assert list(node.path("/usr/lib/python3/dist-packages/cltab2systemd/cli/__pycache__").glob("clinit.*.pyc"))
-    completion = "COMP_WORDS=(clinit '') COMP_CWORD=1; . $0; _clinit; echo ${COMPREPLY[*]}"
-    offered = node.run("bash", "-c", completion, "/usr/share/bash-completion/completions/clinit").stdout
-    assert offered == "web mail\n"
+
+
+def test_bash_completes_groups_and_levels(node: Node) -> None:
+    """With the files where the package has them, and the table of the node."""
+    install(node)
+    node.write("/etc/cltab", TABLE)
+    script = 'COMP_WORDS=(clinit "$@") COMP_CWORD=$#; . "$0"; _clinit; echo "${COMPREPLY[*]}"'
+
+    def offered(*words: str) -> str:
+        return node.run("bash", "-c", script, "/usr/share/bash-completion/completions/clinit", *words).stdout
+
+    assert offered("") == "web mail\n"
+    assert offered("we") == "web\n"
+    assert offered("web", "") == "3\n"
+    assert offered("mail", "") == "1\n"
+
+
+def test_man_shows_the_pages(node: Node) -> None:
+    """Each page that the project has, without a complaint."""
+    install(node)
+    for page in (PROJECT / "man").glob("*.[1-9]"):
+        done = node.run("man", "--warnings", page.suffix[1:], page.stem, env={"MANWIDTH": "120"})
+        assert done.stderr == ""
+        assert done.stdout.startswith(f"{page.stem.upper()}({page.suffix[1:]})")
+
+
+def test_the_table_of_the_boot_is_kept(node: Node) -> None:
+    """A boot takes units and their table from the generator, and groups to their levels; removing leaves neither."""
+    install(node)
+    table = TABLE + ":::initdefault.web:3\n"
+    node.write("/etc/cltab", table)
+    node.reboot()
+    wait_until(lambda: node.run("clinit", "-v").stdout == "web 3 DONE\n")
+
+    assert node.read("/run/cltab2systemd/boot.cltab") == table
+    node.run("dpkg", "--remove", "cltab2systemd")
+    assert not node.exists("/run/cltab2systemd/boot.cltab")
+    assert [] == active_units(node)
+    node.run("dpkg", "--purge", "cltab2systemd")
+    assert not node.exists("/run/cltab2systemd")
+
+
+def test_a_boot_without_a_table(node: Node) -> None:
+    """Nothing fails for the want of one."""
+    install(node)
+    node.reboot()
+
+    assert not node.run("systemctl", "--failed", "--plain", "--no-legend").stdout
+    assert node.run("systemctl", "is-active", "clinit.service").stdout == "active\n"
 
 
 def test_groups_run_on_through_restart_upgrade_and_downgrade(node: Node) -> None:
