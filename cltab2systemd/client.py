@@ -98,7 +98,7 @@ class Client:
                 call = varlink.call("Switch", {"group": group, "level": level}, more=True)
                 for reply in self._replies(call, deadline):
                     started, last, patience = True, reply, 0.0
-                return str(last["status"]["state"])
+                return str(last["status"]["state"]) if "status" in last else clstats.STOPPED  # halted
             except NoDaemonError as error:
                 if not isinstance(error, _LostError) and not patience:
                     raise
@@ -155,17 +155,26 @@ class Client:
 
     def _connect(self, timeout: float | None) -> transport.Connection:
         """Connect to the daemon; where it still listens, if the table has moved the socket and it has not read that."""
-        try:
-            return transport.Connection(self.locations.socket, timeout)
-        except (PermissionError, TimeoutError):
-            raise
-        except OSError:
-            for path in live_sockets(self.locations):
-                try:
-                    return transport.Connection(path, timeout)
-                except OSError:
-                    continue
-            raise
+        failure: OSError | None = None
+        for path in self._sockets():
+            try:
+                return transport.Connection(path, timeout)
+            except (PermissionError, TimeoutError):
+                raise
+            except OSError as error:
+                failure = failure or error
+        if failure is None:
+            table = self.locations.table
+            raise NoDaemonError(f"no daemon has the table {table}, which names no socket; name the daemon's with -s")
+        raise failure
+
+    def _sockets(self) -> Iterator[str]:
+        usual = self.locations.socket
+        if self.locations.is_default:  # without a look at what is noted, as long as all is as usual
+            yield usual
+            yield from (path for path in live_sockets(self.locations) if path != usual)
+        else:
+            yield from live_sockets(self.locations)
 
     def _start_command(self) -> str:
         if self.locations.is_system_instance and any(os.path.exists(path) for path in _UNITS):  # noqa: PTH110

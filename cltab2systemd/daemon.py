@@ -113,6 +113,7 @@ class _Daemon:
         self._socket_units: list[str] = []  # which listen there
         self._clstat: Path
         self._clstat_noted: Path  # where clstat is for others, until it is written elsewhere
+        self._clstat_written: FileIdentity | None = None  # what we, or the daemon before, wrote there
         self._has_table = False  # that was accepted: until then its settings are nobody's
         self._statuses: tuple[GroupStatus, ...] = ()
         self._unwritten: asyncio.TimerHandle | None = None  # tries to write clstat again
@@ -134,8 +135,9 @@ class _Daemon:
         earlier = self._earlier()
         source = TableSource(self._locations.table, self._names, functools.partial(settings.findings, earlier))
         self._clstat = self._clstat_noted = Path(earlier.clstat)
-        moved = earlier.socket != self._locations.socket and source.is_fit()
-        listeners = self._listen(self._locations.socket if moved else earlier.socket)
+        if earlier.clstat in {earlier.table, earlier.socket} or self._clstat.is_dir():
+            raise DaemonError(f"{earlier.clstat} is something else already; name another file for clstat (--clstat)")
+        listeners = self._listen(self._locations.socket if self._is_moved(earlier, source) else earlier.socket)
         self._store.note_sockets([*self._sockets, *self._inherited])
         self._store.note_clstat(self._clstat)
         bus = self._bus = Bus()
@@ -174,13 +176,20 @@ class _Daemon:
         A table with errors does not move them. One that is accepted does, as soon as it is read.
         """
         located = self._locations
-        if sockets := noted(located, NOTED_SOCKETS):
-            socket = located.socket if located.socket in sockets else sockets[0]
-            return Locations(located.table, socket, next(iter(noted(located, NOTED_CLSTAT)), located.clstat))
+        sockets, clstats = noted(located, NOTED_SOCKETS), noted(located, NOTED_CLSTAT)
+        if sockets and clstats:
+            self._clstat_written = store.identify(clstats[0])
+            return Locations(located.table, located.socket if located.socket in sockets else sockets[0], clstats[0])
         if self._keeps_good_table:
             good = locate(GOOD_TABLE, located.named_socket, located.named_clstat, trusted=True)
             return Locations(located.table, good.socket, good.clstat)
-        return Locations(located.table, located.socket, located.named_clstat or CLSTAT)
+        return located
+
+    def _is_moved(self, earlier: Locations, source: TableSource) -> bool:
+        """Whether a good table has the socket at another place than before; one that does not say has not."""
+        located = self._locations
+        is_silent = located.socket_is_guessed and not located.is_default
+        return located.socket != earlier.socket and not is_silent and source.is_fit()
 
     def _listen(self, path: str) -> list[socket.socket]:
         """The sockets to serve: those that systemd opened for us, and else one of our own."""
@@ -236,7 +245,8 @@ class _Daemon:
         path = table.setting("clstat")
         if not path and self._has_table:
             return
-        new, self._has_table = Path(absolute(path or self._locations.clstat)), True
+        usual = CLSTAT if self._locations.is_default else str(self._clstat)
+        new, self._has_table = Path(absolute(path or self._locations.named_clstat or usual)), True
         if new != self._clstat:
             self._clstat = new
             self._write_clstat()
@@ -299,7 +309,7 @@ class _Daemon:
         # clstat: without it an HA manager would start the groups elsewhere.
         self._gone = True
         self._clstat.unlink(missing_ok=True)
-        self._store.forget_clstat()
+        self._store.forget_paths()
         self._remove_sockets()
         self._stop_listening()
         self._store.close()
@@ -334,7 +344,8 @@ class _Daemon:
             self._unwritten = None
             log.info("clstat is written again")
         before, self._clstat_noted = self._clstat_noted, self._clstat
-        if before != self._clstat:
+        written, self._clstat_written = self._clstat_written, store.identify(str(self._clstat))
+        if before != self._clstat and store.identify(str(before)) == written:  # and not another daemon's
             with suppress(OSError):
                 before.unlink()
 

@@ -59,7 +59,10 @@ class Request:
         self._cancel()
         later.started.add_done_callback(lambda _: self.has_started())
         if not self.outcome.done():
-            self.outcome.set_exception(SupersededError(f"a later request took {self.group} to level {later.level}"))
+            by = f"a later request took {self.group} to level {later.level}"
+            if later.level == HALT_LEVEL:
+                by = f"{self.group} is being stopped for good, for it has left the table, or all groups are halted"
+            self.outcome.set_exception(SupersededError(by))
 
     def _cancel(self) -> None:
         if self.task is not None and self.task is not asyncio.current_task():

@@ -24,17 +24,33 @@ BOOT_TABLE = f"{STATE}/boot.cltab"
 class Locations:
     """The files of one instance, as absolute paths.
 
-    `named_socket` and `named_clstat` are what the command line names, or empty.
+    `named_socket` and `named_clstat` are what the command line names, or empty; `socket_is_guessed` tells that neither
+    it nor the table names the socket.
     """
 
-    __slots__ = ("clstat", "named_clstat", "named_socket", "socket", "table")
+    __slots__ = ("clstat", "named_clstat", "named_socket", "socket", "socket_is_guessed", "table")
 
-    def __init__(self, table: str, socket: str, clstat: str, named_socket: str = "", named_clstat: str = "") -> None:
+    def __init__(
+        self,
+        table: str,
+        socket: str,
+        clstat: str,
+        named_socket: str = "",
+        named_clstat: str = "",
+        *,
+        socket_is_guessed: bool = False,
+    ) -> None:
         self.table = table
         self.socket = socket
         self.clstat = clstat
         self.named_socket = named_socket
         self.named_clstat = named_clstat
+        self.socket_is_guessed = socket_is_guessed
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the command line is that of the system's own daemon, wherever its table has moved the socket."""
+        return self.table == TABLE and self.named_socket in {"", SOCKET}
 
     @property
     def is_system_instance(self) -> bool:
@@ -42,7 +58,7 @@ class Locations:
 
         A setting in the default table that moves the socket does not make it another instance.
         """
-        return self.socket == SOCKET or (self.table == TABLE and self.named_socket in {"", SOCKET})
+        return self.socket == SOCKET or self.is_default
 
 
 def locate(
@@ -68,6 +84,7 @@ def locate(
         absolute(settings.get("clstat") or named_clstat or CLSTAT),
         named_socket,
         named_clstat,
+        socket_is_guessed=not named_socket and not settings.get("socket"),
     )
 
 
@@ -77,8 +94,16 @@ def owner(locations: Locations) -> bytes:
 
 
 def live_sockets(locations: Locations) -> list[str]:
-    """The other sockets at which the daemon of the same command line listens."""
-    return [path for path in noted(locations, NOTED_SOCKETS) if path != locations.socket]
+    """Where the daemon of the same command line may listen, the likeliest first; nowhere if there is no telling.
+
+    What the daemon has noted counts more than a table that it has not read, or has refused. And what a table does not
+    say that no daemon has had is not the system's socket: its groups are others.
+    """
+    live = noted(locations, NOTED_SOCKETS)
+    if locations.socket_is_guessed and not locations.is_default:
+        return live
+    first = [locations.socket] if locations.socket in live else []
+    return [*dict.fromkeys((*first, *live, locations.socket))]
 
 
 def live_clstat(locations: Locations) -> str:

@@ -144,8 +144,11 @@ class Service:
             raise CallError(f"{varlink.INTERFACE}.TableRefused", message=str(error), findings=findings) from error
         except SupersededError as error:
             raise CallError(f"{varlink.INTERFACE}.Superseded", message=str(error)) from error
-        except (SwitchRefusedError, BusError, OSError) as error:
+        except (SwitchRefusedError, BusError) as error:
             raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=str(error)) from error
+        except OSError as error:
+            message = f"cannot write {error.filename or 'below /run'}: {error.strerror}; mend that, and ask again"
+            raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=message) from error
 
     async def _switch(self, call: Call) -> AsyncIterator[Reply]:
         group, level = call.string("group"), call.string("level")

@@ -30,6 +30,7 @@ GENERATOR_DIRECTORY = Path("/run/systemd/generator")
 # Beside the units that the generator made: the table that it made them from.
 GENERATED_TABLE = "cltab2systemd.cltab"
 STATE_DIRECTORY = Path(STATE)
+_SYSTEM = "system"  # the system instance's directory there
 
 
 class TableUnreadableError(Exception):
@@ -160,11 +161,13 @@ def instance_names(locations: Locations, state: Path = STATE_DIRECTORY) -> Names
     They are plain for the system instance. Any other has a suffix, made from its socket when it was first started, and
     kept for the same command line: when the table moves the socket, the next daemon still finds its groups' units.
     """
-    if locations.is_system_instance:
+    if locations.is_default:
         return Names()
     for path in sorted(state.glob("*/owner")):
         if _content(path) == owner(locations):
-            return Names("_" + path.parent.name)
+            return Names("" if path.parent.name == _SYSTEM else "_" + path.parent.name)
+    if locations.is_system_instance:
+        return Names()
     import hashlib  # noqa: PLC0415 - slow to import, and the system instance needs none
 
     return Names("_" + hashlib.sha256(os.fsencode(locations.socket)).hexdigest()[:8])
@@ -188,7 +191,7 @@ class Store:
         self._names = names
         self._units = units
         self._generated = generated
-        self._state = state / (names.suffix.removeprefix("_") or "system")
+        self._state = state / (names.suffix.removeprefix("_") or _SYSTEM)
         self._applied = self._state / "applied"
         self._emptied = self._state / "emptied"
         self._mark = self._state / "reload-needed"
@@ -222,8 +225,9 @@ class Store:
         """Say which clstat the daemon writes, for clients and the next daemon; until `forget_clstat`."""
         write_whole(self._state / NOTED_CLSTAT, os.fsencode(f"{path}\n"))
 
-    def forget_clstat(self) -> None:
-        """There is no clstat any more."""
+    def forget_paths(self) -> None:
+        """Nobody listens any more, and there is no clstat."""
+        (self._state / NOTED_SOCKETS).unlink(missing_ok=True)
         (self._state / NOTED_CLSTAT).unlink(missing_ok=True)
 
     @property

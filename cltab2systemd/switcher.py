@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from cltab2systemd import changes
@@ -114,7 +115,9 @@ class Switcher:
         """Stop entries of this group that still run in another one, which they have left in the table."""
         for other in others:
             if moved := changes.tags_moved_here(other.applied.entries, wanted):
-                await other.at_rest(await self._stop(other, moved))
+                stopping = await self._stop(other, moved)
+                await other.at_rest(stopping)
+                self._forgive(stopping)
 
     async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> None:
         """Give the group the table's lines: first stop what may not outlive its old ones, under the old units."""
@@ -131,9 +134,17 @@ class Switcher:
         if stopping:
             request.has_started()
             await group.at_rest(stopping)
+            self._forgive(stopping)
         async with self.table_lock:
             # To its end, even if a later request takes over: the next step would not know how far it came.
             await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: wanted()})))
+
+    def _forgive(self, units: Iterable[str]) -> None:
+        """An entry that needed SIGTERM or SIGKILL ends failed; soon its unit is gone, and nobody would reset it."""
+        for unit in units:
+            with suppress(BusError):
+                if not self._bus.outlived_stop(unit):
+                    self._bus.reset_failed(unit)
 
     def _cancel_jobs(self, group: Group) -> None:
         """Cancel what is queued for a group, backwards: a cancelled job opens the way for those ordered after it."""

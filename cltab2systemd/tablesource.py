@@ -62,7 +62,9 @@ class TableSource:
                 raise _refusal(self._findings)
             return False
         self._seen, self._findings = None, ()
-        table, data, identity, findings = self._read()
+        table, data, identity, findings, of_machine = self._read()
+        if has_errors(of_machine):  # not remembered: somebody may do what the hint says
+            raise _refusal((*findings, *of_machine))
         if has_errors(findings):
             self._seen, self._findings = identity, findings
             raise _refusal(findings)
@@ -80,19 +82,19 @@ class TableSource:
     def is_fit(self) -> bool:
         """Whether the file is a table without errors; nothing is remembered of it."""
         try:
-            findings = self._read()[-1]
+            *_, findings, of_machine = self._read()
         except TableRefusedError:
             return False
-        return not has_errors(findings)
+        return not has_errors((*findings, *of_machine))
 
-    def _read(self) -> tuple[Table, bytes, store.FileIdentity, tuple[Diagnostic, ...]]:
-        """The file's table, content and identity, and all findings; TableRefusedError if it cannot be read."""
+    def _read(self) -> tuple[Table, bytes, store.FileIdentity, tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
+        """The file's table, content, identity, findings, and the machine's; TableRefusedError if it cannot be read."""
         try:
             data, identity = store.read_table(self.path, trusted=True)
         except store.TableUnreadableError as error:
             raise TableRefusedError(str(error)) from error
         table, findings = plan.load(data, self.path, self._names)
-        return table, data, identity, (*findings, *self._check(table))
+        return table, data, identity, findings, self._check(table)
 
 
 def _refusal(findings: tuple[Diagnostic, ...]) -> TableRefusedError:

@@ -207,7 +207,8 @@ def test_systemd_applies_them(group: Group) -> None:
     )  # fmt: skip
     assert group.switch("1") == "DONE"
     expected = "nobody\ndaemon\n/usr\n1 two words\n77\n"
-    wait_until(lambda: group.node.read(f"/tmp/{group.name}") == expected)
+    said = f"/tmp/{group.name}"
+    wait_until(lambda: group.node.exists(said) and group.node.read(said) == expected)
     assert most_tasks(group) == "64"
 
 

@@ -328,6 +328,16 @@ def test_another_instance(shipped: Shipped, settings: str) -> None:
     assert other.monitor() == NOT_RUNNING
 
 
+@pytest.mark.parametrize("table", [TABLE, TABLE + "web:db:1:frob:x\n"])
+def test_a_clstat_that_the_daemon_does_not_write(shipped: Shipped, table: str) -> None:
+    """A pushed table that moves clstat, read by nobody yet or refused, makes no healthy group fail."""
+    resource = Resource(shipped)
+    assert resource.act("start") == SUCCESS
+    shipped.write_table(f":::clstat:/run/clinit/other\n{table}")
+
+    assert resource.monitor() == SUCCESS
+
+
 def test_stop_when_the_program_is_gone(shipped: Shipped) -> None:
     """A package that was removed under a running group: the truth, and still a way to stop it."""
     resource = Resource(shipped)

@@ -13,7 +13,7 @@ import click
 from cltab2systemd import clstat
 from cltab2systemd.changes import Standing
 from cltab2systemd.groupstate import State
-from cltab2systemd.locations import SOCKET, TABLE, live_clstat
+from cltab2systemd.locations import SOCKET, TABLE, live_clstat, live_sockets
 from cltab2systemd.store import Store, instance_names
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ def options(command: C) -> C:
 def standings(locations: Locations) -> Mapping[str, Standing]:
     """How each group of an instance stands; none if no daemon has applied a table. OSError if that cannot be read."""
     lines = {group: (level, state) for group, level, state in clstat.parse(_content(live_clstat(locations)))}
-    found = {}
+    found: dict[str, Standing] = {}
+    if not live_sockets(locations):
+        return found  # and not what the system's own daemon has
     for name, group in _applied(Store(instance_names(locations))).items():
         level, state = lines.get(name, (None, ""))
         # Of a group that is CONFIGURED nothing runs: clstat shows the level that it was at.

@@ -12,6 +12,9 @@ from cltab2systemd.cli.clinit import switch
 from cltab2systemd.client import Client
 from cltab2systemd.locations import CLSTAT, SOCKET, TABLE, locate
 
+# More than a socket takes is no number that anybody means.
+_LONGEST_TIMEOUT = 1_000_000_000
+
 _EPILOG = """\b
 Exit codes:
   0  fine
@@ -90,6 +93,8 @@ def _check_usage(words: tuple[str, ...], *, daemon: bool, halt: bool, wait: bool
         raise click.UsageError("-d goes with none of -k and -w")
     if wait and not words and not halt:
         raise click.UsageError("-w waits for a switch: name the group and the level")
+    if timeout is not None and not timeout <= _LONGEST_TIMEOUT:
+        raise click.UsageError(f"a timeout is at most {_LONGEST_TIMEOUT} seconds")
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait")
 

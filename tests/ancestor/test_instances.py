@@ -120,6 +120,16 @@ def running(sites: list[Site]) -> list[Site]:
     return sites
 
 
+@pytest.fixture
+def system(fresh_node: Node) -> Instance:
+    """Run the system's daemon, with the group web at level 1."""
+    instance = Instance(fresh_node)
+    instance.write_table(TABLE)
+    instance.start()
+    assert instance.clinit("-w", "web", "1").returncode == 0
+    return instance
+
+
 def pids(*sites: Site) -> list[str]:
     """The pids of all entries of sites."""
     return [site.pid(tag) for site in sites for tag in ("db", "app", "q")]
@@ -231,6 +241,66 @@ def test_instances_told_apart_by_their_tables_settings(fresh_node: Node) -> None
     assert [site.clinit("-v").stdout for site in sites] == ["web 2 DONE\n", "web 1 DONE\n"]
     wait_until(lambda: sites[1].pid("db"))
     assert sites[0].pid("db") == ""
+
+
+def test_the_systems_clstat_is_not_another_daemons(system: Instance) -> None:
+    """A daemon whose table names a clstat of its own, or has errors, neither writes nor removes the system's."""
+    before = system.node.read("/run/clinit/clstat")
+    identity = system.node.path("/run/clinit/clstat").stat().st_ino
+    for name, table in {"fine": TABLE, "bad": "web:x:1:frob:x\n"}.items():
+        site = Site(system.node, name)
+        site.options = ("-c", f"{site.directory}/table")
+        site.write_table(f":::socket:@/s\n:::clstat:@/clstat\n{table}")
+        site.start()
+        site.write_table(f":::socket:@/s\n:::clstat:@/other\n{TABLE}")
+        site.switch("web", "1")
+        assert system.node.exists(f"{site.directory}/other")
+        site.stop()
+
+    assert before == system.node.read("/run/clinit/clstat")
+    assert identity == system.node.path("/run/clinit/clstat").stat().st_ino
+
+
+def test_a_table_that_names_no_socket_is_not_the_systems(system: Instance) -> None:
+    """Whoever mistypes -c, or whose table loses its settings, does not move or halt the system's groups."""
+    assert system.clinit("-w", "web", "1").returncode == 0
+    before = system.clstat()
+    for arguments in (("-w", "web", "2"), ("-k", "-w"), ()):
+        refused = system.clinit("-c", "/srv/typo", *arguments)
+        assert (refused.returncode, "no daemon has the table /srv/typo" in refused.stderr) == (3, True), refused
+    site = Site(system.node, "silent")
+    site.options = ("-c", f"{site.directory}/table")
+    site.write_table(f":::socket:@/s\n:::clstat:@/clstat\n{TABLE}")
+    site.start()
+    for table in (TABLE, "", None):
+        if table is None:
+            system.node.run("rm", f"{site.directory}/table")
+        else:
+            site.write_table(table)
+        site.clinit("-w", "web", "2")
+        assert before == system.clstat()
+        assert system.clinit("-v").stdout == "web 1 DONE\n"
+    site.stop()
+    site.start()
+
+    assert before == system.clstat()
+    assert site.clinit("web", "1").stdout.startswith("file not found")
+    site.write_table(TABLE)
+    assert site.clinit("-w", "web", "1").stdout == "web 1 DONE\n"
+    assert before == system.clstat()
+    site.clinit("-k", "-w")
+
+
+@pytest.mark.parametrize("clstat", ["table", "s", ""])
+def test_a_clstat_on_the_command_line_that_is_something_else(fresh_node: Node, clstat: str) -> None:
+    """The daemon does not start, and the table, the socket or the directory is as it was."""
+    site = Site(fresh_node, "odd")
+    site.write_table(TABLE)
+    options = ("-c", f"{site.directory}/table", "-s", f"{site.directory}/s", "--clstat", f"{site.directory}/{clstat}")
+    refused = fresh_node.run("clinit", "-d", *options, check=False, timeout=10)
+
+    assert (refused.returncode, "name another file" in refused.stderr) == (1, True), refused
+    assert fresh_node.read(f"{site.directory}/table") == TABLE
 
 
 def test_entries_run_where_the_daemon_was_started(running: list[Site]) -> None:

@@ -295,6 +295,29 @@ def test_the_settings_of_a_bad_table_count_for_nothing(plain: Instance, signal: 
     assert running == pids(plain)
 
 
+def test_a_refusal_ends_when_its_reason_does(plain: Instance) -> None:
+    """What is wrong on the machine, and not in the table, is looked at again at each request."""
+    plain.node.run("mkdir", "-p", "/srv/status")
+    plain.write_table(f":::clstat:/srv/status\n{TABLE}")
+    assert plain.clinit("web", "2").returncode == 1
+    plain.node.run("rmdir", "/srv/status")
+    assert plain.clinit("-w", "web", "2").stdout == "web 2 DONE\n"
+    assert plain.node.read("/srv/status") == "Cluster::Init::Group web 2 DONE\n"
+
+
+def test_after_a_halt_the_settings_of_a_bad_table_count_for_nothing_either(plain: Instance) -> None:
+    """They are those of the last good table then."""
+    plain.write_table(f":::clstat:/srv/good\n{TABLE}")
+    assert plain.clinit("-w", "web", "2").returncode == 0
+    assert plain.clinit("-k", "-w").returncode == 0
+    plain.write_table(f":::clstat:/srv/bad\n{TABLE}web:a:1:what:x\n")
+    wait_until(lambda: plain.properties(plain.unit, "ActiveState") == {"ActiveState": "inactive"})
+    plain.start()
+
+    wait_until(lambda: plain.node.exists("/srv/good"))
+    assert not plain.node.exists("/srv/bad")
+
+
 def test_after_a_boot_a_bad_table_gives_way_in_its_settings_too(plain: Instance) -> None:
     """Socket and clstat are then where the last good table has them, which the groups come up with as well."""
     plain.write_table(f":::initdefault.web:2\n:::clstat:/srv/good/clstat\n:::socket:/srv/good/s\n{TABLE}")

@@ -313,6 +313,20 @@ def test_all_kinds_of_change_at_once(
     wait_until(lambda: argv(other, "a") == "sleep 2000")
 
 
+def test_entries_that_had_to_be_made_to_go_leave_nothing_failed(group: Group, other: Group) -> None:
+    """One that left the table, and one that moved to another group, both deaf to SIGINT, are no failed units then."""
+    deaf = "trap '' INT; while :; do sleep 0.1; done"
+    push(group.instance, f"{group.name}:d1:1:respawn:{deaf}", f"{group.name}:d2:1:respawn:{deaf}")
+    group.switch("1")
+    push(group.instance, f"{group.name}:keep:1:respawn:{RUN}", f"{other.name}:d2:1:respawn:{RUN}")
+    other.switch("1")
+    group.switch("1")
+
+    shown = ("systemctl", "list-units", "--failed", "--plain", "--no-legend", f"clinit-{group.name}@*")
+    failed = group.node.run(*shown).stdout
+    assert failed == ""
+
+
 @meanwhile
 def test_a_moved_entry_is_stopped_in_its_old_group_first(
     group: Group, other: Group, meanwhile: Callable[[Instance, Callable[[], None]], None]
