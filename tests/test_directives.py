@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -268,6 +269,10 @@ def test_counting_whatever_is_given(group: Group, lines: tuple[str, ...]) -> Non
     assert not group.node.exists(f"/proc/{pid}")
 
 
+# 32 and 33 are the C library's own and cannot be set through it: what make starts has them ignored, a node as well.
+LIBC_SIGNALS = 0b11 << 31
+
+
 @pytest.mark.parametrize(
     "lines",
     [("LimitFSIZE=0",), ("User=nobody", "RuntimeDirectoryMode=0"), ("InaccessiblePaths=/run/clinit-respawn",)],
@@ -288,7 +293,8 @@ def test_where_nothing_can_be_counted(group: Group, lines: tuple[str, ...]) -> N
 
     wait_until(lambda: said().count("it ran") >= 3, timeout=10)
     assert said().count("it ran") <= (time.monotonic() - began) / 1.0 + 1
-    assert "SigIgn:\t0000000000001000" in said()  # SIGPIPE, as for any service
+    ignored = next(int(line.split()[1], 16) for line in said() if line.startswith("SigIgn:"))
+    assert ignored & ~LIBC_SIGNALS == 1 << (signal.SIGPIPE - 1)  # as for any service
 
 
 def test_the_command_finds_its_environment(group: Group) -> None:
