@@ -183,6 +183,8 @@ class Client:
 
     def _replies(self, call: bytes, deadline: float | None = None) -> Iterator[dict[str, Any]]:
         """The parameters of each reply to a call. The first has to come in 30 s, the others before the deadline."""
+        if len(call) > varlink.LARGEST_REQUEST:
+            raise RefusedError(f"the names are too long: a request has at most {varlink.LARGEST_REQUEST} bytes")
         path = self.locations.socket
         try:
             connection = self._connect(_remaining(deadline, transport.ANSWER_TIMEOUT))

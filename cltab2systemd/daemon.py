@@ -131,7 +131,8 @@ class _Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopped.set)
-        self._store.open(self._locations)
+        # What somebody tries by hand while the system's daemon is down is not to end the system's groups.
+        self._store.open(self._locations, may_change_table=activation.is_started_by_systemd())
         earlier = self._earlier()
         source = TableSource(self._locations.table, self._names, functools.partial(settings.findings, earlier))
         self._clstat = self._clstat_noted = Path(earlier.clstat)
@@ -222,8 +223,12 @@ class _Daemon:
         """What the entries inherit: nothing in the system instance if systemd started it."""
         if activation.is_started_by_systemd() and self._locations.is_system_instance:
             return Surroundings()
+        try:
+            directory = Path.cwd()
+        except FileNotFoundError:
+            raise DaemonError("the working directory has been removed, and entries run in it; go to another") from None
         self._store.write_environment(environment_text(os.environ))
-        return surroundings(str(Path.cwd()), str(self._store.environment_path))
+        return surroundings(str(directory), str(self._store.environment_path))
 
     # The table's settings, which beat the command line. One that leaves the table keeps its last value.
 

@@ -141,9 +141,20 @@ def _content(path: str, *, trusted: bool = False) -> bytes:
 
 def absolute(path: str) -> str:
     """A path made absolute from the working directory, with `/run` for `/var/run`."""
-    path = os.path.abspath(path)  # noqa: PTH100 - pathlib is slow to import
+    path = from_here(path)
     path = path[1:] if path.startswith("//") else path
     return path[len("/var") :] if path.startswith("/var/run/") else path
+
+
+def from_here(path: str) -> str:
+    """A path made absolute from the working directory, links in it as they are.
+
+    If that directory has been removed, a relative path stays what it is: there is nothing, which who opens it is told.
+    """
+    try:
+        return os.path.abspath(path)  # noqa: PTH100 - pathlib is slow to import, and would follow links
+    except FileNotFoundError:
+        return os.path.normpath(path)
 
 
 def _settings(path: str, *, trusted: bool) -> dict[str, str]:

@@ -181,7 +181,7 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
         yield LevelUnit(targets[level], label, group_slice, gate, barrier, tuple(inside), others)
 
     every_target = tuple(targets.values())
-    label = f"cltab {shown} level %I"
+    label = f"cltab {shown} level %i"
     yield BarrierUnit(names.barrier_template(group), f"{label}: barrier", group_slice, first_gate, tuple(every_entry))
     barrier = names.barrier_template(group).replace("@.", "@%i.")
     yield LevelUnit(names.level_template(group), label, group_slice, gate, barrier, (), every_target, marker)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LARGEST_REQUEST = 64 * 1024
 # Seconds that a client may take to send a request, from when it connected or had its last reply; and to take a reply.
 REQUEST_TIMEOUT = 30.0
 # Clients that have connected and are not accepted yet; see Backlog= in clinit.socket.
@@ -60,8 +59,10 @@ def listen(path: str) -> socket.socket:
         if (group := peers.group_id()) is not None:
             os.chown(path, -1, group, follow_symlinks=False)
         listener.listen(BACKLOG)
-    except BaseException:
+    except BaseException as error:
         listener.close()
+        if isinstance(error, OSError):
+            error.filename = error.filename or path
         raise
     return listener
 
@@ -120,7 +121,7 @@ class Server:
         """Begin to serve a listening socket; one may be added to others."""
         self._servers.append(
             await asyncio.start_unix_server(
-                self._serve, sock=listener, limit=LARGEST_REQUEST - 1, backlog=BACKLOG, **_LEAVE_PATH
+                self._serve, sock=listener, limit=varlink.LARGEST_REQUEST - 1, backlog=BACKLOG, **_LEAVE_PATH
             )
         )
 

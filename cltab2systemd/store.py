@@ -38,7 +38,7 @@ class TableUnreadableError(Exception):
 
 
 class AlreadyRunningError(Exception):
-    """Another daemon has this instance."""
+    """Another daemon has this instance, or has left groups of another table in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +198,12 @@ class Store:
         self._taken_over = self._state / "taken-over"
         self._lock: int | None = None
 
-    def open(self, locations: Locations) -> None:
-        """Make the directories and take the instance; AlreadyRunningError if another process has it."""
+    def open(self, locations: Locations, *, may_change_table: bool = True) -> None:
+        """Make the directories and take the instance; AlreadyRunningError if another process has it.
+
+        With another table than before, the groups of the one before are taken over as well, and those that are not in
+        the new one are stopped. If that cannot be meant (not `may_change_table`), it is AlreadyRunningError too.
+        """
         self._applied.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._emptied.mkdir(mode=0o755, exist_ok=True)
         self._units.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -215,7 +219,18 @@ class Store:
             ) from None
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        before = os.fsdecode((_content(self._state / "owner") or b"").split(b"\n")[0])
+        if not may_change_table and before not in {"", locations.table} and self._has_groups_at_levels():
+            raise AlreadyRunningError(
+                f"groups of {before} run under this socket, and {locations.table} would end them; start the daemon of "
+                f"{before} again, or name another socket (-s)"
+            )
         write_whole(self._state / "owner", owner(locations))
+
+    def _has_groups_at_levels(self) -> bool:
+        """Whether an earlier daemon has left groups that were not halted."""
+        noted = (_content(self._state / NOTED_CLSTAT) or b"").removesuffix(b"\n")
+        return bool(noted and _content(Path(os.fsdecode(noted))))
 
     def note_sockets(self, paths: Iterable[str]) -> None:
         """Say where the daemon listens, for clients that know only its table."""

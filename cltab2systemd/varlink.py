@@ -9,6 +9,9 @@ from __future__ import annotations
 INTERFACE = "org.clinit.Manager"
 SERVICE = "org.varlink.service"
 
+# Bytes that the daemon takes, with the NUL.
+LARGEST_REQUEST = 64 * 1024
+
 STARTED = "level transition started"
 STARTED_REPLY = b'{"parameters":{"message":"' + STARTED.encode() + b'"}}'
 

@@ -23,7 +23,7 @@ from cltab2systemd.group import Group, Request, SupersededError, SwitchRefusedEr
 from cltab2systemd.groupstate import GroupStatus, State
 from cltab2systemd.names import Names
 from cltab2systemd.peers import Peer
-from cltab2systemd.server import LARGEST_REQUEST, Server
+from cltab2systemd.server import Server
 from cltab2systemd.service import Service, Watchers
 from cltab2systemd.table import ResourceGroup
 from cltab2systemd.tablesource import TableRefusedError
@@ -179,7 +179,7 @@ class Daemon:
         self._controller.fate = choice % 7
         self._controller.source.refused = choice % 11 == 0
         peer = PEERS[choice % 13 % len(PEERS)]
-        reader = asyncio.StreamReader(LARGEST_REQUEST - 1, self.loop)
+        reader = asyncio.StreamReader(varlink.LARGEST_REQUEST - 1, self.loop)
         writer = _Writer()
         # In two pieces, as it may come.
         reader.feed_data(data[: choice % (len(data) + 1)])
@@ -235,7 +235,7 @@ def measured(data: bytes, work: Callable[[bytes], Outcome]) -> Outcome:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    most = _LEAST_MEMORY + _MEMORY_FOR_A_BYTE * min(len(data), 2 * LARGEST_REQUEST) + 4 * len(outcome.replies)
+    most = _LEAST_MEMORY + _MEMORY_FOR_A_BYTE * min(len(data), 2 * varlink.LARGEST_REQUEST) + 4 * len(outcome.replies)
     assert peak <= most, f"{peak} bytes of memory for {len(data)}, and {len(outcome.replies)} of replies"
     return outcome
 

@@ -43,6 +43,7 @@ def instance(node: Node) -> Instance:
         ([], 0, "", ""),
         (["nobody", "1"], 1, "no such group: nobody\n", ""),
         (["-w", "nobody", "1"], 1, "no such group: nobody\n", ""),
+        (["web", "a" * 70_000], 1, "the names are too long: a request has at most 65536 bytes\n", ""),
         (["web", "a b"], 1, "not a level: 'a b'; a level is a name without blanks\n", ""),
         (["-s", "/no/socket", "web", "1"], 3, "", NO_DAEMON),
         (["-s", "/no/socket"], 3, "", NO_DAEMON),
@@ -54,6 +55,13 @@ def test_requests(instance: Instance, arguments: list[str], code: int, output: s
     done = instance.clinit(*arguments)
 
     assert (code, output, errors) == (done.returncode, done.stdout, done.stderr)
+
+
+def test_a_level_that_is_no_text(instance: Instance) -> None:
+    """Any bytes are a level, also one that no entry names, and come back as they went."""
+    done = instance.node.run_bytes("clinit", "-w", "web", "caf\udce9")
+
+    assert (0, b"web caf\xe9 DONE\n") == (done.returncode, done.stdout)
 
 
 @pytest.mark.parametrize(
@@ -212,3 +220,39 @@ def test_closed_streams(instance: Instance, command: str, code: int, closed: str
     """Whoever closes a standard stream wants nothing from it: the exit code is as ever, and there is no traceback."""
     done = instance.node.run("sh", "-c", f"{command} {closed}", check=False)
     assert (code, False) == (done.returncode, "Traceback" in done.stdout + done.stderr), done
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [("clinit web 1", 0), ("clinit -w web f", 4), ("clinit -v", 1), ("clinit -v web 1", 0)]
+)
+def test_a_full_disk(instance: Instance, command: str, code: int) -> None:
+    """What cannot be printed is told in one line; the exit code is the request's, if there was one."""
+    done = instance.node.run("sh", "-c", f"{command} >/dev/full", check=False)
+    assert (code, "clinit: cannot write: No space left on device\n") == (done.returncode, done.stderr)
+
+
+def test_a_reader_that_has_gone(instance: Instance) -> None:
+    """Whoever reads no further has had enough: nobody complains."""
+    done = instance.node.run("sh", "-c", "{ sleep 0.5; clinit -v; } | true", check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        ("clinit web 1", 0, ""),
+        ("clinit -c table -s socket web 1", 3, "clinit: no daemon at socket: No such file or directory"),
+        ("clinit -d -c table -s socket", 1, "clinit: socket: No such file or directory"),
+        ("clinit -d -c /srv/table -s /srv/socket", 1, "clinit: the working directory has been removed"),
+        ("cltab2systemd check table", 1, "cltab2systemd: file not found: table"),
+        ("cltab2systemd check --format json table", 1, "cltab2systemd: file not found: table"),
+        ("cltab2systemd show table", 1, "cltab2systemd: file not found: table"),
+        ("cltab2systemd diff table", 2, "cltab2systemd: file not found: table"),
+    ],
+)
+def test_in_a_directory_that_has_been_removed(instance: Instance, command: str, code: int, said: str) -> None:
+    """Relative paths lead nowhere, which is told; no path of another kind needs the directory."""
+    script = f"mkdir /tmp/gone; cd /tmp/gone; rmdir /tmp/gone; {command}"
+    done = instance.node.run("sh", "-c", script, check=False, timeout=20)
+    assert (code, True) == (done.returncode, done.stderr.startswith(said)), done
+    assert "Traceback" not in done.stderr

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,8 +19,6 @@ from cltab2systemd.cli.show import as_json, as_text
 from cltab2systemd.table import Directive, Entry, Levels, Mode, parse
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cltab2systemd.table import Table
 
 TEXT = """\
@@ -176,16 +176,10 @@ def test_columns() -> None:
     ]
 
 
-def test_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["show", "graph"])
+def test_a_full_disk(path: Path, command: str) -> None:
     """An answer that cannot be written is told in one line, and is no success."""
-    echo = click.echo
-
-    def full(message: bytes, *, nl: bool = True, err: bool = False) -> None:
-        if not err:
-            raise OSError(28, "No space left on device")
-        echo(message, nl=nl, err=err)
-
-    monkeypatch.setattr(click, "echo", full)
-    for command in ("show", "graph"):
-        result = run(command, path)
-        assert (result.exit_code, result.stderr) == (2, "cltab2systemd: cannot write: No space left on device\n")
+    program = [sys.executable, "-c", "from cltab2systemd.cli.translator import main; main()", command, str(path)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "cltab2systemd: cannot write: No space left on device\n")

@@ -12,3 +12,10 @@ def stand_in_for_closed_streams() -> None:
     for name, mode, descriptor in (("stdin", "r", 0), ("stdout", "w", 1), ("stderr", "w", 2)):
         if getattr(sys, name) is None:
             setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115 - it stays open
+
+
+def give_up_output() -> None:
+    """Send to /dev/null what the standard output cannot take: else Python tries again at its end, and complains."""
+    null = os.open("/dev/null", os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from cltab2systemd import lint, machine, plan, store
 from cltab2systemd.cli import tables
 from cltab2systemd.cli.printing import Format, format_option, say_json
 from cltab2systemd.diagnostics import Diagnostic, Place, Severity, has_errors, in_order, printable
+from cltab2systemd.locations import from_here
 from cltab2systemd.table import MOST_FINDINGS
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _read(path: str) -> tuple[bytes, str]:
 
 def _unreadable(path: str, message: str) -> Diagnostic:
     """A finding about a file as a whole: lines, columns and widths count from 1, so it has 0 for each."""
-    name = _STANDARD_INPUT_PATH if path == _STANDARD_INPUT else os.path.abspath(path)  # noqa: PTH100 - as when it is read
+    name = _STANDARD_INPUT_PATH if path == _STANDARD_INPUT else from_here(path)
     return Diagnostic.of("unreadable", Place(name, line=0, column=0, width=0), message)
 
 

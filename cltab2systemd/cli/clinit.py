@@ -24,11 +24,15 @@ def main() -> None:
     if 1 <= len(words) <= 2 and not any(not word or word.startswith("-") for word in words):
         sys.exit(switch(Client(), words, wait=len(words) < len(arguments)))
     if len(arguments) == 1 and arguments[0] in _STATUS:
-        outcome.say(Client().status(), end="")
-        sys.exit(outcome.FINE)
+        sys.exit(show_status(Client()))
     from cltab2systemd.cli.options import command  # noqa: PLC0415
 
     command()
+
+
+def show_status(client: Client) -> int:
+    """Print what clstat says, and return the exit code."""
+    return outcome.FINE if outcome.say(client.status(), end="") else outcome.REFUSED
 
 
 def switch(client: Client, words: list[str], *, wait: bool = False, timeout: float | None = None) -> int:

@@ -8,6 +8,7 @@ import click
 
 from cltab2systemd import __version__
 from cltab2systemd.cli import outcome
+from cltab2systemd.cli.clinit import show_status as print_status
 from cltab2systemd.cli.clinit import switch
 from cltab2systemd.client import Client
 from cltab2systemd.locations import CLSTAT, SOCKET, TABLE, locate
@@ -78,7 +79,7 @@ def command(
                 instance.reread()
         code = reported.code
     if show_status:
-        outcome.say(instance.status(), end="")
+        code = print_status(instance) or code
     raise SystemExit(code)
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 
 from cltab2systemd import client
+from cltab2systemd.cli import give_up_output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,9 +52,22 @@ class Reported:
         return True
 
 
-def say(text: str, end: str = "\n") -> None:
-    """Print a line; bytes of names that are not UTF-8 come out as they came in."""
-    sys.stdout.buffer.write(os.fsencode(text + end))
+def say(text: str, end: str = "\n") -> bool:
+    """Print a line; bytes of names that are not UTF-8 come out as they came in.
+
+    Returns:
+        Whether it could be written. What came of a request does not change with that, so it is only complained of; a
+        reader that has gone has had enough, and is not.
+    """
+    try:
+        sys.stdout.buffer.write(os.fsencode(text + end))
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        give_up_output()
+        if not isinstance(error, BrokenPipeError):
+            complain(f"clinit: cannot write: {error.strerror}")
+        return False
+    return True
 
 
 def complain(text: str) -> None:

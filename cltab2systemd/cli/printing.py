@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd import asjson
-from cltab2systemd.cli import tables
+from cltab2systemd.cli import give_up_output, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,6 +35,7 @@ def say(lines: Iterable[str]) -> None:
     except BrokenPipeError:
         raise  # whoever reads has had enough, which click knows
     except OSError as error:
+        give_up_output()
         tables.complain(f"cltab2systemd: cannot write: {error.strerror}")
         raise SystemExit(2) from error
 

@@ -10,6 +10,7 @@ import click
 
 from cltab2systemd import plan, store
 from cltab2systemd.diagnostics import Severity, has_errors, render
+from cltab2systemd.locations import from_here
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -44,7 +45,7 @@ def content(path: str) -> tuple[bytes, str]:
     what a shell makes of `<(command)`.
     """
     data = _streamed(path) if _is_stream(path) else store.read_table(path)[0]
-    return data, os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
+    return data, from_here(path)
 
 
 def bounded(stream: BinaryIO, name: str) -> bytes:

@@ -291,6 +291,26 @@ def test_a_table_that_names_no_socket_is_not_the_systems(system: Instance) -> No
     site.clinit("-k", "-w")
 
 
+def test_another_table_while_the_systems_daemon_is_down(system: Instance) -> None:
+    """A daemon by hand does not end groups that its table does not have, as long as any is at a level."""
+    site = Site(system.node, "trial")
+    site.options = ("-c", f"{site.directory}/table")
+    site.write_table("other:tag:1:respawn:sleep 1000\n")
+    system.kill("TERM")
+    before = system.node.run("pgrep", "-f", "sleep 1000").stdout
+    refused = system.node.run("clinit", "-d", *site.options, check=False, timeout=20)
+    assert (1, True) == (refused.returncode, "groups of /etc/cltab run under this socket" in refused.stderr), refused
+
+    system.start()
+    assert system.clinit("-v").stdout == "web 1 DONE\n"
+    assert before == system.node.run("pgrep", "-f", "sleep 1000").stdout
+    assert system.clinit("-k", "-w").returncode == 0
+    site.options = (*site.options, "-s", "/run/clinit/clinit.s")
+    site.start()
+    site.switch("other", "1")
+    site.stop()
+
+
 @pytest.mark.parametrize("clstat", ["table", "s", ""])
 def test_a_clstat_on_the_command_line_that_is_something_else(fresh_node: Node, clstat: str) -> None:
     """The daemon does not start, and the table, the socket or the directory is as it was."""
