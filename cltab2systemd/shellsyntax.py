@@ -1,0 +1,157 @@
+"""What this machine's shell cannot read of a table's commands.
+
+The shell only reads (`sh -n`). One process takes a millisecond, so commands are put together into one script, in a
+way that no command can hide what is wrong with another, and only if something is wrong is the one looked for.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cltab2systemd.diagnostics import Diagnostic, shortened
+from cltab2systemd.unitfile import SHELL, command_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cltab2systemd.table import Entry
+
+# After so many commands that the shell cannot read, the others are not looked at: each takes some milliseconds.
+MOST_SYNTAX_ERRORS = 100
+# Commands that take a process of their own, likewise.
+MOST_ALONE = 500
+
+_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+# Commands of these pieces, as the shell takes them, leave no quote, substitution or here-document open at the end of
+# the line, so that it is at the beginning of a line again whatever else is wrong with them. Parentheses and reserved
+# words may be left open: see `_script`.
+# Groups are atomic, against patience without end; possessive ones match what they should not before Python 3.11.5.
+_SIMPLE_SUBSTITUTION = r"\$\{(?>[#!]?[\w@*?$#!-]+(?:[:%#/^,=?+-][^{}()'\"`\\$<>&;|]*)?)\}"
+_PLAIN_INSIDE = r"(?>(?:[^()'\"`\\$<#{}]|\$\w)+)"
+_SUBSTITUTION = (
+    rf"\$[\w@*#?!$-]|{_SIMPLE_SUBSTITUTION}|`[^`'\"\\$<#]*`"
+    rf"|\$\(\({_PLAIN_INSIDE}\)\)|\$\((?!\(){_PLAIN_INSIDE}\)"
+)
+_QUOTED = rf"'[^']*'|\"(?>(?:[^\"\\`$]|\\.|{_SUBSTITUTION}|\$(?=[\s\"/.,:;%=+]))*)\""
+_CLOSED = re.compile(
+    rf"(?:(?>[^'\"\\`$<(]|\\.|<(?![<(])|\((?!\()|{_SUBSTITUTION}|\$\((?!\()|\$(?=[\s/.,:;%=+]|\Z)|{_QUOTED}))*",
+    re.DOTALL,
+)
+
+# What commands are put into, by the word that ends it; a command that has this word nowhere cannot end it.
+_FRAMES = {"done": "while :; do\n%s\ndone\n", "}": "{\n%s\n}\n"}
+
+_MESSAGE = re.compile(r"^[^:\n]*: (?:-c: )?(?:line )?(?:\d+: )?(.*)", re.MULTILINE)
+_UNEXPECTED = re.compile(r"\"([^\"\n]+)\" unexpected|unexpected token `([^'\n]+)'|unexpected \"([^\"\n]+)\"")
+_AT_END = re.compile(r"end of (?:file|line)|EOF|newline|Missing", re.IGNORECASE)
+_TRIES = 8
+
+
+def of_entries(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
+    """Findings about commands that go to the shell and that it cannot read."""
+    to_shell = {e.command: None for e in entries if command_words(e.command) == (SHELL, "-c", e.command)}
+    try:
+        wrong = {command: _complaint(command) for command in islice(_unreadable([*to_shell]), MOST_SYNTAX_ERRORS)}
+    except FileNotFoundError:
+        return  # a machine without a shell has none to ask
+    for entry in entries:
+        if complaint := wrong.get(entry.command):
+            start, width = _range(entry.command, complaint)
+            yield Diagnostic.of(
+                "shell-syntax", entry.place_of("command").part(start, width),
+                f"{SHELL} cannot read the command: {shortened(complaint)}", entry.line, _advice(complaint),
+            )  # fmt: skip
+
+
+def _advice(complaint: str) -> str:
+    if "quote" in complaint or "matching" in complaint:
+        return "close the quote, or put a backslash before a quote that is meant as it is"
+    return f"{SHELL} runs the command; what only another shell can read goes into a script"
+
+
+def _unreadable(commands: Sequence[str]) -> Iterator[str]:
+    """The commands that the shell cannot read, some in the order given, then others."""
+    together: list[str] = []
+    alone: list[str] = []
+    for command in commands:
+        (together if _frame(command) else alone).append(command)
+    yield from _unreadable_together(together)
+    yield from (command for command in alone[:MOST_ALONE] if _complaint(command))
+
+
+def _unreadable_together(commands: Sequence[str]) -> Iterator[str]:
+    """Those of many, by halves: a few processes for each that is wrong."""
+    if len(commands) == 1:
+        if _complaint(commands[0]):
+            yield commands[0]
+    elif commands and _read_by_shell(("-n",), _script(commands)):
+        middle = len(commands) // 2
+        yield from _unreadable_together(commands[:middle])
+        yield from _unreadable_together(commands[middle:])
+
+
+def _script(commands: Sequence[str]) -> str:
+    """A script of all commands that the shell can read only if it can read each.
+
+    Each command stands in a frame of its own: it starts at the beginning of a line and of a list, and cannot end the
+    frame. What it leaves open needs an end of its own, or takes the frame's, and then one is missing in the end.
+    """
+    return "".join(_FRAMES[frame] % command for command in commands if (frame := _frame(command)))
+
+
+def _frame(command: str) -> str | None:
+    """The frame in which a command can stand among others; None if it is to be read alone."""
+    # After a wrong `[[`, bash reads the rest of a script differently, and says that all is well.
+    if "[[" in command or not _CLOSED.fullmatch(command):
+        return None
+    return next((end for end in _FRAMES if end not in command), None)
+
+
+def _complaint(command: str) -> str:
+    """What the shell says about a command that it cannot read; empty if it can."""
+    return _read_by_shell(("-n", "-c", "--", command), "")
+
+
+def _read_by_shell(arguments: tuple[str, ...], script: str) -> str:
+    done = subprocess.run(
+        [SHELL, *arguments], input=script.encode("utf-8", "surrogateescape"), env=_ENVIRONMENT, capture_output=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode == 0:
+        return ""
+    said = done.stderr.decode("utf-8", "surrogateescape").strip()
+    match = _MESSAGE.search(said)
+    return (match[1] if match else said) or f"it ends with status {done.returncode}"
+
+
+def _range(command: str, complaint: str) -> tuple[int, int]:
+    """Where in a command the shell's complaint is about, as well as it tells: start and width, in characters."""
+    if match := _UNEXPECTED.search(complaint):
+        token = next(filter(None, match.groups()))
+        starts = [found.start() for found in islice(re.finditer(re.escape(token), command), _TRIES)]
+        # The first place up to which the shell has the same complaint; a place before that is fine, or within quotes.
+        for start in starts:
+            if len(starts) == 1 or _complaint(command[: start + len(token)]) == complaint:
+                return start, len(token)
+    if "quote" in complaint.lower() and (opening := _open_quote(command)) is not None:
+        return opening, 1
+    text = command.rstrip()
+    return (len(text), 1) if _AT_END.search(complaint) else (0, len(text))
+
+
+def _open_quote(command: str) -> int | None:
+    """Where the quote stands that nothing closes."""
+    at = 0
+    while match := re.compile(r"\\.|(['\"])", re.DOTALL).search(command, at):
+        at = match.end()
+        if quote := match[1]:
+            closing = re.compile(r"'" if quote == "'" else r"(?>(?:[^\"\\]|\\.)*)\"", re.DOTALL)
+            closed = closing.search(command, at) if quote == "'" else closing.match(command, at)
+            if closed is None:
+                return match.start()
+            at = closed.end()
+    return None
