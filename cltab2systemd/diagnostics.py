@@ -34,7 +34,7 @@ _ERRORS = """
 _WARNINGS = """
     setting-form unknown-setting repeated-setting unknown-tag unknown-group unknown-boot-level escaped-name
     levels-without-comma similar-level no-level never-ends stopped-daemon respawned-daemon outside-the-group
-    shell-syntax directive-unknown unknown-user too-many-warnings
+    shell-syntax directive-unknown directive-doubtful unknown-user too-many-warnings
 """
 CODES = dict.fromkeys(_ERRORS.split(), Severity.ERROR) | dict.fromkeys(_WARNINGS.split(), Severity.WARNING)
 

@@ -10,19 +10,27 @@ import grp
 import pwd
 import re
 import subprocess
-from typing import TYPE_CHECKING
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd import shellsyntax
 from cltab2systemd.diagnostics import Diagnostic, shortened
 from cltab2systemd.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.spelling import Spellings
 from cltab2systemd.table import GROUP, SERVICE
+from cltab2systemd.unitfile import SHELL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from cltab2systemd.table import Directive, Setting, Table
 
+# After so many directives that keep a unit from being loaded, the others are not looked at: each takes a process.
+MOST_FATAL_VALUES = 100
+
+ANALYZE = "/usr/bin/systemd-analyze"
 SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
@@ -33,26 +41,29 @@ def of_table(table: Table) -> Iterator[Diagnostic]:
     To look up users may take another machine's answer: nothing for a boot.
     """
     yield from shellsyntax.of_entries(table.entries)
-    yield from _unknown_directives(table.settings)
+    yield from _doubtful_directives(table.settings)
     yield from _unknown_users(table)
 
 
 # systemd.
 
 
-def _unknown_directives(settings: Sequence[Setting]) -> Iterator[Diagnostic]:
+def _doubtful_directives(settings: Sequence[Setting]) -> Iterator[Diagnostic]:
     given = [setting for setting in settings if setting.name.startswith((SERVICE, GROUP))]
     known = _known_directives() if given else {}
     if not known:
         return
+    release = _release()
     spellings: dict[str, Spellings] = {}
-    release = ""
+    to_judge: dict[str, list[Setting]] = {}
     for setting in given:
         section = SERVICE_SECTION if setting.name.startswith(SERVICE) else SLICE_SECTION
         name = setting.directive.name
-        if section not in known or name in known[section]:
+        if section not in known:
             continue
-        release = release or _release()
+        if name in known[section]:
+            to_judge.setdefault(section, []).append(setting)
+            continue
         close = spellings.setdefault(section, Spellings(known[section])).like(name)
         start = len(setting.value) - len(setting.value.lstrip())
         yield Diagnostic.of(
@@ -61,6 +72,67 @@ def _unknown_directives(settings: Sequence[Setting]) -> Iterator[Diagnostic]:
             setting.line,
             f"did you mean '{close}='?" if close else "another release may know it: a fleet is never on one release",
         )  # fmt: skip
+
+    for section, judged in to_judge.items():
+        yield from _doubtful_values(section, judged, release)
+
+
+def _doubtful_values(section: str, settings: Sequence[Setting], release: str) -> Iterator[Diagnostic]:
+    said = _said_about(section, dict.fromkeys(setting.directive.line for setting in settings))
+    for setting in settings:
+        directive = setting.directive
+        if verdict := said.get(directive.line):
+            judged = directive.value or setting.value
+            start = setting.value.index(judged, setting.value.index("=") + 1 if directive.value else 0)
+            yield Diagnostic.of(
+                "directive-doubtful", setting.place_of_value.part(start, len(judged)),
+                f"{release} on this machine says: {shortened(verdict.text)}", setting.line,
+                f"with this line nothing of it can be started; {_MANUAL}" if verdict.is_fatal else _MANUAL,
+            )  # fmt: skip
+
+
+class _Verdict(NamedTuple):
+    """What systemd says about a directive, and whether it loads no unit that has it."""
+
+    text: str
+    is_fatal: bool
+
+
+_MANUAL = "systemd.directives(7) names the manual page that tells what it may be"
+# What a unit to be judged starts with, by its section. The name of an entry's unit has an instance, for %i.
+_HEADS = {
+    SERVICE_SECTION: ("check@check.service", f"[Unit]\nDefaultDependencies=no\n[Service]\nExecStart={SHELL}\n"),
+    SLICE_SECTION: ("check.slice", "[Unit]\nDefaultDependencies=no\n[Slice]\n"),
+}
+
+
+def _said_about(section: str, directives: Iterable[str]) -> Mapping[str, _Verdict]:
+    """What this machine's systemd says about directives of a section, by directive; of most it says nothing."""
+    name, head = _HEADS[section]
+    before = head.count("\n") + 1
+    left, said = [*directives], dict[str, _Verdict]()
+    with suppress(OSError), tempfile.TemporaryDirectory(prefix="cltab2systemd-") as directory:
+        path = Path(directory, name)
+        message = re.compile(rf"^{re.escape(str(path))}:(\d+): (.*)$", re.MULTILINE)
+        for _ in range(MOST_FATAL_VALUES):
+            path.write_text(head + "".join(f"{line}\n" for line in left))
+            answer = _verify(path)
+            judged = {int(number) - before: text for number, text in message.findall(answer)}
+            said |= {left[number]: _Verdict(text, is_fatal=False) for number, text in judged.items()}
+            if not judged or f"{name}: Unit configuration has fatal error" not in answer:
+                break
+            # systemd reads no further than that line, about which it has said something.
+            last = max(judged)
+            said[left[last]] = _Verdict(judged[last], is_fatal=True)
+            del left[: last + 1]
+    return said
+
+
+def _verify(path: Path) -> str:
+    """What systemd says when it loads a unit; OSError if it cannot be asked. The unit is not started."""
+    command = [ANALYZE, "verify", "--man=no", "--recursive-errors=no", str(path)]
+    done = subprocess.run(command, env=_ENVIRONMENT, capture_output=True, check=False)
+    return done.stderr.decode("utf-8", "surrogateescape")
 
 
 def _known_directives() -> Mapping[str, frozenset[str]]:

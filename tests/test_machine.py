@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SYSTEMD = "#!/bin/sh\ncase $1 in --version) echo 'systemd 299 (299.1)';; *) printf '%s';; esac\n"
 
+with_real_systemd = pytest.mark.skipif(not Path(machine.ANALYZE).exists(), reason="no systemd")
+
 
 def found(text: str) -> list[Diagnostic]:
     table, findings = parse(text.encode("utf-8", "surrogateescape"), "cltab")
@@ -33,6 +35,7 @@ def with_systemd(monkeypatch: pytest.MonkeyPatch, path: Path, known: str) -> Non
     program.write_text(SYSTEMD % known)
     program.chmod(0o755)
     monkeypatch.setattr(machine, "SYSTEMD", ("/none", str(program)))
+    monkeypatch.setattr(machine, "ANALYZE", "/none")
 
 
 def test_directives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -87,11 +90,45 @@ def test_users_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     assert findings[1].message == "this machine has no group 'no-such-group', so systemd cannot start the entry"
 
 
-@pytest.mark.skipif(not any(Path(path).exists() for path in machine.SYSTEMD), reason="no systemd")
+@with_real_systemd
 def test_the_systemd_of_this_machine() -> None:
     """It knows what people need, and not what nobody has invented."""
     known = "User Group Environment WorkingDirectory LimitNOFILE MemoryMax KillMode ProtectSystem TimeoutStopSec"
-    lines = "".join(f":::service.t:{name}=1\n" for name in (*known.split(), "NotYetInvented"))
-    (finding,) = found(f"g:t:1:wait:x\n:::group.g:CPUWeight=1\n{lines}")
+    lines = "".join(f":::service.t:{name}=\n" for name in (*known.split(), "NotYetInvented"))
+    findings = found(f"g:t:1:wait:x\n:::group.g:CPUWeight=1\n{lines}")
+    (finding,) = (finding for finding in findings if finding.code == "directive-unknown")
     assert marked(finding) == "NotYetInvented"
     assert re.match(r"systemd \d+ on this machine", finding.message)
+
+
+@with_real_systemd
+def test_values() -> None:
+    """What systemd does not take is told where it stands, for each line that has it; what is fine is not."""
+    lines = (
+        "service.a:Nice=99", "service.b:Nice= 99 ", "service.a:Nice=5", "service.a:WorkingDirectory=rel",
+        "service.a:Environment=A=%i", "service.a:ProtectSystem=maybe", "service.b:StandardOutput=file:rel",
+        "service.a:LimitCORE=many", "group.g:MemoryMax=lots", "group.g:CPUQuota=", "group.g:Nonsense=lots",
+        "service.a:TimeoutStopSec=90s", "service.a:EnvironmentFile=-/etc/none", "service.none:Nice=-99",
+    )  # fmt: skip
+    findings = found("g:a:1:wait:x\ng:b:1:wait:x\n" + "".join(f":::{line}\n" for line in lines))
+    told = {(f.place.line, marked(f)): f for f in findings if f.code == "directive-doubtful"}
+    assert sorted(told) == [
+        (3, "99"), (4, "99"), (6, "rel"), (8, "maybe"), (9, "file:rel"), (10, "many"), (11, "lots"), (16, "-99"),
+    ]  # fmt: skip
+    assert re.match(r"systemd \d+ on this machine says: .*99", told[3, "99"].message)
+    fatal = [line for (line, _), finding in told.items() if "nothing of it can be started" in finding.hint]
+    assert fatal == [6]
+
+
+@with_real_systemd
+def test_many_fatal_values() -> None:
+    """Only so many are told: each costs a process."""
+    lines = "".join(f":::service.a:WorkingDirectory=rel{number}\n" for number in range(machine.MOST_FATAL_VALUES + 9))
+    assert len(found(f"g:a:1:wait:x\n{lines}")) == machine.MOST_FATAL_VALUES
+
+
+@with_real_systemd
+def test_values_without_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where systemd cannot be asked about values, they count as good."""
+    monkeypatch.setattr(machine, "ANALYZE", "/none")
+    assert found("g:a:1:wait:x\n:::service.a:Nice=99\n") == []
