@@ -5,16 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-from instance import Group, Instance
-
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from instance import Group
 
 RUN = "exec sleep 1000"
-PAUSE = 60.0
 
 
 def said(group: Group, tag: str) -> int:
@@ -34,19 +30,7 @@ def paused(group: Group, tag: str, event: str = "ran") -> None:
     assert count(group, event) == 6
 
 
-@pytest.fixture(scope="module")
-def patient(instance: Instance) -> Iterator[tuple[Group, float]]:
-    """Run a group that dies too fast from the first test to the last, and tell when its pause began."""
-    group = Group(instance)
-    group.define("r:1:respawn:@ ran")
-    group.switch("1")
-    paused(group, "r")
-    yield group, time.monotonic()
-    group.define()
-    instance.clinit()
-
-
-def test_a_respawn_entry_is_restarted_whenever_it_exits(group: Group, patient: tuple[Group, float]) -> None:
+def test_a_respawn_entry_is_restarted_whenever_it_exits(group: Group) -> None:
     """Whether it succeeds, fails, or is killed: it is started again."""
     group.define("r:1:respawn:@ ran; sleep 1.1; exit 3", f"k:1:respawn:{RUN}", "z:1:respawn:@ zero; sleep 1.1")
     group.switch("1")
@@ -58,7 +42,7 @@ def test_a_respawn_entry_is_restarted_whenever_it_exits(group: Group, patient: t
     assert group.status == "1 DONE"
 
 
-def test_the_first_six_starts_are_not_slowed_down(group: Group, patient: tuple[Group, float]) -> None:
+def test_the_first_six_starts_are_not_slowed_down(group: Group) -> None:
     """An entry that exits at once is started six times, all in a second, then its message is in the journal, once."""
     group.define("r:1:respawn:@ ran")
     group.switch("1")
@@ -68,9 +52,7 @@ def test_the_first_six_starts_are_not_slowed_down(group: Group, patient: tuple[G
     assert f"{group.name}.r respawning too rapidly: sleeping 60 seconds" in group.node.journal()
 
 
-def test_during_the_pause_nothing_is_started_and_the_group_stays_done(
-    group: Group, patient: tuple[Group, float]
-) -> None:
+def test_during_the_pause_nothing_is_started_and_the_group_stays_done(group: Group) -> None:
     """For 5 s and more after the message there is no further start, and clstat says DONE throughout."""
     group.define("r:1:respawn:@ ran; false", f"s:1:respawn:{RUN}")
     group.switch("1")
@@ -83,7 +65,7 @@ def test_during_the_pause_nothing_is_started_and_the_group_stays_done(
     assert (6, pid) == (count(group, "ran"), group.pid("s"))
 
 
-def test_asking_again_during_the_pause_changes_nothing(group: Group, patient: tuple[Group, float]) -> None:
+def test_asking_again_during_the_pause_changes_nothing(group: Group) -> None:
     """A request for the present level is answered at once during the pause, and does not end it."""
     group.define("r:1:respawn:@ ran")
     group.switch("1")
@@ -96,7 +78,7 @@ def test_asking_again_during_the_pause_changes_nothing(group: Group, patient: tu
     assert count(group, "ran") == 6
 
 
-def test_a_switch_during_the_pause_is_immediate(group: Group, patient: tuple[Group, float]) -> None:
+def test_a_switch_during_the_pause_is_immediate(group: Group) -> None:
     """A pause does not hold up the switch to another level: the entry is ended at once, and does not come back."""
     group.define("r:1:respawn:@ ran", "n:2:wait:@ next")
     group.switch("1")
@@ -109,7 +91,7 @@ def test_a_switch_during_the_pause_is_immediate(group: Group, patient: tuple[Gro
     assert (6, 1) == (count(group, "ran"), count(group, "next"))
 
 
-def test_a_switch_that_keeps_a_paused_entry_is_immediate(group: Group, patient: tuple[Group, float]) -> None:
+def test_a_switch_that_keeps_a_paused_entry_is_immediate(group: Group) -> None:
     """Also a switch to a level that has the pausing entry too is not held up, and does not end the pause."""
     group.define("r:12:respawn:@ ran", "n:2:wait:@ next")
     group.switch("1")
@@ -122,7 +104,7 @@ def test_a_switch_that_keeps_a_paused_entry_is_immediate(group: Group, patient: 
     assert (6, 1) == (count(group, "ran"), count(group, "next"))
 
 
-def test_a_changed_command_ends_the_pause(group: Group, patient: tuple[Group, float]) -> None:
+def test_a_changed_command_ends_the_pause(group: Group) -> None:
     """A mended command is started at the group's next request, and not after the pause."""
     group.define("r:1:respawn:@ ran")
     group.switch("1")
@@ -132,7 +114,7 @@ def test_a_changed_command_ends_the_pause(group: Group, patient: tuple[Group, fl
     wait_until(lambda: count(group, "mended") == 1, timeout=2)
 
 
-def test_the_count_is_forgotten_when_the_level_is_left(group: Group, patient: tuple[Group, float]) -> None:
+def test_the_count_is_forgotten_when_the_level_is_left(group: Group) -> None:
     """An entry that comes back to its level begins to count anew: six starts again, then the message."""
     group.define("r:1:respawn:@ ran")
     group.switch("1")
@@ -144,7 +126,7 @@ def test_the_count_is_forgotten_when_the_level_is_left(group: Group, patient: tu
     assert count(group, "ran") == 12
 
 
-def test_slow_respawns_do_not_count(group: Group, patient: tuple[Group, float]) -> None:
+def test_slow_respawns_do_not_count(group: Group) -> None:
     """An entry that runs for more than a second each time is never slowed down."""
     group.define("r:1:respawn:@ ran; sleep 1.05")
     group.switch("1")
@@ -153,7 +135,7 @@ def test_slow_respawns_do_not_count(group: Group, patient: tuple[Group, float]) 
     assert said(group, "r") == 0
 
 
-def test_entries_count_apart(group: Group, patient: tuple[Group, float]) -> None:
+def test_entries_count_apart(group: Group) -> None:
     """Two entries that each die less often than it takes are not slowed down by adding up, nor is a third by them."""
     log = f"/run/{group.name}"
     few = "n=$(cat {0} 2>/dev/null || echo 0); echo $((n + 1)) >{0}; @ {1}; [ $n -lt 4 ] || exec sleep 1000"
@@ -166,7 +148,7 @@ def test_entries_count_apart(group: Group, patient: tuple[Group, float]) -> None
     assert 0 not in {group.pid("x"), group.pid("y")}
 
 
-def test_the_daemon_is_not_needed(group: Group, patient: tuple[Group, float]) -> None:
+def test_the_daemon_is_not_needed(group: Group) -> None:
     """Respawning and slowing down go on while no daemon runs, and a new daemon changes nothing of it."""
     group.define("r:1:respawn:@ ran; sleep 0.3")
     group.switch("1")
@@ -175,15 +157,3 @@ def test_the_daemon_is_not_needed(group: Group, patient: tuple[Group, float]) ->
     group.instance.start()
 
     assert (6, "1 DONE") == (count(group, "ran"), group.status)
-
-
-def test_it_never_gives_up(patient: tuple[Group, float]) -> None:
-    """After 60 s the entry is started once more, and as it dies fast again the next pause follows, and so on."""
-    group, began = patient
-    left = began + PAUSE - time.monotonic()
-    assert left < 5 or count(group, "ran") == 6
-    wait_until(lambda: said(group, "r") == 2, timeout=left + 15)
-
-    assert PAUSE - 5 <= time.monotonic() - began <= PAUSE + 15
-    assert count(group, "ran") == 7
-    assert group.status == "1 DONE"

@@ -1,0 +1,93 @@
+"""What shows only after half a minute or more; it is waited for side by side, on one node."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from instance import Group, Instance
+
+from cltab2systemd.daemon import HEARTBEAT
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from lab.node import Node
+
+PAUSE = 60.0
+WATCHERS = 20
+WATCH = """\
+import socket
+for _ in range({number}):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect("/run/clinit/clinit.s")
+    s.sendall(b'{{"method": "org.clinit.Manager.Status", "more": true}}\\0')
+    s.recv(65536)
+    s.close()
+"""
+
+
+class Waiting(NamedTuple):
+    """What a test waits for the end of, and when it began, in seconds."""
+
+    group: Group
+    paused: float
+    written: float
+    descriptors: int
+
+
+@pytest.fixture(scope="module")
+def waiting(node: Node) -> Waiting:
+    """Give a group that pauses since it died too fast, an untouched clstat, and a daemon that clients have left."""
+    instance = Instance(node)
+    group = Group(instance)
+    group.define("r:1:respawn:@ ran")
+    instance.start()
+    descriptors = open_files(instance)
+    group.switch("1")
+    wait_until(lambda: pauses(group) == 1)
+    paused = time.monotonic()
+    node.run("python3", "-c", WATCH.format(number=WATCHERS))
+    assert open_files(instance) >= descriptors + WATCHERS
+    return Waiting(group, paused, clstat_time(group), descriptors)
+
+
+def open_files(instance: Instance) -> int:
+    """How many descriptors the daemon has."""
+    return len(list(instance.node.path(f"/proc/{instance.pid}/fd").iterdir()))
+
+
+def pauses(group: Group) -> int:
+    """How often the throttle said that it pauses."""
+    journal = group.node.journal(group.unit("r"))
+    return journal.count(f"{group.name}.r respawning too rapidly: sleeping 60 seconds")
+
+
+def clstat_time(group: Group) -> float:
+    """When clstat was written, in seconds of the clock."""
+    return group.node.path("/run/clinit/clstat").stat().st_mtime
+
+
+def test_clstat_has_a_heartbeat(waiting: Waiting) -> None:
+    """Readers take a stale clstat for a dead node: it is written again in less than 45 s, if nothing changes either."""
+    wait_until(lambda: clstat_time(waiting.group) != waiting.written, timeout=46, what="heartbeat")
+
+    assert HEARTBEAT - 10 <= clstat_time(waiting.group) - waiting.written <= 45
+
+
+def test_watchers_that_left_are_dropped(waiting: Waiting) -> None:
+    """A client that follows the status and goes away does not keep a descriptor for ever."""
+    wait_until(lambda: open_files(waiting.group.instance) <= waiting.descriptors + 2, timeout=46)
+
+
+def test_it_never_gives_up(waiting: Waiting) -> None:
+    """60 s after it died too fast an entry is started once more, and as it dies again the next pause follows."""
+    group, began = waiting.group, waiting.paused
+    left = began + PAUSE - time.monotonic()
+    assert left > 5
+    assert group.events().count("ran") == 6
+    wait_until(lambda: pauses(group) == 2, timeout=left + 15)
+
+    assert PAUSE - 5 <= time.monotonic() - began <= PAUSE + 15
+    assert group.events().count("ran") == 7
+    assert group.status == "1 DONE"
