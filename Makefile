@@ -4,9 +4,11 @@
 PYTHON := /usr/bin/python3
 VENV := .venv
 RELEASE := bookworm
+# Modules of tests, for they mostly wait; each has nodes of its own.
+SIDE_BY_SIDE := --numprocesses=2 --dist=loadfile
 # Debian's own versions of everything that the product and its lab run on.
 PACKAGES := curl dbus libxml2-utils mandoc perl procps python3 python3-click python3-hypothesis python3-jinja2 \
-	python3-pip python3-pystemd python3-pytest python3-setuptools python3-venv python3-wheel systemd util-linux
+	python3-pip python3-pystemd python3-pytest python3-pytest-xdist python3-setuptools python3-venv python3-wheel systemd util-linux
 # What builds the package, and what tests it on other releases.
 DEB_PACKAGES := debhelper dh-python dpkg-dev make pybuild-plugin-pyproject python3-all python3-setuptools
 ROOT_PACKAGES := lintian mmdebstrap
@@ -57,7 +59,7 @@ demo: packages
 	@$(PYTHON) -m demo
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest --ignore=tests/package
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/package
 
 # Apart from the others, for it makes roots of other releases, a minute each, and installs what is built into them.
 test-package: $(VENV)/installed deb-packages root-packages
@@ -65,7 +67,7 @@ test-package: $(VENV)/installed deb-packages root-packages
 
 # All tests of nodes, or those of TESTS, in nodes of one release with the Debian package installed.
 test-release: $(VENV)/installed deb-packages root-packages
-	LAB_RELEASE=$(RELEASE) $(VENV)/bin/python -m pytest --ignore=tests/package $(TESTS)
+	LAB_RELEASE=$(RELEASE) $(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/package $(TESTS)
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check

@@ -25,6 +25,7 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 _LEFT_OUT = pytest.StashKey[Counter[str | None]]()
+_OF_WORKER = "left_out"
 
 RELEASE = os.environ.get("LAB_RELEASE")
 # Tests of nodes that say nothing of a release, by the start of their names, and why.
@@ -44,9 +45,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if not _reason_against(item)]
 
 
-def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that reports, if this is another one (pytest-xdist), what was left out."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[_OF_WORKER] = dict(session.config.stash.get(_LEFT_OUT, {}))
+
+
+@pytest.hookimpl(optionalhook=True)  # type: ignore[untyped-decorator]
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what such a process tells; each leaves out the same."""
+    node.config.stash[_LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get(_OF_WORKER))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say what was left out on a release, and why."""
-    return [f"{number} tests left out: {reason}" for reason, number in config.stash.get(_LEFT_OUT, {}).items()]
+    for reason, number in config.stash.get(_LEFT_OUT, {}).items():
+        terminalreporter.write_line(f"{number} tests left out: {reason}")
 
 
 def _reason_against(item: pytest.Item) -> str | None:
