@@ -16,6 +16,8 @@ STATE = "/run/cltab2systemd"
 # In an instance's directory there: what the daemon goes by, a path a line.
 NOTED_SOCKETS = "sockets"
 NOTED_CLSTAT = "clstat"
+# And why groups are FAILED: a reason a line, `GROUP LEVEL TEXT`.
+NOTED_REASONS = "reasons"
 GOOD_TABLE = "/var/lib/cltab2systemd/cltab"
 # What the units of this boot were made from; packaging/tmpfiles.d has it copied there.
 BOOT_TABLE = f"{STATE}/boot.cltab"

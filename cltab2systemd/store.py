@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd.locations import GOOD_TABLE, NOTED_CLSTAT, NOTED_SOCKETS, STATE, TABLE, owner
+from cltab2systemd.locations import GOOD_TABLE, NOTED_CLSTAT, NOTED_REASONS, NOTED_SOCKETS, STATE, TABLE, owner
 from cltab2systemd.names import Names, escape, unescape
 from cltab2systemd.table import parse
 
@@ -134,9 +134,10 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool 
         temporary.rename(path)
         if durable:
             _sync_directory(path.parent)
-    except OSError:
+    except OSError as error:
         with suppress(OSError):
             temporary.unlink()
+        error.filename = str(path)  # and not the temporary name, or none
         raise
 
 
@@ -240,10 +241,14 @@ class Store:
         """Say which clstat the daemon writes, for clients and the next daemon; until `forget_clstat`."""
         write_whole(self._state / NOTED_CLSTAT, os.fsencode(f"{path}\n"))
 
+    def note_reasons(self, text: str) -> None:
+        """Say why groups are FAILED, for everybody to read; the whole file each time. OSError if that fails."""
+        write_whole(self._state / NOTED_REASONS, text.encode("utf-8", "surrogateescape"))
+
     def forget_paths(self) -> None:
-        """Nobody listens any more, and there is no clstat."""
-        (self._state / NOTED_SOCKETS).unlink(missing_ok=True)
-        (self._state / NOTED_CLSTAT).unlink(missing_ok=True)
+        """Nobody listens any more, and there is no clstat and no reason for anything in it."""
+        for name in (NOTED_SOCKETS, NOTED_CLSTAT, NOTED_REASONS):
+            (self._state / name).unlink(missing_ok=True)
 
     @property
     def environment_path(self) -> Path:
