@@ -441,7 +441,7 @@ def test_keepalived_without_the_daemon(shipped: Shipped) -> None:
     keepalived(shipped, "MASTER", "a/b-c")
     no_daemon(shipped)
     assert keepalived(shipped, "BACKUP", "a/b-c") == 0
-    assert shipped.main_pid(r"clinit-a\x2fb\x2dc@x.service") == 0
+    assert shipped.main_pid(r"clinit-a\x2fb-c@x.service") == 0
     shipped.node.run("systemctl", "start", SERVICE)
     keepalived(shipped, "MASTER")
     shipped.write_table(TABLE + "not a line\n")
