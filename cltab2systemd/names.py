@@ -139,7 +139,9 @@ class Names:
         stem, _, kind = rest.rpartition(".")
         name, at, _ = stem.partition("@")
         match prefix.removesuffix(self.suffix), kind, at:
-            case ("clinit", "service" | "target", "@") | ("clinitgate", "service", _) | ("clinitbarrier", "service", "@"):
+            case ("clinit", "service" | "target", "@"):
+                pass
+            case ("clinitgate", "service", _) | ("clinitbarrier", "service", "@"):
                 pass
             case ("clinit", "target", "") if name.endswith(_UNNAMED):
                 name = name.removesuffix(_UNNAMED)

@@ -22,8 +22,8 @@ ANY_NAME = st.one_of(
     # What looks like a part of a unit's name: ours, another instance's, another kind's.
     st.lists(
         st.sampled_from(
-            ["a", "web", "-", "--", "-unnamed", "unnamed", "_12345678", "_1234abcd", "clinit-", "clinitgate-", "@", ".service",
-             ".target", ".slice", "\\x2d", "\\x40", "/", "*", "[a-z]", "?"]
+            ["a", "web", "-", "--", "-unnamed", "unnamed", "_12345678", "_1234abcd", "clinit-", "clinitgate-", "@",
+             ".service", ".target", ".slice", "\\x2d", "\\x40", "/", "*", "[a-z]", "?"]
         ),
         min_size=1, max_size=4,
     ).map("".join),
@@ -143,7 +143,8 @@ def test_the_way_back(group: str, text: str, names: Names) -> None:
     [
         "clinit.service", "clinit.slice", "clinit.socket", "ssh.service", "clinitx-web@db.service", "web", "", "-",
         "clinit-", "clinit_1234abc-web.slice", "xclinit-web.slice", "clinit-web.service", "clinit-exporter.timer",
-        "clinit-web@db.socket", "clinit-web@db.slice", "clinit-a-b.slice", "clinit-unnamed.target", "clinit--unnamed.target",
+        "clinit-web@db.socket", "clinit-web@db.slice", "clinit-a-b.slice", "clinit-unnamed.target",
+        "clinit--unnamed.target",
         "clinit-web.target", "clinit-@a.service", "clinit-.slice", "clinitgate-web.target", "clinitbarrier-web.service",
         "clinitgate_1234abc-web.service", "clinitgate-.service",
     ],
@@ -178,8 +179,9 @@ def test_hyphens_stay() -> None:
 
 
 ODD_GROUPS = [
-    "web", "web-shop", "web-", "-web", "-", "--", "a", "a-unnamed", "unnamed", "-unnamed", "a-unnamed-unnamed", "_12345678-x",
-    "_1234abcd", "_1234abcd-web", "web_1234abcd", "gate-web", "a@b", "a/b", "a\\b", "a\\x2db", "a-b", "a@.target", "multi-user",
+    "web", "web-shop", "web-", "-web", "-", "--", "a", "a-unnamed", "unnamed", "-unnamed", "a-unnamed-unnamed",
+    "_12345678-x", "_1234abcd", "_1234abcd-web", "web_1234abcd", "gate-web", "a@b", "a/b", "a\\b", "a\\x2db", "a-b",
+    "a@.target", "multi-user",
 ]  # fmt: skip
 
 
@@ -210,7 +212,8 @@ JOB_KINDS = STATE_KINDS | {"gate", "first_gate", "unnamed"}
 @given(ANY_NAME, ANY_NAME)
 def test_patterns_match_exactly(group: str, text: str) -> None:
     """The globs of a group match its units of the kinds asked for, and none of another group or instance."""
-    for names, other_group in itertools.product((NAMES, OTHER), (group, group + "x", group + "-x", "x-" + group, group + "@", "*", "web")):
+    groups = (group, group + "x", group + "-x", "x-" + group, group + "@", "*", "web")
+    for names, other_group in itertools.product((NAMES, OTHER), groups):
         for patterns, kinds in ((NAMES.patterns(group), STATE_KINDS), (NAMES.all_patterns(group), JOB_KINDS)):
             found = {
                 kind
