@@ -229,17 +229,18 @@ def _long_names(names: Names, table: Table) -> Iterator[Diagnostic]:
     for entry in table.entries:
         group = entry.group
         longest = {
-            "group": names.barrier(group, HALT_LEVEL),
+            "group": max(names.barrier(group, HALT_LEVEL), names.slice(group), key=len),
             "tag": names.gate(group, entry.tag),
             "levels": max((names.barrier(group, level) for level in entry.levels.names), key=len),
         }
         for field, unit in longest.items():
             if len(unit) > LONGEST_UNIT_NAME:
+                plain = "':', '_' and '.'" if unit == names.slice(group) else "':', '_', '.' and '-'"
                 what = "the group makes" if field == "group" else f"group and {field} make"
                 yield Diagnostic.of(
                     f"long-{field}", entry.place_of(field),
                     f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}", entry.line,
-                    "other characters than letters, digits, ':', '_' and '.' count four bytes each; use shorter names",
+                    f"other characters than letters, digits, {plain} count four bytes each; use shorter names",
                 )  # fmt: skip
 
 
