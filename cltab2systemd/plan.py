@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import unitfile
 from cltab2systemd.diagnostics import Diagnostic, in_order, shortened
-from cltab2systemd.directives import refusal_of_value
+from cltab2systemd.directives import refusal_of_value, runs_without_shell
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 from cltab2systemd.table import (
     BOOT_LEVEL,
@@ -53,7 +53,9 @@ class EntryUnit(Unit):
     command_line: str
     syslog_identifier: str
     after_gate: str
-    runtime_directory: str  # in which a `respawn` entry counts
+    runtime_directory: str  # in which a `respawn` entry counts, if it does
+    throttle: str  # what counts
+    errors_to_output: bool  # no shell does that
     directives: tuple[str, ...]
 
 
@@ -143,10 +145,16 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
     for entry in entries:
         name, line = names.entry(group, entry.tag), unitfile.comment(entry.line)
-        words = unitfile.command_words(entry.command)
-        directory = unitfile.throttle_directory(name) if entry.mode is Mode.RESPAWN else ""
-        if directory:
-            words = unitfile.throttled(entry.tag, directory, words)
+        plain = unitfile.plain(entry.command)
+        direct = plain if plain and runs_without_shell(plain, entry.directives) else None
+        counts = entry.mode is Mode.RESPAWN and not direct
+        directory = unitfile.throttle_directory(name) if counts else ""
+        if direct:
+            words = direct.words
+        elif counts:
+            words = unitfile.throttled(entry.tag, entry.command)
+        else:
+            words = unitfile.command_words(entry.command)
         yield EntryUnit(
             name,
             "cltab " + unitfile.text(f"{group}:{entry.tag}:{entry.levels.text}:{entry.mode}"),
@@ -157,6 +165,8 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
             syslog_identifier=unitfile.text(entry.tag),
             after_gate=gate,
             runtime_directory=directory,
+            throttle=unitfile.throttle(directory) if directory else "",
+            errors_to_output=direct is not None and direct.errors_to_output,
             directives=tuple(directive.line for directive in entry.directives),
         )
         if entry.runnable:
