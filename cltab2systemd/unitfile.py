@@ -27,7 +27,7 @@ _ERRORS_TO_OUTPUT = re.compile(r"[ \t\n\r\f\v]2>&1[ \t\n\r\f\v]*\Z")
 
 SHELL = "/bin/sh"
 
-# Words that cannot be executed, or none at all, are told as systemd tells its own: 203/EXEC. Executed, they have no trap.
+# Words that cannot be executed, or none, are told as systemd tells its own: 203/EXEC. Once executed, no trap is left.
 _EXECUTE = "trap 'exit 203' 0; exec \"$@\""
 
 # What systemd itself finds and executes, with no other byte for its name: no prefix of its own before it, no relative

@@ -134,7 +134,7 @@ def test_modes(mode: str, expected: dict[str, str]) -> None:
 
 
 def test_what_has_run_has_run() -> None:
-    """However a command ends, by any status or signal, its unit has not failed, but for the statuses of systemd's own."""
+    """However a command ends, by any status or signal, its unit has not failed, but for systemd's own statuses."""
     (line,) = values(compiled("web:db:1:wait:x\n")["clinit-web@db.service"], "SuccessExitStatus")
     statuses = [int(word) for word in line.split() if word.isdigit()]
     named = {word for word in line.split() if not word.isdigit()}
