@@ -384,8 +384,18 @@ class Controller:
             group.end(request, GroupStatus(group.name, group.shown_level or HALT_LEVEL, State.CONFIGURED))
             if not self._wanted(group).entries:
                 self._spawn(self._forget(group))
-        elif group.status is not None and group.status.state is not State.HALTING and target is None:
+        elif self._is_elsewhere(group):
             group.end(request, SupersededError(f"{group.name} was started while it was being halted"))
+
+    @staticmethod
+    def _is_elsewhere(group: Group) -> bool:
+        """Whether a group that is to be halted is at another level, or on its way to one."""
+        assert group.units is not None
+        levels = group.units.levels()
+        halt = levels.get(HALT_LEVEL)
+        if halt is not None and not halt.at_rest:
+            return False
+        return any(target.active == "active" or target.starting for target in levels.values())
 
     @staticmethod
     def _services(group: Group) -> list[UnitStatus]:

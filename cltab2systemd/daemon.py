@@ -324,4 +324,5 @@ class _Daemon:
         while True:
             await asyncio.sleep(HEARTBEAT + random.uniform(0, 4))  # noqa: S311 - spreads the nodes of a cluster
             self._clstat.write()
+            self._controller.look_at_processes()
             self._server.drop_gone_clients()
