@@ -18,6 +18,7 @@ os.environ.setdefault("SYSTEMD_BUS_TIMEOUT", "25s")
 from pystemd import dbusexc
 from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 
+from cltab2systemd import child, oserrors
 from cltab2systemd.groupstate import MainProcess, UnitStatus
 from cltab2systemd.names import unit_of_bus_path
 
@@ -174,12 +175,12 @@ class Bus:
 
     async def daemon_reload(self) -> None:
         """Have systemd load the units on disk. In a child process: a call would block this one for all that time."""
-        process = await asyncio.create_subprocess_exec(
-            "systemctl", "daemon-reload", stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-        )
-        _, errors = await process.communicate()
-        if process.returncode != 0:
-            raise BusUnavailableError(f"systemctl daemon-reload: {errors.decode(errors='replace').strip()}")
+        try:
+            ended = await child.run("systemctl", "daemon-reload")
+        except OSError as error:
+            raise BusUnavailableError(f"systemctl daemon-reload: {oserrors.worded(error)}") from error
+        if ended.code != 0:
+            raise BusUnavailableError(f"systemctl daemon-reload: {ended.errors.strip() or f'exit code {ended.code}'}")
 
     def _open(self, connection: Any, *, private: bool) -> None:
         try:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import activation, logs, peers, settings, store
+from cltab2systemd import activation, ending, logs, peers, settings, store
 from cltab2systemd.applier import Applier
 from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
@@ -120,13 +120,37 @@ class _Daemon:
         self._names = store.instance_names(locations)
         self._store = store.Store(self._names)
         self._controller: Controller
-        self._server: Server
-        self._bus: Bus
+        self._server: Server | None = None
+        self._bus: Bus | None = None
 
     async def run(self) -> None:
+        """Serve until the end is asked for, and end in time then, also in the middle of the start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopped.set)
+            loop.add_signal_handler(number, self._stop)
+        serving, stopped = loop.create_task(self._serve()), loop.create_task(self._stopped.wait())
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            stopped.cancel()
+            serving.result()
+        else:
+            await self._end(serving)
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        ending.bound()
+
+    async def _end(self, serving: asyncio.Task[None]) -> None:
+        activation.tell("STOPPING=1")
+        serving.cancel()
+        if not self._gone:
+            self._remove_sockets()
+        if self._server is not None:
+            await self._server.close()
+        if self._bus is not None:
+            self._bus.close()
+
+    async def _serve(self) -> None:
         # What somebody tries by hand while the system's daemon is down is not to end the system's groups.
         self._store.open(self._locations, may_change_table=activation.is_started_by_systemd())
         earlier = self._earlier()
@@ -149,22 +173,14 @@ class _Daemon:
             on_status=self._status_changed,
             on_table=self._table_changed,
         )
-        self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
+        server = self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
         await self._controller.begin(self._clstat.shown_before())
         for listener in listeners:
-            await self._server.start(listener)
+            await server.start(listener)
         sockets = ", ".join([*self._sockets, *self._inherited])
         log.info("table %s, socket %s, clstat %s", self._locations.table, sockets, self._clstat.path)
         activation.tell("READY=1")
-        tasks = [loop.create_task(self._beat()), loop.create_task(self._feed_watchdog())]
-        await self._stopped.wait()
-        activation.tell("STOPPING=1")
-        for task in tasks:
-            task.cancel()
-        if not self._gone:
-            self._remove_sockets()
-        await self._server.close()
-        bus.close()
+        await asyncio.gather(self._beat(server), self._feed_watchdog())
 
     def _earlier(self) -> Locations:
         """Where socket and clstat were before: with the last daemon, or, after a boot, by the last good table.
@@ -260,10 +276,12 @@ class _Daemon:
             self._cannot_listen(new, error)
             return
         self._store.note_sockets([*self._sockets, *self._inherited])
+        assert self._server is not None
         await self._server.start(listener)
 
     def _stop_listening(self) -> None:
         """Have systemd stop listening for us, or the next client would start us again."""
+        assert self._bus is not None
         for unit in self._socket_units:
             try:
                 self._bus.stop(unit)
@@ -312,7 +330,7 @@ class _Daemon:
         self._stop_listening()
         self._store.close()
         halt.ended.set_result(None)
-        self._stopped.set()
+        self._stop()
 
     # clstat
 
@@ -320,8 +338,8 @@ class _Daemon:
         self._clstat.show(statuses)
         self._watchers.notify()
 
-    async def _beat(self) -> None:
+    async def _beat(self, server: Server) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT + random.uniform(0, 4))  # noqa: S311 - spreads the nodes of a cluster
             self._clstat.write()
-            self._server.drop_gone_clients()
+            server.drop_gone_clients()

@@ -15,8 +15,9 @@ RINGS = {
     "pure": "diagnostics directives table names unitfile surroundings plan changes groupstate clstat storable ldt "
     "spelling oserrors programs lint asjson columns matrix difference explanation graph "
     "inittab inittabcommands inittabdialects inittablines",
-    "edges": "activation bus compiler machine peers settings shellsyntax locations store tablesource transport varlink",
-    "sides": "logs statusfile group applier observer switcher controller service ancestor server daemon client "
+    "edges": "activation child bus compiler machine peers settings shellsyntax locations store tablesource transport "
+    "varlink",
+    "sides": "logs ending statusfile group applier observer switcher controller service ancestor server daemon client "
     "generator",
     "commands": "cli cli.clinit cli.options cli.outcome cli.translator cli.tables cli.check cli.compile "
     "cli.printing cli.instance cli.diff cli.show cli.explain cli.graph cli.import_inittab",
