@@ -10,10 +10,11 @@ import random
 import resource
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import activation, ending, logs, peers, settings, store
+from cltab2systemd import activation, ending, logs, oserrors, peers, settings, store
 from cltab2systemd.applier import Applier
 from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
@@ -34,6 +35,7 @@ from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
 from cltab2systemd.statusfile import StatusFile
 from cltab2systemd.store import FileIdentity
+from cltab2systemd.summary import Summary, refusal_lines
 from cltab2systemd.surroundings import Surroundings, environment_text, surroundings
 from cltab2systemd.tablesource import TableSource
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.groupstate import GroupStatus
     from cltab2systemd.table import Table
+    from cltab2systemd.tablesource import TableRefusedError
 
 log = logging.getLogger("clinit")
 
@@ -75,7 +78,7 @@ def run(locations: Locations) -> None:
     except BusError as error:
         raise DaemonError(f"systemd does not answer as it should: {error}") from error
     except OSError as error:
-        raise DaemonError(f"{error.filename or 'cannot start'}: {error.strerror or error}") from error
+        raise DaemonError(f"cannot start: {oserrors.worded(error)}") from error
 
 
 def _raise_file_limit() -> None:
@@ -114,6 +117,9 @@ class _Daemon:
         self._clstat_written: FileIdentity | None = None  # by the daemon before, if it wrote any
         self._has_table = False  # that was accepted: until then its settings are nobody's
         self._halting: _Halt | None = None
+        self._has_begun = False
+        self._summary = Summary()
+        self._told_summary = ""
         self._gone = False  # halted: the files are removed, and are not to be written again
         self._stopped = asyncio.Event()
         self._watchers = Watchers()
@@ -154,7 +160,8 @@ class _Daemon:
         # What somebody tries by hand while the system's daemon is down is not to end the system's groups.
         self._store.open(self._locations, may_change_table=activation.is_started_by_systemd())
         earlier = self._earlier()
-        source = TableSource(self._locations.table, self._names, functools.partial(settings.findings, earlier))
+        check = functools.partial(settings.findings, earlier)
+        source = TableSource(self._locations.table, self._names, check, self._table_judged)
         self._clstat = StatusFile(Path(earlier.clstat), self._store, self._clstat_written)
         if earlier.clstat in {earlier.table, earlier.socket} or self._clstat.path.is_dir():
             raise DaemonError(f"{earlier.clstat} is something else already; name another file for clstat (--clstat)")
@@ -180,6 +187,7 @@ class _Daemon:
         sockets = ", ".join([*self._sockets, *self._inherited])
         log.info("table %s, socket %s, clstat %s", self._locations.table, sockets, self._clstat.path)
         activation.tell("READY=1")
+        self._has_begun = True
         await asyncio.gather(self._beat(server), self._feed_watchdog())
 
     def _earlier(self) -> Locations:
@@ -222,7 +230,8 @@ class _Daemon:
         return listener
 
     def _cannot_listen(self, path: str, error: Exception) -> None:
-        log.error("cannot listen at %s, which the table names: %s", path, error)
+        told = oserrors.worded(error) if isinstance(error, OSError) else error
+        log.error("cannot listen at %s, which the table names: %s", path, told)
 
     async def _feed_watchdog(self) -> None:
         interval = activation.watchdog_interval()
@@ -241,6 +250,22 @@ class _Daemon:
         self._store.write_environment(environment_text(os.environ))
         return surroundings(str(directory), str(self._store.environment_path))
 
+    def _table_judged(self, error: TableRefusedError | None) -> None:
+        """Say what became of a version of the table: here and in `systemctl status`, for who asked may be a program."""
+        if self._has_begun:  # the start says it in its own words
+            for line in refusal_lines(error) if error else ():
+                log.error("%s", line)
+            if error is None:
+                log.info("%s is accepted again", self._locations.table)
+        self._summary = replace(self._summary, refusal=refusal_lines(error)[0] if error else "")
+        self._tell_summary()
+
+    def _tell_summary(self) -> None:
+        text = self._summary.text
+        if text != self._told_summary:
+            self._told_summary = text
+            activation.tell(f"STATUS={text}")
+
     # The table's settings, which beat the command line. One that leaves the table keeps its last value.
 
     async def _table_changed(self, table: Table, content: bytes) -> None:
@@ -248,7 +273,8 @@ class _Daemon:
             try:
                 store.keep_good_table(content)
             except OSError as error:
-                log.warning("cannot keep a copy of the table, for a boot with a bad one: %s", error)
+                told = oserrors.worded(error)
+                log.warning("cannot keep a copy of the table, for a boot with a bad one: %s", told)
         self._follow_clstat(table)
         logs.write_to(absolute(path) if (path := table.setting("log")) else None)
         await self._follow_socket(table)
@@ -290,7 +316,7 @@ class _Daemon:
 
     def _remove_sockets(self) -> None:
         for path, identity in self._sockets.items():
-            if store.identify(path) == identity:  # and not somebody else's, who listens there now
+            if identity.is_of(store.identify(path)):  # and not somebody else's, who listens there now
                 Path(path).unlink(missing_ok=True)
 
     # The end
@@ -337,6 +363,8 @@ class _Daemon:
     def _status_changed(self, statuses: tuple[GroupStatus, ...]) -> None:
         self._clstat.show(statuses)
         self._watchers.notify()
+        self._summary = replace(self._summary, statuses=statuses)
+        self._tell_summary()
 
     async def _beat(self, server: Server) -> None:
         while True:

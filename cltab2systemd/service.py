@@ -172,7 +172,7 @@ class Service:
         return f"/{self._controller.names.slice(group)}/" in membership
 
     async def _reread(self, _call: Call) -> AsyncIterator[Reply]:
-        await self._controller.reread()
+        await self._controller.reread(always=True)
         yield Reply({})
 
     async def _halt(self, call: Call) -> AsyncIterator[Reply]:

@@ -17,8 +17,8 @@ RINGS = {
     "inittab inittabcommands inittabdialects inittablines",
     "edges": "activation child bus compiler machine peers settings shellsyntax locations store tablesource transport "
     "varlink",
-    "sides": "logs ending statusfile group applier observer switcher controller service ancestor server daemon client "
-    "generator",
+    "sides": "logs ending summary statusfile group applier observer switcher controller service ancestor server "
+    "daemon client generator",
     "commands": "cli cli.clinit cli.options cli.outcome cli.translator cli.tables cli.check cli.compile "
     "cli.printing cli.instance cli.diff cli.show cli.explain cli.graph cli.import_inittab",
 }
