@@ -180,8 +180,8 @@ class Controller:
         await asyncio.shield(request.started)
         return request
 
-    async def reread(self) -> tuple[str, ...]:
-        """Read the table if it changed, and apply it to all groups that are not active.
+    async def reread(self, *, always: bool = False) -> tuple[str, ...]:
+        """Read the table if it changed, or `always`, and apply it to all groups that are not active.
 
         Groups that left the table are stopped. An active group keeps its lines until its own request.
         TableRefusedError: the table has errors; nothing was changed.
@@ -190,7 +190,8 @@ class Controller:
             Notes for whoever asked: which groups are being stopped.
         """
         async with self._table_lock:
-            if self._source.refresh(may_be_empty=not any(group.active for group in self._groups.values())):
+            may_be_empty = not any(group.active for group in self._groups.values())
+            if self._source.refresh(may_be_empty=may_be_empty, always=always):
                 self._unapplied = {*self._groups, *self._source.table.groups}
                 await self._on_table(self._source.table, self._source.content)
             return await self._apply_table() if self._unapplied else ()
