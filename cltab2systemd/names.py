@@ -19,6 +19,9 @@ LONGEST_UNIT_NAME = 255
 # The level that stops a group for good. No table can name it, for it holds colons; the ancestor's clients send it.
 HALT_LEVEL = ":::SHUTDOWN:::"
 
+# What the state directory of the system instance is named; another's is its suffix.
+SYSTEM_INSTANCE = "system"
+
 # What the machine boots to; a group with a boot level comes up with it.
 BOOT_TARGET = "multi-user.target"
 _BOOT_PREFIX = f"{BOOT_TARGET}.d/clinit-"
@@ -63,6 +66,11 @@ class Names:
     """The unit names of one instance. `suffix` is empty for the system instance, else see `store.instance_names`."""
 
     suffix: str = ""
+
+    @property
+    def instance(self) -> str:
+        """The name of the instance's state directory."""
+        return self.suffix.removeprefix("_") or SYSTEM_INSTANCE
 
     @property
     def entry_prefix(self) -> str:
