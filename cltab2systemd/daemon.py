@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import activation, clstat, logs, peers, settings, store
 from cltab2systemd.applier import Applier
+from cltab2systemd.boot import Boot
 from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import SupersededError, SwitchRefusedError
@@ -155,7 +156,8 @@ class _Daemon:
         )
         self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
         self._statuses = tuple(self._shown_before())
-        await self._controller.begin(self._statuses)
+        boots = self._keeps_good_table and activation.is_started_by_systemd()
+        await self._controller.begin(self._statuses, Boot(self._names, self._store, bus) if boots else None)
         for listener in listeners:
             await self._server.start(listener)
         sockets = ", ".join([*self._sockets, *self._inherited])
