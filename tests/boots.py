@@ -49,13 +49,14 @@ class Machine(Shipped):
         wait_until(lambda: self.states() == ("inactive", "inactive"))
 
     def settled(self) -> dict[str, str]:
-        """What clstat says once no group is on its way any more."""
+        """What clstat says once the daemon has done what it does at its start, and no group is on its way any more."""
+        wait_until(self.answers, timeout=30)  # which comes behind
         on_the_way = ("STARTING", "STOPPING")
         wait_until(lambda: not [state for state in self.clstat().values() if state.endswith(on_the_way)], timeout=30)
         return self.clstat()
 
     def soft_reboot(self, *options: str) -> None:
-        """Start userspace anew, and return when it is up; a systemd that cannot do that yet reboots, to the same end."""
+        """Start userspace anew, and return when it is up; a systemd that cannot do so yet reboots, which is more."""
         if int(self.node.run("systemctl", "--version").stdout.split()[1]) < FIRST_WITH_SOFT_REBOOT:
             self.node.reboot()
             return
