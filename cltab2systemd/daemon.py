@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import activation, ending, logs, oserrors, peers, settings, store
 from cltab2systemd.applier import Applier
+from cltab2systemd.boot import Boot
 from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import SupersededError, SwitchRefusedError
@@ -181,7 +182,9 @@ class _Daemon:
             on_table=self._table_changed,
         )
         server = self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
-        await self._controller.begin(self._clstat.shown_before())
+        boots = self._keeps_good_table and activation.is_started_by_systemd()
+        boot = Boot(self._names, self._store, bus) if boots else None
+        await self._controller.begin(self._clstat.shown_before(), boot)
         for listener in listeners:
             await server.start(listener)
         sockets = ", ".join([*self._sockets, *self._inherited])

@@ -96,6 +96,8 @@ class TableSource:
             return False
         seen_before, self._seen, self._findings = self._seen, None, ()
         table, data, identity, findings, of_machine = self._read()
+        if not data and not self.accepted:  # not remembered: who empties it while the daemon runs, means it
+            raise TableRefusedError(f"{self.path} is empty: perhaps the machine went down while it was written")
         if has_errors(of_machine):  # not remembered: somebody may do what the hint says
             raise _refusal((*findings, *of_machine))
         if has_errors(findings):
