@@ -53,11 +53,15 @@ def _builtin_alone(entry: Entry, found: list[Call]) -> Iterator[Diagnostic]:
         first = firsts[0]
         assert first is not None
         what = "an assignment" if ASSIGNMENT.match(first.text) else f"'{first.text}'"
+        alone = "this command runs nothing else in it" if _goes_to_shell(entry) else "this command goes to none"
         yield _finding(
-            entry, "builtin-alone", first,
-            f"{what} only changes the shell that runs it, and this command runs nothing else in it",
+            entry, "builtin-alone", first, f"{what} only changes the shell that runs it, and {alone}",
             _instead(entry, found[0], first),
         )  # fmt: skip
+
+
+def _goes_to_shell(entry: Entry) -> bool:
+    return command_words(entry.command) == (SHELL, "-c", entry.command)
 
 
 def _first(call: Call) -> Word | None:
@@ -93,7 +97,7 @@ def _instead(entry: Entry, call: Call, first: Word) -> str:
 def _relative_program(entry: Entry, call: Call) -> Iterator[Diagnostic]:
     if any(directive.name in _WHERE and directive.value for directive in entry.directives):
         return
-    if (word := _program(call)) is not None and "/" in word.text and not word.text.startswith(("/", "~")):
+    if (word := _program(call)) is not None and "/" in word.text and not word.text.startswith(("/", "~", "$")):
         yield _finding(
             entry, "relative-program", word, f"entries run in the directory /, so '{shortened(word.text)}' is looked for there",
             f"write its whole path, or add {SETTING}{SERVICE}{shortened(entry.tag)}:WorkingDirectory=/DIRECTORY",
@@ -119,7 +123,7 @@ def _program(call: Call) -> Word | None:
 
 def _comment(entry: Entry) -> Iterator[Diagnostic]:
     """Without a shell, a `#` is a word like any other, and so is all that is behind it."""
-    if (match := _COMMENT.search(entry.command)) and command_words(entry.command) != (SHELL, "-c", entry.command):
+    if (match := _COMMENT.search(entry.command)) and not _goes_to_shell(entry):
         start, end = match.span(1)
         yield Diagnostic.of(
             "comment-in-command", entry.place_of("command").part(start, end - start),

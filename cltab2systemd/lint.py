@@ -229,7 +229,7 @@ def _session(entry: Entry) -> Iterator[Diagnostic]:
         f"leave {outside.CLASS}={outside.NO_SESSION} in the environment, which every entry has; "
         f"or run it with {SETTING}{SERVICE}{shortened(entry.tag)}:User="
     )
-    message = "opens a session of its own, outside of the group, and what it leaves there goes on behind the level"
+    message = "opens a session of its own, outside of the group, and what it leaves there goes on after the level"
     if found := outside.session_with_another_class(entry.command):
         yield _of_command(entry, (found.start, found.end), "outside-the-group", f"{found.name} {message}", hint)
         return

@@ -72,7 +72,7 @@ def _meant(character: str) -> str:
     if character in _INVISIBLE:
         return "nobody sees it; remove it"
     if character == _LINE_END:
-        return "a line of an old Mac's file ends here; end lines with a newline"
+        return "old Macs end lines so; is there a newline missing?"
     return "remove it; a program gets it as it is"
 
 

@@ -52,7 +52,9 @@ _OPTION = (
 )
 _DETACHED = r"(?: -[itqP]*d[itqP]* | --detach(?:=true)? )"
 # Options of docker itself; these have values.
-_GLOBAL = r"^(?: (?:-H|--host|-c|--context|-l|--log-level|--config|--root|--runroot|--url|--connection)  [^ ]+ | -[^ ]* )*"
+_GLOBAL = (
+    r"^(?: (?:-H|--host|-c|--context|-l|--log-level|--config|--root|--runroot|--url|--connection)  [^ ]+ | -[^ ]* )*"
+)
 _RUN = rf"{_GLOBAL}(?: container )?(?: run {_OPTION}*?{_DETACHED})"
 _START = rf"{_GLOBAL}(?: container )? start (?!.* (?:-[a-z]*[ai][a-z]*|--attach|--interactive) )"
 _COMPOSE = r"(?: up .* (?:-d|--detach|--wait) | (?:start|restart) )"
@@ -182,7 +184,7 @@ for _row in PROGRAMS:
 
 # What stops any of these has one of these words, and the name of the program, or of what it is a part of.
 _STOPPING = frozenset(
-    "stop kill disable poweroff terminate shutdown destroy rm remove down delete undefine atrm managedsave save".split()
+    "stop kill disable poweroff terminate shutdown destroy rm remove down delete undefine atrm managedsave save lxc-stop lxc-destroy".split()
 )
 _SAME = {"docker-compose": "docker", "podman-compose": "podman", "run0": "systemctl", "systemd-run": "systemctl",
          "lxc-start": "lxc-stop", "at": "atrm", "batch": "atrm"}  # fmt: skip
@@ -293,8 +295,9 @@ def _judged(command: str) -> Iterator[tuple[Session, bool]]:
             if word.text.rpartition("/")[2] in _SESSION_PROGRAMS and _is_program(call.words, index):
                 arguments = [found.text for found in call.words[index + 1 :]]
                 if _is_session(word.text.rpartition("/")[2], arguments):
-                    yield Session(word.text.rpartition("/")[2], word.start, call.words[-1].end), (
-                        is_overridden or _is_cleared(before)
+                    yield (
+                        Session(word.text.rpartition("/")[2], word.start, call.words[-1].end),
+                        (is_overridden or _is_cleared(before)),
                     )
                     break
         is_overridden = is_overridden or _is_unset([word.text for word in call.words])
