@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd import inittabcommands, inittablines, table
+from cltab2systemd import inittabcommands, inittablines, inittabusers, table
 from cltab2systemd.diagnostics import Diagnostic, Severity, in_order, printable, shortened
 from cltab2systemd.inittabdialects import DIALECTS, Action, Dialect, Fate, guess
 from cltab2systemd.inittablines import BLANKS, FIELDS, Field, Line
@@ -242,7 +242,13 @@ class _Importer:
         levels = self._levels_of_entry(line, runlevels)
         if levels is None:
             return
-        adapted = inittabcommands.adapt(command.text)
+        as_user = inittabusers.as_user(command.text)
+        is_taken_out = as_user is not None and bool(as_user.directives)
+        adapted = (
+            inittabcommands.Adapted(as_user.command)
+            if as_user is not None and is_taken_out
+            else inittabcommands.adapt(command.text)
+        )
         tag = self._tag(line, identifier, adapted.command)
         entry = f"{self._group}:{tag}:{levels}:{action.mode}:{adapted.command}"
         if message := _first_error(table.parse(_encoded(entry), line.path)[1]):
@@ -253,6 +259,11 @@ class _Importer:
         if adapted.note:
             severity = Severity.WARNING if adapted.doubtful else Severity.NOTE
             self._say(line, severity, "inittab-command", command, adapted.note, hint=adapted.hint)
+        if as_user:
+            self._note(line, "inittab-user", command, as_user.note, hint=as_user.hint)
+            if as_user.directives:
+                self._pending.append("# runs as another user by User=, instead of:")
+                self._keep(line)
         if self._dialect.mark == "-" and process.stripped.text.startswith("-"):
             message = "'-' makes a shell a login shell; a cltab cannot say that"
             self._note(line, "inittab-login-shell", process.stripped, message, hint="sh -l is one, too")
@@ -260,7 +271,8 @@ class _Importer:
             message = f"{self._dialect.title} ends a command at '{self._dialect.cut}'; the rest is a comment"
             self._note(line, "inittab-command", remark, message)
             self._pending.append(f"# {remark.behind(1).stripped.text}")
-        self._add(line, name, action, [entry, *self._terminal(line, identifier, tag)])
+        directives = [f"{table.SETTING}{table.SERVICE}{tag}:{found}" for found in (as_user.directives if as_user else ())]
+        self._add(line, name, action, [entry, *directives, *self._terminal(line, identifier, tag)])
 
     def _add(self, line: Line, name: Field, action: Action, lines: list[str]) -> None:
         dialect = self._dialect
