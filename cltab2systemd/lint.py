@@ -78,19 +78,18 @@ def _names_that_are_escaped(entry: Entry, seen: set[tuple[str, ...]]) -> Iterato
 
 
 def _is_odd(name: str) -> bool:
-    """Whether unit names have something escaped of a name besides hyphens, which are in every other name.
+    """Whether unit names have something escaped of a name; of hyphens only slices have, so they do not count.
 
-    What nobody sees in a name is another finding, and one is enough.
+    Nor do characters that are told of anyhow: one finding is enough.
     """
-    plain = name.replace("-", "_")
-    return escape(plain) != plain and not oddtext.is_odd(name)
+    return escape(name) != name and not oddtext.is_odd(name)
 
 
 def _escaped(what: str, name: str, place: Place, entry: Entry, unit: str) -> Diagnostic:
     return Diagnostic.of(
         "escaped-name", place,
         f"{what} '{shortened(name)}' is '{shortened(escape(name))}' in the names of units", entry.line,
-        f"in a shell, '{shortened(unit)}' needs quotes; letters, digits, ':', '_' and '.' stay as they are",
+        f"in a shell, '{shortened(unit)}' needs quotes; letters, digits, ':', '_', '.' and '-' stay as they are",
     )  # fmt: skip
 
 
