@@ -22,7 +22,15 @@ _BLANKS = " \t\r"
 
 _MODE = "the entry's mode decides that"
 _COMMAND = "the table's command is all that an entry runs"
+_FORKS = (
+    f"{_MODE}: 'respawn' keeps a program running that stays in the foreground, as most do with an option; "
+    "'once' starts also one that forks, and stops it with the level, but does not start it again"
+)
 _ORDER = "the order of the file and the levels decide that"
+_OTHERS = (
+    f"{_ORDER}; for other units than the group's, give it in [Unit] of a drop-in, "
+    "/etc/systemd/system/clinit-GROUP@.service.d/NAME.conf, which is for all entries of the group"
+)
 _STAGES = "it is how an entry's stop is staged: SIGINT, SIGTERM, SIGKILL"
 _PLACE = "a group's entries run in the slice of the group"
 
@@ -36,45 +44,52 @@ _UNIT_DIRECTIVES = """
     SourcePath DefaultInstance Alias WantedBy RequiredBy UpheldBy Also
 """
 
+# Those of them that make sense between an entry and a unit of the machine, a mount for one.
+_OF_OTHER_UNITS = "Wants Requires Requisite BindsTo Before After RequiresMountsFor WantsMountsFor"
+
 # Why a table cannot have a directive, by its name.
-REFUSED = {
-    "Type": _MODE,
-    "ExitType": _MODE,
-    "RemainAfterExit": _MODE,
-    "Restart": _MODE,
-    "RestartSec": "a respawn entry is restarted at once, and pauses if it ends too fast",
-    "RestartSteps": "a respawn entry is restarted at once, and pauses if it ends too fast",
-    "RestartMaxDelaySec": "a respawn entry is restarted at once, and pauses if it ends too fast",
-    "RestartMode": _MODE,
-    "RestartPreventExitStatus": _MODE,
-    "RestartForceExitStatus": _MODE,
-    "SuccessExitStatus": "a test passes if its command exits with 0, and no other status counts",
-    "BusName": _MODE,
-    "PIDFile": _MODE,
-    "GuessMainPID": _MODE,
-    "NotifyAccess": _MODE,
-    "WatchdogSec": _STAGES,
-    "WatchdogSignal": _STAGES,
-    "TimeoutStopFailureMode": _STAGES,
-    "SendSIGKILL": _STAGES,
-    "FinalKillSignal": _STAGES,
-    "Slice": _PLACE,
-    "Sockets": _ORDER,
-    "StartLimitInterval": _MODE,
-    "StartLimitBurst": _MODE,
-    "StartLimitAction": _MODE,
-    "FailureAction": _MODE,
-    "SuccessAction": _MODE,
-    "RebootArgument": _MODE,
-    "ExecCondition": _COMMAND,
-    "ExecStart": _COMMAND,
-    "ExecStartPre": _COMMAND,
-    "ExecStartPost": _COMMAND,
-    "ExecReload": _COMMAND,
-    "ExecStop": _COMMAND,
-    "ExecStopPost": _COMMAND,
-    "RuntimeDirectoryPreserve": "it keeps the count of a respawn entry's fast restarts",
-} | dict.fromkeys(_UNIT_DIRECTIVES.split(), _ORDER)
+REFUSED = (
+    {
+        "Type": _FORKS,
+        "ExitType": _MODE,
+        "RemainAfterExit": _MODE,
+        "Restart": _MODE,
+        "RestartSec": "a respawn entry is restarted at once, and pauses if it ends too fast",
+        "RestartSteps": "a respawn entry is restarted at once, and pauses if it ends too fast",
+        "RestartMaxDelaySec": "a respawn entry is restarted at once, and pauses if it ends too fast",
+        "RestartMode": _MODE,
+        "RestartPreventExitStatus": _MODE,
+        "RestartForceExitStatus": _MODE,
+        "SuccessExitStatus": "a test passes if its command exits with 0, and no other status counts",
+        "BusName": _MODE,
+        "PIDFile": _FORKS,
+        "GuessMainPID": _FORKS,
+        "NotifyAccess": _MODE,
+        "WatchdogSec": _STAGES,
+        "WatchdogSignal": _STAGES,
+        "TimeoutStopFailureMode": _STAGES,
+        "SendSIGKILL": _STAGES,
+        "FinalKillSignal": _STAGES,
+        "Slice": _PLACE,
+        "Sockets": _ORDER,
+        "StartLimitInterval": _MODE,
+        "StartLimitBurst": _MODE,
+        "StartLimitAction": _MODE,
+        "FailureAction": _MODE,
+        "SuccessAction": _MODE,
+        "RebootArgument": _MODE,
+        "ExecCondition": _COMMAND,
+        "ExecStart": _COMMAND,
+        "ExecStartPre": _COMMAND,
+        "ExecStartPost": _COMMAND,
+        "ExecReload": _COMMAND,
+        "ExecStop": _COMMAND,
+        "ExecStopPost": _COMMAND,
+        "RuntimeDirectoryPreserve": "it keeps the count of a respawn entry's fast restarts",
+    }
+    | dict.fromkeys(_UNIT_DIRECTIVES.split(), _ORDER)
+    | dict.fromkeys(_OF_OTHER_UNITS.split(), _OTHERS)
+)
 _UNIT_PREFIXES = ("Condition", "Assert")
 
 # What people give to a service, and might try to give to all of a group: a slice has none of these.

@@ -271,7 +271,9 @@ class _Importer:
             message = f"{self._dialect.title} ends a command at '{self._dialect.cut}'; the rest is a comment"
             self._note(line, "inittab-command", remark, message)
             self._pending.append(f"# {remark.behind(1).stripped.text}")
-        directives = [f"{table.SETTING}{table.SERVICE}{tag}:{found}" for found in (as_user.directives if as_user else ())]
+        directives = [
+            f"{table.SETTING}{table.SERVICE}{tag}:{found}" for found in (as_user.directives if as_user else ())
+        ]
         self._add(line, name, action, [entry, *directives, *self._terminal(line, identifier, tag)])
 
     def _add(self, line: Line, name: Field, action: Action, lines: list[str]) -> None:

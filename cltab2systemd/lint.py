@@ -162,7 +162,9 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
         return
     first = next((program for program in found if program.fate is Fate.DAEMON), None)
     if first is not None and not _is_thought_of(entry):
-        foreground = f", or run '{first.name} {first.foreground}' with 'respawn'" if first.foreground else ""
+        foreground = f", or leave out {first.without}, with 'respawn'" if first.without else ""
+        if first.foreground:
+            foreground = f", or run '{first.name} {first.foreground}' with 'respawn'"
         yield _of_command(
             entry, (first.start, first.end), "stopped-daemon",
             f"{first.name} leaves a daemon behind, which is stopped when the group leaves the level",
@@ -256,7 +258,9 @@ def _class_is_overridden(entry: Entry) -> bool:
 
 def _respawned(entry: Entry, daemons: list[programs.Started]) -> Iterator[Diagnostic]:
     for program in daemons:
-        hint = f"keep it in the foreground with {program.foreground}" if program.foreground else "'once' starts it once"
+        hint = f"leave out {program.without}" if program.without else "'once' starts it once"
+        if program.foreground:
+            hint = f"keep it in the foreground with {program.foreground}"
         what = "has systemd start a service" if program.services else "leaves a daemon behind"
         yield _of_command(
             entry, (program.start, program.end), "respawned-daemon",

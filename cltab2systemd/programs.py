@@ -38,6 +38,7 @@ class Program:
     daemon: str | None = None
     handed_over: str | None = None
     foreground: str = ""  # the arguments that keep it from becoming a daemon
+    without: str = ""  # those that make it one
 
     def fate(self, arguments: str) -> Fate:
         """What becomes of it with these arguments."""
@@ -155,16 +156,33 @@ PROGRAMS = (
         ends=_ABOUT + r"| --(?:initialize|bootstrap|install|validate-config|verbose)",
         daemon=_words("--daemonize -D"),
         never_ends=r"^(?!.* (?:--daemonize|-D)[ =])",
+        without="--daemonize",
     ),
     Program("mysqld_safe mariadbd-safe", ends=_ABOUT, never_ends=_ALWAYS),
     Program("postgres postmaster", ends=_ABOUT + r"| -C | --(?:single|boot|check|describe-config)", never_ends=_ALWAYS),
-    Program("pg_ctl", daemon=_words("start restart")),
-    Program("memcached", ends=_ABOUT, never_ends=r"^(?!.* -[a-z]*d )", daemon=_ALWAYS),
+    Program("pg_ctl", daemon=_words("start restart"), without="pg_ctl, and run 'postgres -D DIRECTORY' itself"),
+    Program("memcached", ends=_ABOUT, never_ends=r"^(?!.* -[a-z]*d )", daemon=_ALWAYS, without="-d"),
+    Program("redis-server valkey-server", daemon=r" --daemonize  yes ", without="--daemonize"),
+    Program("mongod mongos", daemon=_words("--fork"), without="--fork"),
+    Program("gunicorn gunicorn3", daemon=_words("-D --daemon"), without="--daemon"),
+    Program("uwsgi", daemon=_words("-d --daemonize --daemonize2"), without="--daemonize"),
+    Program(
+        "php-fpm php-fpm7.4 php-fpm8.1 php-fpm8.2 php-fpm8.3 php-fpm8.4",
+        ends=_ABOUT + "|" + _words("-t -tt --test -i --info -m --modules"),
+        never_ends=_letters("F") + "|" + _words("--nodaemonize"),
+        daemon=_ALWAYS,
+        foreground="--nodaemonize",
+    ),
     Program("slapd", ends=_ABOUT + r"| -T", never_ends=r" -d", daemon=_ALWAYS, foreground="-d 0"),
     Program("ntpd", ends=_ABOUT + "|" + _letters("q"), never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
     Program("chronyd", ends=_ABOUT + "|" + _letters("qQp"), never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
     Program(
-        "haproxy", ends=_ABOUT + "|" + _words("-c -vv"), daemon=_words("-D"), never_ends=r" -db ", foreground="-db"
+        "haproxy",
+        ends=_ABOUT + "|" + _words("-c -vv"),
+        daemon=_words("-D"),
+        never_ends=r" -db ",
+        foreground="-db",
+        without="-D",
     ),
     Program(
         "keepalived",
@@ -191,10 +209,15 @@ PROGRAMS = (
     Program("cupsd", ends=_ABOUT + r"| -t ", never_ends=_letters("fF"), daemon=_ALWAYS, foreground="-f"),
     Program("corosync", ends=_ABOUT, never_ends=_letters("f"), daemon=_ALWAYS, foreground="-f"),
     Program("bird bird6", ends=_ABOUT + r"| -p ", never_ends=_letters("fd"), daemon=_ALWAYS, foreground="-f"),
-    Program("openvpn", daemon=_words("--daemon")),
+    Program("openvpn", daemon=_words("--daemon"), without="--daemon"),
     Program("tmux", daemon=_letters("d")),
     Program("screen", daemon=r" -[A-Za-z]*dm| -d  -m ", never_ends=r" -[A-Za-z]*Dm| -D  -m ", foreground="-D -m"),
-    Program("start-stop-daemon", ends=_words("-K --stop -T --status"), daemon=_words("-b --background")),
+    Program(
+        "start-stop-daemon",
+        ends=_words("-K --stop -T --status"),
+        daemon=_words("-b --background"),
+        without="--background",
+    ),
     Program("rc-service", daemon=r"^ [^- ]\S*  (?:start|restart) "),
     # Where systemd is, these are two other words for systemctl. A restart is of what was there before.
     Program("service invoke-rc.d", handed_over=r"^(?: -\S+ )* [^- ]\S*  start "),
@@ -282,6 +305,7 @@ class Started:
     start: int  # where it stands in the command, with its arguments
     end: int
     foreground: str = ""  # the arguments that keep it from becoming a daemon
+    without: str = ""  # those that make it one
     services: tuple[str, ...] = ()  # those that are handed over to systemd
     is_last: bool = True
     is_background: bool = False  # the shell does not wait for it
@@ -393,6 +417,7 @@ def _started(call: Call, before: str, *, is_last: bool) -> Started:
         program.start,
         words[-1].end,
         row.foreground if row else "",
+        row.without if row else "",
         _services(arguments) if fate is Fate.HANDED_OVER else (),
         is_last,
         call.operator == "&",

@@ -251,7 +251,11 @@ def _fault_of_file(data: bytes, path: str) -> Diagnostic | None:
     """What is wrong with a file as a whole, so that none of its lines can be read; None if nothing is."""
     if data.startswith(_UTF_16_MARKS) or _is_utf_16(data[:_LOOKED_AT]):
         return Diagnostic.of(
-            "wide-encoding", Place(path, 1), "the file is UTF-16, so nothing of it can be read", "", "save the file as UTF-8"
+            "wide-encoding",
+            Place(path, 1),
+            "the file is UTF-16, so nothing of it can be read",
+            "",
+            "save the file as UTF-8",
         )
     if b"\n" not in data[:-1] and _has_old_line_ends(
         text := data.decode("utf-8", "surrogateescape").removesuffix("\n")

@@ -381,6 +381,19 @@ def test_daemons_that_are_respawned() -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "hint"),
+    [("memcached -d -m 64", "leave out -d"), ("redis-server --daemonize yes", "leave out --daemonize"),
+     ("pg_ctl start", "leave out pg_ctl, and run 'postgres -D DIRECTORY' itself"),
+     ("haproxy -D -f /x", "keep it in the foreground with -db"), ("sshd", "keep it in the foreground with -D"),
+     ("/etc/init.d/x start", "'once' starts it once")],
+)  # fmt: skip
+def test_how_to_keep_it_in_the_foreground(command: str, hint: str) -> None:
+    """The hint names the option to give, or the one to leave out."""
+    (warning,) = lint.of_entries(load(f"g:t:1:respawn:{command}\n".encode(), "c")[0])
+    assert warning.hint == hint
+
+
+@pytest.mark.parametrize(
     ("line", "expected"),
     [
         (":::sockte:/x", ("unknown-setting", "sockte")),
