@@ -127,6 +127,13 @@ class Controller:
             else:
                 group.held |= {unit}
 
+    def look_at_processes(self) -> None:
+        """See what no signal tells; to be called now and then."""
+        try:
+            self._observer.look_at_processes()
+        except BusError as error:
+            log.debug("processes: %s", error)
+
     @property
     def statuses(self) -> tuple[GroupStatus, ...]:
         """The lines of clstat, in the order of the table."""
@@ -324,7 +331,8 @@ class Controller:
         elif status.state is State.STOPPING or (status.level == request.level and not status.state.settled):
             return
         elif status.level == request.level:
-            group.end(request, status)
+            if self._observer.is_certain(group):
+                group.end(request, status)
         else:
             group.end(request, SupersededError(f"{group.name} was taken to level {status.level} instead"))
 

@@ -6,6 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cltab2systemd.unitfile import PAUSED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from cltab2systemd.groupunits import Process, UnitStatus
 
 T = TypeVar("T")
+
+# How the pause of a respawn entry shows in its command line.
+_PAUSED = f"/{PAUSED}/sleep".encode()
+_LONGEST_PROGRAM = 4096
 
 
 class UnitProbe:
@@ -73,13 +79,34 @@ class UnitProbe:
         """The control group that the main process of a running service has left its own for; empty if it has not."""
         return strayed_to(unit, self._once(unit, "main pid", self._bus.main_pid))
 
+    def is_being_executed(self, unit: str) -> bool:
+        """Whether a service that is said to run may yet turn out not to: its main process is still systemd's own.
+
+        Until it executes the command, systemd has its name in parentheses: `(sleep)`, `(sd-executor)`. One that is gone
+        has ended since the unit was looked at.
+        """
+        try:
+            name = Path(f"/proc/{self._bus.main_pid(unit)}/comm").read_text(errors="surrogateescape")
+        except OSError:
+            return True
+        return name.startswith("(")
+
     def trouble(self, unit: str) -> str:
         """Why the latest tries to start a respawn entry were in vain; empty if they were not."""
         return self._trouble(unit)
 
     def pause(self, unit: str) -> str:
-        """Why a respawn entry pauses instead of running its command; empty if it does not."""
-        return ""
+        """Why a respawn entry pauses instead of running its command; empty if it does not.
+
+        Its main process is a `sleep` then, which the shell before the command has become (`unitfile.throttled`).
+        """
+        pid = self._once(unit, "main pid", self._bus.main_pid)
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+                program = file.read(_LONGEST_PROGRAM).partition(b"\0")[0]
+        except OSError:
+            return ""
+        return "ends too fast, and pauses for 60 s" if program.endswith(_PAUSED) else ""
 
     def _once(self, unit: str, what: str, ask: Callable[[str], T]) -> T:
         known = self._known[unit]

@@ -10,8 +10,9 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from cltab2systemd.diagnostics import Diagnostic, shortened
+from cltab2systemd.directives import runs_without_shell
 from cltab2systemd.table import SERVICE
-from cltab2systemd.unitfile import SHELL, command_words
+from cltab2systemd.unitfile import SHELL, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,8 +32,13 @@ def of_table(table: Table) -> Iterator[Diagnostic]:
     """A warning for each entry that goes to a shell which its directives take away."""
     lines = {setting.place: setting for setting in table.settings if setting.name.startswith(SERVICE)}
     for entry in table.entries:
-        if entry.runnable and entry.directives and command_words(entry.command) == (SHELL, "-c", entry.command):
+        if entry.runnable and entry.directives and _needs_shell(entry):
             yield from _of_entry(entry, lines)
+
+
+def _needs_shell(entry: Entry) -> bool:
+    words = plain(entry.command)
+    return words is None or not runs_without_shell(words, entry.directives)
 
 
 def _of_entry(entry: Entry, lines: Mapping[object, Setting]) -> Iterator[Diagnostic]:
@@ -42,7 +48,7 @@ def _of_entry(entry: Entry, lines: Mapping[object, Setting]) -> Iterator[Diagnos
         yield Diagnostic.of(
             "shell-needed", setting.place_of_value,
             f"{SHELL} reads the command of '{shortened(entry.tag)}', and may not be there with this", setting.line,
-            "a command of plain words needs no shell; or bring it there, with all that it needs",
+            "a command of plain words, with the whole path of its program, needs no shell; or bring it there, with all that it needs",
         )  # fmt: skip
 
 

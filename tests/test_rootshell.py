@@ -58,7 +58,10 @@ def test_a_shell_that_is_there(directives: list[str]) -> None:
 
 def test_plain_commands() -> None:
     """Words that need no shell are executed as they are."""
-    assert found("/srv/x -a", "RootDirectory=/srv/none") == []
+    for directive in ("RootDirectory=/srv/none", "NoExecPaths=/"):
+        assert found("/srv/x -a", directive) == []
+        assert found("./x", directive) == [("shell-needed", directive)]
+        assert found("x", directive, "EnvironmentFile=/srv/x") == [("shell-needed", directive)]
 
 
 def test_a_root_of_this_machine(tmp_path: Path) -> None:
