@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from cltab2systemd.table import Entry
 
 # What only changes the shell that runs it. There are programs of some of these names, which change even less.
-_BUILTINS = frozenset(
-    ". alias bg cd chdir declare dirs disown enable exit export fg getopts hash jobs let local logout popd pushd "
-    "readonly return set shift shopt source trap typeset ulimit umask unalias unset".split()
-)
+_BUILTINS = """
+    . alias bg cd chdir declare dirs disown enable exit export fg getopts hash jobs let local logout popd pushd readonly
+    return set shift shopt source trap typeset ulimit umask unalias unset
+"""
 # The directive for what a builtin is to do, by the builtin.
 _DIRECTIVES = {"cd": "WorkingDirectory=", "chdir": "WorkingDirectory=", "pushd": "WorkingDirectory=",
                "export": "Environment=", "umask": "UMask="}  # fmt: skip
@@ -72,7 +72,7 @@ def _first(call: Call) -> Word | None:
         return words[0]
     if words[index].text in {"exec", "command", "builtin"} and index + 1 < len(words):
         index += 1
-    return words[index] if words[index].text in _BUILTINS else None
+    return words[index] if words[index].text in _BUILTINS.split() else None
 
 
 def _instead(entry: Entry, call: Call, first: Word) -> str:
@@ -99,7 +99,8 @@ def _relative_program(entry: Entry, call: Call) -> Iterator[Diagnostic]:
         return
     if (word := _program(call)) is not None and "/" in word.text and not word.text.startswith(("/", "~", "$")):
         yield _finding(
-            entry, "relative-program", word, f"entries run in the directory /, so '{shortened(word.text)}' is looked for there",
+            entry, "relative-program", word,
+            f"entries run in the directory /, so '{shortened(word.text)}' is looked for there",
             f"write its whole path, or add {SETTING}{SERVICE}{shortened(entry.tag)}:WorkingDirectory=/DIRECTORY",
         )  # fmt: skip
 
@@ -128,5 +129,6 @@ def _comment(entry: Entry) -> Iterator[Diagnostic]:
         yield Diagnostic.of(
             "comment-in-command", entry.place_of("command").part(start, end - start),
             "only a shell takes this for a comment, and the command needs none: its words are arguments",
-            entry.line, "put the comment on a line of its own, with '#' in the first column; or 'exec' before the command",
+            entry.line,
+            "put the comment on a line of its own, with '#' in the first column; or 'exec' before the command",
         )  # fmt: skip

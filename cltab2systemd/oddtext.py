@@ -39,8 +39,10 @@ def of_table(table: Table) -> Iterator[Diagnostic]:
     ends = [entry for entry in table.entries if _shell_gets_line_end(entry)]
     if ends:
         yield _line_ends(ends)
-    for line in (*table.entries, *table.settings):
-        yield from _of_line(line)
+    for entry in table.entries:
+        yield from _of_line(entry)
+    for setting in table.settings:
+        yield from _of_line(setting)
 
 
 def _of_line(line: Entry | Setting) -> Iterator[Diagnostic]:

@@ -6,6 +6,7 @@ switch is done, and it still runs. Data, and how to apply it. Sources: the progr
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from cltab2systemd.programs import calls, program_index, separated
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cltab2systemd.programs import Call, Word
+    from cltab2systemd.programs import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ PROGRAMS = (
     ),
     Program(
         "podman",
-        rf"{_GLOBAL} (?:compose .*{_COMPOSE}|pod  start | kube  play (?!.* --wait )|play  kube (?!.* --wait ))|{_START}",
+        rf"{_GLOBAL} (?:compose .*{_COMPOSE}|pod  start |(?:kube  play|play  kube) (?!.* --wait ))|{_START}",
         _PODMAN,
         "'exec podman run --rm --cgroups=split …', with :::service.TAG:Delegate=yes, keeps a container in the group; "
         + _ABOUT_CONTAINERS,
@@ -164,10 +165,16 @@ PROGRAMS = (
         "stop it in the other levels, with 'incus stop NAME' or 'lxc stop NAME'",
     ),
     Program(
-        "xl xm", r"^(?: -[^ ]* )* (?:create|restore) ", "a domain of Xen", "stop it in the other levels, with 'xl shutdown -w NAME'"
+        "xl xm",
+        r"^(?: -[^ ]* )* (?:create|restore) ",
+        "a domain of Xen",
+        "stop it in the other levels, with 'xl shutdown -w NAME'",
     ),
     Program(
-        "qm pct", r"^ start ", "a scope of its own", "stop it in the other levels, with 'qm shutdown ID' or 'pct shutdown ID'"
+        "qm pct",
+        r"^ start ",
+        "a scope of its own",
+        "stop it in the other levels, with 'qm shutdown ID' or 'pct shutdown ID'",
     ),
     Program(
         "cgexec",
@@ -183,12 +190,15 @@ for _row in PROGRAMS:
         _ROWS.setdefault(_name, []).append(_row)
 
 # What stops any of these has one of these words, and the name of the program, or of what it is a part of.
-_STOPPING = frozenset(
-    "stop kill disable poweroff terminate shutdown destroy rm remove down delete undefine atrm managedsave save lxc-stop lxc-destroy".split()
-)
+_STOPPING = """
+    stop kill disable poweroff terminate shutdown destroy rm remove down delete undefine atrm managedsave save lxc-stop
+    lxc-destroy
+"""
 _SAME = {"docker-compose": "docker", "podman-compose": "podman", "run0": "systemctl", "systemd-run": "systemctl",
          "lxc-start": "lxc-stop", "at": "atrm", "batch": "atrm"}  # fmt: skip
-_VERBS = frozenset("run start create launch up compose container pod kube play shell login restore restart".split())
+_VERBS = """
+    run start create launch up compose container pod kube play shell login restore restart
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +216,7 @@ class Outsider:
 
     def is_stopped_by(self, words: frozenset[str]) -> bool:
         """Whether a command of these words may stop it; read generously, for a warning hangs on it."""
-        if words.isdisjoint(_STOPPING) or not ({_SAME.get(self.name, self.name), self.name} & words):
+        if words.isdisjoint(_STOPPING.split()) or not ({_SAME.get(self.name, self.name), self.name} & words):
             return False
         return not self.names or "$" in words or not self.names.isdisjoint(words)
 
@@ -253,7 +263,7 @@ def _outsiders(command: str) -> Iterator[Outsider]:
 def _names(arguments: Sequence[Word]) -> frozenset[str]:
     """The words that may be names of what is started: no options, but their values."""
     texts = (word.text.partition("=")[2] if word.text.startswith("-") else word.text for word in arguments)
-    return separated(" ".join(texts)) - _VERBS - {""}
+    return separated(" ".join(texts)).difference(_VERBS.split(), [""])
 
 
 # With these systemd-run is there as long as what it starts.
@@ -336,7 +346,7 @@ def _is_cleared(before: Sequence[str]) -> bool:
         options = before[names.index("env") + 1 :]
         if not _CLEARING.isdisjoint(options) or f"--unset={CLASS}" in options or f"-u{CLASS}" in options:
             return True
-        if any(pair == (option, CLASS) for option in ("-u", "--unset") for pair in zip(options, options[1:])):
+        if any(pair == (option, CLASS) for option in ("-u", "--unset") for pair in itertools.pairwise(options)):
             return True
     # sudo hands on little of the environment, unless it is told to.
     return "sudo" in names and not {"-E", "--preserve-env"} & {*before}

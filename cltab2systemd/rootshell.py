@@ -17,6 +17,7 @@ from cltab2systemd.unitfile import SHELL, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from cltab2systemd.diagnostics import Place
     from cltab2systemd.table import Directive, Entry, Setting, Table
 
 # Another root, in which the command is looked for.
@@ -41,14 +42,15 @@ def _needs_shell(entry: Entry) -> bool:
     return words is None or not runs_without_shell(words, entry.directives)
 
 
-def _of_entry(entry: Entry, lines: Mapping[object, Setting]) -> Iterator[Diagnostic]:
+def _of_entry(entry: Entry, lines: Mapping[Place, Setting]) -> Iterator[Diagnostic]:
     given = _in_force(entry.directives)
     if directive := _without_shell(given):
         setting = lines[directive.place]
         yield Diagnostic.of(
             "shell-needed", setting.place_of_value,
             f"{SHELL} reads the command of '{shortened(entry.tag)}', and may not be there with this", setting.line,
-            "a command of plain words, with the whole path of its program, needs no shell; or bring it there, with all that it needs",
+            "a command of plain words, with the whole path of its program, needs no shell; or bring it there, with all "
+            "that it needs",
         )  # fmt: skip
 
 

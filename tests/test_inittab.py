@@ -180,7 +180,8 @@ HOME = "WorkingDirectory=-~"
         ("runuser -u www prog 'a b'", "exec prog 'a b'", ["User=www"]),
         ("/sbin/runuser -l www -c a", "a", ["User=www", HOME]),
         ("runuser www -c 'a | b'", "a | b", ["User=www"]),
-        ("su ora -c a >/var/log/a 2>&1", "a", ["User=ora", "StandardOutput=truncate:/var/log/a", "StandardError=inherit"]),
+        ("su ora -c a >/var/log/a 2>&1", "a", ["User=ora", "StandardOutput=truncate:/var/log/a",
+        "StandardError=inherit"]),
         ("su ora -c a >>/var/log/a", "a", ["User=ora", "StandardOutput=append:/var/log/a", "StandardError=journal"]),
         ("su ora -c 'a &' >/dev/null 2>&1 </dev/null", "a &",
          ["User=ora", "StandardOutput=null", "StandardError=inherit"]),
@@ -199,7 +200,8 @@ def test_commands_of_other_users(process: str, command: str, directives: list[st
 
 @pytest.mark.parametrize(
     "process",
-    ['su - ora -c "echo $HOME"', "su - ora -c a `b`", "su - ora", "su -c a", "su -m ora -c a", "su ora -c a b", "su ora -c ''",
+    ['su - ora -c "echo $HOME"', "su - ora -c a `b`", "su - ora", "su -c a", "su -m ora -c a", "su ora -c a b",
+     "su ora -c ''",
      "su ora -c a | b", "su $USER -c a", "su ora -c a >$LOG", "runuser -u www", "runuser -u www -c a", "su 0ra -c a",
      "su ora -c a*", "su -g x ora -c a", "su ora -c a &", "su ora -c 'a"],
 )  # fmt: skip

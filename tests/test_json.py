@@ -11,30 +11,33 @@ import pytest
 from test_diff import NEW, OLD
 from test_translator import run
 
-from cltab2systemd.changes import Effect, Standing
+from cltab2systemd.changes import Effect, Seen, Standing
 from cltab2systemd.cli import diff, explain, instance
 from cltab2systemd.difference import FIELDS, Change
 from cltab2systemd.explanation import explain as explained
+from cltab2systemd.failure import Remedy
 from cltab2systemd.groupstate import State
 from cltab2systemd.table import Mode, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 DOCUMENT = (Path(__file__).parent.parent / "docs/json.md").read_text()
 ENTRY = "An entry"
 
 
+def section(title: str) -> str:
+    return DOCUMENT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
 def documented(title: str) -> dict[str, str]:
     """The members that a section of the document tells, with their types."""
-    section = DOCUMENT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    return dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", section, re.MULTILINE))
+    return dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", section(title), re.MULTILINE))
 
 
 def words_of(title: str, member: str) -> set[str]:
     """The words that the document names for a member."""
-    section = DOCUMENT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    (line,) = re.findall(rf"^\| `{re.escape(member)}` \|[^|]*\|(.*)\|$", section, re.MULTILINE)
+    (line,) = re.findall(rf"^\| `{re.escape(member)}` \|[^|]*\|(.*)\|$", section(title), re.MULTILINE)
     return {*re.findall("`([^`]+)`", line)}
 
 
@@ -42,7 +45,7 @@ def is_text(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, list) and all(isinstance(byte, int) for byte in value))
 
 
-FITS = {
+FITS: dict[str, Callable[[object], bool]] = {
     "text": is_text,
     "word": lambda value: isinstance(value, str),
     "flag": lambda value: isinstance(value, bool),
@@ -99,7 +102,7 @@ def test_show(tmp_path: Path) -> None:
     """All of `show`, also text that is not UTF-8."""
     path = tmp_path / "cltab"
     path.write_bytes(NEW.encode() + b"mail:a:1:wait:x \xff\n")
-    read_all("show", [json.loads(run("show", "--format", "json", path).stdout)])
+    read_all("`show`", [json.loads(run("show", "--format", "json", path).stdout)])
 
 
 def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,26 +116,32 @@ def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     standings = {name: Standing(group, "3", str(State.DONE)) for name, group in groups.items()}
     monkeypatch.setattr(instance, "standings", lambda _: standings)
     values.append(json.loads(run("diff", "--format", "json", new).stdout))
-    read_all("diff", values)
+    read_all("`diff`", values)
 
 
 def test_explain() -> None:
     """All of `explain`."""
-    old, new = (parse(text.encode(), "cltab")[0] for text in (OLD, NEW))
+    tags = ("queue", "init", "db", "app", "notice", "spool", "one", "idle")
+    more = "web:idle:9:wait:x\n" + "".join(f":::service.{tag}:Nice=1\n" for tag in tags)
+    old, new = (parse(f"{text}{more}".encode(), "cltab")[0] for text in (OLD, NEW))
     others = (Standing(old.group("mail"), "1"),)
+    seen = Seen(frozenset(["db", "app"]), {"init": Remedy.RERUN})
     values: list[Any] = [
+        explain.as_json(explained(Standing(old.group("web"), "3", seen=seen), old.group("web"), "3")),
+    ]
+    values += [
         explain.as_json(explained(Standing(old.group("web"), present), new.group("web"), level, others))
         for present, level in ((None, "3"), ("3", "m"), ("m", "3"), ("3", "3"))
     ]
-    read_all("explain", json.loads(json.dumps(values)))
+    read_all("`explain`", json.loads(json.dumps(values)))
 
 
 @pytest.mark.parametrize(
     ("title", "member", "known"),
     [
-        (ENTRY, "mode", Mode), ("diff", "groups[].change", Change), ("diff", "groups[].state", State),
-        ("diff", "groups[].entries[].change", Change), ("diff", "groups[].entries[].fields[]", FIELDS),
-        ("diff", "groups[].entries[].effects[].effect", Effect),
+        (ENTRY, "mode", Mode), ("`diff`", "groups[].change", Change), ("`diff`", "groups[].state", State),
+        ("`diff`", "groups[].entries[].change", Change), ("`diff`", "groups[].entries[].fields[]", FIELDS),
+        ("`diff`", "groups[].entries[].effects[].effect", Effect),
     ],
 )  # fmt: skip
 def test_words(title: str, member: str, known: Iterable[str]) -> None:
@@ -142,7 +151,7 @@ def test_words(title: str, member: str, known: Iterable[str]) -> None:
 
 def test_members_of_a_diff_are_told() -> None:
     """The reader of the document finds what is not in it."""
-    reader = Reader("show")
+    reader = Reader("`show`")
     with pytest.raises(AssertionError):
         reader.read({"path": "x", "groups": [], "settings": [], "more": 1})
     assert "groups[].group" in reader.missing()

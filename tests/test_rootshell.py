@@ -26,7 +26,8 @@ def found(command: str, *directives: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     "directive",
-    ["RootDirectory=/srv/none", "RootImage=/srv/x.raw", "NoExecPaths=/", "NoExecPaths=/usr /bin", "InaccessiblePaths=-/bin",
+    ["RootDirectory=/srv/none", "RootImage=/srv/x.raw", "NoExecPaths=/", "NoExecPaths=/usr /bin",
+     "InaccessiblePaths=-/bin",
      "TemporaryFileSystem=/usr:ro", "NoExecPaths=/bin/sh"],
 )  # fmt: skip
 @pytest.mark.parametrize("command", ["exec x", "x; y", "A=b x", "x >/y"])

@@ -21,6 +21,7 @@ from test_translator import run
 
 from cltab2systemd import asjson, columns
 from cltab2systemd.cli.show import as_json, as_text
+from cltab2systemd.diagnostics import columns as width_of
 from cltab2systemd.table import Directive, Entry, Levels, Mode, parse
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def test_long_commands(path: Path) -> None:
     assert command in run("show", path).stdout
     for width in (1, 2, 20, 40, 41, 80):
         lines = [*as_text(table, width)][1:]
-        assert all(columns.columns(line) <= width for line in lines)
-        assert all(columns.columns(line) > width - 2 for line in lines if line.endswith("…"))
+        assert all(width_of(line) <= width for line in lines)
+        assert all(width_of(line) > width - 2 for line in lines if line.endswith("…"))
     assert [*as_text(table, 400)] == [*as_text(table)]
 
 

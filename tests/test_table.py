@@ -364,10 +364,11 @@ def test_not_utf_16(data: bytes) -> None:
     ["g:t:1:wait:a\rg:u:1:wait:b\r", "# groups\rg:t:1:wait:a\r", "g:t:1:wait:a\r\r# end", ":::socket:/a\r:::log:/b"],
 )
 def test_old_line_ends(text: str) -> None:
-    """A file of an old Mac is one line to everybody else: one error, and no entry that has all the rest for a command."""
+    """A file of an old Mac is one line to everybody else: one error, and no entry with all the rest for a command."""
     table, findings = parsed(text)
     assert [(f.code, f.place.line, f.place.column) for f in findings] == [("old-line-ends", 1, text.index("\r") + 1)]
-    assert table.entries == table.settings == ()
+    assert table.entries == ()
+    assert table.settings == ()
 
 
 @pytest.mark.parametrize(

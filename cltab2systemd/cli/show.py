@@ -29,8 +29,8 @@ _NOT_HERE = "·"
 def command(file: str, format_: str) -> None:
     """Show what a table says: for each group its entries by its levels, with their modes.
 
-    FILE is /etc/cltab if it is left out, or - for the standard input. A whole list of levels, such as `3,m`, is the name of a level, too; only the
-    JSON has those.
+    FILE is /etc/cltab if it is left out, or - for the standard input. A whole list of levels, such as `3,m`, is the
+    name of a level, too; only the JSON has those.
     """
     table = tables.load(file)
     if format_ == printing.Format.JSON:
