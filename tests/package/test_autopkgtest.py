@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from package.packaged import PACKAGES, RELEASES, install, version
-from test_resource_agent import agents_of_debian
+from ocf import agents_of_debian
 
 from lab import roots
 from lab.install import PROJECT
