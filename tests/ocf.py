@@ -66,10 +66,20 @@ class Resource:
         self.shipped = shipped
         self.parameters = {"group": group, "level": level, **parameters}
         self.reason = ""
+        self.said = ""
 
     def act(self, action: str, timeout: int = 20, **meta: str) -> int:
-        """Have the agent do something; its exit code. `reason` is what it says about it."""
-        environment = {
+        """Have the agent do something; its exit code. `reason` is what it says about it, `said` also what it logs."""
+        done = self.shipped.node.run(
+            AGENT, action, check=False, env=self.environment(timeout, **meta), timeout=timeout + 5
+        )
+        self.said = done.stderr
+        self.reason = "\n".join(re.findall("ocf-exit-reason:(.*)", done.stderr))
+        return done.returncode
+
+    def environment(self, timeout: int = 20, **meta: str) -> dict[str, str]:
+        """What the cluster says to the agent."""
+        return {
             "OCF_ROOT": "/usr/lib/ocf",
             "OCF_RA_VERSION_MAJOR": "1",
             "OCF_RESOURCE_INSTANCE": "it",
@@ -78,9 +88,6 @@ class Resource:
             "OCF_RESKEY_CRM_meta_interval": meta.get("interval", "10000"),
             **{f"OCF_RESKEY_{name}": value for name, value in self.parameters.items()},
         }
-        done = self.shipped.node.run(AGENT, action, check=False, env=environment, timeout=timeout + 5)
-        self.reason = "\n".join(re.findall("ocf-exit-reason:(.*)", done.stderr))
-        return done.returncode
 
     def monitor(self) -> int:
         return self.act("monitor")

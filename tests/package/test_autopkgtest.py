@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from package.packaged import PACKAGES, RELEASES, install, version
 from ocf import agents_of_debian
+from package.packaged import PACKAGES, RELEASES, install, version
 
 from lab import roots
 from lab.install import PROJECT
