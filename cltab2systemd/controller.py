@@ -274,13 +274,14 @@ class Controller:
         )
 
     def _retire(self, group: Group) -> bool:
-        """Stop a group that left the table; then its units and its line in clstat go. Whether it is being stopped."""
+        """Stop a group that left the table; then its units and its line in clstat go. Whether that begins now."""
         if not group.active:
             self._spawn(self._forget(group))
             return False
-        if not group.halting:
-            log.info("%s: left the table, stopping", group.name)
-            self._request(group, HALT_LEVEL)
+        if group.halting:
+            return False
+        log.info("%s: left the table, stopping", group.name)
+        self._request(group, HALT_LEVEL)
         return True
 
     async def _forget(self, group: Group) -> None:

@@ -146,9 +146,8 @@ class Service:
             async for reply in self._methods[call.method](call):
                 yield reply
         except NoSuchGroupError as error:
-            hint = {"hint": error.hint} if error.hint else {}
             raise CallError(
-                f"{varlink.INTERFACE}.NoSuchGroup", message=str(error), group=error.group, **hint
+                f"{varlink.INTERFACE}.NoSuchGroup", message=str(error), group=error.group, hint=error.hint or None
             ) from error
         except TableRefusedError as error:
             findings = [_finding_object(finding) for finding in error.findings]
@@ -245,10 +244,14 @@ def _status_object(status: GroupStatus) -> dict[str, object]:
 
 
 def _reason_object(reason: Reason) -> dict[str, object]:
-    entry = {"tag": reason.tag, "mode": reason.mode} if reason.tag else {}
     return {
-        "code": str(reason.cause), "failure": reason.is_failure, "unit": reason.unit, **entry, "text": reason.text,
-    }  # fmt: skip
+        "code": str(reason.cause),
+        "failure": reason.is_failure,
+        "unit": reason.unit,
+        "tag": reason.tag or None,
+        "mode": reason.mode or None,
+        "text": reason.text,
+    }
 
 
 def _finding_object(finding: Diagnostic) -> dict[str, object]:
