@@ -86,6 +86,7 @@ class Observer:
             name = self._names.group_of(unit.name)
             if name in units:
                 units[name][unit.name] = unit
+        self._due.difference_update(group.name for group in asked)  # before, for who is called may want another look
         for group in asked:
             try:
                 self._observe(group, units[group.name])
@@ -93,8 +94,6 @@ class Observer:
             except BusError:
                 self._due.add(group.name)  # its properties could not be read just now
                 self._last += _RETRY
-            else:
-                self._due.discard(group.name)
         self._on_refreshed()
         self.refresh_soon([])
 
