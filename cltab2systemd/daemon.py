@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import activation, ending, logs, oserrors, peers, settings, store
 from cltab2systemd.applier import Applier
+from cltab2systemd.boot import Boot
 from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import SupersededError, SwitchRefusedError
@@ -36,7 +37,7 @@ from cltab2systemd.service import Service, Watchers
 from cltab2systemd.statusfile import StatusFile
 from cltab2systemd.store import FileIdentity
 from cltab2systemd.summary import Summary, refusal_lines
-from cltab2systemd.surroundings import Surroundings, environment_text, surroundings
+from cltab2systemd.surroundings import Surroundings, environment, environment_text, surroundings
 from cltab2systemd.tablesource import TableSource
 
 if TYPE_CHECKING:
@@ -181,7 +182,9 @@ class _Daemon:
             on_table=self._table_changed,
         )
         server = self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
-        await self._controller.begin(self._clstat.shown_before())
+        boots = self._keeps_good_table and activation.is_started_by_systemd()
+        boot = Boot(self._names, self._store, bus) if boots else None
+        await self._controller.begin(self._clstat.shown_before(), boot)
         for listener in listeners:
             await server.start(listener)
         sockets = ", ".join([*self._sockets, *self._inherited])
@@ -247,7 +250,7 @@ class _Daemon:
             directory = Path.cwd()
         except FileNotFoundError:
             raise DaemonError("the working directory has been removed, and entries run in it; go to another") from None
-        self._store.write_environment(environment_text(os.environ))
+        self._store.write_environment(environment_text(environment(Path("/proc/self/environ").read_bytes())))
         return surroundings(str(directory), str(self._store.environment_path))
 
     def _table_judged(self, error: TableRefusedError | None) -> None:
@@ -370,4 +373,5 @@ class _Daemon:
         while True:
             await asyncio.sleep(HEARTBEAT + random.uniform(0, 4))  # noqa: S311 - spreads the nodes of a cluster
             self._clstat.write()
+            self._controller.look_at_processes()
             server.drop_gone_clients()

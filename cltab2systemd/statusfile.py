@@ -37,6 +37,7 @@ class StatusFile:
         self._noted = path  # where clstat is for others, until it is written elsewhere
         self._written = written
         self._statuses: tuple[GroupStatus, ...] = ()
+        self._reasons: str | None = None  # as written last
         self._retry: asyncio.TimerHandle | None = None
         self._removed = False
 
@@ -60,7 +61,24 @@ class StatusFile:
     def show(self, statuses: tuple[GroupStatus, ...]) -> None:
         """Write the lines of all groups."""
         self._statuses = statuses
+        self._note_reasons()
         self.write()
+
+    def _note_reasons(self) -> None:
+        """Write down, before clstat says FAILED, why: clients and the resource agent look there."""
+        if self._removed:
+            return
+        lines = (
+            f"{status.group} {status.level} {reason.text}\n" for status in self._statuses for reason in status.reasons
+        )
+        text = "".join(lines)
+        if text != self._reasons:
+            try:
+                self._store.note_reasons(text)
+            except OSError as error:  # clstat goes to the same place, and its error is told
+                log.debug("cannot write reasons: %s", oserrors.worded(error))
+                return
+            self._reasons = text
 
     def write(self) -> None:
         """Write what was shown last, with the present time. If that fails it is tried again until it works."""

@@ -99,6 +99,8 @@ class TableSource:
         if self.accepted and data == self.content:  # and is in force, whatever this machine would say to it by now
             self._remember(identity, seen_before, now)
             return False
+        if not data and not self.accepted:  # not remembered: who empties it while the daemon runs, means it
+            raise TableRefusedError(f"{self.path} is empty: perhaps the machine went down while it was written")
         table, findings, of_machine = self._judged(data)
         if has_errors(of_machine):  # not remembered: somebody may do what the hint says
             raise _refusal((*findings, *of_machine))
