@@ -1,0 +1,47 @@
+"""The last good table on disk, for a boot with a bad one: written beside everything else, for a disk may be stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from cltab2systemd import oserrors, store
+
+log = logging.getLogger(__name__)
+
+# Seconds that a request waits for its table to be on disk; a disk that takes longer holds nobody up.
+PATIENCE = 2.0
+
+
+class GoodTable:
+    """Keeps a copy of each table that takes effect; of those that come while the disk is busy, the last."""
+
+    def __init__(self) -> None:
+        self._wanted: bytes | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    async def keep(self, content: bytes) -> None:
+        """Write a table's bytes, and return when they are on disk, or will be when the disk is there again."""
+        self._wanted = content
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+        _, late = await asyncio.wait({self._writing}, timeout=PATIENCE)
+        if late:
+            log.warning("the copy of the table, for a boot with a bad one, is not on disk yet; going on without")
+
+    async def _write(self) -> None:
+        while self._wanted is not None:
+            content, self._wanted = self._wanted, None
+            try:
+                await _in_thread(content)
+            except OSError as error:
+                told = oserrors.worded(error)
+                log.warning("cannot keep a copy of the table, for a boot with a bad one: %s", told)
+
+
+async def _in_thread(content: bytes) -> None:
+    with suppress(RuntimeError):  # no thread is to be had: a limit of tasks
+        await asyncio.to_thread(store.keep_good_table, content)
+        return
+    store.keep_good_table(content)
