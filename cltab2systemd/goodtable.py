@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from contextlib import suppress
 
 from cltab2systemd import oserrors, store
@@ -41,7 +42,30 @@ class GoodTable:
 
 
 async def _in_thread(content: bytes) -> None:
-    with suppress(RuntimeError):  # no thread is to be had: a limit of tasks
-        await asyncio.to_thread(store.keep_good_table, content)
+    """Write in a thread of its own. asyncio's would be waited for at the end, and that needs another thread."""
+    loop = asyncio.get_running_loop()
+    written: asyncio.Future[None] = loop.create_future()
+
+    def finish(error: OSError | None) -> None:
+        if written.done():  # cancelled: the daemon ends
+            return
+        if error is None:
+            written.set_result(None)
+        else:
+            written.set_exception(error)
+
+    def work() -> None:
+        failure: OSError | None = None
+        try:
+            store.keep_good_table(content)
+        except OSError as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(finish, failure)
+
+    try:
+        threading.Thread(target=work, daemon=True).start()
+    except RuntimeError:  # no thread is to be had: a limit of tasks
+        store.keep_good_table(content)
         return
-    store.keep_good_table(content)
+    await written
