@@ -88,6 +88,7 @@ class Observer:
                 units[name][unit.name] = unit
         self._due.difference_update(group.name for group in asked)  # before, for who is called may want another look
         for group in asked:
+            self._due.discard(group.name)  # before it is observed, which may ask for another look
             try:
                 self._observe(group, units[group.name])
                 self._on_observed(group)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import __version__, peers, varlink
+from cltab2systemd import __version__, oserrors, peers, varlink
 from cltab2systemd.bus import BusError
 from cltab2systemd.diagnostics import Diagnostic, render
 from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
@@ -157,7 +157,7 @@ class Service:
         except (SwitchRefusedError, BusError) as error:
             raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=str(error)) from error
         except OSError as error:
-            message = f"cannot write {error.filename or 'below /run'}: {error.strerror}; mend that, and ask again"
+            message = f"cannot write {oserrors.worded(error)}; then ask again"
             raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=message) from error
 
     async def _switch(self, call: Call) -> AsyncIterator[Reply]:

@@ -238,8 +238,12 @@ class Store:
             raise AlreadyRunningError(
                 f"a daemon with pid {holder or '?'} already has this instance; stop it, or name another socket (-s)"
             ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            error.filename = str(self._state / "lock")
+            raise
         before = os.fsdecode((_content(self._state / "owner") or b"").split(b"\n")[0])
         if not may_change_table and before not in {"", locations.table} and self._has_groups_at_levels():
             raise AlreadyRunningError(
