@@ -183,10 +183,10 @@ def test_a_unit_over_the_tables(fresh_node: Node) -> None:
     assert own in shipped.clinit("--wait", "mail", "prod").stderr
 
 
-def test_a_program_that_dies_at_once(fresh_node: Node) -> None:
-    """The status names it, beside the group that is DONE."""
-    shipped = started(fresh_node, "mail:queue:prod,:respawn:false\n")
+def test_a_program_that_is_not_there(fresh_node: Node) -> None:
+    """Its restarts are counted, and its journal says why."""
+    shipped = started(fresh_node, "mail:queue:prod,:respawn:no-such-program --foreground\n")
     shipped.clinit("--wait", "mail", "prod")
 
-    wait_until(lambda: "mail: queue (respawn) " in fresh_node.run("clinit", "-v").stderr)
-    assert fresh_node.run("clinit", "-v").stdout == "mail prod DONE\n"
+    wait_until(lambda: shipped.properties("clinit-mail@queue.service", "NRestarts")["NRestarts"] != "0")
+    wait_until(lambda: "no-such-program" in fresh_node.run("journalctl", "-u", "clinit-mail@queue", "-o", "cat").stdout)
