@@ -16,7 +16,7 @@ RINGS = {
     "spelling programs lint asjson columns matrix difference explanation graph "
     "inittab inittabcommands inittabdialects inittablines",
     "edges": "activation bus compiler machine peers settings shellsyntax locations store tablesource transport varlink",
-    "sides": "logs group applier observer switcher controller service ancestor server daemon client generator",
+    "sides": "logs group slices applier observer switcher controller service ancestor server daemon client generator",
     "commands": "cli cli.clinit cli.options cli.outcome cli.translator cli.tables cli.check cli.compile "
     "cli.printing cli.instance cli.diff cli.show cli.explain cli.graph cli.import_inittab",
 }
