@@ -99,6 +99,11 @@ class Machine:
         """Say which kernel runs, and by what."""
         return f"a virtual machine (qemu, {self._accelerator}) with Debian's Linux {self._kernel.release}"
 
+    @property
+    def pid(self) -> int:
+        """The process id of the machine."""
+        return self._process.pid
+
     def lines(self) -> Iterator[str]:
         """Give what the command writes to REPORTS, line by line, until it ends.
 
