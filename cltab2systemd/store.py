@@ -345,7 +345,7 @@ class Store:
         """Whether exactly these bytes are on disk."""
         return all(_content(self._units / name) == content for name, content in files.items())
 
-    def install(self, groups: Iterable[tuple[ResourceGroup, Callable[[], Mapping[str, bytes]]]]) -> bool:
+    def install(self, groups: Iterable[tuple[ResourceGroup, Callable[[], Mapping[str, bytes]]]]) -> frozenset[str]:
         """Put the units of groups on disk, and note their lines as applied.
 
         Args:
@@ -353,24 +353,24 @@ class Store:
                 is removed.
 
         Returns:
-            Whether any byte changed, so that systemd has to reload (`reloaded` is to be called then).
+            The files that changed; if there are any, systemd has to reload (`reloaded` is to be called then).
         """
         groups = list(groups)
         present = self._present({group.name for group, _ in groups}, self._units)
-        changed = False
+        changed: set[str] = set()
         for group, compiled in groups:
             files = compiled()
             new = {name: content for name, content in files.items() if _content(self._units / name) != content}
             gone = present.get(group.name, set()) - set(files)
             if new or gone:
-                changed = True
+                changed |= new.keys() | gone
                 self._mark.touch()
             for name, content in new.items():
                 self._write_unit(name, content)
             for name in gone:
                 (self._units / name).unlink(missing_ok=True)
             self._note(group)
-        return changed
+        return frozenset(changed)
 
     def _write_unit(self, name: str, content: bytes) -> None:
         if "/" in name:
