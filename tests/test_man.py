@@ -13,6 +13,8 @@ import pytest
 
 from cltab2systemd import __version__, clstat, compiler, directives, lint, locations
 from cltab2systemd.cli import options, outcome, translator
+from cltab2systemd.cli.check import check
+from cltab2systemd.diagnostics import render
 from cltab2systemd.groupstate import State
 from cltab2systemd.store import LARGEST_TABLE
 from cltab2systemd.table import LONGEST_COMMAND, LONGEST_NAME, MOST_FINDINGS, Mode
@@ -166,6 +168,14 @@ def test_commands_of_the_translator() -> None:
         words = " ".join(argument.metavar or (argument.name or "").upper() for argument in arguments)
         assert heading == f"{name} {words}".replace("…", "..."), name
     assert flags(section(text, "OPTIONS")) == flags_of(translator.group) | COMMON
+
+
+def test_the_finding_of_the_description() -> None:
+    """The finding that the page shows is what `check` says."""
+    shown = page("cltab2systemd.8").partition(".Bd -literal -offset indent\n")[2].partition(".Ed")[0]
+    line = shown.splitlines()[1].strip()
+    (finding,) = check(f"# a comment\n{line}\n".encode(), "/etc/cltab")
+    assert render(finding) + "\n" == shown
 
 
 def test_choices_of_options() -> None:
