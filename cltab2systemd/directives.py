@@ -22,7 +22,7 @@ _BLANKS = " \t\r"
 
 _MODE = "the entry's mode decides that"
 _COMMAND = "the table's command is all that an entry runs"
-_ORDER = "the order of the file and the levels decide that"
+_ORDER = "the order of the file and the levels decide that; for what is not in the table, see AT BOOT in cltab(5)"
 _STAGES = "it is how an entry's stop is staged: SIGINT, SIGTERM, SIGKILL"
 _PLACE = "a group's entries run in the slice of the group"
 
