@@ -156,6 +156,13 @@ class Controller:
             else:
                 group.held |= {unit}
 
+    def look_at_processes(self) -> None:
+        """See what no signal tells; to be called now and then."""
+        try:
+            self._observer.look_at_processes()
+        except BusError as error:
+            log.debug("processes: %s", error)
+
     @property
     def statuses(self) -> tuple[GroupStatus, ...]:
         """The lines of clstat, in the order of the table."""
@@ -202,8 +209,8 @@ class Controller:
         await asyncio.shield(request.started)
         return request
 
-    async def reread(self) -> tuple[str, ...]:
-        """Read the table if it changed, and apply it to all groups that are not active.
+    async def reread(self, *, always: bool = False) -> tuple[str, ...]:
+        """Read the table if it changed, or `always`, and apply it to all groups that are not active.
 
         Groups that left the table are stopped. An active group keeps its lines until its own request.
         TableRefusedError: the table has errors; nothing was changed.
@@ -212,7 +219,8 @@ class Controller:
             Notes for whoever asked: which groups are being stopped.
         """
         async with self._table_lock:
-            if self._source.refresh(may_be_empty=not any(group.active for group in self._groups.values())):
+            may_be_empty = not any(group.active for group in self._groups.values())
+            if self._source.refresh(may_be_empty=may_be_empty, always=always):
                 self._unapplied = {*self._groups, *self._source.table.groups}
                 await self._on_table(self._source.table, self._source.content)
             return await self._apply_table() if self._unapplied else ()
@@ -410,8 +418,18 @@ class Controller:
             group.end(request, GroupStatus(group.name, group.shown_level or HALT_LEVEL, State.CONFIGURED))
             if not self._wanted(group).entries:
                 self._spawn(self._forget(group))
-        elif group.status is not None and group.status.state is not State.HALTING and target is None:
+        elif self._is_elsewhere(group):
             group.end(request, SupersededError(f"{group.name} was started while it was being halted"))
+
+    @staticmethod
+    def _is_elsewhere(group: Group) -> bool:
+        """Whether a group that is to be halted is at another level, or on its way to one."""
+        assert group.units is not None
+        levels = group.units.levels()
+        halt = levels.get(HALT_LEVEL)
+        if halt is not None and not halt.at_rest:
+            return False
+        return any(target.active == "active" or target.starting for target in levels.values())
 
     @staticmethod
     def _services(group: Group) -> list[UnitStatus]:

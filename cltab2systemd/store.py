@@ -10,7 +10,7 @@ import fcntl
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,17 +47,25 @@ class AlreadyRunningError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """What tells one version of a file from the next."""
+    """What tells one version of a file from the next.
+
+    Anybody can set the time of modification back, as `touch -d` and `rsync --times` do. Nobody can that of the change.
+    """
 
     device: int
     inode: int
     size: int
     modified: int  # ns
+    changed: int  # ns; also by another mode or owner
 
     @classmethod
     def of(cls, status: os.stat_result) -> FileIdentity:
         """The identity of the file that a stat result describes."""
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def is_of(self, other: FileIdentity | None) -> bool:
+        """Whether the file is still the other one with the same content, perhaps with another mode or owner."""
+        return other is not None and replace(self, changed=0) == replace(other, changed=0)
 
 
 def identify(path: str) -> FileIdentity | None:
