@@ -86,7 +86,6 @@ class Observer:
             name = self._names.group_of(unit.name)
             if name in units:
                 units[name][unit.name] = unit
-        self._due.difference_update(group.name for group in asked)  # before, for who is called may want another look
         for group in asked:
             self._due.discard(group.name)  # before it is observed, which may ask for another look
             try:
