@@ -34,7 +34,7 @@ from lab.install import installed_layer
 from lab.node import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 # Seconds. How long nobody may tell anything untrue after something changed, on a busy machine.
 GRACE = 3.0
@@ -51,6 +51,30 @@ MONITOR_PATIENCE = 10
 ENDS_IN = 3.0
 # What the journal of the daemon never has.
 _BUGS = re.compile(r"Traceback|internal error|never retrieved|never awaited|timed out\. Killing|core-dump")
+
+
+RULES = (
+    "not 7 of what lives",
+    "not 0 of nothing",
+    "not 0 of a part",
+    "a code of a monitor",
+    "a stop is a stop",
+    "7 after a stop",
+    "a failed stop level",
+    "done means done",
+    "done means done, outside",
+    "clstat agrees: runs",
+    "clstat agrees: outside",
+    "clstat agrees: nothing",
+    "the level asked for",
+    "a failure has a reason",
+    "FAILED has a reason",
+    "the daemon ends",
+    "no internal error",
+    "all is well again",
+)
+"""What is checked, whenever there is something to check; besides, that nothing hangs, and that clstat does not grow old
+while the daemon runs for longer than it may."""
 
 
 @dataclass
@@ -200,7 +224,11 @@ class Driver:
                 with self._lock:
                     self.model.end(request)
 
-        thread = threading.Thread(target=run)
+        self.beside(run)
+
+    def beside(self, act: Callable[[], object]) -> None:
+        """Do something while other things are done."""
+        thread = threading.Thread(target=act)
         self.threads.append(thread)
         thread.start()
 
@@ -262,11 +290,11 @@ class Driver:
 
     # The agent.
 
-    def monitor(self, group: str, *, probe: bool = False) -> int:
-        """Have the agent look, and check what it says."""
+    def monitor(self, group: str, *, probe: bool = False) -> tuple[int, str]:
+        """Have the agent look, and check what it says; its code and its reason."""
         before = self.watcher.look()
         pid = before.daemon
-        code = self._act(group, "monitor", MONITOR_PATIENCE, interval="0" if probe else "10000")
+        code, reason = self._act(group, "monitor", MONITOR_PATIENCE, interval="0" if probe else "10000")
         after = self.watcher.look()
         with self._lock:
             stays = self.model.stays(group)
@@ -282,30 +310,30 @@ class Driver:
                     missing = self.model.missing(group, STARTED, looks)
                     self.check("not 0 of a part", group, holds=not missing, text=f"0, without {missing}")
             known = {SUCCESS, 1, NOT_RUNNING, 190}
-            self.check("a code of a monitor", group, holds=code in known, text=f"monitor: {code}, {self.reason}")
-        return code
+            self.check("a code of a monitor", group, holds=code in known, text=f"monitor: {code}, {reason}")
+        return code, reason
 
-    def agent_start(self, group: str) -> int:
-        """Have the agent start a group, and check."""
+    def agent_start(self, group: str) -> tuple[int, str]:
+        """Have the agent start a group, and check; its code and its reason."""
         request = self._begin(group, STARTED)
-        code = self._act(group, "start", PATIENCE)
+        code, reason = self._act(group, "start", PATIENCE)
         look = self.watcher.look()
         with self._lock:
             if code == SUCCESS:
                 self._reached(request, look, "agent start")
             else:
                 self.model.groups[group].asked = None
-                self.check("a failure has a reason", group, holds=bool(self.reason), text=f"agent start: {code}")
+                self.check("a failure has a reason", group, holds=bool(reason), text=f"agent start: {code}")
             self.model.end(request)
-        return code
+        return code, reason
 
-    def agent_stop(self, group: str) -> int:
-        """Have the agent stop a group, and check."""
+    def agent_stop(self, group: str) -> tuple[int, str]:
+        """Have the agent stop a group, and check; its code and its reason."""
         standing = self.model.groups[group]
         was = standing.asked
         request = self._begin(group, STOP)
         before = self.watcher.look()
-        code = self._act(group, "stop", PATIENCE)
+        code, reason = self._act(group, "stop", PATIENCE)
         look = self.watcher.look()
         with self._lock:
             if code == SUCCESS and self.model.is_undisturbed(request):
@@ -318,14 +346,14 @@ class Driver:
             elif code != SUCCESS:
                 if self._failing_tests(group, STOP):
                     self.model.checked["a failed stop level"] += 1
-                self.check("a failure has a reason", group, holds=bool(self.reason), text=f"agent stop: {code}")
+                self.check("a failure has a reason", group, holds=bool(reason), text=f"agent stop: {code}")
             if code == SUCCESS:
                 self.model.reach(request, reread=False)
             if code != SUCCESS or self.clstat().get(group, ("", ""))[0] != STOP:
                 # It may have been refused; and where nothing runs, the agent leaves it at that.
                 standing.asked = None
             self.model.end(request)
-        return code
+        return code, reason
 
     def _failing_tests(self, group: str, level: str) -> list[str]:
         """The tests of a level that are sure to fail, whichever lines the group has."""
@@ -334,17 +362,17 @@ class Driver:
         sure = [line for line in tests if all(line in other for other in others)]
         return [line.tag for line in sure if line.tag in self.model.missing_files]
 
-    def _act(self, group: str, action: str, timeout: int, **meta: str) -> int:
+    def _act(self, group: str, action: str, timeout: int, **meta: str) -> tuple[int, str]:
         resource = Resource(self.shipped, group, STARTED)
         try:
             code = resource.act(action, timeout=timeout, **meta)
         except subprocess.TimeoutExpired:
             code = -1
             self.violate("an agent ends in time", group, f"{action} takes longer than {timeout} s and 5")
-        self.reason = resource.reason
-        self.say(f"   agent {group} {action}: {code} {resource.reason}")
-        self.model.outcomes[f"agent {action} {code}"] += 1
-        return code
+        with self._lock:
+            self.say(f"   agent {group} {action}: {code} {resource.reason}")
+            self.model.outcomes[f"agent {action} {code}"] += 1
+        return code, resource.reason
 
     # The daemon.
 
@@ -457,8 +485,8 @@ class Driver:
     def _restore(self) -> None:
         """Everything as it should be, but for the levels of the groups."""
         self.node.shell(
-            "for unit in $(systemctl list-units --plain --no-legend 'clinit-*@*.service' | cut -d ' ' -f 1); do"
-            " timeout 10 systemctl thaw $unit 2>/dev/null || true; done;"
+            "for unit in $(systemctl show --property=Id,FreezerState 'clinit-*' | tr '\\n' ' ' | sed 's/Id=/\\n/g' |"
+            " sed -n 's/ FreezerState=fr.*//p'); do timeout 10 systemctl thaw $unit || true; done;"
             " find /etc/systemd/system -name 'clinit-*' -type l -lname /dev/null -delete;"
             " rm -rf /run/systemd/system.control;"
             f" mkdir -p {MARKS}; touch {' '.join(line.file for line in BASE.lines if line.kind is Kind.TEST)};"
@@ -489,10 +517,10 @@ class Driver:
         ).stdout
         self.check("all is well again", "", holds=not failed, text=f"failed units: {failed}")
         for group in GROUPS:
-            code = self.agent_stop(group)
-            self.check("all is well again", group, holds=code == SUCCESS, text=f"stop: {code}, {self.reason}")
-            code = self.monitor(group)
-            self.check("all is well again", group, holds=code == NOT_RUNNING, text=f"then: {code}, {self.reason}")
+            code, reason = self.agent_stop(group)
+            self.check("all is well again", group, holds=code == SUCCESS, text=f"stop: {code}, {reason}")
+            code, reason = self.monitor(group)
+            self.check("all is well again", group, holds=code == NOT_RUNNING, text=f"then: {code}, {reason}")
         left = self.watcher.look().processes
         self.check("all is well again", "", holds=not left, text=f"stopped, and there are {left}")
         self.quiet()
@@ -507,8 +535,8 @@ class Driver:
             done = self._run_wait(group, STARTED)
         said = f"{done.returncode}: {done.stdout.strip()} {done.stderr.strip()}" if done else "hangs"
         self.check(rule, group, holds=bool(done) and done is not None and done.returncode == 0, text=f"3: {said}")
-        code = self.monitor(group)
-        self.check(rule, group, holds=code == SUCCESS, text=f"monitor: {code}, {self.reason}")
+        code, reason = self.monitor(group)
+        self.check(rule, group, holds=code == SUCCESS, text=f"monitor: {code}, {reason}")
 
     def _run_wait(self, group: str, level: str) -> subprocess.CompletedProcess[str] | None:
         request = self._begin(group, level)
@@ -574,7 +602,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             seed += 1
             if time.monotonic() >= end or options.replay:
                 break
-    print("checked:", *(f"{number:6} {rule}" for rule, number in sorted(total.checked.items())), sep="\n  ")
+    rules = sorted({*RULES, *total.checked})
+    print("checked:", *(f"{total.checked[rule]:6} {rule}" for rule in rules), sep="\n  ")
     print("answers:", *(f"{number:6} {answer}" for answer, number in sorted(total.outcomes.items())), sep="\n  ")
     return 1 if failures else 0
 

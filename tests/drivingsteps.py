@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -121,11 +120,11 @@ def agent_start(driver: Driver, group: str) -> None:
 @step(8, group=_GROUP)
 def agent_stop(driver: Driver, group: str) -> None:
     """The agent stops a group, and looks."""
-    stopped = driver.agent_stop(group) == 0
+    stopped = driver.agent_stop(group)[0] == 0
     request = driver.model.groups[group].touched
-    code = driver.monitor(group)
+    code, reason = driver.monitor(group)
     if stopped and driver.model.groups[group].in_flight == 0 and driver.model.groups[group].touched == request:
-        driver.check("7 after a stop", group, holds=code == 7, text=f"stop: 0, then monitor: {code}, {driver.reason}")
+        driver.check("7 after a stop", group, holds=code == 7, text=f"stop: 0, then monitor: {code}, {reason}")
 
 
 @step(6)
@@ -165,11 +164,36 @@ def leave_and_restart(driver: Driver, gone: list[str], delay: int) -> None:
     """Groups leave the table, which is read again, and at a moment of that the daemon is restarted."""
     _put(driver, driver.model.tables[-1].without(gone))
     driver.model.touch("")
-    thread = threading.Thread(target=driver.do, args=("clinit",))
-    driver.threads.append(thread)
-    thread.start()
+    driver.beside(lambda: driver.do("clinit"))
     time.sleep(delay / 1000)
     driver.end_daemon("systemctl", "restart", "clinit.service")
+
+
+_MEANWHILE = {
+    "kill": kill_daemon,
+    "restart": restart_daemon,
+    "stop": stop_daemon,
+    "stop socket": stop_socket,
+}
+
+
+@step(8, group=_GROUP, level=_LEVEL, delay=_number(500), what=_one_of(*_MEANWHILE))
+def end_daemon_during(driver: Driver, group: str, level: str, delay: int, what: str) -> None:
+    """At a moment of a switch the daemon ends."""
+    driver.background(group, level, wait=True)
+    time.sleep(delay / 1000)
+    _MEANWHILE[what](driver)
+
+
+@step(5, group=_GROUP, number=_number(5))
+def watch(driver: Driver, group: str, number: int) -> None:
+    """The agent looks again and again while other things are done."""
+
+    def look() -> None:
+        for _ in range(number + 3):
+            driver.monitor(group)
+
+    driver.beside(look)
 
 
 @step(1)
