@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,11 +98,16 @@ class Report:
             "--- steps",
             steps,
             "--- log",
-            *self.log[-150:],
-            "--- the end of the daemon's journal",
-            *self.journal.splitlines()[-80:],
+            *self.log,
+            "--- journal",
+            self.journal,
         ]
         return "\n".join(parts)
+
+    def short(self) -> str:
+        """What a person wants to see first: the same, and of the log and the journal the ends."""
+        ends = replace(self, log=self.log[-100:], journal="\n".join(self.journal.splitlines()[-100:]))
+        return str(ends)
 
 
 class Driver:
@@ -126,6 +131,7 @@ class Driver:
         self._lock = threading.RLock()
         self.text = str(BASE)
         self._restore()
+        start = self._cursor()
         self._daemon_says()
         with Watcher(self.node) as watcher:
             self.watcher = watcher
@@ -139,9 +145,8 @@ class Driver:
                 self.violate("clstat is never old", "", text)
             self.model.checked["clstat is never old"] += watcher.clstat_looks
         if self.report.violations:
-            self.report.journal = self.node.run(
-                "journalctl", "-b", "-q", "--no-pager", "-o", "short-monotonic", "-n", "250", timeout=30, check=False
-            ).stdout
+            options = ("-b", "-q", "--no-pager", "-o", "short-monotonic", f"--after-cursor={start}")
+            self.report.journal = self.node.run("journalctl", *options, check=False).stdout
         return self.report
 
     # For the steps.
@@ -394,16 +399,19 @@ class Driver:
             text = f"{gone - begin:.1f} s to end ({' '.join(argv)})"
             self.check("the daemon ends", "", holds=gone - begin <= ENDS_IN, text=text)
 
+    def _cursor(self) -> str:
+        """Where the journal ends."""
+        self.do("journalctl", "--sync")
+        options = ("-b", "-q", "-n", "1", "-o", "cat", "--show-cursor")
+        return self.node.run("journalctl", *options).stdout.rpartition("-- cursor: ")[2].strip()
+
     def _daemon_says(self) -> list[str]:
         """What is new in the daemon's journal."""
-        after = (f"--after-cursor={self.cursor}",) if self.cursor else ("--lines=0",)
-        self.do("journalctl", "--sync")
-        units = ("-u", "clinit.service")
-        done = self.node.run("journalctl", "-b", "-q", "-o", "cat", "--show-cursor", *units, *after, check=False)
-        lines = done.stdout.splitlines()
-        if lines and lines[-1].startswith("-- cursor: "):
-            self.cursor = lines.pop().removeprefix("-- cursor: ")
-        return lines if "--lines=0" not in after else []
+        before, self.cursor = self.cursor, self._cursor()
+        if not before:
+            return []
+        options = ("-b", "-q", "-o", "cat", "-u", "clinit.service", f"--after-cursor={before}")
+        return self.node.run("journalctl", *options, check=False).stdout.splitlines()
 
     # Quiet.
 
@@ -598,7 +606,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 options.reports.mkdir(parents=True, exist_ok=True)
                 (options.reports / f"seed-{seed}").write_text(str(report))
             elif report.violations and not options.minutes:
-                print(report)
+                print(report.short())
             seed += 1
             if time.monotonic() >= end or options.replay:
                 break
