@@ -268,7 +268,9 @@ class Driver:
                     # Whether it was accepted is not known.
                     self.model.groups[group].asked = None
                 self.check("a failure has a reason", group, holds=bool(said), text=f"{done.returncode} without a word")
-            if done.returncode == 5 and self.model.is_undisturbed(request):
+            looks = self.watcher.between(time.monotonic() - PATIENCE + GRACE, time.monotonic())
+            # A client waits for a daemon that went away.
+            if done.returncode == 5 and self.model.is_undisturbed(request) and all(look.daemon for look in looks):
                 hindered = self.model.groups[group].hindered
                 self.check("a request ends", group, holds=hindered, text=f"{level} not reached in {PATIENCE} s")
 
