@@ -18,7 +18,7 @@ os.environ.setdefault("SYSTEMD_BUS_TIMEOUT", "25s")
 from pystemd import dbusexc
 from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 
-from cltab2systemd.groupstate import MainProcess, UnitStatus
+from cltab2systemd.groupunits import Process, UnitStatus
 from cltab2systemd.names import unit_of_bus_path
 
 if TYPE_CHECKING:
@@ -147,17 +147,32 @@ class Bus:
         """Forget that a unit failed."""
         self._call(b"ResetFailedUnit", b"s", unit)
 
-    def main_process(self, unit: str) -> MainProcess:
-        """How the last main process of a service ended."""
-        return MainProcess(
-            *(self._get(unit, _SERVICE, name, kind) for name, kind in (
-                (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"),
-            ))
-        )  # fmt: skip
+    def process(self, unit: str) -> Process:
+        """How the last main process of a service went."""
+        pid, code, status, result = (self._get(unit, _SERVICE, name, kind) for name, kind in (
+            (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"), (b"Result", b"s"),
+        ))  # fmt: skip
+        return Process(pid, code, status, result.decode())
+
+    def main_pid(self, unit: str) -> int:
+        """The main process of a service; 0 if it has none."""
+        return int(self._get(unit, _SERVICE, b"MainPID", b"u"))
+
+    def restarts(self, unit: str) -> int:
+        """How often systemd has restarted a service by itself."""
+        return int(self._get(unit, _SERVICE, b"NRestarts", b"u"))
 
     def condition_time(self, unit: str) -> int:
         """When the conditions of a unit were last checked, CLOCK_MONOTONIC in µs."""
         return int(self._get(unit, _UNIT, b"ConditionTimestampMonotonic", b"t"))
+
+    def condition_holds(self, unit: str) -> bool:
+        """Whether the conditions of a unit held when they were last checked."""
+        return bool(self._get(unit, _UNIT, b"ConditionResult", b"b"))
+
+    def active_time(self, unit: str) -> int:
+        """When a unit last became active, CLOCK_MONOTONIC in µs."""
+        return int(self._get(unit, _UNIT, b"ActiveEnterTimestampMonotonic", b"t"))
 
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive, CLOCK_MONOTONIC in µs."""

@@ -13,12 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import activation, clstat, logs, peers, settings, store
+from cltab2systemd import activation, logs, peers, settings, store
 from cltab2systemd.applier import Applier
 from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import SupersededError, SwitchRefusedError
-from cltab2systemd.groupstate import GroupStatus, State
 from cltab2systemd.locations import (
     CLSTAT,
     GOOD_TABLE,
@@ -33,6 +32,7 @@ from cltab2systemd.locations import (
 from cltab2systemd.names import Names
 from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
+from cltab2systemd.statusfile import StatusFile
 from cltab2systemd.store import FileIdentity
 from cltab2systemd.surroundings import Surroundings, environment_text, surroundings
 from cltab2systemd.tablesource import TableSource
@@ -40,14 +40,13 @@ from cltab2systemd.tablesource import TableSource
 if TYPE_CHECKING:
     import socket
 
+    from cltab2systemd.groupstate import GroupStatus
     from cltab2systemd.table import Table
 
 log = logging.getLogger("clinit")
 
 # Seconds. A reader of clstat takes one that is older than 45 s for a dead node's, and systemd may keep us waiting.
 HEARTBEAT = 30.0
-# Before a clstat that could not be written is tried again: the disk was full, say.
-_RETRY = 1.0
 # File descriptors that we may have: one for each client, and then some. systemd's limit for services is 1,024.
 MOST_FILES = 16384
 
@@ -111,12 +110,9 @@ class _Daemon:
         self._sockets: dict[str, FileIdentity] = {}  # that are ours to remove, by path
         self._inherited: list[str] = []  # that are systemd's
         self._socket_units: list[str] = []  # which listen there
-        self._clstat: Path
-        self._clstat_noted: Path  # where clstat is for others, until it is written elsewhere
-        self._clstat_written: FileIdentity | None = None  # what we, or the daemon before, wrote there
+        self._clstat: StatusFile
+        self._clstat_written: FileIdentity | None = None  # by the daemon before, if it wrote any
         self._has_table = False  # that was accepted: until then its settings are nobody's
-        self._statuses: tuple[GroupStatus, ...] = ()
-        self._unwritten: asyncio.TimerHandle | None = None  # tries to write clstat again
         self._halting: _Halt | None = None
         self._gone = False  # halted: the files are removed, and are not to be written again
         self._stopped = asyncio.Event()
@@ -135,12 +131,12 @@ class _Daemon:
         self._store.open(self._locations, may_change_table=activation.is_started_by_systemd())
         earlier = self._earlier()
         source = TableSource(self._locations.table, self._names, functools.partial(settings.findings, earlier))
-        self._clstat = self._clstat_noted = Path(earlier.clstat)
-        if earlier.clstat in {earlier.table, earlier.socket} or self._clstat.is_dir():
+        self._clstat = StatusFile(Path(earlier.clstat), self._store, self._clstat_written)
+        if earlier.clstat in {earlier.table, earlier.socket} or self._clstat.path.is_dir():
             raise DaemonError(f"{earlier.clstat} is something else already; name another file for clstat (--clstat)")
         listeners = self._listen(self._locations.socket if self._is_moved(earlier, source) else earlier.socket)
         self._store.note_sockets([*self._sockets, *self._inherited])
-        self._store.note_clstat(self._clstat)
+        self._store.note_clstat(self._clstat.path)
         bus = self._bus = Bus()
         await bus.connect()
         applier = Applier(self._names, self._locations.table, self._surroundings(), self._store, bus)
@@ -154,12 +150,11 @@ class _Daemon:
             on_table=self._table_changed,
         )
         self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
-        self._statuses = tuple(self._shown_before())
-        await self._controller.begin(self._statuses)
+        await self._controller.begin(self._clstat.shown_before())
         for listener in listeners:
             await self._server.start(listener)
         sockets = ", ".join([*self._sockets, *self._inherited])
-        log.info("table %s, socket %s, clstat %s", self._locations.table, sockets, self._clstat)
+        log.info("table %s, socket %s, clstat %s", self._locations.table, sockets, self._clstat.path)
         activation.tell("READY=1")
         tasks = [loop.create_task(self._beat()), loop.create_task(self._feed_watchdog())]
         await self._stopped.wait()
@@ -250,11 +245,9 @@ class _Daemon:
         path = table.setting("clstat")
         if not path and self._has_table:
             return
-        usual = CLSTAT if self._locations.is_default else str(self._clstat)
-        new, self._has_table = Path(absolute(path or self._locations.named_clstat or usual)), True
-        if new != self._clstat:
-            self._clstat = new
-            self._write_clstat()
+        usual = CLSTAT if self._locations.is_default else str(self._clstat.path)
+        self._has_table = True
+        self._clstat.move(Path(absolute(path or self._locations.named_clstat or usual)))
 
     async def _follow_socket(self, table: Table) -> None:
         """Listen at a new socket too; the old one stays until the daemon is started again, for who still knows it."""
@@ -313,7 +306,7 @@ class _Daemon:
         # Before anybody is told of the end: who waited for it may start the next daemon at once. Only a halt removes
         # clstat: without it an HA manager would start the groups elsewhere.
         self._gone = True
-        self._clstat.unlink(missing_ok=True)
+        self._clstat.remove()
         self._store.forget_paths()
         self._remove_sockets()
         self._stop_listening()
@@ -324,46 +317,11 @@ class _Daemon:
     # clstat
 
     def _status_changed(self, statuses: tuple[GroupStatus, ...]) -> None:
-        self._statuses = statuses
-        self._write_clstat()
+        self._clstat.show(statuses)
         self._watchers.notify()
-
-    def _write_clstat(self) -> None:
-        if self._gone:
-            return
-        text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
-        try:
-            self._clstat.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            store.write_whole(self._clstat, os.fsencode(text))
-            if self._clstat != self._clstat_noted:
-                self._store.note_clstat(self._clstat)
-        except OSError as error:
-            if self._unwritten is None:
-                log.error("cannot write clstat: %s; trying again until it works", error)  # noqa: TRY400
-            else:
-                self._unwritten.cancel()
-            self._unwritten = asyncio.get_running_loop().call_later(_RETRY, self._write_clstat)
-            return
-        if self._unwritten is not None:
-            self._unwritten.cancel()
-            self._unwritten = None
-            log.info("clstat is written again")
-        before, self._clstat_noted = self._clstat_noted, self._clstat
-        written, self._clstat_written = self._clstat_written, store.identify(str(self._clstat))
-        if before != self._clstat and store.identify(str(before)) == written:  # and not another daemon's
-            with suppress(OSError):
-                before.unlink()
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT + random.uniform(0, 4))  # noqa: S311 - spreads the nodes of a cluster
-            self._write_clstat()
+            self._clstat.write()
             self._server.drop_gone_clients()
-
-    def _shown_before(self) -> list[GroupStatus]:
-        """What the clstat of an earlier daemon says; a strange state in it says nothing."""
-        try:
-            lines = clstat.parse(os.fsdecode(store.read_whole(self._clstat)))
-        except OSError:
-            return []
-        return [GroupStatus(group, level, State(state)) for group, level, state in lines if state in tuple(State)]

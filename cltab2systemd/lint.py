@@ -75,16 +75,15 @@ def _names_that_are_escaped(entry: Entry, seen: set[tuple[str, ...]]) -> Iterato
 
 
 def _is_odd(name: str) -> bool:
-    """Whether unit names have something escaped of a name besides hyphens, which are in every other name."""
-    plain = name.replace("-", "_")
-    return escape(plain) != plain
+    """Whether unit names have something escaped of a name; of hyphens only slices have, so they do not count."""
+    return escape(name) != name
 
 
 def _escaped(what: str, name: str, place: Place, entry: Entry, unit: str) -> Diagnostic:
     return Diagnostic.of(
         "escaped-name", place,
         f"{what} '{shortened(name)}' is '{shortened(escape(name))}' in the names of units", entry.line,
-        f"in a shell, '{shortened(unit)}' needs quotes; letters, digits, ':', '_' and '.' stay as they are",
+        f"in a shell, '{shortened(unit)}' needs quotes; letters, digits, ':', '_', '.' and '-' stay as they are",
     )  # fmt: skip
 
 

@@ -7,7 +7,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd.bus import BusError
-from cltab2systemd.groupstate import GroupStatus, GroupUnits, State, UnitStatus, group_status, survivors
+from cltab2systemd.diagnostics import printable
+from cltab2systemd.failure import Cause, Reason
+from cltab2systemd.groupstate import GroupStatus, State, group_status, settled_level, survivors
+from cltab2systemd.groupunits import GroupUnits, UnitStatus
+from cltab2systemd.probe import UnitProbe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from cltab2systemd.bus import Bus
     from cltab2systemd.group import Group
     from cltab2systemd.names import Names
+    from cltab2systemd.pacer import Pacer
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +36,7 @@ class Observer:
         names: the unit names of the instance.
         groups: all groups by name, as the controller keeps them.
         bus: the connection to systemd.
+        pacer: slows down what is started in vain.
         on_observed: called with each group after its units were asked for.
         on_refreshed: called when all groups that were asked for at a time are observed.
     """
@@ -40,12 +46,16 @@ class Observer:
         names: Names,
         groups: Mapping[str, Group],
         bus: Bus,
+        pacer: Pacer,
+        *,
         on_observed: Callable[[Group], None],
         on_refreshed: Callable[[], None],
     ) -> None:
         self._names = names
         self._groups = groups
         self._bus = bus
+        self._pacer = pacer
+        self.probe = UnitProbe(bus, pacer.trouble)
         self._on_observed = on_observed
         self._on_refreshed = on_refreshed
         self._due: set[str] = set()
@@ -84,6 +94,7 @@ class Observer:
         self.refresh_soon([])
 
     def _unit_changed(self, unit: str) -> None:
+        self.probe.forget(unit)
         group = self._names.group_of(unit)
         if group is not None and group in self._groups:
             self.refresh_soon([group])
@@ -108,16 +119,17 @@ class Observer:
                 self.refresh_soon([*self._due])
 
     def _observe(self, group: Group, units: Mapping[str, UnitStatus]) -> None:
-        group.units = GroupUnits(self._names, group.name, group.applied.entries, units, self._bus)
-        status = group_status(group.units, group.shown_level)
+        self.probe.saw(units.values())
+        group.units = GroupUnits(self._names, group.name, group.applied.entries, units, self.probe)
+        self._pacer.look(group.units, settled_level(group.units) if group.request is None else None)
+        status = group_status(group.units, group.shown_level, group.asked)
         if group.emptying and group.shown_level is not None:
             status = GroupStatus(group.name, group.shown_level, State.HALTING if group.halting else State.STOPPING)
         elif group.interrupted is not None and not group.emptying:
             # Emptied and not started again: whatever its units say, it has not come to where it was to go.
-            status = GroupStatus(group.name, group.interrupted, State.FAILED)
+            status = GroupStatus(group.name, group.interrupted, State.FAILED, (_unreached(group, group.interrupted),))
         if status is not None and status != group.status:
-            level = logging.INFO if status.state.settled else logging.DEBUG
-            log.log(level, "%s: level %s %s", group.name, status.level, status.state)
+            _tell(status)
         group.status = status
         self._reset_failed(group)
         group.observed()
@@ -140,3 +152,21 @@ class Observer:
                     self._bus.reset_failed(unit.name)
                 except BusError as error:
                     log.debug("%s: %s", unit.name, error)
+
+
+def _unreached(group: Group, level: str) -> Reason:
+    assert group.units is not None
+    unit = group.units.names.level(group.name, level)
+    why = group.broken_off or "the daemon ended meanwhile"
+    text = printable(f"{group.name}: the switch to level {level} was broken off before its start: {why}")
+    return Reason(Cause.UNREACHED, unit, text)
+
+
+def _tell(status: GroupStatus) -> None:
+    """Say to the log how a group is now, and why it is not well."""
+    level = logging.DEBUG
+    if status.state.settled:
+        level = logging.ERROR if status.state is State.FAILED else logging.INFO
+    log.log(level, "%s: level %s %s", status.group, status.level, status.state)
+    for reason in status.reasons:
+        log.log(logging.ERROR if reason.is_failure else logging.WARNING, "%s", reason.text)

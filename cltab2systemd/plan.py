@@ -54,6 +54,7 @@ class EntryUnit(Unit):
     syslog_identifier: str
     after_gate: str
     runtime_directory: str  # in which a `respawn` entry counts
+    held: str  # the directory of the files that keep it from being started again
     directives: tuple[str, ...]
 
 
@@ -115,6 +116,10 @@ class GroupPlan:
     units: tuple[Unit, ...]
 
 
+# The state of instances, and in it the files that keep entries from being started again: Store.hold makes them.
+STATE = "/run/cltab2systemd"
+HELD = "held"
+
 # Each level of a group names each entry, as one that it starts or stops, and each other level, which makes some hundred
 # bytes of units each: nobody wrote a table with more of these, and 700 entries with a level each would make 99 MB.
 MOST_DEPENDENCIES = 250_000
@@ -123,6 +128,11 @@ MOST_DEPENDENCIES = 250_000
 def plan_group(names: Names, group: ResourceGroup) -> GroupPlan:
     """The units of one group of an instance with these names."""
     return GroupPlan(group.name, (*_units(names, group.name, group.entries, group.directives), *_boot(names, group)))
+
+
+def counts_restarts(entry: Entry) -> bool:
+    """Whether a shell before the command of a respawn entry counts its fast restarts, and slows them down."""
+    return entry.mode is Mode.RESPAWN
 
 
 def _boot(names: Names, group: ResourceGroup) -> Iterator[Unit]:
@@ -157,6 +167,7 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
             syslog_identifier=unitfile.text(entry.tag),
             after_gate=gate,
             runtime_directory=directory,
+            held=f"{STATE}/{names.instance}/{HELD}",
             directives=tuple(directive.line for directive in entry.directives),
         )
         if entry.runnable:
@@ -229,17 +240,18 @@ def _long_names(names: Names, table: Table) -> Iterator[Diagnostic]:
     for entry in table.entries:
         group = entry.group
         longest = {
-            "group": names.barrier(group, HALT_LEVEL),
+            "group": max(names.barrier(group, HALT_LEVEL), names.slice(group), key=len),
             "tag": names.gate(group, entry.tag),
             "levels": max((names.barrier(group, level) for level in entry.levels.names), key=len),
         }
         for field, unit in longest.items():
             if len(unit) > LONGEST_UNIT_NAME:
+                plain = "':', '_' and '.'" if unit == names.slice(group) else "':', '_', '.' and '-'"
                 what = "the group makes" if field == "group" else f"group and {field} make"
                 yield Diagnostic.of(
                     f"long-{field}", entry.place_of(field),
                     f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}", entry.line,
-                    "other characters than letters, digits, ':', '_' and '.' count four bytes each; use shorter names",
+                    f"other characters than letters, digits, {plain} count four bytes each; use shorter names",
                 )  # fmt: skip
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd.locations import GOOD_TABLE, NOTED_CLSTAT, NOTED_SOCKETS, STATE, TABLE, owner
-from cltab2systemd.names import Names, escape, unescape
+from cltab2systemd.locations import GOOD_TABLE, NOTED_CLSTAT, NOTED_REASONS, NOTED_SOCKETS, STATE, TABLE, owner
+from cltab2systemd.names import SYSTEM_INSTANCE, Names, escape, unescape
+from cltab2systemd.plan import HELD
 from cltab2systemd.table import parse
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 
 LARGEST_TABLE = 16 * 1024 * 1024
 UNIT_DIRECTORY = Path("/run/systemd/system")
+# Where systemd looks for a unit before it looks there: systemd.unit(5), UNIT FILE LOAD PATH.
+_BEFORE_OURS = ("/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient",
+                "/run/systemd/generator.early", "/etc/systemd/system", "/etc/systemd/system.attached")  # fmt: skip
 GENERATOR_DIRECTORY = Path("/run/systemd/generator")
 # Beside the units that the generator made: the table that it made them from.
 GENERATED_TABLE = "cltab2systemd.cltab"
 STATE_DIRECTORY = Path(STATE)
-_SYSTEM = "system"  # the system instance's directory there
 
 
 class TableUnreadableError(Exception):
@@ -134,9 +137,10 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool 
         temporary.rename(path)
         if durable:
             _sync_directory(path.parent)
-    except OSError:
+    except OSError as error:
         with suppress(OSError):
             temporary.unlink()
+        error.filename = str(path)  # and not the temporary name, or none
         raise
 
 
@@ -165,7 +169,7 @@ def instance_names(locations: Locations, state: Path = STATE_DIRECTORY) -> Names
         return Names()
     for path in sorted(state.glob("*/owner")):
         if _content(path) == owner(locations):
-            return Names("" if path.parent.name == _SYSTEM else "_" + path.parent.name)
+            return Names("" if path.parent.name == SYSTEM_INSTANCE else "_" + path.parent.name)
     if locations.is_system_instance:
         return Names()
     import hashlib  # noqa: PLC0415 - slow to import, and the system instance needs none
@@ -191,9 +195,11 @@ class Store:
         self._names = names
         self._units = units
         self._generated = generated
-        self._state = state / (names.suffix.removeprefix("_") or _SYSTEM)
+        self._state = state / names.instance
         self._applied = self._state / "applied"
         self._emptied = self._state / "emptied"
+        self._held = self._state / HELD
+        self._paused = self._state / "paused"
         self._mark = self._state / "reload-needed"
         self._taken_over = self._state / "taken-over"
         self._lock: int | None = None
@@ -206,6 +212,8 @@ class Store:
         """
         self._applied.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._emptied.mkdir(mode=0o755, exist_ok=True)
+        self._held.mkdir(mode=0o755, exist_ok=True)
+        self._paused.mkdir(mode=0o755, exist_ok=True)
         self._units.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._lock = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -240,10 +248,14 @@ class Store:
         """Say which clstat the daemon writes, for clients and the next daemon; until `forget_clstat`."""
         write_whole(self._state / NOTED_CLSTAT, os.fsencode(f"{path}\n"))
 
+    def note_reasons(self, text: str) -> None:
+        """Say why groups are FAILED, for everybody to read; the whole file each time. OSError if that fails."""
+        write_whole(self._state / NOTED_REASONS, text.encode("utf-8", "surrogateescape"))
+
     def forget_paths(self) -> None:
-        """Nobody listens any more, and there is no clstat."""
-        (self._state / NOTED_SOCKETS).unlink(missing_ok=True)
-        (self._state / NOTED_CLSTAT).unlink(missing_ok=True)
+        """Nobody listens any more, and there is no clstat and no reason for anything in it."""
+        for name in (NOTED_SOCKETS, NOTED_CLSTAT, NOTED_REASONS):
+            (self._state / name).unlink(missing_ok=True)
 
     @property
     def environment_path(self) -> Path:
@@ -366,6 +378,38 @@ class Store:
             for path in sorted(self._emptied.iterdir())
             if not path.name.startswith(".")
         }
+
+    def own_units(self, group: ResourceGroup) -> list[str]:
+        """The files of somebody's own that systemd takes instead of the generated units of a group's entries.
+
+        A link to /dev/null is a mask, which is told by another way.
+        """
+        names = [self._names.entry(group.name, entry.tag) for entry in group.entries]
+        paths = (f"{directory}/{name}" for directory in _BEFORE_OURS for name in names)
+        return [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 - a thousand of them are looked for
+
+    def hold(self, units: Iterable[str], release: Iterable[str] = ()) -> None:
+        """Keep entries from being started again, by the condition in their units; let go of others."""
+        for unit in units:
+            (self._held / unit).touch()
+        for unit in release:
+            (self._held / unit).unlink(missing_ok=True)
+
+    def held(self) -> frozenset[str]:
+        """The units that are kept from being started again, perhaps by an earlier daemon."""
+        return frozenset(os.listdir(self._held))  # noqa: PTH208 - names
+
+    def pause(self, unit: str) -> None:
+        """A unit is stopped, to be started again later."""
+        (self._paused / unit).touch()
+
+    def unpause(self, unit: str) -> None:
+        """A unit does not wait for its next start any more."""
+        (self._paused / unit).unlink(missing_ok=True)
+
+    def paused(self) -> frozenset[str]:
+        """The units that wait for their next start, perhaps stopped by an earlier daemon."""
+        return frozenset(os.listdir(self._paused))  # noqa: PTH208 - names
 
     @property
     def reload_needed(self) -> bool:

@@ -4,24 +4,21 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cltab2systemd.groupstate import (
-    GroupStatus,
-    GroupUnits,
-    MainProcess,
-    State,
-    UnitStatus,
-    group_status,
-)
+from cltab2systemd.groupstate import Asked, GroupStatus, State, group_status
+from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
 from cltab2systemd.names import HALT_LEVEL, Names
 from cltab2systemd.table import parse
 
 NAMES = Names()
 PASSED, FAILED_TEST, KILLED, NEVER_RAN = (
-    MainProcess(7, 1, 0),
-    MainProcess(7, 1, 3),
-    MainProcess(7, 2, 9),
-    MainProcess(0, 0, 0),
+    Process(7, 1, 0),
+    Process(7, 1, 3),
+    Process(7, 2, 9),
+    Process(0, 0, 0),
 )
+# What systemd could not execute, or broke off.
+NO_USER, NO_FILE = Process(7, 1, 217, "exit-code"), Process(0, 0, 0, "resources")
+TOO_LONG, NO_MEMORY, DUMPED = Process(7, 2, 2, "timeout"), Process(7, 2, 9, "oom-kill"), Process(7, 3, 11, "core-dump")
 
 # Level 1 has all modes, 2 a wait and a respawn, 3 only tests, 4 just an `off` entry, 5 a test and an `off` entry.
 TABLE = b"""\
@@ -57,12 +54,16 @@ LEVEL_3 = {"check": EXITED, "check2": EXITED}
 class Probed:
     """A probe with its answers: by tag or by unit; a level was asked for at 100 unless its barrier says otherwise."""
 
-    processes: dict[str, MainProcess] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
     conditions: dict[str, int] = field(default_factory=dict)
     inactive: dict[str, int] = field(default_factory=dict)
     survivors: set[str] = field(default_factory=set)
+    active: dict[str, int] = field(default_factory=dict)
+    unfit: set[str] = field(default_factory=set)  # whose conditions did not hold
+    strayed: dict[str, str] = field(default_factory=dict)
+    pauses: dict[str, str] = field(default_factory=dict)
 
-    def main_process(self, unit: str) -> MainProcess:
+    def process(self, unit: str) -> Process:
         return self.processes.get(_instance(unit), PASSED)
 
     def condition_time(self, unit: str) -> int:
@@ -70,8 +71,20 @@ class Probed:
             return self.conditions.get(f"level {_instance(unit)}", 100)
         return self.conditions.get(_instance(unit), 0)
 
+    def condition_holds(self, unit: str) -> bool:
+        return _instance(unit) not in self.unfit
+
+    def active_time(self, unit: str) -> int:
+        return self.active.get(_instance(unit), 0)
+
     def inactive_time(self, unit: str) -> int:
         return self.inactive.get(_instance(unit), 0)
+
+    def strayed_to(self, unit: str) -> str:
+        return self.strayed.get(_instance(unit), "")
+
+    def pause(self, unit: str) -> str:
+        return self.pauses.get(_instance(unit), "")
 
     def outlived_stop(self, unit: str) -> bool:
         return _instance(unit) in self.survivors
@@ -251,7 +264,7 @@ def test_halting(standing: Standing) -> None:
 @pytest.mark.parametrize(
     ("process", "expected"), [(PASSED, True), (FAILED_TEST, False), (KILLED, False), (NEVER_RAN, False)]
 )
-def test_succeeded(process: MainProcess, expected: bool) -> None:
+def test_succeeded(process: Process, expected: bool) -> None:
     """Only a process that ran, exited, and did so with 0, has succeeded."""
     assert expected == process.succeeded
 
