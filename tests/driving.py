@@ -44,7 +44,9 @@ MOMENT = 1.5
 CALM = 1.2
 # Seconds until each group has settled, whatever was done.
 SETTLES_IN = 30.0
-# Seconds for a request to end, and for an action of the agent; all stops of BASE are short.
+# Seconds for a request to end, and for an action of the agent; all stops of BASE are short. Where a client waits for a
+# daemon that nobody starts, it waits in vain.
+REQUEST_PATIENCE = 14
 PATIENCE = 25
 MONITOR_PATIENCE = 10
 # Seconds from the daemon's SIGTERM to its end.
@@ -243,7 +245,7 @@ class Driver:
 
     def _request(self, request: Request, *, wait: bool) -> None:
         group, level = request.group, request.level
-        options = ("--wait", "--timeout", str(PATIENCE)) if wait else ()
+        options = ("--wait", "--timeout", str(REQUEST_PATIENCE)) if wait else ()
         try:
             done = self.node.run("clinit", *options, group, level, check=False, timeout=PATIENCE + 10)
         except subprocess.TimeoutExpired:
@@ -268,11 +270,11 @@ class Driver:
                     # Whether it was accepted is not known.
                     self.model.groups[group].asked = None
                 self.check("a failure has a reason", group, holds=bool(said), text=f"{done.returncode} without a word")
-            looks = self.watcher.between(time.monotonic() - PATIENCE + GRACE, time.monotonic())
+            looks = self.watcher.between(time.monotonic() - REQUEST_PATIENCE, time.monotonic())
             # A client waits for a daemon that went away.
             if done.returncode == 5 and self.model.is_undisturbed(request) and all(look.daemon for look in looks):
                 hindered = self.model.groups[group].hindered
-                self.check("a request ends", group, holds=hindered, text=f"{level} not reached in {PATIENCE} s")
+                self.check("a request ends", group, holds=hindered, text=f"{level} not reached in {REQUEST_PATIENCE} s")
 
     def _reached(self, request: Request, look: Look, who: str) -> None:
         """Check what an answer of "done" says, at the moment it was said."""

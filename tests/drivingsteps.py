@@ -308,20 +308,30 @@ def dbus(driver: Driver, how: str) -> None:
 
 @step(3, group=_GROUP, index=_INDEX)
 def freeze(driver: Driver, group: str, index: int) -> None:
-    """An entry is frozen."""
+    """An entry is frozen, or the group's slice."""
     tag = driver.tag(group, index)
     driver.model.touch(group)
-    driver.model.groups[group].frozen.add(tag)
-    driver.do("systemctl", "freeze", driver.unit(group, tag))
+    unit = driver.unit(group, tag) if index % 5 else f"clinit-{group}.slice"
+    driver.model.groups[group].frozen.add(unit)
+    driver.do("systemctl", "freeze", unit)
+
+
+@step(2, group=_GROUP)
+def cancel(driver: Driver, group: str) -> None:
+    """Somebody cancels what systemd is to do for a group."""
+    driver.model.touch(group)
+    driver.model.groups[group].asked = None
+    jobs = f"systemctl list-jobs --no-legend | awk '$2 ~ /^clinit(gate|barrier)?-{group}[@.]/ {{ print $1 }}'"
+    driver.do("sh", "-c", f'jobs=$({jobs}); [ -z "$jobs" ] || systemctl cancel $jobs')
 
 
 @step(3)
 def thaw(driver: Driver) -> None:
     """All that was frozen is thawed."""
     for group, standing in driver.model.groups.items():
-        for tag in sorted(standing.frozen):
+        for unit in sorted(standing.frozen):
             driver.model.touch(group)
-            driver.do("systemctl", "thaw", driver.unit(group, tag))
+            driver.do("systemctl", "thaw", unit)
         standing.frozen.clear()
 
 
