@@ -27,7 +27,7 @@ from drivingsteps import STEPS, Step, steps_of
 from drivingtables import BASE, GROUPS, MARKS, STARTED, STOP, Kind
 from drivingtruth import CLSTAT, Look, Watcher
 from survivor import Survivor
-from test_resource_agent import NOT_RUNNING, SUCCESS, Resource, agents_of_debian
+from test_resource_agent import DEGRADED, NOT_RUNNING, SUCCESS, Resource, agents_of_debian
 
 from lab import roots
 from lab.install import installed_layer
@@ -69,6 +69,8 @@ RULES = (
     "clstat agrees: outside",
     "clstat agrees: nothing",
     "the level asked for",
+    "0 of what was done",
+    "done stays done",
     "a failure has a reason",
     "FAILED has a reason",
     "the daemon ends",
@@ -282,6 +284,7 @@ class Driver:
         self.model.reach(request)
         if not self.model.is_undisturbed(request) or not all(self.model.lines(group)):
             return
+        self.model.groups[group].done = request.touched
         missing = self.model.missing(group, level, [look])
         if missing:  # between two restarts, if somebody killed it just before
             missing = self.model.missing(group, level, [look, *self._looks_for(0.5)])
@@ -303,6 +306,8 @@ class Driver:
         """Have the agent look, and check what it says; its code and its reason."""
         before = self.watcher.look()
         pid = before.daemon
+        with self._lock:
+            stays_done = self.model.stays_done(group, STARTED)
         code, reason = self._act(group, "monitor", MONITOR_PATIENCE, interval="0" if probe else "10000")
         after = self.watcher.look()
         with self._lock:
@@ -318,7 +323,10 @@ class Driver:
                 if pid and all(look.daemon == pid for look in looks):
                     missing = self.model.missing(group, STARTED, looks)
                     self.check("not 0 of a part", group, holds=not missing, text=f"0, without {missing}")
-            known = {SUCCESS, 1, NOT_RUNNING, 190}
+            if stays_done and self.model.stays_done(group, STARTED):
+                text = f"monitor: {code}, {reason}"
+                self.check("0 of what was done", group, holds=code in {SUCCESS, DEGRADED}, text=text)
+            known = {SUCCESS, 1, NOT_RUNNING, DEGRADED}
             self.check("a code of a monitor", group, holds=code in known, text=f"monitor: {code}, {reason}")
         return code, reason
 
@@ -478,6 +486,8 @@ class Driver:
         elif state != "FAILED":
             strangers = self.model.strangers(group, None, looks)
             self.check("clstat agrees: nothing", group, holds=not strangers, text=f"{state or 'no line'}: {strangers}")
+        if self.model.stays_done(group, level):
+            self.check("done stays done", group, holds=state in {"DONE", "PASSED"}, text=f"{level} {state}")
         if standing.asked is not None and not standing.hindered and state in SETTLED:
             text = f"{standing.asked} was asked for, and it is {level} {state}"
             self.check("the level asked for", group, holds=level == standing.asked, text=text)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from drivingtables import BASE, GROUPS, STOP, Line, Table
+from drivingtables import BASE, GROUPS, STOP, Kind, Line, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,8 @@ class Standing:
 
     `oldest` is the index of the oldest table that its units may be made of. `touched` counts what was done to it.
     `by_hand` are the entries that somebody started past the level, with the number of the step that did. `asked` is the
-    level that was asked for last and accepted; None if that is not known for sure. `accepted` are requests that were
+    level that was asked for last and accepted; None if that is not known for sure. `done` is what `touched` was when
+    somebody was told that this level is reached. `accepted` are requests that were
     accepted, and whose end is not known: a daemon that is killed may forget them.
     """
 
@@ -57,10 +58,16 @@ class Standing:
     touched: int = 0
     in_flight: int = 0
     asked: str | None = None
+    done: int = -1
     by_hand: dict[str, int] = field(default_factory=dict)
     accepted: list[Request] = field(default_factory=list)
     frozen: set[str] = field(default_factory=set)
     masked: set[str] = field(default_factory=set)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it was done, as far as anybody was told, and nothing was done to it since."""
+        return self.asked is not None and self.done == self.touched and not self.in_flight
 
     @property
     def hindered(self) -> bool:
@@ -145,6 +152,15 @@ class Model:
             standing.accepted.clear()
 
     # What is known then.
+
+    def stays_done(self, group: str, level: str) -> bool:
+        """Whether a group has to be DONE at a level: it was, and neither it nor its lines are touched since."""
+        standing = self.groups[group]
+        lines = self.lines(group)
+        dying = any(line.kind is Kind.DYING and level in line.levels for line in lines[0])
+        return (
+            standing.untouched and standing.asked == level and len(lines) == 1 and not dying and not standing.hindered
+        )
 
     def lines(self, group: str) -> list[tuple[Line, ...]]:
         """What the lines of a group may be, oldest first."""
