@@ -30,7 +30,8 @@ def on_level(group: ResourceGroup, level: str) -> str:
         return ""
     told = f"no entry of {shortened(group.name)} names level '{shortened(level)}': it stops everything"
     bare = level.strip(",")
-    like = bare if bare in names else Spellings(names).like(level)
+    # The name of a level before the field that names it: `prod` before `prod,`.
+    like = bare if bare in names else Spellings(sorted(names, key=lambda name: "," in name)).like(level)
     return f"{told}; did you mean '{shortened(like)}'?" if like is not None else told
 
 

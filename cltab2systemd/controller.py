@@ -324,7 +324,8 @@ class Controller:
         elif status.state is State.STOPPING or (status.level == request.level and not status.state.settled):
             return
         elif status.level == request.level:
-            group.end(request, status)
+            if self._observer.is_certain(group):
+                group.end(request, status)
         else:
             group.end(request, SupersededError(f"{group.name} was taken to level {status.level} instead"))
 

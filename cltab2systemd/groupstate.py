@@ -112,12 +112,12 @@ def current_level(group: GroupUnits) -> str | None:
     return max(active, key=reached)
 
 
-def remedies_at(group: GroupUnits, level: str, fresh: frozenset[str] = frozenset()) -> dict[str, Remedy]:
+def remedies_at(group: GroupUnits, level: str | None, fresh: frozenset[str] = frozenset()) -> dict[str, Remedy]:
     """What a request for a level does, by tag, to the entries that the present level has too and that have ended.
 
     Args:
         group: its units and entries.
-        level: the level that is asked for.
+        level: the level that is asked for; None for the present one.
         fresh: the tags of entries whose lines have changed, so that what became of them before does not count.
 
     Returns:
@@ -127,7 +127,7 @@ def remedies_at(group: GroupUnits, level: str, fresh: frozenset[str] = frozenset
     present = pending[0] if pending else current_level(group)
     if present is None or HALT_LEVEL in {present, level}:
         return {}
-    both = (entry for entry in group.members(present) if counts(entry, level) and entry.tag not in fresh)
+    both = (entry for entry in group.members(present) if counts(entry, level or present) and entry.tag not in fresh)
     found = {e.tag: verdict(group, e, present).remedy for e in both if not is_under_way(e, group.entry(e))}
     return {tag: remedy for tag, remedy in found.items() if remedy is not Remedy.LEAVE}
 

@@ -12,6 +12,7 @@ from cltab2systemd.failure import Cause, Reason
 from cltab2systemd.groupstate import GroupStatus, State, group_status, settled_level, survivors
 from cltab2systemd.groupunits import GroupUnits, UnitStatus
 from cltab2systemd.probe import UnitProbe
+from cltab2systemd.table import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -92,6 +93,17 @@ class Observer:
                 self._due.discard(group.name)
         self._on_refreshed()
         self.refresh_soon([])
+
+    def is_certain(self, group: Group) -> bool:
+        """Whether what runs of a settled group is its commands by now; if not, it is looked at again in a moment."""
+        if group.units is None or group.status is None:
+            return True
+        members = [(entry, group.units.entry(entry)) for entry in group.units.members(group.status.level)]
+        running = (u.name for e, u in members if e.mode in {Mode.RESPAWN, Mode.ONCE} and u and u.sub == "running")
+        if not any(self.probe.is_being_executed(name) for name in running):
+            return True
+        self.refresh_soon([group.name])
+        return False
 
     def _unit_changed(self, unit: str) -> None:
         self.probe.forget(unit)

@@ -73,6 +73,18 @@ class UnitProbe:
         """The control group that the main process of a running service has left its own for; empty if it has not."""
         return strayed_to(unit, self._once(unit, "main pid", self._bus.main_pid))
 
+    def is_being_executed(self, unit: str) -> bool:
+        """Whether a service that is said to run may yet turn out not to: its main process is still systemd's own.
+
+        Until it executes the command, systemd has its name in parentheses: `(sleep)`, `(sd-executor)`. One that is gone
+        has ended since the unit was looked at.
+        """
+        try:
+            name = Path(f"/proc/{self._bus.main_pid(unit)}/comm").read_text(errors="surrogateescape")
+        except OSError:
+            return True
+        return name.startswith("(")
+
     def trouble(self, unit: str) -> str:
         """Why the latest tries to start a respawn entry were in vain; empty if they were not."""
         return self._trouble(unit)
