@@ -368,6 +368,17 @@ def toggle(driver: Driver, tag: str) -> None:
     driver.model.touch("")
 
 
+@step(3, number=_number(3))
+def fail_to_stop(driver: Driver, number: int) -> None:
+    """The agent stops, some times, a group whose stop level cannot be had: its file system is busy."""
+    if "mu" not in driver.model.missing_files:
+        toggle(driver, "mu")
+    driver.agent_start("mail")
+    for _ in range(number + 1):
+        driver.agent_stop("mail")
+    toggle(driver, "mu")
+
+
 @step(8, milliseconds=_number(1000))
 def pause(driver: Driver, milliseconds: int) -> None:
     """Nothing."""
