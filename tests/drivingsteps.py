@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from drivingtables import BAD, BASE, GROUPS, LEVELS, MARKS, STARTED, Table, spoilt, table
+from drivingtables import BAD, BASE, GROUPS, LEVELS, MARKS, STARTED, STOP, Table, spoilt, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -373,9 +373,12 @@ def fail_to_stop(driver: Driver, number: int) -> None:
     """The agent stops, some times, a group whose stop level cannot be had: its file system is busy."""
     if "mu" not in driver.model.missing_files:
         toggle(driver, "mu")
-    driver.agent_start("mail")
+    mail = driver.model.groups["mail"]
+    started = driver.agent_start("mail")[0] == 0
     for _ in range(number + 1):
-        driver.agent_stop("mail")
+        code, _ = driver.agent_stop("mail")
+        if started and not mail.in_flight and driver.failing_tests("mail", STOP):
+            driver.check("a failed stop level", "mail", holds=code != 0, text="stop: 0, and mu fails")
     toggle(driver, "mu")
 
 
