@@ -127,6 +127,13 @@ class Controller:
             else:
                 group.held |= {unit}
 
+    def look_at_processes(self) -> None:
+        """See what no signal tells; to be called now and then."""
+        try:
+            self._observer.look_at_processes()
+        except BusError as error:
+            log.debug("processes: %s", error)
+
     @property
     def statuses(self) -> tuple[GroupStatus, ...]:
         """The lines of clstat, in the order of the table."""

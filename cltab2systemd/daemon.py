@@ -34,7 +34,7 @@ from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
 from cltab2systemd.statusfile import StatusFile
 from cltab2systemd.store import FileIdentity
-from cltab2systemd.surroundings import Surroundings, environment_text, surroundings
+from cltab2systemd.surroundings import Surroundings, environment, environment_text, surroundings
 from cltab2systemd.tablesource import TableSource
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ class _Daemon:
             directory = Path.cwd()
         except FileNotFoundError:
             raise DaemonError("the working directory has been removed, and entries run in it; go to another") from None
-        self._store.write_environment(environment_text(os.environ))
+        self._store.write_environment(environment_text(environment(Path("/proc/self/environ").read_bytes())))
         return surroundings(str(directory), str(self._store.environment_path))
 
     # The table's settings, which beat the command line. One that leaves the table keeps its last value.

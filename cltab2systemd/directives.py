@@ -8,9 +8,17 @@ know are fine. Those that order, start, stop or restart a unit are the switching
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import re
+from typing import TYPE_CHECKING
 
 from cltab2systemd.unitfile import is_utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cltab2systemd.table import Directive
+    from cltab2systemd.unitfile import Plain
 
 SERVICE_SECTION = "Service"
 SLICE_SECTION = "Slice"
@@ -48,7 +56,7 @@ REFUSED = {
     "RestartMode": _MODE,
     "RestartPreventExitStatus": _MODE,
     "RestartForceExitStatus": _MODE,
-    "SuccessExitStatus": "a test passes if its command exits with 0, and no other status counts",
+    "SuccessExitStatus": "an entry has run however its command ends, and a test passes with 0 only",
     "BusName": _MODE,
     "PIDFile": _MODE,
     "GuessMainPID": _MODE,
@@ -91,6 +99,22 @@ _STAGE_TIMES = frozenset({"TimeoutSec", "TimeoutStopSec", "TimeoutAbortSec"})
 FEWEST_FILES = 16
 
 
+# What makes another directory, or an image, the root in which a command is looked for.
+_ROOTS = frozenset({"RootDirectory", "RootImage", "RootMStack"})
+# What covers, hides or forbids paths, by which of the parts that colons separate the path is.
+_COVERS = {
+    "TemporaryFileSystem": 0, "InaccessiblePaths": 0, "InaccessibleDirectories": 0, "NoExecPaths": 0,
+    "BindPaths": 1, "BindReadOnlyPaths": 1, "MountImages": 1,
+}  # fmt: skip
+# What /bin/sh consists of, as far as it is at the same place everywhere.
+_SHELL_PATHS = (
+    "/bin/sh", "/bin/dash", "/bin/bash", "/usr/bin/sh", "/usr/bin/dash", "/usr/bin/bash",
+    "/lib", "/lib64", "/usr/lib", "/usr/lib64",
+)  # fmt: skip
+_OF_LIBRARY = re.compile(r"(/usr)?/lib(64)?/(ld-|libc\.|[^/]*-linux-[^/]*(\Z|/ld-|/libc\.))")
+_SETS_PATH = re.compile(r"(?:\A|[\s\"'])PATH=")
+
+
 def split(text: str) -> tuple[str, str] | None:
     """The name and the value of `Name=value`, without blanks around them; None if it is not that."""
     name, equals, value = text.partition("=")
@@ -119,6 +143,62 @@ def refusal_of_value(name: str, value: str) -> str:
     if files is not None and files < FEWEST_FILES:
         return f"a shell starts the command, and needs some files; give at least {FEWEST_FILES}"
     return ""
+
+
+def runs_without_shell(plain: Plain, given: Sequence[Directive]) -> bool:
+    """Whether systemd is to execute an entry's words itself, for with these directives there may be no /bin/sh.
+
+    That is so if they give another root, or hide or forbid the shell; and if systemd finds the program where the shell
+    would. Elsewhere the shell stays: it searches the PATH of the environment, runs a script that does not say by what,
+    and counts the starts of a `respawn` entry.
+    """
+    settings = _in_force(given)
+    if not plain.is_executable or not _may_have_no_shell(settings):
+        return False
+    return plain.words[0].startswith("/") or not _gives_path(settings)
+
+
+def _in_force(given: Sequence[Directive]) -> dict[str, list[str]]:
+    """The values of each directive; an empty one takes back those before it, and so does another root."""
+    found: dict[str, list[str]] = {}
+    for directive in given:
+        if not directive.value or directive.name in _ROOTS:
+            found[directive.name] = []
+        if directive.value:
+            found.setdefault(directive.name, []).append(directive.value)
+    return found
+
+
+def _may_have_no_shell(settings: Mapping[str, Sequence[str]]) -> bool:
+    if any(value.strip('"') != "/" for name in _ROOTS for value in settings.get(name, ())):
+        return True
+    allowed = [path for path in _paths(settings.get("ExecPaths", ()), 0) if _is_of_shell(path)]
+    return any(
+        _is_of_shell(path) and not (name == "NoExecPaths" and allowed)
+        for name, part in _COVERS.items()
+        for path in _paths(settings.get(name, ()), part)
+    )
+
+
+def _paths(values: Sequence[str], part: int) -> Iterator[str]:
+    for word in " ".join(values).replace('"', " ").replace("'", " ").split():
+        parts = word.split(":")
+        path = parts[part] if part < len(parts) else parts[0]
+        yield posixpath.normpath(path.lstrip("-+"))
+
+
+def _is_of_shell(path: str) -> bool:
+    below = path.rstrip("/") + "/"
+    return any((shell + "/").startswith(below) for shell in _SHELL_PATHS) or _OF_LIBRARY.match(path) is not None
+
+
+def _gives_path(settings: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the command's environment may have another PATH than that by which systemd finds programs."""
+    return (
+        bool(settings.get("EnvironmentFile"))
+        or any(_SETS_PATH.search(value) for value in settings.get("Environment", ()))
+        or any("PATH" in value.split() for value in settings.get("PassEnvironment", ()))
+    )
 
 
 def _is_finite(value: str) -> bool:

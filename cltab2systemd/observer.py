@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 # At most one look at systemd in this time, so that a burst of signals costs one list and not one each. Seconds.
 _INTERVAL = 0.01
+# After a respawn entry was seen to end: by then the shell before its command pauses, if it has ended too often. Seconds.
+_SECOND_LOOK = 0.5
 # Before asking again after systemd gave no answer. Seconds.
 _RETRY = 1.0
 
@@ -62,6 +64,7 @@ class Observer:
         self._due: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
+        self._second_looks: set[str] = set()  # groups that are due for one
         self._survivors: set[str] = set()  # units with processes that outlived SIGKILL, as was told
         bus.follow(self._unit_changed, self._connected, self._reloaded)
 
@@ -93,6 +96,25 @@ class Observer:
                 self._due.discard(group.name)
         self._on_refreshed()
         self.refresh_soon([])
+
+    def look_at_processes(self) -> None:
+        """Look for what no signal tells: processes that have left their control group, and pauses of respawn entries."""
+        for group in self._groups.values():
+            if group.units is None or group.status is None or not group.status.state.settled:
+                continue
+            told = {r.unit: r.cause for r in group.status.reasons if r.cause in {Cause.STRAYED, Cause.PAUSED}}
+            for entry in group.units.members(group.status.level):
+                unit = group.units.entry(entry)
+                if entry.mode is Mode.RESPAWN and unit is not None and unit.sub == "running":
+                    strayed, paused = self.probe.strayed_to(unit.name), self.probe.pause(unit.name)
+                    now = Cause.STRAYED if strayed else Cause.PAUSED if paused else None
+                    if now is not told.get(unit.name):
+                        self.refresh_soon([group.name])
+
+    def _look_again(self, group: str) -> None:
+        self._second_looks.discard(group)
+        if group in self._groups:
+            self.refresh_soon([group])
 
     def is_certain(self, group: Group) -> bool:
         """Whether what runs of a settled group is its commands by now; if not, it is looked at again in a moment."""
@@ -143,6 +165,9 @@ class Observer:
         if status is not None and status != group.status:
             _tell(status)
         group.status = status
+        if status is not None and status.momentary and group.name not in self._second_looks:
+            self._second_looks.add(group.name)
+            asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look_again, group.name)
         self._reset_failed(group)
         group.observed()
 

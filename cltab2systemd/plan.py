@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import unitfile
 from cltab2systemd.diagnostics import Diagnostic, in_order, shortened
-from cltab2systemd.directives import refusal_of_value
+from cltab2systemd.directives import refusal_of_value, runs_without_shell
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 from cltab2systemd.table import (
     BOOT_LEVEL,
@@ -53,8 +53,10 @@ class EntryUnit(Unit):
     command_line: str
     syslog_identifier: str
     after_gate: str
-    runtime_directory: str  # in which a `respawn` entry counts
     held: str  # the directory of the files that keep it from being started again
+    runtime_directory: str  # in which a `respawn` entry counts, if it does
+    throttle: str  # what counts
+    errors_to_output: bool  # no shell does that
     directives: tuple[str, ...]
 
 
@@ -132,7 +134,13 @@ def plan_group(names: Names, group: ResourceGroup) -> GroupPlan:
 
 def counts_restarts(entry: Entry) -> bool:
     """Whether a shell before the command of a respawn entry counts its fast restarts, and slows them down."""
-    return entry.mode is Mode.RESPAWN
+    return entry.mode is Mode.RESPAWN and _direct(entry) is None
+
+
+def _direct(entry: Entry) -> unitfile.Plain | None:
+    """The words of an entry that systemd is to execute itself, as there may be no shell; None if it has a shell."""
+    plain = unitfile.plain(entry.command)
+    return plain if plain and runs_without_shell(plain, entry.directives) else None
 
 
 def _boot(names: Names, group: ResourceGroup) -> Iterator[Unit]:
@@ -153,10 +161,15 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
     for entry in entries:
         name, line = names.entry(group, entry.tag), unitfile.comment(entry.line)
-        words = unitfile.command_words(entry.command)
-        directory = unitfile.throttle_directory(name) if entry.mode is Mode.RESPAWN else ""
-        if directory:
-            words = unitfile.throttled(entry.tag, directory, words)
+        direct = _direct(entry)
+        counts = counts_restarts(entry)
+        directory = unitfile.throttle_directory(name) if counts else ""
+        if direct:
+            words = direct.words
+        elif counts:
+            words = unitfile.throttled(entry.tag, entry.command)
+        else:
+            words = unitfile.command_words(entry.command)
         yield EntryUnit(
             name,
             "cltab " + unitfile.text(f"{group}:{entry.tag}:{entry.levels.text}:{entry.mode}"),
@@ -168,6 +181,8 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
             after_gate=gate,
             runtime_directory=directory,
             held=f"{STATE}/{names.instance}/{HELD}",
+            throttle=unitfile.throttle(directory) if directory else "",
+            errors_to_output=direct is not None and direct.errors_to_output,
             directives=tuple(directive.line for directive in entry.directives),
         )
         if entry.runnable:

@@ -6,6 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cltab2systemd.unitfile import PAUSED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
     from cltab2systemd.groupunits import Process, UnitStatus
 
 T = TypeVar("T")
+
+# How the pause of a respawn entry shows in its command line.
+_PAUSED = f"/{PAUSED}/sleep".encode()
+_LONGEST_PROGRAM = 4096
 
 
 class UnitProbe:
@@ -90,8 +96,17 @@ class UnitProbe:
         return self._trouble(unit)
 
     def pause(self, unit: str) -> str:
-        """Why a respawn entry pauses instead of running its command; empty if it does not."""
-        return ""
+        """Why a respawn entry pauses instead of running its command; empty if it does not.
+
+        Its main process is a `sleep` then, which the shell before the command has become (`unitfile.throttled`).
+        """
+        pid = self._once(unit, "main pid", self._bus.main_pid)
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+                program = file.read(_LONGEST_PROGRAM).partition(b"\0")[0]
+        except OSError:
+            return ""
+        return "ends too fast, and pauses for 60 s" if program.endswith(_PAUSED) else ""
 
     def _once(self, unit: str, what: str, ask: Callable[[str], T]) -> T:
         known = self._known[unit]

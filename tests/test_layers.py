@@ -12,14 +12,14 @@ PACKAGE = "cltab2systemd"
 
 # The rings, from the inside. A module imports from its own ring and from those before it; a new one has to be put here.
 RINGS = {
-    "pure": "diagnostics directives table names unitfile surroundings plan changes groupstate clstat storable ldt "
-    "spelling oserrors programs lint asjson columns matrix difference explanation graph "
+    "pure": "diagnostics directives table names unitfile surroundings plan failure changes groupunits groupstate "
+    "clstat storable ldt spelling advice oserrors programs lint asjson columns matrix difference explanation graph "
     "inittab inittabcommands inittabdialects inittablines",
     "edges": "activation bus compiler machine peers settings shellsyntax locations store tablesource transport varlink",
-    "sides": "logs statusfile group applier observer switcher controller service ancestor server daemon client "
-    "generator",
-    "commands": "cli cli.clinit cli.options cli.outcome cli.translator cli.tables cli.check cli.compile "
-    "cli.printing cli.instance cli.diff cli.show cli.explain cli.graph cli.import_inittab",
+    "sides": "logs statusfile group applier probe pacer observer switcher controller service ancestor server daemon "
+    "client generator",
+    "commands": "cli cli.clinit cli.options cli.outcome cli.status cli.translator cli.tables cli.check cli.compile "
+    "cli.printing cli.seen cli.instance cli.diff cli.show cli.explain cli.graph cli.import_inittab",
 }
 # Libraries, and the modules that may import them.
 LIBRARIES = {

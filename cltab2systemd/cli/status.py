@@ -30,11 +30,15 @@ def show_status(client: Client, *, is_halted: bool = False) -> int:
     text = client.status()
     if not outcome.say(text, end=""):
         return outcome.REFUSED
-    failed = [line.rsplit(" ", 1)[0] for line in text.splitlines() if line.endswith(" FAILED")]
-    reasons = noted(client.locations, NOTED_REASONS) if failed else []
-    for line in failed:
-        found = [reason[len(line) + 1 :] for reason in reasons if reason.startswith(f"{line} ")]
-        for reason in found or [f"{line.split(' ')[0]}: nobody has noted why it is FAILED; see 'journalctl -u clinit'"]:
+    reasons = noted(client.locations, NOTED_REASONS)
+    failed = False
+    for group, level, state in (line.split(" ") for line in text.splitlines()):
+        start = f"{group} {level} "
+        found = [reason[len(start) :] for reason in reasons if reason.startswith(start)]
+        if state == "FAILED":
+            failed = True
+            found = found or [f"{group}: nobody has noted why it is FAILED; see 'journalctl -u clinit'"]
+        for reason in found:
             outcome.complain(reason)
     if not is_halted and (doubt := _doubt(client)):
         outcome.complain(f"clinit: {doubt}")
