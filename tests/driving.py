@@ -401,7 +401,7 @@ class Driver:
             time.sleep(0.02)
         took = time.monotonic() - begin
         self.model.lose_requests()
-        if pid and code == 0 and argv[:2] != ("systemctl", "start"):
+        if pid and code <= 0:
             # A restart is longer: until the new one is up.
             looks = self.watcher.between(begin, time.monotonic())
             gone = next((look.time for look in looks if look.daemon != pid), begin + took)
