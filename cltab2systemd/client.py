@@ -9,12 +9,12 @@ import os
 import time
 
 from cltab2systemd import clstat as clstats
-from cltab2systemd import transport, varlink
+from cltab2systemd import oserrors, transport, varlink
 from cltab2systemd.locations import has_group, live_clstat, live_sockets, locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 # Seconds before a daemon that went away is looked for again.
@@ -160,9 +160,21 @@ class Client:
         return _message(next(self._replies(varlink.call("Halt", {}))))
 
     def shutdown_and_wait(self, timeout: float | None = None) -> str:
-        """Stop all groups, then the daemon; returns when all are stopped. TimedOutError as for `wait`."""
+        """Stop all groups, then the daemon; returns when all of it is gone, with the sockets that it was to be had at.
+
+        TimedOutError as for `wait`; RefusedError if systemd goes on to listen there.
+        """
+        from cltab2systemd.departure import Departure, StillThereError  # noqa: PLC0415 - slow to import
+
         deadline = None if timeout is None else time.monotonic() + timeout
-        *_, reply = self._replies(varlink.call("Halt", {}, more=True), deadline)
+        departure = Departure(live_sockets(self.locations))
+        *_, reply = self._replies(varlink.call("Halt", {}, more=True), deadline, departure.watch)
+        try:
+            departure.wait(deadline)
+        except StillThereError as error:
+            raise RefusedError(str(error)) from None
+        except TimeoutError as error:
+            raise TimedOutError(f"timed out; all groups are stopped, but {error}") from None
         return _message(reply)
 
     def has_group(self, name: str) -> bool:
@@ -202,8 +214,13 @@ class Client:
             return "systemctl start clinit.service"
         return "clinit -d"
 
-    def _replies(self, call: bytes, deadline: float | None = None) -> Iterator[dict[str, Any]]:
-        """The parameters of each reply to a call. The first has to come in 30 s, the others before the deadline."""
+    def _replies(
+        self, call: bytes, deadline: float | None = None, watch: Callable[[transport.Connection], None] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The parameters of each reply to a call. The first has to come in 30 s, the others before the deadline.
+
+        `watch` is called with the connection, whose `sender` is the daemon, as soon as there is a reply.
+        """
         if len(call) > varlink.LARGEST_REQUEST:
             raise RefusedError(f"the names are too long: a request has at most {varlink.LARGEST_REQUEST} bytes")
         path = self.locations.socket
@@ -220,9 +237,9 @@ class Client:
             reason = error.strerror or error
             raise NoDaemonError(f"no daemon at {path}: {reason}; start it with '{self.start_command()}'") from error
         try:
-            connection.send(call)
+            connection.send(call, tell_sender=watch is not None)
             while True:
-                message = varlink.decode_reply(connection.receive())
+                message = _reply(connection, watch)
                 yield answer(message)
                 if message.get("continues") is not True:
                     return
@@ -230,9 +247,20 @@ class Client:
         except TimeoutError:
             raise _timed_out(path, waiting=deadline is not None) from None
         except (OSError, varlink.ProtocolError) as error:
-            raise _LostError(f"the daemon at {path} went away: {error}; see 'journalctl -u clinit'") from error
+            raise _LostError(f"the daemon at {path} went away: {_worded(error)}; see 'journalctl -u clinit'") from error
         finally:
             connection.close()
+
+
+def _reply(connection: transport.Connection, watch: Callable[[transport.Connection], None] | None) -> dict[str, object]:
+    message = varlink.decode_reply(connection.receive())
+    if watch is not None:
+        watch(connection)
+    return message
+
+
+def _worded(error: Exception) -> str:
+    return oserrors.worded(error) if isinstance(error, OSError) else str(error)
 
 
 def answer(message: dict[str, object]) -> dict[str, Any]:

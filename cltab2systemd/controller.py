@@ -24,9 +24,10 @@ from cltab2systemd.table import ResourceGroup
 from cltab2systemd.tablesource import TableRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
     from cltab2systemd.applier import Applier
+    from cltab2systemd.boot import Boot
     from cltab2systemd.bus import Bus
     from cltab2systemd.groupunits import UnitStatus
     from cltab2systemd.names import Names
@@ -82,11 +83,16 @@ class Controller:
         self._shown: tuple[GroupStatus, ...] = ()
         self._halting = False
 
-    async def begin(self, shown: Iterable[GroupStatus]) -> None:
-        """Take over what an earlier daemon left: its groups, what its clstat showed, and what it did not finish."""
+    async def begin(self, shown: Iterable[GroupStatus], boot: Boot | None = None) -> None:
+        """Take over what an earlier daemon left: its groups, what its clstat showed, and what it did not finish.
+
+        At the first start of a boot, the generator's groups, and what it could not bring up.
+        """
+        boots = boot is not None and await persist(boot.notice)
         self._groups.update({group.name: group for group in await self._applier.recover()})
         for status in shown:
-            if status.group in self._groups:
+            # Before the boot no group was what it is now.
+            if status.group in self._groups and not self._store.is_first_start:
                 self._groups[status.group].status = status
         unfinished = self._store.emptied()
         for name in unfinished.keys() - self._groups.keys():  # gone since; if it comes back, it is at no level
@@ -106,17 +112,40 @@ class Controller:
         stale = [group for group in self._groups.values() if not group.active and not group.current]
         await self._applier.apply({group: group.applied for group in stale})
         self._unapplied = set(self._groups)
-        try:
-            await self.reread()
-        except TableRefusedError as error:
-            consequence = "the groups stay as they are" if self._groups else "no group can be started"
-            log.error("%s; %s", printable(error.summary), consequence)  # noqa: TRY400
+        await self._read_first(boot)
+        if boot is not None and boots:
+            unfinished = await self._boot_levels(boot) | unfinished
         self._store.take_over()
         for name, level in unfinished.items():
             if name in self._groups:
                 log.info("%s: going on to level %s", name, level)
                 self._request(self._groups[name], level)
         self._publish(force=True)
+
+    async def _read_first(self, boot: Boot | None) -> None:
+        try:
+            await self.reread()
+        except TableRefusedError as error:
+            consequence = "the groups stay as they are" if self._groups else "no group can be started"
+            if boot is not None and await self._take_lines(boot.last_good_lines()):
+                consequence = "using the last good table"
+            log.error("%s; %s", printable(error.summary), consequence)  # noqa: TRY400
+
+    async def _take_lines(self, lines: Mapping[str, ResourceGroup]) -> bool:
+        """Take lines of another table than the one that clients push, for groups that have none; whether any did."""
+        new = {Group(name): group for name, group in lines.items() if name not in self._groups}
+        await self._applier.apply(new)
+        self._groups.update({group.name: group for group in new})
+        return bool(new)
+
+    async def _boot_levels(self, boot: Boot) -> dict[str, str]:
+        """Which groups are to come to which boot level, noted so that the next daemon goes on if this one cannot."""
+        await persist(lambda: self._observer.refresh(self._groups))
+        levels = await persist(lambda: boot.levels(self._groups.values(), self._wanted))
+        for name, level in levels.items():
+            self._store.note_emptied(name, level)
+            self._groups[name].interrupted, self._groups[name].emptying = level, True
+        return levels
 
     def _take_over_held(self) -> None:
         """What an earlier daemon has held for a start that may still be under way; it is let go when that is over."""
@@ -180,8 +209,8 @@ class Controller:
         await asyncio.shield(request.started)
         return request
 
-    async def reread(self) -> tuple[str, ...]:
-        """Read the table if it changed, and apply it to all groups that are not active.
+    async def reread(self, *, always: bool = False) -> tuple[str, ...]:
+        """Read the table if it changed, or `always`, and apply it to all groups that are not active.
 
         Groups that left the table are stopped. An active group keeps its lines until its own request.
         TableRefusedError: the table has errors; nothing was changed.
@@ -190,7 +219,8 @@ class Controller:
             Notes for whoever asked: which groups are being stopped.
         """
         async with self._table_lock:
-            if self._source.refresh(may_be_empty=not any(group.active for group in self._groups.values())):
+            may_be_empty = not any(group.active for group in self._groups.values())
+            if self._source.refresh(may_be_empty=may_be_empty, always=always):
                 self._unapplied = {*self._groups, *self._source.table.groups}
                 await self._on_table(self._source.table, self._source.content)
             return await self._apply_table() if self._unapplied else ()
@@ -205,6 +235,10 @@ class Controller:
             async with self._applier.reloading:
                 await persist(lambda: self._observer.refresh(self._groups))
             requests = [self._request(group, HALT_LEVEL) for group in self._groups.values() if group.active]
+            for group in self._groups.values():
+                if not group.active and group.interrupted is not None:  # and no later daemon is to go on with it
+                    self._store.forget_emptied(group.name)
+                    group.interrupted = None
         for request in requests:
             await asyncio.shield(request.started)
         return requests
@@ -384,8 +418,18 @@ class Controller:
             group.end(request, GroupStatus(group.name, group.shown_level or HALT_LEVEL, State.CONFIGURED))
             if not self._wanted(group).entries:
                 self._spawn(self._forget(group))
-        elif group.status is not None and group.status.state is not State.HALTING and target is None:
+        elif self._is_elsewhere(group):
             group.end(request, SupersededError(f"{group.name} was started while it was being halted"))
+
+    @staticmethod
+    def _is_elsewhere(group: Group) -> bool:
+        """Whether a group that is to be halted is at another level, or on its way to one."""
+        assert group.units is not None
+        levels = group.units.levels()
+        halt = levels.get(HALT_LEVEL)
+        if halt is not None and not halt.at_rest:
+            return False
+        return any(target.active == "active" or target.starting for target in levels.values())
 
     @staticmethod
     def _services(group: Group) -> list[UnitStatus]:

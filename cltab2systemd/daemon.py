@@ -10,11 +10,13 @@ import random
 import resource
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import activation, logs, peers, settings, store
+from cltab2systemd import activation, ending, logs, oserrors, peers, settings, store
 from cltab2systemd.applier import Applier
+from cltab2systemd.boot import Boot
 from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import SupersededError, SwitchRefusedError
@@ -34,6 +36,7 @@ from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
 from cltab2systemd.statusfile import StatusFile
 from cltab2systemd.store import FileIdentity
+from cltab2systemd.summary import Summary, refusal_lines
 from cltab2systemd.surroundings import Surroundings, environment, environment_text, surroundings
 from cltab2systemd.tablesource import TableSource
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.groupstate import GroupStatus
     from cltab2systemd.table import Table
+    from cltab2systemd.tablesource import TableRefusedError
 
 log = logging.getLogger("clinit")
 
@@ -75,7 +79,7 @@ def run(locations: Locations) -> None:
     except BusError as error:
         raise DaemonError(f"systemd does not answer as it should: {error}") from error
     except OSError as error:
-        raise DaemonError(f"{error.filename or 'cannot start'}: {error.strerror or error}") from error
+        raise DaemonError(f"cannot start: {oserrors.worded(error)}") from error
 
 
 def _raise_file_limit() -> None:
@@ -114,23 +118,51 @@ class _Daemon:
         self._clstat_written: FileIdentity | None = None  # by the daemon before, if it wrote any
         self._has_table = False  # that was accepted: until then its settings are nobody's
         self._halting: _Halt | None = None
+        self._has_begun = False
+        self._summary = Summary()
+        self._told_summary = ""
         self._gone = False  # halted: the files are removed, and are not to be written again
         self._stopped = asyncio.Event()
         self._watchers = Watchers()
         self._names = store.instance_names(locations)
         self._store = store.Store(self._names)
         self._controller: Controller
-        self._server: Server
-        self._bus: Bus
+        self._server: Server | None = None
+        self._bus: Bus | None = None
 
     async def run(self) -> None:
+        """Serve until the end is asked for, and end in time then, also in the middle of the start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopped.set)
+            loop.add_signal_handler(number, self._stop)
+        serving, stopped = loop.create_task(self._serve()), loop.create_task(self._stopped.wait())
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            stopped.cancel()
+            serving.result()
+        else:
+            await self._end(serving)
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        ending.bound()
+
+    async def _end(self, serving: asyncio.Task[None]) -> None:
+        activation.tell("STOPPING=1")
+        serving.cancel()
+        if not self._gone:
+            self._remove_sockets()
+        if self._server is not None:
+            await self._server.close()
+        if self._bus is not None:
+            self._bus.close()
+
+    async def _serve(self) -> None:
         # What somebody tries by hand while the system's daemon is down is not to end the system's groups.
         self._store.open(self._locations, may_change_table=activation.is_started_by_systemd())
         earlier = self._earlier()
-        source = TableSource(self._locations.table, self._names, functools.partial(settings.findings, earlier))
+        check = functools.partial(settings.findings, earlier)
+        source = TableSource(self._locations.table, self._names, check, self._table_judged)
         self._clstat = StatusFile(Path(earlier.clstat), self._store, self._clstat_written)
         if earlier.clstat in {earlier.table, earlier.socket} or self._clstat.path.is_dir():
             raise DaemonError(f"{earlier.clstat} is something else already; name another file for clstat (--clstat)")
@@ -149,22 +181,17 @@ class _Daemon:
             on_status=self._status_changed,
             on_table=self._table_changed,
         )
-        self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
-        await self._controller.begin(self._clstat.shown_before())
+        server = self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
+        boots = self._keeps_good_table and activation.is_started_by_systemd()
+        boot = Boot(self._names, self._store, bus) if boots else None
+        await self._controller.begin(self._clstat.shown_before(), boot)
         for listener in listeners:
-            await self._server.start(listener)
+            await server.start(listener)
         sockets = ", ".join([*self._sockets, *self._inherited])
         log.info("table %s, socket %s, clstat %s", self._locations.table, sockets, self._clstat.path)
         activation.tell("READY=1")
-        tasks = [loop.create_task(self._beat()), loop.create_task(self._feed_watchdog())]
-        await self._stopped.wait()
-        activation.tell("STOPPING=1")
-        for task in tasks:
-            task.cancel()
-        if not self._gone:
-            self._remove_sockets()
-        await self._server.close()
-        bus.close()
+        self._has_begun = True
+        await asyncio.gather(self._beat(server), self._feed_watchdog())
 
     def _earlier(self) -> Locations:
         """Where socket and clstat were before: with the last daemon, or, after a boot, by the last good table.
@@ -206,7 +233,8 @@ class _Daemon:
         return listener
 
     def _cannot_listen(self, path: str, error: Exception) -> None:
-        log.error("cannot listen at %s, which the table names: %s", path, error)
+        told = oserrors.worded(error) if isinstance(error, OSError) else error
+        log.error("cannot listen at %s, which the table names: %s", path, told)
 
     async def _feed_watchdog(self) -> None:
         interval = activation.watchdog_interval()
@@ -225,6 +253,22 @@ class _Daemon:
         self._store.write_environment(environment_text(environment(Path("/proc/self/environ").read_bytes())))
         return surroundings(str(directory), str(self._store.environment_path))
 
+    def _table_judged(self, error: TableRefusedError | None) -> None:
+        """Say what became of a version of the table: here and in `systemctl status`, for who asked may be a program."""
+        if self._has_begun:  # the start says it in its own words
+            for line in refusal_lines(error) if error else ():
+                log.error("%s", line)
+            if error is None:
+                log.info("%s is accepted again", self._locations.table)
+        self._summary = replace(self._summary, refusal=refusal_lines(error)[0] if error else "")
+        self._tell_summary()
+
+    def _tell_summary(self) -> None:
+        text = self._summary.text
+        if text != self._told_summary:
+            self._told_summary = text
+            activation.tell(f"STATUS={text}")
+
     # The table's settings, which beat the command line. One that leaves the table keeps its last value.
 
     async def _table_changed(self, table: Table, content: bytes) -> None:
@@ -232,7 +276,8 @@ class _Daemon:
             try:
                 store.keep_good_table(content)
             except OSError as error:
-                log.warning("cannot keep a copy of the table, for a boot with a bad one: %s", error)
+                told = oserrors.worded(error)
+                log.warning("cannot keep a copy of the table, for a boot with a bad one: %s", told)
         self._follow_clstat(table)
         logs.write_to(absolute(path) if (path := table.setting("log")) else None)
         await self._follow_socket(table)
@@ -260,10 +305,12 @@ class _Daemon:
             self._cannot_listen(new, error)
             return
         self._store.note_sockets([*self._sockets, *self._inherited])
+        assert self._server is not None
         await self._server.start(listener)
 
     def _stop_listening(self) -> None:
         """Have systemd stop listening for us, or the next client would start us again."""
+        assert self._bus is not None
         for unit in self._socket_units:
             try:
                 self._bus.stop(unit)
@@ -272,7 +319,7 @@ class _Daemon:
 
     def _remove_sockets(self) -> None:
         for path, identity in self._sockets.items():
-            if store.identify(path) == identity:  # and not somebody else's, who listens there now
+            if identity.is_of(store.identify(path)):  # and not somebody else's, who listens there now
                 Path(path).unlink(missing_ok=True)
 
     # The end
@@ -312,16 +359,19 @@ class _Daemon:
         self._stop_listening()
         self._store.close()
         halt.ended.set_result(None)
-        self._stopped.set()
+        self._stop()
 
     # clstat
 
     def _status_changed(self, statuses: tuple[GroupStatus, ...]) -> None:
         self._clstat.show(statuses)
         self._watchers.notify()
+        self._summary = replace(self._summary, statuses=statuses)
+        self._tell_summary()
 
-    async def _beat(self) -> None:
+    async def _beat(self, server: Server) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT + random.uniform(0, 4))  # noqa: S311 - spreads the nodes of a cluster
             self._clstat.write()
-            self._server.drop_gone_clients()
+            self._controller.look_at_processes()
+            server.drop_gone_clients()

@@ -30,7 +30,15 @@ _BLANKS = " \t\r"
 
 _MODE = "the entry's mode decides that"
 _COMMAND = "the table's command is all that an entry runs"
+_FORKS = (
+    f"{_MODE}: 'respawn' keeps a program running that stays in the foreground, as most do with an option; "
+    "'once' starts also one that forks, and stops it with the level, but does not start it again"
+)
 _ORDER = "the order of the file and the levels decide that"
+_OTHERS = (
+    f"{_ORDER}; for other units than the group's, give it in [Unit] of a drop-in, "
+    "/etc/systemd/system/clinit-GROUP@.service.d/NAME.conf, which is for all entries of the group"
+)
 _STAGES = "it is how an entry's stop is staged: SIGINT, SIGTERM, SIGKILL"
 _PLACE = "a group's entries run in the slice of the group"
 
@@ -44,9 +52,13 @@ _UNIT_DIRECTIVES = """
     SourcePath DefaultInstance Alias WantedBy RequiredBy UpheldBy Also
 """
 
+# Those of them that make sense between an entry and a unit of the machine, a mount for one.
+_OF_OTHER_UNITS = "Wants Requires Requisite BindsTo Before After RequiresMountsFor WantsMountsFor"
+_REFUSED_OF_UNITS = dict.fromkeys(_UNIT_DIRECTIVES.split(), _ORDER) | dict.fromkeys(_OF_OTHER_UNITS.split(), _OTHERS)
+
 # Why a table cannot have a directive, by its name.
 REFUSED = {
-    "Type": _MODE,
+    "Type": _FORKS,
     "ExitType": _MODE,
     "RemainAfterExit": _MODE,
     "Restart": _MODE,
@@ -58,8 +70,8 @@ REFUSED = {
     "RestartForceExitStatus": _MODE,
     "SuccessExitStatus": "an entry has run however its command ends, and a test passes with 0 only",
     "BusName": _MODE,
-    "PIDFile": _MODE,
-    "GuessMainPID": _MODE,
+    "PIDFile": _FORKS,
+    "GuessMainPID": _FORKS,
     "NotifyAccess": _MODE,
     "WatchdogSec": _STAGES,
     "WatchdogSignal": _STAGES,
@@ -82,7 +94,7 @@ REFUSED = {
     "ExecStop": _COMMAND,
     "ExecStopPost": _COMMAND,
     "RuntimeDirectoryPreserve": "it keeps the count of a respawn entry's fast restarts",
-} | dict.fromkeys(_UNIT_DIRECTIVES.split(), _ORDER)
+} | _REFUSED_OF_UNITS
 _UNIT_PREFIXES = ("Condition", "Assert")
 
 # What people give to a service, and might try to give to all of a group: a slice has none of these.

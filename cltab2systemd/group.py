@@ -128,6 +128,19 @@ class Group:
         self._observed = asyncio.Event()
 
     async def at_rest(self, units: frozenset[str]) -> None:
-        """Wait until none of the units runs or is about to."""
-        while self.units is None or any(name in units and not unit.at_rest for name, unit in self.units.units.items()):
+        """Wait until none of the units runs, once they are being stopped.
+
+        SwitchRefusedError if one is not stopped any more and runs on: systemd has refused that, as of a frozen unit, or
+        somebody has cancelled it.
+        """
+        while True:
+            if self.units is not None:
+                going = [unit for unit in self.units.units.values() if unit.name in units and not unit.at_rest]
+                if not going:
+                    return
+                for unit in going:
+                    if unit.active != "deactivating" and not unit.job:
+                        raise SwitchRefusedError(
+                            f"{unit.name} could not be stopped, and runs on; see 'systemctl status {unit.name}'"
+                        )
             await self._observed.wait()

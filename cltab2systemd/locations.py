@@ -21,6 +21,8 @@ NOTED_REASONS = "reasons"
 GOOD_TABLE = "/var/lib/cltab2systemd/cltab"
 # What the units of this boot were made from; packaging/tmpfiles.d has it copied there.
 BOOT_TABLE = f"{STATE}/boot.cltab"
+# And what the generator said at first, likewise.
+BOOT_MESSAGES = f"{STATE}/boot.messages"
 
 
 class Locations:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cltab2systemd import shellsyntax
+from cltab2systemd import rootshell, shellsyntax
 from cltab2systemd.diagnostics import Diagnostic, shortened
 from cltab2systemd.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.spelling import Spellings
@@ -43,6 +43,7 @@ def of_table(table: Table) -> Iterator[Diagnostic]:
     yield from shellsyntax.of_entries(table.entries)
     yield from _doubtful_directives(table.settings)
     yield from _unknown_users(table)
+    yield from rootshell.of_table(table)
 
 
 # systemd.
@@ -87,8 +88,14 @@ def _doubtful_values(section: str, settings: Sequence[Setting], release: str) ->
             yield Diagnostic.of(
                 "directive-doubtful", setting.place_of_value.part(start, len(judged)),
                 f"{release} on this machine says: {shortened(verdict.text)}", setting.line,
-                f"with this line nothing of it can be started; {_MANUAL}" if verdict.is_fatal else _MANUAL,
+                _advice(directive, is_fatal=verdict.is_fatal),
             )  # fmt: skip
+
+
+def _advice(directive: Directive, *, is_fatal: bool) -> str:
+    if directive.name.startswith("Limit") and {"unlimited", "-1"} & {*directive.value.lower().split(":")}:
+        return "systemd's word for no limit is 'infinity'"
+    return f"with this line nothing of it can be started; {_MANUAL}" if is_fatal else _MANUAL
 
 
 class _Verdict(NamedTuple):

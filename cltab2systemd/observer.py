@@ -11,6 +11,7 @@ from cltab2systemd.diagnostics import printable
 from cltab2systemd.failure import Cause, Reason
 from cltab2systemd.groupstate import GroupStatus, State, group_status, settled_level, survivors
 from cltab2systemd.groupunits import GroupUnits, UnitStatus
+from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.probe import UnitProbe
 from cltab2systemd.table import Mode
 
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 # At most one look at systemd in this time, so that a burst of signals costs one list and not one each. Seconds.
 _INTERVAL = 0.01
-# After a respawn entry was seen to end: by then the shell before its command pauses, if it has ended too often. Seconds.
+# After a respawn entry was seen to end: by then the shell before its command pauses, if it does. Seconds.
 _SECOND_LOOK = 0.5
 # Before asking again after systemd gave no answer. Seconds.
 _RETRY = 1.0
@@ -98,7 +99,7 @@ class Observer:
         self.refresh_soon([])
 
     def look_at_processes(self) -> None:
-        """Look for what no signal tells: processes that have left their control group, and pauses of respawn entries."""
+        """Look for what no signal tells: processes that have left their control group, and pauses."""
         for group in self._groups.values():
             if group.units is None or group.status is None or not group.status.state.settled:
                 continue
@@ -161,7 +162,8 @@ class Observer:
             status = GroupStatus(group.name, group.shown_level, State.HALTING if group.halting else State.STOPPING)
         elif group.interrupted is not None and not group.emptying:
             # Emptied and not started again: whatever its units say, it has not come to where it was to go.
-            status = GroupStatus(group.name, group.interrupted, State.FAILED, (_unreached(group, group.interrupted),))
+            level = group.shown_level or group.interrupted if group.interrupted == HALT_LEVEL else group.interrupted
+            status = GroupStatus(group.name, level, State.FAILED, (_unreached(group, level),))
         if status is not None and status != group.status:
             _tell(status)
         group.status = status

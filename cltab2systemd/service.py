@@ -183,7 +183,7 @@ class Service:
         return f"/{self._controller.names.slice(group)}/" in membership
 
     async def _reread(self, _call: Call) -> AsyncIterator[Reply]:
-        yield Reply(_noted(await self._controller.reread()))
+        yield Reply(_noted(await self._controller.reread(always=True)))
 
     async def _halt(self, call: Call) -> AsyncIterator[Reply]:
         halted = await self._begin_halt()

@@ -103,7 +103,8 @@ class StatusFile:
             log.info("clstat is written again")
         before, self._noted = self._noted, self.path
         written, self._written = self._written, store.identify(str(self.path))
-        if before != self.path and store.identify(str(before)) == written:  # and not another daemon's
+        if before != self.path and written is not None and written.is_of(store.identify(str(before))):
+            # And not another daemon's.
             with suppress(OSError):
                 before.unlink()
 

@@ -10,7 +10,7 @@ import fcntl
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ _BEFORE_OURS = ("/etc/systemd/system.control", "/run/systemd/system.control", "/
 GENERATOR_DIRECTORY = Path("/run/systemd/generator")
 # Beside the units that the generator made: the table that it made them from.
 GENERATED_TABLE = "cltab2systemd.cltab"
+GENERATED_MESSAGES = "cltab2systemd.messages"  # and what it said
 STATE_DIRECTORY = Path(STATE)
 
 
@@ -46,17 +47,25 @@ class AlreadyRunningError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """What tells one version of a file from the next."""
+    """What tells one version of a file from the next.
+
+    Anybody can set the time of modification back, as `touch -d` and `rsync --times` do. Nobody can that of the change.
+    """
 
     device: int
     inode: int
     size: int
     modified: int  # ns
+    changed: int  # ns; also by another mode or owner
 
     @classmethod
     def of(cls, status: os.stat_result) -> FileIdentity:
         """The identity of the file that a stat result describes."""
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def is_of(self, other: FileIdentity | None) -> bool:
+        """Whether the file is still the other one with the same content, perhaps with another mode or owner."""
+        return other is not None and replace(self, changed=0) == replace(other, changed=0)
 
 
 def identify(path: str) -> FileIdentity | None:
@@ -153,8 +162,11 @@ def _sync_directory(path: Path) -> None:
 
 
 def keep_good_table(content: bytes, path: Path = Path(GOOD_TABLE)) -> None:
-    """Keep a table that took effect, for a boot at which the one in /etc has errors. OSError if that fails."""
-    if _content(path) != content:  # not to wear out a disk at each start
+    """Keep a table that took effect, for a boot at which the one in /etc has errors. OSError if that fails.
+
+    One without a byte is not kept: it is what a power cut, or a full disk, leaves of a write.
+    """
+    if content and _content(path) != content:  # not to wear out a disk at each start
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         write_whole(path, content, durable=True)
 
@@ -202,6 +214,7 @@ class Store:
         self._paused = self._state / "paused"
         self._mark = self._state / "reload-needed"
         self._taken_over = self._state / "taken-over"
+        self._due = self._state / "boot-levels-due"
         self._lock: int | None = None
 
     def open(self, locations: Locations, *, may_change_table: bool = True) -> None:
@@ -292,6 +305,26 @@ class Store:
     def take_over(self) -> None:
         """From now on the units are the daemon's: the generator has nothing to do any more until the next boot."""
         self._taken_over.touch()
+        self._due.unlink(missing_ok=True)
+
+    @property
+    def is_first_start(self) -> bool:
+        """Whether no daemon has taken over since the machine was booted."""
+        return not self._taken_over.exists()
+
+    @property
+    def has_generated(self) -> bool:
+        """Whether the generator has found a table."""
+        return (self._generated / GENERATED_TABLE).exists()
+
+    @property
+    def boot_levels_due(self) -> bool:
+        """Whether a daemon that did not come as far as `take_over` was to bring groups to their boot levels."""
+        return self._due.exists()
+
+    def note_boot_levels(self) -> None:
+        """Groups are to come to their boot levels; until `take_over` that is not done."""
+        self._due.touch()
 
     def applied(self) -> dict[str, ResourceGroup]:
         """What the units of every group were made from."""

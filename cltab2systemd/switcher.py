@@ -108,7 +108,11 @@ class Switcher:
                     await persist(lambda: self._start(group, request.level))
                 break
             except _UnitsGoneError as error:
-                if last_try or request.level == HALT_LEVEL:
+                if request.level == HALT_LEVEL:
+                    async with self._applier.reloading:
+                        await persist(lambda: self._stop_one_by_one(group))
+                    break
+                if last_try:
                     raise SwitchRefusedError(str(error)) from error
                 group.current = False
         self._store.forget_emptied(group.name)
@@ -185,6 +189,12 @@ class Switcher:
             with suppress(BusError):
                 if not self._bus.outlived_stop(unit):
                     self._bus.reset_failed(unit)
+
+    def _stop_one_by_one(self, group: Group) -> None:
+        """Stop the services of a group whose targets are not there any more."""
+        for unit in self._bus.list_units(self._names.patterns(group.name)):
+            if unit.name.startswith(self._names.entry_prefix) and not unit.at_rest:
+                self._bus.stop(unit.name)
 
     def _cancel_jobs(self, group: Group) -> None:
         """Cancel what is queued for a group, backwards: a cancelled job opens the way for those ordered after it."""

@@ -407,3 +407,20 @@ def test_an_error_changes_nothing(group: Group) -> None:
     assert (done.returncode, done.stdout) == (1, "Restart= cannot be set in a table\n")
     assert f"/etc/cltab:1:{len(f':::service.{group.name}.a:') + 1}: error: " in done.stderr
     assert pid == group.pid("a")
+
+
+@pytest.mark.parametrize("name", ["After", "Before", "Wants", "RequiresMountsFor"])
+def test_the_order_towards_other_units(name: str) -> None:
+    """The hint names the drop-in that says it."""
+    ((code, *_, hint),) = found(f"{ENTRY}:::service.db:{name}=srv.mount\n")
+    assert code == "directive-refused"
+    assert "/etc/systemd/system/clinit-GROUP@.service.d/" in hint
+
+
+@pytest.mark.parametrize("given", ["Type=forking", "PIDFile=/run/x.pid", "GuessMainPID=yes"])
+def test_daemons_that_fork(given: str) -> None:
+    """The hint says what to do with one."""
+    ((code, *_, hint),) = found(f"{ENTRY}:::service.db:{given}\n")
+    assert code == "directive-refused"
+    assert "foreground" in hint
+    assert "'once'" in hint

@@ -127,6 +127,7 @@ def test_json(path: Path) -> None:
     assert steps == {
         "moving": [], "stops": ["ready", "app"], "starts": ["notice"], "stays": ["init", "db"], "rest": ["debug"]
     }  # fmt: skip
+    assert answer.pop("reruns") == []
     assert answer == {"group": "web", "from": "3", "level": "m", "named": True}
 
 
@@ -148,7 +149,7 @@ def test_a_bad_table(path: Path) -> None:
 def test_state_that_cannot_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A state directory that keeps its content for itself is told; with --from, nobody looks."""
 
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/run/x")
 
     monkeypatch.setattr(instance, "standings", refuse)

@@ -132,3 +132,11 @@ def test_values_without_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where systemd cannot be asked about values, they count as good."""
     monkeypatch.setattr(machine, "ANALYZE", "/none")
     assert found("g:a:1:wait:x\n:::service.a:Nice=99\n") == []
+
+
+@with_real_systemd
+@pytest.mark.parametrize("value", ["unlimited", "1024:unlimited", "-1"])
+def test_no_limit(value: str) -> None:
+    """What the shell calls unlimited has another name."""
+    (finding,) = found(f"g:t:1:wait:x\n:::service.t:LimitNOFILE={value}\n")
+    assert (finding.code, finding.hint) == ("directive-doubtful", "systemd's word for no limit is 'infinity'")

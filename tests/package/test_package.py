@@ -53,7 +53,7 @@ def pids(node: Node) -> list[str]:
 
 def active_units(node: Node) -> list[str]:
     """Every unit of the product that systemd still knows, other than as a file."""
-    shown = node.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "clinit*").stdout
+    shown = node.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "clinit*", "cltab2systemd*").stdout
     return [line.split()[0] for line in shown.splitlines() if line.split()[1:3] != ["not-found", "inactive"]]
 
 
