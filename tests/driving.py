@@ -26,8 +26,8 @@ from drivingmodel import SETTLED, Model, Request, Violation
 from drivingsteps import STEPS, Step, steps_of
 from drivingtables import BASE, GROUPS, MARKS, STARTED, STOP, Kind
 from drivingtruth import CLSTAT, Look, Watcher
+from ocf import DEGRADED, NOT_RUNNING, SUCCESS, Resource, agents_of_debian
 from survivor import Survivor
-from test_resource_agent import DEGRADED, NOT_RUNNING, SUCCESS, Resource, agents_of_debian
 
 from lab import roots
 from lab.install import installed_layer

@@ -17,7 +17,7 @@ from drivingmodel import Model
 from drivingsteps import STEPS, steps_of
 from drivingtables import BASE, GROUPS, MARK, Table, table
 from drivingtruth import Look, Process
-from test_resource_agent import agents_of_debian
+from ocf import agents_of_debian
 
 from lab.node import Node
 
