@@ -268,9 +268,8 @@ class Driver:
                 self.model.reach(request, reread=False)
                 self.check("a failure has a reason", group, holds=bool(done.stderr.strip()), text=f"4, {said}")
             else:
-                if done.returncode != 1:
-                    # Whether it was accepted is not known.
-                    self.model.groups[group].asked = None
+                # Whether it was accepted is not known; and one that is refused may have begun.
+                self.model.groups[group].asked = None
                 self.check("a failure has a reason", group, holds=bool(said), text=f"{done.returncode} without a word")
             looks = self.watcher.between(time.monotonic() - REQUEST_PATIENCE, time.monotonic())
             # A client waits for a daemon that went away.
