@@ -167,6 +167,7 @@ def test_what_ran_is_not_run_again(group: Group) -> None:
         ("trap 'exit 255' INT; while :; do sleep 0.1; done", "once", "inactive"),
         ("trap 'exit 143' INT; while :; do sleep 0.1; done", "wait", "inactive"),
         ("exec sleep 1000", "respawn", "inactive"),
+        ("trap 'ulimit -c unlimited; kill -SEGV $$' INT; while :; do sleep 0.1; done", "respawn", "inactive"),
         ("sleep 1000", "once", "inactive"),
         ("false", "respawn", "inactive"),
         ("nosuch", "respawn", "inactive"),
