@@ -133,12 +133,11 @@ def _may_be_given(name: str) -> bool:
 def check_command(entry: Entry, lines: list[str]) -> None:
     """Check that what systemd makes of `ExecStart=` ends with the words that the table's command stands for."""
     (line,) = (line.partition("=")[2] for line in lines if line.startswith("ExecStart="))
-    words = unquote(line.removeprefix("-"))
+    words = unquote(line)
     expected = [word.encode("utf-8", "surrogateescape") for word in _words(entry)]
     counts = any(line.startswith("RuntimeDirectory=clinit-respawn/") for line in lines)
     if counts:
         assert entry.mode is Mode.RESPAWN
-        assert line.startswith("-"), line
         assert words[4:] == expected, line
     elif words != expected:
         # Plain words, for which there may be no shell.
@@ -146,7 +145,6 @@ def check_command(entry: Entry, lines: list[str]) -> None:
         assert words == expected[4:], line
         assert unitfile.SHELL.encode() not in words[:1]
         assert entry.directives
-    assert counts == (not any(line.startswith("SuccessExitStatus=") for line in lines))
     assert counts or entry.mode is not Mode.RESPAWN or entry.directives
 
 

@@ -114,7 +114,7 @@ def test_a_path_that_no_unit_can_name() -> None:
 
 
 _EXECUTE = '/bin/sh "-c" "trap \'exit 203\' 0; exec \\"$$@\\"" "sh" "x"'
-_COUNT = '-/bin/sh "-c" "eval \\"$${CLINIT_THROTTLE-sleep 1}\\"; exec \\"$$@\\"" "db" "x"'
+_COUNT = '/bin/sh "-c" "eval \\"$${CLINIT_THROTTLE-sleep 1}\\"; exec \\"$$@\\"" "db" "x"'
 
 
 @pytest.mark.parametrize(

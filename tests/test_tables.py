@@ -86,7 +86,7 @@ class Compiled:
     def argument_vector(self, unit: str) -> list[str]:
         """What is executed in the end, without what pauses a respawn entry."""
         (line,) = self.values(unit, "ExecStart")
-        words = [word.decode("utf-8", "surrogateescape") for word in unitrules.unquote(line.removeprefix("-"))]
+        words = [word.decode("utf-8", "surrogateescape") for word in unitrules.unquote(line)]
         return words[4:] if self.values(unit, "RuntimeDirectoryPreserve") else words
 
 
