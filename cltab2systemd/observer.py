@@ -87,7 +87,7 @@ class Observer:
             if name in units:
                 units[name][unit.name] = unit
         for group in asked:
-            self._due.discard(group.name)  # before who observes it wants another look
+            self._due.discard(group.name)  # before it is observed, which may ask for another look
             try:
                 self._observe(group, units[group.name])
                 self._on_observed(group)
