@@ -18,7 +18,10 @@ RUN = "exec sleep 1000"
 # Wants 128 MiB.
 GREEDY = """perl -e '$x = "x" x (128 << 20)'"""
 # Says how many tasks of eight it could have.
-FORKS = """perl -e '$n++ while $n < 8 and defined($p = fork) and ($p or exec "sleep", 1000); syswrite STDOUT, $n; sleep 1000'"""
+FORKS = (
+    """perl -e '$n++ while $n < 8 and defined($p = fork) and ($p or exec "sleep", 1000);"""
+    """ syswrite STDOUT, $n; sleep 1000'"""
+)
 
 
 @pytest.fixture(scope="module")
