@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ocf import agents_of_debian
 from package.packaged import PACKAGES, RELEASES, install, version
-from test_resource_agent import agents_of_debian
 
 from lab import roots
 from lab.install import PROJECT

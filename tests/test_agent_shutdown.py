@@ -1,0 +1,245 @@
+"""A node with a cluster goes down: its groups are stopped by the cluster, in its order, and at once."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from ocf import AGENT, GENERIC, SUCCESS, Resource, agents_of_debian, no_daemon
+from shipped import RUN, Shipped
+
+from lab.node import Node
+from lab.spec import Bind
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# On the host: what is written there is still to be read when the node is gone.
+KEPT = Path("/var/kept")
+LOG = f"{KEPT}/log"
+SAY = f"EVENTS={LOG}; . event;"
+# Seconds that an entry takes to stop, and by which a loaded machine may be late.
+POLITE, SLACK = 0.5, 6.0
+
+
+def polite(tag: str, seconds: float = POLITE) -> str:
+    """A command that takes its time to stop, and says so."""
+    return f"{SAY} trap 'say {tag} stopping; sleep {seconds}; say {tag} gone; exit' INT; while :; do sleep 0.02; done"
+
+
+TABLE = f"""\
+web:a:3:respawn:{polite("a")}
+web:b:3:respawn:{polite("b")}
+web:always:3,stop:respawn:{RUN}
+web:mountpoint:3:wait:true
+web:umount:stop,:test:{SAY} say umounted
+mail:c:3:respawn:{polite("c")}
+mail:failing:fails,:test:{SAY} say tried; false
+"""
+# A stand-in for Pacemaker: it runs, and when it is stopped it stops its resources, one after the other. Its name for
+# systemd, and how it is ordered, are those of the real one.
+PACEMAKER = f"""\
+[Unit]
+After=network.target dbus.service
+[Service]
+Environment=EVENTS={LOG}
+ExecStart=/usr/local/bin/pacemaker
+ExecStop=/usr/local/bin/pacemaker stop
+KillMode=process
+TimeoutStopSec=80
+SendSIGKILL=no
+"""
+SCRIPT = """\
+#!/bin/sh
+. event
+resource() {
+	say $1 stop asked
+	env $2 %s stop >>/run/said 2>&1
+	say $1 stop $? $(grep -o 'ocf-exit-reason:.*' /run/said | tail -n 1)
+}
+stop() {
+	%s
+}
+if [ "$1" = stop ]; then
+	[ -e /run/early ] || stop
+	: >/run/over
+	exit
+fi
+trap : TERM
+until [ -e /run/over ]; do
+	# As a cluster that has begun to stop something before the machine goes down.
+	[ ! -e /run/early ] || { stop && exit; }
+	sleep 0.1
+done
+"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was said of a shutdown, when (seconds from its begin), and how long it took."""
+
+    times: dict[str, float]
+    took: float
+
+
+class Machine:
+    """A node with a stand-in for Pacemaker that has started groups."""
+
+    def __init__(self, name: str, layer: Path, kept: Path, resources: tuple[str, ...]) -> None:
+        kept.mkdir()
+        self.kept = kept
+        binds = [Bind(kept, KEPT, read_only=False)]
+        self.node = Node(f"going-{name}", layers=[layer, agents_of_debian()], binds=binds)
+        self.node.boot()
+        self.shipped = Shipped(self.node)
+        self.shipped.write_table(TABLE)
+        self.shipped.start()
+        stops = []
+        for resource in resources:
+            group, stop_level = resource.split("=")
+            of_cluster = Resource(self.shipped, group, stop_level=stop_level)
+            assert of_cluster.act("start") == SUCCESS
+            variables = " ".join(f"{name}={value}" for name, value in of_cluster.environment(60).items())
+            stops.append(f'resource {group} "{variables}"')
+        self.node.write("/usr/local/bin/pacemaker", SCRIPT % (AGENT, "; ".join(stops)), mode=0o755)
+        self.node.write("/etc/systemd/system/pacemaker.service", PACEMAKER)
+        self.node.shell("systemctl daemon-reload; systemctl start pacemaker.service")
+
+    def said(self) -> list[str]:
+        """All that was said."""
+        path = self.kept / "log"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def shut_down(self) -> Seen:
+        """Power the node off."""
+        begin = float(self.node.read("/proc/uptime").split()[0])
+        began = time.monotonic()
+        self.node.poweroff()
+        took = time.monotonic() - began
+        said = [line.split(" ", 1) for line in self.said()]
+        return Seen({what: float(when) - begin for when, what in said}, took)
+
+
+@pytest.fixture(scope="module")
+def seen(project_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
+    """Shut down nodes, two at a time."""
+    directory = tmp_path_factory.mktemp("kept")
+
+    def go(name: str, resources: tuple[str, ...], prepare: Callable[[Machine], None]) -> Seen:
+        machine = Machine(name, project_layer, directory / name, resources)
+        try:
+            prepare(machine)
+            return machine.shut_down()
+        finally:
+            machine.node.stop()
+
+    def nothing(machine: Machine) -> None:
+        pass
+
+    def without_daemon(machine: Machine) -> None:
+        no_daemon(machine.shipped)
+
+    def in_a_stop(machine: Machine) -> None:
+        machine.node.write("/run/early", "")
+        wait_until(lambda: any(line.endswith("c stopping") for line in machine.said()))
+
+    both = ("mail=stop", "web=stop")
+    with ThreadPoolExecutor(2) as executor:
+        runs = {
+            "daemon": executor.submit(go, "daemon", both, nothing),
+            "no-daemon": executor.submit(go, "no-daemon", both, without_daemon),
+            "early": executor.submit(go, "early", both, in_a_stop),
+            "fails": executor.submit(go, "fails", ("mail=fails",), nothing),
+        }
+        return {name: run.result() for name, run in runs.items()}
+
+
+ALL = pytest.mark.parametrize("name", ["daemon", "no-daemon", "early"])
+
+
+@ALL
+def test_the_cluster_stops_them_in_its_order(seen: dict[str, Seen], name: str) -> None:
+    """Nothing is stopped before Pacemaker asks for it, and all of it when the stop is said to be done."""
+    times = seen[name].times
+
+    assert times["mail stop asked"] < times["c stopping"] < times["c gone"] < times[f"mail stop {SUCCESS}"]
+    assert times[f"mail stop {SUCCESS}"] <= times["web stop asked"] < min(times["a stopping"], times["b stopping"])
+    assert max(times["a gone"], times["b gone"]) < times[f"web stop {SUCCESS}"]
+
+
+@ALL
+def test_it_takes_no_longer_than_the_entries(seen: dict[str, Seen], name: str) -> None:
+    """No stop waits for a daemon that is gone, and the entries of a group are stopped at once."""
+    times = seen[name].times
+
+    assert times[f"web stop {SUCCESS}"] < 2 * POLITE + SLACK
+    assert abs(times["a stopping"] - times["b stopping"]) < POLITE
+
+
+@ALL
+def test_the_level_for_stopped_is_run(seen: dict[str, Seen], name: str) -> None:
+    """What the level for stopped does, such as an umount, is done when all else of the group has ended."""
+    times = seen[name].times
+
+    assert max(times["a gone"], times["b gone"]) < times["umounted"] < times[f"web stop {SUCCESS}"]
+
+
+def test_a_stop_that_fails(seen: dict[str, Seen]) -> None:
+    """If that fails, the stop has failed, also while the machine goes down."""
+    assert any(what.startswith(f"mail stop {GENERIC} ") and "fails FAILED" in what for what in seen["fails"].times)
+    assert "tried" in seen["fails"].times
+
+
+@pytest.fixture(scope="module")
+def module_node(project_layer: Path) -> Node:
+    """A node with the package and the project."""
+    return Node("agent-order", layers=[project_layer, agents_of_debian()])
+
+
+def test_when_it_is_ordered(module_node: Node) -> None:
+    """From its first start, a group's entries are behind Pacemaker; many starts at once cost few reloads."""
+    groups = [f"g{number}" for number in range(8)]
+    with module_node as node:
+        shipped = Shipped(node)
+        shipped.write_table("".join(f"{group}:{group}.x:3:respawn:{RUN}\n" for group in groups))
+        shipped.start()
+        for group in groups:  # so that systemd has their units loaded
+            assert shipped.clinit("-w", group, "stop").returncode == 0
+        assert "pacemaker" not in shipped.properties("clinit-g0@g0.x.service", "Before")["Before"]
+        before = reloads(node)
+        with ThreadPoolExecutor(8) as executor:
+            codes = list(executor.map(lambda group: Resource(shipped, group).act("start", timeout=60), groups))
+
+        assert [SUCCESS] * 8 == codes
+        for group in groups:
+            before_these = shipped.properties(f"clinit-{group}@{group}.x.service", "Before")["Before"].split()
+            assert {"pacemaker.service", "pacemaker_remote.service"} <= set(before_these)
+        assert 1 <= reloads(node) - before <= 4
+        again = reloads(node)
+        resource = Resource(shipped, "g1")
+        assert (SUCCESS, SUCCESS, SUCCESS) == (resource.act("stop"), resource.act("start"), resource.monitor())
+        assert again == reloads(node)
+
+
+def test_an_order_that_cannot_be_written(module_node: Node) -> None:
+    """The group is started all the same, and the log says what that means."""
+    with module_node as node:
+        shipped = Shipped(node)
+        shipped.write_table(f"web:x:3:respawn:{RUN}\n")
+        shipped.start()
+        node.write("/run/systemd/system/clinit-web@.service.d", "")
+        resource = Resource(shipped)
+
+        assert resource.act("start") == SUCCESS
+        assert "web will be stopped before Pacemaker asks for it" in resource.said
+        assert resource.monitor() == SUCCESS
+
+
+def reloads(node: Node) -> int:
+    """How often systemd has reloaded its units."""
+    return sum(line.startswith("Reloading.") or "Reloading requested" in line for line in node.journal().splitlines())
