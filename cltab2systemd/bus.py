@@ -54,6 +54,10 @@ _LOST = (
 )
 # Seconds for which systemd may be away, as in a restart of dbus, before that is worth a warning.
 _PATIENCE = 2.0
+# What pystemd calls the end of an array, a structure or a variant.
+_END = (-1, None)
+# As syslog(3) counts.
+_LOG_ERR = 3
 # How many signals are taken at a time, before other tasks of the loop have their turn.
 _BATCH = 256
 
@@ -77,6 +81,7 @@ class Bus:
         self._on_change: Callable[[str], None] = lambda unit: None  # noqa: ARG005
         self._on_connect: Callable[[], None] = lambda: None
         self._on_reload: Callable[[], None] = lambda: None
+        self._after_reload: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._connection: Any = None
         self._descriptor = -1
@@ -96,6 +101,10 @@ class Bus:
             on_reload: called after each daemon-reload: units may be gone or masked, of which nothing else tells.
         """
         self._on_change, self._on_connect, self._on_reload = on_change, on_connect, on_reload
+
+    def follow_reloads(self, after_reload: Callable[[], None]) -> None:
+        """Say what to call after each daemon-reload, besides what `follow` was given."""
+        self._after_reload = after_reload
 
     @property
     def connected(self) -> bool:
@@ -144,6 +153,25 @@ class Bus:
     def stop(self, unit: str) -> None:
         """Queue a stop job, replacing jobs in its way."""
         self._call(b"StopUnit", b"ss", unit, "replace")
+
+    def start_nothing(self, unit: str, slice_name: str) -> None:
+        """Start a transient service in a slice that does nothing, and of which nothing is left, in the journal neither.
+
+        systemd gives the slice the attributes that it has loaded for it before it forks. BusRefusedError if anything is
+        queued for the slice or the unit that is in the way.
+        """
+        properties: tuple[tuple[bytes, bytes, object], ...] = (
+            (b"Description", b"s", f"limits of {slice_name}"),
+            (b"Slice", b"s", slice_name),
+            (b"DefaultDependencies", b"b", False),
+            (b"CollectMode", b"s", "inactive-or-failed"),
+            (b"LogLevelMax", b"i", _LOG_ERR),
+            (b"ExecStart", b"a(sasb)", [("/bin/true", ("/bin/true",), True)]),
+        )
+        self._call_with(
+            b"StartTransientUnit",
+            [*apply_signature(b"ss", [unit, "fail"]), *_properties(properties), (ord("a"), b"(sa(sv))"), _END],
+        )
 
     def cancel(self, job_id: int) -> None:
         """Cancel a queued job; one that is gone already is fine."""
@@ -237,6 +265,7 @@ class Bus:
                 message.process_reply(False)  # reads its arguments
                 if not message.body:  # it has ended
                     self._on_reload()
+                    self._after_reload()
             except Exception:
                 log.exception("signal handler")
 
@@ -285,12 +314,11 @@ class Bus:
         self._reconnecting = self._loop.create_task(self.connect())
 
     def _call(self, method: bytes, signature: bytes, *arguments: object) -> Any:
+        return self._call_with(method, apply_signature(signature, list(arguments)))
+
+    def _call_with(self, method: bytes, arguments: list[tuple[int, Any]]) -> Any:
         return self._asked(
-            lambda: (
-                self._connection.call_method(
-                    _SYSTEMD, _MANAGER_PATH, _MANAGER, method, apply_signature(signature, list(arguments))
-                ).body
-            )
+            lambda: self._connection.call_method(_SYSTEMD, _MANAGER_PATH, _MANAGER, method, arguments).body
         )
 
     def _get(self, unit: str, interface: bytes, name: bytes, kind: bytes) -> Any:
@@ -315,6 +343,15 @@ def _unit_statuses(rows: list[tuple[Any, ...]]) -> list[UnitStatus]:
         UnitStatus(name.decode(), load.decode(), active.decode(), sub.decode(), job_id, job.decode())
         for name, _, load, active, sub, _, _, job_id, job, _ in rows
     ]
+
+
+def _properties(properties: Iterable[tuple[bytes, bytes, object]]) -> list[tuple[int, Any]]:
+    """An array of names, signatures and values as a message's argument, each value in a variant."""
+    parts: list[tuple[int, Any]] = [(ord("a"), b"(sv)")]
+    for name, signature, value in properties:
+        parts += [(ord("r"), b"sv"), (ord("s"), name), (ord("v"), signature)]
+        parts += [*apply_signature(signature, [value]), _END, _END]
+    return [*parts, _END]
 
 
 def _bus_label(unit: str) -> bytes:

@@ -274,7 +274,7 @@ def answer(message: dict[str, object]) -> dict[str, Any]:
     if error == f"{varlink.INTERFACE}.Superseded":
         raise SupersededError(_message(parameters))
     findings = tuple(str(finding["text"]) for finding in parameters.get("findings", ()))
-    if "hint" in parameters:
+    if parameters.get("hint"):
         findings = (str(parameters["hint"]),)
     raise RefusedError(_message(parameters) or f"{error} {parameters}", findings)
 

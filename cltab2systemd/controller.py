@@ -11,7 +11,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from cltab2systemd import advice
+from cltab2systemd import advice, oserrors
 from cltab2systemd.bus import BusError
 from cltab2systemd.diagnostics import printable
 from cltab2systemd.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
@@ -274,13 +274,14 @@ class Controller:
         )
 
     def _retire(self, group: Group) -> bool:
-        """Stop a group that left the table; then its units and its line in clstat go. Whether it is being stopped."""
+        """Stop a group that left the table; then its units and its line in clstat go. Whether that begins now."""
         if not group.active:
             self._spawn(self._forget(group))
             return False
-        if not group.halting:
-            log.info("%s: left the table, stopping", group.name)
-            self._request(group, HALT_LEVEL)
+        if group.halting:
+            return False
+        log.info("%s: left the table, stopping", group.name)
+        self._request(group, HALT_LEVEL)
         return True
 
     async def _forget(self, group: Group) -> None:
@@ -295,7 +296,8 @@ class Controller:
                 self._store.forget_emptied(group.name)  # first: a daemon that finds it would go on with the group
                 await self._applier.apply({group: ResourceGroup(group.name)})
             except (BusError, OSError) as error:
-                log.error("%s: its units cannot be removed now: %s", group.name, error)  # noqa: TRY400
+                told = oserrors.worded(error) if isinstance(error, OSError) else error
+                log.error("%s: its units cannot be removed now: %s", group.name, told)  # noqa: TRY400
                 return
             self._groups.pop(group.name, None)
             self._unapplied.discard(group.name)
@@ -322,7 +324,8 @@ class Controller:
         except SwitchRefusedError as error:
             self._refuse(group, request, error)
         except OSError as error:
-            self._refuse(group, request, SwitchRefusedError(f"cannot write the units of {group.name}: {error}"))
+            told = oserrors.worded(error)
+            self._refuse(group, request, SwitchRefusedError(f"cannot write the units of {group.name}: {told}"))
         except Exception as error:
             log.exception("%s: going to level %s", group.name, request.level)
             self._refuse(group, request, SwitchRefusedError(f"internal error, see the journal: {error!r}"))

@@ -19,6 +19,7 @@ from cltab2systemd.applier import Applier
 from cltab2systemd.boot import Boot
 from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
+from cltab2systemd.goodtable import GoodTable
 from cltab2systemd.group import SupersededError, SwitchRefusedError
 from cltab2systemd.locations import (
     CLSTAT,
@@ -124,6 +125,7 @@ class _Daemon:
         self._gone = False  # halted: the files are removed, and are not to be written again
         self._stopped = asyncio.Event()
         self._watchers = Watchers()
+        self._good_table = GoodTable()
         self._names = store.instance_names(locations)
         self._store = store.Store(self._names)
         self._controller: Controller
@@ -137,11 +139,11 @@ class _Daemon:
             loop.add_signal_handler(number, self._stop)
         serving, stopped = loop.create_task(self._serve()), loop.create_task(self._stopped.wait())
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            stopped.cancel()
-            serving.result()
-        else:
+        if not serving.done():
             await self._end(serving)
+            return
+        ending.bound(code=1)
+        serving.result()
 
     def _stop(self) -> None:
         self._stopped.set()
@@ -273,11 +275,7 @@ class _Daemon:
 
     async def _table_changed(self, table: Table, content: bytes) -> None:
         if self._keeps_good_table:
-            try:
-                store.keep_good_table(content)
-            except OSError as error:
-                told = oserrors.worded(error)
-                log.warning("cannot keep a copy of the table, for a boot with a bad one: %s", told)
+            await self._good_table.keep(content)
         self._follow_clstat(table)
         logs.write_to(absolute(path) if (path := table.setting("log")) else None)
         await self._follow_socket(table)

@@ -119,10 +119,8 @@ _COVERS = {
     "BindPaths": 1, "BindReadOnlyPaths": 1, "MountImages": 1,
 }  # fmt: skip
 # What /bin/sh consists of, as far as it is at the same place everywhere.
-_SHELL_PATHS = (
-    "/bin/sh", "/bin/dash", "/bin/bash", "/usr/bin/sh", "/usr/bin/dash", "/usr/bin/bash",
-    "/lib", "/lib64", "/usr/lib", "/usr/lib64",
-)  # fmt: skip
+_SHELLS = ("/bin/sh", "/bin/dash", "/bin/bash", "/usr/bin/sh", "/usr/bin/dash", "/usr/bin/bash")
+_SHELL_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _OF_LIBRARY = re.compile(r"(/usr)?/lib(64)?/(ld-|libc\.|[^/]*-linux-[^/]*(\Z|/ld-|/libc\.))")
 _SETS_PATH = re.compile(r"(?:\A|[\s\"'])PATH=")
 
@@ -184,7 +182,7 @@ def _in_force(given: Sequence[Directive]) -> dict[str, list[str]]:
 def _may_have_no_shell(settings: Mapping[str, Sequence[str]]) -> bool:
     if any(value.strip('"') != "/" for name in _ROOTS for value in settings.get(name, ())):
         return True
-    allowed = [path for path in _paths(settings.get("ExecPaths", ()), 0) if _is_of_shell(path)]
+    allowed = any(_is_above(path, _SHELLS) for path in _paths(settings.get("ExecPaths", ()), 0))
     return any(
         _is_of_shell(path) and not (name == "NoExecPaths" and allowed)
         for name, part in _COVERS.items()
@@ -200,8 +198,12 @@ def _paths(values: Sequence[str], part: int) -> Iterator[str]:
 
 
 def _is_of_shell(path: str) -> bool:
+    return _is_above(path, _SHELLS + _SHELL_LIBRARIES) or _OF_LIBRARY.match(path) is not None
+
+
+def _is_above(path: str, others: Sequence[str]) -> bool:
     below = path.rstrip("/") + "/"
-    return any((shell + "/").startswith(below) for shell in _SHELL_PATHS) or _OF_LIBRARY.match(path) is not None
+    return any((other + "/").startswith(below) for other in others)
 
 
 def _gives_path(settings: Mapping[str, Sequence[str]]) -> bool:

@@ -21,18 +21,21 @@ LIMIT = 1.6
 HARD_LIMIT = 2.5
 
 
-def bound() -> None:
-    """See to it that this process ends in time from now on. To be called in the loop, once the end is certain."""
+def bound(code: int = 0) -> None:
+    """See to it that this process ends in time from now on. To be called in the loop, once the end is certain.
+
+    `code` is its exit code if the end has to be cut short.
+    """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, HARD_LIMIT)
-    asyncio.get_running_loop().call_later(LIMIT, _end)
+    asyncio.get_running_loop().call_later(LIMIT, _end, code)
 
 
-def _end() -> None:
+def _end(code: int) -> None:
     waiting = sorted({_name(task) for task in asyncio.all_tasks()})
     log.warning("the end waits for %s; ending without", ", ".join(waiting) or "nothing known")
     logs.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 def _name(task: asyncio.Task[object]) -> str:

@@ -207,10 +207,12 @@ def _started_elsewhere(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
         for found in outside.outsiders(entry.command)
         if not (entry.mode is Mode.RESPAWN and found.ends and found.is_last)  # which is worse, and told as that
     ]
-    commands = [(entry, outside.words(entry.command)) for entry in entries] if started else []
+    stops = outside.Stops()
+    for entry in entries if started else ():
+        stops.add(entry.tag, entry.command)
     seen: set[str] = set()
     for entry, found in started:
-        if entry.tag in seen or any(other is not entry and found.is_stopped_by(words) for other, words in commands):
+        if entry.tag in seen or stops.stop(entry.tag, found):
             continue
         seen.add(entry.tag)
         yield _of_command(

@@ -98,6 +98,10 @@ class Names:
         escaped = escape(group).replace("-", "\\x2d")
         return f"clinit{self.suffix}-{escaped}.slice"
 
+    def limits(self, group: str) -> str:
+        """The transient service that puts limits of a group's slice in force; no pattern of the group's matches it."""
+        return f"clinitlimits{self.suffix}-{escape(group)}.service"
+
     @staticmethod
     def boot(group: str) -> str:
         """The drop-in that brings a group to its boot level, below the directory of the units."""

@@ -87,14 +87,13 @@ class Observer:
             if name in units:
                 units[name][unit.name] = unit
         for group in asked:
+            self._due.discard(group.name)  # before it is observed, which may ask for another look
             try:
                 self._observe(group, units[group.name])
                 self._on_observed(group)
             except BusError:
                 self._due.add(group.name)  # its properties could not be read just now
                 self._last += _RETRY
-            else:
-                self._due.discard(group.name)
         self._on_refreshed()
         self.refresh_soon([])
 

@@ -196,6 +196,7 @@ _STOPPING = """
 """
 _SAME = {"docker-compose": "docker", "podman-compose": "podman", "run0": "systemctl", "systemd-run": "systemctl",
          "lxc-start": "lxc-stop", "at": "atrm", "batch": "atrm"}  # fmt: skip
+_STOPPED = frozenset([*_ROWS, *_SAME.values()])
 _VERBS = """
     run start create launch up compose container pod kube play shell login restore restart
 """
@@ -214,11 +215,32 @@ class Outsider:
     is_last: bool
     names: frozenset[str]  # words of its arguments: the names of what is started are among them
 
-    def is_stopped_by(self, words: frozenset[str]) -> bool:
-        """Whether a command of these words may stop it; read generously, for a warning hangs on it."""
-        if words.isdisjoint(_STOPPING.split()) or not ({_SAME.get(self.name, self.name), self.name} & words):
-            return False
-        return not self.names or "$" in words or not self.names.isdisjoint(words)
+
+class Stops:
+    """What the commands of a table may stop, read generously, for a warning hangs on it; each by who else does so."""
+
+    def __init__(self) -> None:
+        # By program and word, of two entries that have both in their commands; the others change nothing.
+        self._holders: dict[tuple[str, str], set[str]] = {}
+
+    def add(self, tag: str, command: str) -> None:
+        """Take note of the command of an entry."""
+        found = separated(command)
+        if found.isdisjoint(_STOPPING.split()):
+            return
+        # `$` stands for any name, and the empty word for none.
+        names = found | {"", *(["$"] if "$" in command or "`" in command else [])}
+        for program in found & _STOPPED:
+            for name in names:
+                holders = self._holders.setdefault((program, name), set())
+                if len(holders) < 2:
+                    holders.add(tag)
+
+    def stop(self, tag: str, outsider: Outsider) -> bool:
+        """Whether another entry than the given one may stop what this one starts."""
+        names = {*outsider.names, "$"} if outsider.names else {""}
+        programs = {outsider.name, _SAME.get(outsider.name, outsider.name)}
+        return any(self._holders.get((program, name), set()) - {tag} for program in programs for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +255,6 @@ class Session:
 def outsiders(command: str) -> tuple[Outsider, ...]:
     """The programs of a command that start something outside of the group; none if it takes a shell to tell."""
     return tuple(_outsiders(command)) if not separated(command).isdisjoint(_ROWS) else ()
-
-
-def words(command: str) -> frozenset[str]:
-    """The words of a command, for `Outsider.is_stopped_by`; `$` is one of them if the shell puts words into it."""
-    found = separated(command)
-    return found | {"$"} if "$" in command or "`" in command else found
 
 
 def _outsiders(command: str) -> Iterator[Outsider]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import __version__, peers, varlink
+from cltab2systemd import __version__, oserrors, peers, varlink
 from cltab2systemd.bus import BusError
 from cltab2systemd.diagnostics import Diagnostic, render
 from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
@@ -146,9 +146,8 @@ class Service:
             async for reply in self._methods[call.method](call):
                 yield reply
         except NoSuchGroupError as error:
-            hint = {"hint": error.hint} if error.hint else {}
             raise CallError(
-                f"{varlink.INTERFACE}.NoSuchGroup", message=str(error), group=error.group, **hint
+                f"{varlink.INTERFACE}.NoSuchGroup", message=str(error), group=error.group, hint=error.hint or None
             ) from error
         except TableRefusedError as error:
             findings = [_finding_object(finding) for finding in error.findings]
@@ -158,7 +157,7 @@ class Service:
         except (SwitchRefusedError, BusError) as error:
             raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=str(error)) from error
         except OSError as error:
-            message = f"cannot write {error.filename or 'below /run'}: {error.strerror}; mend that, and ask again"
+            message = f"cannot write {oserrors.worded(error)}; then ask again"
             raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=message) from error
 
     async def _switch(self, call: Call) -> AsyncIterator[Reply]:
@@ -245,10 +244,14 @@ def _status_object(status: GroupStatus) -> dict[str, object]:
 
 
 def _reason_object(reason: Reason) -> dict[str, object]:
-    entry = {"tag": reason.tag, "mode": reason.mode} if reason.tag else {}
     return {
-        "code": str(reason.cause), "failure": reason.is_failure, "unit": reason.unit, **entry, "text": reason.text,
-    }  # fmt: skip
+        "code": str(reason.cause),
+        "failure": reason.is_failure,
+        "unit": reason.unit,
+        "tag": reason.tag or None,
+        "mode": reason.mode or None,
+        "text": reason.text,
+    }
 
 
 def _finding_object(finding: Diagnostic) -> dict[str, object]:

@@ -238,8 +238,12 @@ class Store:
             raise AlreadyRunningError(
                 f"a daemon with pid {holder or '?'} already has this instance; stop it, or name another socket (-s)"
             ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            error.filename = str(self._state / "lock")
+            raise
         before = os.fsdecode((_content(self._state / "owner") or b"").split(b"\n")[0])
         if not may_change_table and before not in {"", locations.table} and self._has_groups_at_levels():
             raise AlreadyRunningError(
@@ -341,7 +345,7 @@ class Store:
         """Whether exactly these bytes are on disk."""
         return all(_content(self._units / name) == content for name, content in files.items())
 
-    def install(self, groups: Iterable[tuple[ResourceGroup, Callable[[], Mapping[str, bytes]]]]) -> bool:
+    def install(self, groups: Iterable[tuple[ResourceGroup, Callable[[], Mapping[str, bytes]]]]) -> frozenset[str]:
         """Put the units of groups on disk, and note their lines as applied.
 
         Args:
@@ -349,24 +353,24 @@ class Store:
                 is removed.
 
         Returns:
-            Whether any byte changed, so that systemd has to reload (`reloaded` is to be called then).
+            The files that changed; if there are any, systemd has to reload (`reloaded` is to be called then).
         """
         groups = list(groups)
         present = self._present({group.name for group, _ in groups}, self._units)
-        changed = False
+        changed: set[str] = set()
         for group, compiled in groups:
             files = compiled()
             new = {name: content for name, content in files.items() if _content(self._units / name) != content}
             gone = present.get(group.name, set()) - set(files)
             if new or gone:
-                changed = True
+                changed |= new.keys() | gone
                 self._mark.touch()
             for name, content in new.items():
                 self._write_unit(name, content)
             for name in gone:
                 (self._units / name).unlink(missing_ok=True)
             self._note(group)
-        return changed
+        return frozenset(changed)
 
     def _write_unit(self, name: str, content: bytes) -> None:
         if "/" in name:

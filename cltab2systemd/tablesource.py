@@ -95,9 +95,13 @@ class TableSource:
                 raise _refusal(self._findings)
             return False
         seen_before, self._seen, self._findings = self._seen, None, ()
-        table, data, identity, findings, of_machine = self._read()
+        data, identity = self._bytes()
+        if self.accepted and data == self.content:  # and is in force, whatever this machine would say to it by now
+            self._remember(identity, seen_before, now)
+            return False
         if not data and not self.accepted:  # not remembered: who empties it while the daemon runs, means it
             raise TableRefusedError(f"{self.path} is empty: perhaps the machine went down while it was written")
+        table, findings, of_machine = self._judged(data)
         if has_errors(of_machine):  # not remembered: somebody may do what the hint says
             raise _refusal((*findings, *of_machine))
         if has_errors(findings):
@@ -128,19 +132,22 @@ class TableSource:
     def is_fit(self) -> bool:
         """Whether the file is a table without errors; nothing is remembered of it."""
         try:
-            *_, findings, of_machine = self._read()
+            _, findings, of_machine = self._judged(self._bytes()[0])
         except TableRefusedError:
             return False
         return not has_errors((*findings, *of_machine))
 
-    def _read(self) -> tuple[Table, bytes, store.FileIdentity, tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
-        """The file's table, content, identity, findings, and the machine's; TableRefusedError if it cannot be read."""
+    def _bytes(self) -> tuple[bytes, store.FileIdentity]:
+        """The file's content, and which version it is of; TableRefusedError if it cannot be read."""
         try:
-            data, identity = store.read_table(self.path, trusted=True)
+            return store.read_table(self.path, trusted=True)
         except store.TableUnreadableError as error:
             raise TableRefusedError(str(error)) from error
+
+    def _judged(self, data: bytes) -> tuple[Table, tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
+        """The table of a content, its findings, and the machine's."""
         table, findings = plan.load(data, self.path, self._names)
-        return table, data, identity, findings, self._check(table)
+        return table, findings, self._check(table)
 
 
 def _refusal(findings: tuple[Diagnostic, ...]) -> TableRefusedError:

@@ -65,7 +65,7 @@ ENDINGS = " ".join((
 # process can be had to make one, by its own name. No name here is one that a command may find in its environment, for
 # there it would be changed.
 _THROTTLE = """\
-_up= _count=0 _last= _pause=; trap '' XFSZ PIPE; { \
+unset VARIABLE; _up= _count=0 _last= _pause=; trap '' XFSZ PIPE; { \
 read -r _up _rest </proc/uptime || _up=$(PATH=$PATH:/usr/bin:/bin; date +%s.00); \
 _up=${_up:-0.00}; _now=$((${_up%.*}*100+1${_up#*.}-100)); \
 read -r _count _last _pause <"$_dir/respawns"; \
@@ -79,7 +79,7 @@ _dir=$_dir/PAUSED; { [ -x "$_dir/sleep" ] || { _rest=$(command -v sleep) && [ "$
 mkdir -p "$_dir" && ln -sf "$_rest" "$_dir/sleep" && [ -x "$_dir/sleep" ]; }; } 2>/dev/null && exec "$_dir/sleep" 60; \
 exit;; \
 2) echo "$0 respawning without a count: sleeping 1 second" >&2; (PATH=$PATH:/usr/bin:/bin; exec sleep 1);; esac; \
-trap - XFSZ PIPE; unset VARIABLE; trap 'exit 203' 0"""
+trap - XFSZ PIPE; trap 'exit 203' 0"""
 
 PAUSED = "paused-too-many-restarts"
 """The directory, below that of `throttle_directory`, whose `sleep` a `respawn` entry is while it pauses."""

@@ -31,9 +31,7 @@ type Finding (code: string, severity: string, path: string, line: int, column: i
 
 # Move one group to one level. Replies when the transition has started; with "more", a second reply tells the end. With
 # "strict", a level that no entry names is refused. The notes say what else whoever asks should know.
-method Switch(group: string, level: string, strict: ?bool) -> (
-  message: string, notes: ?[]string, status: ?GroupStatus
-)
+method Switch(group: string, level: string, strict: ?bool) -> (message: string, notes: ?[]string, status: ?GroupStatus)
 
 # Read the table again.
 method Reread() -> (notes: ?[]string)

@@ -239,3 +239,17 @@ def test_a_daemon_that_is_killed_at_its_first_start(machine: Machine) -> None:
 
     wait_until(lambda: machine.settled() == {"web": "3 DONE", "mail": "1 DONE"}, timeout=30)
     assert not machine.node.exists(f"{MARKS}/boot-levels-due")
+
+
+def test_a_boot_level_that_systemd_refuses(machine: Machine) -> None:
+    """It is told, and is nothing that the next daemon goes on with once all groups were halted."""
+    link_into_a_mount(machine, WEB)
+    machine.node.run("systemctl", "mask", "--quiet", "clinitgate-web@a.service", check=False)
+    machine.node.reboot()
+    assert machine.settled() == {"web": "3 FAILED"}
+    assert "clinitgate-web@a.service is masked" in machine.node.journal(SERVICE)
+    machine.halt()
+    machine.node.run("systemctl", "unmask", "--quiet", "clinitgate-web@a.service")
+    machine.node.run("systemctl", "start", SERVICE)
+
+    assert machine.settled() == {}

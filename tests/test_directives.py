@@ -12,6 +12,7 @@ from cltab2systemd import directives
 from cltab2systemd.compiler import compile_table
 from cltab2systemd.plan import load
 from cltab2systemd.table import parse
+from lab import host
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -193,8 +194,12 @@ def with_settings(group: Group, *settings: str) -> None:
 
 
 def most_tasks(group: Group) -> str:
-    """How many tasks systemd allows the group; a lab may have no cgroup controllers to ask."""
-    return group.instance.properties(f"clinit-{group.name}.slice", "TasksMax")["TasksMax"]
+    """How many tasks systemd allows the group, and the kernel, where nodes have controllers; see test_limits."""
+    allowed = group.instance.properties(f"clinit-{group.name}.slice", "TasksMax")["TasksMax"]
+    if "pids" in host.controllers():
+        kept_to = group.node.read(f"/sys/fs/cgroup/clinit.slice/clinit-{group.name}.slice/pids.max").strip()
+        assert allowed.replace("infinity", "max") == kept_to
+    return allowed
 
 
 def test_systemd_applies_them(group: Group) -> None:

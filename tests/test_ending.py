@@ -48,14 +48,19 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def test_stopped_at_any_moment(shipped: Shipped) -> None:
-    """A daemon that is stopped in the middle of stopping groups that left the table ends in time, and well."""
+    """A daemon that is stopped amid requests, and while it stops groups that left the table, ends in time, and well."""
     moments = random.Random(257)  # noqa: S311 - the same moments each time
     for _ in range(16):
         shipped.write_table(KEPT)
-        client = shipped.node.popen("clinit")
+        clients = [
+            shipped.node.popen("clinit", *arguments)
+            for arguments in ((), ("--wait", "mail", moments.choice("12")), ("--wait", "web", "2"))
+            if moments.random() < 0.7 or not arguments
+        ]
         time.sleep(moments.uniform(0, 0.1))
         took = seconds(lambda: shipped.node.run("systemctl", "stop", shipped.unit))
-        client.wait(30)
+        for client in clients:
+            client.wait(30)
         assert took < BOUND
         shipped.node.run("systemctl", "start", shipped.unit)
         shipped.write_table(KEPT + LEAVING)

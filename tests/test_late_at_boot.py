@@ -33,6 +33,8 @@ net:bind:3:test:test -e /run/online
 net:then:3:wait:true
 :::initdefault.offline:3
 offline:hasty:3:test:test -e /run/online
+:::initdefault.lost:3
+lost:never:3:wait:true
 :::initdefault.long:3
 long:fsck:3:wait:sleep {LATE + 2}
 """
@@ -74,6 +76,8 @@ def machine(project_layer: Path) -> Iterator[Machine]:
         }
         node.write("/etc/systemd/system/wait-online.service", STAND_IN.format_map({"late": LATE, **online}))
         node.run("systemctl", "enable", "--quiet", "wait-online.service")
+        found.mount("/mnt/lost", "/no/such/disk", nofail_after="slow-disk.service")
+        node.write("/etc/systemd/system/clinit-lost@.service.d/disk.conf", "[Unit]\nRequiresMountsFor=/mnt/lost\n")
         for name in ("clinit-web@.service.d/disk.conf", "clinit-net@.service.d/online.conf"):
             text = drop_in_of_the_manual(name).replace("/srv/web", "/mnt/app")
             node.write(f"/etc/systemd/system/{name}", text)
@@ -89,9 +93,9 @@ def test_what_waits_comes_up(machine: Machine, group: str) -> None:
     assert machine.clstat()[group] == "3 DONE"
 
 
-@pytest.mark.parametrize("group", ["plain", "offline"])
-def test_what_does_not_wait_is_too_early(machine: Machine, group: str) -> None:
-    """Nothing waits for a disk that is nofail, or for an address, unless it is told to."""
+@pytest.mark.parametrize("group", ["plain", "offline", "lost"])
+def test_what_cannot_come_up_has_failed(machine: Machine, group: str) -> None:
+    """Nothing waits for a disk that is nofail, or for an address, unless told to; nothing starts without its disk."""
     assert machine.clstat()[group] == "3 FAILED"
 
 

@@ -17,8 +17,8 @@ RINGS = {
     "difference explanation graph inittab inittabcommands inittabdialects inittablines inittabusers",
     "edges": "activation child bus compiler machine peers rootshell settings shellsyntax locations store tablesource "
     "transport varlink departure",
-    "sides": "logs ending summary statusfile group boot applier probe pacer observer switcher controller service "
-    "ancestor server daemon client generator",
+    "sides": "logs goodtable ending summary statusfile group slices boot applier probe pacer observer switcher "
+    "controller service ancestor server daemon client generator",
     "commands": "cli cli.clinit cli.options cli.outcome cli.status cli.translator cli.tables cli.check cli.compile "
     "cli.printing cli.seen cli.instance cli.diff cli.show cli.explain cli.graph cli.import_inittab",
 }

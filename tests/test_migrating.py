@@ -34,7 +34,9 @@ def tables(path: str) -> list[str]:
     return [block.text for block in BLOCKS if (block.kind, block.name) == ("table", path)]
 
 
-@pytest.mark.parametrize("table", TABLES, ids=["ancestor", "mixed", "inittab", "supervisor", "units"])
+@pytest.mark.parametrize(
+    "table", TABLES, ids=["ancestor", "mixed", "inittab", "supervisor", "units", "podman", "docker", "libvirt"]
+)
 def test_every_table_is_right(table: str, tmp_path: Path) -> None:
     """`check --strict` finds nothing in any table of the document."""
     path = tmp_path / "cltab"

@@ -156,3 +156,37 @@ def test_names_of_units() -> None:
     }  # fmt: skip
 
     assert made <= set(re.findall("`(.*?)`", text))
+
+
+def test_an_entry_that_is_masked_or_off(fresh_node: Node) -> None:
+    """`off` keeps it from running, and the group is DONE; a mask makes it FAILED, and says so."""
+    shipped = started(fresh_node, MAIL)
+    fresh_node.run("systemctl", "mask", "clinit-mail@queue.service")
+    done = shipped.clinit("--wait", "mail", "prod")
+    assert (4, "mail prod FAILED\n", True) == (done.returncode, done.stdout, "is masked" in done.stderr), done
+    fresh_node.run("systemctl", "unmask", "clinit-mail@queue.service")
+    assert shipped.clinit("--wait", "mail", "prod").stdout == "mail prod DONE\n"
+    shipped.write_table(MAIL.replace("respawn", "off"))
+
+    assert shipped.clinit("--wait", "mail", "prod").stdout == "mail prod DONE\n"
+    assert shipped.main_pid("clinit-mail@queue.service") == 0
+
+
+def test_a_unit_over_the_tables(fresh_node: Node) -> None:
+    """What `systemctl edit --full` makes is warned of."""
+    shipped = started(fresh_node, MAIL)
+    shipped.clinit("--wait", "mail", "prod")
+    own = "/etc/systemd/system/clinit-mail@queue.service"
+    fresh_node.write(own, fresh_node.read("/run/systemd/system/clinit-mail@queue.service"))
+    fresh_node.run("systemctl", "daemon-reload")
+
+    assert own in shipped.clinit("--wait", "mail", "prod").stderr
+
+
+def test_a_program_that_is_not_there(fresh_node: Node) -> None:
+    """Its restarts are counted, and its journal says why."""
+    shipped = started(fresh_node, "mail:queue:prod,:respawn:no-such-program --foreground\n")
+    shipped.clinit("--wait", "mail", "prod")
+
+    wait_until(lambda: shipped.properties("clinit-mail@queue.service", "NRestarts")["NRestarts"] != "0")
+    wait_until(lambda: "no-such-program" in fresh_node.run("journalctl", "-u", "clinit-mail@queue", "-o", "cat").stdout)

@@ -138,6 +138,7 @@ def test_the_end_of_a_boot(machine: Machine) -> None:
     """At the end of a boot nothing of it is left, behind all that runs; drop-ins of others are not touched."""
     machine.node.run("mkdir", "/var/kept")
     machine.node.write("/run/systemd/system/clinit-web@.service.d/50-cluster.conf", "[Unit]\nBefore=other.service\n")
+    machine.node.write("/run/systemd/system/clinit-mail@.service.d/50-pacemaker.conf", "[Unit]\n")
     look = "find /run/cltab2systemd /run/systemd/system /run/clinit -name clinit\\\\* -o -name clstat"
     machine.node.write(
         "/etc/systemd/system/looks.service",

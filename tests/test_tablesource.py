@@ -223,3 +223,14 @@ def test_verdicts(path: Path) -> None:
     assert ["has no entry" in text for text in ask("# none\n", may_be_empty=False)] == [True]
     assert ["fine"] == ask(GOOD)
     assert [] == ask(GOOD)
+
+
+def test_what_is_in_force_is_not_judged_again(path: Path) -> None:
+    """A table that was accepted stays so when the machine would now refuse it: its log's directory is gone, say."""
+    found = TableSource(str(path), Names(), no_findings)
+    path.write_text(GOOD)
+    assert found.refresh(may_be_empty=False)
+    found._check = lambda table: (Diagnostic.of("setting-unwritable", table.entries[0].place, "cannot write"),)
+    assert not found.refresh(may_be_empty=False, always=True)
+    path.write_text(GOOD + "# new\n")
+    assert str(refusal(found)) == "cannot write"

@@ -245,6 +245,16 @@ def test_a_package_that_was_removed_can_be_installed_again(node: Node) -> None:
     assert "0" not in run_groups(node)
 
 
+def test_installing_moves_no_group(node: Node) -> None:
+    """Boot levels are for the boot, whether the package is installed for the first time, or once more."""
+    node.write("/etc/cltab", ":::initdefault.web:3\n" + TABLE)
+    for _ in range(2):
+        install(node)
+        assert node.run("clinit", "-v").stdout == ""
+        assert "0" in pids(node)
+        node.run("dpkg", "--remove", "cltab2systemd")
+
+
 def test_purge_leaves_nothing(node: Node) -> None:
     """But the table, which was never the package's: every other file is gone, and the group."""
     before = files(node)
