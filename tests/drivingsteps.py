@@ -197,7 +197,7 @@ def end_daemon_during(driver: Driver, group: str, level: str, delay: int, what: 
 
 
 @step(6, number=_number(1_000_000), group=_GROUP, level=_LEVEL, delay=_moment, what=_one_of(*_MEANWHILE))
-def end_daemon_during_change(driver: Driver, number: int, group: str, level: str, delay: int, what: str) -> None:
+def end_daemon_during_change(driver: Driver, *, number: int, group: str, level: str, delay: int, what: str) -> None:
     """At a moment at which a group is emptied for new lines the daemon ends."""
     _put(driver, table(number))
     end_daemon_during(driver, group, level, delay, what)
