@@ -1,4 +1,4 @@
-"""Puts the units of groups on disk, and has systemd load them."""
+"""Puts the units of groups on disk, has systemd load them, and the kernel keep to the limits of their slices."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.compiler import compile_group
 from cltab2systemd.group import Group
+from cltab2systemd.slices import Slices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,10 @@ class Applier:
         self._store = store
         self._bus = bus
         self._ticket = self._loaded = 0
+        self._slices = Slices(names, bus)
+        # Whose slice's file may be newer than what is in force.
+        self._limited: set[str] = set()
+        self._looks: set[asyncio.Task[None]] = set()
         # Held while systemd reloads: nobody may call it then, for a call blocks the whole process.
         self.reloading = asyncio.Lock()
 
@@ -49,7 +54,9 @@ class Applier:
             group.applied = applied
             group.current = self._store.is_installed(self._compile(applied))
             groups.append(group)
+        self._bus.follow_reloads(self._reloaded)
         if self._store.reload_needed:
+            self._limited.update(group.name for group in groups)
             await self._reload()
         return groups
 
@@ -64,6 +71,7 @@ class Applier:
         for group in lines:
             group.current = False
         changed = self._store.install((new, partial(self._compile, new)) for new in lines.values())
+        self._limited.update(group.name for group in lines if self._names.slice(group.name) in changed)
         for group, new in lines.items():
             group.applied = new
         if changed or self._store.reload_needed:
@@ -82,7 +90,20 @@ class Applier:
             if self._loaded >= ticket:
                 return
             newest = self._ticket
+            limited = frozenset(self._limited)
             await self._bus.daemon_reload()
             self._loaded = newest
+            await self._slices.put_in_force(limited)
+            self._limited -= limited
             if newest == self._ticket:
                 self._store.reloaded()
+
+    def _reloaded(self) -> None:
+        """After a reload, somebody else's too: drop-ins of slices may have come or gone."""
+        look = asyncio.get_running_loop().create_task(self._look_at_drop_ins())
+        self._looks.add(look)  # a loop keeps no task from being collected
+        look.add_done_callback(self._looks.discard)
+
+    async def _look_at_drop_ins(self) -> None:
+        async with self.reloading:
+            await self._slices.put_in_force(self._slices.changed_by_hand())

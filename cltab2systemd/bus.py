@@ -18,7 +18,8 @@ os.environ.setdefault("SYSTEMD_BUS_TIMEOUT", "25s")
 from pystemd import dbusexc
 from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 
-from cltab2systemd.groupstate import MainProcess, UnitStatus
+from cltab2systemd import child, oserrors
+from cltab2systemd.groupunits import Process, UnitStatus
 from cltab2systemd.names import unit_of_bus_path
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ _LOST = (
     dbusexc.DBusNoServerError,
     dbusexc.DBusConnectionRefusedError,
 )
+# Seconds for which systemd may be away, as in a restart of dbus, before that is worth a warning.
+_PATIENCE = 2.0
+# What pystemd calls the end of an array, a structure or a variant.
+_END = (-1, None)
+# As syslog(3) counts.
+_LOG_ERR = 3
 # How many signals are taken at a time, before other tasks of the loop have their turn.
 _BATCH = 256
 
@@ -74,11 +81,13 @@ class Bus:
         self._on_change: Callable[[str], None] = lambda unit: None  # noqa: ARG005
         self._on_connect: Callable[[], None] = lambda: None
         self._on_reload: Callable[[], None] = lambda: None
+        self._after_reload: Callable[[], None] = lambda: None
         self._loop = asyncio.get_running_loop()
         self._connection: Any = None
         self._descriptor = -1
         self._callbacks: list[Callable[..., None]] = []
         self._drain_scheduled = False
+        self._told_lost = -_PATIENCE  # when it was said last that the connection is lost
         self._reconnecting: asyncio.Task[None] | None = None
 
     def follow(
@@ -93,6 +102,10 @@ class Bus:
         """
         self._on_change, self._on_connect, self._on_reload = on_change, on_connect, on_reload
 
+    def follow_reloads(self, after_reload: Callable[[], None]) -> None:
+        """Say what to call after each daemon-reload, besides what `follow` was given."""
+        self._after_reload = after_reload
+
     @property
     def connected(self) -> bool:
         """Whether there is a connection, as far as is known."""
@@ -101,6 +114,7 @@ class Bus:
     async def connect(self) -> None:
         """Connect, trying again for ever: the system bus, or systemd's private socket while that is down."""
         delay = 0.05
+        patience: float | None = self._loop.time() + _PATIENCE
         while self._connection is None:
             try:
                 self._open(DBus(), private=False)
@@ -109,9 +123,13 @@ class Bus:
                 try:
                     self._open(DBusAddress(_PRIVATE_ADDRESS, peer_to_peer=True), private=True)
                 except BusUnavailableError as private_error:
-                    log.warning("cannot reach systemd: %s; %s", error, private_error)
+                    if patience is not None and self._loop.time() >= patience:
+                        patience = None  # a restart takes a moment, and is no news
+                        log.warning("cannot reach systemd: %s; %s; trying until it works", error, private_error)
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, 1.0)
+        if patience is None:
+            log.info("systemd can be reached again")
         self._on_connect()
 
     def close(self) -> None:
@@ -136,6 +154,25 @@ class Bus:
         """Queue a stop job, replacing jobs in its way."""
         self._call(b"StopUnit", b"ss", unit, "replace")
 
+    def start_nothing(self, unit: str, slice_name: str) -> None:
+        """Start a transient service in a slice that does nothing, and of which nothing is left, in the journal neither.
+
+        systemd gives the slice the attributes that it has loaded for it before it forks. BusRefusedError if anything is
+        queued for the slice or the unit that is in the way.
+        """
+        properties: tuple[tuple[bytes, bytes, object], ...] = (
+            (b"Description", b"s", f"limits of {slice_name}"),
+            (b"Slice", b"s", slice_name),
+            (b"DefaultDependencies", b"b", False),
+            (b"CollectMode", b"s", "inactive-or-failed"),
+            (b"LogLevelMax", b"i", _LOG_ERR),
+            (b"ExecStart", b"a(sasb)", [("/bin/true", ("/bin/true",), True)]),
+        )
+        self._call_with(
+            b"StartTransientUnit",
+            [*apply_signature(b"ss", [unit, "fail"]), *_properties(properties), (ord("a"), b"(sa(sv))"), _END],
+        )
+
     def cancel(self, job_id: int) -> None:
         """Cancel a queued job; one that is gone already is fine."""
         try:
@@ -147,17 +184,32 @@ class Bus:
         """Forget that a unit failed."""
         self._call(b"ResetFailedUnit", b"s", unit)
 
-    def main_process(self, unit: str) -> MainProcess:
-        """How the last main process of a service ended."""
-        return MainProcess(
-            *(self._get(unit, _SERVICE, name, kind) for name, kind in (
-                (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"),
-            ))
-        )  # fmt: skip
+    def process(self, unit: str) -> Process:
+        """How the last main process of a service went."""
+        pid, code, status, result = (self._get(unit, _SERVICE, name, kind) for name, kind in (
+            (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"), (b"Result", b"s"),
+        ))  # fmt: skip
+        return Process(pid, code, status, result.decode())
+
+    def main_pid(self, unit: str) -> int:
+        """The main process of a service; 0 if it has none."""
+        return int(self._get(unit, _SERVICE, b"MainPID", b"u"))
+
+    def restarts(self, unit: str) -> int:
+        """How often systemd has restarted a service by itself."""
+        return int(self._get(unit, _SERVICE, b"NRestarts", b"u"))
 
     def condition_time(self, unit: str) -> int:
         """When the conditions of a unit were last checked, CLOCK_MONOTONIC in µs."""
         return int(self._get(unit, _UNIT, b"ConditionTimestampMonotonic", b"t"))
+
+    def condition_holds(self, unit: str) -> bool:
+        """Whether the conditions of a unit held when they were last checked."""
+        return bool(self._get(unit, _UNIT, b"ConditionResult", b"b"))
+
+    def active_time(self, unit: str) -> int:
+        """When a unit last became active, CLOCK_MONOTONIC in µs."""
+        return int(self._get(unit, _UNIT, b"ActiveEnterTimestampMonotonic", b"t"))
 
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive, CLOCK_MONOTONIC in µs."""
@@ -174,12 +226,12 @@ class Bus:
 
     async def daemon_reload(self) -> None:
         """Have systemd load the units on disk. In a child process: a call would block this one for all that time."""
-        process = await asyncio.create_subprocess_exec(
-            "systemctl", "daemon-reload", stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-        )
-        _, errors = await process.communicate()
-        if process.returncode != 0:
-            raise BusUnavailableError(f"systemctl daemon-reload: {errors.decode(errors='replace').strip()}")
+        try:
+            ended = await child.run("systemctl", "daemon-reload")
+        except OSError as error:
+            raise BusUnavailableError(f"systemctl daemon-reload: {oserrors.worded(error)}") from error
+        if ended.code != 0:
+            raise BusUnavailableError(f"systemctl daemon-reload: {ended.errors.strip() or f'exit code {ended.code}'}")
 
     def _open(self, connection: Any, *, private: bool) -> None:
         try:
@@ -213,6 +265,7 @@ class Bus:
                 message.process_reply(False)  # reads its arguments
                 if not message.body:  # it has ended
                     self._on_reload()
+                    self._after_reload()
             except Exception:
                 log.exception("signal handler")
 
@@ -248,22 +301,24 @@ class Bus:
                     self._lost("disconnected")
                     return
         except (dbusexc.DBusBaseError, SystemError) as error:
-            self._lost(str(error))
+            self._lost(_text(error) if isinstance(error, dbusexc.DBusBaseError) else str(error))
             return
         self._schedule_drain()
 
     def _lost(self, why: str) -> None:
-        log.warning("connection to systemd lost (%s); connecting again", why)
+        now = self._loop.time()
+        level = logging.DEBUG if now - self._told_lost < _PATIENCE else logging.INFO
+        log.log(level, "connection to systemd lost (%s); connecting again", why)
+        self._told_lost = now
         self._drop()
         self._reconnecting = self._loop.create_task(self.connect())
 
     def _call(self, method: bytes, signature: bytes, *arguments: object) -> Any:
+        return self._call_with(method, apply_signature(signature, list(arguments)))
+
+    def _call_with(self, method: bytes, arguments: list[tuple[int, Any]]) -> Any:
         return self._asked(
-            lambda: (
-                self._connection.call_method(
-                    _SYSTEMD, _MANAGER_PATH, _MANAGER, method, apply_signature(signature, list(arguments))
-                ).body
-            )
+            lambda: self._connection.call_method(_SYSTEMD, _MANAGER_PATH, _MANAGER, method, arguments).body
         )
 
     def _get(self, unit: str, interface: bytes, name: bytes, kind: bytes) -> Any:
@@ -290,6 +345,15 @@ def _unit_statuses(rows: list[tuple[Any, ...]]) -> list[UnitStatus]:
     ]
 
 
+def _properties(properties: Iterable[tuple[bytes, bytes, object]]) -> list[tuple[int, Any]]:
+    """An array of names, signatures and values as a message's argument, each value in a variant."""
+    parts: list[tuple[int, Any]] = [(ord("a"), b"(sv)")]
+    for name, signature, value in properties:
+        parts += [(ord("r"), b"sv"), (ord("s"), name), (ord("v"), signature)]
+        parts += [*apply_signature(signature, [value]), _END, _END]
+    return [*parts, _END]
+
+
 def _bus_label(unit: str) -> bytes:
     """A unit's name as an element of an object path: all but letters and digits, and a leading digit, as `_xx`."""
     return "".join(
@@ -301,5 +365,8 @@ def _bus_label(unit: str) -> bytes:
 
 
 def _text(error: Any) -> str:
-    message = error.err_message
-    return os.fsdecode(message) if message else str(error)
+    """An error in the words of systemd or dbus, or of the operating system; not in pystemd's, which are jokes."""
+    if error.err_name and error.err_message:
+        message = error.err_message
+        return message if isinstance(message, str) else os.fsdecode(message)
+    return os.strerror(abs(error.errno)) if error.errno else "no reason is given"

@@ -9,8 +9,20 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd.failure import Remedy
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cltab2systemd.table import Entry, ResourceGroup
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the units of a group say beyond its lines."""
+
+    active: frozenset[str]  # the tags of the entries whose units are active, or on their way
+    remedies: Mapping[str, Remedy]  # what a request does about entries that have ended, by tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +32,7 @@ class Standing:
     group: ResourceGroup
     level: str | None = None
     state: str = ""  # as clstat has it
+    seen: Seen | None = None  # None if nobody has looked at the units
 
 
 class Effect(enum.StrEnum):
@@ -27,6 +40,7 @@ class Effect(enum.StrEnum):
 
     START = "start"  # it does not run, and is started
     STOP = "stop"  # it runs, and is stopped
+    RERUN = "rerun"  # it has ended badly, and is run again
     RESTART = "restart"  # it runs, is stopped with all that goes, and is started again under its new definition
     LEAVE = "leave"  # it runs, or has run, and is left alone
     NONE = "none"  # it does not run, and is not started
@@ -38,34 +52,38 @@ def counts(entry: Entry, level: str) -> bool:
 
 
 def effects(
-    applied: tuple[Entry, ...], wanted: tuple[Entry, ...], present: str | None, level: str
+    applied: tuple[Entry, ...], wanted: tuple[Entry, ...], present: str | None, level: str, seen: Seen | None = None
 ) -> dict[str, Effect]:
     """What a request for a level does to each entry of a group, by tag.
-
-    An entry is taken to run if the present level has it. What somebody has stopped by hand, or an earlier request has
-    because it moved to another group, is started too; an outsider that somebody has started is stopped.
 
     Args:
         applied: the lines that the present units were made from.
         wanted: the lines that the table has for the group now.
         present: the level that the group is at; None if nothing of it runs.
         level: the level that is asked for.
+        seen: what the units say; without it an entry is taken to run if the present level has it.
 
     Returns:
         First the applied entries in their order, then the new ones in theirs.
     """
-    running = {entry.tag for entry in applied if present is not None and counts(entry, present)}
+    by_lines = frozenset(entry.tag for entry in applied if present is not None and counts(entry, present))
+    running = by_lines if seen is None else seen.active
+    remedies = {} if seen is None else seen.remedies
     stopped = tags_to_stop(applied, wanted, level)
     members = {entry.tag for entry in wanted if counts(entry, level)}
 
     def effect(tag: str) -> Effect:
-        if tag not in running:
+        if tag in stopped or tag not in by_lines | running:
+            if tag in running:
+                return Effect.RESTART if tag in members else Effect.STOP
             return Effect.START if tag in members else Effect.NONE
-        if tag not in stopped:
-            return Effect.LEAVE
-        return Effect.RESTART if tag in members else Effect.STOP
+        return _EFFECT_OF.get(remedies.get(tag, Remedy.LEAVE), Effect.LEAVE)
 
     return {entry.tag: effect(entry.tag) for entry in (*applied, *wanted)}
+
+
+# Of a request for a level on an entry that the present level has too, with the same definition.
+_EFFECT_OF = {Remedy.START: Effect.START, Remedy.RERUN: Effect.RERUN}
 
 
 def tags_to_stop(applied: tuple[Entry, ...], wanted: tuple[Entry, ...], level: str) -> frozenset[str]:

@@ -9,12 +9,12 @@ import os
 import time
 
 from cltab2systemd import clstat as clstats
-from cltab2systemd import transport, varlink
-from cltab2systemd.locations import live_clstat, live_sockets, locate
+from cltab2systemd import oserrors, transport, varlink
+from cltab2systemd.locations import has_group, live_clstat, live_sockets, locate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 # Seconds before a daemon that went away is looked for again.
@@ -22,6 +22,13 @@ _PAUSE = 0.1
 # The service of the system instance, where a package or an administrator puts it.
 _UNITS = ("/usr/lib/systemd/system/clinit.service", "/lib/systemd/system/clinit.service",
           "/etc/systemd/system/clinit.service")  # fmt: skip
+
+
+class Answer(str):  # noqa: SLOT000 - few are made
+    """What the daemon answered, and besides it notes for whoever asked, and what is wrong with the group."""
+
+    notes: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
 
 class ClientError(Exception):
@@ -67,20 +74,27 @@ class Client:
     def __init__(self, cltab: str | None = None, socket: str | None = None, clstat: str | None = None) -> None:
         self.locations = locate(cltab, socket, clstat)
 
-    def tell(self, group: str, level: str) -> str:
-        """Move a group to a level. Returns the daemon's message as soon as the transition has started."""
-        return _message(next(self._replies(varlink.switch_call(group, level))))
+    def tell(self, group: str, level: str, *, strict: bool = False) -> Answer:
+        """Move a group to a level. Returns the daemon's message as soon as the transition has started.
 
-    def wait(self, group: str, level: str, timeout: float | None = None) -> str:
+        Args:
+            group: the group.
+            level: the level.
+            strict: whether a level that no entry names is refused; else it stops everything.
+        """
+        return _answer(next(self._replies(varlink.switch_call(group, level, strict=strict))))
+
+    def wait(self, group: str, level: str, timeout: float | None = None, *, strict: bool = False) -> Answer:
         """Move a group to a level, and wait for its end.
 
         Args:
             group: the group.
             level: the level.
             timeout: seconds for the whole of it; None for ever.
+            strict: whether a level that no entry names is refused.
 
         Returns:
-            The state that the level settled in: DONE, PASSED or FAILED.
+            The state that the level settled in: DONE, PASSED or FAILED; with the reasons for it.
 
         Raises:
             TimedOutError: the time was up; the switch goes on.
@@ -91,26 +105,28 @@ class Client:
         deadline = None if timeout is None else time.monotonic() + timeout
         started = False
         patience = 0.0  # until when a daemon that went away may come back; 0 if it has answered since
+        notes: tuple[str, ...] = ()
         while True:
             try:
                 if started:
-                    return self._outcome(group, level, deadline)
-                call = varlink.call("Switch", {"group": group, "level": level}, more=True)
-                for reply in self._replies(call, deadline):
+                    return _outcome(self._settled(group, level, deadline), notes)
+                parameters = {"group": group, "level": level, **({"strict": True} if strict else {})}
+                for reply in self._replies(varlink.call("Switch", parameters, more=True), deadline):
                     started, last, patience = True, reply, 0.0
-                return str(last["status"]["state"]) if "status" in last else clstats.STOPPED  # halted
+                    notes = notes or _notes(reply)
+                return _outcome(last.get("status", {"state": clstats.STOPPED}), notes)  # halted, if there is none
             except NoDaemonError as error:
                 if not isinstance(error, _LostError) and not patience:
                     raise
                 patience = patience or time.monotonic() + transport.ANSWER_TIMEOUT
                 self._await_daemon(deadline, patience)
 
-    def _outcome(self, group: str, level: str, deadline: float | None) -> str:
-        """Follow a group to the state that it settles in; as for `wait`."""
+    def _settled(self, group: str, level: str, deadline: float | None) -> dict[str, Any]:
+        """Follow a group to the status that it settles in; raises what `wait` raises."""
         for reply in self._replies(varlink.call("Status", {"group": group}, more=True), deadline):
-            status = reply["groups"][0] if reply["groups"] else {"level": "", "state": clstats.STOPPED}
+            status: dict[str, Any] = reply["groups"][0] if reply["groups"] else {"level": "", "state": clstats.STOPPED}
             if status["state"] in clstats.SETTLED and status["level"] == level:
-                return str(status["state"])
+                return status
             if status["state"] in clstats.SETTLED:
                 raise SupersededError(f"{group} was taken to level {status['level']} instead")
             if status["state"] == clstats.STOPPED:
@@ -135,19 +151,35 @@ class Client:
             else:
                 return
 
-    def reread(self) -> None:
-        """Have the daemon read its table again."""
-        next(self._replies(varlink.call("Reread", {})))
+    def reread(self) -> Answer:
+        """Have the daemon read its table again. Returns its notes with an empty answer."""
+        return _answer(next(self._replies(varlink.call("Reread", {}))))
 
     def shutdown(self) -> str:
         """Stop all groups, then the daemon. Returns its message at once."""
         return _message(next(self._replies(varlink.call("Halt", {}))))
 
     def shutdown_and_wait(self, timeout: float | None = None) -> str:
-        """Stop all groups, then the daemon; returns when all are stopped. TimedOutError as for `wait`."""
+        """Stop all groups, then the daemon; returns when all of it is gone, with the sockets that it was to be had at.
+
+        TimedOutError as for `wait`; RefusedError if systemd goes on to listen there.
+        """
+        from cltab2systemd.departure import Departure, StillThereError  # noqa: PLC0415 - slow to import
+
         deadline = None if timeout is None else time.monotonic() + timeout
-        *_, reply = self._replies(varlink.call("Halt", {}, more=True), deadline)
+        departure = Departure(live_sockets(self.locations))
+        *_, reply = self._replies(varlink.call("Halt", {}, more=True), deadline, departure.watch)
+        try:
+            departure.wait(deadline)
+        except StillThereError as error:
+            raise RefusedError(str(error)) from None
+        except TimeoutError as error:
+            raise TimedOutError(f"timed out; all groups are stopped, but {error}") from None
         return _message(reply)
+
+    def has_group(self, name: str) -> bool:
+        """Whether the table on disk, in force or not, has an entry of a group."""
+        return has_group(self.locations.table, name)
 
     def status(self, group: str | None = None, level: str | None = None) -> str:
         """What clstat says, by the rules of `cltab2systemd.clstat.select`; needs no daemon."""
@@ -176,13 +208,19 @@ class Client:
         else:
             yield from live_sockets(self.locations)
 
-    def _start_command(self) -> str:
+    def start_command(self) -> str:
+        """How a person starts the daemon."""
         if self.locations.is_system_instance and any(os.path.exists(path) for path in _UNITS):  # noqa: PTH110
             return "systemctl start clinit.service"
         return "clinit -d"
 
-    def _replies(self, call: bytes, deadline: float | None = None) -> Iterator[dict[str, Any]]:
-        """The parameters of each reply to a call. The first has to come in 30 s, the others before the deadline."""
+    def _replies(
+        self, call: bytes, deadline: float | None = None, watch: Callable[[transport.Connection], None] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The parameters of each reply to a call. The first has to come in 30 s, the others before the deadline.
+
+        `watch` is called with the connection, whose `sender` is the daemon, as soon as there is a reply.
+        """
         if len(call) > varlink.LARGEST_REQUEST:
             raise RefusedError(f"the names are too long: a request has at most {varlink.LARGEST_REQUEST} bytes")
         path = self.locations.socket
@@ -197,11 +235,11 @@ class Client:
             ) from error
         except OSError as error:
             reason = error.strerror or error
-            raise NoDaemonError(f"no daemon at {path}: {reason}; start it with '{self._start_command()}'") from error
+            raise NoDaemonError(f"no daemon at {path}: {reason}; start it with '{self.start_command()}'") from error
         try:
-            connection.send(call)
+            connection.send(call, tell_sender=watch is not None)
             while True:
-                message = varlink.decode_reply(connection.receive())
+                message = _reply(connection, watch)
                 yield answer(message)
                 if message.get("continues") is not True:
                     return
@@ -209,9 +247,20 @@ class Client:
         except TimeoutError:
             raise _timed_out(path, waiting=deadline is not None) from None
         except (OSError, varlink.ProtocolError) as error:
-            raise _LostError(f"the daemon at {path} went away: {error}; see 'journalctl -u clinit'") from error
+            raise _LostError(f"the daemon at {path} went away: {_worded(error)}; see 'journalctl -u clinit'") from error
         finally:
             connection.close()
+
+
+def _reply(connection: transport.Connection, watch: Callable[[transport.Connection], None] | None) -> dict[str, object]:
+    message = varlink.decode_reply(connection.receive())
+    if watch is not None:
+        watch(connection)
+    return message
+
+
+def _worded(error: Exception) -> str:
+    return oserrors.worded(error) if isinstance(error, OSError) else str(error)
 
 
 def answer(message: dict[str, object]) -> dict[str, Any]:
@@ -225,6 +274,8 @@ def answer(message: dict[str, object]) -> dict[str, Any]:
     if error == f"{varlink.INTERFACE}.Superseded":
         raise SupersededError(_message(parameters))
     findings = tuple(str(finding["text"]) for finding in parameters.get("findings", ()))
+    if parameters.get("hint"):
+        findings = (str(parameters["hint"]),)
     raise RefusedError(_message(parameters) or f"{error} {parameters}", findings)
 
 
@@ -236,6 +287,23 @@ def status(group: str | None = None, level: str | None = None, clstat: str | Non
     except (OSError, ValueError):  # no such file, or no name of one
         return ""
     return clstats.select(clstats.parse(text), group, level)
+
+
+def _answer(parameters: dict[str, Any]) -> Answer:
+    answer = Answer(_message(parameters))
+    answer.notes = _notes(parameters)
+    return answer
+
+
+def _outcome(status: dict[str, Any], notes: tuple[str, ...]) -> Answer:
+    outcome = Answer(status["state"])
+    outcome.notes = notes
+    outcome.reasons = tuple(str(reason["text"]) for reason in status.get("reasons", ()))
+    return outcome
+
+
+def _notes(parameters: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(map(str, parameters.get("notes", ())))
 
 
 def _message(parameters: dict[str, Any]) -> str:

@@ -19,3 +19,14 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
         _GAP.join(cell + " " * (wide - columns(cell)) for cell, wide in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
+
+
+def cut(line: str, width: int | None) -> str:
+    """A printable line as far as a terminal of so many columns shows it, with `…` for the rest; None is no limit."""
+    if width is None or columns(line) <= width:
+        return line
+    # No character takes more than two columns, so that this is near the place already.
+    kept = line[: max(0, width - 1)]
+    while columns(kept) > max(0, width - 1):
+        kept = kept[:-1]
+    return f"{kept}…"

@@ -50,7 +50,7 @@ def compile_group(
 
     Args:
         names: the unit names of the instance.
-        path: the table's path, absolute, for `SourcePath=` and the header.
+        path: the table's path, absolute, for the header.
         group: the group, as parsed.
         surroundings: what entries inherit from a daemon that was started by hand.
 
@@ -94,7 +94,7 @@ def _files(path: str, surroundings: Surroundings) -> Mapping[type[Unit], Callabl
     values = {
         "documentation": DOCUMENTATION,
         "source_comment": unitfile.comment(path),
-        "source_path": unitfile.path(path),
+        "endings": unitfile.ENDINGS,
         "surroundings": surroundings,
     }
     for shared in ("header", "origin", "point"):

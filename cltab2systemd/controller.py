@@ -11,21 +11,25 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+from cltab2systemd import advice, oserrors
 from cltab2systemd.bus import BusError
 from cltab2systemd.diagnostics import printable
 from cltab2systemd.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
-from cltab2systemd.groupstate import GroupStatus, State
+from cltab2systemd.groupstate import GroupStatus, State, settled_level, survivors
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
 from cltab2systemd.observer import Observer
+from cltab2systemd.pacer import Pacer
 from cltab2systemd.switcher import Switcher, persist
 from cltab2systemd.table import ResourceGroup
 from cltab2systemd.tablesource import TableRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
     from cltab2systemd.applier import Applier
+    from cltab2systemd.boot import Boot
     from cltab2systemd.bus import Bus
+    from cltab2systemd.groupunits import UnitStatus
     from cltab2systemd.names import Names
     from cltab2systemd.store import Store
     from cltab2systemd.table import Table
@@ -69,20 +73,31 @@ class Controller:
         self._on_table = on_table
         self._groups: dict[str, Group] = {}
         self._unapplied: set[str] = set()  # groups whose lines, or units, may not be those of the table
-        self._observer = Observer(names, self._groups, bus, self._settle, self._publish)
+        self._pacer = Pacer(bus, store, self._try_again, self._look_at)
+        self._observer = Observer(
+            names, self._groups, bus, self._pacer, on_observed=self._settle, on_refreshed=self._publish
+        )
         self._switcher = Switcher(names, store, bus, applier, self._observer)
         self._table_lock = self._switcher.table_lock
         self._tasks: set[asyncio.Task[None]] = set()
         self._shown: tuple[GroupStatus, ...] = ()
         self._halting = False
 
-    async def begin(self, shown: Iterable[GroupStatus]) -> None:
-        """Take over what an earlier daemon left: its groups, what its clstat showed, and what it did not finish."""
+    async def begin(self, shown: Iterable[GroupStatus], boot: Boot | None = None) -> None:
+        """Take over what an earlier daemon left: its groups, what its clstat showed, and what it did not finish.
+
+        At the first start of a boot, the generator's groups, and what it could not bring up.
+        """
+        boots = boot is not None and await persist(boot.notice)
         self._groups.update({group.name: group for group in await self._applier.recover()})
         for status in shown:
-            if status.group in self._groups:
+            # Before the boot no group was what it is now.
+            if status.group in self._groups and not self._store.is_first_start:
                 self._groups[status.group].status = status
-        unfinished = {name: level for name, level in self._store.emptied().items() if name in self._groups}
+        unfinished = self._store.emptied()
+        for name in unfinished.keys() - self._groups.keys():  # gone since; if it comes back, it is at no level
+            self._store.forget_emptied(name)
+            del unfinished[name]
         unfinished |= {
             group.name: HALT_LEVEL
             for group in self._groups.values()
@@ -91,21 +106,62 @@ class Controller:
         for name, level in unfinished.items():
             if level != HALT_LEVEL:  # as its daemon left it, until we have gone on with it
                 self._groups[name].interrupted, self._groups[name].emptying = level, True
+        self._take_over_held()
+        self._pacer.resume()
         await persist(lambda: self._observer.refresh(self._groups))
         stale = [group for group in self._groups.values() if not group.active and not group.current]
         await self._applier.apply({group: group.applied for group in stale})
         self._unapplied = set(self._groups)
-        try:
-            await self.reread()
-        except TableRefusedError as error:
-            consequence = "the groups stay as they are" if self._groups else "no group can be started"
-            log.error("%s; %s", printable(error.summary), consequence)  # noqa: TRY400
+        await self._read_first(boot)
+        if boot is not None and boots:
+            unfinished = await self._boot_levels(boot) | unfinished
         self._store.take_over()
         for name, level in unfinished.items():
             if name in self._groups:
                 log.info("%s: going on to level %s", name, level)
                 self._request(self._groups[name], level)
         self._publish(force=True)
+
+    async def _read_first(self, boot: Boot | None) -> None:
+        try:
+            await self.reread()
+        except TableRefusedError as error:
+            consequence = "the groups stay as they are" if self._groups else "no group can be started"
+            if boot is not None and await self._take_lines(boot.last_good_lines()):
+                consequence = "using the last good table"
+            log.error("%s; %s", printable(error.summary), consequence)  # noqa: TRY400
+
+    async def _take_lines(self, lines: Mapping[str, ResourceGroup]) -> bool:
+        """Take lines of another table than the one that clients push, for groups that have none; whether any did."""
+        new = {Group(name): group for name, group in lines.items() if name not in self._groups}
+        await self._applier.apply(new)
+        self._groups.update({group.name: group for group in new})
+        return bool(new)
+
+    async def _boot_levels(self, boot: Boot) -> dict[str, str]:
+        """Which groups are to come to which boot level, noted so that the next daemon goes on if this one cannot."""
+        await persist(lambda: self._observer.refresh(self._groups))
+        levels = await persist(lambda: boot.levels(self._groups.values(), self._wanted))
+        for name, level in levels.items():
+            self._store.note_emptied(name, level)
+            self._groups[name].interrupted, self._groups[name].emptying = level, True
+        return levels
+
+    def _take_over_held(self) -> None:
+        """What an earlier daemon has held for a start that may still be under way; it is let go when that is over."""
+        for unit in self._store.held():
+            group = self._groups.get(self.names.group_of(unit) or "")
+            if group is None:
+                self._store.hold((), (unit,))
+            else:
+                group.held |= {unit}
+
+    def look_at_processes(self) -> None:
+        """See what no signal tells; to be called now and then."""
+        try:
+            self._observer.look_at_processes()
+        except BusError as error:
+            log.debug("processes: %s", error)
 
     @property
     def statuses(self) -> tuple[GroupStatus, ...]:
@@ -116,8 +172,13 @@ class Controller:
 
     # What clients ask for
 
-    async def switch(self, name: str, level: str) -> Request:
+    async def switch(self, name: str, level: str, *, strict: bool = False) -> Request:
         """Move a group to a level; returns when the transition has started.
+
+        Args:
+            name: the group.
+            level: the level.
+            strict: whether a level that no entry names is refused.
 
         Raises:
             TableRefusedError: the table has errors; nothing was changed.
@@ -130,30 +191,39 @@ class Controller:
             raise SwitchRefusedError(f"the names of group and level are too long: at most {LONGEST_UNIT_NAME} bytes")
         if not level or any(character in level for character in " \t\n\r\f\v\0"):
             raise SwitchRefusedError(f"not a level: {level!r}; a level is a name without blanks")
+        notes: tuple[str, ...] = ()
         if not self._halting:
-            await self.reread()
+            notes = await self.reread()
         if self._halting:  # perhaps since a moment ago
             raise SwitchRefusedError(_HALTING)
         group = self._groups.get(name)
         if group is None or name not in self._source.table.groups:
-            raise NoSuchGroupError(name)
+            raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
+        if doubt := advice.on_level(self._source.table.group(name), level):
+            if strict:
+                raise SwitchRefusedError(doubt)
+            notes = (*notes, doubt)
         log.info("%s: going to level %s", name, level)
         request = self._request(group, level)
+        request.notes += [*notes, *advice.on_own_units(self._store.own_units(group.applied))]
         await asyncio.shield(request.started)
         return request
 
-    async def reread(self) -> None:
-        """Read the table if it changed, and apply it to all groups that are not active.
+    async def reread(self, *, always: bool = False) -> tuple[str, ...]:
+        """Read the table if it changed, or `always`, and apply it to all groups that are not active.
 
         Groups that left the table are stopped. An active group keeps its lines until its own request.
         TableRefusedError: the table has errors; nothing was changed.
+
+        Returns:
+            Notes for whoever asked: which groups are being stopped.
         """
         async with self._table_lock:
-            if self._source.refresh(may_be_empty=not any(group.active for group in self._groups.values())):
+            may_be_empty = not any(group.active for group in self._groups.values())
+            if self._source.refresh(may_be_empty=may_be_empty, always=always):
                 self._unapplied = {*self._groups, *self._source.table.groups}
                 await self._on_table(self._source.table, self._source.content)
-            if self._unapplied:
-                await self._apply_table()
+            return await self._apply_table() if self._unapplied else ()
 
     async def halt(self) -> list[Request]:
         """Stop all groups; returns when all are going, with a request for each that waits for its end.
@@ -165,6 +235,10 @@ class Controller:
             async with self._applier.reloading:
                 await persist(lambda: self._observer.refresh(self._groups))
             requests = [self._request(group, HALT_LEVEL) for group in self._groups.values() if group.active]
+            for group in self._groups.values():
+                if not group.active and group.interrupted is not None:  # and no later daemon is to go on with it
+                    self._store.forget_emptied(group.name)
+                    group.interrupted = None
         for request in requests:
             await asyncio.shield(request.started)
         return requests
@@ -175,7 +249,7 @@ class Controller:
 
     # The table
 
-    async def _apply_table(self) -> None:
+    async def _apply_table(self) -> tuple[str, ...]:
         wanted = self._source.table.groups
         for name in self._unapplied:
             self._groups.setdefault(name, Group(name))
@@ -194,16 +268,21 @@ class Controller:
         self._unapplied = {
             group.name for group in unapplied if group.applied != wanted.get(group.name) or not group.current
         }
-        for name in [name for name in self._groups if name not in wanted]:
-            self._retire(self._groups[name])
+        retired = [self._groups[name] for name in self._groups if name not in wanted]
+        return tuple(
+            f"{group.name} has left the table, and is being stopped" for group in retired if self._retire(group)
+        )
 
-    def _retire(self, group: Group) -> None:
-        """Stop a group that left the table; then its units and its line in clstat go."""
+    def _retire(self, group: Group) -> bool:
+        """Stop a group that left the table; then its units and its line in clstat go. Whether that begins now."""
         if not group.active:
             self._spawn(self._forget(group))
-        elif not group.halting:
-            log.info("%s: left the table, stopping", group.name)
-            self._request(group, HALT_LEVEL)
+            return False
+        if group.halting:
+            return False
+        log.info("%s: left the table, stopping", group.name)
+        self._request(group, HALT_LEVEL)
+        return True
 
     async def _forget(self, group: Group) -> None:
         async with self._table_lock:
@@ -214,13 +293,14 @@ class Controller:
                 if group.active:  # somebody has just started it with systemctl
                     self._request(group, HALT_LEVEL)
                     return
+                self._store.forget_emptied(group.name)  # first: a daemon that finds it would go on with the group
                 await self._applier.apply({group: ResourceGroup(group.name)})
             except (BusError, OSError) as error:
-                log.error("%s: its units cannot be removed now: %s", group.name, error)  # noqa: TRY400
+                told = oserrors.worded(error) if isinstance(error, OSError) else error
+                log.error("%s: its units cannot be removed now: %s", group.name, told)  # noqa: TRY400
                 return
             self._groups.pop(group.name, None)
             self._unapplied.discard(group.name)
-            self._store.forget_emptied(group.name)
             self._publish()
 
     # Requests
@@ -244,7 +324,8 @@ class Controller:
         except SwitchRefusedError as error:
             self._refuse(group, request, error)
         except OSError as error:
-            self._refuse(group, request, SwitchRefusedError(f"cannot write the units of {group.name}: {error}"))
+            told = oserrors.worded(error)
+            self._refuse(group, request, SwitchRefusedError(f"cannot write the units of {group.name}: {told}"))
         except Exception as error:
             log.exception("%s: going to level %s", group.name, request.level)
             self._refuse(group, request, SwitchRefusedError(f"internal error, see the journal: {error!r}"))
@@ -257,7 +338,7 @@ class Controller:
         log.error("%s: %s", group.name, error)
         if group.request is request:
             group.request, group.emptying = None, False
-            group.interrupted_at = time.monotonic_ns() // 1000
+            group.interrupted_at, group.broken_off = time.monotonic_ns() // 1000, str(error)
         try:
             self._observer.refresh([group.name])  # before the client hears of it
         except BusError:
@@ -273,7 +354,12 @@ class Controller:
             group.interrupted = None
             self._store.forget_emptied(group.name)
             self._observer.refresh_soon([group.name])
-        if request is None or not request.started.done() or group.emptying:
+        if group.emptying or (request is not None and not request.started.done()):
+            return
+        if group.held and (status is None or status.state.settled or status.state is State.CONFIGURED):
+            self._store.hold((), group.held)
+            group.held = frozenset()
+        if request is None:
             return
         if request.level == HALT_LEVEL:
             self._settle_halt(group, request)
@@ -282,9 +368,24 @@ class Controller:
         elif status.state is State.STOPPING or (status.level == request.level and not status.state.settled):
             return
         elif status.level == request.level:
-            group.end(request, status)
+            if self._observer.is_certain(group):
+                group.end(request, status)
         else:
             group.end(request, SupersededError(f"{group.name} was taken to level {status.level} instead"))
+
+    def _try_again(self, unit: str) -> None:
+        """Start a respawn entry again that could not be started, if its group still wants it."""
+        group = self._groups.get(self.names.group_of(unit) or "")
+        if group is None or group.request is not None or group.emptying or group.units is None:
+            return
+        status = group.units.units.get(unit)
+        level = settled_level(group.units)
+        wanted = level is not None and any(group.units.name_of(entry) == unit for entry in group.units.members(level))
+        if wanted and status is not None and status.at_rest:
+            self._bus.start(unit)
+
+    def _look_at(self, unit: str) -> None:
+        self._observer.refresh_soon([self.names.group_of(unit) or ""])
 
     def _was_started_by_hand(self, group: Group) -> bool:
         """Whether somebody has started a level target with systemctl since the group was emptied and left so."""
@@ -299,14 +400,47 @@ class Controller:
         assert group.units is not None
         target = group.units.units.get(self.names.level(group.name, HALT_LEVEL))
         if target is not None and target.active == "active" and not target.job:
-            # All entries are gone. The marker takes the level targets along, which refuse a stop by hand.
-            self._bus.stop(self.names.unnamed(group.name))
+            services = self._services(group)
+            if any(not unit.at_rest and not unit.runs for unit in services):
+                return  # still being stopped
+            left = [unit.name for unit in services if unit.runs] + survivors(group.units, None)
+            untried = [unit for unit in left if unit not in request.stopped]
+            if not left:
+                # All entries are gone. The marker takes the level targets along, which refuse a stop by hand.
+                self._bus.stop(self.names.unnamed(group.name))
+            elif untried:  # units that were made from other lines than the barrier's
+                request.stopped.update(untried)
+                for unit in untried:
+                    self._bus.stop(unit)
+                self._observer.refresh_soon([group.name])
+            else:
+                # Not with the marker, for then nothing would tell that it was to be stopped.
+                why = f"{left[0]} does not stop, and so {group.name} is not halted; see 'systemctl status {left[0]}'"
+                self._refuse(group, request, SwitchRefusedError(why))
         elif not group.units.is_active():
             group.end(request, GroupStatus(group.name, group.shown_level or HALT_LEVEL, State.CONFIGURED))
             if not self._wanted(group).entries:
                 self._spawn(self._forget(group))
-        elif group.status is not None and group.status.state is not State.HALTING and target is None:
+        elif self._is_elsewhere(group):
             group.end(request, SupersededError(f"{group.name} was started while it was being halted"))
+
+    @staticmethod
+    def _is_elsewhere(group: Group) -> bool:
+        """Whether a group that is to be halted is at another level, or on its way to one."""
+        assert group.units is not None
+        levels = group.units.levels()
+        halt = levels.get(HALT_LEVEL)
+        if halt is not None and not halt.at_rest:
+            return False
+        return any(target.active == "active" or target.starting for target in levels.values())
+
+    @staticmethod
+    def _services(group: Group) -> list[UnitStatus]:
+        """The services of a group, also those that none of its lines stand for any more."""
+        assert group.units is not None
+        prefix = group.units.names.entry_prefix
+        units = group.units.units.values()
+        return [unit for unit in units if unit.name.startswith(prefix) and unit.name.endswith(".service")]
 
     def _publish(self, *, force: bool = False) -> None:
         statuses = self.statuses

@@ -10,15 +10,17 @@ import random
 import resource
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import activation, clstat, logs, peers, settings, store
+from cltab2systemd import activation, ending, logs, oserrors, peers, settings, store
 from cltab2systemd.applier import Applier
+from cltab2systemd.boot import Boot
 from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
+from cltab2systemd.goodtable import GoodTable
 from cltab2systemd.group import SupersededError, SwitchRefusedError
-from cltab2systemd.groupstate import GroupStatus, State
 from cltab2systemd.locations import (
     CLSTAT,
     GOOD_TABLE,
@@ -33,21 +35,23 @@ from cltab2systemd.locations import (
 from cltab2systemd.names import Names
 from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
+from cltab2systemd.statusfile import StatusFile
 from cltab2systemd.store import FileIdentity
-from cltab2systemd.surroundings import Surroundings, environment_text, surroundings
+from cltab2systemd.summary import Summary, refusal_lines
+from cltab2systemd.surroundings import Surroundings, environment, environment_text, surroundings
 from cltab2systemd.tablesource import TableSource
 
 if TYPE_CHECKING:
     import socket
 
+    from cltab2systemd.groupstate import GroupStatus
     from cltab2systemd.table import Table
+    from cltab2systemd.tablesource import TableRefusedError
 
 log = logging.getLogger("clinit")
 
 # Seconds. A reader of clstat takes one that is older than 45 s for a dead node's, and systemd may keep us waiting.
 HEARTBEAT = 30.0
-# Before a clstat that could not be written is tried again: the disk was full, say.
-_RETRY = 1.0
 # File descriptors that we may have: one for each client, and then some. systemd's limit for services is 1,024.
 MOST_FILES = 16384
 
@@ -76,7 +80,7 @@ def run(locations: Locations) -> None:
     except BusError as error:
         raise DaemonError(f"systemd does not answer as it should: {error}") from error
     except OSError as error:
-        raise DaemonError(f"{error.filename or 'cannot start'}: {error.strerror or error}") from error
+        raise DaemonError(f"cannot start: {oserrors.worded(error)}") from error
 
 
 def _raise_file_limit() -> None:
@@ -111,36 +115,62 @@ class _Daemon:
         self._sockets: dict[str, FileIdentity] = {}  # that are ours to remove, by path
         self._inherited: list[str] = []  # that are systemd's
         self._socket_units: list[str] = []  # which listen there
-        self._clstat: Path
-        self._clstat_noted: Path  # where clstat is for others, until it is written elsewhere
-        self._clstat_written: FileIdentity | None = None  # what we, or the daemon before, wrote there
+        self._clstat: StatusFile
+        self._clstat_written: FileIdentity | None = None  # by the daemon before, if it wrote any
         self._has_table = False  # that was accepted: until then its settings are nobody's
-        self._statuses: tuple[GroupStatus, ...] = ()
-        self._unwritten: asyncio.TimerHandle | None = None  # tries to write clstat again
         self._halting: _Halt | None = None
+        self._has_begun = False
+        self._summary = Summary()
+        self._told_summary = ""
         self._gone = False  # halted: the files are removed, and are not to be written again
         self._stopped = asyncio.Event()
         self._watchers = Watchers()
+        self._good_table = GoodTable()
         self._names = store.instance_names(locations)
         self._store = store.Store(self._names)
         self._controller: Controller
-        self._server: Server
-        self._bus: Bus
+        self._server: Server | None = None
+        self._bus: Bus | None = None
 
     async def run(self) -> None:
+        """Serve until the end is asked for, and end in time then, also in the middle of the start."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopped.set)
+            loop.add_signal_handler(number, self._stop)
+        serving, stopped = loop.create_task(self._serve()), loop.create_task(self._stopped.wait())
+        await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            await self._end(serving)
+            return
+        ending.bound(code=1)
+        serving.result()
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        ending.bound()
+
+    async def _end(self, serving: asyncio.Task[None]) -> None:
+        activation.tell("STOPPING=1")
+        serving.cancel()
+        if not self._gone:
+            self._remove_sockets()
+        if self._server is not None:
+            await self._server.close()
+        if self._bus is not None:
+            self._bus.close()
+
+    async def _serve(self) -> None:
         # What somebody tries by hand while the system's daemon is down is not to end the system's groups.
         self._store.open(self._locations, may_change_table=activation.is_started_by_systemd())
         earlier = self._earlier()
-        source = TableSource(self._locations.table, self._names, functools.partial(settings.findings, earlier))
-        self._clstat = self._clstat_noted = Path(earlier.clstat)
-        if earlier.clstat in {earlier.table, earlier.socket} or self._clstat.is_dir():
+        check = functools.partial(settings.findings, earlier)
+        source = TableSource(self._locations.table, self._names, check, self._table_judged)
+        self._clstat = StatusFile(Path(earlier.clstat), self._store, self._clstat_written)
+        if earlier.clstat in {earlier.table, earlier.socket} or self._clstat.path.is_dir():
             raise DaemonError(f"{earlier.clstat} is something else already; name another file for clstat (--clstat)")
         listeners = self._listen(self._locations.socket if self._is_moved(earlier, source) else earlier.socket)
         self._store.note_sockets([*self._sockets, *self._inherited])
-        self._store.note_clstat(self._clstat)
+        self._store.note_clstat(self._clstat.path)
         bus = self._bus = Bus()
         await bus.connect()
         applier = Applier(self._names, self._locations.table, self._surroundings(), self._store, bus)
@@ -153,23 +183,17 @@ class _Daemon:
             on_status=self._status_changed,
             on_table=self._table_changed,
         )
-        self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
-        self._statuses = tuple(self._shown_before())
-        await self._controller.begin(self._statuses)
+        server = self._server = Server(Service(self._controller, self._watchers, self._halt, peers.group_id()))
+        boots = self._keeps_good_table and activation.is_started_by_systemd()
+        boot = Boot(self._names, self._store, bus) if boots else None
+        await self._controller.begin(self._clstat.shown_before(), boot)
         for listener in listeners:
-            await self._server.start(listener)
+            await server.start(listener)
         sockets = ", ".join([*self._sockets, *self._inherited])
-        log.info("table %s, socket %s, clstat %s", self._locations.table, sockets, self._clstat)
+        log.info("table %s, socket %s, clstat %s", self._locations.table, sockets, self._clstat.path)
         activation.tell("READY=1")
-        tasks = [loop.create_task(self._beat()), loop.create_task(self._feed_watchdog())]
-        await self._stopped.wait()
-        activation.tell("STOPPING=1")
-        for task in tasks:
-            task.cancel()
-        if not self._gone:
-            self._remove_sockets()
-        await self._server.close()
-        bus.close()
+        self._has_begun = True
+        await asyncio.gather(self._beat(server), self._feed_watchdog())
 
     def _earlier(self) -> Locations:
         """Where socket and clstat were before: with the last daemon, or, after a boot, by the last good table.
@@ -211,7 +235,8 @@ class _Daemon:
         return listener
 
     def _cannot_listen(self, path: str, error: Exception) -> None:
-        log.error("cannot listen at %s, which the table names: %s", path, error)
+        told = oserrors.worded(error) if isinstance(error, OSError) else error
+        log.error("cannot listen at %s, which the table names: %s", path, told)
 
     async def _feed_watchdog(self) -> None:
         interval = activation.watchdog_interval()
@@ -227,17 +252,30 @@ class _Daemon:
             directory = Path.cwd()
         except FileNotFoundError:
             raise DaemonError("the working directory has been removed, and entries run in it; go to another") from None
-        self._store.write_environment(environment_text(os.environ))
+        self._store.write_environment(environment_text(environment(Path("/proc/self/environ").read_bytes())))
         return surroundings(str(directory), str(self._store.environment_path))
+
+    def _table_judged(self, error: TableRefusedError | None) -> None:
+        """Say what became of a version of the table: here and in `systemctl status`, for who asked may be a program."""
+        if self._has_begun:  # the start says it in its own words
+            for line in refusal_lines(error) if error else ():
+                log.error("%s", line)
+            if error is None:
+                log.info("%s is accepted again", self._locations.table)
+        self._summary = replace(self._summary, refusal=refusal_lines(error)[0] if error else "")
+        self._tell_summary()
+
+    def _tell_summary(self) -> None:
+        text = self._summary.text
+        if text != self._told_summary:
+            self._told_summary = text
+            activation.tell(f"STATUS={text}")
 
     # The table's settings, which beat the command line. One that leaves the table keeps its last value.
 
     async def _table_changed(self, table: Table, content: bytes) -> None:
         if self._keeps_good_table:
-            try:
-                store.keep_good_table(content)
-            except OSError as error:
-                log.warning("cannot keep a copy of the table, for a boot with a bad one: %s", error)
+            await self._good_table.keep(content)
         self._follow_clstat(table)
         logs.write_to(absolute(path) if (path := table.setting("log")) else None)
         await self._follow_socket(table)
@@ -250,11 +288,9 @@ class _Daemon:
         path = table.setting("clstat")
         if not path and self._has_table:
             return
-        usual = CLSTAT if self._locations.is_default else str(self._clstat)
-        new, self._has_table = Path(absolute(path or self._locations.named_clstat or usual)), True
-        if new != self._clstat:
-            self._clstat = new
-            self._write_clstat()
+        usual = CLSTAT if self._locations.is_default else str(self._clstat.path)
+        self._has_table = True
+        self._clstat.move(Path(absolute(path or self._locations.named_clstat or usual)))
 
     async def _follow_socket(self, table: Table) -> None:
         """Listen at a new socket too; the old one stays until the daemon is started again, for who still knows it."""
@@ -267,10 +303,12 @@ class _Daemon:
             self._cannot_listen(new, error)
             return
         self._store.note_sockets([*self._sockets, *self._inherited])
+        assert self._server is not None
         await self._server.start(listener)
 
     def _stop_listening(self) -> None:
         """Have systemd stop listening for us, or the next client would start us again."""
+        assert self._bus is not None
         for unit in self._socket_units:
             try:
                 self._bus.stop(unit)
@@ -279,7 +317,7 @@ class _Daemon:
 
     def _remove_sockets(self) -> None:
         for path, identity in self._sockets.items():
-            if store.identify(path) == identity:  # and not somebody else's, who listens there now
+            if identity.is_of(store.identify(path)):  # and not somebody else's, who listens there now
                 Path(path).unlink(missing_ok=True)
 
     # The end
@@ -313,57 +351,25 @@ class _Daemon:
         # Before anybody is told of the end: who waited for it may start the next daemon at once. Only a halt removes
         # clstat: without it an HA manager would start the groups elsewhere.
         self._gone = True
-        self._clstat.unlink(missing_ok=True)
+        self._clstat.remove()
         self._store.forget_paths()
         self._remove_sockets()
         self._stop_listening()
         self._store.close()
         halt.ended.set_result(None)
-        self._stopped.set()
+        self._stop()
 
     # clstat
 
     def _status_changed(self, statuses: tuple[GroupStatus, ...]) -> None:
-        self._statuses = statuses
-        self._write_clstat()
+        self._clstat.show(statuses)
         self._watchers.notify()
+        self._summary = replace(self._summary, statuses=statuses)
+        self._tell_summary()
 
-    def _write_clstat(self) -> None:
-        if self._gone:
-            return
-        text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
-        try:
-            self._clstat.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            store.write_whole(self._clstat, os.fsencode(text))
-            if self._clstat != self._clstat_noted:
-                self._store.note_clstat(self._clstat)
-        except OSError as error:
-            if self._unwritten is None:
-                log.error("cannot write clstat: %s; trying again until it works", error)  # noqa: TRY400
-            else:
-                self._unwritten.cancel()
-            self._unwritten = asyncio.get_running_loop().call_later(_RETRY, self._write_clstat)
-            return
-        if self._unwritten is not None:
-            self._unwritten.cancel()
-            self._unwritten = None
-            log.info("clstat is written again")
-        before, self._clstat_noted = self._clstat_noted, self._clstat
-        written, self._clstat_written = self._clstat_written, store.identify(str(self._clstat))
-        if before != self._clstat and store.identify(str(before)) == written:  # and not another daemon's
-            with suppress(OSError):
-                before.unlink()
-
-    async def _beat(self) -> None:
+    async def _beat(self, server: Server) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT + random.uniform(0, 4))  # noqa: S311 - spreads the nodes of a cluster
-            self._write_clstat()
-            self._server.drop_gone_clients()
-
-    def _shown_before(self) -> list[GroupStatus]:
-        """What the clstat of an earlier daemon says; a strange state in it says nothing."""
-        try:
-            lines = clstat.parse(os.fsdecode(store.read_whole(self._clstat)))
-        except OSError:
-            return []
-        return [GroupStatus(group, level, State(state)) for group, level, state in lines if state in tuple(State)]
+            self._clstat.write()
+            self._controller.look_at_processes()
+            server.drop_gone_clients()

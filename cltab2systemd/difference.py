@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd import changes
-from cltab2systemd.changes import Standing
+from cltab2systemd.changes import Effect, Standing
 from cltab2systemd.table import BOOT_LEVEL, GROUP, SERVICE, ResourceGroup, level_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cltab2systemd.changes import Effect
+    from cltab2systemd.changes import Seen
     from cltab2systemd.table import Entry, Table
 
 # What can change of an entry that stays in its group, in the order in which it is told.
@@ -89,6 +89,13 @@ class GroupDifference:
         return Change.SAME if self.old == self.new else Change.CHANGED
 
     @property
+    def is_disturbed(self) -> bool:
+        """Whether a request would do something to entries: also if no line has changed, for one was stopped, say."""
+        return self.standing is not None and any(
+            effect not in {Effect.LEAVE, Effect.NONE} for entry in self.entries for _, effect in entry.effects
+        )
+
+    @property
     def is_reordered(self) -> bool:
         """Whether entries that stay are started in another order: that restarts nothing."""
         old, new = ({entry.tag: None for entry in group.entries} for group in (self.old, self.new))
@@ -113,8 +120,10 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        """Whether both sides say the same."""
-        return not self.settings and all(group.change is Change.SAME for group in self.groups)
+        """Whether both sides say the same, and nothing runs otherwise than they say."""
+        return not self.settings and all(
+            group.change is Change.SAME and not group.is_disturbed for group in self.groups
+        )
 
 
 def against_applied(standings: Mapping[str, Standing], table: Table) -> Difference:
@@ -126,7 +135,8 @@ def against_applied(standings: Mapping[str, Standing], table: Table) -> Differen
         standing = standings.get(name) or Standing(ResourceGroup(name))
         levels = () if standing.level is None else (standing.level,)
         new = table.group(name)
-        groups.append(GroupDifference(standing.group, new, moves.compare(standing.group, new, levels), standing))
+        entries = moves.compare(standing.group, new, levels, standing.seen)
+        groups.append(GroupDifference(standing.group, new, entries, standing))
     return Difference(tuple(groups))
 
 
@@ -159,9 +169,11 @@ class _Moves:
             {entry.tag: group.name for group in side.values() for entry in group.entries} for side in (old, new)
         )
 
-    def compare(self, old: ResourceGroup, new: ResourceGroup, levels: tuple[str, ...]) -> tuple[EntryDifference, ...]:
+    def compare(
+        self, old: ResourceGroup, new: ResourceGroup, levels: tuple[str, ...], seen: Seen | None = None
+    ) -> tuple[EntryDifference, ...]:
         """The entries of a group, before and after, with the effects at some levels."""
-        effects = {level: changes.effects(old.entries, new.entries, level, level) for level in levels}
+        effects = {level: changes.effects(old.entries, new.entries, level, level, seen) for level in levels}
         before, after = ({entry.tag: entry for entry in group.entries} for group in (old, new))
         return tuple(
             EntryDifference(

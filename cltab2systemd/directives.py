@@ -8,9 +8,17 @@ know are fine. Those that order, start, stop or restart a unit are the switching
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import re
+from typing import TYPE_CHECKING
 
 from cltab2systemd.unitfile import is_utf8
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cltab2systemd.table import Directive
+    from cltab2systemd.unitfile import Plain
 
 SERVICE_SECTION = "Service"
 SLICE_SECTION = "Slice"
@@ -22,7 +30,15 @@ _BLANKS = " \t\r"
 
 _MODE = "the entry's mode decides that"
 _COMMAND = "the table's command is all that an entry runs"
+_FORKS = (
+    f"{_MODE}: 'respawn' keeps a program running that stays in the foreground, as most do with an option; "
+    "'once' starts also one that forks, and stops it with the level, but does not start it again"
+)
 _ORDER = "the order of the file and the levels decide that"
+_OTHERS = (
+    f"{_ORDER}; for other units than the group's, give it in [Unit] of a drop-in, "
+    "/etc/systemd/system/clinit-GROUP@.service.d/NAME.conf, which is for all entries of the group"
+)
 _STAGES = "it is how an entry's stop is staged: SIGINT, SIGTERM, SIGKILL"
 _PLACE = "a group's entries run in the slice of the group"
 
@@ -36,9 +52,13 @@ _UNIT_DIRECTIVES = """
     SourcePath DefaultInstance Alias WantedBy RequiredBy UpheldBy Also
 """
 
+# Those of them that make sense between an entry and a unit of the machine, a mount for one.
+_OF_OTHER_UNITS = "Wants Requires Requisite BindsTo Before After RequiresMountsFor WantsMountsFor"
+_REFUSED_OF_UNITS = dict.fromkeys(_UNIT_DIRECTIVES.split(), _ORDER) | dict.fromkeys(_OF_OTHER_UNITS.split(), _OTHERS)
+
 # Why a table cannot have a directive, by its name.
 REFUSED = {
-    "Type": _MODE,
+    "Type": _FORKS,
     "ExitType": _MODE,
     "RemainAfterExit": _MODE,
     "Restart": _MODE,
@@ -48,10 +68,10 @@ REFUSED = {
     "RestartMode": _MODE,
     "RestartPreventExitStatus": _MODE,
     "RestartForceExitStatus": _MODE,
-    "SuccessExitStatus": "a test passes if its command exits with 0, and no other status counts",
+    "SuccessExitStatus": "an entry has run however its command ends, and a test passes with 0 only",
     "BusName": _MODE,
-    "PIDFile": _MODE,
-    "GuessMainPID": _MODE,
+    "PIDFile": _FORKS,
+    "GuessMainPID": _FORKS,
     "NotifyAccess": _MODE,
     "WatchdogSec": _STAGES,
     "WatchdogSignal": _STAGES,
@@ -74,7 +94,7 @@ REFUSED = {
     "ExecStop": _COMMAND,
     "ExecStopPost": _COMMAND,
     "RuntimeDirectoryPreserve": "it keeps the count of a respawn entry's fast restarts",
-} | dict.fromkeys(_UNIT_DIRECTIVES.split(), _ORDER)
+} | _REFUSED_OF_UNITS
 _UNIT_PREFIXES = ("Condition", "Assert")
 
 # What people give to a service, and might try to give to all of a group: a slice has none of these.
@@ -89,6 +109,20 @@ _STAGE_TIMES = frozenset({"TimeoutSec", "TimeoutStopSec", "TimeoutAbortSec"})
 
 # What the shell before a respawn entry's command, and what loads it, have open at a time, and some more.
 FEWEST_FILES = 16
+
+
+# What makes another directory, or an image, the root in which a command is looked for.
+_ROOTS = frozenset({"RootDirectory", "RootImage", "RootMStack"})
+# What covers, hides or forbids paths, by which of the parts that colons separate the path is.
+_COVERS = {
+    "TemporaryFileSystem": 0, "InaccessiblePaths": 0, "InaccessibleDirectories": 0, "NoExecPaths": 0,
+    "BindPaths": 1, "BindReadOnlyPaths": 1, "MountImages": 1,
+}  # fmt: skip
+# What /bin/sh consists of, as far as it is at the same place everywhere.
+_SHELLS = ("/bin/sh", "/bin/dash", "/bin/bash", "/usr/bin/sh", "/usr/bin/dash", "/usr/bin/bash")
+_SHELL_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
+_OF_LIBRARY = re.compile(r"(/usr)?/lib(64)?/(ld-|libc\.|[^/]*-linux-[^/]*(\Z|/ld-|/libc\.))")
+_SETS_PATH = re.compile(r"(?:\A|[\s\"'])PATH=")
 
 
 def split(text: str) -> tuple[str, str] | None:
@@ -119,6 +153,66 @@ def refusal_of_value(name: str, value: str) -> str:
     if files is not None and files < FEWEST_FILES:
         return f"a shell starts the command, and needs some files; give at least {FEWEST_FILES}"
     return ""
+
+
+def runs_without_shell(plain: Plain, given: Sequence[Directive]) -> bool:
+    """Whether systemd is to execute an entry's words itself, for with these directives there may be no /bin/sh.
+
+    That is so if they give another root, or hide or forbid the shell; and if systemd finds the program where the shell
+    would. Elsewhere the shell stays: it searches the PATH of the environment, runs a script that does not say by what,
+    and counts the starts of a `respawn` entry.
+    """
+    settings = _in_force(given)
+    if not plain.is_executable or not _may_have_no_shell(settings):
+        return False
+    return plain.words[0].startswith("/") or not _gives_path(settings)
+
+
+def _in_force(given: Sequence[Directive]) -> dict[str, list[str]]:
+    """The values of each directive; an empty one takes back those before it, and so does another root."""
+    found: dict[str, list[str]] = {}
+    for directive in given:
+        if not directive.value or directive.name in _ROOTS:
+            found[directive.name] = []
+        if directive.value:
+            found.setdefault(directive.name, []).append(directive.value)
+    return found
+
+
+def _may_have_no_shell(settings: Mapping[str, Sequence[str]]) -> bool:
+    if any(value.strip('"') != "/" for name in _ROOTS for value in settings.get(name, ())):
+        return True
+    allowed = any(_is_above(path, _SHELLS) for path in _paths(settings.get("ExecPaths", ()), 0))
+    return any(
+        _is_of_shell(path) and not (name == "NoExecPaths" and allowed)
+        for name, part in _COVERS.items()
+        for path in _paths(settings.get(name, ()), part)
+    )
+
+
+def _paths(values: Sequence[str], part: int) -> Iterator[str]:
+    for word in " ".join(values).replace('"', " ").replace("'", " ").split():
+        parts = word.split(":")
+        path = parts[part] if part < len(parts) else parts[0]
+        yield posixpath.normpath(path.lstrip("-+"))
+
+
+def _is_of_shell(path: str) -> bool:
+    return _is_above(path, _SHELLS + _SHELL_LIBRARIES) or _OF_LIBRARY.match(path) is not None
+
+
+def _is_above(path: str, others: Sequence[str]) -> bool:
+    below = path.rstrip("/") + "/"
+    return any((other + "/").startswith(below) for other in others)
+
+
+def _gives_path(settings: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the command's environment may have another PATH than that by which systemd finds programs."""
+    return (
+        bool(settings.get("EnvironmentFile"))
+        or any(_SETS_PATH.search(value) for value in settings.get("Environment", ()))
+        or any("PATH" in value.split() for value in settings.get("PassEnvironment", ()))
+    )
 
 
 def _is_finite(value: str) -> bool:

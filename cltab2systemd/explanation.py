@@ -33,6 +33,7 @@ class Explanation:
     stays: tuple[Entry, ...]  # run, or have run, and are left alone
     rest: tuple[Entry, ...]  # do not run, and are not started
     restarts: frozenset[str]  # the tags in both `stops` and `starts`
+    reruns: frozenset[str]  # the tags in `starts` of those that have ended badly
 
 
 def explain(standing: Standing, wanted: ResourceGroup, level: str, others: Iterable[Standing] = ()) -> Explanation:
@@ -45,7 +46,7 @@ def explain(standing: Standing, wanted: ResourceGroup, level: str, others: Itera
         others: how the other groups are, which may still run what the table now has in this one.
     """
     applied = standing.group.entries
-    effects = changes.effects(applied, wanted.entries, standing.level, level)
+    effects = changes.effects(applied, wanted.entries, standing.level, level, standing.seen)
     # A restart is told of the new lines where an entry starts, and of the old ones where it stops.
     latest = {entry.tag: entry for entry in (*applied, *wanted.entries)}.values()
     moving: list[Entry] = []
@@ -64,8 +65,9 @@ def explain(standing: Standing, wanted: ResourceGroup, level: str, others: Itera
         is_named=any(level in entry.levels for entry in wanted.entries),
         moving=tuple(moving),
         stops=having(applied, Effect.STOP, Effect.RESTART),
-        starts=having(wanted.entries, Effect.START, Effect.RESTART),
+        starts=having(wanted.entries, Effect.START, Effect.RERUN, Effect.RESTART),
         stays=having(wanted.entries, Effect.LEAVE),
         rest=having(latest, Effect.NONE),
         restarts=frozenset(tag for tag, effect in effects.items() if effect is Effect.RESTART),
+        reruns=frozenset(tag for tag, effect in effects.items() if effect is Effect.RERUN),
     )

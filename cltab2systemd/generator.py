@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import compiler, plan
 from cltab2systemd.diagnostics import Severity, has_errors, printable
-from cltab2systemd.locations import BOOT_TABLE, GOOD_TABLE, TABLE
-from cltab2systemd.store import GENERATED_TABLE, TableUnreadableError, read_table
+from cltab2systemd.locations import BOOT_MESSAGES, BOOT_TABLE, GOOD_TABLE, TABLE
+from cltab2systemd.store import GENERATED_MESSAGES, GENERATED_TABLE, TableUnreadableError, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _MOST_FINDINGS = 5
 _ERROR, _WARNING = 3, 4  # syslog(3)
 _DAEMON_FACILITY = 3 << 3
+_LATER = "the daemon looks again when it starts"
 
 
 def main() -> None:
@@ -47,18 +48,30 @@ def generate(directory: Path, report: Report, root: str = "") -> None:
     """Write the units of the table, or of the last good one if it has errors, or nothing.
 
     Later in a boot, at a daemon-reload before the daemon has taken over, those of the same table as at first: no
-    daemon-reload is to change what runs.
+    daemon-reload is to change what runs. What is wrong with the tables is told once in a boot.
 
     Args:
         directory: where the units go.
         report: called with a priority, as in syslog(3), and a message.
         root: stands before the paths of the tables.
     """
-    found = _table_of_this_boot(root) or _table(report, root)
-    if found is None:
+    told: list[str] = []
+    tells = not os.path.exists(root + BOOT_MESSAGES)  # noqa: PTH110 - as all paths here
+
+    def tell(priority: int, message: str) -> None:
+        told.append(message)
+        if tells:
+            report(priority, message)
+
+    found = _table_of_this_boot(root) or _table(tell, root)
+    files: dict[str, bytes] = {}
+    if told:
+        files[GENERATED_MESSAGES] = "".join(f"{message}\n" for message in told).encode("utf-8", "replace")
+    if found is not None:
+        table, data = found
+        files |= {**compiler.compile_table(table), GENERATED_TABLE: data}
+    if not files:
         return
-    table, data = found
-    files = {**compiler.compile_table(table), GENERATED_TABLE: data}
     try:
         _write(directory, files)
     except OSError as error:
@@ -81,6 +94,10 @@ def _table(report: Report, root: str) -> tuple[Table, bytes] | None:
         data = read_table(root + TABLE, trusted=True)[0]
     except TableUnreadableError as error:
         if isinstance(error.__cause__, FileNotFoundError):
+            if os.path.islink(root + TABLE):  # noqa: PTH114
+                # Not the last good table: the daemon reads this one in a moment, when more is mounted.
+                target = os.readlink(root + TABLE)  # noqa: PTH115
+                report(_WARNING, f"{TABLE} is a link to nowhere yet ({target}): {_LATER}")
             return None  # no table, no groups
         report(_ERROR, str(error))
     else:
@@ -102,7 +119,7 @@ def _last_good(report: Report, root: str) -> tuple[Table, bytes] | None:
     try:
         data = read_table(root + GOOD_TABLE, trusted=True)[0]
     except TableUnreadableError as error:
-        report(_WARNING, f"no group can be started: there is no last good table either ({error})")
+        report(_WARNING, f"no group can be started: there is no last good table either ({error}): {_LATER}")
         return None
     # Its units are those of the table that it was.
     table, findings = plan.load(data, TABLE)

@@ -9,15 +9,17 @@ from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.table import ResourceGroup
 
 if TYPE_CHECKING:
-    from cltab2systemd.groupstate import GroupStatus, GroupUnits
+    from cltab2systemd.groupstate import Asked, GroupStatus
+    from cltab2systemd.groupunits import GroupUnits
 
 
 class NoSuchGroupError(Exception):
-    """Neither the table nor what runs has this group."""
+    """Neither the table nor what runs has this group. `hint` is what was probably meant, for a person; or empty."""
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, hint: str = "") -> None:
         super().__init__(f"no such group: {group}")
         self.group = group
+        self.hint = hint
 
 
 class SwitchRefusedError(Exception):
@@ -38,6 +40,8 @@ class Request:
         self.started: asyncio.Future[None] = loop.create_future()
         self.outcome: asyncio.Future[GroupStatus] = loop.create_future()
         self.task: asyncio.Task[None] | None = None
+        self.notes: list[str] = []  # what else whoever asked should know
+        self.stopped: set[str] = set()  # units that a halt has stopped one by one
         # Nobody may be waiting, and that is fine.
         self.started.add_done_callback(_retrieve)
         self.outcome.add_done_callback(_retrieve)
@@ -89,6 +93,9 @@ class Group:
         self.emptying = False
         self.interrupted: str | None = None
         self.interrupted_at = 0  # CLOCK_MONOTONIC, in µs
+        self.broken_off = ""  # why, if this daemon knows
+        self.asked: Asked | None = None  # of systemd last, by this daemon
+        self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again
         self._observed = asyncio.Event()
 
     @property
@@ -121,6 +128,19 @@ class Group:
         self._observed = asyncio.Event()
 
     async def at_rest(self, units: frozenset[str]) -> None:
-        """Wait until none of the units runs or is about to."""
-        while self.units is None or any(name in units and not unit.at_rest for name, unit in self.units.units.items()):
+        """Wait until none of the units runs, once they are being stopped.
+
+        SwitchRefusedError if one is not stopped any more and runs on: systemd has refused that, as of a frozen unit, or
+        somebody has cancelled it.
+        """
+        while True:
+            if self.units is not None:
+                going = [unit for unit in self.units.units.values() if unit.name in units and not unit.at_rest]
+                if not going:
+                    return
+                for unit in going:
+                    if unit.active != "deactivating" and not unit.job:
+                        raise SwitchRefusedError(
+                            f"{unit.name} could not be stopped, and runs on; see 'systemctl status {unit.name}'"
+                        )
             await self._observed.wait()

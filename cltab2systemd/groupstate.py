@@ -7,17 +7,20 @@ fail, so how a level went is read off its entries. docs/architecture.md has the 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cltab2systemd.changes import counts
+from cltab2systemd.failure import Cause, Remedy, about_entry, about_unit, is_under_way, verdict
 from cltab2systemd.names import HALT_LEVEL
-from cltab2systemd.table import Entry, Mode
+from cltab2systemd.table import Mode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from cltab2systemd.names import Names
+    from cltab2systemd.failure import Reason
+    from cltab2systemd.groupunits import GroupUnits
+    from cltab2systemd.table import Entry
 
 
 class State(enum.StrEnum):
@@ -27,9 +30,9 @@ class State(enum.StrEnum):
     STOPPING = "STOPPING"  # entries of the old level are going; the level shown is still the old one
     STARTING = "STARTING"  # entries of the level are being started, or a wait or test still runs
     CHECKING = "CHECKING"  # kept for readers of the ancestor's clstat: judging takes no time here
-    DONE = "DONE"  # settled
+    DONE = "DONE"  # settled: all that should run, runs
     PASSED = "PASSED"  # settled: every entry of the level is a test, and all passed
-    FAILED = "FAILED"  # settled: a test failed, or an entry could not be started
+    FAILED = "FAILED"  # settled, and not as the level wants it; `GroupStatus.reasons` says why
     HALTING = "HALTING"  # being stopped for good
 
     @property
@@ -39,101 +42,31 @@ class State(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it was handed to systemd: the level, and when (CLOCK_MONOTONIC, in µs)."""
+
+    level: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupStatus:
-    """One line of clstat."""
+    """One line of clstat, and what it does not say: why a group is FAILED, and what else is no good news."""
 
     group: str
     level: str
     state: State
+    reasons: tuple[Reason, ...] = ()
+    momentary: tuple[Reason, ...] = field(default=(), compare=False)  # will be otherwise in a moment
 
 
-@dataclass(frozen=True, slots=True)
-class UnitStatus:
-    """What systemd's ListUnits says of a unit; `job` is the type of its queued job, or empty."""
-
-    name: str
-    load: str
-    active: str
-    sub: str
-    job_id: int = 0
-    job: str = ""
-
-    @property
-    def starting(self) -> bool:
-        """Whether a start job is queued or at work."""
-        return self.job in {"start", "restart"}
-
-    @property
-    def runs(self) -> bool:
-        """Whether it is active, or on its way there, and not being stopped."""
-        return self.active in {"active", "activating"} and self.job != "stop"
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing of it runs and no job is about to change that."""
-        return not self.job and self.active in {"inactive", "failed"}
-
-
-@dataclass(frozen=True, slots=True)
-class MainProcess:
-    """How the last main process of a service ended: pid (0: never ran), si_code (1: exited), status."""
-
-    pid: int
-    code: int
-    status: int
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it ran and exited with 0."""
-        return self.pid != 0 and self.code == 1 and self.status == 0
-
-
-class Probe(Protocol):
-    """Properties that only some judgements need, asked of systemd when they do. Times are CLOCK_MONOTONIC, in µs."""
-
-    def main_process(self, unit: str) -> MainProcess:
-        """How the last main process of a service ended."""
-
-    def condition_time(self, unit: str) -> int:
-        """When the conditions of a unit were last checked; 0 if never."""
-
-    def inactive_time(self, unit: str) -> int:
-        """When a unit last became inactive; 0 if never."""
-
-    def outlived_stop(self, unit: str) -> bool:
-        """Whether processes of a failed service are left that its stop was to end, and could not in time."""
-
-
-@dataclass(frozen=True)
-class GroupUnits:
-    """The loaded units of one group, and how to ask for more about them."""
-
-    names: Names
-    group: str
-    entries: tuple[Entry, ...]
-    units: Mapping[str, UnitStatus]
-    probe: Probe
-
-    def entry(self, entry: Entry) -> UnitStatus | None:
-        """The unit of an entry, if it is loaded."""
-        return self.units.get(self.names.entry(self.group, entry.tag))
-
-    def levels(self) -> dict[str, UnitStatus]:
-        """The loaded level targets."""
-        found = ((self.names.level_of(unit.name, self.group), unit) for unit in self.units.values())
-        return {level: unit for level, unit in found if level is not None}
-
-    def is_active(self) -> bool:
-        """Whether the group is at a level, or anything of it runs or is about to."""
-        return any(not unit.at_rest for unit in self.units.values() if unit.name.startswith(self.names.entry_prefix))
-
-
-def group_status(group: GroupUnits, shown_level: str | None) -> GroupStatus | None:
+def group_status(group: GroupUnits, shown_level: str | None, asked: Asked | None = None) -> GroupStatus | None:
     """The line of clstat for a group.
 
     Args:
         group: its units and its applied entries.
         shown_level: the level that clstat shows at present, if any; it is what STOPPING and HALTING go on showing.
+        asked: the latest request, if it is known: that its barrier ran at some earlier time does not count.
 
     Returns:
         The status, or None for a group that is at no level and was at none.
@@ -148,46 +81,129 @@ def group_status(group: GroupUnits, shown_level: str | None) -> GroupStatus | No
         if shown_level is not None and _is_stopping(group, level):
             return GroupStatus(group.group, shown_level, State.STOPPING)
         return GroupStatus(group.group, level, State.STARTING)
-    active = [level for level, target in targets.items() if target.active == "active"]
-    if not active:
+    level_now = current_level(group)
+    if level_now is None:
         return _without_level(group, shown_level) if shown_level is not None else None
-    level = active[0] if len(active) == 1 else max(active, key=lambda name: _barrier_time(group, name))
-    if level == HALT_LEVEL:
-        return GroupStatus(group.group, shown_level or level, State.HALTING)
-    return GroupStatus(group.group, level, _judge(group, level))
+    if level_now == HALT_LEVEL:
+        left = (*_not_stopped(group, level_now, 0), *_survivors(group, None))
+        state = State.FAILED if left else State.HALTING
+        return GroupStatus(group.group, shown_level or level_now, state, left)
+    return _judge(group, level_now, asked.at if asked is not None and asked.level == level_now else 0)
+
+
+def settled_level(group: GroupUnits) -> str | None:
+    """The level that the group is at, as long as no switch is under way; None if there is none."""
+    if any(target.starting for target in group.levels().values()):
+        return None
+    level = current_level(group)
+    return None if level == HALT_LEVEL else level
+
+
+def current_level(group: GroupUnits) -> str | None:
+    """The level whose target is active; None if there is none."""
+    active = [level for level, target in group.levels().items() if target.active == "active"]
+    if len(active) < 2:
+        return active[0] if active else None
+
+    # Those of levels that no entry names do not stop each other. A barrier that was not let run has an old time.
+    def reached(level: str) -> int:
+        return max(group.asked_at(level), group.probe.active_time(group.names.level(group.group, level)))
+
+    return max(active, key=reached)
+
+
+def remedies_at(group: GroupUnits, level: str | None, fresh: frozenset[str] = frozenset()) -> dict[str, Remedy]:
+    """What a request for a level does, by tag, to the entries that the present level has too and that have ended.
+
+    Args:
+        group: its units and entries.
+        level: the level that is asked for; None for the present one.
+        fresh: the tags of entries whose lines have changed, so that what became of them before does not count.
+
+    Returns:
+        What there is to do for each entry that is not simply left alone; none if the group is at no level.
+    """
+    pending = [name for name, target in group.levels().items() if target.starting]
+    present = pending[0] if pending else current_level(group)
+    if present is None or HALT_LEVEL in {present, level}:
+        return {}
+    both = (entry for entry in group.members(present) if counts(entry, level or present) and entry.tag not in fresh)
+    found = {e.tag: verdict(group, e, present).remedy for e in both if not is_under_way(e, group.entry(e))}
+    return {tag: remedy for tag, remedy in found.items() if remedy is not Remedy.LEAVE}
 
 
 def _without_level(group: GroupUnits, shown_level: str) -> GroupStatus:
-    # If something of it runs on, somebody has cancelled a switch.
-    lost = any(unit is not None and unit.runs for unit in map(group.entry, group.entries))
-    return GroupStatus(group.group, shown_level, State.FAILED if lost else State.CONFIGURED)
+    units = [unit for entry in group.entries if (unit := group.entry(entry)) is not None]
+    reasons = [
+        about_unit(group, Cause.NO_LEVEL, unit.name, "runs, and the group is at no level: a switch was cancelled")
+        for unit in units
+        if unit.runs
+    ]
+    if reasons := [*reasons, *_survivors(group, None)]:
+        return GroupStatus(group.group, shown_level, State.FAILED, tuple(reasons))
+    going = any(not unit.at_rest for unit in units)
+    return GroupStatus(group.group, shown_level, State.STOPPING if going else State.CONFIGURED)
 
 
 def _is_stopping(group: GroupUnits, level: str) -> bool:
-    barrier = group.units.get(group.names.barrier(group.group, level))
+    barrier = group.barrier(level)
     if barrier is None or not barrier.job:
         return False
-    outside = (group.entry(entry) for entry in group.entries if not counts(entry, level))
+    outside = map(group.entry, group.outsiders(level))
     return any(unit is not None and not unit.at_rest for unit in outside)
 
 
-def _judge(group: GroupUnits, level: str) -> State:
-    """How a level that was reached stands: STARTING while a wait or test runs (again), else settled."""
-    entries = [entry for entry in group.entries if counts(entry, level)]
-    if any(_is_running(group.entry(entry)) for entry in entries if entry.mode in {Mode.WAIT, Mode.TEST}):
-        return State.STARTING
-    if any(_has_failed(group, entry, level) for entry in entries) or survivors(group, level):
-        return State.FAILED
-    return State.PASSED if entries and _all_tests(entries) else State.DONE
+def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
+    """How a level that was reached stands: STARTING while any of it is being started (again), else settled."""
+    members = group.members(level)
+    barrier = group.barrier(level)
+    if (barrier is not None and barrier.starting) or any(is_under_way(entry, group.entry(entry)) for entry in members):
+        return GroupStatus(group.group, level, State.STARTING)
+    found = ((entry, verdict(group, entry, level)) for entry in members)
+    reasons = (
+        *_not_stopped(group, level, since),
+        *_survivors(group, level),
+        *(about_entry(group, entry, judged) for entry, judged in found if judged.cause is not None),
+    )
+    state = State.PASSED if members and _all_tests(members) else State.DONE
+    if any(reason.is_failure for reason in reasons):
+        state = State.FAILED
+    lasting = tuple(reason for reason in reasons if reason.cause is not Cause.RESTARTING)
+    return GroupStatus(group.group, level, state, lasting, tuple(r for r in reasons if r not in lasting))
+
+
+def _not_stopped(group: GroupUnits, level: str, since: int) -> Iterator[Reason]:
+    """What the switch to a level did not stop.
+
+    A level counts only if its barrier ran since it was asked for, and since its target became active last. Nothing
+    outside of the level may be older than that. What somebody has started by hand since is newer.
+    """
+    target = group.names.level(group.group, level)
+    asked = group.asked_at(level)
+    was_let_run = max(1, since, group.probe.inactive_time(target)) <= asked
+    found = False
+    for unit in map(group.entry, group.outsiders(level)):
+        if unit is not None and unit.runs and (not was_let_run or group.probe.active_time(unit.name) < asked):
+            found = True
+            words = f"is not in level {level} and runs on, for it could not be stopped"
+            yield about_unit(group, Cause.NOT_STOPPED, unit.name, words)
+    if not was_let_run and not found:
+        words = f"did not run, and so it is not sure that the switch to level {level} was made in order"
+        yield about_unit(group, Cause.NOT_SWITCHED, group.names.barrier(group.group, level), words)
+
+
+def _survivors(group: GroupUnits, level: str | None) -> Iterator[Reason]:
+    for name in survivors(group, level):
+        yield about_unit(group, Cause.OUTLIVED, name, "has processes that outlived SIGKILL")
 
 
 def survivors(group: GroupUnits, level: str | None) -> list[str]:
     """The units outside of a level whose processes even SIGKILL did not end; systemd has given them up as failed."""
     outside = (
         group.entry(entry)
-        for entry in group.entries
+        for entry in group.outsiders(level)
         # What the table itself lets live is no survivor.
-        if (level is None or not counts(entry, level)) and all(d.name != "KillMode" for d in entry.directives)
+        if all(directive.name != "KillMode" for directive in entry.directives)
     )
     failed = (unit.name for unit in outside if unit is not None and unit.active == "failed" and not unit.job)
     return [name for name in failed if group.probe.outlived_stop(name)]
@@ -195,27 +211,3 @@ def survivors(group: GroupUnits, level: str | None) -> list[str]:
 
 def _all_tests(entries: Iterable[Entry]) -> bool:
     return all(entry.mode is Mode.TEST for entry in entries)
-
-
-def _is_running(unit: UnitStatus | None) -> bool:
-    return unit is not None and (unit.starting or unit.active == "activating")
-
-
-def _has_failed(group: GroupUnits, entry: Entry, level: str) -> bool:
-    unit = group.entry(entry)
-    name = group.names.entry(group.group, entry.tag)
-    if unit is None or unit.load != "loaded":
-        return True  # masked, gone, or not loadable
-    if entry.mode is Mode.TEST and not group.probe.main_process(name).succeeded:
-        return True
-    if not unit.at_rest:
-        return False
-    # Stopped by hand, it has ended and counts as it did. But one that was not active since the level was asked for, and
-    # was not skipped by a condition of its own (a drop-in's), has been refused a start.
-    reached = _barrier_time(group, level)
-    return group.probe.inactive_time(name) < reached and group.probe.condition_time(name) < reached
-
-
-def _barrier_time(group: GroupUnits, level: str) -> int:
-    """When the level was last asked for: its barrier's condition is checked at every request."""
-    return group.probe.condition_time(group.names.barrier(group.group, level))

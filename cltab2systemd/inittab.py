@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd import inittabcommands, inittablines, table
+from cltab2systemd import inittabcommands, inittablines, inittabusers, table
 from cltab2systemd.diagnostics import Diagnostic, Severity, in_order, printable, shortened
+from cltab2systemd.inittabcommands import Adapted
 from cltab2systemd.inittabdialects import DIALECTS, Action, Dialect, Fate, guess
 from cltab2systemd.inittablines import BLANKS, FIELDS, Field, Line
 from cltab2systemd.names import LONGEST_UNIT_NAME, Names, escape
@@ -20,6 +21,8 @@ from cltab2systemd.plan import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from cltab2systemd.inittabusers import AsUser
 
 # No inittab is nearly as large; what is, is some other file, and would make as many findings as it has lines.
 LARGEST = 2 * 1024 * 1024
@@ -242,7 +245,8 @@ class _Importer:
         levels = self._levels_of_entry(line, runlevels)
         if levels is None:
             return
-        adapted = inittabcommands.adapt(command.text)
+        as_user = inittabusers.as_user(command.text)
+        adapted = _adapted(command.text, as_user)
         tag = self._tag(line, identifier, adapted.command)
         entry = f"{self._group}:{tag}:{levels}:{action.mode}:{adapted.command}"
         if message := _first_error(table.parse(_encoded(entry), line.path)[1]):
@@ -253,6 +257,7 @@ class _Importer:
         if adapted.note:
             severity = Severity.WARNING if adapted.doubtful else Severity.NOTE
             self._say(line, severity, "inittab-command", command, adapted.note, hint=adapted.hint)
+        self._tell_user(line, command, as_user)
         if self._dialect.mark == "-" and process.stripped.text.startswith("-"):
             message = "'-' makes a shell a login shell; a cltab cannot say that"
             self._note(line, "inittab-login-shell", process.stripped, message, hint="sh -l is one, too")
@@ -260,7 +265,17 @@ class _Importer:
             message = f"{self._dialect.title} ends a command at '{self._dialect.cut}'; the rest is a comment"
             self._note(line, "inittab-command", remark, message)
             self._pending.append(f"# {remark.behind(1).stripped.text}")
-        self._add(line, name, action, [entry, *self._terminal(line, identifier, tag)])
+        given = as_user.directives if as_user else ()
+        directives = [f"{table.SETTING}{table.SERVICE}{tag}:{directive}" for directive in given]
+        self._add(line, name, action, [entry, *directives, *self._terminal(line, identifier, tag)])
+
+    def _tell_user(self, line: Line, command: Field, as_user: AsUser | None) -> None:
+        """Say what becomes of `su`; what a directive does instead leaves the line as a comment."""
+        if as_user:
+            self._note(line, "inittab-user", command, as_user.note, hint=as_user.hint)
+            if as_user.directives:
+                self._pending.append("# runs as another user by User=, instead of:")
+                self._keep(line)
 
     def _add(self, line: Line, name: Field, action: Action, lines: list[str]) -> None:
         dialect = self._dialect
@@ -412,6 +427,11 @@ class _Tags:
         while len(escape(wanted + suffix)) > self._room:
             wanted = wanted[:-1]
         return wanted + suffix
+
+
+def _adapted(command: str, as_user: AsUser | None) -> Adapted:
+    """A command as a cltab has it: what `su` is taken out of was a shell's always, not one of init's."""
+    return Adapted(as_user.command) if as_user and as_user.directives else inittabcommands.adapt(command)
 
 
 def _first_error(findings: Iterable[Diagnostic]) -> str:

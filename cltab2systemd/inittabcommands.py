@@ -43,11 +43,11 @@ _LEFT = tuple(
     (re.compile(pattern + r"(?=\s|$)"), Left(what, equivalent))
     for pattern, what, equivalent in (
         (
-            _ANYWHERE + r"(?:(?:a|m|min|f|fb|n|s|run|uu|v|start_)?getty|getty_ps|qingy|ttymon|smtty)",
+            _ANYWHERE + r"(?:(?:a|m|min|f|fb|n|s|run|uu|v|start_)?getty|getty_ps|qingy|ttymon|smtty|iucvtty)",
             _GETTY,
             "{terminal}",
         ),
-        (r"(?:\S*/saf/sac|/(?:usr/)?bin/login|\S*/login\.sh)", _GETTY, "{terminal}"),
+        (r"(?:\S*/saf/sac|(?:/(?:usr/)?bin/)?login|\S*/login\.sh)", _GETTY, "{terminal}"),
         (
             _BIN + r"(?:ba|da|a|k|mk|c|tc|z|j)?sh(?:\s+(?:-l|-i|--login|-|\d*[<>]\S*|/dev/\S+))*\s*$",
             "a shell on a terminal",
@@ -83,8 +83,14 @@ _LEFT = tuple(
 _BEFORE = re.compile(
     r"""\s*(?:
         \w+=(?:"[^"]*"|'[^']*'|\S*)\s+
-        | (?:\S*/)?(?:exec|env|setsid|nohup|cttyhack|busybox)\s+(?:-\S+\s+)*
-        | (?:\S*/)?nice\s+(?:-n\s+)?(?:-?\d+\s+)?
+        | (?:\S*/)?(?:exec|setsid|nohup|cttyhack|busybox)\s+(?:-\S+\s+)*
+        | (?:\S*/)?env\s+(?:(?:-u|--unset|-C|--chdir)\s+\S+\s+|-\S*\s+)*
+        | (?:\S*/)?nice\s+(?:-n\s+)?(?:-{0,2}\d+\s+|-n-?\d+\s+|--adjustment(?:=|\s+)-?\d+\s+)?
+        | (?:\S*/)?ionice\s+(?:-[cnp]\s*\d+\s+|-t\s+)*
+        | (?:\S*/)?openvt\s+(?:-c\s*\d+\s+|--console(?:=|\s+)\d+\s+|-\S+\s+)*
+        # Of s390-tools: it waits until there is such a terminal.
+        | (?:\S*/)?ttyrun\s+(?:(?:-e|--exitstatus)\s+\d+\s+|-\S+\s+)*[A-Za-z]\S*\s+
+        | (?:\S*/)?(?:ba|da|k|a)?sh\s+-l?c\s+['"]\s*(?=(?:exec\s+)?(?:\S*/)?\w*getty\s)
         | (?:\S*/)?(?:ba|da|k|a)?sh\s+(?:-[a-bd-z]+\s+)*(?=/)(?!/dev/)
     )""",
     re.VERBOSE | re.ASCII,

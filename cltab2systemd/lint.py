@@ -10,7 +10,7 @@ import difflib
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cltab2systemd import programs
+from cltab2systemd import commandlint, oddtext, outside, programs
 from cltab2systemd.diagnostics import Diagnostic, shortened
 from cltab2systemd.names import Names, escape
 from cltab2systemd.programs import Fate
@@ -18,7 +18,7 @@ from cltab2systemd.spelling import Spellings
 from cltab2systemd.table import BOOT_LEVEL, GROUP, SERVICE, SETTING, Entry, Levels, Mode, Setting, Table, level_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cltab2systemd.diagnostics import Place
     from cltab2systemd.table import ResourceGroup
@@ -39,6 +39,9 @@ def of_entries(table: Table) -> Iterator[Diagnostic]:
         if entry.runnable:
             yield from _levels_that_name_none(entry)
             yield from _program(entry)
+            yield from _session(entry)
+            yield from commandlint.of_entry(entry)
+    yield from oddtext.of_table(table)
 
 
 def of_table(table: Table) -> Iterator[Diagnostic]:
@@ -75,16 +78,18 @@ def _names_that_are_escaped(entry: Entry, seen: set[tuple[str, ...]]) -> Iterato
 
 
 def _is_odd(name: str) -> bool:
-    """Whether unit names have something escaped of a name besides hyphens, which are in every other name."""
-    plain = name.replace("-", "_")
-    return escape(plain) != plain
+    """Whether unit names have something escaped of a name; of hyphens only slices have, so they do not count.
+
+    Nor do characters that are told of anyhow: one finding is enough.
+    """
+    return escape(name) != name and not oddtext.is_odd(name)
 
 
 def _escaped(what: str, name: str, place: Place, entry: Entry, unit: str) -> Diagnostic:
     return Diagnostic.of(
         "escaped-name", place,
         f"{what} '{shortened(name)}' is '{shortened(escape(name))}' in the names of units", entry.line,
-        f"in a shell, '{shortened(unit)}' needs quotes; letters, digits, ':', '_' and '.' stay as they are",
+        f"in a shell, '{shortened(unit)}' needs quotes; letters, digits, ':', '_', '.' and '-' stay as they are",
     )  # fmt: skip
 
 
@@ -157,7 +162,9 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
         return
     first = next((program for program in found if program.fate is Fate.DAEMON), None)
     if first is not None and not _is_thought_of(entry):
-        foreground = f", or run '{first.name} {first.foreground}' with 'respawn'" if first.foreground else ""
+        foreground = f", or leave out {first.without}, with 'respawn'" if first.without else ""
+        if first.foreground:
+            foreground = f", or run '{first.name} {first.foreground}' with 'respawn'"
         yield _of_command(
             entry, (first.start, first.end), "stopped-daemon",
             f"{first.name} leaves a daemon behind, which is stopped when the group leaves the level",
@@ -172,6 +179,12 @@ def _is_thought_of(entry: Entry) -> bool:
 
 def _outside_the_group(table: Table) -> Iterator[Diagnostic]:
     entries = [entry for entry in table.entries if entry.runnable]
+    yield from _services_outside(entries)
+    yield from _started_elsewhere(entries)
+
+
+def _services_outside(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
+    """What systemd is told to start as a service."""
     ending = (entry for entry in entries if entry.mode is not Mode.RESPAWN and not _is_thought_of(entry))
     started = [(entry, program) for entry in ending for program in programs.started(entry.command) if program.services]
     stopped = {service for entry in entries for service in programs.stopped(entry.command)} if started else set()
@@ -185,15 +198,84 @@ def _outside_the_group(table: Table) -> Iterator[Diagnostic]:
             )  # fmt: skip
 
 
+def _started_elsewhere(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
+    """What another daemon is told to start, or what moves away; of an entry the first."""
+    started = [
+        (entry, found)
+        for entry in entries
+        if not _is_thought_of(entry)
+        for found in outside.outsiders(entry.command)
+        if not (entry.mode is Mode.RESPAWN and found.ends and found.is_last)  # which is worse, and told as that
+    ]
+    stops = outside.Stops()
+    for entry in entries if started else ():
+        stops.add(entry.tag, entry.command)
+    seen: set[str] = set()
+    for entry, found in started:
+        if entry.tag in seen or stops.stop(entry.tag, found):
+            continue
+        seen.add(entry.tag)
+        yield _of_command(
+            entry, (found.start, found.end), "outside-the-group",
+            f"what {found.name} starts is in {found.where}, not in the group, and goes on when the group leaves the "
+            "level", _of_tag(entry, found.instead),
+        )  # fmt: skip
+
+
+def _of_tag(entry: Entry, hint: str) -> str:
+    return hint.replace(f"{SERVICE}TAG", f"{SERVICE}{shortened(entry.tag)}")
+
+
+def _session(entry: Entry) -> Iterator[Diagnostic]:
+    """A session that is opened as another class than the entry's service says, and so leaves the control group."""
+    hint = (
+        f"leave {outside.CLASS}={outside.NO_SESSION} in the environment, which every entry has; "
+        f"or run it with {SETTING}{SERVICE}{shortened(entry.tag)}:User="
+    )
+    message = "opens a session of its own, outside of the group, and what it leaves there goes on after the level"
+    if found := outside.session_with_another_class(entry.command):
+        yield _of_command(entry, (found.start, found.end), "outside-the-group", f"{found.name} {message}", hint)
+        return
+    if not _class_is_overridden(entry):
+        return
+    if found := outside.opens_session(entry.command):
+        yield _of_command(entry, (found.start, found.end), "outside-the-group", f"{found.name} {message}", hint)
+    elif any(directive.name == "PAMName" and directive.value for directive in entry.directives):
+        yield _of_command(entry, (0, len(entry.command)), "outside-the-group", f"PAMName= {message}", hint)
+
+
+def _class_is_overridden(entry: Entry) -> bool:
+    """Whether directives of an entry set or clear the variable that keeps sessions in its control group."""
+    is_overridden = False
+    for directive in entry.directives:
+        words = directive.value.replace('"', " ").replace("'", " ").split()
+        if directive.name == "Environment":
+            values = [word.partition("=")[2] for word in words if word.startswith(f"{outside.CLASS}=")]
+            # Without a value it clears all that was set before.
+            is_overridden = values[-1] != outside.NO_SESSION if values else is_overridden or not words
+        elif directive.name == "UnsetEnvironment" and any(word.partition("=")[0] == outside.CLASS for word in words):
+            return True
+    return is_overridden
+
+
 def _respawned(entry: Entry, daemons: list[programs.Started]) -> Iterator[Diagnostic]:
     for program in daemons:
-        hint = f"keep it in the foreground with {program.foreground}" if program.foreground else "'once' starts it once"
+        hint = f"leave out {program.without}" if program.without else "'once' starts it once"
+        if program.foreground:
+            hint = f"keep it in the foreground with {program.foreground}"
         what = "has systemd start a service" if program.services else "leaves a daemon behind"
         yield _of_command(
             entry, (program.start, program.end), "respawned-daemon",
             f"{program.name} {what} and ends, so 'respawn' starts it again and again", hint,
         )  # fmt: skip
-    if not daemons and (place := programs.background(entry.command)):
+    elsewhere = [found for found in outside.outsiders(entry.command) if found.ends and found.is_last]
+    for found in elsewhere[:1]:
+        yield _of_command(
+            entry, (found.start, found.end), "respawned-daemon",
+            f"what {found.name} starts is in {found.where}, and {found.name} ends, so 'respawn' starts it again and "
+            "again", _of_tag(entry, found.instead),
+        )  # fmt: skip
+    if not daemons and not elsewhere and (place := programs.background(entry.command)):
         start, end = place
         if entry.command.startswith(">", end):
             yield _of_command(

@@ -16,9 +16,13 @@ STATE = "/run/cltab2systemd"
 # In an instance's directory there: what the daemon goes by, a path a line.
 NOTED_SOCKETS = "sockets"
 NOTED_CLSTAT = "clstat"
+# And why groups are FAILED: a reason a line, `GROUP LEVEL TEXT`.
+NOTED_REASONS = "reasons"
 GOOD_TABLE = "/var/lib/cltab2systemd/cltab"
 # What the units of this boot were made from; packaging/tmpfiles.d has it copied there.
 BOOT_TABLE = f"{STATE}/boot.cltab"
+# And what the generator said at first, likewise.
+BOOT_MESSAGES = f"{STATE}/boot.messages"
 
 
 class Locations:
@@ -115,14 +119,18 @@ def live_clstat(locations: Locations) -> str:
 
 def noted(locations: Locations, name: str) -> list[str]:
     """The paths in a file of the state directory of the daemon of the same command line; none if there is no such."""
+    for instance in _instances(locations):
+        return [line for line in os.fsdecode(_content(f"{instance}/{name}")).split("\n") if line]
+    return []
+
+
+def _instances(locations: Locations) -> list[str]:
+    """The state directory of the daemon of the same command line, if there is one."""
     try:
         instances = [item.path for item in os.scandir(STATE)]
     except OSError:
         return []
-    for instance in instances:
-        if _content(f"{instance}/owner") == owner(locations):
-            return [path for path in os.fsdecode(_content(f"{instance}/{name}")).split("\n") if path]
-    return []
+    return [instance for instance in instances if _content(f"{instance}/owner") == owner(locations)]
 
 
 def _content(path: str, *, trusted: bool = False) -> bytes:
@@ -137,6 +145,22 @@ def _content(path: str, *, trusted: bool = False) -> bytes:
             return file.read()
     except OSError:
         return b""
+
+
+def is_served(locations: Locations) -> bool | None:
+    """Whether a daemon of the same command line runs: whether the lock on its state is held; None if nobody can tell.
+
+    Anybody may ask, and nobody is woken by it: proc_locks(5) names each lock by the file's device and inode.
+    """
+    for instance in _instances(locations):
+        try:
+            file = os.stat(f"{instance}/lock")  # noqa: PTH116
+        except OSError:
+            continue
+        device = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}"
+        if os.access("/proc/locks", os.R_OK):
+            return f" {device}:{file.st_ino} ".encode() in _content("/proc/locks")
+    return None
 
 
 def absolute(path: str) -> str:
@@ -155,6 +179,12 @@ def from_here(path: str) -> str:
         return os.path.abspath(path)  # noqa: PTH100 - pathlib is slow to import, and would follow links
     except FileNotFoundError:
         return os.path.normpath(path)
+
+
+def has_group(table: str, name: str) -> bool:
+    """Whether a table has an entry of a group, without parsing the rest of it."""
+    start = name.encode("utf-8", "surrogateescape") + b":"
+    return any(line.startswith(start) and line.count(b":") >= 4 for line in _content(table).split(b"\n"))
 
 
 def _settings(path: str, *, trusted: bool) -> dict[str, str]:

@@ -1,18 +1,29 @@
-"""The daemon's log lines: to the journal or whoever reads its standard error, and to the file of `:::log:`."""
+"""The daemon's log lines: to the journal or whoever reads its standard error, and to the file of `:::log:`.
+
+No line ever holds the daemon up. What a reader does not take (a stopped journald, a full pipe) is kept, and written
+when it does; what is too much to be kept is lost, and that is told with its number.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import collections
 import errno
 import logging
 import logging.handlers
 import os
+import select
+import socket
 import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from cltab2systemd import oserrors
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from io import TextIOWrapper
 
 _LEVELS = {
@@ -24,17 +35,30 @@ _LEVELS = {
 }
 # sd-daemon(3): what the journal takes for a line's priority.
 _PRIORITIES = {logging.DEBUG: "<7>", logging.INFO: "<6>", logging.WARNING: "<4>", logging.ERROR: "<3>"}
+# Seconds until what is kept is tried again.
+_PAUSE = 0.5
+# Bytes that are kept for a reader that does not take them.
+MOST_KEPT = 512 * 1024
+# Takes a datagram for each line, with or without a connection before; systemd.journal-fields(7) has the fields.
+_JOURNAL = "/run/systemd/journal/socket"
+# The reader of a stream has gone for good.
+_GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ECONNREFUSED}
 
 
 def set_up() -> None:
     """Log to the standard error, from the level that SYSTEMD_LOG_LEVEL names."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        _JournalFormatter() if "JOURNAL_STREAM" in os.environ else logging.Formatter("clinit: %(message)s")
-    )
+    to_journal = _is_journal(2)
+    handler = PatientHandler(_standard_error(to_journal=to_journal))
+    handler.setFormatter(_JournalFormatter() if to_journal else logging.Formatter("clinit: %(message)s"))
     level = _LEVELS.get(os.environ.get("SYSTEMD_LOG_LEVEL", "").lower(), logging.INFO)
     logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def flush() -> None:
+    """Write what is kept for readers that did not take it, as far as they do now. Never waits."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
 
 
 def write_to(path: str | None) -> None:
@@ -50,13 +74,142 @@ def write_to(path: str | None) -> None:
         Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         added = _LogFile(path, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        logging.getLogger(__name__).error("cannot log to %s, which the table names: %s", path, error.strerror)  # noqa: TRY400
+        told = oserrors.worded(error, path)
+        logging.getLogger(__name__).error("cannot log to the file that the table names: %s", told)  # noqa: TRY400
         return
     added.setFormatter(logging.Formatter("%(asctime)s clinit[%(process)d]: %(message)s"))
     root.addHandler(added)
     for handler in present:
         root.removeHandler(handler)
         handler.close()
+
+
+class PatientHandler(logging.Handler):
+    """Writes lines to somebody who may not read them, and never waits for that.
+
+    Args:
+        write: takes bytes, and returns how many it has taken; BlockingIOError if none can be taken now.
+    """
+
+    def __init__(self, write: Callable[[bytes], int]) -> None:
+        super().__init__()
+        self._write = write
+        self._kept: collections.deque[bytes] = collections.deque()
+        self._size = 0  # bytes that are kept
+        self._lost = 0  # lines
+        self._timer: asyncio.TimerHandle | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, behind those that are kept."""
+        line = self._line(record)
+        if self._size + len(line) > MOST_KEPT:
+            self._lost += 1
+        else:
+            self._keep(line)
+        self.flush()
+        if self._kept and self._timer is None:
+            with suppress(RuntimeError):  # no loop runs yet
+                self._timer = asyncio.get_running_loop().call_later(_PAUSE, self._try_again)
+
+    def flush(self) -> None:
+        """Write what is kept, as far as it is taken; then how many lines were lost."""
+        while True:
+            while self._kept:
+                try:
+                    taken = self._write(self._kept[0])
+                except OSError as error:
+                    if not isinstance(error, BlockingIOError):
+                        self._kept.clear()  # nobody will ever read it
+                        self._size = self._lost = 0
+                    return
+                self._size -= taken
+                rest = self._kept[0][taken:]
+                if rest:
+                    self._kept[0] = rest
+                else:
+                    self._kept.popleft()
+            if not self._lost:
+                return
+            told = logging.LogRecord(
+                __name__, logging.WARNING, __file__, 0, "%d log lines were lost: they could not be written in time",
+                (self._lost,), None,
+            )  # fmt: skip
+            self._lost = 0
+            self._keep(self._line(told))
+
+    def _try_again(self) -> None:
+        self._timer = None
+        self.flush()
+        if self._kept:
+            self._timer = asyncio.get_running_loop().call_later(_PAUSE, self._try_again)
+
+    def _keep(self, line: bytes) -> None:
+        self._kept.append(line)
+        self._size += len(line)
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return (self.format(record) + "\n").encode("utf-8", "surrogateescape")
+
+
+def _is_journal(descriptor: int) -> bool:
+    """Whether a descriptor leads to the journal: as systemd.exec(5) says of JOURNAL_STREAM."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def _standard_error(*, to_journal: bool) -> Callable[[bytes], int]:
+    """What writes to the standard error without waiting, and changes nothing for others who have it open, too."""
+    sys.stderr.flush()
+    mode = os.fstat(2).st_mode
+    if stat.S_ISSOCK(mode):
+        stream = socket.socket(fileno=os.dup(2))
+        return _Journal(stream) if to_journal else lambda data: stream.send(data, socket.MSG_DONTWAIT)
+    descriptor = 2
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        # O_NONBLOCK belongs to whoever shares the open file: a shell has its terminal from there. So open it anew.
+        with suppress(OSError):
+            descriptor = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+
+    def write(data: bytes) -> int:
+        if descriptor == 2 and not poll.poll(0):
+            raise BlockingIOError
+        return os.write(descriptor, data)
+
+    return write
+
+
+class _Journal:
+    """The journal, by the stream that systemd has connected; by datagrams when that has been closed at the other end.
+
+    A restart of journald keeps the stream. A stop of journald and its sockets does not.
+    """
+
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream: socket.socket | None = stream
+        self._datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def __call__(self, data: bytes) -> int:
+        if self._stream is not None:
+            try:
+                return self._stream.send(data, socket.MSG_DONTWAIT)
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise
+                self._stream.close()
+                self._stream = None
+        for line in data.splitlines():
+            priority, text = (line[1:2], line[3:]) if line.startswith(b"<") else (b"6", line)
+            fields = b"PRIORITY=" + priority + b"\nSYSLOG_IDENTIFIER=clinit\nMESSAGE=" + text + b"\n"
+            try:
+                self._datagrams.sendto(fields, socket.MSG_DONTWAIT, _JOURNAL)
+            except (ConnectionRefusedError, FileNotFoundError) as error:  # journald is down, and may come back
+                raise BlockingIOError from error
+        return len(data)
 
 
 class _LogFile(logging.handlers.WatchedFileHandler):

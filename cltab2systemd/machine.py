@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cltab2systemd import shellsyntax
+from cltab2systemd import outside, rootshell, shellsyntax
 from cltab2systemd.diagnostics import Diagnostic, shortened
 from cltab2systemd.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.spelling import Spellings
@@ -43,6 +43,8 @@ def of_table(table: Table) -> Iterator[Diagnostic]:
     yield from shellsyntax.of_entries(table.entries)
     yield from _doubtful_directives(table.settings)
     yield from _unknown_users(table)
+    yield from rootshell.of_table(table)
+    yield from _sessions_by_files(table)
 
 
 # systemd.
@@ -87,8 +89,14 @@ def _doubtful_values(section: str, settings: Sequence[Setting], release: str) ->
             yield Diagnostic.of(
                 "directive-doubtful", setting.place_of_value.part(start, len(judged)),
                 f"{release} on this machine says: {shortened(verdict.text)}", setting.line,
-                f"with this line nothing of it can be started; {_MANUAL}" if verdict.is_fatal else _MANUAL,
+                _advice(directive, is_fatal=verdict.is_fatal),
             )  # fmt: skip
+
+
+def _advice(directive: Directive, *, is_fatal: bool) -> str:
+    if directive.name.startswith("Limit") and {"unlimited", "-1"} & {*directive.value.lower().split(":")}:
+        return "systemd's word for no limit is 'infinity'"
+    return f"with this line nothing of it can be started; {_MANUAL}" if is_fatal else _MANUAL
 
 
 class _Verdict(NamedTuple):
@@ -161,6 +169,44 @@ def _ask_systemd(option: str) -> str:
         if done.returncode == 0:
             return done.stdout
     return ""
+
+
+# Sessions.
+
+_OF_CLASS = re.compile(rf"^\s*{outside.CLASS}=[\"']?([^\s\"']*)", re.MULTILINE)
+_LARGEST_ENVIRONMENT = 1024 * 1024
+
+
+def _sessions_by_files(table: Table) -> Iterator[Diagnostic]:
+    """A file of the environment that changes the class of sessions, of an entry that opens one."""
+    lines = {setting.place: setting for setting in table.settings if setting.name.startswith(SERVICE)}
+    for entry in table.entries:
+        given = [directive for directive in entry.directives if directive.name == "EnvironmentFile"]
+        opens = given and (
+            outside.opens_session(entry.command) or any(directive.name == "PAMName" for directive in entry.directives)
+        )
+        for directive in given if opens else ():
+            path = Path(directive.value.removeprefix("-"))
+            found = _OF_CLASS.findall(_content(path))
+            if found and found[-1] != outside.NO_SESSION:
+                setting = lines[directive.place]
+                yield Diagnostic.of(
+                    "outside-the-group", setting.place_of_value,
+                    f"{shortened(str(path))} sets {outside.CLASS}, so that '{shortened(entry.tag)}' opens a session of "
+                    "its own, outside of the group, and what it leaves there goes on after the level", setting.line,
+                    f"leave {outside.CLASS}={outside.NO_SESSION} in the environment, which every entry has",
+                )  # fmt: skip
+
+
+def _content(path: Path) -> str:
+    """The beginning of a file of this machine; empty if it cannot be read."""
+    try:
+        if not path.is_absolute() or not path.is_file():
+            return ""
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(_LARGEST_ENVIRONMENT)
+    except (OSError, ValueError):
+        return ""
 
 
 # Users and groups.

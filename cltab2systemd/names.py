@@ -1,8 +1,12 @@
 r"""Unit names: the interface that drop-ins, slices and people's commands hang on. Pure.
 
 A name is PREFIX-GROUP@INSTANCE.TYPE. Gates and barriers have prefixes of their own, so that a drop-in for all entries
-(`clinit-.service.d/`) never reaches them. Names are escaped as systemd-escape(1) does, but for `/`, which becomes
-`\x2f`: as `-` it would collide with the separator, and a slice would nest in another group's.
+(`clinit-.service.d/`) never reaches them.
+
+Names are escaped as systemd-escape(1) does, with two differences. A hyphen stays as it is: the first hyphen of a unit
+name ends the prefix, and a group cannot hold the `@` that ends it, so no two names become one. A `/` becomes `\x2f`,
+for systemd-escape would make a hyphen of it. In the name of a slice a hyphen is `\x2d`: there it would be a step down,
+and the slice would nest in another group's.
 """
 
 from __future__ import annotations
@@ -15,17 +19,26 @@ LONGEST_UNIT_NAME = 255
 # The level that stops a group for good. No table can name it, for it holds colons; the ancestor's clients send it.
 HALT_LEVEL = ":::SHUTDOWN:::"
 
+# What the state directory of the system instance is named; another's is its suffix.
+SYSTEM_INSTANCE = "system"
+
 # What the machine boots to; a group with a boot level comes up with it.
 BOOT_TARGET = "multi-user.target"
 _BOOT_PREFIX = f"{BOOT_TARGET}.d/clinit-"
 
-_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.")
+# What the marker of a group ends with. It is the only target without an `@`, so `a-unnamed` can be a group as well.
+_UNNAMED = "-unnamed"
+
+_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.-")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 _BUS_ESCAPED = re.compile(r"_([0-9a-f]{2})")
 
 
 def escape(text: str) -> str:
-    """A group, tag or level as it stands in a unit name; bytes that are not UTF-8 (surrogateescape) survive."""
+    """A group, tag or level as it stands in a unit name; bytes that are not UTF-8 (surrogateescape) survive.
+
+    Letters, digits, `:`, `_`, `.` and `-` stay as they are, but for a `.` at the beginning.
+    """
     if text and _PLAIN.issuperset(text) and text[0] != ".":
         return text
     data = text.encode("utf-8", "surrogateescape")
@@ -55,6 +68,11 @@ class Names:
     suffix: str = ""
 
     @property
+    def instance(self) -> str:
+        """The name of the instance's state directory."""
+        return self.suffix.removeprefix("_") or SYSTEM_INSTANCE
+
+    @property
     def entry_prefix(self) -> str:
         """What the names of entries, level targets, markers and slices start with."""
         return f"clinit{self.suffix}-"
@@ -73,11 +91,16 @@ class Names:
 
     def unnamed(self, group: str) -> str:
         """The marker target: active at a level that no entry names."""
-        return f"clinit{self.suffix}-{escape(group)}-unnamed.target"
+        return f"clinit{self.suffix}-{escape(group)}{_UNNAMED}.target"
 
     def slice(self, group: str) -> str:
-        """The slice of a group."""
-        return f"clinit{self.suffix}-{escape(group)}.slice"
+        """The slice of a group; a hyphen of the group's is escaped, for in a slice it means another slice around it."""
+        escaped = escape(group).replace("-", "\\x2d")
+        return f"clinit{self.suffix}-{escaped}.slice"
+
+    def limits(self, group: str) -> str:
+        """The transient service that puts limits of a group's slice in force; no pattern of the group's matches it."""
+        return f"clinitlimits{self.suffix}-{escape(group)}.service"
 
     @staticmethod
     def boot(group: str) -> str:
@@ -122,11 +145,23 @@ class Names:
         """The group that a unit of this instance, or its boot drop-in, belongs to; None for any other unit."""
         if not self.suffix and unit.startswith(_BOOT_PREFIX):
             return unescape(unit[len(_BOOT_PREFIX) :].removesuffix(".conf"))
-        prefix, dash, rest = unit.partition("-")
-        if not dash or prefix not in {f"{kind}{self.suffix}" for kind in ("clinit", "clinitgate", "clinitbarrier")}:
+        prefix, _, rest = unit.partition("-")
+        if self.suffix and not prefix.endswith(self.suffix):
             return None
-        stem = rest.rpartition(".")[0]
-        return unescape(stem.partition("@")[0].removesuffix("-unnamed")) if stem else None
+        stem, _, kind = rest.rpartition(".")
+        name, at, _ = stem.partition("@")
+        match prefix.removesuffix(self.suffix), kind, at:
+            case ("clinit", "service" | "target", "@"):
+                pass
+            case ("clinitgate", "service", _) | ("clinitbarrier", "service", "@"):
+                pass
+            case ("clinit", "target", "") if name.endswith(_UNNAMED):
+                name = name.removesuffix(_UNNAMED)
+            case ("clinit", "slice", "") if "-" not in name:
+                pass
+            case _:
+                return None
+        return unescape(name) or None
 
     def level_of(self, unit: str, group: str) -> str | None:
         """The level that a level target of the group stands for; None for any other unit."""

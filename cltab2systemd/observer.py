@@ -7,7 +7,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd.bus import BusError
-from cltab2systemd.groupstate import GroupStatus, GroupUnits, State, UnitStatus, group_status, survivors
+from cltab2systemd.diagnostics import printable
+from cltab2systemd.failure import Cause, Reason
+from cltab2systemd.groupstate import GroupStatus, State, group_status, settled_level, survivors
+from cltab2systemd.groupunits import GroupUnits, UnitStatus
+from cltab2systemd.names import HALT_LEVEL
+from cltab2systemd.probe import UnitProbe
+from cltab2systemd.table import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -15,11 +21,14 @@ if TYPE_CHECKING:
     from cltab2systemd.bus import Bus
     from cltab2systemd.group import Group
     from cltab2systemd.names import Names
+    from cltab2systemd.pacer import Pacer
 
 log = logging.getLogger(__name__)
 
 # At most one look at systemd in this time, so that a burst of signals costs one list and not one each. Seconds.
 _INTERVAL = 0.01
+# After a respawn entry was seen to end: by then the shell before its command pauses, if it does. Seconds.
+_SECOND_LOOK = 0.5
 # Before asking again after systemd gave no answer. Seconds.
 _RETRY = 1.0
 
@@ -31,6 +40,7 @@ class Observer:
         names: the unit names of the instance.
         groups: all groups by name, as the controller keeps them.
         bus: the connection to systemd.
+        pacer: slows down what is started in vain.
         on_observed: called with each group after its units were asked for.
         on_refreshed: called when all groups that were asked for at a time are observed.
     """
@@ -40,17 +50,22 @@ class Observer:
         names: Names,
         groups: Mapping[str, Group],
         bus: Bus,
+        pacer: Pacer,
+        *,
         on_observed: Callable[[Group], None],
         on_refreshed: Callable[[], None],
     ) -> None:
         self._names = names
         self._groups = groups
         self._bus = bus
+        self._pacer = pacer
+        self.probe = UnitProbe(bus, pacer.trouble)
         self._on_observed = on_observed
         self._on_refreshed = on_refreshed
         self._due: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
+        self._second_looks: set[str] = set()  # groups that are due for one
         self._survivors: set[str] = set()  # units with processes that outlived SIGKILL, as was told
         bus.follow(self._unit_changed, self._connected, self._reloaded)
 
@@ -72,18 +87,48 @@ class Observer:
             if name in units:
                 units[name][unit.name] = unit
         for group in asked:
+            self._due.discard(group.name)  # before it is observed, which may ask for another look
             try:
                 self._observe(group, units[group.name])
                 self._on_observed(group)
             except BusError:
                 self._due.add(group.name)  # its properties could not be read just now
                 self._last += _RETRY
-            else:
-                self._due.discard(group.name)
         self._on_refreshed()
         self.refresh_soon([])
 
+    def look_at_processes(self) -> None:
+        """Look for what no signal tells: processes that have left their control group, and pauses."""
+        for group in self._groups.values():
+            if group.units is None or group.status is None or not group.status.state.settled:
+                continue
+            told = {r.unit: r.cause for r in group.status.reasons if r.cause in {Cause.STRAYED, Cause.PAUSED}}
+            for entry in group.units.members(group.status.level):
+                unit = group.units.entry(entry)
+                if entry.mode is Mode.RESPAWN and unit is not None and unit.sub == "running":
+                    strayed, paused = self.probe.strayed_to(unit.name), self.probe.pause(unit.name)
+                    now = Cause.STRAYED if strayed else Cause.PAUSED if paused else None
+                    if now is not told.get(unit.name):
+                        self.refresh_soon([group.name])
+
+    def _look_again(self, group: str) -> None:
+        self._second_looks.discard(group)
+        if group in self._groups:
+            self.refresh_soon([group])
+
+    def is_certain(self, group: Group) -> bool:
+        """Whether what runs of a settled group is its commands by now; if not, it is looked at again in a moment."""
+        if group.units is None or group.status is None:
+            return True
+        members = [(entry, group.units.entry(entry)) for entry in group.units.members(group.status.level)]
+        running = (u.name for e, u in members if e.mode in {Mode.RESPAWN, Mode.ONCE} and u and u.sub == "running")
+        if not any(self.probe.is_being_executed(name) for name in running):
+            return True
+        self.refresh_soon([group.name])
+        return False
+
     def _unit_changed(self, unit: str) -> None:
+        self.probe.forget(unit)
         group = self._names.group_of(unit)
         if group is not None and group in self._groups:
             self.refresh_soon([group])
@@ -108,17 +153,22 @@ class Observer:
                 self.refresh_soon([*self._due])
 
     def _observe(self, group: Group, units: Mapping[str, UnitStatus]) -> None:
-        group.units = GroupUnits(self._names, group.name, group.applied.entries, units, self._bus)
-        status = group_status(group.units, group.shown_level)
+        self.probe.saw(units.values())
+        group.units = GroupUnits(self._names, group.name, group.applied.entries, units, self.probe)
+        self._pacer.look(group.units, settled_level(group.units) if group.request is None else None)
+        status = group_status(group.units, group.shown_level, group.asked)
         if group.emptying and group.shown_level is not None:
             status = GroupStatus(group.name, group.shown_level, State.HALTING if group.halting else State.STOPPING)
         elif group.interrupted is not None and not group.emptying:
             # Emptied and not started again: whatever its units say, it has not come to where it was to go.
-            status = GroupStatus(group.name, group.interrupted, State.FAILED)
+            level = group.shown_level or group.interrupted if group.interrupted == HALT_LEVEL else group.interrupted
+            status = GroupStatus(group.name, level, State.FAILED, (_unreached(group, level),))
         if status is not None and status != group.status:
-            level = logging.INFO if status.state.settled else logging.DEBUG
-            log.log(level, "%s: level %s %s", group.name, status.level, status.state)
+            _tell(status)
         group.status = status
+        if status is not None and status.momentary and group.name not in self._second_looks:
+            self._second_looks.add(group.name)
+            asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look_again, group.name)
         self._reset_failed(group)
         group.observed()
 
@@ -140,3 +190,21 @@ class Observer:
                     self._bus.reset_failed(unit.name)
                 except BusError as error:
                     log.debug("%s: %s", unit.name, error)
+
+
+def _unreached(group: Group, level: str) -> Reason:
+    assert group.units is not None
+    unit = group.units.names.level(group.name, level)
+    why = group.broken_off or "the daemon ended meanwhile"
+    text = printable(f"{group.name}: the switch to level {level} was broken off before its start: {why}")
+    return Reason(Cause.UNREACHED, unit, text)
+
+
+def _tell(status: GroupStatus) -> None:
+    """Say to the log how a group is now, and why it is not well."""
+    level = logging.DEBUG
+    if status.state.settled:
+        level = logging.ERROR if status.state is State.FAILED else logging.INFO
+    log.log(level, "%s: level %s %s", status.group, status.level, status.state)
+    for reason in status.reasons:
+        log.log(logging.ERROR if reason.is_failure else logging.WARNING, "%s", reason.text)

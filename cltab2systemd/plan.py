@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import unitfile
 from cltab2systemd.diagnostics import Diagnostic, in_order, shortened
-from cltab2systemd.directives import refusal_of_value
+from cltab2systemd.directives import refusal_of_value, runs_without_shell
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 from cltab2systemd.table import (
     BOOT_LEVEL,
@@ -53,7 +53,10 @@ class EntryUnit(Unit):
     command_line: str
     syslog_identifier: str
     after_gate: str
-    runtime_directory: str  # in which a `respawn` entry counts
+    held: str  # the directory of the files that keep it from being started again
+    runtime_directory: str  # in which a `respawn` entry counts, if it does
+    throttle: str  # what counts
+    errors_to_output: bool  # no shell does that
     directives: tuple[str, ...]
 
 
@@ -115,6 +118,10 @@ class GroupPlan:
     units: tuple[Unit, ...]
 
 
+# The state of instances, and in it the files that keep entries from being started again: Store.hold makes them.
+STATE = "/run/cltab2systemd"
+HELD = "held"
+
 # Each level of a group names each entry, as one that it starts or stops, and each other level, which makes some hundred
 # bytes of units each: nobody wrote a table with more of these, and 700 entries with a level each would make 99 MB.
 MOST_DEPENDENCIES = 250_000
@@ -123,6 +130,17 @@ MOST_DEPENDENCIES = 250_000
 def plan_group(names: Names, group: ResourceGroup) -> GroupPlan:
     """The units of one group of an instance with these names."""
     return GroupPlan(group.name, (*_units(names, group.name, group.entries, group.directives), *_boot(names, group)))
+
+
+def counts_restarts(entry: Entry) -> bool:
+    """Whether a shell before the command of a respawn entry counts its fast restarts, and slows them down."""
+    return entry.mode is Mode.RESPAWN and _direct(entry) is None
+
+
+def _direct(entry: Entry) -> unitfile.Plain | None:
+    """The words of an entry that systemd is to execute itself, as there may be no shell; None if it has a shell."""
+    plain = unitfile.plain(entry.command)
+    return plain if plain and runs_without_shell(plain, entry.directives) else None
 
 
 def _boot(names: Names, group: ResourceGroup) -> Iterator[Unit]:
@@ -143,10 +161,15 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
     for entry in entries:
         name, line = names.entry(group, entry.tag), unitfile.comment(entry.line)
-        words = unitfile.command_words(entry.command)
-        directory = unitfile.throttle_directory(name) if entry.mode is Mode.RESPAWN else ""
-        if directory:
-            words = unitfile.throttled(entry.tag, directory, words)
+        direct = _direct(entry)
+        counts = counts_restarts(entry)
+        directory = unitfile.throttle_directory(name) if counts else ""
+        if direct:
+            words = direct.words
+        elif counts:
+            words = unitfile.throttled(entry.tag, entry.command)
+        else:
+            words = unitfile.command_words(entry.command)
         yield EntryUnit(
             name,
             "cltab " + unitfile.text(f"{group}:{entry.tag}:{entry.levels.text}:{entry.mode}"),
@@ -157,6 +180,9 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
             syslog_identifier=unitfile.text(entry.tag),
             after_gate=gate,
             runtime_directory=directory,
+            held=f"{STATE}/{names.instance}/{HELD}",
+            throttle=unitfile.throttle(directory) if directory else "",
+            errors_to_output=direct is not None and direct.errors_to_output,
             directives=tuple(directive.line for directive in entry.directives),
         )
         if entry.runnable:
@@ -229,17 +255,18 @@ def _long_names(names: Names, table: Table) -> Iterator[Diagnostic]:
     for entry in table.entries:
         group = entry.group
         longest = {
-            "group": names.barrier(group, HALT_LEVEL),
+            "group": max(names.barrier(group, HALT_LEVEL), names.slice(group), key=len),
             "tag": names.gate(group, entry.tag),
             "levels": max((names.barrier(group, level) for level in entry.levels.names), key=len),
         }
         for field, unit in longest.items():
             if len(unit) > LONGEST_UNIT_NAME:
+                plain = "':', '_' and '.'" if unit == names.slice(group) else "':', '_', '.' and '-'"
                 what = "the group makes" if field == "group" else f"group and {field} make"
                 yield Diagnostic.of(
                     f"long-{field}", entry.place_of(field),
                     f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}", entry.line,
-                    "other characters than letters, digits, ':', '_' and '.' count four bytes each; use shorter names",
+                    f"other characters than letters, digits, {plain} count four bytes each; use shorter names",
                 )  # fmt: skip
 
 

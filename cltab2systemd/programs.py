@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
 
 class Fate(enum.StrEnum):
@@ -38,6 +38,7 @@ class Program:
     daemon: str | None = None
     handed_over: str | None = None
     foreground: str = ""  # the arguments that keep it from becoming a daemon
+    without: str = ""  # those that make it one
 
     def fate(self, arguments: str) -> Fate:
         """What becomes of it with these arguments."""
@@ -155,16 +156,33 @@ PROGRAMS = (
         ends=_ABOUT + r"| --(?:initialize|bootstrap|install|validate-config|verbose)",
         daemon=_words("--daemonize -D"),
         never_ends=r"^(?!.* (?:--daemonize|-D)[ =])",
+        without="--daemonize",
     ),
     Program("mysqld_safe mariadbd-safe", ends=_ABOUT, never_ends=_ALWAYS),
     Program("postgres postmaster", ends=_ABOUT + r"| -C | --(?:single|boot|check|describe-config)", never_ends=_ALWAYS),
-    Program("pg_ctl", daemon=_words("start restart")),
-    Program("memcached", ends=_ABOUT, never_ends=r"^(?!.* -[a-z]*d )", daemon=_ALWAYS),
+    Program("pg_ctl", daemon=_words("start restart"), without="pg_ctl, and run 'postgres -D DIRECTORY' itself"),
+    Program("memcached", ends=_ABOUT, never_ends=r"^(?!.* -[a-z]*d )", daemon=_ALWAYS, without="-d"),
+    Program("redis-server valkey-server", daemon=r" --daemonize  yes ", without="--daemonize"),
+    Program("mongod mongos", daemon=_words("--fork"), without="--fork"),
+    Program("gunicorn gunicorn3", daemon=_words("-D --daemon"), without="--daemon"),
+    Program("uwsgi", daemon=_words("-d --daemonize --daemonize2"), without="--daemonize"),
+    Program(
+        "php-fpm php-fpm7.4 php-fpm8.1 php-fpm8.2 php-fpm8.3 php-fpm8.4",
+        ends=_ABOUT + "|" + _words("-t -tt --test -i --info -m --modules"),
+        never_ends=_letters("F") + "|" + _words("--nodaemonize"),
+        daemon=_ALWAYS,
+        foreground="--nodaemonize",
+    ),
     Program("slapd", ends=_ABOUT + r"| -T", never_ends=r" -d", daemon=_ALWAYS, foreground="-d 0"),
     Program("ntpd", ends=_ABOUT + "|" + _letters("q"), never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
     Program("chronyd", ends=_ABOUT + "|" + _letters("qQp"), never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
     Program(
-        "haproxy", ends=_ABOUT + "|" + _words("-c -vv"), daemon=_words("-D"), never_ends=r" -db ", foreground="-db"
+        "haproxy",
+        ends=_ABOUT + "|" + _words("-c -vv"),
+        daemon=_words("-D"),
+        never_ends=r" -db ",
+        foreground="-db",
+        without="-D",
     ),
     Program(
         "keepalived",
@@ -191,10 +209,15 @@ PROGRAMS = (
     Program("cupsd", ends=_ABOUT + r"| -t ", never_ends=_letters("fF"), daemon=_ALWAYS, foreground="-f"),
     Program("corosync", ends=_ABOUT, never_ends=_letters("f"), daemon=_ALWAYS, foreground="-f"),
     Program("bird bird6", ends=_ABOUT + r"| -p ", never_ends=_letters("fd"), daemon=_ALWAYS, foreground="-f"),
-    Program("openvpn", daemon=_words("--daemon")),
+    Program("openvpn", daemon=_words("--daemon"), without="--daemon"),
     Program("tmux", daemon=_letters("d")),
     Program("screen", daemon=r" -[A-Za-z]*dm| -d  -m ", never_ends=r" -[A-Za-z]*Dm| -D  -m ", foreground="-D -m"),
-    Program("start-stop-daemon", ends=_words("-K --stop -T --status"), daemon=_words("-b --background")),
+    Program(
+        "start-stop-daemon",
+        ends=_words("-K --stop -T --status"),
+        daemon=_words("-b --background"),
+        without="--background",
+    ),
     Program("rc-service", daemon=r"^ [^- ]\S*  (?:start|restart) "),
     # Where systemd is, these are two other words for systemctl. A restart is of what was there before.
     Program("service invoke-rc.d", handed_over=r"^(?: -\S+ )* [^- ]\S*  start "),
@@ -222,7 +245,7 @@ _WRAPPERS = {
     "stdbuf": "-i -o -e",
     "sudo": "-u -g",
 }
-_SHELLS = frozenset(["sh", "bash", "dash", "ksh"])
+SHELLS = frozenset(["sh", "bash", "dash", "ksh"])
 
 # Groups are atomic: possessive ones match what they should not before Python 3.11.5.
 _WORD = r"""(?>(?:[^\s;&|<>()'"\\`$#]|'[^']*'|"(?>(?:[^"\\`$]|\\.|\$(?![({]))*)"|\\.|\$(?![({'"])|(?<=[^\s;&|])\#)+)"""
@@ -232,7 +255,7 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 _QUOTES = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
-_ASSIGNMENT = re.compile(r"\w+=", re.ASCII)
+ASSIGNMENT = re.compile(r"\w+=", re.ASCII)
 _RESERVED = frozenset(
     [
         "!",
@@ -282,6 +305,7 @@ class Started:
     start: int  # where it stands in the command, with its arguments
     end: int
     foreground: str = ""  # the arguments that keep it from becoming a daemon
+    without: str = ""  # those that make it one
     services: tuple[str, ...] = ()  # those that are handed over to systemd
     is_last: bool = True
     is_background: bool = False  # the shell does not wait for it
@@ -289,40 +313,47 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class Word:
+    """A word of a command, and where it stands."""
+
     text: str  # without quotes
     start: int
     end: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
     """A simple command, which may have redirections and no words."""
 
-    words: list[_Word]
+    words: list[Word]
     operator: str  # behind it
     end: int  # where the operator stands
 
 
 def started(command: str) -> tuple[Started, ...]:
     """The programs that a command starts, in order; none if nothing is known of any, or it takes a shell to tell."""
-    if len(command) > _LONGEST or _TELLING.isdisjoint(_SEPARATORS.split(command)):
+    if len(command) > _LONGEST or _TELLING.isdisjoint(separated(command)):
         return ()
     if _ENDLESS_LOOP.fullmatch(command) and not _WAY_OUT.search(command):
         text = command.strip()
         start = command.index(text)
         return (Started("the loop", Fate.NEVER_ENDS, start, start + len(text)),)
-    calls = _calls(command)
-    indices = [index for index, call in enumerate(calls) if call.words]
+    found = calls(command)
+    indices = [index for index, call in enumerate(found) if call.words]
     return tuple(
-        _started(calls[index], calls[index - 1].operator if index else "", is_last=index == indices[-1])
+        _started(found[index], found[index - 1].operator if index else "", is_last=index == indices[-1])
         for index in indices
     )
 
 
+def separated(command: str) -> frozenset[str]:
+    """The words of a command, whatever stands between them: a first look that nothing escapes."""
+    return frozenset(_SEPARATORS.split(command))
+
+
 def stopped(command: str) -> frozenset[str]:
     """The services that a command may stop: all its words, if one is about stopping."""
-    words = frozenset(_SEPARATORS.split(command))
+    words = separated(command)
     return frozenset() if words.isdisjoint(_STOPPING) else frozenset(map(_service, words))
 
 
@@ -331,18 +362,19 @@ def background(command: str) -> tuple[int, int] | None:
 
     In `program &>file` it is one as well: only bash takes that for a redirection.
     """
-    calls = _calls(command) if "&" in command and len(command) <= _LONGEST else []
-    programs = [call for call in calls if call.words]
+    programs = [call for call in calls(command) if call.words] if "&" in command else []
     if [call.operator for call in programs] != ["&"]:
         return None
     end = programs[0].end
     return end, end + 1
 
 
-def _calls(command: str) -> list[_Call]:
-    """The simple commands of a command line, in order; none if it is more complicated."""
-    calls: list[_Call] = []
-    words: list[_Word] = []
+def calls(command: str) -> list[Call]:
+    """The simple commands of a command line, in order; none if it is more complicated, or longer than any is."""
+    if len(command) > _LONGEST:
+        return []
+    found: list[Call] = []
+    words: list[Word] = []
     is_redirected = False
     at = 0
     while at < len(command):
@@ -353,28 +385,28 @@ def _calls(command: str) -> list[_Call]:
         if match.lastgroup == "operator":
             if not words and not is_redirected:
                 return []
-            calls.append(_Call(words, match[0], match.start()))
+            found.append(Call(words, match[0], match.start()))
             words, is_redirected = [], False
         elif match.lastgroup == "redirection":
             is_redirected = True
         elif match.lastgroup == "word":
             if not words and match[0] in _RESERVED:
                 return []
-            words.append(_Word(_QUOTES.sub(_unquoted, match[0]), match.start(), match.end()))
+            words.append(Word(_QUOTES.sub(_unquoted, match[0]), match.start(), match.end()))
     if words:
-        calls.append(_Call(words, "", len(command)))
-    return calls
+        found.append(Call(words, "", len(command)))
+    return found
 
 
 def _unquoted(match: re.Match[str]) -> str:
     return match[1] or match[2] or match[3] or ""
 
 
-def _started(call: _Call, before: str, *, is_last: bool) -> Started:
+def _started(call: Call, before: str, *, is_last: bool) -> Started:
     words = call.words
-    program = _Word("", words[0].start, words[0].end)
-    arguments: list[_Word] = []
-    for index in _program_indices(words):
+    program = Word("", words[0].start, words[0].end)
+    arguments: list[Word] = []
+    if (index := program_index(words)) is not None:
         program, arguments = words[index], words[index + 1 :]
     name = program.text.rpartition("/")[2]
     row = _INIT_SCRIPT if _INIT_SCRIPT_PATH.fullmatch(program.text) else _PROGRAM_OF.get(name)
@@ -385,6 +417,7 @@ def _started(call: _Call, before: str, *, is_last: bool) -> Started:
         program.start,
         words[-1].end,
         row.foreground if row else "",
+        row.without if row else "",
         _services(arguments) if fate is Fate.HANDED_OVER else (),
         is_last,
         call.operator == "&",
@@ -392,7 +425,7 @@ def _started(call: _Call, before: str, *, is_last: bool) -> Started:
     )
 
 
-def _services(arguments: list[_Word]) -> tuple[str, ...]:
+def _services(arguments: list[Word]) -> tuple[str, ...]:
     """The services among the arguments of `service NAME start` or `systemctl start NAME...`."""
     names = (argument.text for argument in arguments if not argument.text.startswith("-"))
     return tuple(_service(name) for name in names if name not in {"", "start"})
@@ -403,26 +436,26 @@ def _service(name: str) -> str:
     return name.removesuffix(".service").removesuffix(".sh")
 
 
-def _program_indices(words: list[_Word]) -> Iterator[int]:
-    """Which word is the program that the others are arguments of, behind assignments and wrappers; at most one."""
+def program_index(words: Sequence[Word]) -> int | None:
+    """Which word is the program that the others are arguments of, behind assignments and wrappers; None without one."""
     index = 0
     while index < len(words):
         text = words[index].text
         name = text.rpartition("/")[2]
-        if _ASSIGNMENT.match(text):
+        if ASSIGNMENT.match(text):
             index += 1
         elif name in _WRAPPERS:
             index = _behind_options(words, index + 1, _WRAPPERS[name].split())
-        elif name in _SHELLS:
+        elif name in SHELLS:
             index = _behind_options(words, index + 1, ["-c", "-o"])
             if index < len(words) and not words[index].text.startswith("/"):
-                return
+                return None
         else:
-            yield index
-            return
+            return index
+    return None
 
 
-def _behind_options(words: list[_Word], index: int, with_value: list[str]) -> int:
+def _behind_options(words: Sequence[Word], index: int, with_value: list[str]) -> int:
     while index < len(words) and words[index].text.startswith("-"):
         index += 2 if words[index].text in with_value else 1
     return index

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd import ancestor, ldt, peers, varlink
+from cltab2systemd import ancestor, ldt, oserrors, peers, varlink
 from cltab2systemd.peers import Peer
 from cltab2systemd.service import Call, CallError, too_many_connections
 
@@ -149,7 +149,7 @@ class Server:
         try:
             peer = Peer.of(connection)
         except OSError as error:
-            log.warning("client: %s", error)
+            log.warning("a client that nobody knows: %s", oserrors.worded(error))
             writer.close()
             return
         self._clients[task] = connection

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import __version__, peers, varlink
+from cltab2systemd import __version__, oserrors, peers, varlink
 from cltab2systemd.bus import BusError
 from cltab2systemd.diagnostics import Diagnostic, render
 from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
@@ -17,9 +17,10 @@ from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
 from cltab2systemd.tablesource import TableRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from cltab2systemd.controller import Controller
+    from cltab2systemd.failure import Reason
     from cltab2systemd.groupstate import GroupStatus
     from cltab2systemd.peers import Peer
 
@@ -67,6 +68,13 @@ class Call:
         if not isinstance(value, str) or not value or _has_lone_surrogate(value):
             raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter=name)
         return value
+
+    def flag(self, name: str) -> bool:
+        """A parameter that may be left out, and is true or false; CallError if it is anything else."""
+        value = self.parameters.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter=name)
+        return value is True
 
     def optional_string(self, name: str) -> str | None:
         """A parameter that may be left out."""
@@ -138,7 +146,9 @@ class Service:
             async for reply in self._methods[call.method](call):
                 yield reply
         except NoSuchGroupError as error:
-            raise CallError(f"{varlink.INTERFACE}.NoSuchGroup", message=str(error), group=error.group) from error
+            raise CallError(
+                f"{varlink.INTERFACE}.NoSuchGroup", message=str(error), group=error.group, hint=error.hint or None
+            ) from error
         except TableRefusedError as error:
             findings = [_finding_object(finding) for finding in error.findings]
             raise CallError(f"{varlink.INTERFACE}.TableRefused", message=str(error), findings=findings) from error
@@ -147,7 +157,7 @@ class Service:
         except (SwitchRefusedError, BusError) as error:
             raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=str(error)) from error
         except OSError as error:
-            message = f"cannot write {error.filename or 'below /run'}: {error.strerror}; mend that, and ask again"
+            message = f"cannot write {oserrors.worded(error)}; then ask again"
             raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=message) from error
 
     async def _switch(self, call: Call) -> AsyncIterator[Reply]:
@@ -158,8 +168,8 @@ class Service:
             return
         if call.more and len(group) <= LONGEST_UNIT_NAME and self._waits_for_itself(group, call.peer.pid):
             raise SwitchRefusedError(f"an entry of {group} cannot wait for {group}: it would wait for itself")
-        request = await self._controller.switch(group, level)
-        yield Reply({"message": varlink.STARTED}, call.more)
+        request = await self._controller.switch(group, level, strict=call.flag("strict"))
+        yield Reply({"message": varlink.STARTED, **_noted(request.notes)}, call.more)
         if call.more:
             status = await asyncio.shield(request.outcome)
             yield Reply({"message": varlink.STARTED, "status": _status_object(status)})
@@ -172,8 +182,7 @@ class Service:
         return f"/{self._controller.names.slice(group)}/" in membership
 
     async def _reread(self, _call: Call) -> AsyncIterator[Reply]:
-        await self._controller.reread()
-        yield Reply({})
+        yield Reply(_noted(await self._controller.reread(always=True)))
 
     async def _halt(self, call: Call) -> AsyncIterator[Reply]:
         halted = await self._begin_halt()
@@ -184,7 +193,7 @@ class Service:
 
     async def _status(self, call: Call) -> AsyncIterator[Reply]:
         group, level = call.optional_string("group"), call.optional_string("level")
-        shown: list[dict[str, str]] | None = None
+        shown: list[dict[str, object]] | None = None
         while True:
             changed = self._watchers.next_change()
             statuses = [
@@ -225,8 +234,24 @@ def _has_lone_surrogate(value: str) -> bool:
     return False
 
 
-def _status_object(status: GroupStatus) -> dict[str, str]:
-    return {"group": status.group, "level": status.level, "state": str(status.state)}
+def _noted(notes: Sequence[str]) -> dict[str, object]:
+    return {"notes": [*notes]} if notes else {}
+
+
+def _status_object(status: GroupStatus) -> dict[str, object]:
+    reasons = [_reason_object(reason) for reason in (*status.reasons, *status.momentary)]
+    return {"group": status.group, "level": status.level, "state": str(status.state), "reasons": reasons}
+
+
+def _reason_object(reason: Reason) -> dict[str, object]:
+    return {
+        "code": str(reason.cause),
+        "failure": reason.is_failure,
+        "unit": reason.unit,
+        "tag": reason.tag or None,
+        "mode": reason.mode or None,
+        "text": reason.text,
+    }
 
 
 def _finding_object(finding: Diagnostic) -> dict[str, object]:

@@ -10,12 +10,13 @@ import fcntl
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd.locations import GOOD_TABLE, NOTED_CLSTAT, NOTED_SOCKETS, STATE, TABLE, owner
-from cltab2systemd.names import Names, escape, unescape
+from cltab2systemd.locations import GOOD_TABLE, NOTED_CLSTAT, NOTED_REASONS, NOTED_SOCKETS, STATE, TABLE, owner
+from cltab2systemd.names import SYSTEM_INSTANCE, Names, escape, unescape
+from cltab2systemd.plan import HELD
 from cltab2systemd.table import parse
 
 if TYPE_CHECKING:
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 
 LARGEST_TABLE = 16 * 1024 * 1024
 UNIT_DIRECTORY = Path("/run/systemd/system")
+# Where systemd looks for a unit before it looks there: systemd.unit(5), UNIT FILE LOAD PATH.
+_BEFORE_OURS = ("/etc/systemd/system.control", "/run/systemd/system.control", "/run/systemd/transient",
+                "/run/systemd/generator.early", "/etc/systemd/system", "/etc/systemd/system.attached")  # fmt: skip
 GENERATOR_DIRECTORY = Path("/run/systemd/generator")
 # Beside the units that the generator made: the table that it made them from.
 GENERATED_TABLE = "cltab2systemd.cltab"
+GENERATED_MESSAGES = "cltab2systemd.messages"  # and what it said
 STATE_DIRECTORY = Path(STATE)
-_SYSTEM = "system"  # the system instance's directory there
 
 
 class TableUnreadableError(Exception):
@@ -43,17 +47,25 @@ class AlreadyRunningError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """What tells one version of a file from the next."""
+    """What tells one version of a file from the next.
+
+    Anybody can set the time of modification back, as `touch -d` and `rsync --times` do. Nobody can that of the change.
+    """
 
     device: int
     inode: int
     size: int
     modified: int  # ns
+    changed: int  # ns; also by another mode or owner
 
     @classmethod
     def of(cls, status: os.stat_result) -> FileIdentity:
         """The identity of the file that a stat result describes."""
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+    def is_of(self, other: FileIdentity | None) -> bool:
+        """Whether the file is still the other one with the same content, perhaps with another mode or owner."""
+        return other is not None and replace(self, changed=0) == replace(other, changed=0)
 
 
 def identify(path: str) -> FileIdentity | None:
@@ -134,9 +146,10 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool 
         temporary.rename(path)
         if durable:
             _sync_directory(path.parent)
-    except OSError:
+    except OSError as error:
         with suppress(OSError):
             temporary.unlink()
+        error.filename = str(path)  # and not the temporary name, or none
         raise
 
 
@@ -149,8 +162,11 @@ def _sync_directory(path: Path) -> None:
 
 
 def keep_good_table(content: bytes, path: Path = Path(GOOD_TABLE)) -> None:
-    """Keep a table that took effect, for a boot at which the one in /etc has errors. OSError if that fails."""
-    if _content(path) != content:  # not to wear out a disk at each start
+    """Keep a table that took effect, for a boot at which the one in /etc has errors. OSError if that fails.
+
+    One without a byte is not kept: it is what a power cut, or a full disk, leaves of a write.
+    """
+    if content and _content(path) != content:  # not to wear out a disk at each start
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         write_whole(path, content, durable=True)
 
@@ -165,7 +181,7 @@ def instance_names(locations: Locations, state: Path = STATE_DIRECTORY) -> Names
         return Names()
     for path in sorted(state.glob("*/owner")):
         if _content(path) == owner(locations):
-            return Names("" if path.parent.name == _SYSTEM else "_" + path.parent.name)
+            return Names("" if path.parent.name == SYSTEM_INSTANCE else "_" + path.parent.name)
     if locations.is_system_instance:
         return Names()
     import hashlib  # noqa: PLC0415 - slow to import, and the system instance needs none
@@ -191,11 +207,14 @@ class Store:
         self._names = names
         self._units = units
         self._generated = generated
-        self._state = state / (names.suffix.removeprefix("_") or _SYSTEM)
+        self._state = state / names.instance
         self._applied = self._state / "applied"
         self._emptied = self._state / "emptied"
+        self._held = self._state / HELD
+        self._paused = self._state / "paused"
         self._mark = self._state / "reload-needed"
         self._taken_over = self._state / "taken-over"
+        self._due = self._state / "boot-levels-due"
         self._lock: int | None = None
 
     def open(self, locations: Locations, *, may_change_table: bool = True) -> None:
@@ -206,6 +225,8 @@ class Store:
         """
         self._applied.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._emptied.mkdir(mode=0o755, exist_ok=True)
+        self._held.mkdir(mode=0o755, exist_ok=True)
+        self._paused.mkdir(mode=0o755, exist_ok=True)
         self._units.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._lock = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -217,8 +238,12 @@ class Store:
             raise AlreadyRunningError(
                 f"a daemon with pid {holder or '?'} already has this instance; stop it, or name another socket (-s)"
             ) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            error.filename = str(self._state / "lock")
+            raise
         before = os.fsdecode((_content(self._state / "owner") or b"").split(b"\n")[0])
         if not may_change_table and before not in {"", locations.table} and self._has_groups_at_levels():
             raise AlreadyRunningError(
@@ -240,10 +265,14 @@ class Store:
         """Say which clstat the daemon writes, for clients and the next daemon; until `forget_clstat`."""
         write_whole(self._state / NOTED_CLSTAT, os.fsencode(f"{path}\n"))
 
+    def note_reasons(self, text: str) -> None:
+        """Say why groups are FAILED, for everybody to read; the whole file each time. OSError if that fails."""
+        write_whole(self._state / NOTED_REASONS, text.encode("utf-8", "surrogateescape"))
+
     def forget_paths(self) -> None:
-        """Nobody listens any more, and there is no clstat."""
-        (self._state / NOTED_SOCKETS).unlink(missing_ok=True)
-        (self._state / NOTED_CLSTAT).unlink(missing_ok=True)
+        """Nobody listens any more, and there is no clstat and no reason for anything in it."""
+        for name in (NOTED_SOCKETS, NOTED_CLSTAT, NOTED_REASONS):
+            (self._state / name).unlink(missing_ok=True)
 
     @property
     def environment_path(self) -> Path:
@@ -280,6 +309,26 @@ class Store:
     def take_over(self) -> None:
         """From now on the units are the daemon's: the generator has nothing to do any more until the next boot."""
         self._taken_over.touch()
+        self._due.unlink(missing_ok=True)
+
+    @property
+    def is_first_start(self) -> bool:
+        """Whether no daemon has taken over since the machine was booted."""
+        return not self._taken_over.exists()
+
+    @property
+    def has_generated(self) -> bool:
+        """Whether the generator has found a table."""
+        return (self._generated / GENERATED_TABLE).exists()
+
+    @property
+    def boot_levels_due(self) -> bool:
+        """Whether a daemon that did not come as far as `take_over` was to bring groups to their boot levels."""
+        return self._due.exists()
+
+    def note_boot_levels(self) -> None:
+        """Groups are to come to their boot levels; until `take_over` that is not done."""
+        self._due.touch()
 
     def applied(self) -> dict[str, ResourceGroup]:
         """What the units of every group were made from."""
@@ -296,7 +345,7 @@ class Store:
         """Whether exactly these bytes are on disk."""
         return all(_content(self._units / name) == content for name, content in files.items())
 
-    def install(self, groups: Iterable[tuple[ResourceGroup, Callable[[], Mapping[str, bytes]]]]) -> bool:
+    def install(self, groups: Iterable[tuple[ResourceGroup, Callable[[], Mapping[str, bytes]]]]) -> frozenset[str]:
         """Put the units of groups on disk, and note their lines as applied.
 
         Args:
@@ -304,24 +353,24 @@ class Store:
                 is removed.
 
         Returns:
-            Whether any byte changed, so that systemd has to reload (`reloaded` is to be called then).
+            The files that changed; if there are any, systemd has to reload (`reloaded` is to be called then).
         """
         groups = list(groups)
         present = self._present({group.name for group, _ in groups}, self._units)
-        changed = False
+        changed: set[str] = set()
         for group, compiled in groups:
             files = compiled()
             new = {name: content for name, content in files.items() if _content(self._units / name) != content}
             gone = present.get(group.name, set()) - set(files)
             if new or gone:
-                changed = True
+                changed |= new.keys() | gone
                 self._mark.touch()
             for name, content in new.items():
                 self._write_unit(name, content)
             for name in gone:
                 (self._units / name).unlink(missing_ok=True)
             self._note(group)
-        return changed
+        return frozenset(changed)
 
     def _write_unit(self, name: str, content: bytes) -> None:
         if "/" in name:
@@ -366,6 +415,38 @@ class Store:
             for path in sorted(self._emptied.iterdir())
             if not path.name.startswith(".")
         }
+
+    def own_units(self, group: ResourceGroup) -> list[str]:
+        """The files of somebody's own that systemd takes instead of the generated units of a group's entries.
+
+        A link to /dev/null is a mask, which is told by another way.
+        """
+        names = [self._names.entry(group.name, entry.tag) for entry in group.entries]
+        paths = (f"{directory}/{name}" for directory in _BEFORE_OURS for name in names)
+        return [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 - a thousand of them are looked for
+
+    def hold(self, units: Iterable[str], release: Iterable[str] = ()) -> None:
+        """Keep entries from being started again, by the condition in their units; let go of others."""
+        for unit in units:
+            (self._held / unit).touch()
+        for unit in release:
+            (self._held / unit).unlink(missing_ok=True)
+
+    def held(self) -> frozenset[str]:
+        """The units that are kept from being started again, perhaps by an earlier daemon."""
+        return frozenset(os.listdir(self._held))  # noqa: PTH208 - names
+
+    def pause(self, unit: str) -> None:
+        """A unit is stopped, to be started again later."""
+        (self._paused / unit).touch()
+
+    def unpause(self, unit: str) -> None:
+        """A unit does not wait for its next start any more."""
+        (self._paused / unit).unlink(missing_ok=True)
+
+    def paused(self) -> frozenset[str]:
+        """The units that wait for their next start, perhaps stopped by an earlier daemon."""
+        return frozenset(os.listdir(self._paused))  # noqa: PTH208 - names
 
     @property
     def reload_needed(self) -> bool:

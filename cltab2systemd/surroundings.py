@@ -15,6 +15,8 @@ from cltab2systemd import unitfile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# What the units say themselves: a file would have the last word, and a login's own class take `su -` out of the entry.
+_OF_UNITS = frozenset({"XDG_SESSION_CLASS", "CLINIT_THROTTLE"})
 # What systemd tells a service about itself, and is not true of another (systemd.exec(5), ENVIRONMENT VARIABLES).
 _OF_SYSTEMD = re.compile(
     "INVOCATION_ID|JOURNAL_STREAM|NOTIFY_SOCKET|LISTEN_(FDS|PID|FDNAMES|PIDFDID)|SYSTEMD_(EXEC_PID|LOG_.*|NSS_.*|BUS_TIMEOUT)|MAINPID"
@@ -39,7 +41,7 @@ def surroundings(directory: str, environment_file: str) -> Surroundings:
 
 
 def environment_text(environment: Mapping[str, str]) -> str:
-    """An environment as the content of an `EnvironmentFile=`, without systemd's own variables.
+    """An environment as the content of an `EnvironmentFile=`, without systemd's own variables, and ours.
 
     Variables that systemd would refuse, and the whole file with them, are left out: those whose names are no names, or
     whose values are not UTF-8.
@@ -47,9 +49,21 @@ def environment_text(environment: Mapping[str, str]) -> str:
     lines = [
         f'{name}="{_SPECIAL.sub(_escape, value)}"\n'
         for name, value in sorted(environment.items())
-        if _NAME.fullmatch(name) and not _OF_SYSTEMD.fullmatch(name) and unitfile.is_utf8(value)
+        if _NAME.fullmatch(name)
+        and name not in _OF_UNITS
+        and not _OF_SYSTEMD.fullmatch(name)
+        and unitfile.is_utf8(value)
     ]
     return "".join(lines)
+
+
+def environment(block: bytes) -> Mapping[str, str]:
+    """The environment that a process was started with, from what /proc/PID/environ has.
+
+    The environment that Python shows is another one: where no locale is set, it adds `LC_CTYPE`.
+    """
+    settings = (text.partition("=") for text in block.decode("utf-8", "surrogateescape").split("\0"))
+    return {name: value for name, equals, value in settings if equals}
 
 
 def _escape(match: re.Match[str]) -> str:

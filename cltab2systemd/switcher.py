@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from cltab2systemd import changes
 from cltab2systemd.bus import BusError, BusUnavailableError
+from cltab2systemd.failure import Remedy
 from cltab2systemd.group import SwitchRefusedError
+from cltab2systemd.groupstate import Asked, remedies_at
 from cltab2systemd.names import HALT_LEVEL
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from cltab2systemd.applier import Applier
     from cltab2systemd.bus import Bus
     from cltab2systemd.group import Group, Request
-    from cltab2systemd.groupstate import UnitStatus
+    from cltab2systemd.groupunits import UnitStatus
     from cltab2systemd.names import Names
     from cltab2systemd.observer import Observer
     from cltab2systemd.store import Store
@@ -87,20 +90,29 @@ class Switcher:
             BusError: systemd says no, or cannot be reached.
             OSError: the units cannot be written.
         """
-        if group.interrupted is not None:
+        is_unfinished = group.interrupted is not None
+        if is_unfinished:
+            # It stays where an earlier switch left it until this one has started.
             self._store.note_emptied(group.name, request.level)
-            group.interrupted = request.level
+            group.emptying, group.interrupted = True, request.level
+        fresh: frozenset[str] = frozenset()
         if request.level != HALT_LEVEL:
             await self._stop_moved(others, wanted().entries)
         for last_try in (False, True):
             if request.level != HALT_LEVEL:
-                await self._take_lines(group, request, wanted)
+                fresh |= await self._take_lines(group, request, wanted)
             try:
+                if not is_unfinished:
+                    await self._settle_past(group, request.level, fresh)
                 async with self._applier.reloading:
                     await persist(lambda: self._start(group, request.level))
                 break
             except _UnitsGoneError as error:
-                if last_try or request.level == HALT_LEVEL:
+                if request.level == HALT_LEVEL:
+                    async with self._applier.reloading:
+                        await persist(lambda: self._stop_one_by_one(group))
+                    break
+                if last_try:
                     raise SwitchRefusedError(str(error)) from error
                 group.current = False
         self._store.forget_emptied(group.name)
@@ -119,10 +131,40 @@ class Switcher:
                 await other.at_rest(stopping)
                 self._forgive(stopping)
 
-    async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> None:
-        """Give the group the table's lines: first stop what may not outlive its old ones, under the old units."""
+    async def _settle_past(self, group: Group, level: str, fresh: frozenset[str]) -> None:
+        """Prepare the entries that the present level and the next one both have, and that have ended, for the start.
+
+        systemd would run all of them again that are not active. Tests that failed are stopped, so that it does. A wait
+        or once that has begun is held: a file keeps its condition from being true until the level is reached.
+
+        Args:
+            group: the group.
+            level: the level that is asked for.
+            fresh: the tags whose lines have changed with this request; these are as good as new.
+        """
+        async with self._applier.reloading:
+            await persist(lambda: self._observer.refresh([group.name]))
+        assert group.units is not None
+        remedies = remedies_at(group.units, level, fresh)
+        names = {tag: self._names.entry(group.name, tag) for tag in remedies}
+        self._hold(group, frozenset(names[tag] for tag, remedy in remedies.items() if remedy is Remedy.HOLD))
+        failed = frozenset(tag for tag, remedy in remedies.items() if remedy is Remedy.RERUN)
+        stopping = await self._stop(group, failed)
+        await group.at_rest(stopping)
+
+    def _hold(self, group: Group, units: frozenset[str]) -> None:
+        if units != group.held:
+            self._store.hold(units - group.held, group.held - units)
+            group.held = units
+
+    async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> frozenset[str]:
+        """Give the group the table's lines: first stop what may not outlive its old ones, under the old units.
+
+        Returns:
+            The tags of the entries that have other lines now.
+        """
         if wanted() == group.applied and group.current:
-            return
+            return frozenset()
         # From here on entries may be down that the present level has. If the daemon ends before the start, the next one
         # has to know.
         self._store.note_emptied(group.name, request.level)
@@ -136,8 +178,10 @@ class Switcher:
             await group.at_rest(stopping)
             self._forgive(stopping)
         async with self.table_lock:
+            before = {changes.definition(entry) for entry in group.applied.entries}
             # To its end, even if a later request takes over: the next step would not know how far it came.
             await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: wanted()})))
+        return frozenset(e.tag for e in group.applied.entries if changes.definition(e) not in before)
 
     def _forgive(self, units: Iterable[str]) -> None:
         """An entry that needed SIGTERM or SIGKILL ends failed; soon its unit is gone, and nobody would reset it."""
@@ -145,6 +189,12 @@ class Switcher:
             with suppress(BusError):
                 if not self._bus.outlived_stop(unit):
                     self._bus.reset_failed(unit)
+
+    def _stop_one_by_one(self, group: Group) -> None:
+        """Stop the services of a group whose targets are not there any more."""
+        for unit in self._bus.list_units(self._names.patterns(group.name)):
+            if unit.name.startswith(self._names.entry_prefix) and not unit.at_rest:
+                self._bus.stop(unit.name)
 
     def _cancel_jobs(self, group: Group) -> None:
         """Cancel what is queued for a group, backwards: a cancelled job opens the way for those ordered after it."""
@@ -196,6 +246,7 @@ class Switcher:
                     f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
                     f"see 'systemctl status {unit.name}'"
                 )
+        group.asked = Asked(level, time.monotonic_ns() // 1000)
         self._bus.start(target)
         self._cancel_other_levels(group, level)
 

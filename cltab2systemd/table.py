@@ -35,6 +35,13 @@ GROUP = "group."
 BOOT_LEVEL = "initdefault."
 # A file of junk would give more findings than anybody reads, and take a hundred times its size to keep them.
 MOST_FINDINGS = 1_000
+# Before a text: of UTF-16, little end first and big end first. That of UTF-8 may be in the middle of a file as well,
+# where two files were joined.
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+BYTE_ORDER_MARK = "\ufeff"
+_OLD_LINE_END = "\r"
+# So much of a file tells its encoding.
+_LOOKED_AT = 512
 FIELDS = ("group", "tag", "levels", "mode", "command")
 
 # What Perl's split ' ' takes for blanks, and so what would break a line of clstat, with the other control characters.
@@ -221,8 +228,11 @@ def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
     Returns:
         The table, of every entry and setting without an error of its own, and all findings in file order. The table
         may take effect only if no finding is an error. Nothing is raised for bad input. After `MOST_FINDINGS` errors
-        the rest of the file is not read, and the last finding, an error, says so.
+        the rest of the file is not read, and the last finding, an error, says so. A byte order mark is a fault of the
+        file: the line behind it is read, and its columns are counted, as if it were not there.
     """
+    if fault := _fault_of_file(data, path):
+        return Table(path), (fault,)
     parser = _Parser(path)
     for number, line in enumerate(_lines(data.decode("utf-8", "surrogateescape")), 1):
         if parser.errors >= MOST_FINDINGS:
@@ -235,6 +245,41 @@ def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
             break
         parser.parse_line(number, line)
     return parser.table(), in_order(parser.diagnostics)
+
+
+def _fault_of_file(data: bytes, path: str) -> Diagnostic | None:
+    """What is wrong with a file as a whole, so that none of its lines can be read; None if nothing is."""
+    if data.startswith(_UTF_16_MARKS) or _is_utf_16(data[:_LOOKED_AT]):
+        return Diagnostic.of(
+            "wide-encoding",
+            Place(path, 1),
+            "the file is UTF-16, so nothing of it can be read",
+            "",
+            "save the file as UTF-8",
+        )
+    if b"\n" not in data[:-1] and _has_old_line_ends(
+        text := data.decode("utf-8", "surrogateescape").removesuffix("\n")
+    ):
+        start = text.index(_OLD_LINE_END)
+        return _Line(path, 1, text).finding(
+            "old-line-ends", start, 1, "lines end with a carriage return alone, so the whole file is one line",
+            hint="end them with a newline, as Unix does",
+        )  # fmt: skip
+    return None
+
+
+def _is_utf_16(data: bytes) -> bool:
+    """Whether bytes are mostly ASCII in UTF-16: each second one is NUL, and the others are not."""
+    halves = data[::2], data[1::2]
+    return any(
+        len(zero) > 1 and not any(zero) and other.count(0) == 0 for zero, other in (halves, tuple(reversed(halves)))
+    )
+
+
+def _has_old_line_ends(text: str) -> bool:
+    """Whether a text of one line has others in it, which end as those of an old Mac."""
+    _, *others = text.split(_OLD_LINE_END)
+    return any(other.startswith((COMMENT, SETTING)) or other.count(":") >= len(FIELDS) - 1 for other in others)
 
 
 def _lines(text: str) -> Iterator[str]:
@@ -273,6 +318,7 @@ class _Parser:
         self.errors = 0  # of the diagnostics
         self._first_line_of_tag: dict[str, int] = {}
         self._directives: dict[str, list[Directive]] = {}  # by tag
+        self._has_mark_inside = False
 
     def table(self) -> Table:
         """The table, once all lines are parsed: directives may stand before their entry or behind it."""
@@ -284,9 +330,12 @@ class _Parser:
         return Table(self.path, tuple(entries), tuple(self.settings))
 
     def parse_line(self, number: int, text: str) -> None:
+        if text.startswith(BYTE_ORDER_MARK):
+            self._note_byte_order_mark(_Line(self.path, number, text))
+            text = text.lstrip(BYTE_ORDER_MARK)
+        line = _Line(self.path, number, text)
         if text.startswith(COMMENT) or not text.strip(BLANKS):
             return
-        line = _Line(self.path, number, text)
         found = [*_check_text(line)]
         if text.startswith(SETTING):
             if not found:
@@ -304,6 +353,26 @@ class _Parser:
                 group, tag, levels, mode, command = values
                 self.entries.append(Entry(group, tag, Levels(levels), Mode(mode), command, line.place(0, len(text))))
         self._add_errors(found)
+
+    def _note_byte_order_mark(self, line: _Line) -> None:
+        """Say once that there is one; the line is read as if there were none."""
+        if line.number == 1:
+            self._add_errors(
+                [
+                    line.finding(
+                        "byte-order-mark", 0, 1, "byte order mark before the first line",
+                        hint="save the file as UTF-8 without one",
+                    )
+                ]
+            )  # fmt: skip
+        elif not self._has_mark_inside:
+            self._has_mark_inside = True
+            self.diagnostics.append(
+                line.finding(
+                    "byte-order-mark-inside", 0, 1, "byte order mark before a line",
+                    hint="it is passed over; were two files joined? Save each as UTF-8 without one",
+                )
+            )  # fmt: skip
 
     def _add_errors(self, found: list[Diagnostic]) -> None:
         self.diagnostics += found
@@ -359,10 +428,6 @@ def _check_text(line: _Line) -> Iterator[Diagnostic]:
     if (start := line.text.find("\0")) >= 0:
         yield line.finding(
             "nul-byte", start, 1, "NUL byte", hint="no command line can hold one; is this a text file?"
-        )  # fmt: skip
-    if line.number == 1 and line.text.startswith("\ufeff"):
-        yield line.finding(
-            "byte-order-mark", 0, 1, "byte order mark before the first line", hint="save the file as UTF-8 without one"
         )  # fmt: skip
     if (length := _byte_length(line.text)) > LONGEST_LINE:
         yield line.finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from cltab2systemd import plan, store
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cltab2systemd.names import Names
+
+# Seconds. Within a tick of its clock, 10 ms at most, a file system gives two versions of a file the same times. So a
+# file that was seen for the first time less than this ago may have changed since.
+SETTLED = 0.02
 
 
 class TableRefusedError(Exception):
@@ -33,23 +38,36 @@ class TableSource:
         path: of the file.
         names: the unit names of the instance.
         check: what this machine has to say about a table that parses.
+        on_verdict: called with each refusal once for a version of the file, and with None when the table is accepted
+            for the first time, or again.
     """
 
-    def __init__(self, path: str, names: Names, check: Callable[[Table], tuple[Diagnostic, ...]]) -> None:
+    def __init__(
+        self,
+        path: str,
+        names: Names,
+        check: Callable[[Table], tuple[Diagnostic, ...]],
+        on_verdict: Callable[[TableRefusedError | None], None] = lambda _error: None,
+    ) -> None:
         self.path = path
         self.table = Table(path)
         self.content = b""  # that it was parsed from
         self.accepted = False  # any table yet: until then, nothing is known of what the groups are to be
         self._names = names
         self._check = check
+        self._on_verdict = on_verdict
+        self._told: tuple[store.FileIdentity | None, str] | None = (None, "")  # the refusal that was told last
         self._seen: store.FileIdentity | None = None
+        self._seen_since = 0.0  # CLOCK_MONOTONIC, in seconds
+        self._read_at = 0.0
         self._findings: tuple[Diagnostic, ...] = ()  # of the file read last, if it was refused
 
-    def refresh(self, *, may_be_empty: bool) -> bool:
+    def refresh(self, *, may_be_empty: bool, always: bool = False) -> bool:
         """Read the file if it is not the one read last.
 
         Args:
             may_be_empty: whether a table without any entry may take effect.
+            always: whether to read it in any case.
 
         Returns:
             Whether `table` is another one now, and `content` its bytes.
@@ -57,44 +75,79 @@ class TableSource:
         Raises:
             TableRefusedError: the file cannot be read or has errors; `table` stays what it was.
         """
-        if self._seen is not None and store.identify(self.path) == self._seen:
+        try:
+            changed = self._refresh(may_be_empty=may_be_empty, always=always)
+        except TableRefusedError as error:
+            verdict = store.identify(self.path), error.summary
+            if verdict != self._told:
+                self._told = verdict
+                self._on_verdict(error)
+            raise
+        if self._told is not None:
+            self._told = None
+            self._on_verdict(None)
+        return changed
+
+    def _refresh(self, *, may_be_empty: bool, always: bool) -> bool:
+        now = time.monotonic()
+        if not always and self._is_settled() and store.identify(self.path) == self._seen:
             if self._findings:
                 raise _refusal(self._findings)
             return False
-        self._seen, self._findings = None, ()
-        table, data, identity, findings, of_machine = self._read()
+        seen_before, self._seen, self._findings = self._seen, None, ()
+        data, identity = self._bytes()
+        if self.accepted and data == self.content:  # and is in force, whatever this machine would say to it by now
+            self._remember(identity, seen_before, now)
+            return False
+        if not data and not self.accepted:  # not remembered: who empties it while the daemon runs, means it
+            raise TableRefusedError(f"{self.path} is empty: perhaps the machine went down while it was written")
+        table, findings, of_machine = self._judged(data)
         if has_errors(of_machine):  # not remembered: somebody may do what the hint says
             raise _refusal((*findings, *of_machine))
         if has_errors(findings):
-            self._seen, self._findings = identity, findings
+            self._remember(identity, seen_before, now)
+            self._findings = findings
             raise _refusal(findings)
         if not table.entries and not may_be_empty:
             # Not remembered: it may take effect as soon as no group is active.
             raise TableRefusedError(
                 f"{self.path} has no entry, and groups are active: stop them first (clinit -k), or restore the table"
             )
-        self._seen = identity
+        self._remember(identity, seen_before, now)
         changed = table != self.table or not self.accepted
         self.accepted = True
         self.table, self.content = table, data
         return changed
 
+    def _is_settled(self) -> bool:
+        """Whether the file was read when another version of it would have had other times."""
+        return self._seen is not None and self._read_at - self._seen_since >= SETTLED
+
+    def _remember(self, identity: store.FileIdentity, before: store.FileIdentity | None, now: float) -> None:
+        """Note which version was read, now; and since when it is known."""
+        if identity != before:
+            self._seen_since = now
+        self._seen, self._read_at = identity, now
+
     def is_fit(self) -> bool:
         """Whether the file is a table without errors; nothing is remembered of it."""
         try:
-            *_, findings, of_machine = self._read()
+            _, findings, of_machine = self._judged(self._bytes()[0])
         except TableRefusedError:
             return False
         return not has_errors((*findings, *of_machine))
 
-    def _read(self) -> tuple[Table, bytes, store.FileIdentity, tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
-        """The file's table, content, identity, findings, and the machine's; TableRefusedError if it cannot be read."""
+    def _bytes(self) -> tuple[bytes, store.FileIdentity]:
+        """The file's content, and which version it is of; TableRefusedError if it cannot be read."""
         try:
-            data, identity = store.read_table(self.path, trusted=True)
+            return store.read_table(self.path, trusted=True)
         except store.TableUnreadableError as error:
             raise TableRefusedError(str(error)) from error
+
+    def _judged(self, data: bytes) -> tuple[Table, tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
+        """The table of a content, its findings, and the machine's."""
         table, findings = plan.load(data, self.path, self._names)
-        return table, data, identity, findings, self._check(table)
+        return table, findings, self._check(table)
 
 
 def _refusal(findings: tuple[Diagnostic, ...]) -> TableRefusedError:

@@ -6,12 +6,23 @@ two messages has no use for, and costs as much CPU time as starting the interpre
 
 from __future__ import annotations
 
-from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_STREAM, socket
+from _socket import (
+    AF_UNIX,
+    CMSG_SPACE,
+    SCM_CREDENTIALS,
+    SO_PASSCRED,
+    SOCK_CLOEXEC,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    socket,
+)
+from sys import byteorder
 from time import monotonic, sleep
 
 LARGEST_MESSAGE = 16 * 1024 * 1024
 ANSWER_TIMEOUT = 30.0
 _PAUSE = 0.02
+_UCRED = 12  # bytes of a struct ucred: pid, uid, gid
 
 
 class Connection:
@@ -19,6 +30,9 @@ class Connection:
 
     def __init__(self, path: str, timeout: float | None = ANSWER_TIMEOUT) -> None:
         self._received = b""
+        # The pid of who sent what was received last; 0 if nobody asked for it, or if we cannot see that process.
+        self.sender = 0
+        self._tells_sender = False
         deadline = monotonic() + (ANSWER_TIMEOUT if timeout is None else timeout)
         self._socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC)
         self.set_timeout(timeout)
@@ -40,8 +54,14 @@ class Connection:
         """Wait at most so many seconds for anything from now on; None for ever."""
         self._socket.settimeout(timeout)
 
-    def send(self, message: bytes) -> None:
-        """Send a message whole; one that the daemon does not wait for, for it refuses its client, is its to answer."""
+    def send(self, message: bytes, *, tell_sender: bool = False) -> None:
+        """Send a message whole; one that the daemon does not wait for, for it refuses its client, is its to answer.
+
+        With `tell_sender` the kernel says in `sender` who answers. The socket's peer may be systemd, which opened it.
+        """
+        if tell_sender:
+            self._socket.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
+            self._tells_sender = True
         try:
             self._socket.sendall(message)
         except BrokenPipeError:
@@ -50,7 +70,7 @@ class Connection:
     def receive(self) -> bytes:
         """Receive one message, without its NUL; ConnectionResetError if the daemon closes before its end."""
         while b"\0" not in self._received:
-            data = self._socket.recv(65536)
+            data = self._receive_some()
             if not data:
                 raise ConnectionResetError("the daemon closed the connection without an answer")
             self._received += data
@@ -58,6 +78,15 @@ class Connection:
                 raise ConnectionResetError(f"the daemon's answer is longer than {LARGEST_MESSAGE} bytes")
         message, _, self._received = self._received.partition(b"\0")
         return message
+
+    def _receive_some(self) -> bytes:
+        if not self._tells_sender:
+            return self._socket.recv(65536)
+        data, told, *_ = self._socket.recvmsg(65536, CMSG_SPACE(_UCRED))
+        for _, kind, content in told:
+            if kind == SCM_CREDENTIALS:
+                self.sender = int.from_bytes(content[:4], byteorder)
+        return data
 
     def close(self) -> None:
         """Close the connection; harmless when it is closed."""

@@ -19,17 +19,22 @@ DESCRIPTION = """\
 # Moves resource groups of /etc/cltab to runlevels, on one node.
 interface org.clinit.Manager
 
+# What is wrong with a group: a code, the unit, the tag and mode of the entry if it is about one, and the same as a line
+# for a person. One that is no failure is only worth a look, and does not make the group FAILED.
+type Reason (code: string, failure: bool, unit: string, tag: ?string, mode: ?string, text: string)
+
 # A group that was ever told a level: CONFIGURED, STOPPING, STARTING, DONE, PASSED, FAILED or HALTING.
-type GroupStatus (group: string, level: string, state: string)
+type GroupStatus (group: string, level: string, state: string, reasons: []Reason)
 
 # A finding about the table: what, how bad (error, warning), where (from 1), and the finding as a person reads it.
 type Finding (code: string, severity: string, path: string, line: int, column: int, message: string, text: string)
 
-# Move one group to one level. Replies when the transition has started; with "more", a second reply tells the end.
-method Switch(group: string, level: string) -> (message: string, status: ?GroupStatus)
+# Move one group to one level. Replies when the transition has started; with "more", a second reply tells the end. With
+# "strict", a level that no entry names is refused. The notes say what else whoever asks should know.
+method Switch(group: string, level: string, strict: ?bool) -> (message: string, notes: ?[]string, status: ?GroupStatus)
 
-# Read the table again, if it changed.
-method Reread() -> ()
+# Read the table again.
+method Reread() -> (notes: ?[]string)
 
 # Stop all groups, then the daemon. Replies at once; with "more", a second reply tells the end.
 method Halt() -> (message: string)
@@ -37,7 +42,7 @@ method Halt() -> (message: string)
 # The groups and their levels. With "more", again at every change.
 method Status(group: ?string, level: ?string) -> (groups: []GroupStatus)
 
-error NoSuchGroup (message: string, group: string)
+error NoSuchGroup (message: string, group: string, hint: ?string)
 error TableRefused (message: string, findings: []Finding)
 error SwitchRefused (message: string)
 error Superseded (message: string)
@@ -101,8 +106,10 @@ def call(method: str, parameters: dict[str, object], *, more: bool = False) -> b
     return encode(message)
 
 
-def switch_call(group: str, level: str) -> bytes:
+def switch_call(group: str, level: str, *, strict: bool = False) -> bytes:
     """`call("Switch", …)`; for names that JSON writes as they are, without importing it."""
+    if strict:
+        return call("Switch", {"group": group, "level": level, "strict": True})
     if (group + level).isalnum() and group.isascii() and level.isascii():
         return f'{{"method":"{INTERFACE}.Switch","parameters":{{"group":"{group}","level":"{level}"}}}}\0'.encode()
     return call("Switch", {"group": group, "level": level})

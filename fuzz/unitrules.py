@@ -1,7 +1,8 @@
 """What a compiled unit may hold, line by line: rules for tests and fuzzer, written down apart from the compiler.
 
 Nothing that a table holds may become a line of its own, a directive, a section or a specifier in a unit. What the table
-gives as directives stands at the end, each line as it was given; everything else is from a list.
+gives as directives stands at the end, each line as it was given, and only the environment behind it; everything else is
+from a list.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 
     from cltab2systemd.table import Directive, Entry, Table
 
-_UNIT = {"Description", "Documentation", "SourcePath"}
-_POINT = _UNIT | {"ConditionPathExists", "DefaultDependencies", "Type", "ExecStart", "LogLevelMax", "Slice"}
+_UNIT = {"Description", "Documentation"}
+_POINT = _UNIT | {
+    "ConditionPathExists", "DefaultDependencies", "StartLimitIntervalSec", "Type", "ExecStart", "LogLevelMax", "Slice",
+}  # fmt: skip
 _TARGET = _UNIT | {"DefaultDependencies", "IgnoreOnIsolate", "Conflicts", "Before"}
 _ENTRY = _UNIT | {
-    "IgnoreOnIsolate", "Conflicts", "After", "StartLimitIntervalSec", "Slice", "SyslogIdentifier", "Type", "Restart",
-    "RuntimeDirectory", "RuntimeDirectoryMode", "RuntimeDirectoryPreserve",
+    "IgnoreOnIsolate", "Conflicts", "After", "StartLimitIntervalSec", "ConditionPathExists",
+    "Slice", "SyslogIdentifier", "Type", "Restart",
+    "RuntimeDirectory", "RuntimeDirectoryPreserve", "SuccessExitStatus", "IgnoreSIGPIPE", "OOMPolicy",
+    "Environment", "StandardError",
     "RestartSec", "TimeoutStartSec", "RemainAfterExit", "ExecStart", "KillSignal", "TimeoutStopSec",
     "TimeoutStopFailureMode", "WatchdogSignal", "TimeoutAbortSec",
 }  # fmt: skip
@@ -37,7 +42,10 @@ _DIRECTIVES = {
     ("multi", "conf"): {"Wants"},
 }
 # Lines that may add to each other; of all other directives there is one line at most.
-_REPEATED = {"Conflicts", "Wants", "After", "Before"}
+_REPEATED = {"Conflicts", "Wants", "After", "Before", "Environment"}
+# What stands behind the table's directives in an entry: after a comment, up to three lines.
+_LAST = "# What no directive above takes back; without a session of its own, what PAM starts ends with the entry."
+_LONGEST_LAST = 4
 _SECTIONS = {"service": ["[Unit]", "[Service]"], "target": ["[Unit]"], "slice": ["[Unit]"], "conf": ["[Unit]"]}
 
 _FILE_NAME = re.compile(r"(multi-user\.target\.d/)?[A-Za-z0-9:_.@\\-]+")
@@ -88,12 +96,18 @@ def check_unit(name: str, content: bytes, given: tuple[Directive, ...], suffix: 
     allowed = _DIRECTIVES[name.partition("-")[0].removesuffix(suffix), kind]
     assert content.endswith(b"\n")
     lines = content.decode("utf-8").removesuffix("\n").split("\n")
+    last: list[str] = []
+    if allowed is _ENTRY:
+        while not last or last[0] != _LAST:
+            last.insert(0, lines.pop())
+        assert len(last) <= _LONGEST_LAST
     sections = [line for line in lines if line.startswith("[")]
     if given:
         assert lines[-len(given) :] == [directive.line for directive in given]
         del lines[-len(given) :]
         assert not any(directive.name in allowed and not _may_be_given(directive.name) for directive in given)
     assert sections == [*_SECTIONS[kind], *(["[Slice]"] if given and kind == "slice" else [])]
+    lines += last
     seen = []
     for line in lines:
         assert not _CONTROL.search(line), line
@@ -113,18 +127,33 @@ def _may_be_given(name: str) -> bool:
     """Whether a table may say again what a unit says already: a value, not the scheme."""
     return name in {
         "SyslogIdentifier", "TimeoutStartSec", "TimeoutStopSec", "TimeoutAbortSec", "KillSignal",
-        "RuntimeDirectory", "RuntimeDirectoryMode",
+        "RuntimeDirectory", "OOMPolicy", "IgnoreSIGPIPE", "Environment", "StandardError",
     }  # fmt: skip
 
 
 def check_command(entry: Entry, lines: list[str]) -> None:
     """Check that what systemd makes of `ExecStart=` ends with the words that the table's command stands for."""
     (line,) = (line.partition("=")[2] for line in lines if line.startswith("ExecStart="))
-    assert line.startswith("-") == (entry.mode is not Mode.RESPAWN), line
-    words = unquote(line.removeprefix("-"))
-    expected = [word.encode("utf-8", "surrogateescape") for word in unitfile.command_words(entry.command)]
-    assert words[-len(expected) :] == expected, line
-    assert len(words) == len(expected) + (5 if entry.mode is Mode.RESPAWN else 0), line
+    words = unquote(line)
+    expected = [word.encode("utf-8", "surrogateescape") for word in _words(entry)]
+    counts = any(line.startswith("RuntimeDirectory=clinit-respawn/") for line in lines)
+    if counts:
+        assert entry.mode is Mode.RESPAWN
+        assert words[4:] == expected, line
+    elif words != expected:
+        # Plain words, for which there may be no shell.
+        assert expected[3] == b"sh"
+        assert words == expected[4:], line
+        assert unitfile.SHELL.encode() not in words[:1]
+        assert entry.directives
+    assert counts or entry.mode is not Mode.RESPAWN or entry.directives
+
+
+def _words(entry: Entry) -> tuple[str, ...]:
+    """What has to be executed in the end: by the shell that counts, the words that it gets."""
+    words = unitfile.command_words(entry.command)
+    plain = unitfile.plain(entry.command)
+    return plain.words if entry.mode is Mode.RESPAWN and plain else words
 
 
 def unquote(value: str) -> list[bytes]:

@@ -9,6 +9,7 @@ Layers, arrows point down only::
     roots                         roots of other releases, and the Debian package in them
     install   node                the project as an overlay layer; what tests use: boot, run, read, write, stop
     command   paths   host        how commands get in, where files lie, whether the host can run a lab
+    machine   bootfiles           a virtual machine for one command, where this kernel has no cgroup controllers
          link                     the pipe to the supervisor process
     - - - - - - - - - - - - - -   process boundary
          supervisor               owns the cgroup and the overlay, forks PID 1, cleans up

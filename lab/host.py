@@ -24,3 +24,16 @@ def shortcoming() -> str | None:
     if not shutil.which("nsenter"):
         return "there is no nsenter: install util-linux"
     return None
+
+
+def controllers() -> frozenset[str]:
+    """Return the cgroup controllers that nodes have here: those that this kernel's cgroup2 gives to its children.
+
+    systemd on cgroup2 gives memory and pids, and cpu where a unit asks for it; the lab changes nothing of that. Where
+    the controllers are those of version 1, cgroup2 has none.
+    """
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, source = line.partition(" - ")
+        if source.startswith("cgroup2 "):
+            return frozenset((Path(fields.split()[4]) / "cgroup.subtree_control").read_text().split())
+    return frozenset()

@@ -21,12 +21,18 @@ _SYSTEM_FILES = {
     "packaging/systemd/cltab2systemd-generator": "usr/lib/systemd/system-generators",
     "packaging/systemd/clinit.service": "usr/lib/systemd/system",
     "packaging/systemd/clinit.socket": "usr/lib/systemd/system",
+    "packaging/systemd/cltab2systemd-boot.service": "usr/lib/systemd/system",
+    "packaging/forget-boot": "usr/libexec/cltab2systemd",
     "packaging/sysusers.d/clinit.conf": "usr/lib/sysusers.d",
     "packaging/tmpfiles.d/cltab2systemd.conf": "usr/lib/tmpfiles.d",
     "packaging/ocf/group": "usr/lib/ocf/resource.d/clinit",
     "packaging/keepalived-follow": "usr/libexec/cltab2systemd",
     "packaging/examples/keepalived-notify": "usr/share/doc/cltab2systemd/examples",
     **{f"man/{page}.{section}": f"usr/share/man/man{section}" for page, section in _MAN_PAGES},
+}
+# And links.
+_SYSTEM_LINKS = {
+    "usr/lib/systemd/system/sysinit.target.wants/cltab2systemd-boot.service": "../cltab2systemd-boot.service",
 }
 # Where these look for it, and where pip puts it.
 _COMMANDS = {"usr/bin/clinit": "/usr/local/bin/clinit", "usr/bin/cltab2systemd": "/usr/local/bin/cltab2systemd"}
@@ -134,6 +140,9 @@ def _add_system_files(project: Path, root: Path) -> None:
         if (project / path).exists():
             (root / directory).mkdir(mode=0o755, parents=True, exist_ok=True)
             shutil.copy(project / path, root / directory)
+    for link, target in _SYSTEM_LINKS.items():
+        (root / link).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        (root / link).symlink_to(target)
     for command, target in _COMMANDS.items():
         if (root / target.removeprefix("/")).exists():
             (root / command).parent.mkdir(mode=0o755, parents=True, exist_ok=True)

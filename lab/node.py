@@ -14,11 +14,12 @@ from lab.errors import LabError
 from lab.link import Link
 from lab.paths import inside
 from lab.spec import Bind, NodeSpec
+from lab.waiting import PATIENCE
 
-BOOT_TIMEOUT = 60.0
+BOOT_TIMEOUT = 60.0 * PATIENCE
 """Seconds that a node may take to boot before it counts as stuck."""
 
-SHUTDOWN_TIMEOUT = 100.0
+SHUTDOWN_TIMEOUT = 100.0 * PATIENCE
 """Seconds that an orderly shutdown may take: longer than systemd's default for stopping a service, 90."""
 
 # systemd(1), SIGNALS: start poweroff.target, start reboot.target.
@@ -130,7 +131,7 @@ class Node:
         pipe = subprocess.PIPE
         with self.popen(*argv, env=env, user=user, stdin=stdin, stdout=pipe, stderr=pipe) as process:
             try:
-                stdout, stderr = process.communicate(input, timeout)
+                stdout, stderr = process.communicate(input, timeout * PATIENCE)
             except BaseException:
                 command.kill(process)
                 raise

@@ -119,14 +119,14 @@ def _build(release: str, directory: Path) -> None:
     if not shutil.which("mmdebstrap"):
         raise LabError("there is no mmdebstrap to make roots with: apt install mmdebstrap")
     try:
-        _run("unshare", "--mount", "mmdebstrap", *_OPTIONS, release, directory, _mirror())
+        _run("unshare", "--mount", "mmdebstrap", *_OPTIONS, release, directory, mirror())
     except LabError:
         _remove(directory)
         raise
 
 
-def _mirror() -> str:
-    """The mirror of Debian that apt uses on this machine."""
+def mirror() -> str:
+    """The mirror of Debian that apt uses on this machine. Raises LabError if there is none."""
     form = "$(ORIGIN) $(LABEL) $(REPO_URI)"
     for update in (False, True):
         if update:  # apt has no lists, and so does not know whose mirrors these are

@@ -1,5 +1,6 @@
 """Waiting for something to become true, for tests."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,13 +10,16 @@ T = TypeVar("T")
 INTERVAL = 0.01
 """Seconds between two looks at the predicate."""
 
+PATIENCE = float(os.environ.get("LAB_PATIENCE", "1"))
+"""How many times as long all timeouts are: more than 1 where the kernel is emulated."""
+
 
 def wait_until(predicate: Callable[[], T], *, timeout: float = 10.0, what: str = "") -> T:
     """Call predicate every 10 ms until what it returns is true, and return that.
 
-    timeout is in seconds. Raises TimeoutError, which names what (or the predicate) and its last value.
+    timeout is in seconds, times PATIENCE. Raises TimeoutError, which names what (or the predicate) and its last value.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * PATIENCE
     while True:
         # Before the call: a predicate slower than the timeout still has its result looked at.
         late = time.monotonic() >= deadline
@@ -24,5 +28,5 @@ def wait_until(predicate: Callable[[], T], *, timeout: float = 10.0, what: str =
             return value
         if late:
             name = what or getattr(predicate, "__qualname__", repr(predicate))
-            raise TimeoutError(f"still not after {timeout:g} s: {name} (last value: {value!r})")
+            raise TimeoutError(f"still not after {timeout * PATIENCE:g} s: {name} (last value: {value!r})")
         time.sleep(INTERVAL)

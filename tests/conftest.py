@@ -11,18 +11,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import forwarding
 import pytest
-from hypothesis import HealthCheck, settings
 from support import NodeFactory
 
 from lab import host, roots
 from lab.install import installed_layer
 from lab.node import Node
 
-# In CI the same examples in every run, on machines that may be slow; elsewhere, new ones each time.
-settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+if not os.environ.get(forwarding.REPORTS_VARIABLE):  # in an emulated machine the import alone takes seconds
+    from hypothesis import HealthCheck, settings
+
+    # In CI the same examples in every run, on machines that may be slow; elsewhere, new ones each time.
+    settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    if os.environ.get("CI"):
+        settings.load_profile("ci")
 
 _LEFT_OUT = pytest.StashKey[Counter[str | None]]()
 _OF_WORKER = "left_out"
@@ -33,6 +36,14 @@ NOT_OF_A_RELEASE = {
     "tests/test_lab.py": "they test the lab itself, with copies of what the running root has",
     "tests/test_demo.py": "the demo shows the project as pip installs it, on the running root",
 }
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have tests that need cgroup controllers run where these are."""
+    if reports := os.environ.get(forwarding.REPORTS_VARIABLE):
+        config.pluginmanager.register(forwarding.Reporter(reports))
+    else:
+        config.pluginmanager.register(forwarding.Forwarder(_layer))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -58,9 +69,11 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say what was left out on a release, and why."""
+    """Say what was left out on a release, and why, and where limits were seen at work."""
     for reason, number in config.stash.get(_LEFT_OUT, {}).items():
         terminalreporter.write_line(f"{number} tests left out: {reason}")
+    for place, number in Counter(forwarding.where(terminalreporter.stats)).items():
+        terminalreporter.write_line(f"{number} tests with cgroup controllers: {place}")
 
 
 def _reason_against(item: pytest.Item) -> str | None:
@@ -83,7 +96,22 @@ def lab() -> None:
 @pytest.fixture(scope="session")
 def project_layer(lab: None) -> Path:
     """The project installed in an overlay layer, on a release by its package."""
+    return _layer()
+
+
+def _layer() -> Path:
+    if made := os.environ.get(forwarding.LAYER_VARIABLE):
+        return Path(made)
     return roots.installed_package(RELEASE) if RELEASE else installed_layer()
+
+
+@pytest.fixture(scope="session")
+def controllers(lab: None) -> None:
+    """Nodes have cgroup controllers, if need be those of a virtual machine (see forwarding); else as for `lab`."""
+    if reason := forwarding.shortcoming():
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ ARRIVED = "/run/arrived"
 # entry that it runs for. What we put before a command is carried out by the real shell.
 SHELL_SCRIPT = f"""\
 #!/bin/dash
-case "$0:$2" in */bin/sh:'exec "$@"'* | */bin/sh:'_file=$1; shift; '*) exec /bin/dash "$@" ;; esac
+case "$0:$2" in */bin/sh:"trap 'exit 203' 0; "* | */bin/sh:'eval "${{CLINIT_THROTTLE-'*) exec /bin/dash "$@" ;; esac
 case "$1" in */cltab2systemd-generator) exec /bin/dash "$@" ;; esac
 name=${{TAG:-$(sed -n 's|.*@\\(.*\\)[.]service$|\\1|p' /proc/$$/cgroup)}}
 cat /proc/$$/cmdline > {ARRIVED}/new.$$

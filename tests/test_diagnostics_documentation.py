@@ -32,7 +32,7 @@ def expanded(text: str) -> str:
         ),
         text,
     )
-    return text.replace("⟨NUL⟩", "\0").replace("⟨BOM⟩", "\ufeff")
+    return text.replace("⟨NUL⟩", "\0").replace("⟨BOM⟩", "\ufeff").replace("⟨CR⟩", "\r").replace("⟨NBSP⟩", "\xa0")
 
 
 def said_about(data: bytes, code: str) -> str:

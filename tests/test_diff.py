@@ -92,7 +92,10 @@ def new(tmp_path: Path) -> Path:
 def apply(monkeypatch: pytest.MonkeyPatch, text: str, **at: str) -> None:
     """Let a table look as if it were applied here, with groups at `LEVEL STATE`."""
     groups = parse(text.encode(), "cltab")[0].groups
-    standings = {name: Standing(group, *at.get(name, "").split()) for name, group in groups.items()}
+    standings = {
+        name: Standing(group, *at[name].split(" ", 1)) if at.get(name) else Standing(group)  # type: ignore[arg-type]
+        for name, group in groups.items()
+    }
     monkeypatch.setattr(instance, "standings", lambda _: standings)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from cltab2systemd import directives
 from cltab2systemd.compiler import compile_table
 from cltab2systemd.plan import load
 from cltab2systemd.table import parse
+from lab import host
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_what_users_need(line: str) -> None:
     table, findings = load(f"{ENTRY}:::service.db:{line}\n".encode(), "/etc/cltab")
     assert findings == ()
     unit = compile_table(table)["clinit-web@db.service"].decode()
-    assert unit.endswith(f"TimeoutAbortSec=10\n{line}\n")
+    assert f"TimeoutAbortSec=10\n{line}\n# What no directive above takes back; " in unit
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,12 @@ def with_settings(group: Group, *settings: str) -> None:
 
 
 def most_tasks(group: Group) -> str:
-    """How many tasks systemd allows the group; a lab may have no cgroup controllers to ask."""
-    return group.instance.properties(f"clinit-{group.name}.slice", "TasksMax")["TasksMax"]
+    """How many tasks systemd allows the group, and the kernel, where nodes have controllers; see test_limits."""
+    allowed = group.instance.properties(f"clinit-{group.name}.slice", "TasksMax")["TasksMax"]
+    if "pids" in host.controllers():
+        kept_to = group.node.read(f"/sys/fs/cgroup/clinit.slice/clinit-{group.name}.slice/pids.max").strip()
+        assert allowed.replace("infinity", "max") == kept_to
+    return allowed
 
 
 def test_systemd_applies_them(group: Group) -> None:
@@ -294,7 +298,7 @@ def test_where_nothing_can_be_counted(group: Group, lines: tuple[str, ...]) -> N
     wait_until(lambda: said().count("it ran") >= 3, timeout=10)
     assert said().count("it ran") <= (time.monotonic() - began) / 1.0 + 1
     ignored = next(int(line.split()[1], 16) for line in said() if line.startswith("SigIgn:"))
-    assert ignored & ~LIBC_SIGNALS == 1 << (signal.SIGPIPE - 1)  # as for any service
+    assert ignored & ~LIBC_SIGNALS == 0
 
 
 def test_the_command_finds_its_environment(group: Group) -> None:
@@ -308,18 +312,19 @@ def test_the_command_finds_its_environment(group: Group) -> None:
 
 
 def test_a_user_that_nobody_is(group: Group) -> None:
-    """It holds up nobody: others start, the level is left at once, and the entry starts when there is such a user."""
+    """It holds up nobody: others start, the level is left at once; the group is FAILED until there is such a user."""
     group.define(f"t:1:respawn:{RUN}", f"s:1:respawn:{RUN}", "w:1:wait:true")
     with_settings(group, "service.@.t:User=late-user", "service.@.w:User=late-user")
     began = time.monotonic()
-    assert group.switch("1") == "DONE"
+    assert group.switch("1", code=4) == "FAILED"
     assert group.pid("s") != 0
     assert group.switch("0") == "DONE"
-    assert group.switch("1") == "DONE"
+    assert group.switch("1", code=4) == "FAILED"
     assert time.monotonic() - began < 6
     assert "217" in group.property("w", "ExecMainStatus")
     with group.node.path("/etc/passwd").open("a") as users:
         users.write("late-user:x:4711:65534::/:/bin/sh\n")
+    assert group.switch("1") == "DONE"
     wait_until(lambda: group.pid("t") and group.node.read(f"/proc/{group.pid('t')}/comm") == "sleep\n")
 
 
@@ -407,3 +412,20 @@ def test_an_error_changes_nothing(group: Group) -> None:
     assert (done.returncode, done.stdout) == (1, "Restart= cannot be set in a table\n")
     assert f"/etc/cltab:1:{len(f':::service.{group.name}.a:') + 1}: error: " in done.stderr
     assert pid == group.pid("a")
+
+
+@pytest.mark.parametrize("name", ["After", "Before", "Wants", "RequiresMountsFor"])
+def test_the_order_towards_other_units(name: str) -> None:
+    """The hint names the drop-in that says it."""
+    ((code, *_, hint),) = found(f"{ENTRY}:::service.db:{name}=srv.mount\n")
+    assert code == "directive-refused"
+    assert "/etc/systemd/system/clinit-GROUP@.service.d/" in hint
+
+
+@pytest.mark.parametrize("given", ["Type=forking", "PIDFile=/run/x.pid", "GuessMainPID=yes"])
+def test_daemons_that_fork(given: str) -> None:
+    """The hint says what to do with one."""
+    ((code, *_, hint),) = found(f"{ENTRY}:::service.db:{given}\n")
+    assert code == "directive-refused"
+    assert "foreground" in hint
+    assert "'once'" in hint

@@ -81,7 +81,7 @@ Leave alone:
 
 @pytest.fixture(autouse=True)
 def nothing_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instance, "standings", lambda _: {})
+    monkeypatch.setattr(instance, "standings", lambda *_: {})
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_as_the_group_stands(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """Where the group is at a level, it comes from there, with the lines that are applied."""
     web, mail = (parse(text.encode(), "cltab")[0].groups for text in (TEXT, "mail:app:1:respawn:x\n"))
     standings = {"web": Standing(web["web"], "m", "DONE"), "mail": Standing(mail["mail"], "1", "DONE")}
-    monkeypatch.setattr(instance, "standings", lambda _: standings)
+    monkeypatch.setattr(instance, "standings", lambda *_: standings)
     path.write_text(TEXT.replace("db:3m:respawn", "db:3m:once").replace("web:notice:m:respawn:exec notice\n", ""))
     assert WITH_NEW_LINES == run("explain", "web", "m", "-c", path).stdout
     assert run("explain", "web", "3", "--from", "none", "-c", path).stdout.startswith("web: from level none to level 3")
@@ -127,6 +127,7 @@ def test_json(path: Path) -> None:
     assert steps == {
         "moving": [], "stops": ["ready", "app"], "starts": ["notice"], "stays": ["init", "db"], "rest": ["debug"]
     }  # fmt: skip
+    assert answer.pop("reruns") == []
     assert answer == {"group": "web", "from": "3", "level": "m", "named": True}
 
 
@@ -148,7 +149,7 @@ def test_a_bad_table(path: Path) -> None:
 def test_state_that_cannot_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A state directory that keeps its content for itself is told; with --from, nobody looks."""
 
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/run/x")
 
     monkeypatch.setattr(instance, "standings", refuse)

@@ -203,6 +203,8 @@ def test_new_lines_cannot_be_noted(instance: Survivor, group: Group, fault: str)
     with DISKS[fault](instance, CLSTAT, EMPTIED):
         refused = instance.clinit("--wait", group.name, "1")
     assert (1, True) == (refused.returncode, REASONS[fault] in refused.stdout), refused
+    where = f"cannot write the units of {group.name}: {EMPTIED}/{group.name}: {REASONS[fault]}; make "
+    assert refused.stdout.startswith(where)
     wait_until(lambda: group.status == "1 DONE", timeout=PROMPT)
 
     assert pid == group.pid("a")

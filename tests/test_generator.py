@@ -11,7 +11,7 @@ from instance import Instance
 from cltab2systemd.compiler import compile_table
 from cltab2systemd.generator import generate
 from cltab2systemd.plan import load
-from cltab2systemd.store import GENERATED_TABLE, LARGEST_TABLE, keep_good_table
+from cltab2systemd.store import GENERATED_MESSAGES, GENERATED_TABLE, LARGEST_TABLE, keep_good_table
 from lab.command import kill
 from lab.node import Node
 from lab.waiting import wait_until
@@ -34,12 +34,14 @@ class Root:
             directory.mkdir(parents=True)
 
     def generate(self) -> dict[str, bytes]:
-        """Run the generator; what it made, without the copy of the table."""
+        """Run the generator; what it made, without the copies of the table and of what it said."""
         generate(self.units, lambda priority, message: self.messages.append(f"<{priority}>{message}"), str(self.path))
         files = {
             str(path.relative_to(self.units)): path.read_bytes() for path in self.units.rglob("*") if path.is_file()
         }
         files.pop(GENERATED_TABLE, None)
+        said = "".join(f"{message[3:]}\n" for message in self.messages if "cannot write" not in message)
+        assert said.encode() == files.pop(GENERATED_MESSAGES, b"")
         return files
 
 
@@ -136,12 +138,30 @@ def test_what_is_no_table(root: Root, kind: str) -> None:
 
 
 def test_a_link_to_a_table(root: Root) -> None:
-    """Config management may link the table from elsewhere; a link to nothing is no table."""
+    """Config management may link the table from elsewhere; a link to nothing is no table yet, and that is told."""
+    root.good.write_text(OLD)
     root.table.symlink_to("other")
     assert root.generate() == {}
+    assert root.messages == [
+        "<4>/etc/cltab is a link to nowhere yet (other): the daemon looks again when it starts",
+    ]
+    root.messages.clear()
+    (root.units / GENERATED_MESSAGES).unlink(missing_ok=True)
     root.table.with_name("other").write_text(GOOD)
     assert units_of(GOOD) == root.generate()
     assert root.messages == []
+
+
+def test_nothing_is_said_twice(root: Root) -> None:
+    """What was said at first in this boot is kept, and then nothing is said any more."""
+    root.table.write_text("word\n")
+    assert root.generate() == {}
+    assert len(root.messages) == 2
+    kept = root.path / "run/cltab2systemd/boot.messages"
+    kept.parent.mkdir(parents=True)
+    (root.units / GENERATED_MESSAGES).rename(kept)
+    generate(root.units, lambda _, message: root.messages.append(message), str(root.path))
+    assert len(root.messages) == 2
 
 
 def test_the_largest_table(root: Root) -> None:
@@ -163,13 +183,15 @@ def test_all_units_or_none(root: Root) -> None:
 
 
 def test_keeping_a_good_table(tmp_path: Path) -> None:
-    """The last good table is written when it is another one, and only then."""
+    """The last good table is written when it is another one that has any byte, and only then."""
     path = tmp_path / "lib/cltab"
     keep_good_table(b"one", path)
     first = path.stat()
     keep_good_table(b"one", path)
     assert (first.st_ino, b"one") == (path.stat().st_ino, path.read_bytes())
     keep_good_table(b"two", path)
+    assert path.read_bytes() == b"two"
+    keep_good_table(b"", path)
     assert path.read_bytes() == b"two"
 
 

@@ -4,24 +4,21 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cltab2systemd.groupstate import (
-    GroupStatus,
-    GroupUnits,
-    MainProcess,
-    State,
-    UnitStatus,
-    group_status,
-)
+from cltab2systemd.groupstate import Asked, GroupStatus, State, group_status
+from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
 from cltab2systemd.names import HALT_LEVEL, Names
 from cltab2systemd.table import parse
 
 NAMES = Names()
 PASSED, FAILED_TEST, KILLED, NEVER_RAN = (
-    MainProcess(7, 1, 0),
-    MainProcess(7, 1, 3),
-    MainProcess(7, 2, 9),
-    MainProcess(0, 0, 0),
+    Process(7, 1, 0),
+    Process(7, 1, 3),
+    Process(7, 2, 9),
+    Process(0, 0, 0),
 )
+# What systemd could not execute, or broke off.
+NO_USER, NO_FILE = Process(7, 1, 217, "exit-code"), Process(0, 0, 0, "resources")
+TOO_LONG, NO_MEMORY, DUMPED = Process(7, 2, 2, "timeout"), Process(7, 2, 9, "oom-kill"), Process(7, 3, 11, "core-dump")
 
 # Level 1 has all modes, 2 a wait and a respawn, 3 only tests, 4 just an `off` entry, 5 a test and an `off` entry.
 TABLE = b"""\
@@ -57,12 +54,16 @@ LEVEL_3 = {"check": EXITED, "check2": EXITED}
 class Probed:
     """A probe with its answers: by tag or by unit; a level was asked for at 100 unless its barrier says otherwise."""
 
-    processes: dict[str, MainProcess] = field(default_factory=dict)
+    processes: dict[str, Process] = field(default_factory=dict)
     conditions: dict[str, int] = field(default_factory=dict)
     inactive: dict[str, int] = field(default_factory=dict)
     survivors: set[str] = field(default_factory=set)
+    active: dict[str, int] = field(default_factory=dict)
+    unfit: set[str] = field(default_factory=set)  # whose conditions did not hold
+    strayed: dict[str, str] = field(default_factory=dict)
+    pauses: dict[str, str] = field(default_factory=dict)
 
-    def main_process(self, unit: str) -> MainProcess:
+    def process(self, unit: str) -> Process:
         return self.processes.get(_instance(unit), PASSED)
 
     def condition_time(self, unit: str) -> int:
@@ -70,8 +71,23 @@ class Probed:
             return self.conditions.get(f"level {_instance(unit)}", 100)
         return self.conditions.get(_instance(unit), 0)
 
+    def condition_holds(self, unit: str) -> bool:
+        return _instance(unit) not in self.unfit
+
+    def active_time(self, unit: str) -> int:
+        return self.active.get(_instance(unit), 0)
+
     def inactive_time(self, unit: str) -> int:
         return self.inactive.get(_instance(unit), 0)
+
+    def strayed_to(self, unit: str) -> str:
+        return self.strayed.get(_instance(unit), "")
+
+    def trouble(self, unit: str) -> str:  # noqa: ARG002
+        return ""
+
+    def pause(self, unit: str) -> str:
+        return self.pauses.get(_instance(unit), "")
 
     def outlived_stop(self, unit: str) -> bool:
         return _instance(unit) in self.survivors
@@ -188,7 +204,36 @@ def test_under_way(
         pytest.param(LEVEL_1, "1", Probed({"check": FAILED_TEST}), "FAILED", id="a test failed"),
         pytest.param(LEVEL_1, "1", Probed({"check": KILLED}), "FAILED", id="a test was killed"),
         pytest.param(LEVEL_1, "1", Probed({"check": NEVER_RAN}), "FAILED", id="a test did not run"),
-        pytest.param(LEVEL_1, "1", Probed({"init": FAILED_TEST, "mail": KILLED}), "DONE", id="a wait failed"),
+        pytest.param(LEVEL_1, "1", Probed({"init": FAILED_TEST}), "DONE", id="a wait failed"),
+        pytest.param(LEVEL_1, "1", Probed({"init": KILLED}), "FAILED", id="a wait was killed"),
+        pytest.param({**LEVEL_1, "init": DEAD}, "1", Probed({"init": KILLED}, inactive={"init": 150}), "DONE",
+            id="a wait was stopped by hand"),
+        pytest.param({**LEVEL_1, "init": BROKEN}, "1", Probed({"init": NO_USER}, inactive={"init": 150}), "FAILED",
+            id="a wait could not be executed"),
+        pytest.param({**LEVEL_1, "mail": BROKEN}, "1", Probed({"mail": NO_FILE}, {"mail": 150}), "FAILED",
+            id="a once got no resources"),
+        pytest.param({**LEVEL_1, "init": BROKEN}, "1", Probed({"init": TOO_LONG}, inactive={"init": 150}), "FAILED",
+            id="a wait took too long"),
+        pytest.param({**LEVEL_1, "mail": BROKEN}, "1", Probed({"mail": NO_MEMORY}, inactive={"mail": 150}), "FAILED",
+            id="a once ran out of memory"),
+        pytest.param({**LEVEL_1, "mail": BROKEN}, "1", Probed({"mail": DUMPED}, inactive={"mail": 150}), "FAILED",
+            id="a once dumped its core"),
+        pytest.param({**LEVEL_1, "app": RESTARTING}, "1", Probed({"app": NO_USER}), "FAILED",
+            id="a respawn cannot be executed"),
+        pytest.param(LEVEL_1, "1", Probed(strayed={"app": "/user.slice"}), "FAILED", id="a respawn has left its group"),
+        pytest.param(LEVEL_1, "1", Probed(pauses={"app": "pauses"}), "DONE", id="a respawn pauses"),
+        pytest.param({**LEVEL_1, "app": GOING}, "1", Probed(), "FAILED", id="a respawn is being stopped"),
+        pytest.param({**LEVEL_1, "app": QUEUED}, "1", Probed(), "STARTING", id="a respawn is to be started"),
+        pytest.param({**LEVEL_1, "app": ("loaded", "activating", "auto-restart", "restart")}, "1", Probed(), "DONE",
+            id="a respawn is started again"),
+        pytest.param({**LEVEL_1, "old": RUNNING}, "1", Probed(active={"old": 90}), "FAILED",
+            id="an outsider was not stopped"),
+        pytest.param({**LEVEL_1, "old": RUNNING}, "1", Probed(active={"old": 110}), "DONE",
+            id="an outsider was started by hand since"),
+        pytest.param({**LEVEL_1, "old": RUNNING}, "1", Probed(active={"old": 110}, inactive={"1": 105}), "FAILED",
+            id="an outsider is newer than the barrier, which did not run this time"),
+        pytest.param(LEVEL_1, "1", Probed(inactive={"1": 105}), "FAILED", id="the barrier did not run this time"),
+        pytest.param(LEVEL_1, "1", Probed(conditions={"level 1": 0}), "FAILED", id="the barrier never ran"),
         pytest.param({**LEVEL_1, "app": MASKED}, "1", Probed(), "FAILED", id="masked"),
         pytest.param({**LEVEL_1, "init": GONE}, "1", Probed(), "FAILED", id="not found"),
         pytest.param({**LEVEL_1, "mail": ("bad-setting", *DEAD[1:])}, "1", Probed(), "FAILED", id="bad drop-in"),
@@ -200,18 +245,28 @@ def test_under_way(
             id="stopped before, and not started",
         ),
         pytest.param(
-            {**LEVEL_1, "app": DEAD}, "1", Probed(conditions={"app": 110}, inactive={"app": 150}), "DONE",
-            id="stopped by hand",
+            {**LEVEL_1, "app": DEAD}, "1", Probed(conditions={"app": 110}, inactive={"app": 150}), "FAILED",
+            id="a respawn was stopped by hand",
         ),
         pytest.param(
-            {**LEVEL_1, "app": DEAD}, "1", Probed(conditions={"app": 50}, inactive={"app": 150}), "DONE",
+            {**LEVEL_1, "mail": DEAD}, "1", Probed(conditions={"mail": 110}, inactive={"mail": 150}), "DONE",
+            id="a once was stopped by hand",
+        ),
+        pytest.param(
+            {**LEVEL_1, "mail": DEAD}, "1", Probed(conditions={"mail": 50}, inactive={"mail": 150}), "DONE",
             id="shared with the old level, then stopped by hand",
         ),
         pytest.param(
             {**LEVEL_1, "check": DEAD}, "1", Probed({"check": FAILED_TEST}, inactive={"check": 150}), "FAILED",
             id="a failed test stays failed when stopped by hand",
         ),
-        pytest.param({**LEVEL_1, "app": DEAD}, "1", Probed(conditions={"app": 110}), "DONE", id="skipped"),
+        pytest.param(
+            {**LEVEL_1, "app": DEAD}, "1", Probed(conditions={"app": 110}, unfit={"app"}), "DONE", id="skipped"
+        ),
+        pytest.param(
+            {**LEVEL_1, "mail": DEAD}, "1", Probed({"mail": NEVER_RAN}, {"mail": 110}, unfit={"mail"}), "DONE",
+            id="a skipped once",
+        ),
         pytest.param(
             {**LEVEL_1, "check": DEAD}, "1", Probed({"check": NEVER_RAN}, conditions={"check": 110}), "FAILED",
             id="a skipped test",
@@ -229,6 +284,17 @@ def test_under_way(
 def test_settled(entries: dict[str, Standing], level: str, probe: Probed, expected: str) -> None:
     """A level that was reached is judged by its entries alone."""
     assert status(entries, {level: AT_LEVEL, "other": DEAD}, probe, shown="other") == (level, expected)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [(Asked("1", 90), "DONE"), (Asked("1", 101), "FAILED"), (Asked("2", 101), "DONE"), (None, "DONE")],
+)
+def test_a_request_whose_barrier_did_not_run(asked: Asked | None, expected: str) -> None:
+    """A level that is asked for again counts only if its barrier has run since."""
+    found = group_status(group(LEVEL_1, {"1": AT_LEVEL}), "1", asked)
+    assert found is not None
+    assert expected == found.state
 
 
 @pytest.mark.parametrize(("times", "expected"), [((10, 20), "b"), ((20, 10), "a")])
@@ -251,7 +317,7 @@ def test_halting(standing: Standing) -> None:
 @pytest.mark.parametrize(
     ("process", "expected"), [(PASSED, True), (FAILED_TEST, False), (KILLED, False), (NEVER_RAN, False)]
 )
-def test_succeeded(process: MainProcess, expected: bool) -> None:
+def test_succeeded(process: Process, expected: bool) -> None:
     """Only a process that ran, exited, and did so with 0, has succeeded."""
     assert expected == process.succeeded
 

@@ -150,11 +150,72 @@ def test_the_header_says_where_it_comes_from() -> None:
         ("x:3:once:/usr/bin/ssh", "app:x:3:once:/usr/bin/ssh"),
         ("x:3:once:/opt/app/login", "app:x:3:once:/opt/app/login"),
         ("x:3:wait:/bin/mount /data", "app:x:3:wait:/bin/mount /data"),
+        ("x:3:once:/sbin/ttyrun hvc1 /opt/x", "app:x:3:once:/sbin/ttyrun hvc1 /opt/x"),
+        ("x:3:once:openvt -- /opt/menu", "app:x:3:once:openvt -- /opt/menu"),
+        ("x:3:once:loginserver", "app:x:3:once:loginserver"),
     ],
 )  # fmt: skip
 def test_lines_that_become_entries(line: str, expected: str) -> None:
     """What a line of System V becomes."""
     assert entry(line) == expected
+
+
+HOME = "WorkingDirectory=-~"
+
+
+@pytest.mark.parametrize(
+    ("process", "command", "directives"),
+    [
+        ('su - ora -c "lsnrctl start"', "lsnrctl start", ["User=ora", HOME]),
+        ("su ora -c 'a; b \"c d\"'", 'a; b "c d"', ["User=ora"]),
+        ("exec /bin/su -l ora -c a", "a", ["User=ora", HOME]),
+        ("su -lc a ora", "a", ["User=ora", HOME]),
+        ("su --login --command='a b' ora", "a b", ["User=ora", HOME]),
+        ("su -s /bin/sh ora -c 'a && b'", "a && b", ["User=ora"]),
+        ("su ora -s /bin/bash -c 'a; b'", "exec /bin/bash -c 'a; b'", ["User=ora"]),
+        ('su ora -c "echo \\$HOME \\"x\\""', 'echo $HOME "x"', ["User=ora"]),
+        ("su ora -c 'a # b'", "exec a # b", ["User=ora"]),
+        ("su 'ora' -c a\\ b", "a b", ["User=ora"]),
+        ("runuser -u www -- prog -c a", "prog -c a", ["User=www"]),
+        ("runuser -u www prog 'a b'", "exec prog 'a b'", ["User=www"]),
+        ("/sbin/runuser -l www -c a", "a", ["User=www", HOME]),
+        ("runuser www -c 'a | b'", "a | b", ["User=www"]),
+        ("su ora -c a >/var/log/a 2>&1", "a", ["User=ora", "StandardOutput=truncate:/var/log/a",
+        "StandardError=inherit"]),
+        ("su ora -c a >>/var/log/a", "a", ["User=ora", "StandardOutput=append:/var/log/a", "StandardError=journal"]),
+        ("su ora -c 'a &' >/dev/null 2>&1 </dev/null", "a &",
+         ["User=ora", "StandardOutput=null", "StandardError=inherit"]),
+    ],
+)  # fmt: skip
+def test_commands_of_other_users(process: str, command: str, directives: list[str]) -> None:
+    """What `su` and `runuser` run is run as the user by its service, and the line stays as a comment."""
+    imported = convert(f"x:3:respawn:{process}")
+    assert live_lines(imported) == [f"app:x:3:respawn:{command}", *(f":::service.x:{line}" for line in directives)]
+    assert codes(imported) == ["inittab-user"]
+    assert f"# x:3:respawn:{process}\n" in text_of(imported)
+    (finding,) = imported.diagnostics
+    assert finding.severity is Severity.NOTE
+    assert ("profile is not read" in finding.message) == (HOME in directives)
+
+
+@pytest.mark.parametrize(
+    "process",
+    ['su - ora -c "echo $HOME"', "su - ora -c a `b`", "su - ora", "su -c a", "su -m ora -c a", "su ora -c a b",
+     "su ora -c ''",
+     "su ora -c a | b", "su $USER -c a", "su ora -c a >$LOG", "runuser -u www", "runuser -u www -c a", "su 0ra -c a",
+     "su ora -c a*", "su -g x ora -c a", "su ora -c a &", "su ora -c 'a"],
+)  # fmt: skip
+def test_commands_of_other_users_that_stay(process: str) -> None:
+    """What takes a shell to tell is left as it is, and a note says so."""
+    imported = convert(f"x:3:once:{process}")
+    assert live_lines(imported) == [f"app:x:3:once:{process}"]
+    assert codes(imported) == ["inittab-user"]
+
+
+@pytest.mark.parametrize("process", ["sux a", "sudo -u x a", "setpriv --reuid=x a", "/opt/su.sh x", "echo su x -c y"])
+def test_commands_of_nobody_else(process: str) -> None:
+    """Other programs have nothing to do with it."""
+    assert codes(convert(f"x:3:once:{process}")) == []
 
 
 @pytest.mark.parametrize(
@@ -166,6 +227,15 @@ def test_lines_that_become_entries(line: str, expected: str) -> None:
         ("x:3:respawn:/usr/bin/env TERM=linux /sbin/agetty tty1", "getty@tty1.service"),
         ("x:3:respawn:exec /sbin/agetty hvc0", "serial-getty@hvc0.service"),
         ("x:3:respawn:/sbin/ttymon", "getty@.service"),
+        ("x:3:respawn:/sbin/ttyrun hvc1 /sbin/agetty -L 9600 %t linux", "serial-getty@hvc1.service"),
+        ("x:3:respawn:ttyrun -e 42 ttyS1 /sbin/mingetty ttyS1", "serial-getty@ttyS1.service"),
+        ("x:3:respawn:/usr/bin/openvt -c 5 -w -f -- /sbin/getty 38400 tty5", "getty@tty5.service"),
+        ("x:3:respawn:exec openvt -c5 -- setsid nice -n -5 env -u A TERM=linux fgetty tty5", "getty@tty5.service"),
+        ("x:3:respawn:setsid -c /sbin/agetty tty1", "getty@tty1.service"),
+        ("x:3:respawn:nice -5 ionice -c 2 -n 0 /sbin/getty tty2", "getty@tty2.service"),
+        ("x:3:respawn:/bin/sh -c 'exec /sbin/getty 38400 tty1'", "getty@tty1.service"),
+        ("x:3:respawn:exec login -f root </dev/tty4", "getty@.service"),
+        ("x:3:respawn:/usr/bin/iucvtty lnxterm", "getty@.service"),
         ("x:3:respawn:/bin/sh </dev/tty9 >/dev/tty9 2>&1", "getty@"),
         ("x:S:wait:/sbin/sulogin", "rescue.service"),
         ("x:0:wait:/etc/init.d/rc 0", "poweroff.target"),

@@ -226,7 +226,7 @@ def test_the_script_for_one_change(shipped: Shipped) -> None:
     wait_until(lambda: shipped.clstat().get("a/b-c") == "3 DONE")
     no_daemon(shipped)
     assert notify(shipped, "BACKUP", "a/b-c") == 0
-    wait_until(lambda: shipped.main_pid(r"clinit-a\x2fb\x2dc@x.service") == 0)
+    wait_until(lambda: shipped.main_pid(r"clinit-a\x2fb-c@x.service") == 0)
 
 
 def test_a_script_that_was_overtaken(shipped: Shipped) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support import NodeFactory, alive, cgroups_of, host_state, namespaces, processes_in
 
+from lab import host
 from lab.command import CommandError
 from lab.errors import LabError
 from lab.install import installed_layer
@@ -72,6 +73,11 @@ def test_starts_nothing_of_the_host(bare: Node) -> None:
     assert units.count('"unit"') == 2
     assert "dbus.service" in units
     assert "systemd-journald.service" in units
+
+
+def test_controllers(bare: Node) -> None:
+    """A node has the cgroup controllers that it is said to have here, and no others."""
+    assert host.controllers() == set(bare.read("/sys/fs/cgroup/cgroup.controllers").split())
 
 
 def test_run_returns_output_and_exit_code(bare: Node) -> None:

@@ -157,6 +157,209 @@ def test_services_outside_the_group(command: str, mode: str) -> None:
     assert found(line.replace(mode, "respawn")) == [("respawned-daemon", 1, command)]
 
 
+@pytest.mark.parametrize(
+    ("command", "stop"),
+    [
+        ("docker run -d --name x img", "docker rm -f x"),
+        ("docker run --name=x -p 80:80 -itd img", "docker stop x; docker rm x"),
+        ("docker -H tcp://h:1 container run --detach -e A=b --restart always x", "docker kill $(docker ps -q)"),
+        ("docker start x", "/usr/bin/docker stop x"),
+        ("docker compose -f /srv/x.yml up -d", "docker compose -f /srv/x.yml down"),
+        ("docker-compose up -d", "docker-compose down"),
+        ("docker-compose -f x.yml up --detach x", "docker compose -f x.yml stop"),
+        ("podman run -d x", "podman stop x"),
+        ("podman start x", "podman stop x"),
+        ("podman pod start x", "podman pod stop x"),
+        ("podman-compose up -d", "podman-compose down"),
+        ("systemd-run --unit=x sleep 5", "systemctl stop x"),
+        ("at -f x now", "atrm x"),
+        ("machinectl start x", "machinectl poweroff x"),
+        ("virsh -c qemu:///system start x", "virsh destroy x"),
+        ("virsh create /etc/x.xml", "virsh shutdown x.xml"),
+        ("lxc-start -n x", "lxc-stop -n x"),
+        ("incus start x", "incus stop x"),
+        ("lxc launch img x", "lxc delete --force x"),
+        ("xl create /etc/xen/x", "xl shutdown -w x"),
+        ("qm start 100", "qm shutdown 100"),
+    ],
+)
+def test_what_is_started_elsewhere(command: str, stop: str) -> None:
+    """What another daemon runs is not stopped with the entry; unless the table stops it, or says that it stays."""
+    for mode in ("wait", "once", "test"):
+        line = f"g:t:1:{mode}:{command}\n"
+        assert found(line) == [("outside-the-group", 1, command)]
+        assert found(f"{line}g:u:stop,:wait:{stop}\n") == []
+        assert found(f"{line}g:u:stop,:wait:{stop.partition(' ')[0]} list\n") == [("outside-the-group", 1, command)]
+        assert found(f"{line}:::service.t:KillMode=process\n") == []
+    if "$" not in stop:  # which nobody judges
+        assert found(f"g:t:1:wait:{stop}; {command}\n") == [("outside-the-group", 1, command)]
+    assert found(f"g:t:1:respawn:{command}\n") == [("respawned-daemon", 1, command)]
+    assert found(f"g:t:1:off:{command}\n") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["run0 x", "machinectl shell x@ /bin/y", "systemd-run --scope x", "systemd-run --wait x", "cgexec -g cpu:x y"],
+)
+@pytest.mark.parametrize("mode", ["wait", "once", "respawn"])
+def test_what_moves_out_of_the_group(command: str, mode: str) -> None:
+    """What stays as long as its program is outside of the group all the same, and may be restarted."""
+    assert of_command(command, mode) == [("outside-the-group", command)]
+
+
+@pytest.mark.parametrize(
+    "before", ["exec ", "cd / && ", "sudo -u x ", "nice -n 5 ", "env A=b ", "A=b ", "x || ", "x; ", "echo y | "]
+)
+def test_what_is_started_elsewhere_behind_others(before: str) -> None:
+    """The program is found behind wrappers and in lists and pipelines; of an entry one finding is enough."""
+    assert of_command(f"{before}docker run -d x") == [("outside-the-group", "docker run -d x")]
+    assert of_command(f"docker start x || {before}docker run -d x") == [("outside-the-group", "docker start x")]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["docker run --rm x", "docker run --rm x y -d", "exec docker run --name x --rm memcached memcached -d",
+     "docker ps -d",
+     "docker run -w /x img -d", "docker start -a x", "docker start --attach x", "docker compose up",
+     "docker compose ps",
+     "docker stop x", "podman run -d --cgroups=split x", "podman run --cgroups disabled -d x", "podman ps", "atq",
+     "at -l",
+     "systemd-run --help", "systemd-run -H h x", "machinectl list", "virsh list", "lxc-start -F -n x", "lxc list",
+     "systemd-nspawn -D /x", "screen -dm x", "echo docker run -d", "if x; then docker run -d y; fi"],
+)  # fmt: skip
+def test_what_stays_in_the_group(command: str) -> None:
+    """A client in the foreground, and what is not judged, gets no such warning."""
+    assert "outside-the-group" not in [code for code, _ in of_command(command)]
+
+
+@pytest.mark.parametrize("command", ["su - x -c y", "su x -c y", "exec runuser -l x -c y", "sudo -i -u x y"])
+def test_sessions(command: str) -> None:
+    """Each entry has the variable that keeps sessions in its control group, unless its own lines change it."""
+    program = command.removeprefix("exec ")
+    expected = [("outside-the-group", 1, program)]
+    assert found(f"g:t:1:wait:{command}\n") == []
+    for line in ("Environment=", "Environment=A=b XDG_SESSION_CLASS=user", "UnsetEnvironment=XDG_SESSION_CLASS"):
+        assert found(f"g:t:1:wait:{command}\n:::service.t:{line}\n") == expected
+        assert found(f"g:t:1:wait:runuser -u x -- y\n:::service.t:{line}\n") == []
+    for line in ("Environment=A=b", "Environment=XDG_SESSION_CLASS=none", "PassEnvironment=XDG_SESSION_CLASS"):
+        assert found(f"g:t:1:wait:{command}\n:::service.t:{line}\n") == []
+    reset = ":::service.t:Environment=\n:::service.t:Environment=XDG_SESSION_CLASS=none\n"
+    assert found(f"g:t:1:wait:{command}\n{reset}") == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["env -i ", "env - ", "env -u XDG_SESSION_CLASS ", "env --unset=XDG_SESSION_CLASS ", "XDG_SESSION_CLASS=user ",
+     "sudo ",
+     "env XDG_SESSION_CLASS=user ", "unset XDG_SESSION_CLASS; ", "export XDG_SESSION_CLASS=user; ",
+     "exec env -i PATH=/bin "],
+)  # fmt: skip
+def test_sessions_of_a_command_that_overrides(before: str) -> None:
+    """The command itself can take the variable away."""
+    assert of_command(f"{before}su - x -c y") == [("outside-the-group", "su - x -c y")]
+
+
+@pytest.mark.parametrize(
+    "before", ["env A=b ", "A=b ", "sudo -E ", "env -i XDG_SESSION_CLASS=none ", "cd / && ", "x | "]
+)
+def test_sessions_of_a_command_that_does_not(before: str) -> None:
+    """What else stands before it leaves the variable."""
+    assert of_command(f"{before}su - x -c y") == []
+
+
+def test_sessions_of_pam() -> None:
+    """PAMName= opens a session, too."""
+    lines = "g:t:1:wait:x y\n:::service.t:PAMName=login\n"
+    assert found(lines) == []
+    assert found(f"{lines}:::service.t:Environment=\n") == [("outside-the-group", 1, "x y")]
+
+
+@pytest.mark.parametrize(
+    ("command", "marked"),
+    [("cd /srv", "cd"), ("ulimit -n 4096", "ulimit"), ("umask 022", "umask"), ("export A=b", "export"), ("exit 0",
+     "exit"),
+     ("set -e", "set"), (". /x", "."), ("source /x", "source"), ("trap '' INT", "trap"), ("alias a=b", "alias"),
+     ("A=b", "A=b"),
+     ("cd /x; umask 077", "cd"), ("cd /x && ulimit -c 0 >/dev/null", "cd"), ("A=b exit 1", "exit")],
+)  # fmt: skip
+@pytest.mark.parametrize("mode", ["wait", "respawn", "once", "test"])
+def test_builtins_alone(command: str, marked: str, mode: str) -> None:
+    """A command that only changes its own shell."""
+    assert of_command(command, mode) == [("builtin-alone", marked)]
+    assert of_command(command, "off") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["cd /srv && x", "ulimit -n 4096; exec x", ":", "true", "x || exit 1", "[ -f /x ] || exit 1", "set -e; x",
+     ". /x && y",
+     "A=b x", "/usr/bin/cd /x", "echo cd", "exec 3>/x", "test -f /x", "eval 'x'", "( cd /x )", "wait", "kill 1",
+     "read x"],
+)  # fmt: skip
+def test_builtins_with_a_program(command: str) -> None:
+    """A builtin before a program is how it is meant; and some are programs as well."""
+    assert of_command(command) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "marked"),
+    [("./run.sh", "./run.sh"), ("exec ./run.sh a", "./run.sh"), ("bin/x", "bin/x"), ("../x", "../x"), ("A=b ./x; y",
+     "./x"),
+     ("sh ./x", "./x"), ("nice -n 5 ./x", "./x"), ("sudo -u y ./x >/z", "./x")],
+)  # fmt: skip
+def test_relative_programs(command: str, marked: str) -> None:
+    """Entries run in `/`, unless a directive says where."""
+    line = f"g:t:1:respawn:{command}\n"
+    assert found(line) == [("relative-program", 1, marked)]
+    assert found(f"{line}:::service.t:WorkingDirectory=/srv\n") == []
+    assert found(f"{line}:::service.t:Nice=1\n") == [("relative-program", 1, marked)]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["cd /srv && ./x", "/bin/x ./y", "x", "sh -c ./x", "env -C /srv ./x", "sh x", "~/x", "$X/y", "if ./x; then y; fi"],
+)
+def test_programs_that_are_found(command: str) -> None:
+    """An absolute path, a name in PATH, and a path in a directory that the command goes to."""
+    assert of_command(command) == []
+
+
+def test_comments_behind_commands() -> None:
+    """Only a shell takes what is behind `#` for a comment."""
+    assert of_command("mkdir -p /x # make it") == [("comment-in-command", "# make it")]
+    assert of_command("# mkdir -p /x") == [("comment-in-command", "# mkdir -p /x")]
+    for command in ("exec x # y", "x; y # z", "x #y", "x #", "x 'a # b'", "x a#b"):
+        assert of_command(command) == []
+
+
+@pytest.mark.parametrize(
+    "character",
+    ["\xa0", "\u2010", "\u2011", "\u200b", "\ufeff", "\xad", "\u202f", "\u3000", "\f", "\v", "\x01", "\x7f"],
+)
+def test_odd_characters(character: str) -> None:
+    """What looks like another character, or like nothing, is told with its place, once for a line."""
+    assert of_command(f"x{character}y z{character}") == [("odd-character", character)]
+    assert found(f"g:t:1:wait:x\n:::clstat:/run/a{character}b\n") == [("odd-character", 2, character)]
+    assert found(f"# {character}\n:::other:x\ng:t:1:off:x{character}y\n") == [("odd-character", 3, character)]
+    if character not in "\f\v\x01\x7f":
+        assert found(f"gr{character}p:t:1:wait:x\n") == [("odd-character", 1, character)]
+        assert found(f"g:ta{character}g:1:wait:x\n") == [("odd-character", 1, character)]
+        assert found(f"g:t:1{character},:wait:x\n") == [("odd-character", 1, character)]
+
+
+def test_carriage_returns() -> None:
+    """At the ends of lines they are one fault of the file, and one only where the shell gets them."""
+    assert found("g:t:1:wait:x y\r\n:::socket:/x\r\n") == []
+    assert found("g:t:1:wait:x y\r\ng:u:1:wait:exec y\r\ng:v:1:wait:exec z\r\n") == [("odd-character", 2, "\r")]
+    assert found("g:t:1:wait:x\ry\n") == [("odd-character", 1, "\r")]
+
+
+@pytest.mark.parametrize("name", ["é", "データ", "x y", "“x”", "a\u2013b", "\t"])
+def test_other_characters(name: str) -> None:
+    """Letters of other languages, and signs that people write, are as they are meant."""
+    assert of_command(f"echo {name}") == []
+
+
 def test_services_that_were_there_before() -> None:
     """A restart is of a service that is not the group's anyway."""
     assert of_command("systemctl restart rsyslog") == of_command("service rsyslog restart") == []
@@ -187,6 +390,19 @@ def test_daemons_that_are_respawned() -> None:
     assert of_command("app & wait", "respawn") == []
     assert of_command("nginx -g 'daemon off;'", "respawn") == []
     assert of_command("app &", "wait") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [("memcached -d -m 64", "leave out -d"), ("redis-server --daemonize yes", "leave out --daemonize"),
+     ("pg_ctl start", "leave out pg_ctl, and run 'postgres -D DIRECTORY' itself"),
+     ("haproxy -D -f /x", "keep it in the foreground with -db"), ("sshd", "keep it in the foreground with -D"),
+     ("/etc/init.d/x start", "'once' starts it once")],
+)  # fmt: skip
+def test_how_to_keep_it_in_the_foreground(command: str, hint: str) -> None:
+    """The hint names the option to give, or the one to leave out."""
+    (warning,) = lint.of_entries(load(f"g:t:1:respawn:{command}\n".encode(), "c")[0])
+    assert warning.hint == hint
 
 
 @pytest.mark.parametrize(

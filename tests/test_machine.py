@@ -132,3 +132,29 @@ def test_values_without_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where systemd cannot be asked about values, they count as good."""
     monkeypatch.setattr(machine, "ANALYZE", "/none")
     assert found("g:a:1:wait:x\n:::service.a:Nice=99\n") == []
+
+
+@with_real_systemd
+@pytest.mark.parametrize("value", ["unlimited", "1024:unlimited", "-1"])
+def test_no_limit(value: str) -> None:
+    """What the shell calls unlimited has another name."""
+    (finding,) = found(f"g:t:1:wait:x\n:::service.t:LimitNOFILE={value}\n")
+    assert (finding.code, finding.hint) == ("directive-doubtful", "systemd's word for no limit is 'infinity'")
+
+
+@pytest.mark.parametrize(
+    ("content", "is_told"),
+    [("A=b\nXDG_SESSION_CLASS=user\n", True), ('XDG_SESSION_CLASS="background"\n', True), ("A=b\n", False),
+     ("XDG_SESSION_CLASS=none\n", False), ("#XDG_SESSION_CLASS=user\n", False)],
+)  # fmt: skip
+def test_the_class_of_sessions_in_a_file(tmp_path: Path, content: str, *, is_told: bool) -> None:
+    """A file of the environment may set it as well; it counts only for who opens a session."""
+    path = tmp_path / "environment"
+    path.write_text(content)
+    line = f":::service.t:EnvironmentFile={path}\n"
+    for entry in ("g:t:1:wait:su - x -c y\n", "g:t:1:wait:y\n:::service.t:PAMName=login\n"):
+        findings = found(entry + line)
+        assert [finding.code for finding in findings] == ["outside-the-group"] * is_told
+        assert [marked(finding) for finding in findings] == [f"EnvironmentFile={path}"] * is_told
+    assert found(f"g:t:1:wait:y\n{line}") == []
+    assert found("g:t:1:wait:su - x -c y\n:::service.t:EnvironmentFile=-/none/x\n") == []

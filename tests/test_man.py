@@ -13,6 +13,8 @@ import pytest
 
 from cltab2systemd import __version__, clstat, compiler, directives, lint, locations
 from cltab2systemd.cli import options, outcome, translator
+from cltab2systemd.cli.check import check
+from cltab2systemd.diagnostics import render
 from cltab2systemd.groupstate import State
 from cltab2systemd.store import LARGEST_TABLE
 from cltab2systemd.table import LONGEST_COMMAND, LONGEST_NAME, MOST_FINDINGS, Mode
@@ -30,9 +32,9 @@ SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "FILES", "EXAMPLES", "SEE ALSO"]
 # What these pages refer to, and other packages have.
 OTHERS = {
     "diff(1)", "journalctl(1)", "systemctl(1)", "systemd(1)", "systemd-escape(1)", "uname(1)", "varlinkctl(1)",
-    "rename(2)",
+    "rename(2)", "fstab(5)", "su(1)", "runuser(1)", "sudo(8)", "init(8)",
     "systemd.exec(5)", "systemd.kill(5)", "systemd.resource-control(5)", "systemd.service(5)", "systemd.unit(5)",
-    "systemd.directives(7)", "systemd.generator(7)", "systemd.syntax(7)", "logrotate(8)",
+    "systemd-system.conf(5)", "systemd.directives(7)", "systemd.generator(7)", "systemd.syntax(7)", "logrotate(8)",
 }  # fmt: skip
 COMMON = {"-h", "--help"}
 
@@ -145,7 +147,7 @@ def test_synopsis_of_clinit() -> None:
     assert letters | {f"-{word}" for word in shown if word.startswith("-")} == {
         flag
         for flag in flags_of(options.command) - COMMON - {"--version"}
-        if len(flag) == 2 or flag in {"--timeout", "--clstat"}
+        if len(flag) == 2 or flag in {"--timeout", "--clstat", "--strict"}
     }
 
 
@@ -168,6 +170,14 @@ def test_commands_of_the_translator() -> None:
     assert flags(section(text, "OPTIONS")) == flags_of(translator.group) | COMMON
 
 
+def test_the_finding_of_the_description() -> None:
+    """The finding that the page shows is what `check` says."""
+    shown = page("cltab2systemd.8").partition(".Bd -literal -offset indent\n")[2].partition(".Ed")[0]
+    line = shown.splitlines()[1].strip()
+    (finding,) = check(f"# a comment\n{line}\n".encode(), "/etc/cltab")
+    assert render(finding) + "\n" == shown
+
+
 def test_choices_of_options() -> None:
     """Where an option takes one of several words, the page has them all."""
     text = page("cltab2systemd.8")
@@ -184,7 +194,9 @@ def test_exit_codes() -> None:
     """The pages have the exit codes of the programs."""
     codes = [value for name, value in vars(outcome).items() if name.isupper() and type(value) is int]
 
-    assert items(section(page("clinit.8"), "EXIT STATUS")) == [str(code) for code in sorted(codes)] == list("0123456")
+    assert (
+        items(section(page("clinit.8"), "EXIT STATUS")) == [str(code) for code in sorted(codes)] == [*"0123456", "130"]
+    )
     assert items(section(page("cltab2systemd.8"), "EXIT STATUS")) == ["0", "1", "2"]
     assert items(section(page("cltab2systemd-generator.8"), "EXIT STATUS")) == ["0"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,7 +34,9 @@ def tables(path: str) -> list[str]:
     return [block.text for block in BLOCKS if (block.kind, block.name) == ("table", path)]
 
 
-@pytest.mark.parametrize("table", TABLES, ids=["ancestor", "mixed", "inittab", "supervisor"])
+@pytest.mark.parametrize(
+    "table", TABLES, ids=["ancestor", "mixed", "inittab", "supervisor", "units", "podman", "docker", "libvirt"]
+)
 def test_every_table_is_right(table: str, tmp_path: Path) -> None:
     """`check --strict` finds nothing in any table of the document."""
     path = tmp_path / "cltab"
@@ -47,9 +50,9 @@ def test_no_block_is_forgotten() -> None:
     """Every block but the configuration of supervisor is a table, a file or a session that is tested here."""
     left = [block for block in BLOCKS if not block.kind and block.language != "cltab"]
 
-    assert len(TABLES) == 4
+    assert len(TABLES) == 5
     assert ["[program:api]"] == [block.text.splitlines()[0] for block in left]
-    assert {"ancestor", "inittab", "supervisor"} == {block.name for block in BLOCKS if block.kind == "session"}
+    assert {"ancestor", "inittab", "supervisor", "units"} == {block.name for block in BLOCKS if block.kind == "session"}
 
 
 def test_from_the_ancestor(fresh_node: Node) -> None:
@@ -90,3 +93,68 @@ def test_from_supervisor(fresh_node: Node) -> None:
     play(fresh_node, sessions("supervisor"))
 
     wait_until(lambda: fresh_node.exists("/srv/api/imported"), what="the once entry has run")
+
+
+# Says which signals it gets; TERM ends it.
+PROCESS = """\
+trap 'echo $0 HUP >>/root/said' HUP
+trap 'echo $0 INT >>/root/said' INT
+trap 'echo $0 TERM >>/root/said; exit 0' TERM
+while :; do sleep 0.1; done
+"""
+
+
+def test_signals_as_supervisors(fresh_node: Node) -> None:
+    """With the three lines of its defaults, and by the command that is given, signals go to the main process alone."""
+    text = DOCUMENT.read_text()
+    lines = ("KillMode=mixed", "KillSignal=SIGTERM", "TimeoutStopSec=10")
+    assert all(f"`{line}`" in text for line in lines)
+    assert "`systemctl kill --kill-whom=main --signal=HUP clinit-app@api`" in text
+    for name in ("main", "child"):
+        fresh_node.write(f"/root/{name}", ("sh /root/child &\n" if name == "main" else "") + PROCESS)
+    directives = "".join(f":::service.api:{line}\n" for line in lines)
+    fresh_node.write("/etc/cltab", f"app:api:run,:respawn:exec sh /root/main\n{directives}")
+    shipped = Shipped(fresh_node).start()
+    assert shipped.clinit("--wait", "app", "run").stdout == "app run DONE\n"
+    wait_until(lambda: fresh_node.run("pgrep", "-f", "sh /root/child", check=False).returncode == 0)
+
+    fresh_node.run("systemctl", "kill", "--kill-whom=main", "--signal=HUP", "clinit-app@api")
+    wait_until(lambda: fresh_node.exists("/root/said"))
+    assert shipped.clinit("--wait", "app", "stop").stdout == "app stop DONE\n"
+
+    assert fresh_node.read("/root/said").splitlines() == ["/root/main HUP", "/root/main TERM"]
+    assert fresh_node.run("pgrep", "-f", "sh /root/", check=False).returncode == 1
+
+
+def test_from_systemd_units(fresh_node: Node) -> None:
+    """The unit is disabled, and what it said is in force for the entry."""
+    unit = "/etc/systemd/system/shop.service"
+    fresh_node.write(unit, block(DOCUMENT, "file", unit))
+    fresh_node.write("/etc/shop.env", "PORT=8083\n", mode=0o600)
+    fresh_node.path("/srv/shop").mkdir()
+    fresh_node.write("/srv/shop/index.html", "the shop\n")
+    fresh_node.run("systemctl", "enable", "--now", "shop.service")
+    wait_until(lambda: fresh_node.run("curl", "-fs", "http://localhost:8083/", check=False).returncode == 0)
+    fresh_node.write("/etc/cltab", tables("/etc/cltab")[2])
+    Shipped(fresh_node).start()
+
+    play(fresh_node, sessions("units"))
+
+    assert fresh_node.run("systemctl", "is-enabled", "shop.service", check=False).stdout == "disabled\n"
+
+
+def test_a_command_that_stops(fresh_node: Node) -> None:
+    """The trap that stands in for `ExecStop=` runs the command, and the program has the time to end by it."""
+    (command,) = re.findall(r"`(trap .*?)`", DOCUMENT.read_text())
+    ends = "while [ ! -e /root/stop ]; do sleep 0.1; done; sleep 1; echo ended >/root/said"
+    fresh_node.write(
+        "/usr/local/bin/x", f"#!/bin/sh\ntrap 'echo hit >/root/said; exit 1' TERM INT\n{ends}\n", mode=0o755
+    )
+    fresh_node.write("/usr/local/bin/x-stop", "#!/bin/sh\ntouch /root/stop\n", mode=0o755)
+    fresh_node.write("/etc/cltab", f"app:api:run,:respawn:{command}\n")
+    shipped = Shipped(fresh_node).start()
+    assert shipped.clinit("--wait", "app", "run").stdout == "app run DONE\n"
+    wait_until(lambda: fresh_node.run("pgrep", "-x", "x", check=False).returncode == 0)
+    assert shipped.clinit("--wait", "app", "stop").stdout == "app stop DONE\n"
+
+    assert fresh_node.read("/root/said") == "ended\n"

@@ -19,7 +19,15 @@ ANY_NAME = st.one_of(
     st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1),
     st.binary(min_size=1).map(lambda data: data.replace(b"\0", b"x").decode("utf-8", "surrogateescape")),
     st.text("ab.-_/@\\x2d%é\udcff", min_size=1, max_size=6),
-)
+    # What looks like a part of a unit's name: ours, another instance's, another kind's.
+    st.lists(
+        st.sampled_from(
+            ["a", "web", "-", "--", "-unnamed", "unnamed", "_12345678", "_1234abcd", "clinit-", "clinitgate-", "@",
+             ".service", ".target", ".slice", "\\x2d", "\\x40", "/", "*", "[a-z]", "?"]
+        ),
+        min_size=1, max_size=4,
+    ).map("".join),
+)  # fmt: skip
 
 CONSTRUCTORS: dict[str, Callable[[Names, str, str], str]] = {
     "entry": lambda names, group, text: names.entry(group, text),
@@ -67,7 +75,7 @@ def test_escape_round_trip(name: str) -> None:
     """What was escaped comes back, and an escaped name has only characters that a unit name may have."""
     escaped = escape(name)
     assert name == unescape(escaped)
-    assert re.fullmatch(r"[A-Za-z0-9:_.\\]+", escaped)
+    assert re.fullmatch(r"[A-Za-z0-9:_.\\-]+", escaped)
     assert not escaped.startswith(".")
 
 
@@ -98,17 +106,24 @@ def test_a_slice_never_nests_in_another_groups(group: str) -> None:
 
 
 def test_equals_systemd_escape() -> None:
-    """Names are escaped as systemd-escape(1) does, so that people can use it; but for the slash."""
-    characters = [chr(code) for code in range(1, 0x180) if chr(code) != "/"]
+    """Names are escaped as systemd-escape(1) does, so that people can use it; but for the slash and the hyphen."""
+    characters = [chr(code) for code in range(1, 0x180) if chr(code) not in "/-"]
     texts = [f"{text}" for c in characters for text in (f"a{c}", f"a{c}b")]
-    texts += ["a.b", ".a", "..", "a-b", "é数", "x\\x2d", "web", "a:b_c", "%i", "\udcff", "caf\udce9", ".\udcff"]
+    texts += ["a.b", ".a", "..", "é数", "x\\x2d", "web", "a:b_c", "%i", "\udcff", "caf\udce9", ".\udcff"]
     done = subprocess.run(
         [b"/usr/bin/systemd-escape", b"--", *(text.encode("utf-8", "surrogateescape") for text in texts)],
         check=True,
         capture_output=True,
     )
     assert done.stdout.decode("ascii").rstrip("\n").split(" ") == [escape(text) for text in texts]
-    assert escape("a/b") == "a\\x2fb"
+    assert (escape("a/b"), escape("a-b")) == ("a\\x2fb", "a-b")
+
+
+@given(ANY_NAME)
+def test_systemd_escape_and_sed(name: str) -> None:
+    """The command that the documents give for a unit's name gives it: systemd-escape(1), then sed(1)."""
+    escaped_by_systemd = escape(name).replace("-", "\\x2d").replace("\\x2f", "-")
+    assert escape(name) == escaped_by_systemd.replace("-", "\\x2f").replace("\\x2d", "-")
 
 
 @settings(deadline=None)
@@ -127,7 +142,11 @@ def test_the_way_back(group: str, text: str, names: Names) -> None:
     "unit",
     [
         "clinit.service", "clinit.slice", "clinit.socket", "ssh.service", "clinitx-web@db.service", "web", "", "-",
-        "clinit-", "clinit_1234abc-web.slice", "xclinit-web.slice",
+        "clinit-", "clinit_1234abc-web.slice", "xclinit-web.slice", "clinit-web.service", "clinit-exporter.timer",
+        "clinit-web@db.socket", "clinit-web@db.slice", "clinit-a-b.slice", "clinit-unnamed.target",
+        "clinit--unnamed.target",
+        "clinit-web.target", "clinit-@a.service", "clinit-.slice", "clinitgate-web.target", "clinitbarrier-web.service",
+        "clinitgate_1234abc-web.service", "clinitgate-.service",
     ],
 )  # fmt: skip
 def test_other_units_have_no_group(unit: str) -> None:
@@ -142,6 +161,49 @@ def test_level_of_another_group() -> None:
     assert NAMES.level_of("clinit-web@1.service", "web") is None
 
 
+def test_hyphens_stay() -> None:
+    """What people type for a group `web-shop` with a tag `php-fpm` is the unit's name; only its slice is escaped."""
+    found = units(NAMES, "web-shop", "php-fpm")
+    expected = {
+        "entry": "clinit-web-shop@php-fpm.service",
+        "gate": "clinitgate-web-shop@php-fpm.service",
+        "level": "clinit-web-shop@php-fpm.target",
+        "barrier": "clinitbarrier-web-shop@php-fpm.service",
+        "level_template": "clinit-web-shop@.target",
+        "barrier_template": "clinitbarrier-web-shop@.service",
+        "unnamed": "clinit-web-shop-unnamed.target",
+        "slice": "clinit-web\\x2dshop.slice",
+        "first_gate": "clinitgate-web-shop.service",
+    }
+    assert expected == found
+
+
+ODD_GROUPS = [
+    "web", "web-shop", "web-", "-web", "-", "--", "a", "a-unnamed", "unnamed", "-unnamed", "a-unnamed-unnamed",
+    "_12345678-x", "_1234abcd", "_1234abcd-web", "web_1234abcd", "gate-web", "a@b", "a/b", "a\\b", "a\\x2db", "a-b",
+    "a@.target", "multi-user",
+]  # fmt: skip
+
+
+def test_groups_that_look_alike() -> None:
+    """Of groups whose names begin or end like another's, or like a unit's, each has its own units, in each instance."""
+    names_of = [(names, group) for names in (NAMES, OTHER, Names("_12345678")) for group in ODD_GROUPS]
+    owners = {
+        unit: (names.suffix, group)
+        for names, group in names_of
+        for text in ODD_GROUPS
+        for unit in (*units(names, group, text).values(), names.boot(group))
+        if unit != names.boot(group) or not names.suffix
+    }
+    for unit, (suffix, group) in owners.items():
+        assert [(suffix, group)] == [
+            (names.suffix, found)
+            for names in (NAMES, OTHER, Names("_12345678"))
+            if (found := names.group_of(unit)) is not None
+        ]
+    assert len(owners) == len(names_of) * (4 * len(ODD_GROUPS) + 5) + len(ODD_GROUPS)
+
+
 STATE_KINDS = {"entry", "level", "barrier", "level_template", "barrier_template"}
 JOB_KINDS = STATE_KINDS | {"gate", "first_gate", "unnamed"}
 
@@ -150,7 +212,8 @@ JOB_KINDS = STATE_KINDS | {"gate", "first_gate", "unnamed"}
 @given(ANY_NAME, ANY_NAME)
 def test_patterns_match_exactly(group: str, text: str) -> None:
     """The globs of a group match its units of the kinds asked for, and none of another group or instance."""
-    for names, other_group in itertools.product((NAMES, OTHER), (group, group + "x", "x" + group, "*", "web")):
+    groups = (group, group + "x", group + "-x", "x-" + group, group + "@", "*", "web")
+    for names, other_group in itertools.product((NAMES, OTHER), groups):
         for patterns, kinds in ((NAMES.patterns(group), STATE_KINDS), (NAMES.all_patterns(group), JOB_KINDS)):
             found = {
                 kind
@@ -162,5 +225,5 @@ def test_patterns_match_exactly(group: str, text: str) -> None:
 
 def test_unit_of_bus_path() -> None:
     """The last element of an object path is the unit's name, with bytes escaped as systemd does."""
-    path = "/org/freedesktop/systemd1/unit/clinit_2dweb_40a_5cx2db_2eservice"
-    assert unit_of_bus_path(path) == "clinit-web@a\\x2db.service"
+    path = "/org/freedesktop/systemd1/unit/clinit_2dweb_2dshop_40a_2db_5cx2fc_2eservice"
+    assert unit_of_bus_path(path) == "clinit-web-shop@a-b\\x2fc.service"

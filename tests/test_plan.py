@@ -181,15 +181,18 @@ def test_names_that_are_too_long_together() -> None:
     """A group and a level that do not fit into a unit name are an error at the levels, where the longest one counts."""
     room = LONGEST_UNIT_NAME - len(NAMES.barrier("g", ""))
     assert findings_of(f"g:u:{'l' * room}:wait:x\n") == []
-    text = f"g:ok:1:wait:x\ng:u:{'l' * (room + 1)}:wait:x\ng:v:1,{'-' * (room // 4 + 1)}:wait:x\n"
+    text = f"g:ok:1:wait:x\ng:u:{'l' * (room + 1)}:wait:x\ng:v:1,{'+' * (room // 4 + 1)}:wait:x\n"
     assert findings_of(text) == [("long-levels", 2, 5, room + 1), ("long-levels", 3, 5, room // 4 + 3)]
 
 
 def test_a_group_that_is_too_long_alone() -> None:
-    """A group that leaves no room to halt it is an error at the group."""
+    """A group that leaves no room to halt it is an error at the group; in its slice, hyphens count four times."""
     room = LONGEST_UNIT_NAME - len(NAMES.barrier("", HALT_LEVEL))
     assert findings_of(f"{'g' * room}:t:1:wait:x\n") == []
     assert findings_of(f"{'g' * (room + 1)}:t:1:wait:x\n") == [("long-group", 1, 1, room + 1)]
+    room = (LONGEST_UNIT_NAME - len(NAMES.slice(""))) // 4
+    assert findings_of(f"{'-' * room}:t:1:wait:x\n") == []
+    assert findings_of(f"{'-' * (room + 1)}:t:1:wait:x\n") == [("long-group", 1, 1, room + 1)]
 
 
 def test_a_tag_may_fill_a_unit_name() -> None:

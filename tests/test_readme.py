@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 README = PROJECT / "README.md"
 PACKAGING = PROJECT / "docs/packaging.md"
-DOCUMENTS = [README, PACKAGING, PROJECT / "docs/migrating.md"]
+DOCUMENTS = [README, PACKAGING]
+DOCUMENTS += [PROJECT / "docs" / name for name in ("migrating.md", "operations.md", "reliability.md")]
 # What may want a moment until it shows what was just done.
 READERS = ("clinit -v", "journalctl ", "systemctl is-active ", "systemctl list-units ")
 

@@ -42,7 +42,7 @@ tests:passes:3:test:true
 kept:always:3,rest:respawn:{RUN}
 kept:sometimes:3,rest,:respawn:{RUN}
 a/b-c:x:3:respawn:{RUN}
-stubborn:loop:3:respawn:trap "" INT TERM; while :; do sleep 1; done
+stub-born:loop:3:respawn:trap "" INT TERM; while :; do sleep 1; done
 """
 
 
@@ -214,22 +214,22 @@ def test_stop_of_a_group_that_left_the_table(shipped: Shipped) -> None:
 
 def test_stop_takes_its_time_or_says_so(shipped: Shipped) -> None:
     """An entry that needs SIGKILL has 15 s; with less, the stop fails, and is told of what runs."""
-    resource = Resource(shipped, "stubborn")
+    resource = Resource(shipped, "stub-born")
     resource.act("start")
     assert resource.act("stop", timeout=6) == GENERIC
-    assert resource.reason.startswith("stubborn is not stopped: clinit-stubborn@loop.service runs; clinit: ")
+    assert resource.reason.startswith("stub-born is not stopped: clinit-stub-born@loop.service runs; clinit: ")
     assert resource.act("stop", timeout=30) == SUCCESS
 
 
 def test_what_cannot_be_killed_is_not_stopped(shipped: Shipped) -> None:
     """A process that is left over when all is said and done keeps the group from being called stopped."""
-    unit = "clinit-stubborn@loop.service"
+    unit = "clinit-stub-born@loop.service"
     shipped.drop_in(unit, "[Service]", "SendSIGKILL=no", "TimeoutStopSec=1", "TimeoutAbortSec=1", "Restart=no")
-    resource = Resource(shipped, "stubborn")
+    resource = Resource(shipped, "stub-born")
     assert resource.act("start") == SUCCESS
     pid = shipped.main_pid(unit)
     assert resource.act("stop") == GENERIC
-    assert resource.reason.startswith(f"stubborn is not stopped: a process of {unit}, which cannot be killed, runs")
+    assert resource.reason.startswith(f"stub-born is not stopped: a process of {unit}, which cannot be killed, runs")
     assert resource.monitor() == GENERIC
     shipped.node.shell(f"kill -KILL {pid}; rm -r /etc/systemd/system/{unit}.d; systemctl daemon-reload")
 

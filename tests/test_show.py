@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +21,7 @@ from test_translator import run
 
 from cltab2systemd import asjson, columns
 from cltab2systemd.cli.show import as_json, as_text
+from cltab2systemd.diagnostics import columns as width_of
 from cltab2systemd.table import Directive, Entry, Levels, Mode, parse
 
 if TYPE_CHECKING:
@@ -67,6 +73,36 @@ def test_text(path: Path) -> None:
     result = run("show", path)
     assert SHOWN == result.stdout
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_long_commands(path: Path) -> None:
+    """In a file or a pipe a command is whole; a terminal gets as much of a line as it shows."""
+    command = "echo " + "データ" * 40
+    path.write_text(f"web:db:3:respawn:{command}\nweb:app:3:wait:short\n")
+    table = parse(path.read_bytes(), str(path))[0]
+    assert command in run("show", path).stdout
+    for width in (1, 2, 20, 40, 41, 80):
+        lines = [*as_text(table, width)][1:]
+        assert all(width_of(line) <= width for line in lines)
+        assert all(width_of(line) > width - 2 for line in lines if line.endswith("…"))
+    assert [*as_text(table, 400)] == [*as_text(table)]
+
+
+def test_a_terminal(path: Path) -> None:
+    """The width is the terminal's; nothing is cut where there is none."""
+    path.write_text(f"web:db:3:respawn:{'x' * 300}\n")
+    script = "from cltab2systemd.cli.translator import main; main()"
+    command = [sys.executable, "-c", script, "show", str(path)]
+    main, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    subprocess.run(command, stdout=terminal, check=True, env=environment)
+    os.close(terminal)
+    shown = os.read(main, 4096).decode().splitlines()
+    assert len(shown[-1]) == 50
+    assert shown[-1].endswith("x…")
+    piped = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True, env=environment).stdout
+    assert "x" * 300 in piped
 
 
 def test_json(path: Path) -> None:

@@ -75,11 +75,15 @@ STAND_INS = {
 
 @dataclass(frozen=True)
 class Shutdown:
-    """What was seen of a shutdown: what was said, when (seconds from the first), how long it took, and all clstats."""
+    """What was seen of a shutdown: what was said, when (seconds from the first), how long it took, and all clstats.
+
+    `gone_after`: how much had been said when clstat was gone.
+    """
 
     times: dict[str, float]
     took: float
     shown: list[str]
+    gone_after: int
 
 
 class Machine:
@@ -114,19 +118,24 @@ class Machine:
 
     def shut_down(self) -> Shutdown:
         """Power the node off, and look on."""
-        before, shown = len(self.said()), [(self.kept / "clstat").read_text()]
+        before, shown, gone_after = len(self.said()), [(self.kept / "clstat").read_text()], 0
         began = time.monotonic()
         with ThreadPoolExecutor(1) as executor:
             off = executor.submit(self.node.poweroff)
             while not off.done():
-                if (text := (self.kept / "clstat").read_text()) != shown[-1]:
-                    shown.append(text)
+                said = len(self.said())
+                try:
+                    if (text := (self.kept / "clstat").read_text()) != shown[-1]:
+                        shown.append(text)
+                except FileNotFoundError:
+                    gone_after = gone_after or said - before
                 time.sleep(0.005)
             off.result()
         took = time.monotonic() - began
-        said = [line.split(" ", 1) for line in self.said()[before:]]
-        first = min((float(when) for when, _ in said), default=0.0)
-        return Shutdown({what: float(when) - first for when, what in said}, took, shown)
+        assert not (self.kept / "clstat").exists()
+        lines = [line.split(" ", 1) for line in self.said()[before:]]
+        first = min((float(when) for when, _ in lines), default=0.0)
+        return Shutdown({what: float(when) - first for when, what in lines}, took, shown, gone_after)
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +232,16 @@ def test_clstat_says_nothing_wrong(shutdowns: dict[str, Shutdown], name: str) ->
         states = {line.split()[1]: line.split()[2:] for line in text.splitlines()}
         assert states.pop("busy") in (["1", "STARTING"], ["1", "STOPPING"], ["1", "CONFIGURED"]), text
         assert all(state in (["1", "DONE"], ["1", "STOPPING"], ["1", "CONFIGURED"]) for state in states.values()), text
+
+
+@ACTIVE
+def test_clstat_goes_last(shutdowns: dict[str, Shutdown], name: str) -> None:
+    """Only when the last process of the last group is gone, clstat goes too, for the machine has no group any more."""
+    shutdown = shutdowns[name]
+    by_time = sorted(shutdown.times, key=lambda what: shutdown.times[what])
+    last = max(by_time.index(what) for what in by_time if what not in {"network goes", "disk goes"})
+
+    assert last < shutdown.gone_after
 
 
 def test_after_a_reboot(fresh_node: Node) -> None:

@@ -12,7 +12,7 @@ from test_table import tables
 
 from cltab2systemd import store
 from cltab2systemd.compiler import compile_table
-from cltab2systemd.locations import SOCKET, Locations
+from cltab2systemd.locations import SOCKET, Locations, locate
 from cltab2systemd.names import Names
 from cltab2systemd.plan import load
 from cltab2systemd.store import (
@@ -346,7 +346,7 @@ def test_is_installed(disk: Disk) -> None:
 
 
 @pytest.mark.parametrize(
-    "group", ["web", "a/b", "..", ".", ".hidden", "é数", "x.cltab", "\udcff", "a\\x2db", "\ufeffx"]
+    "group", ["web", "a/b", "..", ".", ".hidden", "é数", "x.cltab", "\udcff", "a\\x2db", "x\ufeff"]
 )
 def test_applied_lines_round_trip(disk: Disk, group: str) -> None:
     """Applied lines come back as they were, whatever the group is called, and stay in their directory."""
@@ -373,3 +373,17 @@ def test_any_table_can_be_applied(disk: Disk, table: Table) -> None:
     found.install([(ResourceGroup(name), dict) for name in found.applied()])
     found.install([(group, dict) for group in table.groups.values()])
     assert dict(table.groups) == found.applied()
+
+
+def test_reasons(tmp_path: Path) -> None:
+    """Reasons are written whole, for everybody to read, and are forgotten with the paths."""
+    made = Store(Names(), tmp_path / "units", tmp_path / "state")
+    made.open(locate())
+    made.note_reasons("web 3 web: config (test) exited with 1: test -d /srv/nosuch\n")
+    made.note_reasons("web 3 \udcff\n")
+    path = tmp_path / "state/system/reasons"
+
+    assert b"web 3 \xff\n" == path.read_bytes()
+    assert 0o644 == path.stat().st_mode & 0o777
+    made.forget_paths()
+    assert not path.exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cltab2systemd.surroundings import Surroundings, environment_text, surroundings
+from cltab2systemd.surroundings import Surroundings, environment, environment_text, surroundings
 
 
 def test_environment_text() -> None:
@@ -17,6 +17,18 @@ def test_systemds_own_variables_stay_behind() -> None:
     own = ["INVOCATION_ID", "JOURNAL_STREAM", "NOTIFY_SOCKET", "LISTEN_FDS", "SYSTEMD_EXEC_PID", "RUNTIME_DIRECTORY"]
 
     assert 'HOME="/root"\n' == environment_text({**dict.fromkeys(own, "x"), "HOME": "/root"})
+
+
+def test_what_the_units_say_stays_behind() -> None:
+    """The class of the session in which somebody starts the daemon would take what `su -` starts out of the entries."""
+    own = ["XDG_SESSION_CLASS", "CLINIT_THROTTLE"]
+
+    assert 'XDG_SESSION_ID="1"\n' == environment_text({**dict.fromkeys(own, "user"), "XDG_SESSION_ID": "1"})
+
+
+def test_environment() -> None:
+    """Of what the kernel keeps, each setting is one; what is none is left out."""
+    assert {"A": "1", "B": "x=y\udcff", "": "z"} == environment(b"A=1\0B=x=y\xff\0=z\0nothing\0")
 
 
 def test_what_systemd_would_refuse_is_left_out() -> None:

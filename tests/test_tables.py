@@ -86,8 +86,8 @@ class Compiled:
     def argument_vector(self, unit: str) -> list[str]:
         """What is executed in the end, without what pauses a respawn entry."""
         (line,) = self.values(unit, "ExecStart")
-        words = [word.decode("utf-8", "surrogateescape") for word in unitrules.unquote(line.removeprefix("-"))]
-        return words[5:] if self.values(unit, "Restart") else words
+        words = [word.decode("utf-8", "surrogateescape") for word in unitrules.unquote(line)]
+        return words[4:] if self.values(unit, "RuntimeDirectoryPreserve") else words
 
 
 def check_groups(compiled: Compiled, *groups: str) -> None:
@@ -123,10 +123,18 @@ def check_shell(compiled: Compiled, unit: str, command: str) -> None:
 
 
 def check_executes(compiled: Compiled, unit: str, *words: str) -> None:
-    program, dash_c, script, *found = compiled.argument_vector(unit)
-    assert (program, dash_c) == ("/bin/sh", "-c")
-    assert script in {'exec "$@"', 'exec "$@" 2>&1'}
-    assert found == ["sh", *words]
+    executed = compiled.argument_vector(unit)
+    if not compiled.values(unit, "RuntimeDirectoryPreserve"):  # else it is the shell that counts
+        assert executed[:2] == ["/bin/sh", "-c"]
+        assert executed[2] in {f"trap 'exit 203' 0; exec \"$@\"{end}" for end in ("", " 2>&1")}
+        assert executed[3] == "sh"
+        del executed[:4]
+    assert executed == [*words]
+
+
+def check_without_shell(compiled: Compiled, unit: str, *words: str) -> None:
+    assert compiled.argument_vector(unit) == [*words]
+    assert compiled.values(unit, "RuntimeDirectory") == []
 
 
 def check_key(compiled: Compiled, unit: str, key: str, *values: str) -> None:
@@ -162,6 +170,7 @@ VERBS: Mapping[str, Callable[..., None]] = {
     "setting": check_setting,
     "shell": check_shell,
     "executes": check_executes,
+    "without-shell": check_without_shell,
     "key": check_key,
     "key-contains": check_key_contains,
     "key-absent": check_key_absent,

@@ -1,6 +1,7 @@
 """The table as the daemon follows it: another file is read, a bad one is refused and the last good one kept."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from cltab2systemd import store
 from cltab2systemd.diagnostics import Diagnostic
 from cltab2systemd.names import Names
 from cltab2systemd.table import Table
-from cltab2systemd.tablesource import TableRefusedError, TableSource
+from cltab2systemd.tablesource import SETTLED, TableRefusedError, TableSource
 
 GOOD = "web:db:1:wait:x\n"
 BAD = "web:db:1:what:x\nweb:db:2:wait:y\n"
@@ -30,7 +31,17 @@ def source(path: Path) -> TableSource:
     path.write_text(GOOD)
     found = TableSource(str(path), Names(), no_findings)
     assert found.refresh(may_be_empty=False)
+    settle(found)
     return found
+
+
+def settle(source: TableSource) -> None:
+    """Read what has been read before once more, when the file is old enough for its times to tell all changes."""
+    time.sleep(SETTLED)
+    try:
+        source.refresh(may_be_empty=True)
+    except TableRefusedError:
+        return
 
 
 def tags(source: TableSource) -> list[str]:
@@ -56,6 +67,41 @@ def test_a_changed_file_is_read(source: TableSource, path: Path) -> None:
     os.utime(path, ns=(before.st_mtime_ns, before.st_mtime_ns + 1))
     assert source.refresh(may_be_empty=False)
     assert tags(source) == ["dc"]
+
+
+def test_a_file_whose_time_was_set_back_is_read(source: TableSource, path: Path) -> None:
+    """What `rsync --inplace --times` writes is another version, also if it has the size and the mtime of before."""
+    before = path.stat()
+    time.sleep(0.02)
+    path.write_text(GOOD.replace("db", "dc"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert source.refresh(may_be_empty=False)
+    assert tags(source) == ["dc"]
+
+
+def test_who_asks_for_a_read_gets_one(source: TableSource, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request for nothing but a read reads, whatever the file's times say."""
+    source._seen = store.FileIdentity(0, 0, 0, 0, 0)
+    monkeypatch.setattr(store, "identify", lambda _path: store.FileIdentity(0, 0, 0, 0, 0))
+    path.write_text(GOOD.replace("db", "dc"))
+    assert not source.refresh(may_be_empty=False)
+    monkeypatch.undo()
+    assert source.refresh(may_be_empty=False, always=True)
+    assert tags(source) == ["dc"]
+
+
+def test_a_file_that_has_just_changed_is_read_twice(path: Path) -> None:
+    """Two writes between two ticks of the file system's clock are told apart, though their times are the same."""
+    path.write_text(GOOD)
+    found = TableSource(str(path), Names(), no_findings)
+    assert found.refresh(may_be_empty=False)
+    status = path.stat()
+    path.write_text(GOOD.replace("db", "dc"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert found._seen is not None
+    found._seen = store.FileIdentity.of(path.stat())  # as if the clock had stood still
+    assert found.refresh(may_be_empty=False)
+    assert tags(found) == ["dc"]
 
 
 def test_a_replaced_file_is_read(source: TableSource, path: Path) -> None:
@@ -89,6 +135,7 @@ def test_a_bad_table_is_read_once(source: TableSource, path: Path, monkeypatch: 
     """Every request gets the errors, but the file is read again only when it changed."""
     path.write_text(BAD)
     first = refusal(source)
+    settle(source)
     monkeypatch.setattr(store, "read_table", None)
     second = refusal(source)
     assert (str(first), first.findings) == (str(second), second.findings)
@@ -144,3 +191,46 @@ def test_names_too_long_for_this_instance(source: TableSource, path: Path) -> No
     """What no unit name of the instance can hold is refused like any other error."""
     path.write_text(f"web:{'t' * 250}:1:wait:x\n")
     assert [finding.code for finding in refusal(source).findings] == ["long-tag"]
+
+
+def test_verdicts(path: Path) -> None:
+    """Each new refusal is told once, whatever its reason, and then that the table is accepted again."""
+    told: list[str] = []
+    found = TableSource(str(path), Names(), no_findings, lambda error: told.append(error.summary if error else "fine"))
+
+    def ask(text: str | None, *, may_be_empty: bool = True, mode: int = 0o644) -> list[str]:
+        if text is None:
+            path.unlink()
+        else:
+            path.write_text(text)
+            path.chmod(mode)
+        for _ in range(3):
+            try:
+                found.refresh(may_be_empty=may_be_empty)
+            except TableRefusedError:
+                continue
+        said, told[:] = told[:], []
+        return said
+
+    assert ["fine"] == ask(GOOD)
+    assert [] == ask(GOOD + "# a comment\n")
+    assert [f"{path}:1:10: error: unknown mode 'what'"] == ask(BAD)
+    assert [f"{path}:2:10: error: unknown mode 'what'"] == ask("# another version\n" + BAD)
+    assert [f"file not found: {path}"] == ask(None)
+    assert [f"{path} can be written by others than root (mode 0666), as whom its commands run: chmod go-w"] == ask(
+        GOOD, mode=0o666
+    )
+    assert ["has no entry" in text for text in ask("# none\n", may_be_empty=False)] == [True]
+    assert ["fine"] == ask(GOOD)
+    assert [] == ask(GOOD)
+
+
+def test_what_is_in_force_is_not_judged_again(path: Path) -> None:
+    """A table that was accepted stays so when the machine would now refuse it: its log's directory is gone, say."""
+    found = TableSource(str(path), Names(), no_findings)
+    path.write_text(GOOD)
+    assert found.refresh(may_be_empty=False)
+    found._check = lambda table: (Diagnostic.of("setting-unwritable", table.entries[0].place, "cannot write"),)
+    assert not found.refresh(may_be_empty=False, always=True)
+    path.write_text(GOOD + "# new\n")
+    assert str(refusal(found)) == "cannot write"

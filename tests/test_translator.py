@@ -215,6 +215,37 @@ def test_a_bound_on_warnings(path: Path) -> None:
     assert result.stderr.count("[too-many-warnings]") == 1
 
 
+def test_check_of_the_daemons_table(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a file it is the table that the daemon has if nobody says otherwise, as with `show` and `graph`."""
+    monkeypatch.setattr("cltab2systemd.cli.check.TABLE", str(path))
+    assert run("check").exit_code == 0
+    path.write_text(BAD)
+    result = run("check")
+    assert result.exit_code == 1
+    assert f"{path}:2:10: error: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show", "-"], "db"),
+        (["show", "-", "--format", "json"], '"path": "<stdin>"'),
+        (["graph", "-"], "digraph"),
+        (["diff", "/dev/null", "-"], "new group"),
+        (["explain", "web", "1", "--from", "2", "--table", "-"], "to level 1"),
+        (["compile", "-", "-o", "out"], ""),
+    ],
+)
+def test_the_standard_input(path: Path, arguments: list[str], said: str) -> None:
+    """Every command takes `-` for it."""
+    result = run(*arguments, standard_input=b"web:db:1:wait:x\n")
+    assert (result.exit_code, result.stderr) == (1 if arguments[0] == "diff" else 0, "")
+    assert said in result.stdout
+    bad = run(*arguments, standard_input=b"word\n")
+    assert "<stdin>:1:1: error: 1 of 5 fields" in bad.stderr
+    assert path.exists()
+
+
 def test_check_of_several_tables(path: Path) -> None:
     """Each table is checked, also after a bad or missing one."""
     bad = path.with_name("bad")
@@ -245,7 +276,7 @@ def test_bytes_in_a_path(path: Path, command: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["check"], ["compile"], ["compile", "cltab"], ["compile", "-o", "out"], ["compile", "cltab", "cltab", "-o", "out"],
+    [["compile"], ["compile", "cltab"], ["compile", "-o", "out"], ["compile", "cltab", "cltab", "-o", "out"],
      ["check", "--what", "cltab"], ["check", "--format", "xml", "cltab"], ["what"]],
 )  # fmt: skip
 def test_usage(path: Path, arguments: list[str]) -> None:

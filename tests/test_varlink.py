@@ -147,6 +147,7 @@ def test_types_are_what_the_service_sends() -> None:
         node.name: node for node in ast.parse(SERVICE_MODULE.read_text()).body if isinstance(node, ast.FunctionDef)
     }
     members = declared(varlink.DESCRIPTION)
-    for function, name in (("_status_object", "GroupStatus"), ("_finding_object", "Finding")):
+    types = {"_status_object": "GroupStatus", "_reason_object": "Reason", "_finding_object": "Finding"}
+    for function, name in types.items():
         (sent,) = [node for node in ast.walk(functions[function]) if isinstance(node, ast.Dict)]
         assert [ast.literal_eval(key) for key in sent.keys if key] == list(fields(members["type", name]))

@@ -11,7 +11,7 @@ from cltab2systemd import lint, machine, plan, store
 from cltab2systemd.cli import tables
 from cltab2systemd.cli.printing import Format, format_option, say_json
 from cltab2systemd.diagnostics import Diagnostic, Place, Severity, has_errors, in_order, printable
-from cltab2systemd.locations import from_here
+from cltab2systemd.locations import TABLE, from_here
 from cltab2systemd.table import MOST_FINDINGS
 
 if TYPE_CHECKING:
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
     from cltab2systemd.asjson import Json
     from cltab2systemd.table import Table
 
-_STANDARD_INPUT = "-"
-_STANDARD_INPUT_PATH = "<stdin>"
-
 
 @click.command(name="check")
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.argument("files", nargs=-1, metavar="[FILE]…")
 @click.option("--strict", is_flag=True, help="Warnings count as errors do: exit with 1.")
 @format_option
 def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
-    """Report everything that is wrong with tables, and what probably is (FILE, or - for the standard input).
+    """Report everything that is wrong with tables, and what probably is.
+
+    FILE is /etc/cltab if it is left out, or - for the standard input.
 
     Errors keep a table from taking effect. Warnings do not: they are about what is legal but looks like a mistake, and
     about what the shell and the systemd of this machine do not know. docs/diagnostics.md explains each finding by its
@@ -41,9 +40,9 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
     counted = (Severity.ERROR, Severity.WARNING) if strict else (Severity.ERROR,)
     is_good = True
     found: list[Diagnostic] = []
-    for path in files:
+    for path in files or (TABLE,):
         try:
-            findings = check(*_read(path))
+            findings = check(*tables.content(path))
         except store.TableUnreadableError as error:
             tables.complain(f"cltab2systemd: {error}")
             found.append(_unreadable(path, str(error)))
@@ -79,16 +78,9 @@ def _warnings(table: Table, *, is_complete: bool) -> Iterator[Diagnostic]:
         yield from lint.of_table(table)
 
 
-def _read(path: str) -> tuple[bytes, str]:
-    """The bytes of a table, and its absolute path; store.TableUnreadableError if it cannot be read."""
-    if path != _STANDARD_INPUT:
-        return tables.content(path)
-    return tables.bounded(click.get_binary_stream("stdin"), "the standard input"), _STANDARD_INPUT_PATH
-
-
 def _unreadable(path: str, message: str) -> Diagnostic:
     """A finding about a file as a whole: lines, columns and widths count from 1, so it has 0 for each."""
-    name = _STANDARD_INPUT_PATH if path == _STANDARD_INPUT else from_here(path)
+    name = tables.STANDARD_INPUT_PATH if path == tables.STANDARD_INPUT else from_here(path)
     return Diagnostic.of("unreadable", Place(name, line=0, column=0, width=0), message)
 
 

@@ -24,25 +24,33 @@ def main() -> None:
     if 1 <= len(words) <= 2 and not any(not word or word.startswith("-") for word in words):
         sys.exit(switch(Client(), words, wait=len(words) < len(arguments)))
     if len(arguments) == 1 and arguments[0] in _STATUS:
+        from cltab2systemd.cli.status import show_status  # noqa: PLC0415 - a switch has no use for it
+
         sys.exit(show_status(Client()))
     from cltab2systemd.cli.options import command  # noqa: PLC0415
 
     command()
 
 
-def show_status(client: Client) -> int:
-    """Print what clstat says, and return the exit code."""
-    return outcome.FINE if outcome.say(client.status(), end="") else outcome.REFUSED
-
-
-def switch(client: Client, words: list[str], *, wait: bool = False, timeout: float | None = None) -> int:
+def switch(
+    client: Client, words: list[str], *, wait: bool = False, timeout: float | None = None, strict: bool = False
+) -> int:
     """Carry out `[GROUP] LEVEL`: print what comes of it, and return the exit code. No group means the host's name."""
     *named, level = words
     group = named[0] if named else os.uname().nodename
+    if not named and client.has_group(level):
+        outcome.complain(
+            f"clinit: {level} is a group; 'clinit {level} LEVEL' moves it, 'clinit -v' shows how it is. To move group "
+            f"{group}, which is named like this host, to level {level}, name both"
+        )
+        return outcome.USAGE
     with outcome.Reported() as reported:
         if wait:
-            state = client.wait(group, level, timeout)
+            state = client.wait(group, level, timeout, strict=strict)
             outcome.say(f"{group} {level} {state}")
+            outcome.note(state)
             return outcome.FAILED if state == "FAILED" else outcome.FINE
-        outcome.say(client.tell(group, level))
+        answer = client.tell(group, level, strict=strict)
+        outcome.say(answer)
+        outcome.note(answer)
     return reported.code

@@ -31,7 +31,7 @@ SAME, CHANGES, TROUBLE = 0, 1, 2  # as diff(1)
 _SHOWN = 60
 _SHOWN_BEFORE = 20
 # What is counted and told of, in the order in which it happens.
-_TOLD = (Effect.STOP, Effect.RESTART, Effect.START)
+_TOLD = (Effect.STOP, Effect.RESTART, Effect.START, Effect.RERUN)
 _CHANGES = (Change.ADDED, Change.DELETED, Change.CHANGED)
 _NOTHING = "-"
 
@@ -91,16 +91,21 @@ def _standings(locations: Locations) -> Mapping[str, Standing]:
 def as_text(found: Difference) -> Iterator[str]:
     """A difference as lines for a person; none if there is none."""
     for group in found.groups:
-        if group.change is not Change.SAME:
+        if group.change is not Change.SAME or group.is_disturbed:
             yield printable(f"{group.name}{_heading(group)}")
-            rows = [*_group_rows(group), *(_entry_row(group, entry) for entry in group.entries if _differs(entry))]
+            rows = [
+                *_group_rows(group),
+                *(_entry_row(group, entry) for entry in group.entries if _is_told(group, entry)),
+            ]
             yield from (f"  {line}" for line in columns.aligned([[*map(printable, row)] for row in rows]))
     for setting in found.settings:
         yield printable(f"setting {setting.name}: {_was(setting.old)} → {_was(setting.new)}")
 
 
-def _differs(entry: EntryDifference) -> bool:
-    return entry.change is not Change.SAME
+def _is_told(group: GroupDifference, entry: EntryDifference) -> bool:
+    return entry.change is not Change.SAME or (
+        group.standing is not None and any(effect in _TOLD for _, effect in entry.effects)
+    )
 
 
 def _heading(group: GroupDifference) -> str:
@@ -156,7 +161,17 @@ def _why(entry: EntryDifference) -> str:
         text = f"{entry.new.levels.text}:{entry.new.mode}:{entry.new.command}"
         came = f"comes from {entry.moved_from}" if entry.moved_from is not None else "added"
         return f"{came}: {_excerpt(text, 0)}"
+    if not entry.fields:
+        return _SEEN[next(effect for _, effect in entry.effects if effect in _SEEN)]
     return ", ".join(_field(name, entry.old, entry.new) for name in entry.fields)
+
+
+# Why a request does something to an entry whose line is the same.
+_SEEN = {
+    Effect.STOP: "runs, and its level does not have it",
+    Effect.START: "does not run, or was never started",
+    Effect.RERUN: "has failed",
+}
 
 
 def _field(name: str, old: Entry, new: Entry) -> str:

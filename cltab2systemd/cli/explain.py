@@ -69,7 +69,7 @@ def command(
     others: tuple[Standing, ...] = ()
     if from_level is None:
         try:
-            present = instance.standings(locations)
+            present = instance.standings(locations, level)
         except OSError as error:
             tables.complain(f"cltab2systemd: {error.filename}: {error.strerror}")
             raise SystemExit(1) from error
@@ -101,7 +101,7 @@ def as_text(explanation: Explanation) -> Iterator[str]:
     if explanation.starts:
         yield "Start, in this order:"
         yield from _lines(
-            [f"{number}.", printable(entry.tag), entry.mode, _STARTED[entry.mode]]
+            [f"{number}.", printable(entry.tag), entry.mode, _how(entry, explanation)]
             for number, entry in enumerate(explanation.starts, 1)
         )
     if explanation.stays:
@@ -111,6 +111,12 @@ def as_text(explanation: Explanation) -> Iterator[str]:
         )
     if not (explanation.moving or explanation.stops or explanation.starts):
         yield "Nothing is stopped or started."
+
+
+def _how(entry: Entry, explanation: Explanation) -> str:
+    """How an entry is started."""
+    again = "run again, for it has failed; " if entry.tag in explanation.reruns else ""
+    return again + _STARTED[entry.mode]
 
 
 def _lines(rows: Iterable[list[str]]) -> list[str]:
@@ -127,6 +133,7 @@ def as_json(explanation: Explanation) -> asjson.Json:
         "moving": _entries(explanation.moving),
         "stops": _entries(explanation.stops),
         "starts": _entries(explanation.starts),
+        "reruns": asjson.texts(entry.tag for entry in explanation.starts if entry.tag in explanation.reruns),
         "stays": _entries(explanation.stays),
         "rest": _entries(explanation.rest),
     }

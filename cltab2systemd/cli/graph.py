@@ -19,7 +19,7 @@ def command(file: str, groups: tuple[str, ...]) -> None:
     Each level is a line through the entries that it starts, in their order: solid where the next entry waits until the
     one before has ended, dashed where it does not. The boot level has a double line around it.
 
-    FILE is /etc/cltab if it is left out; without a GROUP, all groups are drawn.
+    FILE is /etc/cltab if it is left out, or - for the standard input; without a GROUP, all groups are drawn.
     """
     table = tables.load(file)
     if unknown := [name for name in groups if name not in table.groups]:

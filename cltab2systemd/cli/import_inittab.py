@@ -62,7 +62,7 @@ def command(file: str, *, group: str, format_: str, level: str, output: str) -> 
 def _read(file: str) -> tuple[str, bytes]:
     """The name and the bytes of an inittab; store.TableUnreadableError if there is none, or it is too large."""
     if file == _STANDARD:
-        path, data = "<stdin>", click.get_binary_stream("stdin").read(LARGEST + 1)
+        path, data = tables.STANDARD_INPUT_PATH, click.get_binary_stream("stdin").read(LARGEST + 1)
     else:
         data, path = tables.content(file)
     if len(data) > LARGEST:

@@ -1,6 +1,6 @@
 """How the translator's commands see what a daemon did here: its groups as they stand.
 
-Read from files only: no daemon needs to run, and nobody is asked for anything.
+Read from files, and asked of systemctl: no daemon needs to run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import click
 
 from cltab2systemd import clstat
 from cltab2systemd.changes import Standing
+from cltab2systemd.cli.seen import seen
 from cltab2systemd.groupstate import State
 from cltab2systemd.locations import SOCKET, TABLE, live_clstat, live_sockets
 from cltab2systemd.store import Store, instance_names
@@ -35,16 +36,25 @@ def options(command: C) -> C:
     return cltab(socket(command))
 
 
-def standings(locations: Locations) -> Mapping[str, Standing]:
-    """How each group of an instance stands; none if no daemon has applied a table. OSError if that cannot be read."""
+def standings(locations: Locations, level: str | None = None) -> Mapping[str, Standing]:
+    """How each group of an instance stands; none if no daemon has applied a table. OSError if that cannot be read.
+
+    Args:
+        locations: the files of the instance.
+        level: the level that is about to be asked for; None for the one that each group is at.
+    """
     lines = {group: (level, state) for group, level, state in clstat.parse(_content(live_clstat(locations)))}
     found: dict[str, Standing] = {}
     if not live_sockets(locations):
         return found  # and not what the system's own daemon has
-    for name, group in _applied(Store(instance_names(locations))).items():
-        level, state = lines.get(name, (None, ""))
-        # Of a group that is CONFIGURED nothing runs: clstat shows the level that it was at.
-        found[name] = Standing(group, level if state != State.CONFIGURED else None, state)
+    names = instance_names(locations)
+    applied = _applied(Store(names))
+    # Of a group that is CONFIGURED nothing runs: clstat shows the level that it was at.
+    present = {name: line for name, line in lines.items() if line[1] != State.CONFIGURED and name in applied}
+    units = seen(names, {name: applied[name] for name in present}, level)
+    for name, group in applied.items():
+        at, state = present.get(name, (None, lines.get(name, ("", ""))[1]))
+        found[name] = Standing(group, at, state, units.get(name))
     return found
 
 

@@ -8,8 +8,8 @@ import click
 
 from cltab2systemd import __version__
 from cltab2systemd.cli import outcome
-from cltab2systemd.cli.clinit import show_status as print_status
 from cltab2systemd.cli.clinit import switch
+from cltab2systemd.cli.status import show_status as print_status
 from cltab2systemd.client import Client
 from cltab2systemd.locations import CLSTAT, SOCKET, TABLE, locate
 
@@ -21,8 +21,8 @@ Exit codes:
   0  fine
   1  refused: no such group, the table has errors, or not permitted
   2  usage
-  3  no daemon
-  4  the group ended FAILED (with --wait)
+  3  no daemon; with -v also: it is gone, and what is shown may be old
+  4  the group ended FAILED (with --wait), or some group is FAILED (with -v)
   5  timed out (with --wait)
   6  a later request or a halt took over (with --wait)
 """
@@ -38,6 +38,7 @@ Exit codes:
 @click.option("-k", "--halt", is_flag=True, help="Stop all groups gracefully, then the daemon.")
 @click.option("-v", "--status", "show_status", is_flag=True, help="Print status afterwards: GROUP LEVEL STATE lines.")
 @click.option("-w", "--wait", is_flag=True, help="Wait until the group has settled, and print how.")
+@click.option("--strict", is_flag=True, help="Refuse a level that no entry names; else it stops everything.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait at most so long.")
 @click.option("-c", "--cltab", metavar="FILE", help=f"The table.  [default: {TABLE}]")
 @click.option("-s", "--socket", metavar="PATH", help=f"The daemon's socket.  [default: {SOCKET}]")
@@ -50,6 +51,7 @@ def command(
     halt: bool,
     show_status: bool,
     wait: bool,
+    strict: bool,
     timeout: float | None,
     cltab: str | None,
     socket: str | None,
@@ -62,13 +64,15 @@ def command(
     as `:::socket:PATH`, beats the option of the same name.
     """
     _check_usage(words, daemon=daemon, halt=halt, wait=wait, timeout=timeout)
+    if strict and not words:
+        raise click.UsageError("--strict goes with a level")
     if daemon:
         _run_daemon(cltab, socket, clstat)
         return
     instance = Client(cltab, socket, clstat)
     code = outcome.FINE
     if words:
-        code = switch(instance, list(words), wait=wait, timeout=timeout)
+        code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict)
     else:
         with outcome.Reported() as reported:
             if halt and wait:
@@ -76,10 +80,11 @@ def command(
             elif halt:
                 instance.shutdown()
             elif not show_status:
-                instance.reread()
+                outcome.note(instance.reread())
         code = reported.code
     if show_status:
-        code = print_status(instance) or code
+        shown = print_status(instance, is_halted=halt)
+        code = code or shown
     raise SystemExit(code)
 
 

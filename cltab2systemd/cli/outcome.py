@@ -19,6 +19,7 @@ NO_DAEMON = 3
 FAILED = 4
 TIMED_OUT = 5
 SUPERSEDED = 6
+INTERRUPTED = 130  # as a shell has it for SIGINT
 
 _CODES = {
     client.RefusedError: REFUSED,
@@ -39,6 +40,10 @@ class Reported:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        if isinstance(error, KeyboardInterrupt):
+            complain("clinit: interrupted; a switch that has begun goes on (see 'clinit -v')")
+            self.code = INTERRUPTED
+            return True
         if not isinstance(error, client.ClientError):
             return False
         self.code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
@@ -68,6 +73,14 @@ def say(text: str, end: str = "\n") -> bool:
             complain(f"clinit: cannot write: {error.strerror}")
         return False
     return True
+
+
+def note(answer: client.Answer) -> None:
+    """Print what the daemon has to say besides its answer, to the standard error."""
+    for text in answer.notes:
+        complain(f"clinit: {text}")
+    for text in answer.reasons:
+        complain(text)
 
 
 def complain(text: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from cltab2systemd.matrix import Matrix
     from cltab2systemd.table import ResourceGroup, Table
 
-# How much of a command stands behind its row: for telling entries apart; the whole is in the table.
-_SHOWN_COMMAND = 60
 _NOT_HERE = "·"
 
 
@@ -29,24 +29,30 @@ _NOT_HERE = "·"
 def command(file: str, format_: str) -> None:
     """Show what a table says: for each group its entries by its levels, with their modes.
 
-    FILE is /etc/cltab if it is left out. A whole list of levels, such as `3,m`, is the name of a level, too; only the
-    JSON has those.
+    FILE is /etc/cltab if it is left out, or - for the standard input. A whole list of levels, such as `3,m`, is the
+    name of a level, too; only the JSON has those.
     """
     table = tables.load(file)
     if format_ == printing.Format.JSON:
         printing.say_json(as_json(table))
     else:
-        printing.say(as_text(table))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        printing.say(as_text(table, width))
 
 
-def as_text(table: Table) -> Iterator[str]:
-    """A table as lines for a person."""
+def as_text(table: Table, width: int | None = None) -> Iterator[str]:
+    """A table as lines for a person.
+
+    Args:
+        table: what is shown.
+        width: the columns that a line may have, at the cost of the commands; None if there is no limit.
+    """
     between = False
     for group in table.groups.values():
         if between:
             yield ""
         between = True
-        yield from _group_text(matrix.of_group(group))
+        yield from _group_text(matrix.of_group(group), width)
     if rows := [
         [printable(f"{setting.name}:"), printable(setting.value)]
         for setting in table.settings
@@ -56,22 +62,18 @@ def as_text(table: Table) -> Iterator[str]:
         yield from (f"  {line}" for line in columns.aligned(rows))
 
 
-def _group_text(group: Matrix) -> Iterator[str]:
+def _group_text(group: Matrix, width: int | None) -> Iterator[str]:
     boot = group.group.boot_level
     yield printable(group.group.name if boot is None else f"{group.group.name}, boots to level {boot}")
     rows = [["", *map(printable, group.levels), ""]]
     rows += [
-        [printable(row.entry.tag), *(mode or _NOT_HERE for mode in row.modes), _excerpt(row.entry.command)]
+        [printable(row.entry.tag), *(mode or _NOT_HERE for mode in row.modes), printable(row.entry.command)]
         for row in group.rows
     ]
-    yield from (f"  {line}" for line in columns.aligned(rows))
+    yield from (columns.cut(f"  {line}", width) for line in columns.aligned(rows))
     yield from (printable(f"  slice: {directive.line}") for directive in group.group.directives)
     for row in group.rows:
         yield from (printable(f"  {row.entry.tag}: {directive.line}") for directive in row.entry.directives)
-
-
-def _excerpt(text: str) -> str:
-    return printable(text if len(text) <= _SHOWN_COMMAND else text[: _SHOWN_COMMAND - 1] + "…")
 
 
 def as_json(table: Table) -> asjson.Json:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from cltab2systemd.table import Table
 
 
+# The standard input, as the name of a file.
+STANDARD_INPUT = "-"
+STANDARD_INPUT_PATH = "<stdin>"
+
+
 def load(path: str) -> Table:
     """A table without errors. Warnings are printed; on errors they are too, and SystemExit with 1 is raised."""
     try:
@@ -41,9 +46,11 @@ def read(path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
 def content(path: str) -> tuple[bytes, str]:
     """The bytes of a table, and its absolute path; store.TableUnreadableError if it cannot be read.
 
-    Unlike the daemon, which would wait for whoever writes, this takes pipes and terminals as well: `/dev/stdin`, or
-    what a shell makes of `<(command)`.
+    Unlike the daemon, which would wait for whoever writes, this takes pipes and terminals as well: `-` for the standard
+    input, or what a shell makes of `<(command)`.
     """
+    if path == STANDARD_INPUT:
+        return bounded(click.get_binary_stream("stdin"), "the standard input"), STANDARD_INPUT_PATH
     data = _streamed(path) if _is_stream(path) else store.read_table(path)[0]
     return data, from_here(path)
 

@@ -371,6 +371,22 @@ def test_entries_inherit_the_daemons_environment(fresh_node: Node) -> None:
     assert {name: environment.get(name) for name in NASTY} == NASTY
 
 
+def test_entries_inherit_nothing_else(fresh_node: Node) -> None:
+    """What Python adds to the daemon's environment is not handed on, nor is the class of a login's session."""
+    site = Site(fresh_node, "site")
+    site.write_table("env:env:1:wait:cat /proc/self/environ >env\n")
+    given = {"PATH": "/usr/local/bin:/usr/bin:/bin", "COLOUR": "red"}
+    words = [f"{name}={value}" for name, value in {**given, "XDG_SESSION_CLASS": "user"}.items()]
+    site.process = fresh_node.popen("env", "-i", "-C", site.directory, *words, "clinit", "-d", *site.options)
+    wait_until(lambda: site.clinit("no-such-group", "1").returncode == 1, what="the daemon answers")
+    site.switch("env", "1")
+    environment = dict(text.split("=", 1) for text in fresh_node.read(f"{site.directory}/env").split("\0") if text)
+    of_systemd = ("INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "LANG", "PWD", "MEMORY_PRESSURE_")
+    found = {name: value for name, value in environment.items() if not name.startswith(of_systemd)}
+
+    assert {**given, "XDG_SESSION_CLASS": "none"} == found
+
+
 def test_the_environment_outlives_the_daemon(fresh_node: Node) -> None:
     """An entry that is respawned while no daemon runs still has the environment of the one that started it."""
     site = Site(fresh_node, "site")

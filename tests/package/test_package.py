@@ -53,7 +53,7 @@ def pids(node: Node) -> list[str]:
 
 def active_units(node: Node) -> list[str]:
     """Every unit of the product that systemd still knows, other than as a file."""
-    shown = node.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "clinit*").stdout
+    shown = node.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "clinit*", "cltab2systemd*").stdout
     return [line.split()[0] for line in shown.splitlines() if line.split()[1:3] != ["not-found", "inactive"]]
 
 
@@ -243,6 +243,16 @@ def test_a_package_that_was_removed_can_be_installed_again(node: Node) -> None:
     node.run("dpkg", "--remove", "cltab2systemd")
 
     assert "0" not in run_groups(node)
+
+
+def test_installing_moves_no_group(node: Node) -> None:
+    """Boot levels are for the boot, whether the package is installed for the first time, or once more."""
+    node.write("/etc/cltab", ":::initdefault.web:3\n" + TABLE)
+    for _ in range(2):
+        install(node)
+        assert node.run("clinit", "-v").stdout == ""
+        assert "0" in pids(node)
+        node.run("dpkg", "--remove", "cltab2systemd")
 
 
 def test_purge_leaves_nothing(node: Node) -> None:

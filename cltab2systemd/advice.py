@@ -1,0 +1,44 @@
+"""What whoever asks for a switch should know besides its answer: slips of the hand, units that are not ours. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cltab2systemd.diagnostics import shortened
+from cltab2systemd.spelling import Spellings
+from cltab2systemd.table import level_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cltab2systemd.table import ResourceGroup, Table
+
+# More names help nobody.
+_MOST_NAMES = 20
+
+
+def on_group(name: str, table: Table) -> str:
+    """What a person probably meant who named a group that the table does not have; empty if there is no telling."""
+    like = Spellings(table.groups).like(name)
+    return f"did you mean '{shortened(like)}'?" if like is not None else ""
+
+
+def on_level(group: ResourceGroup, level: str) -> str:
+    """That no entry of a group names a level, and what was probably meant; empty if one does."""
+    names = level_names(group.entries)
+    if level in names:
+        return ""
+    told = f"no entry of {shortened(group.name)} names level '{shortened(level)}': it stops everything"
+    bare = level.strip(",")
+    # The name of a level before the field that names it: `prod` before `prod,`.
+    like = bare if bare in names else Spellings(sorted(names, key=lambda name: "," in name)).like(level)
+    return f"{told}; did you mean '{shortened(like)}'?" if like is not None else told
+
+
+def on_own_units(paths: Iterable[str]) -> list[str]:
+    """That units of somebody's own stand over the generated ones, so that the table has no say."""
+    return [
+        f"{path} stands over the unit that the table makes, and changes of the table do not reach it; "
+        f"use a drop-in ('systemctl edit'), and remove that file"
+        for path in list(paths)[:_MOST_NAMES]
+    ]

@@ -1,0 +1,82 @@
+"""What the daemon does at its first start of a boot: all that the generator could not, for too little was mounted.
+
+As the boot's own transaction would have done it, and once: whoever stops a group later has stopped it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cltab2systemd import plan
+from cltab2systemd.diagnostics import has_errors
+from cltab2systemd.locations import GOOD_TABLE, TABLE
+from cltab2systemd.names import BOOT_TARGET
+from cltab2systemd.store import TableUnreadableError, read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from cltab2systemd.bus import Bus
+    from cltab2systemd.group import Group
+    from cltab2systemd.names import Names
+    from cltab2systemd.store import Store
+    from cltab2systemd.table import ResourceGroup
+
+
+class Boot:
+    """The boot that a daemon is a part of; for that of the system's own table, if systemd started it.
+
+    Args:
+        names: the unit names of the instance.
+        store: its files; open.
+        bus: its connection to systemd; connected.
+    """
+
+    def __init__(self, names: Names, store: Store, bus: Bus) -> None:
+        self._names = names
+        self._store = store
+        self._bus = bus
+
+    def notice(self) -> bool:
+        """Whether groups are to come to their boot levels now: the machine is on its way to multi-user.target.
+
+        That is noted, so that a daemon that ends before `Store.take_over` is followed by one that goes on. Not so when
+        a daemon has taken over before, nor in rescue mode, nor when somebody starts the daemon of a machine that is up.
+        BusError if systemd does not tell.
+        """
+        if not self._store.is_first_start:
+            return False
+        if not self._store.boot_levels_due:
+            if not any(unit.starting for unit in self._bus.load_units([BOOT_TARGET])):
+                return False
+            self._store.note_boot_levels()
+        return True
+
+    def last_good_lines(self) -> Mapping[str, ResourceGroup]:
+        """The groups of the last good table, if it is to stand in for one that is refused; else none.
+
+        It does at the first start of a boot, for a table that is there: who removes it wants no groups. But the
+        generator's choice of a table stands.
+        """
+        if not self._store.is_first_start or self._store.has_generated or not os.path.lexists(TABLE):
+            return {}
+        try:
+            data = read_table(GOOD_TABLE, trusted=True)[0]
+        except TableUnreadableError:
+            return {}
+        table, findings = plan.load(data, TABLE)
+        return {} if has_errors(findings) else table.groups
+
+    def levels(self, groups: Iterable[Group], wanted: Callable[[Group], ResourceGroup]) -> dict[str, str]:
+        """The boot levels of the groups that the boot's transaction has not started, by group.
+
+        BusError if systemd does not tell.
+        """
+        return {
+            group.name: level
+            for group in groups
+            if group.status is None
+            and (level := wanted(group).boot_level) is not None
+            and not self._bus.condition_time(self._names.barrier(group.name, level))
+        }

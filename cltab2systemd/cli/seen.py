@@ -1,0 +1,115 @@
+"""What the units of an instance's groups say, asked of systemctl: for commands that tell what a request would do."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from cltab2systemd.changes import Seen
+from cltab2systemd.groupstate import remedies_at
+from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cltab2systemd.names import Names
+    from cltab2systemd.table import ResourceGroup
+
+_PROPERTIES = (
+    "Id", "LoadState", "ActiveState", "SubState", "ExecMainPID", "ExecMainCode", "ExecMainStatus", "Result",
+    "ConditionResult",
+    "ConditionTimestampMonotonic", "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic",
+)  # fmt: skip
+# systemctl waits longer for a systemd that does not answer. Seconds.
+_PATIENCE = 10.0
+
+_Properties = dict[str, str]
+
+
+class _Shown:
+    """A `groupunits.Probe` on what systemctl has shown."""
+
+    def __init__(self, units: Mapping[str, _Properties]) -> None:
+        self._units = units
+
+    def process(self, unit: str) -> Process:
+        """How the last main process of a service went."""
+        pid, code, status = (self._number(unit, f"ExecMain{name}") for name in ("PID", "Code", "Status"))
+        return Process(pid, code, status, self._units.get(unit, {}).get("Result") or "success")
+
+    def condition_time(self, unit: str) -> int:
+        """When the conditions of a unit were last checked; 0 if never."""
+        return self._number(unit, "ConditionTimestampMonotonic")
+
+    def condition_holds(self, unit: str) -> bool:
+        """Whether the conditions of a unit held when they were last checked."""
+        return self._units.get(unit, {}).get("ConditionResult") == "yes"
+
+    def active_time(self, unit: str) -> int:
+        """When a unit last became active; 0 if never."""
+        return self._number(unit, "ActiveEnterTimestampMonotonic")
+
+    def inactive_time(self, unit: str) -> int:
+        """When a unit last became inactive; 0 if never."""
+        return self._number(unit, "InactiveEnterTimestampMonotonic")
+
+    def outlived_stop(self, unit: str) -> bool:  # noqa: ARG002 - a request cannot do anything about it
+        """Not looked at."""
+        return False
+
+    def strayed_to(self, unit: str) -> str:  # noqa: ARG002
+        """Not looked at."""
+        return ""
+
+    def trouble(self, unit: str) -> str:  # noqa: ARG002
+        """Not looked at."""
+        return ""
+
+    def pause(self, unit: str) -> str:  # noqa: ARG002
+        """Not looked at."""
+        return ""
+
+    def _number(self, unit: str, name: str) -> int:
+        value = self._units.get(unit, {}).get(name, "")
+        return int(value) if value.isdigit() else 0
+
+
+def seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -> dict[str, Seen]:
+    """What the units of groups say about a request; none if systemd cannot be asked.
+
+    Args:
+        names: the unit names of the instance.
+        groups: the groups by name, with the lines that their units were made from.
+        level: the level that is asked for; None for the one that each group is at.
+    """
+    shown = _show([pattern for name in groups for pattern in names.patterns(name)]) if groups else {}
+    if shown is None:
+        return {}
+    units: dict[str, dict[str, UnitStatus]] = defaultdict(dict)
+    for unit, values in shown.items():
+        status = UnitStatus(unit, values["LoadState"], values["ActiveState"], values["SubState"])
+        units[names.group_of(unit) or ""][unit] = status
+    probe = _Shown(shown)
+    return {
+        name: _seen(GroupUnits(names, name, group.entries, units[name], probe), level) for name, group in groups.items()
+    }
+
+
+def _seen(group: GroupUnits, level: str | None) -> Seen:
+    active = {entry.tag for entry in group.entries if (unit := group.entry(entry)) is not None and not unit.at_rest}
+    return Seen(frozenset(active), remedies_at(group, level))
+
+
+def _show(patterns: list[str]) -> dict[str, _Properties] | None:
+    """The properties of the loaded units that match; None if systemctl does not tell."""
+    command = ["systemctl", "show", "--all", f"--property={','.join(_PROPERTIES)}", "--", *patterns]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if done.returncode != 0:
+        return None
+    blocks = done.stdout.decode("utf-8", "surrogateescape").split("\n\n")
+    found = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks)
+    return {values["Id"]: values for values in found if values.get("Id")}

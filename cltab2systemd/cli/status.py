@@ -1,0 +1,65 @@
+"""`clinit -v`: what clstat says, and whether that can be relied on. Imports nothing heavy; asks no daemon."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cltab2systemd.cli import outcome
+from cltab2systemd.locations import NOTED_REASONS, is_served, live_clstat, noted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cltab2systemd.client import Client
+
+# The daemon writes clstat every 30 to 34 s. Seconds.
+STALE = 45
+
+
+def show_status(client: Client, *, is_halted: bool = False) -> int:
+    """Print what clstat says, and to the standard error what is wrong with the groups, and with clstat itself.
+
+    Args:
+        client: of the instance.
+        is_halted: whether it has just been told to end, so that it is no news if it is gone.
+
+    Returns:
+        The exit code: FINE, FAILED if some group is, NO_DAEMON if nobody keeps clstat true, REFUSED if it could not be
+        printed.
+    """
+    text = client.status()
+    if not outcome.say(text, end=""):
+        return outcome.REFUSED
+    reasons = noted(client.locations, NOTED_REASONS)
+    failed = False
+    for group, level, state in (line.split(" ") for line in text.splitlines()):
+        start = f"{group} {level} "
+        found = [reason[len(start) :] for reason in reasons if reason.startswith(start)]
+        if state == "FAILED":
+            failed = True
+            found = found or [f"{group}: nobody has noted why it is FAILED; see 'journalctl -u clinit'"]
+        for reason in found:
+            outcome.complain(reason)
+    if not is_halted and (doubt := _doubt(client)):
+        outcome.complain(f"clinit: {doubt}")
+        return outcome.NO_DAEMON
+    return outcome.FAILED if failed else outcome.FINE
+
+
+def _doubt(client: Client) -> str:
+    """Why clstat is not to be relied on; empty if it is."""
+    path = live_clstat(client.locations)
+    start = f"start the daemon with '{client.start_command()}'"
+    try:
+        age = int(time.time() - os.stat(path).st_mtime)  # noqa: PTH116
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return f"{path}: {reason}; no daemon has told how the groups are; {start}"
+    served = is_served(client.locations)
+    if served is False:
+        return f"the daemon is gone, and {path} says how the groups were {age} s ago; {start}"
+    if age > STALE:
+        return f"{path} is {age} s old: the daemon does not keep it true; see 'systemctl status clinit'"
+    if age < -STALE:
+        return f"{path} is of the future: the clock was set back, and it is not known how old it is"
+    return ""

@@ -1,0 +1,134 @@
+"""What is probably wrong with the words of a command: a builtin alone, a relative path, a comment. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from cltab2systemd.diagnostics import Diagnostic, shortened
+from cltab2systemd.programs import ASSIGNMENT, SHELLS, calls, program_index
+from cltab2systemd.table import SERVICE, SETTING, Mode
+from cltab2systemd.unitfile import SHELL, command_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cltab2systemd.programs import Call, Word
+    from cltab2systemd.table import Entry
+
+# What only changes the shell that runs it. There are programs of some of these names, which change even less.
+_BUILTINS = """
+    . alias bg cd chdir declare dirs disown enable exit export fg getopts hash jobs let local logout popd pushd readonly
+    return set shift shopt source trap typeset ulimit umask unalias unset
+"""
+# The directive for what a builtin is to do, by the builtin.
+_DIRECTIVES = {"cd": "WorkingDirectory=", "chdir": "WorkingDirectory=", "pushd": "WorkingDirectory=",
+               "export": "Environment=", "umask": "UMask="}  # fmt: skip
+_LIMITS = {"c": "CORE", "d": "DATA", "e": "NICE", "f": "FSIZE", "i": "SIGPENDING", "l": "MEMLOCK", "m": "RSS",
+           "n": "NOFILE", "q": "MSGQUEUE", "r": "RTPRIO", "s": "STACK", "t": "CPU", "u": "NPROC", "v": "AS",
+           "x": "LOCKS"}  # fmt: skip
+# Directives that decide where a relative path begins.
+_WHERE = frozenset(["WorkingDirectory"])
+# Words such as `#fff` may be meant; a sign that stands alone, with more behind it, is not.
+_COMMENT = re.compile(r"(?:^|[ \t])(#+[ \t]+\S.*)$")
+
+
+def of_entry(entry: Entry) -> Iterator[Diagnostic]:
+    """Findings about the words of an entry's command; none about what takes a shell to understand."""
+    found = [call for call in calls(entry.command) if call.words]
+    if found:
+        yield from _builtin_alone(entry, found)
+        yield from _relative_program(entry, found[0])
+    yield from _comment(entry)
+
+
+def _finding(entry: Entry, code: str, word: Word, message: str, hint: str) -> Diagnostic:
+    place = entry.place_of("command").part(word.start, word.end - word.start)
+    return Diagnostic.of(code, place, message, entry.line, hint)
+
+
+def _builtin_alone(entry: Entry, found: list[Call]) -> Iterator[Diagnostic]:
+    firsts = [_first(call) for call in found]
+    if all(first is not None for first in firsts):
+        first = firsts[0]
+        assert first is not None
+        what = "an assignment" if ASSIGNMENT.match(first.text) else f"'{first.text}'"
+        alone = "this command runs nothing else in it" if _goes_to_shell(entry) else "this command goes to none"
+        yield _finding(
+            entry, "builtin-alone", first, f"{what} only changes the shell that runs it, and {alone}",
+            _instead(entry, found[0], first),
+        )  # fmt: skip
+
+
+def _goes_to_shell(entry: Entry) -> bool:
+    return command_words(entry.command) == (SHELL, "-c", entry.command)
+
+
+def _first(call: Call) -> Word | None:
+    """The builtin of a call, or the assignment that is all of it; None if it runs something."""
+    words = call.words
+    index = next((index for index, word in enumerate(words) if not ASSIGNMENT.match(word.text)), None)
+    if index is None:
+        return words[0]
+    if words[index].text in {"exec", "command", "builtin"} and index + 1 < len(words):
+        index += 1
+    return words[index] if words[index].text in _BUILTINS.split() else None
+
+
+def _instead(entry: Entry, call: Call, first: Word) -> str:
+    setting = f"{SETTING}{SERVICE}{shortened(entry.tag)}:"
+    name = first.text
+    if ASSIGNMENT.match(name):
+        return f"{setting}Environment= sets it for the command"
+    if directive := _DIRECTIVES.get(name):
+        return f"{setting}{directive} does so for a command; or put the program behind it, '{name} … && PROGRAM'"
+    if name == "ulimit":
+        letters = [c for word in call.words[1:] if word.text.startswith("-") for c in word.text[1:] if c in _LIMITS]
+        limit = f"Limit{_LIMITS[letters[0]]}=" if letters else "LimitFSIZE="
+        return f"{setting}{limit} does so for a command; or put the program behind it, 'ulimit … && PROGRAM'"
+    if name in {"exit", "return", "logout"}:
+        ending = "a test that always fails is 'false', one that always passes 'true'"
+        return ending if entry.mode is Mode.TEST else "an entry that is to do nothing has the mode 'off'"
+    if name in {".", "source"}:
+        return "to run the file as a program, write its path alone; to use what it sets, '. FILE && PROGRAM'"
+    return f"put the program that it is for behind it: '{name} …; PROGRAM'"
+
+
+def _relative_program(entry: Entry, call: Call) -> Iterator[Diagnostic]:
+    if any(directive.name in _WHERE and directive.value for directive in entry.directives):
+        return
+    if (word := _program(call)) is not None and "/" in word.text and not word.text.startswith(("/", "~", "$")):
+        yield _finding(
+            entry, "relative-program", word,
+            f"entries run in the directory /, so '{shortened(word.text)}' is looked for there",
+            f"write its whole path, or add {SETTING}{SERVICE}{shortened(entry.tag)}:WorkingDirectory=/DIRECTORY",
+        )  # fmt: skip
+
+
+def _program(call: Call) -> Word | None:
+    """The program of a call, or the script that a shell is to read; None if another directory may be meant."""
+    words = call.words
+    if any(word.text.startswith(("-C", "--chdir", "-D")) for word in words):
+        return None
+    index = program_index(words)
+    if index is not None:
+        return words[index]
+    for index, word in enumerate(words):
+        if word.text.rpartition("/")[2] in SHELLS:
+            rest = words[index + 1 :]
+            if any(re.fullmatch(r"-[A-Za-z]*[cs][A-Za-z]*", option.text) for option in rest):
+                return None
+            return next((option for option in rest if not option.text.startswith("-")), None)
+    return None
+
+
+def _comment(entry: Entry) -> Iterator[Diagnostic]:
+    """Without a shell, a `#` is a word like any other, and so is all that is behind it."""
+    if (match := _COMMENT.search(entry.command)) and not _goes_to_shell(entry):
+        start, end = match.span(1)
+        yield Diagnostic.of(
+            "comment-in-command", entry.place_of("command").part(start, end - start),
+            "only a shell takes this for a comment, and the command needs none: its words are arguments",
+            entry.line,
+            "put the comment on a line of its own, with '#' in the first column; or 'exec' before the command",
+        )  # fmt: skip

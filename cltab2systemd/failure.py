@@ -1,0 +1,266 @@
+"""Why an entry is not as its level wants it, and what a request does about it. Pure.
+
+docs/architecture.md has the rules as a table.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.diagnostics import printable, shortened
+from cltab2systemd.table import Mode
+
+if TYPE_CHECKING:
+    from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
+    from cltab2systemd.table import Entry
+
+# systemd.exec(5), PROCESS EXIT CODES: what systemd's own child exits with that does not come as far as the command.
+NOT_EXECUTED = {
+    200: "CHDIR: WorkingDirectory=", 201: "NICE", 202: "FDS", 203: "EXEC: the program", 204: "MEMORY",
+    205: "LIMITS", 206: "OOM_ADJUST", 207: "SIGNAL_MASK", 208: "STDIN: StandardInput=",
+    209: "STDOUT: StandardOutput=", 210: "CHROOT: RootDirectory=", 211: "IOPRIO", 212: "TIMERSLACK", 213: "SECUREBITS",
+    214: "SETSCHEDULER", 215: "CPUAFFINITY", 216: "GROUP: Group=", 217: "USER: User=", 218: "CAPABILITIES",
+    219: "CGROUP", 220: "SETSID", 221: "CONFIRM", 222: "STDERR: StandardError=", 224: "PAM: PAMName=", 225: "NETWORK",
+    226: "NAMESPACE: a path that a directive names", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT",
+    230: "PERSONALITY", 231: "APPARMOR_PROFILE", 232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY", 235: "CHOWN",
+    236: "SMACK_PROCESS_LABEL", 237: "KEYRING", 238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY",
+    241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS: LoadCredential=", 245: "BPF",
+}  # fmt: skip
+_SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
+# signal(7), x86 and ARM.
+_SIGNALS = """
+    HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG
+    XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS
+"""
+_SIGKILL = 9
+_EXITED = 1
+
+
+class Cause(enum.StrEnum):
+    """What is wrong: the codes that programs go by."""
+
+    TEST_FAILED = "test-failed"  # a test ran, and did not exit with 0
+    NOT_EXECUTED = "not-executed"  # systemd could not start the command
+    TIMED_OUT = "timed-out"  # TimeoutStartSec= or RuntimeMaxSec= was over
+    OUT_OF_MEMORY = "out-of-memory"
+    KILLED = "killed"  # by SIGKILL, and not by a stop
+    BROKEN_OFF = "broken-off"  # anything else that makes systemd call the unit failed
+    DOWN = "down"  # a respawn entry that does not run
+    NEVER_STARTED = "never-started"  # its start was refused
+    MASKED = "masked"
+    NOT_LOADED = "not-loaded"  # there is no unit, or a drop-in has a mistake
+    STRAYED = "strayed"  # its main process has left its control group, so that a stop may not find all of it
+    NOT_STOPPED = "not-stopped"  # an entry outside of the level runs on
+    OUTLIVED = "outlived"  # processes have outlived SIGKILL
+    NOT_SWITCHED = "not-switched"  # the level's barrier did not run
+    NO_LEVEL = "no-level"  # entries run, and the group is at no level
+    UNREACHED = "unreached"  # the switch was broken off before the start
+    # What does not make a group FAILED, but is no good news:
+    PAUSED = "paused"  # a respawn entry has ended too often and too fast
+    RESTARTING = "restarting"  # a respawn entry has ended, and is about to be started again
+    NOT_RUN = "not-run"  # the shell of a wait or once did not find its program
+    SKIPPED = "skipped"  # a condition in a drop-in did not hold
+
+
+# They are told, and do not make a group FAILED.
+REMARKS = frozenset({Cause.PAUSED, Cause.RESTARTING, Cause.NOT_RUN, Cause.SKIPPED})
+
+
+class Remedy(enum.StrEnum):
+    """What a request for a level that has an entry already does about it."""
+
+    LEAVE = "leave"  # nothing: it is well, or a request cannot mend it
+    START = "start"  # it does not run, or never has, and is started
+    RERUN = "rerun"  # it has ended badly, and is run again
+    HOLD = "hold"  # it has begun once and is not active: that is not repeated
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that is wrong with a group: what, with which unit, and the same for a person to read in a line.
+
+    `tag` and `mode` are those of the entry; empty if it is not about an entry of the level.
+    """
+
+    cause: Cause
+    unit: str
+    text: str
+    tag: str = ""
+    mode: str = ""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it makes the group FAILED."""
+        return self.cause not in REMARKS
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an entry of a level stands: what is wrong, if anything is, and what a request does about it."""
+
+    cause: Cause | None = None
+    words: str = ""  # what is wrong, behind the entry's name
+    remedy: Remedy = Remedy.LEAVE
+
+
+_WELL = Verdict()
+
+
+def is_under_way(entry: Entry, unit: UnitStatus | None) -> bool:
+    """Whether an entry is being started: its job waits, or it is a wait or test that runs."""
+    if unit is None:
+        return False
+    if unit.starting and unit.active in {"inactive", "failed"}:
+        return True
+    return entry.mode in {Mode.WAIT, Mode.TEST} and (unit.starting or unit.active == "activating")
+
+
+def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
+    """How an entry of the level that the group is at stands; it is not under way."""
+    unit = group.entry(entry)
+    if unit is None or unit.load != "loaded":
+        return _verdict_without_unit(unit)
+    if entry.mode is Mode.RESPAWN:
+        return _verdict_on_stopped(group, unit, level) if _is_down(unit) else _verdict_on_running(group, unit)
+    if unit.at_rest and _never_began(group, unit, level):
+        return Verdict(Cause.NEVER_STARTED, "was not started", Remedy.START)
+    process = group.probe.process(unit.name)
+    if entry.mode is Mode.TEST:
+        return _verdict_on_test(unit, process)
+    if unit.active == "inactive" and not process.pid and not group.probe.condition_holds(unit.name):
+        return _skipped(unit)
+    return _verdict_on_command(unit, process)
+
+
+def _verdict_without_unit(unit: UnitStatus | None) -> Verdict:
+    if unit is None or unit.load == "not-found":
+        return Verdict(Cause.NOT_LOADED, "has no unit any more; the next request makes it")
+    if unit.load == "masked":
+        return Verdict(Cause.MASKED, f"is masked; see 'systemctl unmask {unit.name}'")
+    return Verdict(Cause.NOT_LOADED, f"cannot be loaded ({unit.load}); see 'systemctl status {unit.name}'")
+
+
+def _is_down(unit: UnitStatus) -> bool:
+    """Whether a respawn entry does not run, and is not about to."""
+    return not (unit.runs or unit.starting)
+
+
+def _verdict_on_running(group: GroupUnits, unit: UnitStatus) -> Verdict:
+    """How a respawn entry stands that runs, or is about to."""
+    if trouble := group.probe.trouble(unit.name):
+        return Verdict(Cause.NOT_EXECUTED, trouble)
+    if unit.is_restarting:
+        process = group.probe.process(unit.name)
+        if words := _why_not_executed(process):
+            return Verdict(Cause.NOT_EXECUTED, words)
+        return Verdict(Cause.RESTARTING, f"{_ending(process)}, and is started again")
+    if place := group.probe.strayed_to(unit.name):
+        return Verdict(Cause.STRAYED, f"has left its control group for {place}")
+    words = group.probe.pause(unit.name)
+    return Verdict(Cause.PAUSED, words) if words else _WELL
+
+
+def _verdict_on_stopped(group: GroupUnits, unit: UnitStatus, level: str) -> Verdict:
+    """How a respawn entry stands that does not run: whoever stopped it, it should."""
+    if not unit.at_rest:
+        return Verdict(Cause.DOWN, "is being stopped", Remedy.START)
+    if not group.probe.condition_holds(unit.name) and group.probe.condition_time(unit.name) >= group.asked_at(level):
+        return _skipped(unit)
+    if _never_began(group, unit, level):
+        return Verdict(Cause.NEVER_STARTED, "was not started", Remedy.START)
+    if words := group.probe.trouble(unit.name) or _why_not_executed(group.probe.process(unit.name)):
+        return Verdict(Cause.NOT_EXECUTED, words, Remedy.START)
+    return Verdict(Cause.DOWN, "does not run: it was stopped", Remedy.START)
+
+
+def _skipped(unit: UnitStatus) -> Verdict:
+    return Verdict(Cause.SKIPPED, f"is skipped, for a condition does not hold; see 'systemctl status {unit.name}'")
+
+
+def _verdict_on_test(unit: UnitStatus, process: Process) -> Verdict:
+    if process.succeeded and unit.active != "failed":
+        return Verdict(remedy=Remedy.HOLD if unit.at_rest else Remedy.LEAVE)
+    if words := _why_not_executed(process):
+        return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
+    cause = _CAUSE_OF_RESULT.get(process.result, Cause.TEST_FAILED)
+    return Verdict(cause, _WORDS.get(cause) or _ending(process), Remedy.RERUN)
+
+
+def _verdict_on_command(unit: UnitStatus, process: Process) -> Verdict:
+    """How a wait or once stands: how its command exits does not count, but whether it could be executed does."""
+    if words := _why_not_executed(process):
+        return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
+    remedy = Remedy.HOLD if unit.at_rest else Remedy.LEAVE
+    if cause := _why_broken_off(unit, process):
+        words = _WORDS.get(cause) or f"{_ending(process)} ({process.result})"
+        return Verdict(cause, f"{words}; it is not run again, but by 'systemctl restart {unit.name}'", remedy)
+    if process.code == _EXITED and process.status in _SHELL_STATUSES:
+        return Verdict(Cause.NOT_RUN, _ending(process), remedy)
+    return Verdict(remedy=remedy)
+
+
+def _why_broken_off(unit: UnitStatus, process: Process) -> Cause | None:
+    if cause := _CAUSE_OF_RESULT.get(process.result):
+        return cause
+    if unit.active == "failed":
+        return Cause.BROKEN_OFF
+    # Stopped by hand with all stages, it counts as it ended.
+    was_killed = process.code not in {0, _EXITED} and process.status == _SIGKILL
+    return Cause.KILLED if was_killed and not unit.at_rest else None
+
+
+_CAUSE_OF_RESULT = {"timeout": Cause.TIMED_OUT, "oom-kill": Cause.OUT_OF_MEMORY}
+_WORDS = {
+    Cause.TIMED_OUT: "took longer than it may, and was stopped",
+    Cause.OUT_OF_MEMORY: "was killed, for there was no memory left",
+    Cause.KILLED: "was killed by SIGKILL, perhaps for want of memory",
+}
+
+
+def _never_began(group: GroupUnits, unit: UnitStatus, level: str) -> bool:
+    """Whether a unit at rest was not active since the level was asked for, and no condition of its own is why."""
+    reached = group.asked_at(level)
+    return group.probe.inactive_time(unit.name) < reached and group.probe.condition_time(unit.name) < reached
+
+
+def _why_not_executed(process: Process) -> str:
+    """Why systemd could not start the command; empty if it could."""
+    if process.result == "resources":
+        return "could not be started, for want of a file that a directive names, or of memory or tasks"
+    if not process.pid:
+        return "was not run"
+    if process.code == _EXITED and process.status in NOT_EXECUTED:
+        return f"could not be started: {process.status}/{NOT_EXECUTED[process.status]}"
+    return ""
+
+
+def why_it_ended(process: Process, *, counts_itself: bool) -> str:
+    """Why a respawn entry is started in vain; empty if a shell before its command counts that, and slows it down."""
+    return _why_not_executed(process) or ("" if counts_itself else _ending(process))
+
+
+def _ending(process: Process) -> str:
+    if process.code == 0:
+        return "does not run"
+    if process.code == _EXITED:
+        return f"exited with {process.status}{_SHELL_STATUSES.get(process.status, '')}"
+    signals = dict(enumerate(_SIGNALS.split(), 1))
+    return (
+        f"was killed by SIG{signals[process.status]}"
+        if process.status in signals
+        else (f"was killed by signal {process.status}")
+    )
+
+
+def about_entry(group: GroupUnits, entry: Entry, found: Verdict) -> Reason:
+    """A verdict that is no good news, as `web: config (test) exited with 1: test -d /srv/www`."""
+    assert found.cause is not None
+    text = printable(f"{group.group}: {entry.tag} ({entry.mode}) {found.words}: {shortened(entry.command)}")
+    return Reason(found.cause, group.name_of(entry), text, entry.tag, str(entry.mode))
+
+
+def about_unit(group: GroupUnits, cause: Cause, unit: str, words: str) -> Reason:
+    """What is wrong with a unit that is no entry of the level."""
+    return Reason(cause, unit, printable(f"{group.group}: {unit} {words}; see 'systemctl status {unit}'"))

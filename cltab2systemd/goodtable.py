@@ -1,0 +1,71 @@
+"""The last good table on disk, for a boot with a bad one: written beside everything else, for a disk may be stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from contextlib import suppress
+
+from cltab2systemd import oserrors, store
+
+log = logging.getLogger(__name__)
+
+# Seconds that a request waits for its table to be on disk; a disk that takes longer holds nobody up.
+PATIENCE = 2.0
+
+
+class GoodTable:
+    """Keeps a copy of each table that takes effect; of those that come while the disk is busy, the last."""
+
+    def __init__(self) -> None:
+        self._wanted: bytes | None = None
+        self._writing: asyncio.Task[None] | None = None
+
+    async def keep(self, content: bytes) -> None:
+        """Write a table's bytes, and return when they are on disk, or will be when the disk is there again."""
+        self._wanted = content
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+        _, late = await asyncio.wait({self._writing}, timeout=PATIENCE)
+        if late:
+            log.warning("the copy of the table, for a boot with a bad one, is not on disk yet; going on without")
+
+    async def _write(self) -> None:
+        while self._wanted is not None:
+            content, self._wanted = self._wanted, None
+            try:
+                await _in_thread(content)
+            except OSError as error:
+                told = oserrors.worded(error)
+                log.warning("cannot keep a copy of the table, for a boot with a bad one: %s", told)
+
+
+async def _in_thread(content: bytes) -> None:
+    """Write in a thread of its own. asyncio's would be waited for at the end, and that needs another thread."""
+    loop = asyncio.get_running_loop()
+    written: asyncio.Future[None] = loop.create_future()
+
+    def finish(error: OSError | None) -> None:
+        if written.done():  # cancelled: the daemon ends
+            return
+        if error is None:
+            written.set_result(None)
+        else:
+            written.set_exception(error)
+
+    def work() -> None:
+        failure: OSError | None = None
+        try:
+            store.keep_good_table(content)
+        except OSError as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(finish, failure)
+
+    try:
+        threading.Thread(target=work, daemon=True).start()
+    except RuntimeError:  # no thread is to be had: a limit of tasks
+        store.keep_good_table(content)
+        return
+    await written

@@ -1,0 +1,136 @@
+"""The units of one group, as systemd shows them, and what more can be asked about them. Pure: data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from cltab2systemd.changes import counts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cltab2systemd.names import Names
+    from cltab2systemd.table import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class UnitStatus:
+    """What systemd's ListUnits says of a unit; `job` is the type of its queued job, or empty."""
+
+    name: str
+    load: str
+    active: str
+    sub: str
+    job_id: int = 0
+    job: str = ""
+
+    @property
+    def starting(self) -> bool:
+        """Whether a start job is queued or at work."""
+        return self.job in {"start", "restart"}
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is active, or on its way there, and not being stopped."""
+        return self.active in {"active", "activating", "reloading"} and self.job != "stop"
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing of it runs and no job is about to change that."""
+        return not self.job and self.active in {"inactive", "failed"}
+
+    @property
+    def is_restarting(self) -> bool:
+        """Whether systemd waits a moment before it starts the service again."""
+        return self.sub.startswith("auto-restart")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The last main process of a service, as systemd tells of it: ExecMainPID and its neighbours, and Result."""
+
+    pid: int  # 0: none was ever started
+    code: int  # si_code: 0 while it runs, 1 exited, 2 killed by a signal, 3 the same with a dump
+    status: int  # the exit status, or the signal
+    result: str = "success"  # systemd's verdict on the service: success, exit-code, signal, timeout, resources, …
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ran and exited with 0."""
+        return self.pid != 0 and self.code == 1 and self.status == 0
+
+
+class Probe(Protocol):
+    """Properties that only some judgements need, asked of systemd when they do. Times are CLOCK_MONOTONIC, in µs."""
+
+    def process(self, unit: str) -> Process:
+        """How the last main process of a service went."""
+
+    def condition_time(self, unit: str) -> int:
+        """When the conditions of a unit were last checked; 0 if never."""
+
+    def condition_holds(self, unit: str) -> bool:
+        """Whether the conditions of a unit held when they were last checked."""
+
+    def active_time(self, unit: str) -> int:
+        """When a unit last became active; 0 if never."""
+
+    def inactive_time(self, unit: str) -> int:
+        """When a unit last became inactive; 0 if never."""
+
+    def outlived_stop(self, unit: str) -> bool:
+        """Whether processes of a failed service are left that its stop was to end, and could not in time."""
+
+    def strayed_to(self, unit: str) -> str:
+        """The control group that the main process of a running service has left its own for; empty if it has not."""
+
+    def trouble(self, unit: str) -> str:
+        """Why the latest tries to start a respawn entry were in vain; empty if they were not."""
+
+    def pause(self, unit: str) -> str:
+        """Why a respawn entry pauses instead of running its command; empty if it does not."""
+
+
+@dataclass(frozen=True)
+class GroupUnits:
+    """The loaded units of one group, and how to ask for more about them."""
+
+    names: Names
+    group: str
+    entries: tuple[Entry, ...]
+    units: Mapping[str, UnitStatus]
+    probe: Probe
+
+    def name_of(self, entry: Entry) -> str:
+        """The name of an entry's unit."""
+        return self.names.entry(self.group, entry.tag)
+
+    def entry(self, entry: Entry) -> UnitStatus | None:
+        """The unit of an entry, if it is loaded."""
+        return self.units.get(self.name_of(entry))
+
+    def members(self, level: str) -> list[Entry]:
+        """The entries of a level, in file order."""
+        return [entry for entry in self.entries if counts(entry, level)]
+
+    def outsiders(self, level: str | None) -> list[Entry]:
+        """The entries that are not in a level; all of them, if there is no level."""
+        return [entry for entry in self.entries if level is None or not counts(entry, level)]
+
+    def barrier(self, level: str) -> UnitStatus | None:
+        """The barrier of a level, if it is loaded."""
+        return self.units.get(self.names.barrier(self.group, level))
+
+    def asked_at(self, level: str) -> int:
+        """When the level was last asked for: its barrier's condition is checked at every request. 0 if never."""
+        return self.probe.condition_time(self.names.barrier(self.group, level))
+
+    def levels(self) -> dict[str, UnitStatus]:
+        """The loaded level targets."""
+        found = ((self.names.level_of(unit.name, self.group), unit) for unit in self.units.values())
+        return {level: unit for level, unit in found if level is not None}
+
+    def is_active(self) -> bool:
+        """Whether the group is at a level, or anything of it runs or is about to."""
+        return any(not unit.at_rest for unit in self.units.values() if unit.name.startswith(self.names.entry_prefix))

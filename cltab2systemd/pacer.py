@@ -1,0 +1,147 @@
+"""Slows down respawn entries that systemd starts in vain: after some fast tries, one try a minute.
+
+A respawn command that ends too fast is slowed down by the shell before it (`unitfile.throttled`). What fails before
+that shell, or has none, systemd would try several times a second for ever. No setting of systemd 252 slows that down
+without holding up switches. So such a unit is stopped here, and started again when its time has come. Units that wait
+so are noted on disk: the next daemon goes on with them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.bus import BusError
+from cltab2systemd.failure import why_it_ended
+from cltab2systemd.plan import counts_restarts
+from cltab2systemd.table import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cltab2systemd.bus import Bus
+    from cltab2systemd.groupunits import GroupUnits, UnitStatus
+    from cltab2systemd.store import Store
+    from cltab2systemd.table import Entry
+
+log = logging.getLogger(__name__)
+
+# As the shell that counts: tries without a pause, and the pause. Seconds.
+MOST_TRIES = 6
+PAUSE = 60.0
+# Who is up for so long has been started. Seconds.
+_UP = 1.0
+
+
+@dataclass(slots=True)
+class _Vain:
+    """A unit that could not be started."""
+
+    words: str  # why
+    restarts: int  # NRestarts when that was seen first
+    is_slow: bool = False  # its fast tries are used up
+    timer: asyncio.TimerHandle | None = None  # starts it again, while we have stopped it
+    up: asyncio.TimerHandle | None = None  # forgets it, if it is still up then
+
+    def cancel(self) -> None:
+        """Nothing is to happen any more."""
+        for handle in (self.timer, self.up):
+            if handle is not None:
+                handle.cancel()
+        self.timer = self.up = None
+
+
+class Pacer:
+    """Follows the respawn entries that are started in vain.
+
+    Args:
+        bus: the connection to systemd.
+        store: the files of the instance; open.
+        start: called with a unit when its time has come.
+        changed: called with a unit when what `trouble` says of it has changed by itself.
+    """
+
+    def __init__(self, bus: Bus, store: Store, start: Callable[[str], None], changed: Callable[[str], None]) -> None:
+        self._bus = bus
+        self._store = store
+        self._start = start
+        self._changed = changed
+        self._vain: dict[str, _Vain] = {}
+
+    def resume(self) -> None:
+        """Go on with what an earlier daemon has stopped."""
+        for unit in self._store.paused():
+            self._vain[unit] = vain = _Vain("", 0, is_slow=True)
+            vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
+
+    def trouble(self, unit: str) -> str:
+        """Why a unit could not be started, if it has not been up for a while since; empty if it could."""
+        vain = self._vain.get(unit)
+        return f"{vain.words}; it is tried again every {PAUSE:.0f} s" if vain is not None and vain.words else ""
+
+    def look(self, group: GroupUnits, level: str | None) -> None:
+        """Have a look at the entries of the level that a group is at; None if it is at none, or on its way."""
+        members = [] if level is None else [entry for entry in group.members(level) if entry.mode is Mode.RESPAWN]
+        present = {group.name_of(entry) for entry in members}
+        for unit in [unit for unit in self._vain if group.names.group_of(unit) == group.group]:
+            if unit not in present:
+                self._forget(unit)
+        for entry in members:
+            status = group.entry(entry)
+            if status is not None and status.is_restarting:
+                self._restarting(group, entry, status)
+            elif status is not None and status.name in self._vain:
+                vain = self._vain[status.name]
+                vain.words = vain.words or why_it_ended(group.probe.process(status.name), counts_itself=False)
+                self._not_restarting(status)
+
+    def _restarting(self, group: GroupUnits, entry: Entry, status: UnitStatus) -> None:
+        words = why_it_ended(group.probe.process(status.name), counts_itself=counts_restarts(entry))
+        if not words:
+            return
+        restarts = self._bus.restarts(status.name)
+        vain = self._vain.setdefault(status.name, _Vain(words, restarts))
+        vain.words = words
+        if vain.up is not None:
+            vain.up.cancel()
+            vain.up = None
+        if vain.timer is None and (vain.is_slow or restarts - vain.restarts >= MOST_TRIES - 1):
+            vain.is_slow = True
+            self._store.pause(status.name)
+            self._bus.stop(status.name)
+            log.debug("%s is stopped for %g s", status.name, PAUSE)
+            vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, status.name)
+
+    def _not_restarting(self, status: UnitStatus) -> None:
+        """A unit that could not be started is not about to be restarted now."""
+        vain = self._vain[status.name]
+        if status.runs:
+            self._let_go(status.name, vain)
+            if vain.up is None:
+                vain.up = asyncio.get_running_loop().call_later(_UP, self._has_been_up, status.name)
+        elif status.at_rest and vain.timer is None:
+            self._forget(status.name)  # stopped by somebody else, who means it
+
+    def _try_again(self, unit: str) -> None:
+        self._let_go(unit, self._vain[unit])
+        try:
+            self._start(unit)
+        except BusError as error:
+            log.warning("%s cannot be tried again: %s", unit, error)
+
+    def _let_go(self, unit: str, vain: _Vain) -> None:
+        if vain.timer is not None:
+            vain.timer.cancel()
+            vain.timer = None
+            self._store.unpause(unit)
+
+    def _forget(self, unit: str) -> None:
+        vain = self._vain.pop(unit)
+        self._let_go(unit, vain)
+        vain.cancel()
+
+    def _has_been_up(self, unit: str) -> None:
+        self._forget(unit)
+        self._changed(unit)

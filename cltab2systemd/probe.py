@@ -1,0 +1,128 @@
+"""What more there is to know of a unit than ListUnits says, asked of systemd and of /proc, and not twice."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cltab2systemd.unitfile import PAUSED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cltab2systemd.bus import Bus
+    from cltab2systemd.groupunits import Process, UnitStatus
+
+T = TypeVar("T")
+
+# How the pause of a respawn entry shows in its command line.
+_PAUSED = f"/{PAUSED}/sleep".encode()
+_LONGEST_PROGRAM = 4096
+
+
+class UnitProbe:
+    """A `groupunits.Probe`.
+
+    What systemd said of an entry's unit is kept until a signal or a list of units tells that the unit has changed. What
+    it said of targets and barriers is not kept: an answer to a client may hang on a time that has just moved.
+
+    Args:
+        bus: the connection to systemd.
+        trouble: what is known of units that are started in vain.
+    """
+
+    def __init__(self, bus: Bus, trouble: Callable[[str], str]) -> None:
+        self._bus = bus
+        self._trouble = trouble
+        self._known: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+        self._seen: dict[str, tuple[str, str, int]] = {}
+
+    def saw(self, units: Iterable[UnitStatus]) -> None:
+        """Take note of how units are now, and forget what was known of those that were otherwise before."""
+        for unit in units:
+            now = unit.active, unit.sub, unit.job_id
+            if self._seen.get(unit.name) != now:
+                self.forget(unit.name)
+                self._seen[unit.name] = now
+
+    def forget(self, unit: str) -> None:
+        """The unit may have changed."""
+        self._known.pop(unit, None)
+        self._seen.pop(unit, None)
+
+    def process(self, unit: str) -> Process:
+        """How the last main process of a service went."""
+        return self._once(unit, "process", self._bus.process)
+
+    def condition_time(self, unit: str) -> int:
+        """When the conditions of a unit were last checked; 0 if never."""
+        return self._bus.condition_time(unit)
+
+    def condition_holds(self, unit: str) -> bool:
+        """Whether the conditions of a unit held when they were last checked."""
+        return self._bus.condition_holds(unit)
+
+    def active_time(self, unit: str) -> int:
+        """When a unit last became active; 0 if never."""
+        return self._bus.active_time(unit)
+
+    def inactive_time(self, unit: str) -> int:
+        """When a unit last became inactive; 0 if never."""
+        return self._bus.inactive_time(unit)
+
+    def outlived_stop(self, unit: str) -> bool:
+        """Whether processes of a failed service are left that its stop was to end, and could not in time."""
+        return self._bus.outlived_stop(unit)
+
+    def strayed_to(self, unit: str) -> str:
+        """The control group that the main process of a running service has left its own for; empty if it has not."""
+        return strayed_to(unit, self._once(unit, "main pid", self._bus.main_pid))
+
+    def is_being_executed(self, unit: str) -> bool:
+        """Whether a service that is said to run may yet turn out not to: its main process is still systemd's own.
+
+        Until it executes the command, systemd has its name in parentheses: `(sleep)`, `(sd-executor)`. One that is gone
+        has ended since the unit was looked at.
+        """
+        try:
+            name = Path(f"/proc/{self._bus.main_pid(unit)}/comm").read_text(errors="surrogateescape")
+        except OSError:
+            return True
+        return name.startswith("(")
+
+    def trouble(self, unit: str) -> str:
+        """Why the latest tries to start a respawn entry were in vain; empty if they were not."""
+        return self._trouble(unit)
+
+    def pause(self, unit: str) -> str:
+        """Why a respawn entry pauses instead of running its command; empty if it does not.
+
+        Its main process is a `sleep` then, which the shell before the command has become (`unitfile.throttled`).
+        """
+        pid = self._once(unit, "main pid", self._bus.main_pid)
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+                program = file.read(_LONGEST_PROGRAM).partition(b"\0")[0]
+        except OSError:
+            return ""
+        return "ends too fast, and pauses for 60 s" if program.endswith(_PAUSED) else ""
+
+    def _once(self, unit: str, what: str, ask: Callable[[str], T]) -> T:
+        known = self._known[unit]
+        if what not in known:
+            known[what] = ask(unit)
+        value: T = known[what]
+        return value
+
+
+def strayed_to(unit: str, pid: int) -> str:
+    """The control group of a service's main process, if it is not, or is not below, the service's own; else empty."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text(errors="surrogateescape").splitlines()
+    except OSError:  # it has just ended, and systemd is about to say so
+        return ""
+    places = [line.split(":", 2)[2] for line in lines if line.startswith("0:") or ":name=systemd:" in line]
+    if not places or any(unit in place.split("/") for place in places):
+        return ""
+    return max(places, key=len)

@@ -1,0 +1,102 @@
+"""Entries whose command goes to /bin/sh, with directives that take the shell away.
+
+Of another root, this machine tells whether it has a shell. Nothing of the table is run.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from typing import TYPE_CHECKING
+
+from cltab2systemd.diagnostics import Diagnostic, shortened
+from cltab2systemd.directives import runs_without_shell
+from cltab2systemd.table import SERVICE
+from cltab2systemd.unitfile import SHELL, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cltab2systemd.diagnostics import Place
+    from cltab2systemd.table import Directive, Entry, Setting, Table
+
+# Another root, in which the command is looked for.
+_ROOTS = ("RootDirectory", "RootImage")
+# What hides paths or forbids to execute them, and what allows or brings them again.
+_HIDING = ("NoExecPaths", "InaccessiblePaths", "TemporaryFileSystem")
+_BRINGING = ("BindPaths", "BindReadOnlyPaths")
+# Where the shell may be; /bin is a link to /usr/bin, or not.
+_SHELLS = tuple(f"{directory}/{name}" for directory in ("/bin", "/usr/bin") for name in ("sh", "dash", "bash"))
+
+
+def of_table(table: Table) -> Iterator[Diagnostic]:
+    """A warning for each entry that goes to a shell which its directives take away."""
+    lines = {setting.place: setting for setting in table.settings if setting.name.startswith(SERVICE)}
+    for entry in table.entries:
+        if entry.runnable and entry.directives and _needs_shell(entry):
+            yield from _of_entry(entry, lines)
+
+
+def _needs_shell(entry: Entry) -> bool:
+    words = plain(entry.command)
+    return words is None or not runs_without_shell(words, entry.directives)
+
+
+def _of_entry(entry: Entry, lines: Mapping[Place, Setting]) -> Iterator[Diagnostic]:
+    given = _in_force(entry.directives)
+    if directive := _without_shell(given):
+        setting = lines[directive.place]
+        yield Diagnostic.of(
+            "shell-needed", setting.place_of_value,
+            f"{SHELL} reads the command of '{shortened(entry.tag)}', and may not be there with this", setting.line,
+            "a command of plain words, with the whole path of its program, needs no shell; or bring it there, with all "
+            "that it needs",
+        )  # fmt: skip
+
+
+def _in_force(directives: Sequence[Directive]) -> Mapping[str, list[Directive]]:
+    """The directives of each name that count: without a value it takes back those before it, and a root is one."""
+    found: dict[str, list[Directive]] = {}
+    for directive in directives:
+        if not directive.value or directive.name in _ROOTS:
+            found[directive.name] = []
+        if directive.value:
+            found.setdefault(directive.name, []).append(directive)
+    return found
+
+
+def _without_shell(given: Mapping[str, Sequence[Directive]]) -> Directive | None:
+    """The directive that takes the shell away; None if there is none."""
+    brought = [path for name in _BRINGING for d in given.get(name, ()) for path in _paths(d.value, -1)]
+    if any(map(_is_of_shell, brought)):
+        return None
+    for name in _ROOTS:
+        for directive in given.get(name, ()):
+            root = directive.value.strip('"')
+            if posixpath.normpath(root) != "/" and not (name == "RootDirectory" and _has_shell(root)):
+                return directive
+    allowed = [path for directive in given.get("ExecPaths", ()) for path in _paths(directive.value, 0)]
+    for name in _HIDING:
+        for directive in given.get(name, ()):
+            if any(map(_is_of_shell, _paths(directive.value, 0))):
+                if name == "NoExecPaths" and any(map(_is_of_shell, allowed)):
+                    continue
+                return directive
+    return None
+
+
+def _has_shell(root: str) -> bool:
+    return any(os.path.lexists(root.rstrip("/") + path) for path in _SHELLS if path.endswith("/sh"))
+
+
+def _paths(value: str, part: int) -> Iterator[str]:
+    """The paths of a list; of what has colons in it, the first part or the last one that is a path."""
+    for word in value.replace('"', " ").replace("'", " ").split():
+        parts = [text for text in word.lstrip("-+").split(":") if text.lstrip("-+").startswith("/")]
+        if parts:
+            yield posixpath.normpath(parts[part].lstrip("-+"))
+
+
+def _is_of_shell(path: str) -> bool:
+    below = path.rstrip("/") + "/"
+    return any((shell + "/").startswith(below) for shell in _SHELLS)

@@ -1,0 +1,115 @@
+"""clstat, as the daemon keeps it: written whole at every change and heartbeat, and again until the disk takes it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from cltab2systemd import clstat, oserrors, store
+from cltab2systemd.groupstate import GroupStatus, State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cltab2systemd.store import FileIdentity, Store
+
+log = logging.getLogger(__name__)
+
+# Seconds before a clstat that could not be written is tried again: the disk was full, say.
+_RETRY = 1.0
+
+
+class StatusFile:
+    """The status file of one instance.
+
+    Args:
+        path: where it is.
+        noted: the file of the instance's state directory, open; it tells clients where clstat is.
+        written: the file at `path`, if an earlier daemon of the instance wrote it.
+    """
+
+    def __init__(self, path: Path, noted: Store, written: FileIdentity | None) -> None:
+        self.path = path
+        self._store = noted
+        self._noted = path  # where clstat is for others, until it is written elsewhere
+        self._written = written
+        self._statuses: tuple[GroupStatus, ...] = ()
+        self._reasons: str | None = None  # as written last
+        self._retry: asyncio.TimerHandle | None = None
+        self._removed = False
+
+    def shown_before(self) -> tuple[GroupStatus, ...]:
+        """What an earlier daemon wrote; a line with a strange state says nothing. To be shown until we know better."""
+        try:
+            lines = clstat.parse(os.fsdecode(store.read_whole(self.path)))
+        except OSError:
+            lines = []
+        self._statuses = tuple(
+            GroupStatus(group, level, State(state)) for group, level, state in lines if state in tuple(State)
+        )
+        return self._statuses
+
+    def move(self, path: Path) -> None:
+        """Write to another file from now on. The old one goes as soon as the new one is written."""
+        if path != self.path:
+            self.path = path
+            self.write()
+
+    def show(self, statuses: tuple[GroupStatus, ...]) -> None:
+        """Write the lines of all groups."""
+        self._statuses = statuses
+        self._note_reasons()
+        self.write()
+
+    def _note_reasons(self) -> None:
+        """Write down, before clstat says FAILED, why: clients and the resource agent look there."""
+        if self._removed:
+            return
+        lines = (
+            f"{status.group} {status.level} {reason.text}\n" for status in self._statuses for reason in status.reasons
+        )
+        text = "".join(lines)
+        if text != self._reasons:
+            try:
+                self._store.note_reasons(text)
+            except OSError as error:  # clstat goes to the same place, and its error is told
+                log.debug("cannot write reasons: %s", oserrors.worded(error))
+                return
+            self._reasons = text
+
+    def write(self) -> None:
+        """Write what was shown last, with the present time. If that fails it is tried again until it works."""
+        if self._removed:
+            return
+        text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
+        try:
+            self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            store.write_whole(self.path, text.encode("utf-8", "surrogateescape"))
+            if self.path != self._noted:
+                self._store.note_clstat(self.path)
+        except OSError as error:
+            if self._retry is None:
+                log.error("cannot write clstat: %s; trying again until it works", oserrors.worded(error, self.path))  # noqa: TRY400
+            else:
+                self._retry.cancel()
+            self._retry = asyncio.get_running_loop().call_later(_RETRY, self.write)
+            return
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+            log.info("clstat is written again")
+        before, self._noted = self._noted, self.path
+        written, self._written = self._written, store.identify(str(self.path))
+        if before != self.path and written is not None and written.is_of(store.identify(str(before))):
+            # And not another daemon's.
+            with suppress(OSError):
+                before.unlink()
+
+    def remove(self) -> None:
+        """Remove clstat for good. Only a halt does: without it an HA manager would start the groups elsewhere."""
+        self._removed = True
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)

@@ -1,0 +1,158 @@
+"""docs/json.md: it tells each member of what `show`, `diff` and `explain` print as JSON, with its type."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from test_diff import NEW, OLD
+from test_translator import run
+
+from cltab2systemd.changes import Effect, Seen, Standing
+from cltab2systemd.cli import diff, explain, instance
+from cltab2systemd.difference import FIELDS, Change
+from cltab2systemd.explanation import explain as explained
+from cltab2systemd.failure import Remedy
+from cltab2systemd.groupstate import State
+from cltab2systemd.table import Mode, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+DOCUMENT = (Path(__file__).parent.parent / "docs/json.md").read_text()
+ENTRY = "An entry"
+
+
+def section(title: str) -> str:
+    return DOCUMENT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def documented(title: str) -> dict[str, str]:
+    """The members that a section of the document tells, with their types."""
+    return dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", section(title), re.MULTILINE))
+
+
+def words_of(title: str, member: str) -> set[str]:
+    """The words that the document names for a member."""
+    (line,) = re.findall(rf"^\| `{re.escape(member)}` \|[^|]*\|(.*)\|$", section(title), re.MULTILINE)
+    return {*re.findall("`([^`]+)`", line)}
+
+
+def is_text(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(byte, int) for byte in value))
+
+
+FITS: dict[str, Callable[[object], bool]] = {
+    "text": is_text,
+    "word": lambda value: isinstance(value, str),
+    "flag": lambda value: isinstance(value, bool),
+    "number": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "list": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+    "entry": lambda value: isinstance(value, dict),
+}
+
+
+class Reader:
+    """Compares JSON with a section of the document, and remembers what it has seen of it."""
+
+    def __init__(self, title: str) -> None:
+        entry = documented(ENTRY)
+        self.members: dict[str, str] = {}
+        for name, kind in documented(title).items():
+            self.members[name] = kind
+            if kind.startswith("entry"):
+                self.members |= {f"{name}.{member}": of_member for member, of_member in entry.items()}
+        self.seen: set[str] = set()
+
+    def read(self, value: object, name: str = "") -> None:
+        """Hold a value against what the document says of it, and all that is in it."""
+        if name:
+            kind, _, null = self.members[name].partition(" or ")
+            self.seen |= {name, f"{name} is null" if value is None else f"{name} is something"}
+            assert FITS[kind](value) or (value is None and null == "null"), (name, value)
+        if isinstance(value, dict):
+            prefix = f"{name}." if name else ""
+            below = [member[len(prefix) :] for member in self.members if member.startswith(prefix)]
+            assert [*value] == [member for member in below if "." not in member and not member.endswith("[]")], name
+            for member, found in value.items():
+                self.read(found, f"{prefix}{member}")
+        elif isinstance(value, list) and f"{name}[]" in self.members:
+            for found in value:
+                self.read(found, f"{name}[]")
+
+    def missing(self) -> set[str]:
+        """What the document tells and was not seen: a member, or that it may be null."""
+        nulls = {f"{name} is null" for name, kind in self.members.items() if kind.endswith(" or null")}
+        somethings = {f"{name} is something" for name in self.members}
+        return ({*self.members} | nulls | somethings) - self.seen
+
+
+def read_all(title: str, values: Iterable[object]) -> None:
+    reader = Reader(title)
+    for value in values:
+        reader.read(value)
+    assert reader.missing() == set()
+
+
+def test_show(tmp_path: Path) -> None:
+    """All of `show`, also text that is not UTF-8."""
+    path = tmp_path / "cltab"
+    path.write_bytes(NEW.encode() + b"mail:a:1:wait:x \xff\n")
+    read_all("`show`", [json.loads(run("show", "--format", "json", path).stdout)])
+
+
+def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of `diff`, of two tables and of a machine."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text(f":::initdefault.web:m\n:::service.app:Nice=1\n{OLD}")
+    new.write_text(f":::clstat:/x\n{NEW}")
+    values: list[Any] = [json.loads(run("diff", "--format", "json", old, new).stdout)]
+    values.append(json.loads(run("diff", "--format", "json", new, old).stdout))
+    groups = parse(old.read_bytes(), "old")[0].groups
+    standings = {name: Standing(group, "3", str(State.DONE)) for name, group in groups.items()}
+    monkeypatch.setattr(instance, "standings", lambda _: standings)
+    values.append(json.loads(run("diff", "--format", "json", new).stdout))
+    read_all("`diff`", values)
+
+
+def test_explain() -> None:
+    """All of `explain`."""
+    tags = ("queue", "init", "db", "app", "notice", "spool", "one", "idle")
+    more = "web:idle:9:wait:x\n" + "".join(f":::service.{tag}:Nice=1\n" for tag in tags)
+    old, new = (parse(f"{text}{more}".encode(), "cltab")[0] for text in (OLD, NEW))
+    others = (Standing(old.group("mail"), "1"),)
+    seen = Seen(frozenset(["db", "app"]), {"init": Remedy.RERUN})
+    values: list[Any] = [
+        explain.as_json(explained(Standing(old.group("web"), "3", seen=seen), old.group("web"), "3")),
+    ]
+    values += [
+        explain.as_json(explained(Standing(old.group("web"), present), new.group("web"), level, others))
+        for present, level in ((None, "3"), ("3", "m"), ("m", "3"), ("3", "3"))
+    ]
+    read_all("`explain`", json.loads(json.dumps(values)))
+
+
+@pytest.mark.parametrize(
+    ("title", "member", "known"),
+    [
+        (ENTRY, "mode", Mode), ("`diff`", "groups[].change", Change), ("`diff`", "groups[].state", State),
+        ("`diff`", "groups[].entries[].change", Change), ("`diff`", "groups[].entries[].fields[]", FIELDS),
+        ("`diff`", "groups[].entries[].effects[].effect", Effect),
+    ],
+)  # fmt: skip
+def test_words(title: str, member: str, known: Iterable[str]) -> None:
+    """Every word that there is stands in the document."""
+    assert {str(word) for word in known} <= words_of(title, member)
+
+
+def test_members_of_a_diff_are_told() -> None:
+    """The reader of the document finds what is not in it."""
+    reader = Reader("`show`")
+    with pytest.raises(AssertionError):
+        reader.read({"path": "x", "groups": [], "settings": [], "more": 1})
+    assert "groups[].group" in reader.missing()
+    assert diff.SAME == 0

@@ -1,0 +1,309 @@
+"""What is said of a group, to people and programs, on a real systemd: DONE only if all that should run, runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from instance import Group, varlink
+from shipped import Shipped
+
+from lab.node import Node
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+RUN = "exec sleep 1000"
+REASONS = "/run/cltab2systemd/system/reasons"
+
+
+@pytest.fixture(scope="module")
+def shipped(project_layer: Path) -> Iterator[Shipped]:
+    """The shipped daemon, with a group for each test."""
+    with Node("said", layers=[project_layer]) as node:
+        shipped = Shipped(node)
+        shipped.write_table("idle:idle:1:wait:true\n")
+        shipped.table = "idle:idle:1:wait:true\n"
+        yield shipped.start()
+
+
+@pytest.fixture
+def group(shipped: Shipped) -> Iterator[Group]:
+    """A group of the test's own, which is stopped at its end."""
+    group = Group(shipped)
+    yield group
+    group.define()
+    shipped.clinit()
+
+
+def asked(group: Group, level: str, *options: str) -> tuple[int, str, list[str]]:
+    """What `clinit --wait` exits with and prints, and the lines on its standard error."""
+    done = group.instance.clinit("--wait", *options, group.name, level)
+    return done.returncode, done.stdout.strip(), done.stderr.splitlines()
+
+
+def directives(group: Group, *lines: str) -> None:
+    """Have the table say something about entries of the group, as `TAG:Name=value`."""
+    instance = group.instance
+    instance.table += "".join(f":::service.{group.name}.{line}\n" for line in lines)
+    instance.write_table(instance.table)
+
+
+# DONE
+
+
+@pytest.mark.parametrize("stop", ["systemctl stop {unit}", "systemctl stop {slice}", "systemctl kill -s KILL {slice}"])
+def test_what_somebody_stopped_is_not_done(group: Group, stop: str) -> None:
+    """A respawn entry that is down makes the group FAILED, whoever stopped it; the next request repairs it."""
+    group.define(f"a:3:respawn:{RUN}", f"b:3:respawn:{RUN}")
+    group.switch("3")
+    pid = group.pid("b")
+    command = stop.format(unit=group.unit("a"), slice=f"clinit-{group.name}.slice")
+    group.node.run("sh", "-c", command)
+    if "kill" in stop:
+        wait_until(lambda: group.pid("b") not in {0, pid}, what="systemd starts it again")
+        assert group.status == "3 DONE"
+        return
+    group.wait_for("3 FAILED")
+    told = group.instance.clinit("-v")
+    assert told.returncode == 4
+    assert f"{group.name}: {group.name}.a (respawn) does not run: it was stopped: {RUN}\n" in told.stderr
+    explained = group.node.run("cltab2systemd", "explain", group.name, "3").stdout
+    assert f"1.  {group.name}.a  respawn  goes on at once; restarted whenever it ends" in explained
+
+    assert asked(group, "3") == (0, f"{group.name} 3 DONE", [])
+    assert "Nothing is stopped or started." in group.node.run("cltab2systemd", "explain", group.name, "3").stdout
+
+
+def test_what_has_ended_and_is_stopped_counts_as_it_ended(group: Group) -> None:
+    """A wait, test or once that was stopped by hand counts as it ended, and is not run a second time."""
+    group.define("w:3:wait:@ w", "t:3:test:@ t", "o:3:once:@ o", f"r:3:respawn:{RUN}")
+    group.switch("3")
+    wait_until(lambda: len(group.events()) == 3)
+    group.node.run("systemctl", "stop", *(group.unit(tag) for tag in "wto"))
+
+    assert (0, f"{group.name} 3 DONE", []) == asked(group, "3")
+    assert sorted(group.events()) == ["o", "t", "w"]
+
+
+def test_a_masked_slice(group: Group) -> None:
+    """A switch whose stops and starts are refused is FAILED, and not DONE with the old level alive."""
+    group.define(f"x:m:respawn:{RUN}", f"y:3:respawn:{RUN}")
+    group.switch("m")
+    group.node.run("ln", "-s", "/dev/null", f"/etc/systemd/system/clinit-{group.name}.slice")
+    group.node.run("systemctl", "daemon-reload")
+    try:
+        for level in ("3", "stop"):
+            code, said, reasons = asked(group, level)
+            assert (4, f"{group.name} {level} FAILED") == (code, said)
+            assert any(group.unit("x") in reason for reason in reasons), reasons
+        assert group.pid("x") != 0
+    finally:
+        group.node.run("rm", f"/etc/systemd/system/clinit-{group.name}.slice")
+        group.node.run("systemctl", "daemon-reload")
+    assert asked(group, "3")[:2] == (0, f"{group.name} 3 DONE")
+    assert group.pid("x") == 0
+
+
+def test_a_frozen_entry(group: Group) -> None:
+    """An entry that somebody has frozen is either stopped, or the switch is FAILED and names it."""
+    group.define(f"a:3:respawn:{RUN}", f"b:m:respawn:{RUN}")
+    group.switch("3")
+    pid = group.pid("a")
+    group.node.run("systemctl", "freeze", group.unit("a"))
+    code, _, reasons = asked(group, "m")
+    if group.node.exists(f"/proc/{pid}"):
+        assert code == 4
+        assert any(group.unit("a") in reason for reason in reasons), reasons
+    else:
+        assert code == 0
+    group.node.run("systemctl", "thaw", group.unit("a"), check=False)
+    assert asked(group, "m")[0] == 0
+    assert not group.node.exists(f"/proc/{pid}")
+
+
+# FAILED
+
+
+@pytest.mark.parametrize("mode", ["wait", "once", "test", "respawn"])
+@pytest.mark.parametrize(
+    "directive",
+    [
+        "StandardOutput=append:/var/log/nowhere/a.log", "EnvironmentFile=/etc/nowhere.env", "User=nosuch",
+        "WorkingDirectory=/nowhere", "ReadWritePaths=/nowhere", "LoadCredential=x:/nowhere", "RootDirectory=/nowhere",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_started_has_failed(group: Group, mode: str, directive: str) -> None:
+    """By one rule for all modes and directives; when it is mended, asking again starts it."""
+    group.define(f"a:3:{mode}:sleep 0.01", f"b:3:respawn:{RUN}")
+    directives(group, f"a:{directive}")
+    group.request("3")
+    group.wait_for("3 FAILED")
+    code, _, reasons = asked(group, "3")
+    assert code == 4
+    assert [True] == [r.startswith(f"{group.name}: {group.name}.a ({mode}) could not be started") for r in reasons]
+    assert group.pid("b") != 0
+
+
+def test_a_test_that_cannot_be_executed_never_passes(group: Group) -> None:
+    """On no release: systemd 252 takes a command with a '-' that is not there for one that was skipped."""
+    group.define("t:3:test:/nowhere/program")
+    assert asked(group, "3")[0] == 4
+    group.node.shell("mkdir -p /srv/jail")
+    directives(group, "t:RootDirectory=/srv/jail")
+    assert asked(group, "3")[0] == 4
+
+
+def test_a_wait_that_began_is_not_run_again(group: Group) -> None:
+    """Not below a running server, whatever became of it: the reason says how to repeat it."""
+    group.define("fsck:3m:wait:@ fsck; sleep 6", f"srv:3m:respawn:{RUN}", "m:m:once:true")
+    directives(group, "fsck:TimeoutStartSec=500ms")
+    unit = group.unit("fsck")
+    for level in ("3", "3", "m", "3"):
+        code, _, reasons = asked(group, level)
+        again = f"it is not run again, but by 'systemctl restart {unit}'"
+        assert (4, [True]) == (code, [again in reason for reason in reasons])
+    assert group.events() == ["fsck"]
+    explained = group.node.run("cltab2systemd", "explain", group.name, "3").stdout
+    assert "Nothing is stopped or started." in explained
+
+    group.node.run("systemctl", "restart", unit, check=False)
+    assert group.events() == ["fsck", "fsck"]
+
+
+def test_a_failed_test_is_run_again(group: Group) -> None:
+    """When the cause is mended, a request for the same level makes the group DONE, and touches nothing else."""
+    group.define("t:3:test:@ t; test -e /srv/there", f"r:3:respawn:{RUN}", "w:3:wait:@ w")
+    command = f"event {group.name} t; test -e /srv/there"
+    reason = f"{group.name}: {group.name}.t (test) exited with 1: {command}"
+    assert (4, f"{group.name} 3 FAILED", [reason]) == asked(group, "3")
+    pid = group.pid("r")
+    explained = group.node.run("cltab2systemd", "explain", group.name, "3").stdout
+    assert f"1.  {group.name}.t  test  run again, for it has failed; waits until it ends" in explained
+    differences = group.node.run("cltab2systemd", "diff", check=False)
+    assert (1, True) == (differences.returncode, "has failed" in differences.stdout)
+    group.node.write("/srv/there", "")
+    try:
+        assert (0, f"{group.name} 3 DONE", []) == asked(group, "3")
+    finally:
+        group.node.path("/srv/there").unlink()
+    assert ["t", "t", "w"] == sorted(group.events())
+    assert pid == group.pid("r")
+
+
+def test_a_reason_wherever_a_state_is_told(group: Group) -> None:
+    """On standard error, in the journal as an error, in varlink with a code, in a file for the resource agent."""
+    group.define("config:3:test:test -d /srv/nosuch")
+    reason = f"{group.name}: {group.name}.config (test) exited with 1: test -d /srv/nosuch"
+    assert asked(group, "3") == (4, f"{group.name} 3 FAILED", [reason])
+
+    errors = group.node.run("journalctl", "--unit=clinit", "--priority=err", "--output=cat").stdout.splitlines()
+    assert reason in errors
+    assert f"{group.name} 3 {reason}" in group.node.read(REASONS).splitlines()
+    [reply] = varlink(group.node, {"method": "org.clinit.Manager.Status", "parameters": {"group": group.name}})
+    [found] = reply["parameters"]["groups"][0]["reasons"]
+    assert found == {
+        "code": "test-failed", "failure": True, "unit": group.unit("config"), "tag": f"{group.name}.config",
+        "mode": "test", "text": reason,
+    }  # fmt: skip
+
+
+# Told besides
+
+
+def test_a_level_that_no_entry_names_is_told(group: Group) -> None:
+    """It stops everything, and whoever mistyped it hears of that; --strict refuses it."""
+    group.define(f"a:prod,:respawn:{RUN}")
+    group.switch("prod")
+    told = f"no entry of {group.name} names level 'prodd': it stops everything; did you mean 'prod'?"
+    refused = group.instance.clinit("--strict", group.name, "prodd")
+    assert (1, f"{told}\n", "") == (refused.returncode, refused.stdout, refused.stderr)
+    assert group.status == "prod DONE"
+    assert asked(group, "prodd") == (0, f"{group.name} prodd DONE", [f"clinit: {told}"])
+    assert asked(group, "prod", "--strict") == (0, f"{group.name} prod DONE", [])
+
+
+def test_a_group_that_left_the_table_is_told(group: Group, shipped: Shipped) -> None:
+    """Whose request stops another group hears of it."""
+    other = Group(shipped)
+    other.define(f"a:3:respawn:{RUN}")
+    other.switch("3")
+    group.define(f"a:3:respawn:{RUN}")
+    other.define()
+    told = [f"clinit: {other.name} has left the table, and is being stopped"]
+    assert asked(group, "3") == (0, f"{group.name} 3 DONE", told)
+
+
+def test_a_unit_of_ones_own_is_told(group: Group) -> None:
+    """A unit that stands over the generated one keeps changes of the table from it: told at each request."""
+    group.define(f"a:3:respawn:{RUN}")
+    group.switch("3")
+    path = f"/etc/systemd/system/{group.unit('a')}"
+    group.node.write(path, f"[Service]\nExecStart=/bin/sleep 2000\nSlice=clinit-{group.name}.slice\n")
+    try:
+        [note] = asked(group, "3")[2]
+        assert note.startswith(f"clinit: {path} stands over the unit that the table makes")
+    finally:
+        group.node.path(path).unlink()
+
+
+def test_a_slip_of_the_hand(group: Group) -> None:
+    """A group that is not there: what was probably meant is told on standard error; the answer stays the ancestor's."""
+    group.define(f"a:3:respawn:{RUN}")
+    done = group.instance.clinit("idel", "3")
+    assert (1, "no such group: idel\n", "did you mean 'idle'?\n") == (done.returncode, done.stdout, done.stderr)
+
+
+def test_a_group_where_a_level_belongs(group: Group) -> None:
+    """`clinit -v GROUP` and `clinit GROUP` are no requests for the group that is named like the host."""
+    group.define(f"a:3:respawn:{RUN}")
+    for arguments in ([group.name], ["-v", group.name]):
+        done = group.instance.clinit(*arguments)
+        assert (2, "") == (done.returncode, done.stdout)
+        assert f"{group.name} is a group" in done.stderr
+
+
+# Who waits
+
+
+def test_an_interrupted_client(group: Group) -> None:
+    """Ctrl-C is no traceback, says that the switch goes on, and it does."""
+    group.define("w:3:wait:@ w begun; sleep 2; @ w done")
+    # What runs the tests may be one that ignores the signal, and hands that on.
+    script = f"env --default-signal=INT clinit --wait {group.name} 3 & sleep 1; kill -INT $!; wait $!; echo $?"
+    done = group.node.run("sh", "-c", script)
+    assert done.stdout == "130\n"
+    told = "clinit: interrupted; a switch that has begun goes on (see 'clinit -v')"
+    assert f"{told}\n" == done.stderr
+    group.wait_for("3 DONE")
+
+
+# clinit -v
+
+
+def test_a_daemon_that_is_gone_is_told(shipped: Shipped, group: Group) -> None:
+    """Who looks at a clstat that nobody keeps true is told so, and by the exit code; so is one who finds none."""
+    group.define(f"a:3:respawn:{RUN}")
+    group.switch("3")
+    assert shipped.clinit("-v").returncode == 0
+    shipped.node.run("systemctl", "stop", "clinit.socket", "clinit.service")
+    try:
+        done = shipped.clinit("-v")
+        assert (3, True) == (done.returncode, f"{group.name} 3 DONE" in done.stdout)
+        assert done.stderr.startswith("clinit: the daemon is gone, and /run/clinit/clstat says how the groups were ")
+        shipped.node.run("mv", "/run/clinit/clstat", "/run/clinit/away")
+        done = shipped.clinit("-v")
+        assert (3, "") == (done.returncode, done.stdout)
+        assert "/run/clinit/clstat: No such file or directory" in done.stderr
+        shipped.node.run("mv", "/run/clinit/away", "/run/clinit/clstat")
+    finally:
+        shipped.node.run("systemctl", "start", "clinit.service")
+    shipped.node.run("systemctl", "kill", "--signal=STOP", "--kill-whom=main", "clinit.service")
+    try:
+        shipped.node.run("touch", "--date=50 seconds ago", "/run/clinit/clstat")
+        done = shipped.clinit("-v")
+        assert (3, True) == (done.returncode, "s old: the daemon does not keep it true" in done.stderr)
+    finally:
+        shipped.node.run("systemctl", "kill", "--signal=CONT", "--kill-whom=main", "clinit.service")
