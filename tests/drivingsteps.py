@@ -56,6 +56,11 @@ def _one_of(*values: object) -> Callable[[random.Random], object]:
     return lambda chance: chance.choice(values)
 
 
+def _moment(chance: random.Random) -> int:
+    """Milliseconds, rather few: a switch without a slow stop takes some 100."""
+    return int(600 * chance.random() ** 2)
+
+
 def _number(end: int) -> Callable[[random.Random], int]:
     return lambda chance: chance.randrange(end)
 
@@ -169,6 +174,12 @@ def leave_and_restart(driver: Driver, gone: list[str], delay: int) -> None:
     driver.end_daemon("systemctl", "restart", "clinit.service")
 
 
+def _put(driver: Driver, new: Table) -> None:
+    driver.model.push(new)
+    driver.text = str(new)
+    driver.write(driver.text)
+
+
 _MEANWHILE = {
     "kill": kill_daemon,
     "restart": restart_daemon,
@@ -177,12 +188,27 @@ _MEANWHILE = {
 }
 
 
-@step(8, group=_GROUP, level=_LEVEL, delay=_number(500), what=_one_of(*_MEANWHILE))
+@step(8, group=_GROUP, level=_LEVEL, delay=_moment, what=_one_of(*_MEANWHILE))
 def end_daemon_during(driver: Driver, group: str, level: str, delay: int, what: str) -> None:
     """At a moment of a switch the daemon ends."""
     driver.background(group, level, wait=True)
     time.sleep(delay / 1000)
     _MEANWHILE[what](driver)
+
+
+@step(6, number=_number(1_000_000), group=_GROUP, level=_LEVEL, delay=_moment, what=_one_of(*_MEANWHILE))
+def end_daemon_during_change(driver: Driver, *, number: int, group: str, level: str, delay: int, what: str) -> None:
+    """At a moment at which a group is emptied for new lines the daemon ends."""
+    _put(driver, table(number))
+    end_daemon_during(driver, group, level, delay, what)
+
+
+@step(5, group=_GROUP, levels=lambda chance: chance.choices(LEVELS, k=5), gap=_number(60))
+def burst(driver: Driver, group: str, levels: list[str], gap: int) -> None:
+    """Requests for a group, one directly behind the other; the last one counts."""
+    for level in levels:
+        driver.request(group, level, wait=False)
+        time.sleep(gap / 1000)
 
 
 @step(5, group=_GROUP, number=_number(5))
@@ -203,12 +229,6 @@ def halt(driver: Driver) -> None:
     for standing in driver.model.groups.values():
         standing.asked = None
     driver.do("clinit", "-k", "--wait", "--timeout", str(_PATIENCE), timeout=_PATIENCE + 5)
-
-
-def _put(driver: Driver, new: Table) -> None:
-    driver.model.push(new)
-    driver.text = str(new)
-    driver.write(driver.text)
 
 
 @step(8, number=_number(1_000_000))

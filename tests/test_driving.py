@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SEEDS = [int(seed) for seed in os.environ.get("CLTAB_DRIVING_SEEDS", "2057,2120").split(",")]
+SEEDS = [int(seed) for seed in os.environ.get("CLTAB_DRIVING_SEEDS", "1283,1488").split(",")]
 NUMBER = int(os.environ.get("CLTAB_DRIVING_STEPS", "28"))
 
 
