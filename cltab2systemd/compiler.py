@@ -95,6 +95,7 @@ def _files(path: str, surroundings: Surroundings) -> Mapping[type[Unit], Callabl
         "documentation": DOCUMENTATION,
         "source_comment": unitfile.comment(path),
         "endings": unitfile.ENDINGS,
+        "stops": unitfile.STOPS,
         "surroundings": surroundings,
     }
     for shared in ("header", "origin", "point"):

@@ -164,7 +164,13 @@ class _Daemon:
         self._store.open(self._locations, may_change_table=activation.is_started_by_systemd())
         earlier = self._earlier()
         check = functools.partial(settings.findings, earlier)
-        source = TableSource(self._locations.table, self._names, check, self._table_judged)
+        source = TableSource(
+            self._locations.table,
+            self._names,
+            check,
+            self._table_judged,
+            GOOD_TABLE if self._keeps_good_table else "",
+        )
         self._clstat = StatusFile(Path(earlier.clstat), self._store, self._clstat_written)
         if earlier.clstat in {earlier.table, earlier.socket} or self._clstat.path.is_dir():
             raise DaemonError(f"{earlier.clstat} is something else already; name another file for clstat (--clstat)")

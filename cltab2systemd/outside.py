@@ -42,24 +42,26 @@ class Program:
 
 
 # `docker run` has the command of the container behind the name of the image, with options of its own. Until there, an
-# option without `=` has a value, unless it is one of these.
+# option without `=` has a value, unless it is one of these. No value here begins with `-`, or there would be too many
+# ways to read a row of options.
 _WITHOUT_VALUE = (
     "(?:rm|init|privileged|read-only|no-healthcheck|oom-kill-disable|publish-all|interactive|tty|quiet|replace"
     "|sig-proxy|disable-content-trust|no-hosts|no-hostname|http-proxy|rmi|rootfs|detach)"
 )
 _OPTION = (
     rf"(?: -[ditqP]+ | --{_WITHOUT_VALUE}(?:=\S*)? | --[a-z-]+=[^ ]* | -[a-zA-Z][^ ditqP-][^ ]* "
-    rf"| (?!-[ditqP]+ |--{_WITHOUT_VALUE} )-[^ =]+  [^ ]+ )"
+    rf"| (?!-[ditqP]+ |--{_WITHOUT_VALUE} )-[^ =]+  [^ -][^ ]* )"
 )
 _DETACHED = r"(?: -[itqP]*d[itqP]* | --detach(?:=true)? )"
 # Options of docker itself; these have values.
 _GLOBAL = (
-    r"^(?: (?:-H|--host|-c|--context|-l|--log-level|--config|--root|--runroot|--url|--connection)  [^ ]+ | -[^ ]* )*"
+    r"^(?: (?:-H|--host|-c|--context|-l|--log-level|--config|--root|--runroot|--url|--connection)  [^ -][^ ]* "
+    r"| -[^ ]* )*"
 )
 _RUN = rf"{_GLOBAL}(?: container )?(?: run {_OPTION}*?{_DETACHED})"
 _START = rf"{_GLOBAL}(?: container )? start (?!.* (?:-[a-z]*[ai][a-z]*|--attach|--interactive) )"
 _COMPOSE = r"(?: up .* (?:-d|--detach|--wait) | (?:start|restart) )"
-_VIRSH = r"^(?: (?:-c|--connect)  [^ ]+ | -[^ ]* )* (?:start|create|restore) "
+_VIRSH = r"^(?: (?:-c|--connect)  [^ -][^ ]* | -[^ ]* )* (?:start|create|restore) "
 
 _DOCKER = "the control group of Docker"
 _PODMAN = "a scope of its own"

@@ -40,6 +40,7 @@ class TableSource:
         check: what this machine has to say about a table that parses.
         on_verdict: called with each refusal once for a version of the file, and with None when the table is accepted
             for the first time, or again.
+        last_good: the path of the copy that is kept of the last good table, if one is.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class TableSource:
         names: Names,
         check: Callable[[Table], tuple[Diagnostic, ...]],
         on_verdict: Callable[[TableRefusedError | None], None] = lambda _error: None,
+        last_good: str = "",
     ) -> None:
         self.path = path
+        self._last_good = last_good
         self.table = Table(path)
         self.content = b""  # that it was parsed from
         self.accepted = False  # any table yet: until then, nothing is known of what the groups are to be
@@ -99,7 +102,8 @@ class TableSource:
         if self.accepted and data == self.content:  # and is in force, whatever this machine would say to it by now
             self._remember(identity, seen_before, now)
             return False
-        if not data and not self.accepted:  # not remembered: who empties it while the daemon runs, means it
+        # Not remembered; and who empties it while the daemon runs, means it.
+        if not data and not self.accepted and self._last_good and store.identify(self._last_good) is not None:
             raise TableRefusedError(f"{self.path} is empty: perhaps the machine went down while it was written")
         table, findings, of_machine = self._judged(data)
         if has_errors(of_machine):  # not remembered: somebody may do what the hint says

@@ -52,6 +52,10 @@ ENDINGS = " ".join((
 ))  # fmt: skip
 """Every way in which a command ends that was executed, as the value of `SuccessExitStatus=`, which knows no ranges."""
 
+# More would hide in the journal how a program ended that nobody stopped: "Deactivated successfully", says systemd then.
+STOPS = "129 130 131 143"
+"""How a `respawn` entry ends that handles what stops it, in the same form: 128 and SIGHUP, SIGINT, SIGQUIT, SIGTERM."""
+
 # Runs before the command of a respawn entry, in the shell that then becomes the command. As the ancestor's, it counts
 # up when a start comes less than 1 s after the last one, down when it comes later, and from 6 on pauses for 60 s before
 # the start. The unit is active meanwhile, so a switch is not held up, and a stop ends the pause. The count is kept from

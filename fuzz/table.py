@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import compiler, plan
 from cltab2systemd.diagnostics import has_errors, render
 from cltab2systemd.names import Names
-from cltab2systemd.table import BLANKS, COMMENT, MOST_FINDINGS
+from cltab2systemd.table import BLANKS, BYTE_ORDER_MARK, COMMENT, MOST_FINDINGS
 from fuzz import cltab, unitrules
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ def _check_finding(finding: Diagnostic, lines: list[str]) -> None:
     assert place.path == PATH
     assert 1 <= place.line <= len(lines), place
     line = lines[place.line - 1]
-    assert finding.source == line
+    if finding.code == "wide-encoding":
+        return  # about a file that has no lines
+    if not finding.code.startswith("byte-order-mark"):
+        line = line.lstrip(BYTE_ORDER_MARK)
+    assert finding.source.rstrip("\n") == line
     assert place.width >= 1
     assert 1 <= place.column <= len(line) + 1, place
     assert place.column + place.width <= max(len(line) + 1, place.column + 1), place
@@ -70,5 +74,7 @@ def _check_complete(table: Table, findings: tuple[Diagnostic, ...], lines: list[
     if len(findings) >= MOST_FINDINGS:
         return  # of that many warnings, no more are kept
     for number, line in enumerate(lines, 1):
+        if line.startswith(BYTE_ORDER_MARK):
+            continue  # only the first one is told
         ignored = line.startswith(COMMENT) or not line.strip(BLANKS)
         assert ignored != (number in taken), line

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,15 +10,14 @@ from ocf import AGENT, GENERIC, SUCCESS, Resource, agents_of_debian, no_daemon
 from shipped import RUN, Shipped
 
 from lab.node import Node
-from lab.spec import Bind
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-# On the host: what is written there is still to be read when the node is gone.
-KEPT = Path("/var/kept")
-LOG = f"{KEPT}/log"
+# On the root file system, which stays to the end, and is there again after the reboot.
+LOG = "/var/log/shutdown"
 SAY = f"EVENTS={LOG}; . event;"
 # Seconds that an entry takes to stop, and by which a loaded machine may be late.
 POLITE, SLACK = 0.5, 6.0
@@ -79,22 +75,11 @@ done
 """
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What was said of a shutdown, when (seconds from its begin), and how long it took."""
-
-    times: dict[str, float]
-    took: float
-
-
 class Machine:
     """A node with a stand-in for Pacemaker that has started groups."""
 
-    def __init__(self, name: str, layer: Path, kept: Path, resources: tuple[str, ...]) -> None:
-        kept.mkdir()
-        self.kept = kept
-        binds = [Bind(kept, KEPT, read_only=False)]
-        self.node = Node(f"going-{name}", layers=[layer, agents_of_debian()], binds=binds)
+    def __init__(self, name: str, layer: Path, resources: tuple[str, ...]) -> None:
+        self.node = Node(f"going-{name}", layers=[layer, agents_of_debian()])
         self.node.boot()
         self.shipped = Shipped(self.node)
         self.shipped.write_table(TABLE)
@@ -112,26 +97,22 @@ class Machine:
 
     def said(self) -> list[str]:
         """All that was said."""
-        path = self.kept / "log"
-        return path.read_text().splitlines() if path.exists() else []
+        return self.node.read(LOG).splitlines() if self.node.exists(LOG) else []
 
-    def shut_down(self) -> Seen:
-        """Power the node off."""
+    def shut_down(self) -> dict[str, float]:
+        """Reboot the node."""
         begin = float(self.node.read("/proc/uptime").split()[0])
-        began = time.monotonic()
-        self.node.poweroff()
-        took = time.monotonic() - began
+        self.node.reboot()
         said = [line.split(" ", 1) for line in self.said()]
-        return Seen({what: float(when) - begin for when, what in said}, took)
+        return {what: float(when) - begin for when, what in said}
 
 
 @pytest.fixture(scope="module")
-def seen(project_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
-    """Shut down nodes, two at a time."""
-    directory = tmp_path_factory.mktemp("kept")
+def seen(project_layer: Path) -> dict[str, dict[str, float]]:
+    """Shut down nodes, two at a time; what was said of each, and when, in seconds from its begin."""
 
-    def go(name: str, resources: tuple[str, ...], prepare: Callable[[Machine], None]) -> Seen:
-        machine = Machine(name, project_layer, directory / name, resources)
+    def go(name: str, resources: tuple[str, ...], prepare: Callable[[Machine], None]) -> dict[str, float]:
+        machine = Machine(name, project_layer, resources)
         try:
             prepare(machine)
             return machine.shut_down()
@@ -163,9 +144,9 @@ ALL = pytest.mark.parametrize("name", ["daemon", "no-daemon", "early"])
 
 
 @ALL
-def test_the_cluster_stops_them_in_its_order(seen: dict[str, Seen], name: str) -> None:
+def test_the_cluster_stops_them_in_its_order(seen: dict[str, dict[str, float]], name: str) -> None:
     """Nothing is stopped before Pacemaker asks for it, and all of it when the stop is said to be done."""
-    times = seen[name].times
+    times = seen[name]
 
     assert times["mail stop asked"] < times["c stopping"] < times["c gone"] < times[f"mail stop {SUCCESS}"]
     assert times[f"mail stop {SUCCESS}"] <= times["web stop asked"] < min(times["a stopping"], times["b stopping"])
@@ -173,26 +154,26 @@ def test_the_cluster_stops_them_in_its_order(seen: dict[str, Seen], name: str) -
 
 
 @ALL
-def test_it_takes_no_longer_than_the_entries(seen: dict[str, Seen], name: str) -> None:
+def test_it_takes_no_longer_than_the_entries(seen: dict[str, dict[str, float]], name: str) -> None:
     """No stop waits for a daemon that is gone, and the entries of a group are stopped at once."""
-    times = seen[name].times
+    times = seen[name]
 
     assert times[f"web stop {SUCCESS}"] < 2 * POLITE + SLACK
     assert abs(times["a stopping"] - times["b stopping"]) < POLITE
 
 
 @ALL
-def test_the_level_for_stopped_is_run(seen: dict[str, Seen], name: str) -> None:
+def test_the_level_for_stopped_is_run(seen: dict[str, dict[str, float]], name: str) -> None:
     """What the level for stopped does, such as an umount, is done when all else of the group has ended."""
-    times = seen[name].times
+    times = seen[name]
 
     assert max(times["a gone"], times["b gone"]) < times["umounted"] < times[f"web stop {SUCCESS}"]
 
 
-def test_a_stop_that_fails(seen: dict[str, Seen]) -> None:
+def test_a_stop_that_fails(seen: dict[str, dict[str, float]]) -> None:
     """If that fails, the stop has failed, also while the machine goes down."""
-    assert any(what.startswith(f"mail stop {GENERIC} ") and "fails FAILED" in what for what in seen["fails"].times)
-    assert "tried" in seen["fails"].times
+    assert any(what.startswith(f"mail stop {GENERIC} ") and "fails FAILED" in what for what in seen["fails"])
+    assert "tried" in seen["fails"]
 
 
 @pytest.fixture(scope="module")

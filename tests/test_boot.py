@@ -171,7 +171,7 @@ def test_a_reload_before_the_daemon(machine: Machine) -> None:
     link_into_a_mount(machine, WEB)
     machine.node.write(
         "/etc/systemd/system/reloads.service",
-        "[Unit]\nBefore=clinit.service clinit.socket\n[Service]\nType=oneshot\nExecStart=systemctl daemon-reload\n"
+        "[Unit]\nBefore=clinit.service\n[Service]\nType=oneshot\nExecStart=systemctl daemon-reload\n"
         "[Install]\nWantedBy=multi-user.target\n",
     )
     machine.node.run("systemctl", "enable", "--quiet", "reloads.service")
@@ -186,7 +186,7 @@ def test_a_table_that_changed_before_the_daemon(machine: Machine) -> None:
     machine.node.write("/new", WEB.replace("1000", "2000") + MAIL)
     machine.node.write(
         "/etc/systemd/system/pushes.service",
-        "[Unit]\nBefore=clinit.service clinit.socket\n[Service]\nType=oneshot\nExecStart=cp /new /etc/cltab\n"
+        "[Unit]\nBefore=clinit.service\n[Service]\nType=oneshot\nExecStart=cp /new /etc/cltab\n"
         "[Install]\nWantedBy=multi-user.target\n",
     )
     machine.node.run("systemctl", "enable", "--quiet", "pushes.service")

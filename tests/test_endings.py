@@ -158,12 +158,14 @@ def test_what_ran_is_not_run_again(group: Group) -> None:
     assert ["bad", "gone", "late"] == sorted(group.events())
 
 
-# What a program does about a stop. The second stage has systemd call it a timeout, and there is no way around it.
+# What a program does about a stop. The second stage has systemd call it a timeout, and there is no way around it. If a
+# respawn might end with 1 and be called successful, nobody would hear of it when it does so by itself.
 @pytest.mark.parametrize(
     ("command", "mode", "state"),
     [
         ("trap 'exit 130' INT; while :; do sleep 0.1; done", "respawn", "inactive"),
-        ("trap 'exit 1' INT; while :; do sleep 0.1; done", "respawn", "inactive"),
+        ("trap 'exit 143' INT; while :; do sleep 0.1; done", "respawn", "inactive"),
+        ("trap 'exit 1' INT; while :; do sleep 0.1; done", "respawn", "failed"),
         ("trap 'exit 255' INT; while :; do sleep 0.1; done", "once", "inactive"),
         ("trap 'exit 143' INT; while :; do sleep 0.1; done", "wait", "inactive"),
         ("exec sleep 1000", "respawn", "inactive"),
@@ -175,7 +177,7 @@ def test_what_ran_is_not_run_again(group: Group) -> None:
 )
 @pytest.mark.parametrize("by", ["unit", "pattern", "slice"])
 def test_a_stop_by_hand(group: Group, command: str, mode: str, state: str, by: str) -> None:
-    """A stop of the unit, of all of them, or of the slice, leaves one failed that needed the second stage, no other."""
+    """A stop of the unit, of all of them, or of the slice, leaves none failed that did what it was told."""
     group.define(f"t:1:{mode}:{command}")
     directives(group, {"t": ("TimeoutStopSec=1",)})
     group.request("1")
@@ -186,6 +188,13 @@ def test_a_stop_by_hand(group: Group, command: str, mode: str, state: str, by: s
 
     assert state == group.property("t", "ActiveState")
     group.node.run("systemctl", "reset-failed", group.unit("t"), check=False)
+
+
+def test_the_journal_says_how_a_respawn_ended(group: Group) -> None:
+    """Whoever asks why a program is started again and again finds its exit status."""
+    group.define("t:1:respawn:exit 7;")
+    group.switch("1")
+    wait_until(lambda: "code=exited, status=7" in group.node.journal(group.unit("t")), what="systemd says so")
 
 
 def test_a_program_in_a_root_without_a_shell(group: Group) -> None:

@@ -76,7 +76,9 @@ def machine(project_layer: Path) -> Iterator[Machine]:
         }
         node.write("/etc/systemd/system/wait-online.service", STAND_IN.format_map({"late": LATE, **online}))
         node.run("systemctl", "enable", "--quiet", "wait-online.service")
-        found.mount("/mnt/lost", "/no/such/disk", nofail_after="slow-disk.service")
+        broken = {"unit": "", "start": "exit 1", "late": 0, "wanted_by": "mnt-lost.mount"}
+        node.write("/etc/systemd/system/broken-disk.service", STAND_IN.format_map(broken))
+        found.mount("/mnt/lost", "/disk", nofail_after="broken-disk.service")
         node.write("/etc/systemd/system/clinit-lost@.service.d/disk.conf", "[Unit]\nRequiresMountsFor=/mnt/lost\n")
         for name in ("clinit-web@.service.d/disk.conf", "clinit-net@.service.d/online.conf"):
             text = drop_in_of_the_manual(name).replace("/srv/web", "/mnt/app")

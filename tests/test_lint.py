@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from test_table import tables
 
 from cltab2systemd import lint
@@ -478,3 +479,41 @@ def test_long_and_many() -> None:
         return time.process_time() - start
 
     assert seconds(8_000) < 30 * seconds(1_000)
+
+
+_WORDS = st.sampled_from(
+    ["docker", "run", "-d", "-it", "--rm", "--name", "x", "=", "podman", "compose", "up", "start", "-a", "-p80",
+     "--cgroups=split", "systemd-run", "--scope", "run0", "at", "now", "su", "-", "-l", "-c", "-H", "sudo", "-i",
+     "-u", "env",
+     "XDG_SESSION_CLASS=none", "XDG_SESSION_CLASS=user", "A=b", "exec", "cd", "/x", "./y", "sh", "&&", "||", ";",
+     "|", "&",
+     ">", "#", "'", '"', "$A", "`", "(", "runuser", "ulimit", "-n", "unset", "export", "nice", "5", "virsh", "create"]
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(_WORDS, max_size=12).map(" ".join), st.sampled_from(["wait", "respawn", "once", "test"]))
+def test_any_command(command: str, mode: str) -> None:
+    """Whatever words a command is of, findings are in it, each code at most once but for the shell's."""
+    table = parse(f"g:t:1:{mode}:{command}\n:::service.t:Environment=\n".encode(), "cltab")[0]
+    for warning in (*lint.of_entries(table), *lint.of_table(table)):
+        assert warning.place.column - 1 + warning.place.width <= len(warning.source)
+        assert render(warning)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(_WORDS, min_size=1, max_size=6).map(" ".join))
+@example("-p80")
+@example("-p80 x")
+@example("-H")
+@example("-c")
+@example("--rm x")
+def test_a_long_command_takes_linear_time(piece: str) -> None:
+    """However long it is, a command is looked at in no time."""
+    table = parse(f"g:t:1:wait:{((piece + ' ') * 100_000)[:100_000]}\n".encode(), "cltab")[0]
+    start = time.process_time()
+    _ = [*lint.of_entries(table), *lint.of_table(table)]
+    for program in ("docker run", "docker", "podman run --rm", "virsh", "env", "docker compose"):
+        short = parse(f"g:t:1:wait:{program} {((piece + ' ') * 4000)[:4000]}\n".encode(), "cltab")[0]
+        _ = [*lint.of_entries(short), *lint.of_table(short)]
+    assert time.process_time() - start < 2

@@ -322,7 +322,7 @@ def test_metadata_says_what_the_agent_reads(shipped: Shipped) -> None:
     assert {"group", "level"} == {p.get("name") for p in tree.iter("parameter") if p.get("required") == "1"}
 
 
-# The documentation, and keepalived.
+# The documentation.
 
 
 def example(name: str) -> str:
@@ -349,39 +349,3 @@ def test_the_pacemaker_example(shipped: Shipped, name: str) -> None:
     assert dict(re.findall(r"(start|stop|monitor) (?:interval=10s )?timeout=(\S+)", operations)) == {
         action: advised[action] for action in ("start", "stop", "monitor")
     }
-
-
-def keepalived(shipped: Shipped, state: str, name: str = "web") -> int:
-    """Have the script of the example called as keepalived does, when the state of an instance has changed."""
-    command = re.search(r'notify "(.*)"', example("keepalived"))
-    assert command is not None
-    program, *arguments = command[1].replace("web", name).split()
-    script = f"/usr/share/doc/cltab2systemd/examples/{program.rpartition('/')[2]}"
-    done = shipped.node.run(script, *arguments, "INSTANCE", "VI", state, "100", check=False)
-    assert (done.stdout, done.stderr) == ("", "")
-    return done.returncode
-
-
-def test_the_keepalived_example(shipped: Shipped) -> None:
-    """MASTER has the group at its level, and anything else stops it; what was done is in the journal."""
-    for state, status in (("MASTER", "3 DONE"), ("BACKUP", "stop DONE"), ("MASTER", "3 DONE"), ("FAULT", "stop DONE")):
-        assert keepalived(shipped, state) == 0
-        assert shipped.clstat()["web"] == status
-    assert "VI is FAULT: web to level stop: web stop DONE" in shipped.node.journal()
-    keepalived(shipped, "MASTER")
-    assert (keepalived(shipped, "MASTER_RX_LOWER_PRI"), shipped.clstat()["web"]) == (0, "3 DONE")
-    assert keepalived(shipped, "STOP") == 0
-    assert (keepalived(shipped, "MASTER", "bad"), shipped.clstat()["bad"]) == (4, "3 FAILED")
-
-
-def test_keepalived_without_the_daemon(shipped: Shipped) -> None:
-    """What is to be stopped is stopped: without a daemon, and with a table that has errors."""
-    keepalived(shipped, "MASTER", "a/b-c")
-    no_daemon(shipped)
-    assert keepalived(shipped, "BACKUP", "a/b-c") == 0
-    assert shipped.main_pid(r"clinit-a\x2fb-c@x.service") == 0
-    shipped.node.run("systemctl", "start", SERVICE)
-    keepalived(shipped, "MASTER")
-    shipped.write_table(TABLE + "not a line\n")
-    assert keepalived(shipped, "BACKUP") == 0
-    assert shipped.main_pid("clinit-web@db.service") == 0

@@ -1,0 +1,186 @@
+"""The resource agent on a node where something is missing: no action has a cluster draw a wrong conclusion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from ocf import DEGRADED, GENERIC, INSTALLED, NOT_RUNNING, SUCCESS, Resource, agents_of_debian, no_daemon
+from shipped import RUN, SERVICE, SOCKET, Shipped
+
+from lab.node import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TABLE = f"""\
+web:db:3:respawn:{RUN}
+"""
+AWAY = "/root/away"
+# pip puts the programs into /usr/local, with links there.
+HIDE = "for name in clinit cltab2systemd; do program=$(readlink -m /usr/bin/$name); mv"
+# What is done to the node, and how it is undone.
+FAULTS = {
+    "no table": (f"mv /etc/cltab {AWAY}", f"mv {AWAY} /etc/cltab"),
+    "a directory for a table": (f"mv /etc/cltab {AWAY}; mkdir /etc/cltab", f"rmdir /etc/cltab; mv {AWAY} /etc/cltab"),
+    "no permission": ("chmod 0 /etc/cltab", "chmod 644 /etc/cltab"),
+    "a binary table": (
+        f"cp /etc/cltab {AWAY}; head -c 4096 /dev/urandom >/etc/cltab",
+        f"cat {AWAY} >/etc/cltab",
+    ),
+    "an empty table": (f"cp /etc/cltab {AWAY}; : >/etc/cltab", f"cat {AWAY} >/etc/cltab"),
+    "no program": (f"{HIDE} $program {AWAY}.$name; done", f"{HIDE} {AWAY}.$name $program; done"),
+    "no daemon": (f"systemctl stop {SOCKET} {SERVICE}", f"systemctl start {SERVICE}"),
+    "no state": (
+        f"systemctl stop {SOCKET} {SERVICE}; mv /run/cltab2systemd /run/clinit /root",
+        f"rm -rf /run/cltab2systemd /run/clinit; mv /root/cltab2systemd /root/clinit /run; systemctl start {SERVICE}",
+    ),
+}
+# What start may come to. Nobody has to read a table that has not changed; and root can read it all the same.
+NOT_HERE = {GENERIC, INSTALLED}
+START = dict.fromkeys(FAULTS, NOT_HERE) | {
+    "no permission": {SUCCESS, GENERIC},
+    "no daemon": {GENERIC},
+    "no state": {GENERIC},
+}
+EACH = pytest.mark.parametrize("fault", FAULTS)
+
+
+@pytest.fixture(scope="module")
+def module_node(project_layer: Path) -> Iterator[Node]:
+    """A node with the package and the project."""
+    with Node("agent-nothing", layers=[project_layer, agents_of_debian()]) as node:
+        yield node
+
+
+@pytest.fixture(scope="module")
+def shared(module_node: Node) -> Shipped:
+    """The shipped units, started."""
+    shipped = Shipped(module_node)
+    shipped.write_table(TABLE)
+    return shipped.start()
+
+
+@pytest.fixture
+def shipped(shared: Shipped) -> Iterator[Shipped]:
+    """The daemon, and the group at no level, for each test."""
+    yield shared
+    shared.clinit("-w", "web", "nothing")
+
+
+@EACH
+def test_where_nothing_runs(shipped: Shipped, fault: str) -> None:
+    """It is not running and stopped, cannot be started on this node, and is nobody's configuration error."""
+    resource = Resource(shipped)
+    spoil, mend = FAULTS[fault]
+    shipped.node.shell(spoil)
+    try:
+        assert (NOT_RUNNING, NOT_RUNNING, SUCCESS) == (resource.monitor(), resource.probe(), resource.act("stop"))
+        assert resource.act("start") in START[fault]
+        assert "\n" not in resource.reason
+        assert resource.act("validate-all") == (INSTALLED if START[fault] == NOT_HERE else SUCCESS)
+        assert resource.act("meta-data") == SUCCESS
+        assert (SUCCESS, NOT_RUNNING) == (resource.act("stop"), resource.monitor())
+    finally:
+        shipped.node.shell(mend)
+
+
+@EACH
+def test_where_it_runs(shipped: Shipped, fault: str) -> None:
+    """It is not called stopped, and can be stopped."""
+    resource = Resource(shipped)
+    assert resource.act("start") == SUCCESS
+    pid = shipped.main_pid("clinit-web@db.service")
+    spoil, mend = FAULTS[fault]
+    shipped.node.shell(spoil)
+    try:
+        # Without state nobody has written down that all is well at this level.
+        expected = GENERIC if fault == "no state" else SUCCESS
+        assert (expected, expected) == (resource.monitor(), resource.probe())
+        assert shipped.main_pid("clinit-web@db.service") == pid
+        assert resource.act("stop") == SUCCESS
+        assert shipped.main_pid("clinit-web@db.service") == 0
+        assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
+    finally:
+        shipped.node.shell(mend)
+
+
+def test_a_systemd_that_does_not_answer(shipped: Shipped) -> None:
+    """Nobody knows, so nothing is said to be stopped; and it is said within the time that the cluster grants."""
+    resource = Resource(shipped)
+    assert resource.act("start") == SUCCESS
+    systemctl = shipped.node.run("realpath", "/usr/bin/systemctl").stdout.strip()
+    no_daemon(shipped)
+    shipped.node.shell(f"mv {systemctl} {AWAY}; printf '#!/bin/sh\\nexit 1\\n' >{systemctl}; chmod 755 {systemctl}")
+    try:
+        for action in ("monitor", "stop", "start"):
+            assert resource.act(action, timeout=5) == GENERIC
+            assert resource.reason
+    finally:
+        shipped.node.shell(f"mv {AWAY} {systemctl}; systemctl start {SERVICE}")
+    assert resource.monitor() == SUCCESS
+
+
+def test_no_systemd_at_all(shipped: Shipped) -> None:
+    """On a machine that was not booted with systemd there is nothing of it."""
+    resource = Resource(shipped)
+    shipped.node.write("/usr/local/bin/agent-elsewhere", ELSEWHERE, mode=0o755)
+    for action, code in (("monitor", NOT_RUNNING), ("stop", SUCCESS), ("meta-data", SUCCESS)):
+        environment = resource.environment(timeout=5)
+        done = shipped.node.run("agent-elsewhere", action, env=environment, check=False)
+        assert code == done.returncode, done.stderr
+
+
+# Without /run, and without any control group.
+ELSEWHERE = """\
+#!/bin/sh
+exec unshare --mount sh -c 'mount -t tmpfs none /run; mount -t tmpfs none /sys/fs/cgroup
+exec /usr/lib/ocf/resource.d/clinit/group "$1"' sh "$1"
+"""
+
+
+def test_another_daemons_group_without_state(shipped: Shipped) -> None:
+    """Of a daemon with a table of its own, too, what runs is found though nothing is written down of it any more."""
+    parameters = {"cltab": "/etc/more", "socket": "/run/more/s", "clstat": "/run/more/st"}
+    other, third = (
+        Resource(shipped, "web", **parameters),
+        Resource(shipped, "web", cltab="/etc/third", socket="/run/s3"),
+    )
+    shipped.node.write("/etc/more", TABLE)
+    assert (NOT_RUNNING, SUCCESS) == (other.probe(), other.act("stop"))
+    command = "exec clinit -d -c /etc/more -s /run/more/s --clstat /run/more/st"
+    shipped.node.run("systemd-run", "--quiet", "--collect", "--unit=more", "sh", "-c", command)
+    shipped.node.shell("until clinit -c /etc/more -s /run/more/s; do sleep 0.1; done 2>/dev/null")
+    assert (SUCCESS, SUCCESS) == (other.act("start"), other.monitor())
+    assert (NOT_RUNNING, NOT_RUNNING) == (third.probe(), Resource(shipped).probe())
+    shipped.node.shell("systemctl kill more; mv /run/cltab2systemd/????????  /root")
+
+    assert other.monitor() == SUCCESS
+    assert other.act("stop") == SUCCESS
+    assert other.monitor() == NOT_RUNNING
+
+
+def test_a_level_that_no_entry_names(shipped: Shipped) -> None:
+    """A slip of the hand stops nothing and is told, unless the resource says that it is meant."""
+    resource, typo = Resource(shipped), Resource(shipped, level="33")
+    assert resource.act("start") == SUCCESS
+    assert typo.act("validate-all") == INSTALLED
+    assert "no entry of group web has level 33" in typo.reason
+    assert typo.act("start") == GENERIC
+    assert resource.monitor() == SUCCESS
+    meant = Resource(shipped, level="33", empty_level="true")
+
+    assert (SUCCESS, SUCCESS, SUCCESS) == (meant.act("validate-all"), meant.act("start"), meant.monitor())
+    assert (SUCCESS, NOT_RUNNING) == (meant.act("stop"), meant.monitor())
+
+
+def test_degraded_is_not_stopped(shipped: Shipped) -> None:
+    """A daemon that is gone for good is shown, and restarts nothing."""
+    resource = Resource(shipped)
+    assert resource.act("start") == SUCCESS
+    no_daemon(shipped)
+    try:
+        assert resource.monitor() == DEGRADED
+    finally:
+        shipped.node.run("systemctl", "start", SERVICE)
