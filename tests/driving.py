@@ -124,8 +124,8 @@ class Driver:
         node.write("/etc/systemd/journald.conf.d/driven.conf", "[Journal]\nRateLimitIntervalSec=0\n")
         node.run("systemctl", "restart", "systemd-journald.service")
 
-    def run(self, steps: list[Step], seed: int | None = None) -> Report:
-        """Restore everything, do the steps, check, restore everything, check that all works; a report."""
+    def run(self, steps: list[Step], seed: int | None = None, *, finish: bool = True) -> Report:
+        """Restore everything, do the steps, check; then restore everything, and check that all works; a report."""
         self.report = Report(seed, steps)
         self.model = self.report.model
         self.step = 0
@@ -144,7 +144,8 @@ class Driver:
                 STEPS[name].act(self, **arguments)
             self.step += 1
             self.quiet()
-            self._finish()
+            if finish:
+                self._finish()
             for text in watcher.stale[:1]:
                 self.violate("clstat is never old", "", text)
             self.model.checked["clstat is never old"] += watcher.clstat_looks

@@ -62,7 +62,7 @@ def test_a_lie_is_seen(driver: Driver) -> None:
     steps = [("all_at_once", {"level": "3"}), ("quiet", {}), ("agent_stop", {"group": "late"}), ("quiet", {})]
     outside = driver.node.popen("sleep", "30", env={MARK: "late/la/0"})
     try:
-        report = driver.run(steps)
+        report = driver.run(steps, finish=False)
     finally:
         driver.node.run("sh", "-c", "kill $(pgrep -fx 'sleep 30')", check=False)
         outside.wait()
