@@ -205,7 +205,7 @@ def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Ca
         return cause
     if unit.active == "failed":
         return Cause.BROKEN_OFF
-    # Killed by hand, it counts as it ended. Under OOMPolicy=continue only the kernel's count tells the one from the other.
+    # Killed by hand, it counts as it ended. Under OOMPolicy=continue only the kernel's count tells one from the other.
     was_killed = process.code not in {0, _EXITED} and process.status == _SIGKILL and not unit.at_rest
     is_short = was_killed and group.probe.lacked_memory(group.names.slice(group.group))
     return Cause.OUT_OF_MEMORY if is_short else None
