@@ -152,6 +152,7 @@ class _Daemon:
     async def _end(self, serving: asyncio.Task[None]) -> None:
         activation.tell("STOPPING=1")
         serving.cancel()
+        serving.add_done_callback(lambda task: task.cancelled() or task.exception())  # of no interest any more
         if not self._gone:
             self._remove_sockets()
         if self._server is not None:

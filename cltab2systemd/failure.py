@@ -45,7 +45,6 @@ class Cause(enum.StrEnum):
     NOT_EXECUTED = "not-executed"  # systemd could not start the command
     TIMED_OUT = "timed-out"  # TimeoutStartSec= or RuntimeMaxSec= was over
     OUT_OF_MEMORY = "out-of-memory"
-    KILLED = "killed"  # by SIGKILL, and not by a stop
     BROKEN_OFF = "broken-off"  # anything else that makes systemd call the unit failed
     DOWN = "down"  # a respawn entry that does not run
     NEVER_STARTED = "never-started"  # its start was refused
@@ -131,7 +130,7 @@ def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
         return _verdict_on_test(unit, process)
     if unit.active == "inactive" and not process.pid and not group.probe.condition_holds(unit.name):
         return _skipped(unit)
-    return _verdict_on_command(unit, process)
+    return _verdict_on_command(group, unit, process)
 
 
 def _verdict_without_unit(unit: UnitStatus | None) -> Verdict:
@@ -188,12 +187,12 @@ def _verdict_on_test(unit: UnitStatus, process: Process) -> Verdict:
     return Verdict(cause, _WORDS.get(cause) or _ending(process), Remedy.RERUN)
 
 
-def _verdict_on_command(unit: UnitStatus, process: Process) -> Verdict:
+def _verdict_on_command(group: GroupUnits, unit: UnitStatus, process: Process) -> Verdict:
     """How a wait or once stands: how its command exits does not count, but whether it could be executed does."""
     if words := _why_not_executed(process):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = Remedy.HOLD if unit.at_rest else Remedy.LEAVE
-    if cause := _why_broken_off(unit, process):
+    if cause := _why_broken_off(group, unit, process):
         words = _WORDS.get(cause) or f"{_ending(process)} ({process.result})"
         return Verdict(cause, f"{words}; it is not run again, but by 'systemctl restart {unit.name}'", remedy)
     if process.code == _EXITED and process.status in _SHELL_STATUSES:
@@ -201,21 +200,21 @@ def _verdict_on_command(unit: UnitStatus, process: Process) -> Verdict:
     return Verdict(remedy=remedy)
 
 
-def _why_broken_off(unit: UnitStatus, process: Process) -> Cause | None:
+def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Cause | None:
     if cause := _CAUSE_OF_RESULT.get(process.result):
         return cause
     if unit.active == "failed":
         return Cause.BROKEN_OFF
-    # Stopped by hand with all stages, it counts as it ended.
-    was_killed = process.code not in {0, _EXITED} and process.status == _SIGKILL
-    return Cause.KILLED if was_killed and not unit.at_rest else None
+    # Killed by hand, it counts as it ended. Under OOMPolicy=continue only the kernel's count tells one from the other.
+    was_killed = process.code not in {0, _EXITED} and process.status == _SIGKILL and not unit.at_rest
+    is_short = was_killed and group.probe.lacked_memory(group.names.slice(group.group))
+    return Cause.OUT_OF_MEMORY if is_short else None
 
 
 _CAUSE_OF_RESULT = {"timeout": Cause.TIMED_OUT, "oom-kill": Cause.OUT_OF_MEMORY}
 _WORDS = {
     Cause.TIMED_OUT: "took longer than it may, and was stopped",
     Cause.OUT_OF_MEMORY: "was killed, for there was no memory left",
-    Cause.KILLED: "was killed by SIGKILL, perhaps for want of memory",
 }
 
 

@@ -128,8 +128,19 @@ def remedies_at(group: GroupUnits, level: str | None, fresh: frozenset[str] = fr
     if present is None or HALT_LEVEL in {present, level}:
         return {}
     both = (entry for entry in group.members(present) if counts(entry, level or present) and entry.tag not in fresh)
-    found = {e.tag: verdict(group, e, present).remedy for e in both if not is_under_way(e, group.entry(e))}
+    found = {e.tag: _remedy(group, e, present, level) for e in both if not is_under_way(e, group.entry(e))}
     return {tag: remedy for tag, remedy in found.items() if remedy is not Remedy.LEAVE}
+
+
+def _remedy(group: GroupUnits, entry: Entry, present: str, level: str | None) -> Remedy:
+    remedy = verdict(group, entry, present).remedy
+    unit = group.entry(entry)
+    if remedy is not Remedy.RERUN or unit is None:
+        return remedy
+    if unit.at_rest:
+        return Remedy.START  # as systemd does by itself
+    # Another level takes its result as it is; it is the request for the same level that wants to know again.
+    return remedy if level in {None, present} else Remedy.LEAVE
 
 
 def _without_level(group: GroupUnits, shown_level: str) -> GroupStatus:

@@ -82,6 +82,9 @@ class Probe(Protocol):
     def outlived_stop(self, unit: str) -> bool:
         """Whether processes of a failed service are left that its stop was to end, and could not in time."""
 
+    def lacked_memory(self, group_slice: str) -> bool:
+        """Whether the kernel has killed anything in the slice of a group for want of memory."""
+
     def strayed_to(self, unit: str) -> str:
         """The control group that the main process of a running service has left its own for; empty if it has not."""
 

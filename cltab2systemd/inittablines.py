@@ -79,9 +79,9 @@ class Line:
 def read(text: str, path: str) -> Iterator[Line]:
     """The lines of an inittab. A backslash at the end continues any line but a comment with `#`.
 
-    A byte order mark, and the carriage returns of another system's line ends, are left out.
+    Byte order marks, also where files were joined, and carriage returns of another system's line ends, are left out.
     """
-    rows = text.removeprefix("\ufeff").split("\n")
+    rows = [row.lstrip("\ufeff") for row in text.split("\n")]
     if not rows[-1]:
         rows.pop()
     pending: list[str] = []

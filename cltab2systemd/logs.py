@@ -75,7 +75,7 @@ def write_to(path: str | None) -> None:
         added = _LogFile(path, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         told = oserrors.worded(error, path)
-        logging.getLogger(__name__).error("cannot log to the file that the table names: %s", told)  # noqa: TRY400
+        logging.getLogger(__name__).error("cannot log to %s, which the table names: %s", path, told)  # noqa: TRY400
         return
     added.setFormatter(logging.Formatter("%(asctime)s clinit[%(process)d]: %(message)s"))
     root.addHandler(added)

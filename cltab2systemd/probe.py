@@ -75,6 +75,10 @@ class UnitProbe:
         """Whether processes of a failed service are left that its stop was to end, and could not in time."""
         return self._bus.outlived_stop(unit)
 
+    def lacked_memory(self, group_slice: str) -> bool:
+        """Whether the kernel has killed anything in the slice of a group for want of memory."""
+        return lacked_memory(group_slice)
+
     def strayed_to(self, unit: str) -> str:
         """The control group that the main process of a running service has left its own for; empty if it has not."""
         return strayed_to(unit, self._once(unit, "main pid", self._bus.main_pid))
@@ -114,6 +118,16 @@ class UnitProbe:
             known[what] = ask(unit)
         value: T = known[what]
         return value
+
+
+def lacked_memory(group_slice: str) -> bool:
+    """Whether the kernel has killed anything in a slice for want of memory; False where it does not count that."""
+    above = group_slice.partition("-")[0]
+    try:
+        events = Path(f"/sys/fs/cgroup/{above}.slice/{group_slice}/memory.events").read_text()
+    except OSError:
+        return False
+    return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in events.splitlines())
 
 
 def strayed_to(unit: str, pid: int) -> str:

@@ -26,6 +26,7 @@ _SYSTEM_FILES = {
     "packaging/sysusers.d/clinit.conf": "usr/lib/sysusers.d",
     "packaging/tmpfiles.d/cltab2systemd.conf": "usr/lib/tmpfiles.d",
     "packaging/ocf/group": "usr/lib/ocf/resource.d/clinit",
+    "packaging/ocf/ocf_clinit_group.7": "usr/share/man/man7",
     "packaging/keepalived-follow": "usr/libexec/cltab2systemd",
     "packaging/examples/keepalived-notify": "usr/share/doc/cltab2systemd/examples",
     **{f"man/{page}.{section}": f"usr/share/man/man{section}" for page, section in _MAN_PAGES},

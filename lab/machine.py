@@ -24,7 +24,7 @@ from lab.errors import LabError
 REPORTS = "/dev/ttyS1"
 """Where the command writes lines for the one who started it; what it prints goes to the machine's log."""
 
-SILENCE = 300.0
+SILENCE = 600.0
 """Seconds without a line after which a machine counts as stuck."""
 
 _QEMU = "qemu-system-x86_64"

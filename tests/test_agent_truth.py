@@ -25,7 +25,7 @@ web:app:3:respawn:{RUN}
 done:one:3:wait:true
 done:two:3:once:true
 data:server:prod:respawn:{RUN}
-data:wait:stop,:wait:exit 3
+data:wait:stop,:wait:true; exit 3
 data:umount:stop,:test:echo again >>{TRIED}; test ! -e {BUSY}
 hang:other:prod:respawn:{RUN}
 hang:slow:stop,:test:sleep 60

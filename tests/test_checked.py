@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -103,3 +104,19 @@ def test_what_systemd_runs_elsewhere(shipped: Shipped) -> None:
         assert shipped.clinit("--wait", "app", "stop").stdout == "app stop DONE\n"
         assert (node.run("pgrep", "-f", "(^|/)sleep 4711$", check=False).returncode == 0) is survives
         node.run("systemctl", "stop", "stray.service", check=False)
+
+
+def test_the_drop_in_that_a_hint_names(shipped: Shipped) -> None:
+    """What a table cannot say of other units, the drop-in says for all entries of the group, and goes on saying it."""
+    node = shipped.node
+    line = ":::service.x:RequiresMountsFor=/srv/late"
+    (finding,) = check(f"app:x:3:wait:true\n{line}\n".encode(), "/etc/cltab")
+    (path,) = re.findall(r"/etc/\S+\.conf", finding.hint)
+    node.write(path.replace("GROUP", "app"), "[Unit]\nRequiresMountsFor=/srv/late\n")
+    node.run("systemctl", "daemon-reload")
+    for table in ("app:x:3:wait:true\n", "app:x:3:wait:true\napp:y:3:wait:true\n"):
+        shipped.write_table(table)
+        assert shipped.clinit("--wait", "app", "3").stdout == "app 3 DONE\n"
+        for tag in re.findall("app:(.)", table):
+            shown = node.run("systemctl", "show", "--property=RequiresMountsFor", f"clinit-app@{tag}.service").stdout
+            assert "/srv/late" in shown

@@ -68,7 +68,8 @@ def test_stopped_at_any_moment(shipped: Shipped) -> None:
             assert shipped.clinit("--wait", group, "3").stdout == f"{group} 3 DONE\n"
     said = shipped.node.journal(shipped.unit)
 
-    assert ("Failed with result" in said, "the end waits for" in said, "Traceback" in said) == (False,) * 3
+    for word in ("Failed with result", "the end waits for", "Traceback"):
+        assert word not in said
 
 
 def test_a_command_is_cancelled_as_it_starts() -> None:

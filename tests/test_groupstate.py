@@ -60,6 +60,7 @@ class Probed:
     survivors: set[str] = field(default_factory=set)
     active: dict[str, int] = field(default_factory=dict)
     unfit: set[str] = field(default_factory=set)  # whose conditions did not hold
+    short_of_memory: set[str] = field(default_factory=set)  # slices
     strayed: dict[str, str] = field(default_factory=dict)
     pauses: dict[str, str] = field(default_factory=dict)
 
@@ -79,6 +80,9 @@ class Probed:
 
     def inactive_time(self, unit: str) -> int:
         return self.inactive.get(_instance(unit), 0)
+
+    def lacked_memory(self, group_slice: str) -> bool:
+        return group_slice in self.short_of_memory
 
     def strayed_to(self, unit: str) -> str:
         return self.strayed.get(_instance(unit), "")
@@ -205,7 +209,11 @@ def test_under_way(
         pytest.param(LEVEL_1, "1", Probed({"check": KILLED}), "FAILED", id="a test was killed"),
         pytest.param(LEVEL_1, "1", Probed({"check": NEVER_RAN}), "FAILED", id="a test did not run"),
         pytest.param(LEVEL_1, "1", Probed({"init": FAILED_TEST}), "DONE", id="a wait failed"),
-        pytest.param(LEVEL_1, "1", Probed({"init": KILLED}), "FAILED", id="a wait was killed"),
+        pytest.param(LEVEL_1, "1", Probed({"init": KILLED}), "DONE", id="a wait was killed by hand"),
+        pytest.param(
+            LEVEL_1, "1", Probed({"init": KILLED}, short_of_memory={"clinit-web.slice"}), "FAILED",
+            id="a wait was killed, and the kernel counts that",
+        ),
         pytest.param({**LEVEL_1, "init": DEAD}, "1", Probed({"init": KILLED}, inactive={"init": 150}), "DONE",
             id="a wait was stopped by hand"),
         pytest.param({**LEVEL_1, "init": BROKEN}, "1", Probed({"init": NO_USER}, inactive={"init": 150}), "FAILED",

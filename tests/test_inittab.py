@@ -324,6 +324,14 @@ def test_the_first_initdefault_counts() -> None:
     assert codes(imported) == ["inittab-boot-level"]
 
 
+def test_byte_order_marks() -> None:
+    """Before the file, and where two were joined, they are no part of a line."""
+    imported = convert("\ufeffx:3:once:/opt/x\n\ufeff# comment\n\ufeffy:3:once:/opt/y")
+    assert live_lines(imported) == ["app:x:3:once:/opt/x", "app:y:3:once:/opt/y"]
+    assert "\n# comment\n" in text_of(imported)
+    assert codes(imported) == []
+
+
 def test_tags_are_unique() -> None:
     """Ids keep their names, whatever comes before; others get a number."""
     imported = convert("x:3:once:a\nx:3:once:b\nx_2:3:once:c\nx:3:once:d\n:3:once:/x/x\n")

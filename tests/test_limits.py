@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -133,3 +134,41 @@ def test_memory(group: Group) -> None:
     group.request("2")
     wait_until(lambda: counted(group, "memory.events", "oom_kill") >= 2, what="killed")
     assert ("success", "running") == (group.property("child", "Result"), group.property("child", "SubState"))
+
+
+# What is said of entries that were killed, or not started, for want of memory or tasks.
+
+
+def blamed(group: Group) -> list[str]:
+    """The entries that are why the group is FAILED, as `LEVEL TAG (MODE)`."""
+    path = "/run/cltab2systemd/system/reasons"
+    lines = group.node.read(path).splitlines() if group.node.exists(path) else []
+    found = re.compile(rf"{group.name} (\S+) {group.name}: {group.name}\.(\S+ \(\w+\)) ")
+    return [f"{match[1]} {match[2]}" for line in lines if (match := found.match(line))]
+
+
+def test_killed_for_want_of_memory(group: Group) -> None:
+    """A `wait` or a `once` that was killed for want of memory makes its group FAILED, with the entry in the reason."""
+    group.define(f"a:1:wait:exec {GREEDY}", f"b:2:once:sleep 1; exec {GREEDY}", f"c:2:respawn:{RUN}")
+    push(group, "group.@:MemoryMax=32M")
+    switch(group, "1", "FAILED")
+    assert ["1 a (wait)"] == blamed(group)
+    group.request("2")
+    group.wait_for("2 FAILED")
+    assert ["2 b (once)"] == blamed(group)
+
+
+def test_not_started_for_want_of_tasks(group: Group) -> None:
+    """A `once` that cannot be started, since its group has all the tasks it may have, makes the group FAILED.
+
+    systemd before 255 starts it outside of the group and moves it there, which the kernel does not count.
+    """
+    release = int(group.node.run("systemctl", "--version").stdout.split()[1])
+    group.define(f"a:1:respawn:exec {FORKS}")
+    push(group, "group.@:TasksMax=4")
+    switch(group, "1")
+    wait_until(lambda: in_force(group, "pids.current") == ["4"], what="as many as may be")
+    group.define(f"a:1:respawn:exec {FORKS}", "b:1:once:true")
+    push(group, "group.@:TasksMax=4")
+    switch(group, "1", "FAILED" if release >= 255 else "DONE")
+    assert (["1 b (once)"] if release >= 255 else []) == blamed(group)

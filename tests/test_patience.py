@@ -31,6 +31,7 @@ class Waiting(NamedTuple):
     """What a test waits for the end of, and when it began, in seconds."""
 
     group: Group
+    vain: Group
     paused: float
     written: float
     descriptors: int
@@ -42,14 +43,22 @@ def waiting(node: Node) -> Waiting:
     instance = Instance(node)
     group = Group(instance)
     group.define("r:1:respawn:@ ran")
+    # Neither comes as far as a shell that could count: systemd cannot start the one, the other has no shell.
+    vain = Group(instance)
+    vain.define("file:1:respawn:exec sleep 1000", "root:1:respawn:/busybox sleep 0", "still:1:respawn:exec sleep 1000")
+    instance.table += f":::service.{vain.name}.file:EnvironmentFile=/etc/late.env\n"
+    instance.table += f":::service.{vain.name}.root:RootDirectory=/srv/jail\n"
+    node.shell("mkdir -p /srv/jail && cp /bin/sleep /srv/jail/busybox")
+    instance.write_table(instance.table)
     instance.start()
+    vain.switch("1", code=4)
     descriptors = open_files(instance)
     group.switch("1")
     wait_until(lambda: pauses(group) == 1)
     paused = time.monotonic()
     node.run("python3", "-c", WATCH.format(number=WATCHERS))
     assert open_files(instance) >= descriptors + WATCHERS
-    return Waiting(group, paused, clstat_time(group), descriptors)
+    return Waiting(group, vain, paused, clstat_time(group), descriptors)
 
 
 def open_files(instance: Instance) -> int:
@@ -91,3 +100,24 @@ def test_it_never_gives_up(waiting: Waiting) -> None:
     assert PAUSE - 5 <= time.monotonic() - began <= PAUSE + 15
     assert group.events().count("ran") == 7
     assert group.status == "1 DONE"
+
+
+def test_what_is_started_in_vain(waiting: Waiting) -> None:
+    """What systemd cannot start at all is tried six times, then once a minute, and holds up nothing.
+
+    The group says so meanwhile. The next daemon goes on with it, and it comes up by itself when it can.
+    """
+    group, tags = waiting.vain, ("file", "root")
+    wait_until(lambda: all(group.property(tag, "ActiveState") == "inactive" for tag in tags), timeout=20)
+    tries = {tag: int(group.property(tag, "NRestarts")) for tag in tags}
+    assert all(4 <= number <= 8 for number in tries.values()), tries
+    assert group.status == "1 FAILED"
+    told = group.instance.clinit("-v").stderr
+    assert told.count("it is tried again every 60 s") == 2
+    group.instance.kill()
+    group.instance.start()
+    group.node.write("/etc/late.env", "")
+    wait_until(lambda: group.pid("file") != 0, timeout=PAUSE + 15, what="it is tried again")
+    assert tries["file"] == int(group.property("file", "NRestarts"))
+    assert group.switch("none") == "DONE"
+    assert not group.node.run("ls", "/run/cltab2systemd/system/paused").stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -67,8 +68,8 @@ def shipped(shared: Shipped) -> Iterator[Shipped]:
     yield shared
     shared.write_table(TABLE)
     shared.node.run("systemctl", "start", SERVICE)
-    for line in shared.node.run("clinit", "-v").stdout.splitlines():
-        shared.clinit("-w", line.split()[0], "stop")
+    for group in shared.clstat():
+        shared.clinit("-w", group, "stop")
 
 
 def test_ocf_tester_is_content(shipped: Shipped) -> None:
@@ -99,11 +100,11 @@ def test_start_monitor_stop(shipped: Shipped) -> None:
 
 
 def test_states(shipped: Shipped) -> None:
-    """FAILED is an error, with the way to the reason; PASSED is running; a group that is on its way is waited for."""
+    """FAILED is an error, with the reason; PASSED is running; a group that is on its way is waited for."""
     bad, tests, slow = (Resource(shipped, name) for name in ("bad", "tests", "slow"))
     assert bad.act("start") == GENERIC
     assert bad.monitor() == GENERIC
-    assert bad.reason == "bad 3 FAILED: see: journalctl -u 'clinit-bad@*'"
+    assert bad.reason == "bad 3 FAILED: fails (test) exited with 1: false"
     assert bad.act("stop") == SUCCESS
     assert (SUCCESS, SUCCESS) == (tests.act("start"), tests.monitor())
     shipped.clinit("slow", "3")
@@ -323,6 +324,19 @@ def test_metadata_says_what_the_agent_reads(shipped: Shipped) -> None:
 
 
 # The documentation.
+
+
+def test_the_manual_page(shipped: Shipped) -> None:
+    """It has all parameters and actions of the agent and no others, and mandoc finds nothing wrong with it."""
+    path = PROJECT / "packaging/ocf/ocf_clinit_group.7"
+    text = path.read_text()
+    tree = ET.fromstring(shipped.node.run(AGENT, "meta-data", env={"OCF_ROOT": "/usr/lib/ocf"}).stdout)  # noqa: S314
+    parameters = re.findall(r"^\.It Va (.*)$", text, re.MULTILINE)
+
+    assert {p.get("name") for p in tree.iter("parameter")} == set(" , ".join(parameters).split(" , "))
+    assert {a.get("name") for a in tree.iter("action")} == set(re.findall(r"^\.It Cm (.*)$", text, re.MULTILINE))
+    linted = subprocess.run(["mandoc", "-T", "lint", "-W", "style", path], capture_output=True, text=True, check=False)
+    assert not [line for line in linted.stdout.splitlines() if "referenced manual not found" not in line]
 
 
 def example(name: str) -> str:

@@ -234,3 +234,18 @@ def test_what_is_in_force_is_not_judged_again(path: Path) -> None:
     assert not found.refresh(may_be_empty=False, always=True)
     path.write_text(GOOD + "# new\n")
     assert str(refusal(found)) == "cannot write"
+
+
+def test_an_empty_file_beside_a_last_good_table(tmp_path: Path) -> None:
+    """At a start it is what a power cut has left of the table; later it is what somebody wants."""
+    path, good = tmp_path / "cltab", tmp_path / "good"
+    path.touch()
+    assert TableSource(str(path), Names(), no_findings, last_good=str(good)).refresh(may_be_empty=True)
+    good.write_text("web:a:1:wait:true\n")
+    found = TableSource(str(path), Names(), no_findings, last_good=str(good))
+    with pytest.raises(TableRefusedError, match="is empty: perhaps the machine went down while it was written"):
+        found.refresh(may_be_empty=True)
+    path.write_text("web:a:1:wait:true\n")
+    assert found.refresh(may_be_empty=True)
+    path.write_text("")
+    assert found.refresh(may_be_empty=True)

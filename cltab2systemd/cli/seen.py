@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.changes import Seen
 from cltab2systemd.groupstate import remedies_at
 from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
+from cltab2systemd.probe import lacked_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +58,10 @@ class _Shown:
     def outlived_stop(self, unit: str) -> bool:  # noqa: ARG002 - a request cannot do anything about it
         """Not looked at."""
         return False
+
+    def lacked_memory(self, group_slice: str) -> bool:
+        """Whether the kernel has killed anything in the slice of a group for want of memory."""
+        return lacked_memory(group_slice)
 
     def strayed_to(self, unit: str) -> str:  # noqa: ARG002
         """Not looked at."""

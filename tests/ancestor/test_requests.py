@@ -135,11 +135,12 @@ def test_once_and_respawn_do_not_hold_up_the_next(group: Group) -> None:
 
 
 def test_the_exit_status_of_wait_is_ignored(group: Group) -> None:
-    """A `wait` that fails, is killed or cannot be run at all neither fails the group nor stops the others."""
-    group.define("a:1:wait:false", "b:1:wait:kill -KILL $$", "c:1:wait:/no/such/program", "d:1:wait:@ d")
+    """A `wait` that fails or is killed neither fails the group nor stops others; one that cannot be run at all does."""
+    group.define("a:1:wait:false", "b:1:wait:kill -KILL $$", "c:2:wait:/no/such/program", "d:12:wait:@ d")
 
     assert group.switch("1") == "DONE"
     assert group.events() == ["d"]
+    assert group.switch("2", code=4) == "FAILED"
 
 
 def test_a_failed_test_fails_the_group_and_stops_nothing(group: Group) -> None:
