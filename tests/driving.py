@@ -431,8 +431,9 @@ class Driver:
             thread.join()
         self.threads.clear()
         status = self._settled()
-        if bugs := [line for line in self._daemon_says() if _BUGS.search(line)]:
-            self.violate("no internal error", "", "\n".join(bugs[:20]))
+        said = self._daemon_says()
+        if bugs := [number for number, line in enumerate(said) if _BUGS.search(line)]:
+            self.violate("no internal error", "", "\n".join(said[max(bugs[0] - 3, 0) : bugs[0] + 40]))
         self.model.checked["no internal error"] += 1
         if status is None:
             return
