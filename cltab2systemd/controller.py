@@ -268,10 +268,18 @@ class Controller:
         self._unapplied = {
             group.name for group in unapplied if group.applied != wanted.get(group.name) or not group.current
         }
+        self._note_given_away()
         retired = [self._groups[name] for name in self._groups if name not in wanted]
         return tuple(
             f"{group.name} has left the table, and is being stopped" for group in retired if self._retire(group)
         )
+
+    def _note_given_away(self) -> None:
+        """Which applied entries of a group the table has in another one, whose request may stop them."""
+        owners = {entry.tag: entry.group for entry in self._source.table.entries}
+        for group in self._groups.values():
+            tags = (entry.tag for entry in group.applied.entries) if group.name in self._unapplied else ()
+            group.given_away = frozenset(tag for tag in tags if owners.get(tag, group.name) != group.name)
 
     def _retire(self, group: Group) -> bool:
         """Stop a group that left the table; then its units and its line in clstat go. Whether that begins now."""
@@ -369,6 +377,8 @@ class Controller:
             return
         elif status.level == request.level:
             if self._observer.is_certain(group):
+                if not request.is_told:
+                    log.info("%s: level %s %s, as before", group.name, status.level, status.state)
                 group.end(request, status)
         else:
             group.end(request, SupersededError(f"{group.name} was taken to level {status.level} instead"))

@@ -41,6 +41,7 @@ class Request:
         self.outcome: asyncio.Future[GroupStatus] = loop.create_future()
         self.task: asyncio.Task[None] | None = None
         self.notes: list[str] = []  # what else whoever asked should know
+        self.is_told = False  # whether the log has its end
         self.stopped: set[str] = set()  # units that a halt has stopped one by one
         # Nobody may be waiting, and that is fine.
         self.started.add_done_callback(_retrieve)
@@ -84,6 +85,7 @@ class Group:
     def __init__(self, name: str) -> None:
         self.name = name
         self.applied = ResourceGroup(name)  # what the units on disk were made from
+        self.given_away: frozenset[str] = frozenset()  # tags of applied entries that another group has in the table
         self.current = False  # the units on disk are those of the applied lines, as this version writes them
         self.units: GroupUnits | None = None  # as systemd said last
         self.status: GroupStatus | None = None

@@ -104,6 +104,9 @@ class GroupUnits:
     entries: tuple[Entry, ...]
     units: Mapping[str, UnitStatus]
     probe: Probe
+    given_away: frozenset[str] = (
+        frozenset()
+    )  # tags that another group has by now; the units may run on here until it starts
 
     def name_of(self, entry: Entry) -> str:
         """The name of an entry's unit."""
@@ -114,8 +117,12 @@ class GroupUnits:
         return self.units.get(self.name_of(entry))
 
     def members(self, level: str) -> list[Entry]:
-        """The entries of a level, in file order."""
-        return [entry for entry in self.entries if counts(entry, level)]
+        """The entries of a level, in file order. One that moved to another group, and is gone here, is none of them."""
+        return [entry for entry in self.entries if counts(entry, level) and not self._is_given_away(entry)]
+
+    def _is_given_away(self, entry: Entry) -> bool:
+        unit = self.entry(entry) if entry.tag in self.given_away else None
+        return unit is not None and unit.at_rest
 
     def outsiders(self, level: str | None) -> list[Entry]:
         """The entries that are not in a level; all of them, if there is no level."""

@@ -154,7 +154,8 @@ class Observer:
 
     def _observe(self, group: Group, units: Mapping[str, UnitStatus]) -> None:
         self.probe.saw(units.values())
-        group.units = GroupUnits(self._names, group.name, group.applied.entries, units, self.probe)
+        entries, given_away = group.applied.entries, group.given_away
+        group.units = GroupUnits(self._names, group.name, entries, units, self.probe, given_away)
         self._pacer.look(group.units, settled_level(group.units) if group.request is None else None)
         status = group_status(group.units, group.shown_level, group.asked)
         if group.emptying and group.shown_level is not None:
@@ -165,6 +166,8 @@ class Observer:
             status = GroupStatus(group.name, level, State.FAILED, (_unreached(group, level),))
         if status is not None and status != group.status:
             _tell(status)
+            if group.request is not None:
+                group.request.is_told = status.state.settled
         group.status = status
         if status is not None and status.momentary and group.name not in self._second_looks:
             self._second_looks.add(group.name)
