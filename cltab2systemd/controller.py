@@ -367,21 +367,23 @@ class Controller:
         if group.held and (status is None or status.state.settled or status.state is State.CONFIGURED):
             self._store.hold((), group.held)
             group.held = frozenset()
-        if request is None:
-            return
-        if request.level == HALT_LEVEL:
+        if request is not None and request.level == HALT_LEVEL:
             self._settle_halt(group, request)
-        elif status is None or status.state is State.CONFIGURED:
+        elif request is not None:
+            self._settle_switch(group, request)
+
+    def _settle_switch(self, group: Group, request: Request) -> None:
+        status = group.status
+        if status is None or status.state is State.CONFIGURED:
             group.end(request, SupersededError(f"{group.name} was stopped before it reached level {request.level}"))
         elif status.state is State.STOPPING or (status.level == request.level and not status.state.settled):
             return
-        elif status.level == request.level:
-            if self._observer.is_certain(group):
-                if not request.is_told:
-                    log.info("%s: level %s %s, as before", group.name, status.level, status.state)
-                group.end(request, status)
-        else:
+        elif status.level != request.level:
             group.end(request, SupersededError(f"{group.name} was taken to level {status.level} instead"))
+        elif self._observer.is_certain(group):
+            if not request.is_told:
+                log.info("%s: level %s %s, as before", group.name, status.level, status.state)
+            group.end(request, status)
 
     def _try_again(self, unit: str) -> None:
         """Start a respawn entry again that could not be started, if its group still wants it."""
