@@ -381,7 +381,7 @@ def test_entries_inherit_nothing_else(fresh_node: Node) -> None:
     wait_until(lambda: site.clinit("no-such-group", "1").returncode == 1, what="the daemon answers")
     site.switch("env", "1")
     environment = dict(text.split("=", 1) for text in fresh_node.read(f"{site.directory}/env").split("\0") if text)
-    of_systemd = ("INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "LANG", "PWD", "MEMORY_PRESSURE_")
+    of_systemd = ("INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "LANG", "PWD", "USER", "MEMORY_PRESSURE_")
     found = {name: value for name, value in environment.items() if not name.startswith(of_systemd)}
 
     assert {**given, "XDG_SESSION_CLASS": "none"} == found
