@@ -109,6 +109,7 @@ class Server:
         self._service = service
         self._servers: list[asyncio.Server] = []
         self._clients: dict[asyncio.Task[None], socket.socket] = {}
+        self._writers: set[asyncio.StreamWriter] = set()
         self._clients_of: collections.Counter[int] = collections.Counter()  # by uid
         self._warned: set[int] = set()  # uids that have been said to have too many
 
@@ -141,6 +142,10 @@ class Server:
             await asyncio.wait(self._clients, timeout=grace)
         for client in self._clients:
             client.cancel()
+        # Python 3.13 complains of a transport that is collected when its server is no more.
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -153,6 +158,7 @@ class Server:
             writer.close()
             return
         self._clients[task] = connection
+        self._writers.add(writer)
         self._clients_of[peer.uid] += 1
         try:
             if self._has_too_many(peer):
@@ -170,6 +176,7 @@ class Server:
                 await _close(writer)
             finally:
                 del self._clients[task]
+                self._writers.discard(writer)
                 self._clients_of -= collections.Counter([peer.uid])
                 if not self._clients_of[peer.uid]:
                     self._warned.discard(peer.uid)
