@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FOLLOW = "/usr/libexec/cltab2systemd/keepalived-follow"
 NOTIFY = "/usr/share/doc/cltab2systemd/examples/keepalived-notify"
-# keepalived and the libraries that a minimal system does not have.
+# keepalived and the libraries that a minimal system, or one of another release, does not have.
 PACKAGES = (
     "keepalived",
     "libglib2.0-0",
@@ -29,11 +29,14 @@ PACKAGES = (
     "libnftnl11",
     "libnl-3-200",
     "libnl-genl-3-200",
+    "libnsl2",
     "libpci3",
     "libpcre2-8-0",
+    "libperl5.36",
     "libsensors5",
     "libsnmp40",
     "libssl3",
+    "libtirpc3",
     "libwrap0",
 )
 AT = "/opt/keepalived"
