@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FOLLOW = "/usr/libexec/cltab2systemd/keepalived-follow"
 NOTIFY = "/usr/share/doc/cltab2systemd/examples/keepalived-notify"
-# keepalived and the libraries that a minimal system does not have.
+# keepalived and the libraries that a minimal system, or one of another release, does not have.
 PACKAGES = (
     "keepalived",
     "libglib2.0-0",
@@ -29,11 +29,14 @@ PACKAGES = (
     "libnftnl11",
     "libnl-3-200",
     "libnl-genl-3-200",
+    "libnsl2",
     "libpci3",
     "libpcre2-8-0",
+    "libperl5.36",
     "libsensors5",
     "libsnmp40",
     "libssl3",
+    "libtirpc3",
     "libwrap0",
 )
 AT = "/opt/keepalived"
@@ -94,10 +97,13 @@ vrrp_instance web {{
 """
         self.node.write(f"/etc/{name}.conf", configuration)
         inside = ["ip", "netns", "exec", "peer"] if name == "peer" else []
-        command = f"{AT}/usr/sbin/keepalived -n -l -D -f /etc/{name}.conf -p /run/{name}.pid -r /run/{name}.vrrp"
+        # Its libraries are for it alone, and not for what it starts.
+        loader = f"/lib64/ld-linux-x86-64.so.2 --library-path {AT}/usr/lib/x86_64-linux-gnu:{AT}/lib/x86_64-linux-gnu"
+        command = (
+            f"{loader} {AT}/usr/sbin/keepalived -n -l -D -f /etc/{name}.conf -p /run/{name}.pid -r /run/{name}.vrrp"
+        )
         self.node.run(
             "systemd-run", "--quiet", "--collect", f"--unit=keepalived-{name}", "--property=KillMode=process",
-            f"--setenv=LD_LIBRARY_PATH={AT}/usr/lib/x86_64-linux-gnu:{AT}/lib/x86_64-linux-gnu",
             *inside, "sh", "-c", f"exec {command} >/run/{name}.log 2>&1",
         )  # fmt: skip
 
@@ -201,6 +207,9 @@ def test_without_the_daemon(shipped: Shipped) -> None:
         keepalived.set(master=False)
         wait_until(lambda: shipped.main_pid("clinit-web@db.service") == 0)
         assert "to level stop: " in shipped.node.journal()
+    except TimeoutError as error:
+        said = shipped.node.run("journalctl", "-t", "keepalived-follow", "--no-pager").stdout
+        raise AssertionError(f"{keepalived.state}\n{said}") from error
     finally:
         keepalived.stop()
 
