@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cltab2systemd.compiler import compile_group
+from cltab2systemd.compiler import compile_group, compile_top
 from cltab2systemd.group import Group
 from cltab2systemd.slices import Slices
 
@@ -48,6 +48,8 @@ class Applier:
     async def recover(self) -> list[Group]:
         """Take up what an earlier daemon left, or the generator: groups with their lines, and a reload that is due."""
         self._store.adopt()
+        if self._names.suffix:  # the system instance's is in the package
+            self._store.install_top(compile_top(self._names, self._path))
         groups = []
         for name, applied in self._store.applied().items():
             group = Group(name)

@@ -21,6 +21,7 @@ from cltab2systemd.plan import (
     SliceUnit,
     Unit,
     plan_group,
+    plan_top,
 )
 from cltab2systemd.surroundings import Surroundings
 
@@ -58,6 +59,11 @@ def compile_group(
         The content of each file by its name, in the order of the plan.
     """
     return render(plan_group(names, group), path, surroundings or Surroundings())
+
+
+def compile_top(names: Names, path: str) -> Mapping[str, bytes]:
+    """The unit files that all groups of an instance have in common; arguments and result as for `compile_group`."""
+    return render(plan_top(names), path, Surroundings())
 
 
 def compile_table(table: Table, names: Names | None = None) -> Mapping[str, bytes]:

@@ -93,6 +93,11 @@ class Names:
         """The marker target: active at a level that no entry names."""
         return f"clinit{self.suffix}-{escape(group)}{_UNNAMED}.target"
 
+    @property
+    def top_slice(self) -> str:
+        """The slice around the slices of all groups."""
+        return f"clinit{self.suffix}.slice"
+
     def slice(self, group: str) -> str:
         """The slice of a group; a hyphen of the group's is escaped, for in a slice it means another slice around it."""
         escaped = escape(group).replace("-", "\\x2d")

@@ -127,6 +127,12 @@ HELD = "held"
 MOST_DEPENDENCIES = 250_000
 
 
+def plan_top(names: Names) -> GroupPlan:
+    """What all groups of an instance have in common: the slice around theirs."""
+    name = names.top_slice
+    return GroupPlan("", (SliceUnit(name, "cltab: all groups", name, ()),))
+
+
 def plan_group(names: Names, group: ResourceGroup) -> GroupPlan:
     """The units of one group of an instance with these names."""
     return GroupPlan(group.name, (*_units(names, group.name, group.entries, group.directives), *_boot(names, group)))

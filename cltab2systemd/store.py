@@ -372,6 +372,12 @@ class Store:
             self._note(group)
         return frozenset(changed)
 
+    def install_top(self, files: Mapping[str, bytes]) -> None:
+        """Put the units on disk that all groups have in common. Systemd takes them when it loads them next."""
+        for name, content in files.items():
+            if _content(self._units / name) != content:
+                self._write_unit(name, content)
+
     def _write_unit(self, name: str, content: bytes) -> None:
         if "/" in name:
             (self._units / name).parent.mkdir(mode=0o755, exist_ok=True)

@@ -38,7 +38,7 @@ _DIRECTIVES = {
     ("clinitgate", "service"): _POINT | {"After", "Wants"},
     ("clinitbarrier", "service"): _POINT | {"Before", "After", "Conflicts"},
     ("clinit", "target"): _TARGET | {"RefuseManualStop", "BindsTo", "Wants", "After"},
-    ("clinit", "slice"): _UNIT | {"IgnoreOnIsolate"},
+    ("clinit", "slice"): _UNIT | {"IgnoreOnIsolate", "DefaultDependencies"},
     ("multi", "conf"): {"Wants"},
 }
 # Lines that may add to each other; of all other directives there is one line at most.

@@ -20,6 +20,7 @@ _MAN_PAGES = (("clinit", 8), ("clstat", 5), ("cltab", 5), ("cltab2systemd", 8), 
 _SYSTEM_FILES = {
     "packaging/systemd/cltab2systemd-generator": "usr/lib/systemd/system-generators",
     "packaging/systemd/clinit.service": "usr/lib/systemd/system",
+    "packaging/systemd/clinit.slice": "usr/lib/systemd/system",
     "packaging/systemd/clinit.socket": "usr/lib/systemd/system",
     "packaging/systemd/cltab2systemd-boot.service": "usr/lib/systemd/system",
     "packaging/forget-boot": "usr/libexec/cltab2systemd",
