@@ -211,6 +211,10 @@ class Bus:
         """When a unit last became active, CLOCK_MONOTONIC in µs."""
         return int(self._get(unit, _UNIT, b"ActiveEnterTimestampMonotonic", b"t"))
 
+    def began_time(self, unit: str) -> int:
+        """When a unit last left its rest, on its way to be active, CLOCK_MONOTONIC in µs."""
+        return int(self._get(unit, _UNIT, b"InactiveExitTimestampMonotonic", b"t"))
+
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive, CLOCK_MONOTONIC in µs."""
         return int(self._get(unit, _UNIT, b"InactiveEnterTimestampMonotonic", b"t"))

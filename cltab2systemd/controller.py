@@ -73,7 +73,7 @@ class Controller:
         self._on_table = on_table
         self._groups: dict[str, Group] = {}
         self._unapplied: set[str] = set()  # groups whose lines, or units, may not be those of the table
-        self._pacer = Pacer(bus, store, self._try_again, self._look_at)
+        self._pacer = Pacer(names, bus, store, self._try_again, self._look_at)
         self._observer = Observer(
             names, self._groups, bus, self._pacer, on_observed=self._settle, on_refreshed=self._publish
         )
@@ -106,6 +106,7 @@ class Controller:
         for name, level in unfinished.items():
             if level != HALT_LEVEL:  # as its daemon left it, until we have gone on with it
                 self._groups[name].interrupted, self._groups[name].emptying = level, True
+                self._groups[name].emptied = None
         self._take_over_held()
         self._pacer.resume()
         await persist(lambda: self._observer.refresh(self._groups))
@@ -117,7 +118,7 @@ class Controller:
             unfinished = await self._boot_levels(boot) | unfinished
         self._store.take_over()
         for name, level in unfinished.items():
-            if name in self._groups:
+            if name in self._groups and (level == HALT_LEVEL or self._wanted(self._groups[name]).entries):
                 log.info("%s: going on to level %s", name, level)
                 self._request(self._groups[name], level)
         self._publish(force=True)
@@ -365,12 +366,20 @@ class Controller:
         if group.emptying or (request is not None and not request.started.done()):
             return
         if group.held and (status is None or status.state.settled or status.state is State.CONFIGURED):
-            self._store.hold((), group.held)
-            group.held = frozenset()
+            self._let_go(group)
         if request is not None and request.level == HALT_LEVEL:
             self._settle_halt(group, request)
         elif request is not None:
             self._settle_switch(group, request)
+
+    def _let_go(self, group: Group) -> None:
+        """The start is over for which entries of a group were held."""
+        try:
+            self._store.hold((), group.held)
+        except OSError as error:
+            log.warning("%s: what was held stays so for now: %s", group.name, oserrors.worded(error))
+        else:
+            group.held = frozenset()
 
     def _settle_switch(self, group: Group, request: Request) -> None:
         status = group.status
@@ -385,16 +394,17 @@ class Controller:
                 log.info("%s: level %s %s, as before", group.name, status.level, status.state)
             group.end(request, status)
 
-    def _try_again(self, unit: str) -> None:
-        """Start a respawn entry again that could not be started, if its group still wants it."""
+    def _try_again(self, unit: str) -> bool:
+        """Start a respawn entry that could not be started, if its group still wants it; False if it cannot be now."""
         group = self._groups.get(self.names.group_of(unit) or "")
         if group is None or group.request is not None or group.emptying or group.units is None:
-            return
+            return False
         status = group.units.units.get(unit)
         level = settled_level(group.units)
         wanted = level is not None and any(group.units.name_of(entry) == unit for entry in group.units.members(level))
         if wanted and status is not None and status.at_rest:
             self._bus.start(unit)
+        return True
 
     def _look_at(self, unit: str) -> None:
         self._observer.refresh_soon([self.names.group_of(unit) or ""])

@@ -354,6 +354,12 @@ class _Daemon:
             self._halting = None
             halt.fail(SwitchRefusedError(f"not all groups can be halted, and the daemon goes on: {error}"))
             return
+        except Exception as error:
+            log.exception("halting all groups")
+            self._controller.resume()
+            self._halting = None
+            halt.fail(SwitchRefusedError(f"internal error, see the journal; the daemon goes on: {error!r}"))
+            return
         log.info("all groups are halted")
         # Before anybody is told of the end: who waited for it may start the next daemon at once. Only a halt removes
         # clstat: without it an HA manager would start the groups elsewhere.

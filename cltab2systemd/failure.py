@@ -6,7 +6,7 @@ docs/architecture.md has the rules as a table.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.diagnostics import printable, shortened
@@ -26,7 +26,7 @@ NOT_EXECUTED = {
     226: "NAMESPACE: a path that a directive names", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT",
     230: "PERSONALITY", 231: "APPARMOR_PROFILE", 232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY", 235: "CHOWN",
     236: "SMACK_PROCESS_LABEL", 237: "KEYRING", 238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY",
-    241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS: LoadCredential=", 245: "BPF",
+    241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS: LoadCredential=",
 }  # fmt: skip
 _SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
 # signal(7), x86 and ARM.
@@ -126,11 +126,30 @@ def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     if unit.at_rest and _never_began(group, unit, level):
         return Verdict(Cause.NEVER_STARTED, "was not started", Remedy.START)
     process = group.probe.process(unit.name)
+    if process.result == "timeout" and _was_stopped(group, entry, unit):
+        process = replace(process, result="success")
     if entry.mode is Mode.TEST:
         return _verdict_on_test(unit, process)
     if unit.active == "inactive" and not process.pid and not group.probe.condition_holds(unit.name):
         return _skipped(unit)
     return _verdict_on_command(group, unit, process)
+
+
+def _was_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus) -> bool:
+    """Whether a unit whose time was up is one that had ended, and that somebody has stopped since.
+
+    That needed more than the first stage, SIGINT, which what a shell starts with `&` ignores.
+    """
+    if not unit.at_rest:
+        return False
+    if entry.mode is Mode.ONCE:
+        return all(directive.name != "RuntimeMaxSec" for directive in entry.directives)
+    return group.probe.active_time(unit.name) >= group.probe.began_time(unit.name) > 0
+
+
+def _remedy_if_ended(unit: UnitStatus) -> Remedy:
+    """What a request does about what has begun: systemd would run it again if it is not active, or soon will not be."""
+    return Remedy.LEAVE if unit.active == "active" and unit.job != "stop" else Remedy.HOLD
 
 
 def _verdict_without_unit(unit: UnitStatus | None) -> Verdict:
@@ -179,8 +198,8 @@ def _skipped(unit: UnitStatus) -> Verdict:
 
 
 def _verdict_on_test(unit: UnitStatus, process: Process) -> Verdict:
-    if process.succeeded and unit.active != "failed":
-        return Verdict(remedy=Remedy.HOLD if unit.at_rest else Remedy.LEAVE)
+    if process.succeeded and (unit.active != "failed" or process.result == "success"):
+        return Verdict(remedy=_remedy_if_ended(unit))
     if words := _why_not_executed(process):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     cause = _CAUSE_OF_RESULT.get(process.result, Cause.TEST_FAILED)
@@ -191,7 +210,7 @@ def _verdict_on_command(group: GroupUnits, unit: UnitStatus, process: Process) -
     """How a wait or once stands: how its command exits does not count, but whether it could be executed does."""
     if words := _why_not_executed(process):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
-    remedy = Remedy.HOLD if unit.at_rest else Remedy.LEAVE
+    remedy = _remedy_if_ended(unit)
     if cause := _why_broken_off(group, unit, process):
         words = _WORDS.get(cause) or f"{_ending(process)} ({process.result})"
         return Verdict(cause, f"{words}; it is not run again, but by 'systemctl restart {unit.name}'", remedy)
@@ -203,7 +222,7 @@ def _verdict_on_command(group: GroupUnits, unit: UnitStatus, process: Process) -
 def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Cause | None:
     if cause := _CAUSE_OF_RESULT.get(process.result):
         return cause
-    if unit.active == "failed":
+    if unit.active == "failed" and process.result != "success":
         return Cause.BROKEN_OFF
     # Killed by hand, it counts as it ended. Under OOMPolicy=continue only the kernel's count tells one from the other.
     was_killed = process.code not in {0, _EXITED} and process.status == _SIGKILL and not unit.at_rest

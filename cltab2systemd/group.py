@@ -41,6 +41,7 @@ class Request:
         self.outcome: asyncio.Future[GroupStatus] = loop.create_future()
         self.task: asyncio.Task[None] | None = None
         self.notes: list[str] = []  # what else whoever asked should know
+        self.settled_at: float | None = None  # when its level was settled first, by the loop's clock
         self.is_told = False  # whether the log has its end
         self.stopped: set[str] = set()  # units that a halt has stopped one by one
         # Nobody may be waiting, and that is fine.
@@ -94,6 +95,8 @@ class Group:
         # is broken off, `interrupted` remains: the level that was asked for, and that the group has not come to.
         self.emptying = False
         self.interrupted: str | None = None
+        # The tags of what that has stopped or changed: they count as new at the next start. None if it is not known.
+        self.emptied: frozenset[str] | None = frozenset()
         self.interrupted_at = 0  # CLOCK_MONOTONIC, in µs
         self.broken_off = ""  # why, if this daemon knows
         self.asked: Asked | None = None  # of systemd last, by this daemon

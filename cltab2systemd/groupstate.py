@@ -99,6 +99,13 @@ def settled_level(group: GroupUnits) -> str | None:
     return None if level == HALT_LEVEL else level
 
 
+def level_of_members(group: GroupUnits) -> str | None:
+    """The level whose entries run, or are about to; None if there is none."""
+    pending = {target.job_id: level for level, target in group.levels().items() if target.starting}
+    level = pending[max(pending)] if pending else current_level(group)
+    return None if level == HALT_LEVEL else level
+
+
 def current_level(group: GroupUnits) -> str | None:
     """The level whose target is active; None if there is none."""
     active = [level for level, target in group.levels().items() if target.active == "active"]

@@ -76,6 +76,9 @@ class Probe(Protocol):
     def active_time(self, unit: str) -> int:
         """When a unit last became active; 0 if never."""
 
+    def began_time(self, unit: str) -> int:
+        """When a unit last left its rest, on its way to be active; 0 if never."""
+
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive; 0 if never."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.bus import BusError
 from cltab2systemd.diagnostics import printable
 from cltab2systemd.failure import Cause, Reason
-from cltab2systemd.groupstate import GroupStatus, State, group_status, settled_level, survivors
+from cltab2systemd.groupstate import GroupStatus, State, group_status, level_of_members, survivors
 from cltab2systemd.groupunits import GroupUnits, UnitStatus
 from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.probe import UnitProbe
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 _INTERVAL = 0.01
 # After a respawn entry was seen to end: by then the shell before its command pauses, if it does. Seconds.
 _SECOND_LOOK = 0.5
+# An outcome is not held up longer for processes that do not come to execute their commands. Seconds.
+_LONGEST_EXECUTION = 5.0
 # Before asking again after systemd gave no answer. Seconds.
 _RETRY = 1.0
 
@@ -86,14 +88,17 @@ class Observer:
             name = self._names.group_of(unit.name)
             if name in units:
                 units[name][unit.name] = unit
+        unread = set()
         for group in asked:
             self._due.discard(group.name)  # before it is observed, which may ask for another look
             try:
                 self._observe(group, units[group.name])
                 self._on_observed(group)
-            except BusError:
-                self._due.add(group.name)  # its properties could not be read just now
-                self._last += _RETRY
+            except BusError:  # its properties could not be read just now
+                unread.add(group.name)
+        if unread:
+            self._due |= unread
+            self._last = asyncio.get_running_loop().time() + _RETRY
         self._on_refreshed()
         self.refresh_soon([])
 
@@ -124,8 +129,17 @@ class Observer:
         running = (u.name for e, u in members if e.mode in {Mode.RESPAWN, Mode.ONCE} and u and u.sub == "running")
         if not any(self.probe.is_being_executed(name) for name in running):
             return True
-        self.refresh_soon([group.name])
+        loop = asyncio.get_running_loop()
+        if group.request is not None:
+            group.request.settled_at = since = group.request.settled_at or loop.time()
+            if loop.time() - since > _LONGEST_EXECUTION:  # a file that blocks, say: it is up as far as anybody can tell
+                return True
+        loop.call_later(_INTERVAL, self.refresh_soon, [group.name])
         return False
+
+    def forget_vain(self, group: str) -> None:
+        """The group was asked to go to a level: what was started in vain is started anew, if it is to run."""
+        self._pacer.forget_group(group)
 
     def _unit_changed(self, unit: str) -> None:
         self.probe.forget(unit)
@@ -135,6 +149,7 @@ class Observer:
 
     def _connected(self) -> None:
         # Whatever happened while there was no connection was missed.
+        self.probe.forget_all()
         self.refresh_soon(self._groups)
 
     def _reloaded(self) -> None:
@@ -156,7 +171,7 @@ class Observer:
         self.probe.saw(units.values())
         entries, given_away = group.applied.entries, group.given_away
         group.units = GroupUnits(self._names, group.name, entries, units, self.probe, given_away)
-        self._pacer.look(group.units, settled_level(group.units) if group.request is None else None)
+        self._pacer.look(group.units, level_of_members(group.units), is_switching=group.request is not None)
         status = group_status(group.units, group.shown_level, group.asked)
         if group.emptying and group.shown_level is not None:
             status = GroupStatus(group.name, group.shown_level, State.HALTING if group.halting else State.STOPPING)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.bus import Bus
     from cltab2systemd.groupunits import GroupUnits, UnitStatus
+    from cltab2systemd.names import Names
     from cltab2systemd.store import Store
     from cltab2systemd.table import Entry
 
@@ -41,6 +43,7 @@ class _Vain:
 
     words: str  # why
     restarts: int  # NRestarts when that was seen first
+    is_executed: bool = False  # it runs, but not for long
     is_slow: bool = False  # its fast tries are used up
     timer: asyncio.TimerHandle | None = None  # starts it again, while we have stopped it
     up: asyncio.TimerHandle | None = None  # forgets it, if it is still up then
@@ -57,13 +60,17 @@ class Pacer:
     """Follows the respawn entries that are started in vain.
 
     Args:
+        names: the unit names of the instance.
         bus: the connection to systemd.
         store: the files of the instance; open.
-        start: called with a unit when its time has come.
+        start: called with a unit when its time has come; False if it could not be started now.
         changed: called with a unit when what `trouble` says of it has changed by itself.
     """
 
-    def __init__(self, bus: Bus, store: Store, start: Callable[[str], None], changed: Callable[[str], None]) -> None:
+    def __init__(
+        self, names: Names, bus: Bus, store: Store, start: Callable[[str], bool], changed: Callable[[str], None]
+    ) -> None:
+        self._names = names
         self._bus = bus
         self._store = store
         self._start = start
@@ -79,14 +86,21 @@ class Pacer:
     def trouble(self, unit: str) -> str:
         """Why a unit could not be started, if it has not been up for a while since; empty if it could."""
         vain = self._vain.get(unit)
-        return f"{vain.words}; it is tried again every {PAUSE:.0f} s" if vain is not None and vain.words else ""
+        if vain is None or not vain.words:
+            return ""
+        if vain.is_slow:
+            return f"{vain.words}; it is tried again every {PAUSE:.0f} s"
+        return "" if vain.is_executed else vain.words
 
-    def look(self, group: GroupUnits, level: str | None) -> None:
-        """Have a look at the entries of the level that a group is at; None if it is at none, or on its way."""
+    def look(self, group: GroupUnits, level: str | None, *, is_switching: bool = False) -> None:
+        """Have a look at the entries of the level that a group is at, or on its way to; None if there is none.
+
+        While a request is at work, nothing is forgotten: it may come to nothing.
+        """
         members = [] if level is None else [entry for entry in group.members(level) if entry.mode is Mode.RESPAWN]
         present = {group.name_of(entry) for entry in members}
         for unit in [unit for unit in self._vain if group.names.group_of(unit) == group.group]:
-            if unit not in present:
+            if unit not in present and not is_switching:
                 self._forget(unit)
         for entry in members:
             status = group.entry(entry)
@@ -97,6 +111,11 @@ class Pacer:
                 vain.words = vain.words or why_it_ended(group.probe.process(status.name), counts_itself=False)
                 self._not_restarting(status)
 
+    def forget_group(self, group: str) -> None:
+        """The group is on its way to a level, and its units are started by that, if they are to run."""
+        for unit in [unit for unit in self._vain if self._names.group_of(unit) == group]:
+            self._forget(unit)
+
     def _restarting(self, group: GroupUnits, entry: Entry, status: UnitStatus) -> None:
         words = why_it_ended(group.probe.process(status.name), counts_itself=counts_restarts(entry))
         if not words:
@@ -104,12 +123,14 @@ class Pacer:
         restarts = self._bus.restarts(status.name)
         vain = self._vain.setdefault(status.name, _Vain(words, restarts))
         vain.words = words
+        vain.is_executed = not why_it_ended(group.probe.process(status.name), counts_itself=True)
         if vain.up is not None:
             vain.up.cancel()
             vain.up = None
         if vain.timer is None and (vain.is_slow or restarts - vain.restarts >= MOST_TRIES - 1):
             vain.is_slow = True
-            self._store.pause(status.name)
+            with suppress(OSError):  # only the next daemon does not know of it then
+                self._store.pause(status.name)
             self._bus.stop(status.name)
             log.debug("%s is stopped for %g s", status.name, PAUSE)
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, status.name)
@@ -125,17 +146,23 @@ class Pacer:
             self._forget(status.name)  # stopped by somebody else, who means it
 
     def _try_again(self, unit: str) -> None:
-        self._let_go(unit, self._vain[unit])
+        vain = self._vain[unit]
         try:
-            self._start(unit)
+            is_started = self._start(unit)
         except BusError as error:
-            log.warning("%s cannot be tried again: %s", unit, error)
+            log.warning("%s cannot be tried again now: %s", unit, error)
+            is_started = False
+        if is_started:
+            self._let_go(unit, vain)
+        else:
+            vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
 
     def _let_go(self, unit: str, vain: _Vain) -> None:
         if vain.timer is not None:
             vain.timer.cancel()
             vain.timer = None
-            self._store.unpause(unit)
+            with suppress(OSError):
+                self._store.unpause(unit)
 
     def _forget(self, unit: str) -> None:
         vain = self._vain.pop(unit)

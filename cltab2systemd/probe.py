@@ -25,7 +25,7 @@ class UnitProbe:
     """A `groupunits.Probe`.
 
     What systemd said of an entry's unit is kept until a signal or a list of units tells that the unit has changed. What
-    it said of targets and barriers is not kept: an answer to a client may hang on a time that has just moved.
+    it said of targets and barriers is kept for one look only.
 
     Args:
         bus: the connection to systemd.
@@ -36,10 +36,15 @@ class UnitProbe:
         self._bus = bus
         self._trouble = trouble
         self._known: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+        self._of_this_look: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._seen: dict[str, tuple[str, str, int]] = {}
 
     def saw(self, units: Iterable[UnitStatus]) -> None:
-        """Take note of how units are now, and forget what was known of those that were otherwise before."""
+        """Take note of how units are now, and forget what was known of those that were otherwise before.
+
+        Of targets and barriers, all is forgotten: an answer to a client may hang on a time that has just moved.
+        """
+        self._of_this_look.clear()
         for unit in units:
             now = unit.active, unit.sub, unit.job_id
             if self._seen.get(unit.name) != now:
@@ -49,7 +54,14 @@ class UnitProbe:
     def forget(self, unit: str) -> None:
         """The unit may have changed."""
         self._known.pop(unit, None)
+        self._of_this_look.pop(unit, None)
         self._seen.pop(unit, None)
+
+    def forget_all(self) -> None:
+        """Any unit may have changed, and nobody has told."""
+        self._known.clear()
+        self._of_this_look.clear()
+        self._seen.clear()
 
     def process(self, unit: str) -> Process:
         """How the last main process of a service went."""
@@ -57,19 +69,23 @@ class UnitProbe:
 
     def condition_time(self, unit: str) -> int:
         """When the conditions of a unit were last checked; 0 if never."""
-        return self._bus.condition_time(unit)
+        return self._once(unit, "condition time", self._bus.condition_time)
 
     def condition_holds(self, unit: str) -> bool:
         """Whether the conditions of a unit held when they were last checked."""
-        return self._bus.condition_holds(unit)
+        return self._once(unit, "condition holds", self._bus.condition_holds)
 
     def active_time(self, unit: str) -> int:
         """When a unit last became active; 0 if never."""
-        return self._bus.active_time(unit)
+        return self._once(unit, "active time", self._bus.active_time)
+
+    def began_time(self, unit: str) -> int:
+        """When a unit last left its rest, on its way to be active; 0 if never."""
+        return self._once(unit, "began time", self._bus.began_time)
 
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive; 0 if never."""
-        return self._bus.inactive_time(unit)
+        return self._once(unit, "inactive time", self._bus.inactive_time)
 
     def outlived_stop(self, unit: str) -> bool:
         """Whether processes of a failed service are left that its stop was to end, and could not in time."""
@@ -89,8 +105,11 @@ class UnitProbe:
         Until it executes the command, systemd has its name in parentheses: `(sleep)`, `(sd-executor)`. One that is gone
         has ended since the unit was looked at.
         """
+        pid = self._bus.main_pid(unit)
+        if not pid:  # nothing to wait for: a drop-in lets it live without
+            return False
         try:
-            name = Path(f"/proc/{self._bus.main_pid(unit)}/comm").read_text(errors="surrogateescape")
+            name = Path(f"/proc/{pid}/comm").read_text(errors="surrogateescape")
         except OSError:
             return True
         return name.startswith("(")
@@ -113,7 +132,8 @@ class UnitProbe:
         return "ends too fast, and pauses for 60 s" if program.endswith(_PAUSED) else ""
 
     def _once(self, unit: str, what: str, ask: Callable[[str], T]) -> T:
-        known = self._known[unit]
+        is_entry = unit.endswith(".service") and not unit.startswith("clinitbarrier")
+        known = (self._known if is_entry else self._of_this_look)[unit]
         if what not in known:
             known[what] = ask(unit)
         value: T = known[what]

@@ -61,29 +61,29 @@ class StatusFile:
     def show(self, statuses: tuple[GroupStatus, ...]) -> None:
         """Write the lines of all groups."""
         self._statuses = statuses
-        self._note_reasons()
         self.write()
 
     def _note_reasons(self) -> None:
         """Write down, before clstat says FAILED, why: clients and the resource agent look there."""
-        if self._removed:
-            return
         lines = (
             f"{status.group} {status.level} {reason.text}\n" for status in self._statuses for reason in status.reasons
         )
         text = "".join(lines)
-        if text != self._reasons:
-            try:
-                self._store.note_reasons(text)
-            except OSError as error:  # clstat goes to the same place, and its error is told
-                log.debug("cannot write reasons: %s", oserrors.worded(error))
-                return
+        if text == self._reasons:
+            return
+        try:
+            self._store.note_reasons(text)
+        except OSError as error:
+            log.debug("cannot write reasons: %s", oserrors.worded(error))
+            self._reasons = None  # at the next heartbeat, at the latest
+        else:
             self._reasons = text
 
     def write(self) -> None:
         """Write what was shown last, with the present time. If that fails it is tried again until it works."""
         if self._removed:
             return
+        self._note_reasons()
         text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
         try:
             self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)

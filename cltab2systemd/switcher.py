@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cltab2systemd import changes
 from cltab2systemd.bus import BusError, BusUnavailableError
-from cltab2systemd.failure import Remedy
+from cltab2systemd.failure import Remedy, is_under_way
 from cltab2systemd.group import SwitchRefusedError
 from cltab2systemd.groupstate import Asked, remedies_at
 from cltab2systemd.names import HALT_LEVEL
@@ -90,8 +90,7 @@ class Switcher:
             BusError: systemd says no, or cannot be reached.
             OSError: the units cannot be written.
         """
-        is_unfinished = group.interrupted is not None
-        if is_unfinished:
+        if group.interrupted is not None:
             # It stays where an earlier switch left it until this one has started.
             self._store.note_emptied(group.name, request.level)
             group.emptying, group.interrupted = True, request.level
@@ -102,8 +101,8 @@ class Switcher:
             if request.level != HALT_LEVEL:
                 fresh |= await self._take_lines(group, request, wanted)
             try:
-                if not is_unfinished:
-                    await self._settle_past(group, request.level, fresh)
+                if group.emptied is not None:
+                    await self._settle_past(group, request.level, fresh | group.emptied)
                 async with self._applier.reloading:
                     await persist(lambda: self._start(group, request.level))
                 break
@@ -116,7 +115,8 @@ class Switcher:
                     raise SwitchRefusedError(str(error)) from error
                 group.current = False
         self._store.forget_emptied(group.name)
-        group.emptying, group.interrupted = False, None
+        group.emptying, group.interrupted, group.emptied = False, None, frozenset()
+        self._observer.forget_vain(group.name)
         try:
             self._observer.refresh([group.name])
         except BusError:  # it has been asked for; what it comes to is seen in a moment
@@ -145,16 +145,22 @@ class Switcher:
         async with self._applier.reloading:
             await persist(lambda: self._observer.refresh([group.name]))
         assert group.units is not None
-        remedies = remedies_at(group.units, level, fresh)
-        names = {tag: self._names.entry(group.name, tag) for tag in remedies}
-        self._hold(group, frozenset(names[tag] for tag, remedy in remedies.items() if remedy is Remedy.HOLD))
+        units = group.units
+        remedies = remedies_at(units, level, fresh)
+        held = frozenset(units.name_of(e) for e in units.entries if remedies.get(e.tag) is Remedy.HOLD)
+        # What an earlier request has held, and whose start still waits: to let go of it would be to run it.
+        waiting = (
+            units.name_of(e) for e in units.members(level) if e.tag not in fresh and is_under_way(e, units.entry(e))
+        )
+        self._hold(group, held | group.held.intersection(waiting))
         failed = frozenset(tag for tag, remedy in remedies.items() if remedy is Remedy.RERUN)
         stopping = await self._stop(group, failed)
         await group.at_rest(stopping)
 
     def _hold(self, group: Group, units: frozenset[str]) -> None:
         if units != group.held:
-            self._store.hold(units - group.held, group.held - units)
+            before, group.held = group.held, group.held | units  # all that there may be, if this fails halfway
+            self._store.hold(units - before, before - units)
             group.held = units
 
     async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> frozenset[str]:
@@ -172,6 +178,8 @@ class Switcher:
         async with self._applier.reloading:
             await persist(lambda: self._cancel_jobs(group))
         going = changes.tags_to_stop(group.applied.entries, wanted().entries, request.level)
+        if group.emptied is not None:
+            group.emptied |= going
         stopping = await self._stop(group, going)
         if stopping:
             request.has_started()
@@ -181,7 +189,10 @@ class Switcher:
             before = {changes.definition(entry) for entry in group.applied.entries}
             # To its end, even if a later request takes over: the next step would not know how far it came.
             await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: wanted()})))
-        return frozenset(e.tag for e in group.applied.entries if changes.definition(e) not in before)
+        fresh = frozenset(e.tag for e in group.applied.entries if changes.definition(e) not in before)
+        if group.emptied is not None:
+            group.emptied |= fresh
+        return fresh
 
     def _forgive(self, units: Iterable[str]) -> None:
         """An entry that needed SIGTERM or SIGKILL ends failed; soon its unit is gone, and nobody would reset it."""
@@ -246,8 +257,9 @@ class Switcher:
                     f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
                     f"see 'systemctl status {unit.name}'"
                 )
-        group.asked = Asked(level, time.monotonic_ns() // 1000)
+        asked = Asked(level, time.monotonic_ns() // 1000)
         self._bus.start(target)
+        group.asked = asked  # if systemd refuses, all is as it was
         self._cancel_other_levels(group, level)
 
     def _cancel_other_levels(self, group: Group, level: str) -> None:

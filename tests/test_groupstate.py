@@ -59,6 +59,7 @@ class Probed:
     inactive: dict[str, int] = field(default_factory=dict)
     survivors: set[str] = field(default_factory=set)
     active: dict[str, int] = field(default_factory=dict)
+    began: dict[str, int] = field(default_factory=dict)
     unfit: set[str] = field(default_factory=set)  # whose conditions did not hold
     short_of_memory: set[str] = field(default_factory=set)  # slices
     strayed: dict[str, str] = field(default_factory=dict)
@@ -77,6 +78,9 @@ class Probed:
 
     def active_time(self, unit: str) -> int:
         return self.active.get(_instance(unit), 0)
+
+    def began_time(self, unit: str) -> int:
+        return self.began.get(_instance(unit), 0)
 
     def inactive_time(self, unit: str) -> int:
         return self.inactive.get(_instance(unit), 0)
@@ -222,6 +226,11 @@ def test_under_way(
             id="a once got no resources"),
         pytest.param({**LEVEL_1, "init": BROKEN}, "1", Probed({"init": TOO_LONG}, inactive={"init": 150}), "FAILED",
             id="a wait took too long"),
+        pytest.param(
+            {**LEVEL_1, "init": BROKEN}, "1",
+            Probed({"init": TOO_LONG}, inactive={"init": 150}, began={"init": 110}, active={"init": 120}), "DONE",
+            id="a wait had ended, and was stopped with all stages",
+        ),
         pytest.param({**LEVEL_1, "mail": BROKEN}, "1", Probed({"mail": NO_MEMORY}, inactive={"mail": 150}), "FAILED",
             id="a once ran out of memory"),
         pytest.param({**LEVEL_1, "mail": BROKEN}, "1", Probed({"mail": DUMPED}, inactive={"mail": 150}), "FAILED",

@@ -21,6 +21,7 @@ _PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "ExecMainPID", "ExecMainCode", "ExecMainStatus", "Result",
     "ConditionResult",
     "ConditionTimestampMonotonic", "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic",
+    "InactiveExitTimestampMonotonic",
 )  # fmt: skip
 # systemctl waits longer for a systemd that does not answer. Seconds.
 _PATIENCE = 10.0
@@ -50,6 +51,10 @@ class _Shown:
     def active_time(self, unit: str) -> int:
         """When a unit last became active; 0 if never."""
         return self._number(unit, "ActiveEnterTimestampMonotonic")
+
+    def began_time(self, unit: str) -> int:
+        """When a unit last left its rest, on its way to be active; 0 if never."""
+        return self._number(unit, "InactiveExitTimestampMonotonic")
 
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive; 0 if never."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from cltab2systemd import clstat
 from cltab2systemd.cli import outcome
 from cltab2systemd.locations import NOTED_REASONS, is_served, live_clstat, noted
 
@@ -32,13 +33,13 @@ def show_status(client: Client, *, is_halted: bool = False) -> int:
         return outcome.REFUSED
     reasons = noted(client.locations, NOTED_REASONS)
     failed = False
-    for group, level, state in (line.split(" ") for line in text.splitlines()):
+    for group, level, state in (line.split(" ") for line in text.split("\n") if line):
         start = f"{group} {level} "
         found = [reason[len(start) :] for reason in reasons if reason.startswith(start)]
         if state == "FAILED":
             failed = True
             found = found or [f"{group}: nobody has noted why it is FAILED; see 'journalctl -u clinit'"]
-        for reason in found:
+        for reason in found if state in clstat.SETTLED else ():
             outcome.complain(reason)
     if not is_halted and (doubt := _doubt(client)):
         outcome.complain(f"clinit: {doubt}")
