@@ -173,6 +173,35 @@ def test_a_wait_that_began_is_not_run_again(group: Group) -> None:
     assert group.events() == ["fsck", "fsck"]
 
 
+def test_a_wait_is_held_through_requests(group: Group) -> None:
+    """Two requests behind each other do not run it again either, nor does one that comes while it is being stopped."""
+    slow = "trap '' INT TERM; sleep 2"
+    group.define("slow:3:test:sleep 1; false", "fsck:3:wait:@ fsck", f'going:3:wait:@ going; sh -c "{slow}" &')
+    directives(group, "going:TimeoutStopSec=500ms", "going:TimeoutAbortSec=5s")
+    group.switch("3", code=4)
+    group.node.run("systemctl", "stop", group.unit("fsck"))
+    group.node.run("systemctl", "stop", "--no-block", group.unit("going"))
+    group.request("3")
+    group.request("3")
+    group.wait_for("3 STARTING")
+    group.request("3")
+    assert group.switch("3", code=4) == "FAILED"
+    assert sorted(group.events()) == ["fsck", "going"]
+    assert not group.node.run("ls", "/run/cltab2systemd/system/held").stdout
+
+
+def test_what_ended_and_needed_all_stages_counts_as_it_ended(group: Group) -> None:
+    """A shell's `&` has its child ignore SIGINT, so a stop by hand needs SIGTERM, and systemd calls the unit failed."""
+    group.define("w:3:wait:sleep 300 &", "t:3:test:sleep 300 &", "o:3:once:sleep 300 & wait")
+    directives(group, *(f"{tag}:TimeoutStopSec=200ms" for tag in "wto"))
+    group.switch("3")
+    group.node.run("systemctl", "stop", *(group.unit(tag) for tag in "wto"))
+    assert group.property("w", "Result") == "timeout"
+    group.wait_for("3 DONE")
+    assert asked(group, "3") == (0, f"{group.name} 3 DONE", [])
+    assert [group.property(tag, "ActiveState") for tag in "wto"] == ["failed"] * 3
+
+
 def test_a_failed_test_is_run_again(group: Group) -> None:
     """When the cause is mended, a request for the same level makes the group DONE, and touches nothing else."""
     group.define("t:3:test:@ t; test -e /srv/there", f"r:3:respawn:{RUN}", "w:3:wait:@ w")
@@ -281,6 +310,13 @@ def test_an_interrupted_client(group: Group) -> None:
 
 
 # clinit -v
+
+
+def test_names_that_break_lines_for_some(group: Group) -> None:
+    """A group may be named with what Python takes for the end of a line; only a newline is one."""
+    group.node.write("/run/odd", "Cluster::Init::Group a\u2028b\x85c 3 DONE\n")
+    done = group.instance.clinit("-v", "--clstat", "/run/odd")
+    assert (0, "a\u2028b\x85c 3 DONE\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_a_daemon_that_is_gone_is_told(shipped: Shipped, group: Group) -> None:
