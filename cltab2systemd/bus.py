@@ -186,10 +186,13 @@ class Bus:
 
     def process(self, unit: str) -> Process:
         """How the last main process of a service went."""
-        pid, code, status, result = (self._get(unit, _SERVICE, name, kind) for name, kind in (
-            (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"), (b"Result", b"s"),
-        ))  # fmt: skip
-        return Process(pid, code, status, result.decode())
+        while True:
+            pid, code, status, result, latest = (self._get(unit, _SERVICE, name, kind) for name, kind in (
+                (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"), (b"Result", b"s"),
+                (b"ExecMainPID", b"u"),
+            ))  # fmt: skip
+            if pid == latest:  # and all of it is about one process
+                return Process(pid, code, status, result.decode())
 
     def main_pid(self, unit: str) -> int:
         """The main process of a service; 0 if it has none."""

@@ -139,10 +139,10 @@ class Client:
             try:
                 self._connect(_remaining(deadline, transport.ANSWER_TIMEOUT)).close()
             except TimeoutError:
-                raise _timed_out(self.locations.socket, waiting=deadline is not None) from None
+                raise _timed_out(self.locations.socket, deadline) from None
             except OSError as error:
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise _timed_out(self.locations.socket, waiting=True) from None
+                    raise _timed_out(self.locations.socket, deadline) from None
                 if time.monotonic() >= patience:
                     raise NoDaemonError(
                         f"the daemon at {self.locations.socket} went away, and none came back"
@@ -227,7 +227,7 @@ class Client:
         try:
             connection = self._connect(_remaining(deadline, transport.ANSWER_TIMEOUT))
         except TimeoutError:
-            raise _timed_out(path, waiting=deadline is not None) from None
+            raise _timed_out(path, deadline) from None
         except PermissionError as error:
             raise RefusedError(
                 f"not permitted to connect to {path}: only root and members of group clinit may switch groups; "
@@ -245,7 +245,7 @@ class Client:
                     return
                 connection.set_timeout(_remaining(deadline, None))
         except TimeoutError:
-            raise _timed_out(path, waiting=deadline is not None) from None
+            raise _timed_out(path, deadline) from None
         except (OSError, varlink.ProtocolError) as error:
             raise _LostError(f"the daemon at {path} went away: {_worded(error)}; see 'journalctl -u clinit'") from error
         finally:
@@ -318,7 +318,8 @@ def _remaining(deadline: float | None, otherwise: float | None) -> float | None:
     return left if otherwise is None else min(left, otherwise)
 
 
-def _timed_out(path: str, *, waiting: bool) -> ClientError:
-    if waiting:
+def _timed_out(path: str, deadline: float | None) -> ClientError:
+    """The caller's time is up; or, before that, the daemon has not answered at all."""
+    if deadline is not None and time.monotonic() >= deadline:
         return TimedOutError("timed out; what was requested goes on (see 'clinit -v')")
     return NoDaemonError(f"the daemon at {path} gives no answer; see 'journalctl -u clinit'")

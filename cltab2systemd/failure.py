@@ -132,7 +132,7 @@ def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
         return _verdict_on_test(unit, process)
     if unit.active == "inactive" and not process.pid and not group.probe.condition_holds(unit.name):
         return _skipped(unit)
-    return _verdict_on_command(group, unit, process)
+    return _verdict_on_command(group, entry, unit, process)
 
 
 def _was_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus) -> bool:
@@ -145,6 +145,11 @@ def _was_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus) -> bool:
     if entry.mode is Mode.ONCE:
         return all(directive.name != "RuntimeMaxSec" for directive in entry.directives)
     return group.probe.active_time(unit.name) >= group.probe.began_time(unit.name) > 0
+
+
+def _is_unfinished(group: GroupUnits, unit: UnitStatus) -> bool:
+    """Whether a command that is waited for was started, and never came to its end."""
+    return group.probe.began_time(unit.name) > group.probe.active_time(unit.name)
 
 
 def _remedy_if_ended(unit: UnitStatus) -> Remedy:
@@ -175,9 +180,18 @@ def _verdict_on_running(group: GroupUnits, unit: UnitStatus) -> Verdict:
             return Verdict(Cause.NOT_EXECUTED, words)
         return Verdict(Cause.RESTARTING, f"{_ending(process)}, and is started again")
     if place := group.probe.strayed_to(unit.name):
-        return Verdict(Cause.STRAYED, f"has left its control group for {place}")
-    words = group.probe.pause(unit.name)
-    return Verdict(Cause.PAUSED, words) if words else _WELL
+        return Verdict(Cause.STRAYED, f"has left its control group for {place}", Remedy.RERUN)
+    return _verdict_on_pause(group, unit)
+
+
+def _verdict_on_pause(group: GroupUnits, unit: UnitStatus) -> Verdict:
+    if not (words := group.probe.pause(unit.name)):
+        return _WELL
+    if group.probe.was_not_executed(unit.name):
+        return Verdict(
+            Cause.NOT_EXECUTED, f"could not be started: 203/{NOT_EXECUTED[203]}; it is tried again every 60 s"
+        )
+    return Verdict(Cause.PAUSED, words)
 
 
 def _verdict_on_stopped(group: GroupUnits, unit: UnitStatus, level: str) -> Verdict:
@@ -206,11 +220,14 @@ def _verdict_on_test(unit: UnitStatus, process: Process) -> Verdict:
     return Verdict(cause, _WORDS.get(cause) or _ending(process), Remedy.RERUN)
 
 
-def _verdict_on_command(group: GroupUnits, unit: UnitStatus, process: Process) -> Verdict:
+def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process) -> Verdict:
     """How a wait or once stands: how its command exits does not count, but whether it could be executed does."""
     if words := _why_not_executed(process):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = _remedy_if_ended(unit)
+    if entry.mode is Mode.WAIT and unit.active == "inactive" and _is_unfinished(group, unit):
+        words = f"was stopped before it ended; it is not run again, but by 'systemctl restart {unit.name}'"
+        return Verdict(Cause.BROKEN_OFF, words, remedy)
     if cause := _why_broken_off(group, unit, process):
         words = _WORDS.get(cause) or f"{_ending(process)} ({process.result})"
         return Verdict(cause, f"{words}; it is not run again, but by 'systemctl restart {unit.name}'", remedy)

@@ -41,6 +41,7 @@ class Request:
         self.outcome: asyncio.Future[GroupStatus] = loop.create_future()
         self.task: asyncio.Task[None] | None = None
         self.notes: list[str] = []  # what else whoever asked should know
+        self.pids: dict[str, int] = {}  # main processes of the level, as they were when it was settled first
         self.settled_at: float | None = None  # when its level was settled first, by the loop's clock
         self.is_told = False  # whether the log has its end
         self.stopped: set[str] = set()  # units that a halt has stopped one by one

@@ -97,6 +97,9 @@ class Probe(Protocol):
     def pause(self, unit: str) -> str:
         """Why a respawn entry pauses instead of running its command; empty if it does not."""
 
+    def was_not_executed(self, unit: str) -> bool:
+        """Whether a respawn entry pauses because its words could not be executed."""
+
 
 @dataclass(frozen=True)
 class GroupUnits:

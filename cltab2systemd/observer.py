@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from cltab2systemd.bus import Bus
-    from cltab2systemd.group import Group
+    from cltab2systemd.group import Group, Request
     from cltab2systemd.names import Names
     from cltab2systemd.pacer import Pacer
+    from cltab2systemd.table import Entry
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,11 @@ log = logging.getLogger(__name__)
 _INTERVAL = 0.01
 # After a respawn entry was seen to end: by then the shell before its command pauses, if it does. Seconds.
 _SECOND_LOOK = 0.5
+_RUNNING = frozenset({Mode.RESPAWN, Mode.ONCE})
 # An outcome is not held up longer for processes that do not come to execute their commands. Seconds.
 _LONGEST_EXECUTION = 5.0
+# Nor for respawn entries that end again and again; the shell before their command pauses before that. Seconds.
+_LONGEST_DYING = 1.5
 # Before asking again after systemd gave no answer. Seconds.
 _RETRY = 1.0
 
@@ -125,17 +129,40 @@ class Observer:
         """Whether what runs of a settled group is its commands by now; if not, it is looked at again in a moment."""
         if group.units is None or group.status is None:
             return True
-        members = [(entry, group.units.entry(entry)) for entry in group.units.members(group.status.level)]
-        running = (u.name for e, u in members if e.mode in {Mode.RESPAWN, Mode.ONCE} and u and u.sub == "running")
-        if not any(self.probe.is_being_executed(name) for name in running):
-            return True
         loop = asyncio.get_running_loop()
-        if group.request is not None:
-            group.request.settled_at = since = group.request.settled_at or loop.time()
-            if loop.time() - since > _LONGEST_EXECUTION:  # a file that blocks, say: it is up as far as anybody can tell
-                return True
+        request = group.request
+        waited = 0.0
+        if request is not None:
+            request.settled_at = request.settled_at or loop.time()
+            waited = loop.time() - request.settled_at
+        entries = ((entry, group.units.entry(entry)) for entry in group.units.members(group.status.level))
+        running = ((entry, unit) for entry, unit in entries if entry.mode in _RUNNING and unit is not None)
+        told = {reason.unit for reason in group.status.reasons if reason.cause in {Cause.PAUSED, Cause.NOT_EXECUTED}}
+        if not any(self._may_fail(e, unit, request, waited, is_told=unit.name in told) for e, unit in running):
+            return True
         loop.call_later(_INTERVAL, self.refresh_soon, [group.name])
         return False
+
+    def _may_fail(
+        self, entry: Entry, unit: UnitStatus, request: Request | None, waited: float, *, is_told: bool
+    ) -> bool:
+        """Whether it is still open what an entry's start comes to.
+
+        Its process may not be its command yet; a file may block that for ever, so it is not waited for as long as that.
+        A respawn entry may have ended already: it is waited for until the status tells that it pauses, or cannot run.
+        """
+        if unit.sub != "running" and not unit.is_restarting:
+            return False
+        pid = self.probe.main_pid(unit.name)
+        first = pid if request is None else request.pids.setdefault(unit.name, pid)
+        is_dying = entry.mode is Mode.RESPAWN and (
+            pid != first or unit.is_restarting or bool(self.probe.pause(unit.name))
+        )
+        if is_dying and waited < _LONGEST_DYING:
+            return not is_told
+        return (
+            unit.sub == "running" and waited < _LONGEST_EXECUTION and self.probe.is_being_executed(pid, entry.command)
+        )
 
     def forget_vain(self, group: str) -> None:
         """The group was asked to go to a level: what was started in vain is started anew, if it is to run."""

@@ -109,7 +109,7 @@ class Pacer:
             elif status is not None and status.name in self._vain:
                 vain = self._vain[status.name]
                 vain.words = vain.words or why_it_ended(group.probe.process(status.name), counts_itself=False)
-                self._not_restarting(status)
+                self._not_restarting(group, status)
 
     def forget_group(self, group: str) -> None:
         """The group is on its way to a level, and its units are started by that, if they are to run."""
@@ -127,7 +127,11 @@ class Pacer:
         if vain.up is not None:
             vain.up.cancel()
             vain.up = None
-        if vain.timer is None and (vain.is_slow or restarts - vain.restarts >= MOST_TRIES - 1):
+        counts = counts_restarts(entry)
+        if vain.timer is None and (
+            (vain.is_slow and not counts)
+            or restarts - vain.restarts >= MOST_TRIES - 1 + counts  # the shell's turn first
+        ):
             vain.is_slow = True
             with suppress(OSError):  # only the next daemon does not know of it then
                 self._store.pause(status.name)
@@ -135,13 +139,14 @@ class Pacer:
             log.debug("%s is stopped for %g s", status.name, PAUSE)
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, status.name)
 
-    def _not_restarting(self, status: UnitStatus) -> None:
+    def _not_restarting(self, group: GroupUnits, status: UnitStatus) -> None:
         """A unit that could not be started is not about to be restarted now."""
         vain = self._vain[status.name]
         if status.runs:
             self._let_go(status.name, vain)
             if vain.up is None:
-                vain.up = asyncio.get_running_loop().call_later(_UP, self._has_been_up, status.name)
+                later = asyncio.get_running_loop().call_later
+                vain.up = later(_UP, self._has_been_up, status.name, group.probe.pause)
         elif status.at_rest and vain.timer is None:
             self._forget(status.name)  # stopped by somebody else, who means it
 
@@ -169,6 +174,15 @@ class Pacer:
         self._let_go(unit, vain)
         vain.cancel()
 
-    def _has_been_up(self, unit: str) -> None:
-        self._forget(unit)
+    def _has_been_up(self, unit: str, pause: Callable[[str], str]) -> None:
+        vain = self._vain[unit]
+        vain.up = None
+        try:
+            is_paused = bool(pause(unit))
+        except BusError:
+            is_paused = False
+        if is_paused:  # by the shell before its command, which is no more up than before
+            vain.is_slow = True
+        else:
+            self._forget(unit)
         self._changed(unit)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cltab2systemd.unitfile import PAUSED
+from cltab2systemd.unitfile import PAUSED, SHELL, is_before_program, throttle_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -19,6 +19,8 @@ T = TypeVar("T")
 # How the pause of a respawn entry shows in its command line.
 _PAUSED = f"/{PAUSED}/sleep".encode()
 _LONGEST_PROGRAM = 4096
+# Of a command line: a shell, its option, and the beginning of its script.
+_LONGEST_START = 8192
 
 
 class UnitProbe:
@@ -99,20 +101,28 @@ class UnitProbe:
         """The control group that the main process of a running service has left its own for; empty if it has not."""
         return strayed_to(unit, self._once(unit, "main pid", self._bus.main_pid))
 
-    def is_being_executed(self, unit: str) -> bool:
-        """Whether a service that is said to run may yet turn out not to: its main process is still systemd's own.
+    def main_pid(self, unit: str) -> int:
+        """The main process of a service, as it is now; 0 if it has none."""
+        self._known[unit]["main pid"] = pid = self._bus.main_pid(unit)
+        return pid
 
-        Until it executes the command, systemd has its name in parentheses: `(sleep)`, `(sd-executor)`. One that is gone
-        has ended since the unit was looked at.
+    @staticmethod
+    def is_being_executed(pid: int, command: str) -> bool:
+        """Whether the main process of a service that is said to run is not its command yet, and may never be.
+
+        Until it executes the command, systemd has the process's name in parentheses: `(sleep)`, `(sd-executor)`. Then
+        it may be the shell that our units have before the command, or one whose command is just `exec PROGRAM`. One
+        that is gone has ended since the unit was looked at.
         """
-        pid = self._bus.main_pid(unit)
-        if not pid:  # nothing to wait for: a drop-in lets it live without
-            return False
         try:
             name = Path(f"/proc/{pid}/comm").read_text(errors="surrogateescape")
+            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+                words = file.read(_LONGEST_START).split(b"\0")
         except OSError:
             return True
-        return name.startswith("(")
+        if name.startswith("(") or not words[0]:  # one that has ended, and that nobody has waited for, has no words
+            return True
+        return words[0] == SHELL.encode() and is_before_program(words, command)
 
     def trouble(self, unit: str) -> str:
         """Why the latest tries to start a respawn entry were in vain; empty if they were not."""
@@ -130,6 +140,14 @@ class UnitProbe:
         except OSError:
             return ""
         return "ends too fast, and pauses for 60 s" if program.endswith(_PAUSED) else ""
+
+    def was_not_executed(self, unit: str) -> bool:
+        """Whether a respawn entry pauses because its words could not be executed: the shell before it notes that."""
+        try:
+            fields = Path(f"/run/{throttle_directory(unit)}/respawns").read_text(errors="replace").split()
+        except OSError:
+            return False
+        return fields[3:] == ["203"]
 
     def _once(self, unit: str, what: str, ask: Callable[[str], T]) -> T:
         is_entry = unit.endswith(".service") and not unit.startswith("clinitbarrier")

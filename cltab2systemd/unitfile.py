@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cltab2systemd.diagnostics import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SIMPLE_ESCAPES = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"}
 # Bytes that are not UTF-8, and the noncharacters: for either systemd refuses the whole line.
@@ -24,6 +28,9 @@ _SHELL_CHARACTERS = re.compile(r"""[$&*(){}\[\]'";\\|?<>~`]""")
 _SHELL_START = re.compile(r"[ \t\n\r\f\v]*(?:\w*=|(?:exec|\.)[ \t\n\r\f\v])", re.ASCII)
 _BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 _ERRORS_TO_OUTPUT = re.compile(r"[ \t\n\r\f\v]2>&1[ \t\n\r\f\v]*\Z")
+
+# A command that is one program, which the shell becomes.
+_JUST_EXEC = re.compile(r"[ \t]*exec[ \t]+[^ \t0-9<>|&;()`][^<>|&;()`]*\Z")
 
 SHELL = "/bin/sh"
 
@@ -72,18 +79,18 @@ _THROTTLE = """\
 unset VARIABLE; _up= _count=0 _last= _pause=; trap '' XFSZ PIPE; { \
 read -r _up _rest </proc/uptime || _up=$(PATH=$PATH:/usr/bin:/bin; date +%s.00); \
 _up=${_up:-0.00}; _now=$((${_up%.*}*100+1${_up#*.}-100)); \
-read -r _count _last _pause <"$_dir/respawns"; \
+_rest=; read -r _count _last _pause _rest <"$_dir/respawns"; \
 case $_count:$_last:$_pause in *[!0-9:]*|:*|*::*|*:) _count=0 _pause=0;; *:1) _pause=0;; \
 *) if [ $((_now-_last)) -lt 100 ]; then _count=$((_count<9?_count+1:9)); else _count=$((_count>0?_count-1:0)); fi; \
-_pause=$((_count>5));; esac; \
-echo "$_count $_now $_pause" >"$_dir/respawns" || _pause=2; } 2>/dev/null; \
+_pause=$((_count>5));; esac; [ $_pause = 1 ] || _rest=; \
+echo "$_count $_now $_pause${_rest:+ $_rest}" >"$_dir/respawns" || _pause=2; } 2>/dev/null; \
 case $_pause in \
 1) echo "$0 respawning too rapidly: sleeping 60 seconds" >&2; PATH=$PATH:/usr/bin:/bin; trap 'exec sleep 60' 0; \
 _dir=$_dir/PAUSED; { [ -x "$_dir/sleep" ] || { _rest=$(command -v sleep) && [ "${_rest#/}" != "$_rest" ] && \
 mkdir -p "$_dir" && ln -sf "$_rest" "$_dir/sleep" && [ -x "$_dir/sleep" ]; }; } 2>/dev/null && exec "$_dir/sleep" 60; \
 exit;; \
 2) echo "$0 respawning without a count: sleeping 1 second" >&2; (PATH=$PATH:/usr/bin:/bin; exec sleep 1);; esac; \
-trap - XFSZ PIPE; trap 'exit 203' 0"""
+trap - XFSZ PIPE; trap 'echo "$_count $_now 0 203" 2>/dev/null >"$_dir/respawns"; exit 203' 0"""
 
 PAUSED = "paused-too-many-restarts"
 """The directory, below that of `throttle_directory`, whose `sleep` a `respawn` entry is while it pauses."""
@@ -131,6 +138,18 @@ def command_words(command: str) -> tuple[str, ...]:
     if found is None:
         return (SHELL, "-c", command)
     return (SHELL, "-c", _EXECUTE + " 2>&1" * found.errors_to_output, "sh", *found.words)
+
+
+def is_before_program(words: Sequence[bytes], command: str) -> bool:
+    """Whether a shell with these words is about to become the program of a command, or to say that it cannot.
+
+    That is the shell before plain words, the one that counts starts, or one whose command is just `exec PROGRAM`.
+    """
+    script = words[2] if len(words) > 2 and words[1] == b"-c" else b""
+    if script.startswith((_EXECUTE.encode(), _THROTTLED.encode())):
+        return True
+    text_of_command = command.encode("utf-8", "surrogateescape")
+    return bool(script) and text_of_command.startswith(script) and _JUST_EXEC.match(command) is not None
 
 
 def throttled(tag: str, command: str) -> tuple[str, ...]:

@@ -94,6 +94,10 @@ class Probed:
     def trouble(self, unit: str) -> str:  # noqa: ARG002
         return ""
 
+    def was_not_executed(self, unit: str) -> bool:  # noqa: ARG002
+        """Not looked at."""
+        return False
+
     def pause(self, unit: str) -> str:
         return self.pauses.get(_instance(unit), "")
 

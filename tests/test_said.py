@@ -173,6 +173,36 @@ def test_a_wait_that_began_is_not_run_again(group: Group) -> None:
     assert group.events() == ["fsck", "fsck"]
 
 
+@pytest.mark.parametrize(
+    ("entry", "state", "told"),
+    [
+        ("once:nosuchprog x", "FAILED", "could not be started: 203/EXEC"),
+        ("once:/usr/bin/nosuch", "FAILED", "could not be started: 203/EXEC"),
+        ("respawn:nosuchprog x", "FAILED", "could not be started: 203/EXEC"),
+        ("respawn:exec nosuchprog", "DONE", "ends too fast, and pauses for 60 s"),
+        ("respawn:false", "DONE", "ends too fast, and pauses for 60 s"),
+    ],
+)
+def test_a_program_that_is_not_there(group: Group, entry: str, state: str, told: str) -> None:
+    """Each request says the same of it, by name: whether it could be executed, or runs again and again."""
+    group.define(f"a:3:{entry}", f"b:3:respawn:{RUN}", "m:m:wait:true")
+    for _ in range(4):
+        code, said, reasons = asked(group, "3")
+        assert (code, said) == (4 if state == "FAILED" else 0, f"{group.name} 3 {state}")
+        assert [True] == [told in reason for reason in reasons]
+        group.switch("m")
+
+
+def test_a_wait_that_was_broken_off(group: Group) -> None:
+    """One that somebody stopped before its end has not done what it was to do."""
+    group.define("w:3:wait:sleep 30", f"r:3:respawn:{RUN}")
+    group.request("3")
+    group.wait_for("3 STARTING")
+    group.node.run("systemctl", "stop", group.unit("w"))
+    group.wait_for("3 FAILED")
+    assert "was stopped before it ended" in group.instance.clinit("-v").stderr
+
+
 def test_a_wait_is_held_through_requests(group: Group) -> None:
     """Two requests behind each other do not run it again either, nor does one that comes while it is being stopped."""
     slow = "trap '' INT TERM; sleep 2"

@@ -76,6 +76,10 @@ class _Shown:
         """Not looked at."""
         return ""
 
+    def was_not_executed(self, unit: str) -> bool:  # noqa: ARG002
+        """Not looked at."""
+        return False
+
     def pause(self, unit: str) -> str:  # noqa: ARG002
         """Not looked at."""
         return ""
