@@ -373,7 +373,6 @@ def _bus_label(unit: str) -> bytes:
 
 def _text(error: Any) -> str:
     """An error in the words of systemd or dbus, or of the operating system; not in pystemd's, which are jokes."""
-    if error.err_name and error.err_message:
-        message = error.err_message
+    if message := error.err_message:
         return message if isinstance(message, str) else os.fsdecode(message)
     return os.strerror(abs(error.errno)) if error.errno else "no reason is given"

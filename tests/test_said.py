@@ -180,7 +180,6 @@ def test_a_wait_that_began_is_not_run_again(group: Group) -> None:
         ("once:/usr/bin/nosuch", "FAILED", "could not be started: 203/EXEC"),
         ("respawn:nosuchprog x", "FAILED", "could not be started: 203/EXEC"),
         ("respawn:exec nosuchprog", "DONE", "ends too fast, and pauses for 60 s"),
-        ("respawn:false", "DONE", "ends too fast, and pauses for 60 s"),
     ],
 )
 def test_a_program_that_is_not_there(group: Group, entry: str, state: str, told: str) -> None:
