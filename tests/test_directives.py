@@ -289,7 +289,7 @@ def test_where_nothing_can_be_counted(group: Group, lines: tuple[str, ...]) -> N
     with_settings(group, *(f"service.@.t:{line}" for line in lines))
     began = time.monotonic()
     assert group.switch("1") == "DONE"
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4  # it is looked at whether it stays up, but not for long
     group.node.run("journalctl", "--sync")
 
     def said() -> list[str]:
