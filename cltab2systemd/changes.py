@@ -6,7 +6,7 @@ The order in which it is done is the switcher's; the commands that tell it befor
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cltab2systemd.failure import Remedy
@@ -23,6 +23,7 @@ class Seen:
 
     active: frozenset[str]  # the tags of the entries whose units are active, or on their way
     remedies: Mapping[str, Remedy]  # what a request does about entries that have ended, by tag
+    failed: Mapping[str, str] = field(default_factory=dict)  # what is wrong with entries of the present level, by tag
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from cltab2systemd import changes
 from cltab2systemd.changes import Effect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from cltab2systemd.changes import Standing
     from cltab2systemd.table import Entry, ResourceGroup
@@ -33,6 +33,7 @@ class Explanation:
     stays: tuple[Entry, ...]  # run, or have run, and are left alone
     rest: tuple[Entry, ...]  # do not run, and are not started
     restarts: frozenset[str]  # the tags in both `stops` and `starts`
+    failed: Mapping[str, str]  # what is wrong with those in `stays`, by tag
     reruns: frozenset[str]  # the tags in `starts` of those that have ended badly
 
 
@@ -69,5 +70,6 @@ def explain(standing: Standing, wanted: ResourceGroup, level: str, others: Itera
         stays=having(wanted.entries, Effect.LEAVE),
         rest=having(latest, Effect.NONE),
         restarts=frozenset(tag for tag, effect in effects.items() if effect is Effect.RESTART),
+        failed=dict((standing.seen.failed if standing.seen else {}).items()),
         reruns=frozenset(tag for tag, effect in effects.items() if effect is Effect.RERUN),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cltab2systemd.changes import counts
-from cltab2systemd.failure import Cause, Remedy, about_entry, about_unit, is_under_way, verdict
+from cltab2systemd.failure import REMARKS, Cause, Remedy, about_entry, about_unit, is_under_way, verdict
 from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.table import Mode
 
@@ -137,6 +137,14 @@ def remedies_at(group: GroupUnits, level: str | None, fresh: frozenset[str] = fr
     both = (entry for entry in group.members(present) if counts(entry, level or present) and entry.tag not in fresh)
     found = {e.tag: _remedy(group, e, present, level) for e in both if not is_under_way(e, group.entry(e))}
     return {tag: remedy for tag, remedy in found.items() if remedy is not Remedy.LEAVE}
+
+
+def failures(group: GroupUnits) -> dict[str, str]:
+    """What is wrong with the entries of the level that a group is at, by tag, in words."""
+    level = level_of_members(group)
+    entries = [] if level is None else group.members(level)
+    found = {e.tag: verdict(group, e, level or "") for e in entries if not is_under_way(e, group.entry(e))}
+    return {tag: v.words for tag, v in found.items() if v.cause is not None and v.cause not in REMARKS}
 
 
 def _remedy(group: GroupUnits, entry: Entry, present: str, level: str | None) -> Remedy:

@@ -232,7 +232,7 @@ def _unknown_users(table: Table) -> Iterator[Diagnostic]:
                 yield Diagnostic.of(
                     "unknown-user", setting.place_of_value.part(start, len(match[0])),
                     f"this machine has no {what} '{shortened(match[0])}', so systemd cannot start the entry",
-                    setting.line, f"a fleet may have the {what}; here 'respawn' tries again and again, without pause",
+                    setting.line, f"a fleet may have the {what}; here its group is FAILED until there is one",
                 )  # fmt: skip
 
 

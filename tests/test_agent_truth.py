@@ -122,12 +122,13 @@ def test_what_was_stopped_by_hand(shipped: Shipped) -> None:
 
 
 def test_a_level_of_which_nothing_goes_on(shipped: Shipped) -> None:
-    """A level whose entries have all ended is running as long as they are what systemd has, and not longer."""
+    """A level whose entries have all ended is running as long as its target is active: what they did still stands."""
     resource = Resource(shipped, "done")
     assert (SUCCESS, SUCCESS) == (resource.act("start"), resource.monitor())
     shipped.node.run("systemctl", "stop", "clinit-done@one.service", "clinit-done@two.service")
 
-    assert resource.monitor() == NOT_RUNNING
+    assert (SUCCESS, SUCCESS, SUCCESS) == (resource.monitor(), resource.act("start"), resource.monitor())
+    assert (SUCCESS, NOT_RUNNING) == (resource.act("stop"), resource.monitor())
 
 
 def test_a_clstat_that_outlived_its_truth(shipped: Shipped) -> None:

@@ -125,7 +125,7 @@ def test_explain() -> None:
     more = "web:idle:9:wait:x\n" + "".join(f":::service.{tag}:Nice=1\n" for tag in tags)
     old, new = (parse(f"{text}{more}".encode(), "cltab")[0] for text in (OLD, NEW))
     others = (Standing(old.group("mail"), "1"),)
-    seen = Seen(frozenset(["db", "app"]), {"init": Remedy.RERUN})
+    seen = Seen(frozenset(["db", "app"]), {"init": Remedy.RERUN}, {"app": "has left its control group"})
     values: list[Any] = [
         explain.as_json(explained(Standing(old.group("web"), "3", seen=seen), old.group("web"), "3")),
     ]

@@ -32,7 +32,7 @@ web:job:2:once:{RUN}
 CHANGES = {
     "nothing": (OLD, {}),
     "another command": (OLD.replace(f"db:1:respawn:{RUN}", "db:1:respawn:exec sleep 999"), {"web:db": "restart"}),
-    "another command of a wait": (OLD.replace("wait:true", "wait:exit 1"), {"web:init": "restart"}),
+    "another command of a wait": (OLD.replace("wait:true", "wait:(exit 1)"), {"web:init": "restart"}),
     "another command at another level": (OLD.replace("once:", "once:exec -c "), {}),
     "another mode": (OLD.replace("db:1:respawn", "db:1:once"), {"web:db": "restart"}),
     "off": (OLD.replace("db:1:respawn", "db:1:off"), {"web:db": "stop"}),

@@ -106,11 +106,15 @@ def as_text(explanation: Explanation) -> Iterator[str]:
         )
     if explanation.stays:
         yield "Leave alone:"
-        yield from _lines(
-            [printable(entry.tag), entry.mode, _STAYING.get(entry.mode, _STAYED)] for entry in explanation.stays
-        )
+        yield from _lines([printable(entry.tag), entry.mode, _stay(entry, explanation)] for entry in explanation.stays)
     if not (explanation.moving or explanation.stops or explanation.starts):
         yield "Nothing is stopped or started."
+
+
+def _stay(entry: Entry, explanation: Explanation) -> str:
+    """What becomes of an entry that is left alone, and what is wrong with it."""
+    stays = _STAYING.get(entry.mode, _STAYED)
+    return explanation.failed.get(entry.tag) or stays
 
 
 def _how(entry: Entry, explanation: Explanation) -> str:
@@ -135,6 +139,7 @@ def as_json(explanation: Explanation) -> asjson.Json:
         "starts": _entries(explanation.starts),
         "reruns": asjson.texts(entry.tag for entry in explanation.starts if entry.tag in explanation.reruns),
         "stays": _entries(explanation.stays),
+        "failed": asjson.texts(entry.tag for entry in explanation.stays if entry.tag in explanation.failed),
         "rest": _entries(explanation.rest),
     }
 

@@ -25,6 +25,7 @@ Exit codes:
   4  the group ended FAILED (with --wait), or some group is FAILED (with -v)
   5  timed out (with --wait)
   6  a later request or a halt took over (with --wait)
+  130  interrupted; a switch that has begun goes on
 """
 
 

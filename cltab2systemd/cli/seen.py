@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from cltab2systemd.changes import Seen
-from cltab2systemd.groupstate import remedies_at
+from cltab2systemd.groupstate import failures, remedies_at
 from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
 from cltab2systemd.probe import lacked_memory
 
@@ -112,7 +112,7 @@ def seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -
 
 def _seen(group: GroupUnits, level: str | None) -> Seen:
     active = {entry.tag for entry in group.entries if (unit := group.entry(entry)) is not None and not unit.at_rest}
-    return Seen(frozenset(active), remedies_at(group, level))
+    return Seen(frozenset(active), remedies_at(group, level), failures(group))
 
 
 def _show(patterns: list[str]) -> dict[str, _Properties] | None:

@@ -56,11 +56,11 @@ def _doubt(client: Client) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         return f"{path}: {reason}; no daemon has told how the groups are; {start}"
-    served = is_served(client.locations)
-    if served is False:
-        return f"the daemon is gone, and {path} says how the groups were {age} s ago; {start}"
-    if age > STALE:
-        return f"{path} is {age} s old: the daemon does not keep it true; see 'systemctl status clinit'"
     if age < -STALE:
         return f"{path} is of the future: the clock was set back, and it is not known how old it is"
+    served = is_served(client.locations)
+    if served is False:
+        return f"the daemon is gone, and {path} says how the groups were {max(age, 0)} s ago; {start}"
+    if age > STALE:
+        return f"{path} is {age} s old: the daemon does not keep it true; see 'systemctl status clinit'"
     return ""
