@@ -90,8 +90,12 @@ class _Source:
     def groups(self) -> dict[str, ResourceGroup]:
         return {name: ResourceGroup(name) for name in GROUPS}
 
-    def refresh(self, *, may_be_empty: bool) -> bool:
+    def group(self, name: str) -> ResourceGroup:
+        return ResourceGroup(name)
+
+    def refresh(self, *, may_be_empty: bool, always: bool) -> bool:
         assert isinstance(may_be_empty, bool)
+        assert isinstance(always, bool)
         if self.refused:
             finding = Diagnostic(
                 "unknown-mode", Severity.ERROR, Place("/etc/cltab", 1), "mode \udcff\u2028 is none", source="a\udcff:b"
@@ -107,6 +111,13 @@ class _Nothing:
         return lambda *_arguments, **_named: None
 
 
+class _Store(_Nothing):
+    """The files of an instance: none are anybody's own."""
+
+    def own_units(self, _group: ResourceGroup) -> list[str]:
+        return []
+
+
 class _Controller(Controller):
     """The real checks of a request; then it comes to one of all ends at once."""
 
@@ -114,7 +125,7 @@ class _Controller(Controller):
         nothing = cast("Any", _Nothing())
         self.source = _Source()
         super().__init__(
-            Names(), cast("Any", self.source), nothing, nothing, nothing,
+            Names(), cast("Any", self.source), cast("Any", _Store()), nothing, nothing,
             on_status=nothing.ignore, on_table=nothing.ignore,
         )  # fmt: skip
         self._groups.update({name: Group(name) for name in GROUPS})
