@@ -183,6 +183,8 @@ def test_a_stop_by_hand(group: Group, command: str, mode: str, state: str, by: s
     group.request("1")
     wait_until(lambda: group.property("t", "ActiveState") in {"active", "activating"}, what="it runs")
     time.sleep(0.3)
+    if command in {"false", "nosuch"}:  # between two of its starts it has failed
+        wait_until(lambda: group.property("t", "NRestarts") == "6" and group.pid("t") != 0, what="it pauses")
     what = {"unit": group.unit("t"), "pattern": f"clinit-{group.name}@*.service", "slice": f"clinit-{group.name}.slice"}
     group.node.run("systemctl", "stop", what[by])
 
