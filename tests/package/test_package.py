@@ -28,7 +28,7 @@ web:setup:3:wait:true
 web:server:3:respawn:trap 'sleep 0.3; echo polite >>/run/said; exit' INT; while :; do sleep 0.02; done
 mail:a-b\\c.d:1:respawn:exec sleep 1000
 """
-SERVICES = ("clinit-web@server.service", r"clinit-mail@a\x2db\x5cc.d.service")
+SERVICES = ("clinit-web@server.service", r"clinit-mail@a-b\x5cc.d.service")
 # What dpkg and systemd write about any package, and backups of the files of groups.
 NOT_OURS = re.compile(
     r"/var/(lib/(dpkg|apt|systemd)|cache|log/(dpkg|apt|alternatives|journal))\b.*"
