@@ -373,6 +373,7 @@ def _bus_label(unit: str) -> bytes:
 
 def _text(error: Any) -> str:
     """An error in the words of systemd or dbus, or of the operating system; not in pystemd's, which are jokes."""
-    if message := error.err_message:
+    is_ours = type(error) is dbusexc.DBusBaseError and not str(error.err_name or "").startswith("org.")
+    if (message := error.err_message) and not is_ours:
         return message if isinstance(message, str) else os.fsdecode(message)
     return os.strerror(abs(error.errno)) if error.errno else "no reason is given"

@@ -34,7 +34,7 @@ _RUNNING = frozenset({Mode.RESPAWN, Mode.ONCE})
 # An outcome is not held up longer for processes that do not come to execute their commands. Seconds.
 _LONGEST_EXECUTION = 5.0
 # Nor for respawn entries that end again and again; the shell before their command pauses before that. Seconds.
-_LONGEST_DYING = 1.5
+_LONGEST_DYING = 2.5
 # Before asking again after systemd gave no answer. Seconds.
 _RETRY = 1.0
 
@@ -154,6 +154,8 @@ class Observer:
         if unit.sub != "running" and not unit.is_restarting:
             return False
         pid = self.probe.main_pid(unit.name)
+        if self._pacer.is_rising(unit.name) and not self.probe.pause(unit.name):
+            return waited < _LONGEST_DYING
         first = pid if request is None else request.pids.setdefault(unit.name, pid)
         is_dying = entry.mode is Mode.RESPAWN and (
             pid != first or unit.is_restarting or bool(self.probe.pause(unit.name))

@@ -92,6 +92,11 @@ class Pacer:
             return f"{vain.words}; it is tried again every {PAUSE:.0f} s"
         return "" if vain.is_executed else vain.words
 
+    def is_rising(self, unit: str) -> bool:
+        """Whether a unit that could not be started runs now, and it is not sure yet that it stays up."""
+        vain = self._vain.get(unit)
+        return vain is not None and vain.up is not None
+
     def look(self, group: GroupUnits, level: str | None, *, is_switching: bool = False) -> None:
         """Have a look at the entries of the level that a group is at, or on its way to; None if there is none.
 

@@ -53,7 +53,7 @@ def _check_finding(finding: Diagnostic, lines: list[str]) -> None:
     line = lines[place.line - 1]
     if finding.code == "wide-encoding":
         return  # about a file that has no lines
-    if not finding.code.startswith("byte-order-mark"):
+    if not finding.code.startswith(("byte-order-mark", "old-line-ends")):
         line = line.lstrip(BYTE_ORDER_MARK)
     assert finding.source.rstrip("\n") == line
     assert place.width >= 1

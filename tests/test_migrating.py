@@ -50,7 +50,7 @@ def test_no_block_is_forgotten() -> None:
     """Every block but the configuration of supervisor is a table, a file or a session that is tested here."""
     left = [block for block in BLOCKS if not block.kind and block.language != "cltab"]
 
-    assert len(TABLES) == 5
+    assert len(TABLES) == 8
     assert ["[program:api]"] == [block.text.splitlines()[0] for block in left]
     assert {"ancestor", "inittab", "supervisor", "units"} == {block.name for block in BLOCKS if block.kind == "session"}
 
