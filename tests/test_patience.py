@@ -56,6 +56,10 @@ def waiting(node: Node) -> Waiting:
     group.switch("1")
     wait_until(lambda: pauses(group) == 1)
     paused = time.monotonic()
+    told = "/run/cltab2systemd/system/reasons"
+    wait_until(
+        lambda: node.read(told).count("it is tried again every 60 s") == 2, timeout=20, what="clstat comes to rest"
+    )
     node.run("python3", "-c", WATCH.format(number=WATCHERS))
     assert open_files(instance) >= descriptors + WATCHERS
     return Waiting(group, vain, paused, clstat_time(group), descriptors)

@@ -232,9 +232,11 @@ def test_what_cannot_be_killed_is_not_stopped(shipped: Shipped) -> None:
     assert resource.act("stop") == GENERIC
     assert resource.reason.startswith(f"stub-born is not stopped: a process of {unit}, which cannot be killed, runs")
     assert resource.monitor() == GENERIC
-    shipped.node.shell(f"kill -KILL {pid}; rm -r /etc/systemd/system/{unit}.d; systemctl daemon-reload")
+    shipped.node.shell(
+        f"kill -KILL {pid}; rm -r /etc/systemd/system/{unit}.d; systemctl daemon-reload; sleep 1.5"
+    )  # its child
 
-    assert resource.act("stop") == SUCCESS
+    assert resource.act("stop") == SUCCESS, resource.said
     assert resource.monitor() == NOT_RUNNING
 
 
