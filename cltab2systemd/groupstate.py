@@ -181,6 +181,8 @@ def _is_stopping(group: GroupUnits, level: str) -> bool:
 
 def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
     """How a level that was reached stands: STARTING while any of it is being started (again), else settled."""
+    if group.levels()[level].job == "stop":  # as at a shutdown: the entries go with it, and have not failed
+        return GroupStatus(group.group, level, State.STOPPING)
     members = group.members(level)
     barrier = group.barrier(level)
     if (barrier is not None and barrier.starting) or any(is_under_way(entry, group.entry(entry)) for entry in members):

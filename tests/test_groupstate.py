@@ -325,6 +325,12 @@ def test_unnamed_levels_tie(times: tuple[int, int], expected: str) -> None:
     assert status({}, {"a": AT_LEVEL, "b": AT_LEVEL}, probe, shown="1") == (expected, "DONE")
 
 
+def test_a_level_that_is_being_stopped() -> None:
+    """At a shutdown systemd stops the target with all of its entries: that is no failure of theirs."""
+    entries = {**LEVEL_1, "app": GOING, "mail": TO_STOP}
+    assert status(entries, {"1": ("loaded", "active", "active", "stop")}, shown="1") == ("1", "STOPPING")
+
+
 @pytest.mark.parametrize("standing", [QUEUED, AT_LEVEL])
 def test_halting(standing: Standing) -> None:
     """On its way to the halt level, and once there, a group is HALTING at the level it had, if it had one."""

@@ -101,7 +101,7 @@ class Subject(Group):
 
 
 def without_repeats(events: list[str]) -> list[str]:
-    """Events with one run of the test that fails: who lost the answer with the daemon asks again, which repeats that."""
+    """Events with one run of the test that fails: who lost an answer with the daemon asks again, which repeats it."""
     return [event for number, event in enumerate(events) if event not in {"t", "t ran"} or event not in events[:number]]
 
 

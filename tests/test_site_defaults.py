@@ -88,7 +88,7 @@ def test_the_daemon_starts(shipped: Shipped) -> None:
         "LimitNPROC": "infinity",
         "LimitAS": "infinity",
         "LimitCPU": "infinity",
-        "TimeoutStopUSec": "30s",
+        "TimeoutStopUSec": "5s",
         "TimeoutStartUSec": "5min",
     } == found
 
