@@ -304,6 +304,9 @@ def test_a_unit_of_ones_own_is_told(group: Group) -> None:
     try:
         [note] = asked(group, "3")[2]
         assert note.startswith(f"clinit: {path} stands over the unit that the table makes")
+        for command in (["explain", group.name, "3"], ["diff"]):
+            done = group.node.run("cltab2systemd", *command, check=False)
+            assert f"cltab2systemd: {path} stands over the unit that the table makes" in done.stderr
     finally:
         group.node.path(path).unlink()
 

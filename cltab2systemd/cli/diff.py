@@ -80,6 +80,8 @@ def _standings(locations: Locations) -> Mapping[str, Standing]:
     except OSError as error:
         tables.complain(f"cltab2systemd: {error.filename}: {os.strerror(error.errno or 0)}")
         raise SystemExit(TROUBLE) from error
+    for note in instance.notes(locations, standings):
+        tables.complain(f"cltab2systemd: {note}")
     if not standings:
         tables.complain("cltab2systemd: no daemon has applied a table here; all of it is new")
     return standings

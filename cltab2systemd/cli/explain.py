@@ -74,6 +74,8 @@ def command(
             tables.complain(f"cltab2systemd: {error.filename}: {error.strerror}")
             raise SystemExit(1) from error
         standing = present.get(group, standing)
+        for note in instance.notes(locations, {group: standing}):
+            tables.complain(f"cltab2systemd: {note}")
         others = tuple(other for name, other in present.items() if name != group)
     explanation = explain(standing, wanted, level, others)
     if format_ == printing.Format.JSON:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cltab2systemd import clstat
+from cltab2systemd import advice, clstat
 from cltab2systemd.changes import Standing
 from cltab2systemd.cli.seen import seen
 from cltab2systemd.groupstate import State
@@ -56,6 +56,12 @@ def standings(locations: Locations, level: str | None = None) -> Mapping[str, St
         at, state = present.get(name, (None, lines.get(name, ("", ""))[1]))
         found[name] = Standing(group, at, state, units.get(name))
     return found
+
+
+def notes(locations: Locations, found: Mapping[str, Standing]) -> list[str]:
+    """What whoever asks how groups stand should know: units of somebody's own that stand over the generated ones."""
+    store = Store(instance_names(locations))
+    return advice.on_own_units(path for standing in found.values() for path in store.own_units(standing.group))
 
 
 def _applied(store: Store) -> Mapping[str, ResourceGroup]:
