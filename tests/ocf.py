@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -33,26 +35,34 @@ def packages_of_debian(layer: str, *packages: str, only: str = "./usr", below: s
     They are unpacked and not installed: what they depend on, or their scripts, start daemons on the machine.
     """
     store = PROJECT / "build/ocf"
-    directory = store / layer
-    if directory.exists():
-        return directory
     store.mkdir(parents=True, exist_ok=True)
-    new = store / f"{layer}.new"
-    (new / below).mkdir(mode=0o755, parents=True, exist_ok=True)
-    try:
-        for package in packages:
-            if not list(store.glob(f"{package}_*.deb")):
-                download = f"apt-get --quiet download {package}"
-                _run("sh", "-c", f"{download} || {{ apt-get --quiet update && {download}; }}", cwd=store)
-            archive = max(store.glob(f"{package}_*.deb"))
-            unpacked = subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], capture_output=True, check=True)
-            subprocess.run(["tar", "-x", "-C", new / below, only], input=unpacked.stdout, check=True)
-    except (OSError, subprocess.SubprocessError) as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"no {packages}: {error}")
-        pytest.skip(f"no {packages}: {error}")
-    new.rename(directory)
+    # The workers of one run share the store: one unpacks, the others find it done.
+    with (store / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        directory = store / layer
+        if not directory.exists():
+            try:
+                _unpack(packages, only, below, store / f"{layer}.new").rename(directory)
+            except (OSError, subprocess.SubprocessError) as error:
+                if os.environ.get("CI"):
+                    pytest.fail(f"no {packages}: {error}")
+                pytest.skip(f"no {packages}: {error}")
     return directory
+
+
+def _unpack(packages: tuple[str, ...], only: str, below: str, new: Path) -> Path:
+    store = new.parent
+    # What an interrupted run has left is not taken for a part of this one.
+    shutil.rmtree(new, ignore_errors=True)
+    (new / below).mkdir(mode=0o755, parents=True)
+    for package in packages:
+        if not list(store.glob(f"{package}_*.deb")):
+            download = f"apt-get --quiet download {package}"
+            _run("sh", "-c", f"{download} || {{ apt-get --quiet update && {download}; }}", cwd=store)
+        archive = max(store.glob(f"{package}_*.deb"))
+        unpacked = subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], capture_output=True, check=True)
+        subprocess.run(["tar", "-x", "-C", new / below, only], input=unpacked.stdout, check=True)
+    return new
 
 
 def _run(*argv: str, cwd: Path) -> None:
