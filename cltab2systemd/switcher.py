@@ -94,15 +94,14 @@ class Switcher:
             # It stays where an earlier switch left it until this one has started.
             self._store.note_emptied(group.name, request.level)
             group.emptying, group.interrupted = True, request.level
-        fresh: frozenset[str] = frozenset()
         if request.level != HALT_LEVEL:
             await self._stop_moved(others, wanted().entries)
         for last_try in (False, True):
             if request.level != HALT_LEVEL:
-                fresh |= await self._take_lines(group, request, wanted)
+                await self._take_lines(group, request, wanted)
             try:
                 if group.emptied is not None:
-                    await self._settle_past(group, request.level, fresh | group.emptied)
+                    await self._settle_past(group, request.level, group.emptied)
                 async with self._applier.reloading:
                     await persist(lambda: self._start(group, request.level))
                 break
@@ -140,7 +139,7 @@ class Switcher:
         Args:
             group: the group.
             level: the level that is asked for.
-            fresh: the tags whose lines have changed with this request; these are as good as new.
+            fresh: the tags that have been stopped, or whose lines have changed, since; these are as good as new.
         """
         async with self._applier.reloading:
             await persist(lambda: self._observer.refresh([group.name]))
@@ -163,14 +162,10 @@ class Switcher:
             self._store.hold(units - before, before - units)
             group.held = units
 
-    async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> frozenset[str]:
-        """Give the group the table's lines: first stop what may not outlive its old ones, under the old units.
-
-        Returns:
-            The tags of the entries that have other lines now.
-        """
+    async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> None:
+        """Give the group the table's lines: first stop what may not outlive its old ones, under the old units."""
         if wanted() == group.applied and group.current:
-            return frozenset()
+            return
         # From here on entries may be down that the present level has. If the daemon ends before the start, the next one
         # has to know.
         self._store.note_emptied(group.name, request.level)
@@ -189,10 +184,8 @@ class Switcher:
             before = {changes.definition(entry) for entry in group.applied.entries}
             # To its end, even if a later request takes over: the next step would not know how far it came.
             await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: wanted()})))
-        fresh = frozenset(e.tag for e in group.applied.entries if changes.definition(e) not in before)
         if group.emptied is not None:
-            group.emptied |= fresh
-        return fresh
+            group.emptied |= {e.tag for e in group.applied.entries if changes.definition(e) not in before}
 
     def _forgive(self, units: Iterable[str]) -> None:
         """An entry that needed SIGTERM or SIGKILL ends failed; soon its unit is gone, and nobody would reset it."""
