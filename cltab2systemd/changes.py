@@ -34,6 +34,7 @@ class Standing:
     level: str | None = None
     state: str = ""  # as clstat has it
     seen: Seen | None = None  # None if nobody has looked at the units
+    of_cluster: bool = False  # a cluster has started it, and is to stop it, also if it leaves the table
 
 
 class Effect(enum.StrEnum):

@@ -198,9 +198,9 @@ class Controller:
         if self._halting:  # perhaps since a moment ago
             raise SwitchRefusedError(_HALTING)
         group = self._groups.get(name)
-        if group is None or name not in self._source.table.groups:
+        if group is None or (name not in self._source.table.groups and not group.left_to_cluster):
             raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
-        if doubt := advice.on_level(self._source.table.group(name), level):
+        if doubt := advice.on_level(self._wanted(group), level):
             if strict:
                 raise SwitchRefusedError(doubt)
             notes = (*notes, doubt)
@@ -213,11 +213,12 @@ class Controller:
     async def reread(self, *, always: bool = False) -> tuple[str, ...]:
         """Read the table if it changed, or `always`, and apply it to all groups that are not active.
 
-        Groups that left the table are stopped. An active group keeps its lines until its own request.
+        Groups that left the table are stopped, but for those that a cluster has started, and is to stop: it would take
+        them for stopped in order. An active group keeps its lines until its own request.
         TableRefusedError: the table has errors; nothing was changed.
 
         Returns:
-            Notes for whoever asked: which groups are being stopped.
+            Notes for whoever asked: what becomes of groups that have just left the table.
         """
         async with self._table_lock:
             may_be_empty = not any(group.active for group in self._groups.values())
@@ -270,10 +271,12 @@ class Controller:
             group.name for group in unapplied if group.applied != wanted.get(group.name) or not group.current
         }
         self._note_given_away()
-        retired = [self._groups[name] for name in self._groups if name not in wanted]
-        return tuple(
-            f"{group.name} has left the table, and is being stopped" for group in retired if self._retire(group)
-        )
+        notes = []
+        for group in list(self._groups.values()):
+            was_left, group.left_to_cluster = group.left_to_cluster, False
+            if group.name not in wanted:
+                notes += self._retire(group, is_told=was_left)
+        return tuple(notes)
 
     def _note_given_away(self) -> None:
         """Which applied entries of a group the table has in another one, whose request may stop them."""
@@ -282,16 +285,25 @@ class Controller:
             tags = (entry.tag for entry in group.applied.entries) if group.name in self._unapplied else ()
             group.given_away = frozenset(tag for tag in tags if owners.get(tag, group.name) != group.name)
 
-    def _retire(self, group: Group) -> bool:
-        """Stop a group that left the table; then its units and its line in clstat go. Whether that begins now."""
+    def _retire(self, group: Group, *, is_told: bool) -> list[str]:
+        """Stop a group that left the table; then its units and its line in clstat go. What is to be told of it now.
+
+        Not one that a cluster has started: its level for stopped, with an umount perhaps, is in the lines that it has.
+        """
         if not group.active:
             self._spawn(self._forget(group))
-            return False
-        if group.halting:
-            return False
-        log.info("%s: left the table, stopping", group.name)
-        self._request(group, HALT_LEVEL)
-        return True
+        elif group.halting:
+            pass
+        elif self._store.is_of_cluster(group.name):
+            group.left_to_cluster = True
+            if not is_told:
+                log.warning("%s: left the table; it goes on until the cluster that started it stops it", group.name)
+                return [f"{group.name} has left the table, and goes on until the cluster that started it stops it"]
+        else:
+            log.info("%s: left the table, stopping", group.name)
+            self._request(group, HALT_LEVEL)
+            return [f"{group.name} has left the table, and is being stopped"]
+        return []
 
     async def _forget(self, group: Group) -> None:
         async with self._table_lock:
@@ -326,7 +338,7 @@ class Controller:
         others = [self._groups[name] for name in self._unapplied if name in self._groups and name != group.name]
         try:
             await self._switcher.carry_out(group, request, lambda: self._wanted(group), others)
-            if self._wanted(group) == group.applied and group.current:
+            if self._wanted(group) == group.applied and group.current and not group.left_to_cluster:
                 self._unapplied.discard(group.name)
         except BusError as error:
             self._refuse(group, request, SwitchRefusedError(f"systemd refuses: {error}"))
@@ -340,8 +352,10 @@ class Controller:
             self._refuse(group, request, SwitchRefusedError(f"internal error, see the journal: {error!r}"))
 
     def _wanted(self, group: Group) -> ResourceGroup:
-        """What the table says of a group; its applied lines as long as no table has been accepted."""
-        return self._source.table.group(group.name) if self._source.accepted else group.applied
+        """What the table says of a group; the lines it has as long as no table was accepted, or it is a cluster's."""
+        if not self._source.accepted or (group.left_to_cluster and group.active):
+            return group.applied
+        return self._source.table.group(group.name)
 
     def _refuse(self, group: Group, request: Request, error: SwitchRefusedError) -> None:
         log.error("%s: %s", group.name, error)

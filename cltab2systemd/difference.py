@@ -89,6 +89,11 @@ class GroupDifference:
         return Change.SAME if self.old == self.new else Change.CHANGED
 
     @property
+    def is_left_to_cluster(self) -> bool:
+        """Whether the group leaves the table and runs on, for the cluster that started it is to stop it."""
+        return _is_left_to_cluster(self.standing, self.new)
+
+    @property
     def is_disturbed(self) -> bool:
         """Whether a request would do something to entries: also if no line has changed, for one was stopped, say."""
         return self.standing is not None and any(
@@ -135,9 +140,14 @@ def against_applied(standings: Mapping[str, Standing], table: Table) -> Differen
         standing = standings.get(name) or Standing(ResourceGroup(name))
         levels = () if standing.level is None else (standing.level,)
         new = table.group(name)
-        entries = moves.compare(standing.group, new, levels, standing.seen)
+        kept = standing.group if _is_left_to_cluster(standing, new) else new
+        entries = moves.compare(standing.group, new, levels, standing.seen, kept)
         groups.append(GroupDifference(standing.group, new, entries, standing))
     return Difference(tuple(groups))
+
+
+def _is_left_to_cluster(standing: Standing | None, new: ResourceGroup) -> bool:
+    return standing is not None and standing.of_cluster and standing.level is not None and not new.entries
 
 
 def between(old: Table, new: Table) -> Difference:
@@ -170,10 +180,16 @@ class _Moves:
         )
 
     def compare(
-        self, old: ResourceGroup, new: ResourceGroup, levels: tuple[str, ...], seen: Seen | None = None
+        self,
+        old: ResourceGroup,
+        new: ResourceGroup,
+        levels: tuple[str, ...],
+        seen: Seen | None = None,
+        kept: ResourceGroup | None = None,
     ) -> tuple[EntryDifference, ...]:
-        """The entries of a group, before and after, with the effects at some levels."""
-        effects = {level: changes.effects(old.entries, new.entries, level, level, seen) for level in levels}
+        """The entries of a group, before and after, with the effects at some levels: those of `kept` lines, if any."""
+        wanted = (kept or new).entries
+        effects = {level: changes.effects(old.entries, wanted, level, level, seen) for level in levels}
         before, after = ({entry.tag: entry for entry in group.entries} for group in (old, new))
         return tuple(
             EntryDifference(

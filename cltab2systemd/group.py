@@ -102,6 +102,7 @@ class Group:
         self.broken_off = ""  # why, if this daemon knows
         self.asked: Asked | None = None  # of systemd last, by this daemon
         self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again
+        self.left_to_cluster = False  # not in the table any more; a cluster has started it, and is to stop it
         self._observed = asyncio.Event()
 
     @property

@@ -18,6 +18,8 @@ NOTED_SOCKETS = "sockets"
 NOTED_CLSTAT = "clstat"
 # And why groups are FAILED: a reason a line, `GROUP LEVEL TEXT`.
 NOTED_REASONS = "reasons"
+# And in which directory the resource agent marks the groups that a cluster has started, and not stopped since.
+OF_CLUSTER = "of-cluster"
 GOOD_TABLE = "/var/lib/cltab2systemd/cltab"
 # What the units of this boot were made from; packaging/tmpfiles.d has it copied there.
 BOOT_TABLE = f"{STATE}/boot.cltab"

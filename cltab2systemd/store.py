@@ -14,7 +14,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd.locations import GOOD_TABLE, NOTED_CLSTAT, NOTED_REASONS, NOTED_SOCKETS, STATE, TABLE, owner
+from cltab2systemd.locations import (
+    GOOD_TABLE,
+    NOTED_CLSTAT,
+    NOTED_REASONS,
+    NOTED_SOCKETS,
+    OF_CLUSTER,
+    STATE,
+    TABLE,
+    owner,
+)
 from cltab2systemd.names import SYSTEM_INSTANCE, Names, escape, unescape
 from cltab2systemd.plan import HELD
 from cltab2systemd.table import parse
@@ -212,6 +221,7 @@ class Store:
         self._emptied = self._state / "emptied"
         self._held = self._state / HELD
         self._paused = self._state / "paused"
+        self._of_cluster = self._state / OF_CLUSTER
         self._mark = self._state / "reload-needed"
         self._taken_over = self._state / "taken-over"
         self._due = self._state / "boot-levels-due"
@@ -227,6 +237,7 @@ class Store:
         self._emptied.mkdir(mode=0o755, exist_ok=True)
         self._held.mkdir(mode=0o755, exist_ok=True)
         self._paused.mkdir(mode=0o755, exist_ok=True)
+        self._of_cluster.mkdir(mode=0o755, exist_ok=True)
         self._units.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._lock = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -453,6 +464,10 @@ class Store:
     def paused(self) -> frozenset[str]:
         """The units that wait for their next start, perhaps stopped by an earlier daemon."""
         return frozenset(os.listdir(self._paused))  # noqa: PTH208 - names
+
+    def is_of_cluster(self, group: str) -> bool:
+        """Whether the resource agent has started a group, and has not stopped it since."""
+        return (self._of_cluster / escape(group)).exists()
 
     @property
     def reload_needed(self) -> bool:

@@ -121,9 +121,12 @@ class Model:
         self.groups[request.group].accepted.append(request)
 
     def reach(self, request: Request, *, reread: bool = True) -> None:
-        """A request came to its end: outsiders were stopped, and the lines are those of its table or a later one."""
+        """A request came to its end: outsiders were stopped, and the lines are those of its table or a later one.
+
+        If its table does not have the group, it is one that the agent started, and keeps the lines that it has.
+        """
         standing = self.groups[request.group]
-        if reread:
+        if reread and self.tables[request.table].of(request.group):
             standing.oldest = max(standing.oldest, request.table)
         standing.by_hand = {tag: number for tag, number in standing.by_hand.items() if number > request.number}
         standing.asked = request.level if self.is_undisturbed(request) else None

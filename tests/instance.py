@@ -10,7 +10,7 @@ from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lab.node import Node
 
@@ -21,6 +21,13 @@ EVENT_SCRIPT = f"""\
 say() {{ read -r now rest </proc/uptime; echo "$now $*" >>"$EVENTS"; }}
 [ "$EVENTS" ] || {{ EVENTS={EVENTS}/$1; shift; say "$@"; }}
 """
+
+
+def in_order(log: Iterable[str], *events: str) -> bool:
+    """Whether a log has these events in this order. Its times, of 0.01 s, are too coarse to tell."""
+    said = list(log)
+    places = [said.index(event) for event in events]
+    return places == sorted(places)
 
 
 class Instance:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from instance import in_order
 from ocf import AGENT, GENERIC, SUCCESS, Resource, agents_of_debian, no_daemon
 from shipped import RUN, Shipped
 
@@ -148,9 +149,9 @@ def test_the_cluster_stops_them_in_its_order(seen: dict[str, dict[str, float]], 
     """Nothing is stopped before Pacemaker asks for it, and all of it when the stop is said to be done."""
     times = seen[name]
 
-    assert times["mail stop asked"] < times["c stopping"] < times["c gone"] < times[f"mail stop {SUCCESS}"]
-    assert times[f"mail stop {SUCCESS}"] <= times["web stop asked"] < min(times["a stopping"], times["b stopping"])
-    assert max(times["a gone"], times["b gone"]) < times[f"web stop {SUCCESS}"]
+    assert in_order(times, "mail stop asked", "c stopping", "c gone", f"mail stop {SUCCESS}", "web stop asked")
+    for tag in "ab":
+        assert in_order(times, "web stop asked", f"{tag} stopping", f"{tag} gone", f"web stop {SUCCESS}")
 
 
 @ALL
@@ -167,7 +168,8 @@ def test_the_level_for_stopped_is_run(seen: dict[str, dict[str, float]], name: s
     """What the level for stopped does, such as an umount, is done when all else of the group has ended."""
     times = seen[name]
 
-    assert max(times["a gone"], times["b gone"]) < times["umounted"] < times[f"web stop {SUCCESS}"]
+    for tag in "ab":
+        assert in_order(times, f"{tag} gone", "umounted", f"web stop {SUCCESS}")
 
 
 def test_a_stop_that_fails(seen: dict[str, dict[str, float]]) -> None:

@@ -80,6 +80,55 @@ def test_a_stop_that_failed(shipped: Shipped) -> None:
     assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
 
 
+def without(group: str) -> str:
+    """The table, when somebody has lost a group of it."""
+    return "".join(line for line in TABLE.splitlines(keepends=True) if not line.startswith(f"{group}:"))
+
+
+def test_a_group_that_leaves_the_table(shipped: Shipped) -> None:
+    """What a cluster has started runs on, also under a daemon that comes later; a stop runs the level that it had."""
+    resource = Resource(shipped, "data", "prod")
+    assert resource.act("start") == SUCCESS
+    pid = shipped.main_pid("clinit-data@server.service")
+    shipped.write_table(without("data"))
+    assert "clinit: data has left the table, and goes on until the cluster that started it stops it\n" in (
+        shipped.clinit("-w", "web", "3").stderr
+    )
+    assert (SUCCESS, SUCCESS) == (resource.monitor(), resource.probe())
+    shipped.node.run("systemctl", "restart", SERVICE)
+    assert "data has left" not in shipped.clinit("-w", "web", "3").stderr
+    assert (SUCCESS, pid) == (resource.monitor(), shipped.main_pid("clinit-data@server.service"))
+
+    assert resource.act("stop") == SUCCESS
+    assert (NOT_RUNNING, 1) == (resource.monitor(), tries(shipped))
+    # And nobody else is to stop it any more.
+    assert shipped.clinit("-w", "web", "nothing").returncode == 0
+    wait_until(lambda: "data" not in shipped.clstat(), what="it is forgotten")
+    assert (NOT_RUNNING, SUCCESS) == (resource.monitor(), resource.act("stop"))
+    assert resource.act("start") == GENERIC
+    assert "no such group: data" in resource.reason
+    assert resource.act("stop") == SUCCESS
+    shipped.write_table(TABLE)
+    assert resource.act("start") == SUCCESS
+
+
+def test_a_group_that_leaves_the_table_after_a_stop_that_failed(shipped: Shipped) -> None:
+    """It has not been stopped until a stop succeeds, table or no table."""
+    resource = Resource(shipped, "data", "prod")
+    assert resource.act("start") == SUCCESS
+    shipped.node.write(BUSY, "")
+    assert resource.act("stop") == GENERIC
+    shipped.write_table(without("data"))
+    assert shipped.clinit().returncode == 0
+    assert (GENERIC, GENERIC, GENERIC) == (resource.monitor(), resource.act("stop"), resource.probe())
+    assert resource.reason.startswith("data stop FAILED: ")
+    shipped.node.path(BUSY).unlink()
+
+    assert (SUCCESS, NOT_RUNNING) == (resource.act("stop"), resource.monitor())
+    assert tries(shipped) == 3
+    shipped.write_table(TABLE)
+
+
 def test_a_stop_that_failed_without_the_daemon(shipped: Shipped) -> None:
     """So it is if systemd has to do it alone: an entry that exits with an error is one only if it is a test."""
     resource = Resource(shipped, "data", "prod")

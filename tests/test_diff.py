@@ -147,6 +147,21 @@ def test_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: str, at: 
     assert (result.exit_code, expected) == (1, result.stdout)
 
 
+def test_a_group_that_a_cluster_has_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it leaves the table, nothing is stopped; of one that is at no level there is nothing to stop."""
+    group = table("web:app:3:once:x\nweb:end:stop:test:x\n").groups["web"]
+    standings = {"web": Standing(group, "3", "DONE", of_cluster=True)}
+    monkeypatch.setattr(instance, "standings", lambda _: standings)
+    monkeypatch.setattr(instance, "notes", lambda *_: [])
+    (tmp_path / "new").write_text("")
+    heading = "web (at level 3): leaves the table, goes on until the cluster stops it, "
+    assert run("diff", tmp_path / "new").stdout == (
+        f"{heading}nothing is stopped or started, 1 left alone\n  leave  web:app  deleted\n  -      web:end  deleted\n"
+    )
+    standings["web"] = Standing(group, of_cluster=True)
+    assert "web (not active): leaves the table, nothing runs\n" in run("diff", tmp_path / "new").stdout
+
+
 def test_settings(old: Path, tmp_path: Path) -> None:
     """Two tables differ by their settings, too."""
     (tmp_path / "new").write_text(OLD.replace("/run/log", "/run/other") + ":::socket:/run/s\n")

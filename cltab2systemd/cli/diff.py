@@ -47,7 +47,7 @@ def command(files: tuple[str, ...], *, cltab: str | None, socket: str | None, fo
     level that each group is at. With two, it is compared with the table OLD, for each level that a group could be at.
 
     A group that is at no level takes its new lines at once. One that leaves the table is stopped as soon as the daemon
-    reads that. An entry that moves to another group is stopped in the old one first.
+    reads that, unless a cluster has started it. An entry that moves to another group is stopped in the old one first.
 
     Exit codes: 0 no change, 1 changes, 2 trouble.
     """
@@ -113,6 +113,8 @@ def _is_told(group: GroupDifference, entry: EntryDifference) -> bool:
 def _heading(group: GroupDifference) -> str:
     """What stands behind the group's name."""
     news = {Change.ADDED: "new group, ", Change.DELETED: "leaves the table, "}.get(group.change, "")
+    if group.is_left_to_cluster:
+        news += "goes on until the cluster stops it, "
     if group.standing is None:
         counted = Counter(entry.change for entry in group.entries)
         what = [f"{counted[change]} {change}" for change in _CHANGES if counted[change]]
@@ -236,6 +238,7 @@ def _group_json(group: GroupDifference) -> asjson.Json:
         "change": str(group.change),
         "level": asjson.optional(standing.level if standing else None),
         "state": standing.state or None if standing else None,
+        "left_to_cluster": group.is_left_to_cluster,
         "reordered": group.is_reordered,
         "old": _lines_json(group.old),
         "new": _lines_json(group.new),

@@ -48,13 +48,14 @@ def standings(locations: Locations, level: str | None = None) -> Mapping[str, St
     if not live_sockets(locations):
         return found  # and not what the system's own daemon has
     names = instance_names(locations)
-    applied = _applied(Store(names))
+    store = Store(names)
+    applied = _applied(store)
     # Of a group that is CONFIGURED nothing runs: clstat shows the level that it was at.
     present = {name: line for name, line in lines.items() if line[1] != State.CONFIGURED and name in applied}
     units = seen(names, {name: applied[name] for name in present}, level)
     for name, group in applied.items():
         at, state = present.get(name, (None, lines.get(name, ("", ""))[1]))
-        found[name] = Standing(group, at, state, units.get(name))
+        found[name] = Standing(group, at, state, units.get(name), store.is_of_cluster(name))
     return found
 
 
