@@ -150,10 +150,10 @@ class Controller:
 
     def _take_over_held(self) -> None:
         """What an earlier daemon has held for a start that may still be under way; it is let go when that is over."""
-        for unit in self._store.held():
+        for unit in self._store.held.all():
             group = self._groups.get(self.names.group_of(unit) or "")
             if group is None:
-                self._store.hold((), (unit,))
+                self._store.held.discard([unit])
             else:
                 group.held |= {unit}
 
@@ -389,7 +389,7 @@ class Controller:
     def _let_go(self, group: Group) -> None:
         """The start is over for which entries of a group were held."""
         try:
-            self._store.hold((), group.held)
+            self._store.held.discard(group.held)
         except OSError as error:
             log.warning("%s: what was held stays so for now: %s", group.name, oserrors.worded(error))
         else:

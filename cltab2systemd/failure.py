@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
+from signal import Signals
 from typing import TYPE_CHECKING
 
 from cltab2systemd.diagnostics import printable, shortened
@@ -29,12 +30,6 @@ NOT_EXECUTED = {
     241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS: LoadCredential=",
 }  # fmt: skip
 _SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
-# signal(7), x86 and ARM.
-_SIGNALS = """
-    HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG
-    XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS
-"""
-_SIGKILL = 9
 _EXITED = 1
 
 
@@ -226,14 +221,17 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = _remedy_if_ended(unit)
     if entry.mode is Mode.WAIT and unit.active == "inactive" and _is_unfinished(group, unit):
-        words = f"was stopped before it ended; it is not run again, but by 'systemctl restart {unit.name}'"
-        return Verdict(Cause.BROKEN_OFF, words, remedy)
+        return Verdict(Cause.BROKEN_OFF, f"was stopped before it ended; {_how_to_repeat(unit)}", remedy)
     if cause := _why_broken_off(group, unit, process):
         words = _WORDS.get(cause) or f"{_ending(process)} ({process.result})"
-        return Verdict(cause, f"{words}; it is not run again, but by 'systemctl restart {unit.name}'", remedy)
+        return Verdict(cause, f"{words}; {_how_to_repeat(unit)}", remedy)
     if process.code == _EXITED and process.status in _SHELL_STATUSES:
         return Verdict(Cause.NOT_RUN, _ending(process), remedy)
     return Verdict(remedy=remedy)
+
+
+def _how_to_repeat(unit: UnitStatus) -> str:
+    return f"it is not run again, but by 'systemctl restart {unit.name}'"
 
 
 def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Cause | None:
@@ -242,7 +240,7 @@ def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Ca
     if unit.active == "failed" and process.result != "success":
         return Cause.BROKEN_OFF
     # Killed by hand, it counts as it ended. Under OOMPolicy=continue only the kernel's count tells one from the other.
-    was_killed = process.code not in {0, _EXITED} and process.status == _SIGKILL and not unit.at_rest
+    was_killed = process.code not in {0, _EXITED} and process.status == Signals.SIGKILL and not unit.at_rest
     is_short = was_killed and group.probe.lacked_memory(group.names.slice(group.group))
     return Cause.OUT_OF_MEMORY if is_short else None
 
@@ -281,12 +279,11 @@ def _ending(process: Process) -> str:
         return "does not run"
     if process.code == _EXITED:
         return f"exited with {process.status}{_SHELL_STATUSES.get(process.status, '')}"
-    signals = dict(enumerate(_SIGNALS.split(), 1))
-    return (
-        f"was killed by SIG{signals[process.status]}"
-        if process.status in signals
-        else (f"was killed by signal {process.status}")
-    )
+    try:
+        name = Signals(process.status).name
+    except ValueError:
+        name = f"signal {process.status}"
+    return f"was killed by {name}"
 
 
 def about_entry(group: GroupUnits, entry: Entry, found: Verdict) -> Reason:

@@ -79,7 +79,7 @@ class Pacer:
 
     def resume(self) -> None:
         """Go on with what an earlier daemon has stopped."""
-        for unit in self._store.paused():
+        for unit in self._store.paused.all():
             self._vain[unit] = vain = _Vain("", 0, is_slow=True)
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
 
@@ -139,7 +139,7 @@ class Pacer:
         ):
             vain.is_slow = True
             with suppress(OSError):  # only the next daemon does not know of it then
-                self._store.pause(status.name)
+                self._store.paused.add([status.name])
             self._bus.stop(status.name)
             log.debug("%s is stopped for %g s", status.name, PAUSE)
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, status.name)
@@ -172,7 +172,7 @@ class Pacer:
             vain.timer.cancel()
             vain.timer = None
             with suppress(OSError):
-                self._store.unpause(unit)
+                self._store.paused.discard([unit])
 
     def _forget(self, unit: str) -> None:
         vain = self._vain.pop(unit)

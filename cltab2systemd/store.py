@@ -198,6 +198,34 @@ def instance_names(locations: Locations, state: Path = STATE_DIRECTORY) -> Names
     return Names("_" + hashlib.sha256(os.fsencode(locations.socket)).hexdigest()[:8])
 
 
+class Marks:
+    """A set of units on disk, which the next daemon finds: files without content in a directory, named as the units.
+
+    OSError from all methods, if the disk is full, say.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def open(self) -> None:
+        """Make the directory if need be."""
+        self._directory.mkdir(mode=0o755, exist_ok=True)
+
+    def add(self, units: Iterable[str]) -> None:
+        """Mark units."""
+        for unit in units:
+            (self._directory / unit).touch()
+
+    def discard(self, units: Iterable[str]) -> None:
+        """Take the marks of units away, if they have any."""
+        for unit in units:
+            (self._directory / unit).unlink(missing_ok=True)
+
+    def all(self) -> frozenset[str]:
+        """The marked units, perhaps by an earlier daemon."""
+        return frozenset(os.listdir(self._directory))  # noqa: PTH208 - names
+
+
 class Store:
     """The files of one instance below /run: its units, and the lines of the table that they were made from.
 
@@ -219,8 +247,10 @@ class Store:
         self._state = state / names.instance
         self._applied = self._state / "applied"
         self._emptied = self._state / "emptied"
-        self._held = self._state / HELD
-        self._paused = self._state / "paused"
+        self.held = Marks(self._state / HELD)
+        """The units that are kept from being started again, by the condition in them."""
+        self.paused = Marks(self._state / "paused")
+        """The units that were stopped, and wait for their next start."""
         self._of_cluster = self._state / OF_CLUSTER
         self._mark = self._state / "reload-needed"
         self._taken_over = self._state / "taken-over"
@@ -235,8 +265,8 @@ class Store:
         """
         self._applied.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._emptied.mkdir(mode=0o755, exist_ok=True)
-        self._held.mkdir(mode=0o755, exist_ok=True)
-        self._paused.mkdir(mode=0o755, exist_ok=True)
+        self.held.open()
+        self.paused.open()
         self._of_cluster.mkdir(mode=0o755, exist_ok=True)
         self._units.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._lock = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -441,29 +471,6 @@ class Store:
         names = [self._names.entry(group.name, entry.tag) for entry in group.entries]
         paths = (f"{directory}/{name}" for directory in _BEFORE_OURS for name in names)
         return [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 - a thousand of them are looked for
-
-    def hold(self, units: Iterable[str], release: Iterable[str] = ()) -> None:
-        """Keep entries from being started again, by the condition in their units; let go of others."""
-        for unit in units:
-            (self._held / unit).touch()
-        for unit in release:
-            (self._held / unit).unlink(missing_ok=True)
-
-    def held(self) -> frozenset[str]:
-        """The units that are kept from being started again, perhaps by an earlier daemon."""
-        return frozenset(os.listdir(self._held))  # noqa: PTH208 - names
-
-    def pause(self, unit: str) -> None:
-        """A unit is stopped, to be started again later."""
-        (self._paused / unit).touch()
-
-    def unpause(self, unit: str) -> None:
-        """A unit does not wait for its next start any more."""
-        (self._paused / unit).unlink(missing_ok=True)
-
-    def paused(self) -> frozenset[str]:
-        """The units that wait for their next start, perhaps stopped by an earlier daemon."""
-        return frozenset(os.listdir(self._paused))  # noqa: PTH208 - names
 
     def is_of_cluster(self, group: str) -> bool:
         """Whether the resource agent has started a group, and has not stopped it since."""

@@ -159,7 +159,8 @@ class Switcher:
     def _hold(self, group: Group, units: frozenset[str]) -> None:
         if units != group.held:
             before, group.held = group.held, group.held | units  # all that there may be, if this fails halfway
-            self._store.hold(units - before, before - units)
+            self._store.held.add(units - before)
+            self._store.held.discard(before - units)
             group.held = units
 
     async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> None:
