@@ -270,19 +270,20 @@ class Controller:
         self._unapplied = {
             group.name for group in unapplied if group.applied != wanted.get(group.name) or not group.current
         }
-        self._note_given_away()
         notes = []
         for group in list(self._groups.values()):
             was_left, group.left_to_cluster = group.left_to_cluster, False
             if group.name not in wanted:
                 notes += self._retire(group, is_told=was_left)
+        self._note_given_away()
         return tuple(notes)
 
     def _note_given_away(self) -> None:
         """Which applied entries of a group the table has in another one, whose request may stop them."""
         owners = {entry.tag: entry.group for entry in self._source.table.entries}
         for group in self._groups.values():
-            tags = (entry.tag for entry in group.applied.entries) if group.name in self._unapplied else ()
+            may_lose = group.name in self._unapplied and not group.left_to_cluster
+            tags = (entry.tag for entry in group.applied.entries) if may_lose else ()
             group.given_away = frozenset(tag for tag in tags if owners.get(tag, group.name) != group.name)
 
     def _retire(self, group: Group, *, is_told: bool) -> list[str]:
@@ -290,15 +291,15 @@ class Controller:
 
         Not one that a cluster has started: its level for stopped, with an umount perhaps, is in the lines that it has.
         """
-        if not group.active:
-            self._spawn(self._forget(group))
-        elif group.halting:
+        if group.halting:
             pass
-        elif self._store.is_of_cluster(group.name):
+        elif group.applied.entries and self._store.is_of_cluster(group.name):
             group.left_to_cluster = True
             if not is_told:
-                log.warning("%s: left the table; it goes on until the cluster that started it stops it", group.name)
-                return [f"{group.name} has left the table, and goes on until the cluster that started it stops it"]
+                log.warning("%s: left the table; it stays until the cluster that started it stops it", group.name)
+                return [f"{group.name} has left the table, and stays until the cluster that started it stops it"]
+        elif not group.active:
+            self._spawn(self._forget(group))
         else:
             log.info("%s: left the table, stopping", group.name)
             self._request(group, HALT_LEVEL)
@@ -336,6 +337,8 @@ class Controller:
 
     async def _carry_out(self, group: Group, request: Request) -> None:
         others = [self._groups[name] for name in self._unapplied if name in self._groups and name != group.name]
+        if group.left_to_cluster:  # which has what it has, and takes nothing from others
+            others = []
         try:
             await self._switcher.carry_out(group, request, lambda: self._wanted(group), others)
             if self._wanted(group) == group.applied and group.current and not group.left_to_cluster:
@@ -353,7 +356,7 @@ class Controller:
 
     def _wanted(self, group: Group) -> ResourceGroup:
         """What the table says of a group; the lines it has as long as no table was accepted, or it is a cluster's."""
-        if not self._source.accepted or (group.left_to_cluster and group.active):
+        if not self._source.accepted or group.left_to_cluster:
             return group.applied
         return self._source.table.group(group.name)
 

@@ -90,7 +90,7 @@ class GroupDifference:
 
     @property
     def is_left_to_cluster(self) -> bool:
-        """Whether the group leaves the table and runs on, for the cluster that started it is to stop it."""
+        """Whether the group leaves the table and stays as it is, for the cluster that started it is to stop it."""
         return _is_left_to_cluster(self.standing, self.new)
 
     @property
@@ -147,7 +147,7 @@ def against_applied(standings: Mapping[str, Standing], table: Table) -> Differen
 
 
 def _is_left_to_cluster(standing: Standing | None, new: ResourceGroup) -> bool:
-    return standing is not None and standing.of_cluster and standing.level is not None and not new.entries
+    return standing is not None and standing.of_cluster and not new.entries
 
 
 def between(old: Table, new: Table) -> Difference:

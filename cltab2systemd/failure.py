@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from signal import Signals
 from typing import TYPE_CHECKING
 
 from cltab2systemd.diagnostics import printable, shortened
@@ -30,6 +29,12 @@ NOT_EXECUTED = {
     241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS: LoadCredential=",
 }  # fmt: skip
 _SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
+# signal(7), x86 and ARM.
+_SIGNALS = """
+    HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG
+    XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS
+"""
+_SIGKILL = 9
 _EXITED = 1
 
 
@@ -240,7 +245,7 @@ def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Ca
     if unit.active == "failed" and process.result != "success":
         return Cause.BROKEN_OFF
     # Killed by hand, it counts as it ended. Under OOMPolicy=continue only the kernel's count tells one from the other.
-    was_killed = process.code not in {0, _EXITED} and process.status == Signals.SIGKILL and not unit.at_rest
+    was_killed = process.code not in {0, _EXITED} and process.status == _SIGKILL and not unit.at_rest
     is_short = was_killed and group.probe.lacked_memory(group.names.slice(group.group))
     return Cause.OUT_OF_MEMORY if is_short else None
 
@@ -279,11 +284,8 @@ def _ending(process: Process) -> str:
         return "does not run"
     if process.code == _EXITED:
         return f"exited with {process.status}{_SHELL_STATUSES.get(process.status, '')}"
-    try:
-        name = Signals(process.status).name
-    except ValueError:
-        name = f"signal {process.status}"
-    return f"was killed by {name}"
+    name = dict(enumerate(_SIGNALS.split(), 1)).get(process.status)
+    return f"was killed by SIG{name}" if name else f"was killed by signal {process.status}"
 
 
 def about_entry(group: GroupUnits, entry: Entry, found: Verdict) -> Reason:

@@ -118,7 +118,7 @@ class GroupPlan:
     units: tuple[Unit, ...]
 
 
-# The state of instances, and in it the files that keep entries from being started again: Store.hold makes them.
+# The state of instances, and in it the files that keep entries from being started again: Store.held.
 STATE = "/run/cltab2systemd"
 HELD = "held"
 

@@ -126,6 +126,11 @@ class Switcher:
         """Stop entries of this group that still run in another one, which they have left in the table."""
         for other in others:
             if moved := changes.tags_moved_here(other.applied.entries, wanted):
+                if other.left_to_cluster:
+                    raise SwitchRefusedError(
+                        f"{min(moved)} is still an entry of {other.name}, which has left the table, and which the "
+                        "cluster that started it is to stop first"
+                    )
                 stopping = await self._stop(other, moved)
                 await other.at_rest(stopping)
                 self._forgive(stopping)

@@ -80,6 +80,7 @@ class _Source:
     """A table that may be refused."""
 
     def __init__(self) -> None:
+        self.accepted = True
         self.refused = False
 
     @property

@@ -1,23 +1,19 @@
-"""The OCF resource agent as a cluster acts on it, and packages of Debian's that tests of it need."""
+"""The OCF resource agent as a cluster acts on it, and nodes that have what it needs."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
-import shutil
-import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import pytest
-from shipped import SERVICE, SOCKET
+from shipped import SERVICE, SOCKET, Shipped
 
-from lab.install import PROJECT
+from lab.debs import unpacked
+from lab.node import Node
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from shipped import Shipped
 
 AGENT = "/usr/lib/ocf/resource.d/clinit/group"
 SUCCESS, GENERIC, UNIMPLEMENTED, INSTALLED, CONFIGURED, NOT_RUNNING, DEGRADED = 0, 1, 3, 5, 6, 7, 190
@@ -25,48 +21,16 @@ SUCCESS, GENERIC, UNIMPLEMENTED, INSTALLED, CONFIGURED, NOT_RUNNING, DEGRADED = 
 
 def agents_of_debian() -> Path:
     """A layer with Debian's package of resource agents, of which ours needs the shell functions."""
-    # Not its unit in /lib: that would hide the link there.
-    return packages_of_debian("resource-agents", "resource-agents", only="./usr")
+    return unpacked(None, "resource-agents")
 
 
-def packages_of_debian(layer: str, *packages: str, only: str = "./usr", below: str = "") -> Path:
-    """A layer with what Debian's packages have below a directory, put below another one.
-
-    They are unpacked and not installed: what they depend on, or their scripts, start daemons on the machine.
-    """
-    store = PROJECT / "build/ocf"
-    store.mkdir(parents=True, exist_ok=True)
-    # The workers of one run share the store: one unpacks, the others find it done.
-    with (store / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        directory = store / layer
-        if not directory.exists():
-            try:
-                _unpack(packages, only, below, store / f"{layer}.new").rename(directory)
-            except (OSError, subprocess.SubprocessError) as error:
-                if os.environ.get("CI"):
-                    pytest.fail(f"no {packages}: {error}")
-                pytest.skip(f"no {packages}: {error}")
-    return directory
-
-
-def _unpack(packages: tuple[str, ...], only: str, below: str, new: Path) -> Path:
-    store = new.parent
-    # What an interrupted run has left is not taken for a part of this one.
-    shutil.rmtree(new, ignore_errors=True)
-    (new / below).mkdir(mode=0o755, parents=True)
-    for package in packages:
-        if not list(store.glob(f"{package}_*.deb")):
-            download = f"apt-get --quiet download {package}"
-            _run("sh", "-c", f"{download} || {{ apt-get --quiet update && {download}; }}", cwd=store)
-        archive = max(store.glob(f"{package}_*.deb"))
-        unpacked = subprocess.run(["dpkg-deb", "--fsys-tarfile", archive], capture_output=True, check=True)
-        subprocess.run(["tar", "-x", "-C", new / below, only], input=unpacked.stdout, check=True)
-    return new
-
-
-def _run(*argv: str, cwd: Path) -> None:
-    subprocess.run(argv, cwd=cwd, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120)
+@contextmanager
+def node_with_agent(name: str, project_layer: Path, table: str) -> Iterator[Shipped]:
+    """A node with the agent, and the shipped units, started with a table."""
+    with Node(name, layers=[project_layer, agents_of_debian()]) as node:
+        shipped = Shipped(node)
+        shipped.write_table(table)
+        yield shipped.start()
 
 
 class Resource:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from ocf import DEGRADED, GENERIC, INSTALLED, NOT_RUNNING, SUCCESS, Resource, agents_of_debian, no_daemon
+from ocf import DEGRADED, GENERIC, INSTALLED, NOT_RUNNING, SUCCESS, Resource, no_daemon, node_with_agent
 from shipped import RUN, SERVICE, SOCKET, Shipped
-
-from lab.node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,18 +46,10 @@ EACH = pytest.mark.parametrize("fault", FAULTS)
 
 
 @pytest.fixture(scope="module")
-def module_node(project_layer: Path) -> Iterator[Node]:
-    """A node with the package and the project."""
-    with Node("agent-nothing", layers=[project_layer, agents_of_debian()]) as node:
-        yield node
-
-
-@pytest.fixture(scope="module")
-def shared(module_node: Node) -> Shipped:
+def shared(project_layer: Path) -> Iterator[Shipped]:
     """The shipped units, started."""
-    shipped = Shipped(module_node)
-    shipped.write_table(TABLE)
-    return shipped.start()
+    with node_with_agent("agent-nothing", project_layer, TABLE) as shipped:
+        yield shipped
 
 
 @pytest.fixture

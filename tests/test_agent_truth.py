@@ -7,10 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from ocf import DEGRADED, GENERIC, NOT_RUNNING, SUCCESS, Resource, agents_of_debian, no_daemon
+from ocf import DEGRADED, GENERIC, NOT_RUNNING, SUCCESS, Resource, no_daemon, node_with_agent
 from shipped import RUN, SERVICE, Shipped
 
-from lab.node import Node
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -35,18 +34,10 @@ odd-name:c/d:3,rest:respawn:{RUN}
 
 
 @pytest.fixture(scope="module")
-def module_node(project_layer: Path) -> Iterator[Node]:
-    """A node with the package and the project."""
-    with Node("agent-truth", layers=[project_layer, agents_of_debian()]) as node:
-        yield node
-
-
-@pytest.fixture(scope="module")
-def shared(module_node: Node) -> Shipped:
+def shared(project_layer: Path) -> Iterator[Shipped]:
     """The shipped units, started."""
-    shipped = Shipped(module_node)
-    shipped.write_table(TABLE)
-    return shipped.start()
+    with node_with_agent("agent-truth", project_layer, TABLE) as shipped:
+        yield shipped
 
 
 @pytest.fixture
@@ -85,13 +76,77 @@ def without(group: str) -> str:
     return "".join(line for line in TABLE.splitlines(keepends=True) if not line.startswith(f"{group}:"))
 
 
+@pytest.mark.parametrize("daemon", [True, False])
+def test_a_level_for_stopped_that_was_not_run(shipped: Shipped, daemon: bool) -> None:
+    """Where nothing runs, but that level has something to do, the group is not stopped: that may be an umount."""
+    resource = Resource(shipped, "data", "prod")
+    assert shipped.clinit("-w", "data", "prod").returncode == 0
+    # Whoever started it: the cluster has seen it run.
+    assert resource.probe() == SUCCESS
+    if daemon:
+        assert shipped.clinit("-w", "data", "nothing").returncode == 0
+        seen = "nothing DONE"
+    else:
+        no_daemon(shipped)
+        shipped.node.run("systemctl", "stop", "clinit-data@server.service")
+        seen = "without its daemon (clstat is older than 60 s, or from the future)"
+    assert (GENERIC, GENERIC) == (resource.monitor(), resource.probe())
+    owed = "nothing of it runs, but its level stop has not been run since it was started"
+    assert resource.reason == f"data is {seen}; {owed}"
+
+    assert (SUCCESS, 1) == (resource.act("stop"), tries(shipped))
+    assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
+
+
+def test_a_group_that_was_halted_and_left_the_table(shipped: Shipped) -> None:
+    """Its lines stay until the cluster has stopped it with them, under a later daemon too."""
+    resource = Resource(shipped, "data", "prod")
+    assert resource.act("start") == SUCCESS
+    assert shipped.clinit("-k", "-w").returncode == 0
+    shipped.write_table(without("data"))
+    shipped.node.run("systemctl", "start", SERVICE)
+    assert (GENERIC, GENERIC) == (resource.monitor(), resource.probe())
+
+    assert (SUCCESS, 1) == (resource.act("stop"), tries(shipped))
+    assert resource.monitor() == NOT_RUNNING
+    shipped.write_table(TABLE)
+
+
+def test_a_group_of_another_name_takes_nothing(shipped: Shipped) -> None:
+    """Who calls a group otherwise while the cluster has it started cannot stop its entries by starting the new one."""
+    resource = Resource(shipped, "data", "prod")
+    assert resource.act("start") == SUCCESS
+    pid = shipped.main_pid("clinit-data@server.service")
+    shipped.write_table(TABLE.replace("data:", "files:"))
+    refused = shipped.clinit("-w", "files", "prod")
+    assert refused.returncode == 1
+    assert "is still an entry of data, which has left the table, and which the cluster" in refused.stdout
+    assert (SUCCESS, pid) == (resource.monitor(), shipped.main_pid("clinit-data@server.service"))
+    assert (SUCCESS, 1) == (resource.act("stop"), tries(shipped))
+
+    assert shipped.clinit("-w", "files", "prod").returncode == 0
+    assert shipped.main_pid("clinit-files@server.service")
+    shipped.write_table(TABLE)
+
+
+def test_a_start_that_comes_too_late(shipped: Shipped) -> None:
+    """A group that is stopped, or was never started, when it leaves the table is not started with its old lines."""
+    stopped, never = Resource(shipped, "data", "prod"), Resource(shipped, "done")
+    assert (SUCCESS, SUCCESS) == (stopped.act("start"), stopped.act("stop"))
+    shipped.write_table(without("data").replace("done:", "over:"))
+    assert (GENERIC, GENERIC) == (stopped.act("start"), never.act("start"))
+    assert never.reason == "clinit done 3: no such group: done"
+    assert shipped.main_pid("clinit-data@server.service") == 0
+    shipped.write_table(TABLE)
+
+
 def test_a_group_that_leaves_the_table(shipped: Shipped) -> None:
     """What a cluster has started runs on, also under a daemon that comes later; a stop runs the level that it had."""
     resource = Resource(shipped, "data", "prod")
     assert resource.act("start") == SUCCESS
     pid = shipped.main_pid("clinit-data@server.service")
     shipped.write_table(without("data"))
-    assert "clinit: data has left the table, and goes on until the cluster that started it stops it\n" in (
+    assert "clinit: data has left the table, and stays until the cluster that started it stops it\n" in (
         shipped.clinit("-w", "web", "3").stderr
     )
     assert (SUCCESS, SUCCESS) == (resource.monitor(), resource.probe())

@@ -154,12 +154,15 @@ def test_a_group_that_a_cluster_has_started(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(instance, "standings", lambda _: standings)
     monkeypatch.setattr(instance, "notes", lambda *_: [])
     (tmp_path / "new").write_text("")
-    heading = "web (at level 3): leaves the table, goes on until the cluster stops it, "
+    heading = "web (at level 3): leaves the table, stays until the cluster stops it, "
     assert run("diff", tmp_path / "new").stdout == (
         f"{heading}nothing is stopped or started, 1 left alone\n  leave  web:app  deleted\n  -      web:end  deleted\n"
     )
     standings["web"] = Standing(group, of_cluster=True)
-    assert "web (not active): leaves the table, nothing runs\n" in run("diff", tmp_path / "new").stdout
+    assert (
+        "web (not active): leaves the table, stays until the cluster stops it, nothing runs\n"
+        in run("diff", tmp_path / "new").stdout
+    )
 
 
 def test_settings(old: Path, tmp_path: Path) -> None:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import random
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from ocf import no_daemon, packages_of_debian
+from ocf import no_daemon
 from shipped import RUN, SERVICE, Shipped
 
+from lab.debs import unpacked
 from lab.install import PROJECT
 from lab.node import Node
+from lab.spec import Bind
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 FOLLOW = "/usr/libexec/cltab2systemd/keepalived-follow"
 NOTIFY = "/usr/share/doc/cltab2systemd/examples/keepalived-notify"
@@ -98,7 +100,7 @@ vrrp_instance web {{
         self.node.write(f"/etc/{name}.conf", configuration)
         inside = ["ip", "netns", "exec", "peer"] if name == "peer" else []
         # Its libraries are for it alone, and not for what it starts.
-        loader = f"/lib64/ld-linux-x86-64.so.2 --library-path {AT}/usr/lib/x86_64-linux-gnu:{AT}/lib/x86_64-linux-gnu"
+        loader = f"/lib64/ld-linux-x86-64.so.2 --library-path {AT}/usr/lib/x86_64-linux-gnu"
         command = (
             f"{loader} {AT}/usr/sbin/keepalived -n -l -D -f /etc/{name}.conf -p /run/{name}.pid -r /run/{name}.vrrp"
         )
@@ -134,8 +136,7 @@ vrrp_instance web {{
 @pytest.fixture(scope="module")
 def shared(project_layer: Path) -> Iterator[Shipped]:
     """The shipped units, started, in a node with a network."""
-    layer = packages_of_debian("keepalived", *PACKAGES, only=".", below=AT.strip("/"))
-    with Node("keepalived", layers=[project_layer, layer]) as node:
+    with Node("keepalived", layers=[project_layer], binds=[Bind(unpacked(None, *PACKAGES), Path(AT))]) as node:
         node.shell(
             "ip link add v0 type veth peer name v1; ip netns add peer; ip link set v1 netns peer; ip link set v0 up;"
             "ip addr add 192.0.2.1/24 dev v0; ip -n peer link set v1 up; ip -n peer addr add 192.0.2.2/24 dev v1"

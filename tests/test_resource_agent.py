@@ -18,13 +18,12 @@ from ocf import (
     SUCCESS,
     UNIMPLEMENTED,
     Resource,
-    agents_of_debian,
     no_daemon,
+    node_with_agent,
 )
 from shipped import RUN, SERVICE, Shipped
 
 from lab.install import PROJECT
-from lab.node import Node
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -48,18 +47,10 @@ stub-born:loop:3:respawn:trap "" INT TERM; while :; do sleep 1; done
 
 
 @pytest.fixture(scope="module")
-def module_node(project_layer: Path) -> Iterator[Node]:
-    """A node with the package and the project."""
-    with Node("agent", layers=[project_layer, agents_of_debian()]) as node:
-        yield node
-
-
-@pytest.fixture(scope="module")
-def shared(module_node: Node) -> Shipped:
+def shared(project_layer: Path) -> Iterator[Shipped]:
     """The shipped units, started."""
-    shipped = Shipped(module_node)
-    shipped.write_table(TABLE)
-    return shipped.start()
+    with node_with_agent("agent", project_layer, TABLE) as shipped:
+        yield shipped
 
 
 @pytest.fixture

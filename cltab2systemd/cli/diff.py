@@ -114,7 +114,7 @@ def _heading(group: GroupDifference) -> str:
     """What stands behind the group's name."""
     news = {Change.ADDED: "new group, ", Change.DELETED: "leaves the table, "}.get(group.change, "")
     if group.is_left_to_cluster:
-        news += "goes on until the cluster stops it, "
+        news += "stays until the cluster stops it, "
     if group.standing is None:
         counted = Counter(entry.change for entry in group.entries)
         what = [f"{counted[change]} {change}" for change in _CHANGES if counted[change]]
