@@ -133,7 +133,7 @@ class Switcher:
                     )
                 stopping = await self._stop(other, moved)
                 await other.at_rest(stopping)
-                self._forgive(stopping)
+                self._forgive(other, moved)
 
     async def _settle_past(self, group: Group, level: str, fresh: frozenset[str]) -> None:
         """Prepare the entries that the present level and the next one both have, and that have ended, for the start.
@@ -185,7 +185,7 @@ class Switcher:
         if stopping:
             request.has_started()
             await group.at_rest(stopping)
-            self._forgive(stopping)
+        self._forgive(group, going)
         async with self.table_lock:
             before = {changes.definition(entry) for entry in group.applied.entries}
             # To its end, even if a later request takes over: the next step would not know how far it came.
@@ -193,12 +193,13 @@ class Switcher:
         if group.emptied is not None:
             group.emptied |= {e.tag for e in group.applied.entries if changes.definition(e) not in before}
 
-    def _forgive(self, units: Iterable[str]) -> None:
-        """An entry that needed SIGTERM or SIGKILL ends failed; soon its unit is gone, and nobody would reset it."""
-        for unit in units:
+    def _forgive(self, group: Group, tags: frozenset[str]) -> None:
+        """Reset entries that have failed, as by a stop that needed SIGTERM: soon their units are gone, or others."""
+        for tag in tags:
+            unit = group.units and group.units.units.get(self._names.entry(group.name, tag))
             with suppress(BusError):
-                if not self._bus.outlived_stop(unit):
-                    self._bus.reset_failed(unit)
+                if unit and unit.active == "failed" and not self._bus.outlived_stop(unit.name):
+                    self._bus.reset_failed(unit.name)
 
     def _stop_one_by_one(self, group: Group) -> None:
         """Stop the services of a group whose targets are not there any more."""

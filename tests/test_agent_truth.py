@@ -246,6 +246,22 @@ def test_a_clstat_that_outlived_its_truth(shipped: Shipped) -> None:
     assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
 
 
+def test_a_clstat_of_a_daemon_that_is_gone(shipped: Shipped) -> None:
+    """Fresh, it says that a group is on its way, and will say so for ever: it is as systemd has it."""
+    resource = Resource(shipped)
+    assert resource.act("start") == SUCCESS
+    no_daemon(shipped, stale=False)
+    clstat = shipped.node.read("/run/clinit/clstat")
+    shipped.node.write("/run/clinit/clstat", clstat.replace("web 3 DONE", "web 3 STOPPING"))
+    assert resource.monitor() == GENERIC
+    seen = "web is without its daemon (which said 3 STOPPING last), and clinit-web@"
+    assert resource.reason.startswith(seen)
+    assert resource.act("stop") == SUCCESS
+    shipped.node.write("/run/clinit/clstat", clstat.replace("web 3 DONE", "web 3 STOPPING"))
+
+    assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
+
+
 def test_a_clstat_from_the_future(shipped: Shipped) -> None:
     """When the clock was set back, an old clstat is not a fresh one."""
     resource = Resource(shipped)

@@ -322,9 +322,41 @@ def test_entries_that_had_to_be_made_to_go_leave_nothing_failed(group: Group, ot
     other.switch("1")
     group.switch("1")
 
+    assert failed_of(group) == ""
+
+
+def failed_of(group: Group) -> str:
+    """What `systemctl --failed` shows of a group."""
     shown = ("systemctl", "list-units", "--failed", "--plain", "--no-legend", f"clinit-{group.name}@*")
-    failed = group.node.run(*shown).stdout
-    assert failed == ""
+    return group.node.run(*shown).stdout
+
+
+def test_entries_that_failed_and_left_the_table_leave_nothing_failed(group: Group) -> None:
+    """What failed by itself is no failed unit any more when its line is gone, or is another one."""
+    gone = f"{group.name}:f1:1:wait:sleep 5\n:::service.f1:TimeoutStartSec=200ms"
+    push(group.instance, f"{group.name}:keep:1:respawn:{RUN}", gone, f"{group.name}:f2:1:test:false")
+    group.switch("1", code=4)
+    assert "f1" in failed_of(group)
+    push(group.instance, f"{group.name}:keep:1:respawn:{RUN}", f"{group.name}:f2:1:test:true")
+    assert group.switch("1") == "DONE"
+    assert failed_of(group) == ""
+
+
+def test_entries_that_were_made_to_go_while_no_daemon_looked_leave_nothing_failed(group: Group) -> None:
+    """So if the daemon was killed meanwhile, and the next one finds them gone."""
+    keep = f"{group.name}:keep:1:respawn:{RUN}"
+    unit = f"clinit-{group.name}@d1.service"
+    deaf = f"{group.name}:d1:1:respawn:trap '' INT; while :; do sleep 0.1; done\n:::service.d1:TimeoutStopSec=500ms"
+    push(group.instance, keep, deaf)
+    group.switch("1")
+    push(group.instance, keep)
+    group.request("1")
+    wait_until(lambda: group.instance.properties(unit, "ActiveState")["ActiveState"] == "deactivating")
+    group.instance.kill()
+    wait_until(lambda: group.instance.properties(unit, "ActiveState")["ActiveState"] == "failed")
+    group.instance.start()
+    group.wait_for("1 DONE")
+    assert failed_of(group) == ""
 
 
 @meanwhile
