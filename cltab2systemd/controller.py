@@ -253,6 +253,7 @@ class Controller:
 
     async def _apply_table(self) -> tuple[str, ...]:
         wanted = self._source.table.groups
+        notes = self._leave_to_cluster()
         for name in self._unapplied:
             self._groups.setdefault(name, Group(name))
         async with self._applier.reloading:
@@ -270,13 +271,25 @@ class Controller:
         self._unapplied = {
             group.name for group in unapplied if group.applied != wanted.get(group.name) or not group.current
         }
-        notes = []
-        for group in list(self._groups.values()):
-            was_left, group.left_to_cluster = group.left_to_cluster, False
-            if group.name not in wanted:
-                notes += self._retire(group, is_told=was_left)
         self._note_given_away()
+        retired = [group for group in self._groups.values() if group.name not in wanted and not group.left_to_cluster]
+        notes += [f"{group.name} has left the table, and is being stopped" for group in retired if self._retire(group)]
         return tuple(notes)
+
+    def _leave_to_cluster(self) -> list[str]:
+        """See which groups left the table that a cluster has started, and is to stop; what is to be told of that now.
+
+        Their level for stopped, with an umount perhaps, is in the lines that they have.
+        """
+        notes = []
+        for group in self._groups.values():
+            was_left = group.left_to_cluster
+            is_gone = group.name not in self._source.table.groups and bool(group.applied.entries)
+            group.left_to_cluster = is_gone and self._store.is_of_cluster(group.name)
+            if group.left_to_cluster and not was_left:
+                log.warning("%s: left the table; it stays until the cluster that started it stops it", group.name)
+                notes.append(f"{group.name} has left the table, and stays until the cluster that started it stops it")
+        return notes
 
     def _note_given_away(self) -> None:
         """Which applied entries of a group the table has in another one, whose request may stop them."""
@@ -286,25 +299,16 @@ class Controller:
             tags = (entry.tag for entry in group.applied.entries) if may_lose else ()
             group.given_away = frozenset(tag for tag in tags if owners.get(tag, group.name) != group.name)
 
-    def _retire(self, group: Group, *, is_told: bool) -> list[str]:
-        """Stop a group that left the table; then its units and its line in clstat go. What is to be told of it now.
-
-        Not one that a cluster has started: its level for stopped, with an umount perhaps, is in the lines that it has.
-        """
-        if group.halting:
-            pass
-        elif group.applied.entries and self._store.is_of_cluster(group.name):
-            group.left_to_cluster = True
-            if not is_told:
-                log.warning("%s: left the table; it stays until the cluster that started it stops it", group.name)
-                return [f"{group.name} has left the table, and stays until the cluster that started it stops it"]
-        elif not group.active:
+    def _retire(self, group: Group) -> bool:
+        """Stop a group that left the table; then its units and its line in clstat go. Whether that begins now."""
+        if not group.active:
             self._spawn(self._forget(group))
-        else:
-            log.info("%s: left the table, stopping", group.name)
-            self._request(group, HALT_LEVEL)
-            return [f"{group.name} has left the table, and is being stopped"]
-        return []
+            return False
+        if group.halting:
+            return False
+        log.info("%s: left the table, stopping", group.name)
+        self._request(group, HALT_LEVEL)
+        return True
 
     async def _forget(self, group: Group) -> None:
         async with self._table_lock:

@@ -261,7 +261,8 @@ class Store:
         """Make the directories and take the instance; AlreadyRunningError if another process has it.
 
         With another table than before, the groups of the one before are taken over as well, and those that are not in
-        the new one are stopped. If that cannot be meant (not `may_change_table`), it is AlreadyRunningError too.
+        the new one are stopped, but for those that a cluster has started. If that cannot be meant (not
+        `may_change_table`), it is AlreadyRunningError too.
         """
         self._applied.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._emptied.mkdir(mode=0o755, exist_ok=True)

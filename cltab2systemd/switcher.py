@@ -95,7 +95,7 @@ class Switcher:
             self._store.note_emptied(group.name, request.level)
             group.emptying, group.interrupted = True, request.level
         if request.level != HALT_LEVEL:
-            await self._stop_moved(others, wanted().entries)
+            await self._stop_moved(list(others), wanted().entries, request.level)
         for last_try in (False, True):
             if request.level != HALT_LEVEL:
                 await self._take_lines(group, request, wanted)
@@ -122,15 +122,19 @@ class Switcher:
             self._observer.refresh_soon([group.name])
         request.has_started()
 
-    async def _stop_moved(self, others: Iterable[Group], wanted: tuple[Entry, ...]) -> None:
+    async def _stop_moved(self, others: list[Group], wanted: tuple[Entry, ...], level: str) -> None:
         """Stop entries of this group that still run in another one, which they have left in the table."""
+        started = tuple(entry for entry in wanted if changes.counts(entry, level))
         for other in others:
+            if other.left_to_cluster and (moved := changes.tags_moved_here(other.applied.entries, started)):
+                raise SwitchRefusedError(
+                    f"{min(moved)} is still an entry of {other.name}, which has left the table, and which the "
+                    "cluster that started it is to stop first"
+                )
+        for other in others:
+            if other.left_to_cluster:
+                continue
             if moved := changes.tags_moved_here(other.applied.entries, wanted):
-                if other.left_to_cluster:
-                    raise SwitchRefusedError(
-                        f"{min(moved)} is still an entry of {other.name}, which has left the table, and which the "
-                        "cluster that started it is to stop first"
-                    )
                 stopping = await self._stop(other, moved)
                 await other.at_rest(stopping)
                 self._forgive(other, moved)

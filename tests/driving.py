@@ -506,12 +506,13 @@ class Driver:
     def _restore(self) -> None:
         """Everything as it should be, but for the levels of the groups."""
         self.node.shell(
-            "for unit in $(systemctl show --property=Id,FreezerState 'clinit-*' | tr '\\n' ' ' | sed 's/Id=/\\n/g' |"
+            "find /etc/systemd/system -name 'clinit-*' -type l -lname /dev/null -delete;"
+            " rm -rf /run/systemd/system.control; systemctl daemon-reload;"
+            # Which a masked unit does not take.
+            " for unit in $(systemctl show --property=Id,FreezerState 'clinit-*' | tr '\\n' ' ' | sed 's/Id=/\\n/g' |"
             " sed -n 's/ FreezerState=fr.*//p'); do timeout 10 systemctl thaw $unit || true; done;"
-            " find /etc/systemd/system -name 'clinit-*' -type l -lname /dev/null -delete;"
-            " rm -rf /run/systemd/system.control;"
             f" mkdir -p {MARKS}; touch {' '.join(line.file for line in BASE.lines if line.kind is Kind.TEST)};"
-            " systemctl daemon-reload; systemctl is-active --quiet dbus || systemctl start dbus",
+            " systemctl is-active --quiet dbus || systemctl start dbus",
             timeout=120,
         )
         self.text = str(BASE)

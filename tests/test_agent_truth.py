@@ -91,7 +91,7 @@ def test_a_level_for_stopped_that_was_not_run(shipped: Shipped, daemon: bool) ->
         shipped.node.run("systemctl", "stop", "clinit-data@server.service")
         seen = "without its daemon (clstat is older than 60 s, or from the future)"
     assert (GENERIC, GENERIC) == (resource.monitor(), resource.probe())
-    owed = "nothing of it runs, but its level stop has not been run since it was started"
+    owed = "nothing of it runs, but it was not stopped by its level stop"
     assert resource.reason == f"data is {seen}; {owed}"
 
     assert (SUCCESS, 1) == (resource.act("stop"), tries(shipped))
@@ -112,6 +112,37 @@ def test_a_group_that_was_halted_and_left_the_table(shipped: Shipped) -> None:
     shipped.write_table(TABLE)
 
 
+def test_a_group_that_is_halted_while_the_table_is_read(shipped: Shipped) -> None:
+    """Whoever has the table read while all groups are halting does not make the daemon forget the lines."""
+    resource = Resource(shipped, "data", "prod")
+    assert resource.act("start") == SUCCESS
+    slow = "slow:loop:3:respawn:trap 'sleep 1; exit' INT; while :; do sleep 0.1; done\n"
+    shipped.write_table(TABLE + slow)
+    assert shipped.clinit("-w", "slow", "3").returncode == 0
+    shipped.write_table(without("data") + slow)
+    assert shipped.clinit("-k").returncode == 0
+    shipped.clinit()
+    wait_until(lambda: shipped.states()[1] == "inactive", what="all are halted")
+    assert resource.monitor() == GENERIC
+    shipped.node.run("systemctl", "start", SERVICE)
+
+    assert (SUCCESS, 1, NOT_RUNNING) == (resource.act("stop"), tries(shipped), resource.monitor())
+    shipped.write_table(TABLE)
+
+
+def test_a_group_that_somebody_has_stopped_is_not_the_clusters(shipped: Shipped) -> None:
+    """When a monitor has seen that it was stopped in order, it goes with the table as any other group."""
+    resource = Resource(shipped, "data", "prod")
+    assert resource.act("start") == SUCCESS
+    assert shipped.clinit("-w", "data", "stop").returncode == 0
+    assert resource.probe() == NOT_RUNNING
+    assert shipped.clinit("-w", "data", "nothing").returncode == 0
+    assert resource.probe() == NOT_RUNNING
+    shipped.write_table(without("data"))
+    assert "data has left the table, and is being stopped" in shipped.clinit("-w", "web", "3").stderr
+    shipped.write_table(TABLE)
+
+
 def test_a_group_of_another_name_takes_nothing(shipped: Shipped) -> None:
     """Who calls a group otherwise while the cluster has it started cannot stop its entries by starting the new one."""
     resource = Resource(shipped, "data", "prod")
@@ -121,6 +152,9 @@ def test_a_group_of_another_name_takes_nothing(shipped: Shipped) -> None:
     refused = shipped.clinit("-w", "files", "prod")
     assert refused.returncode == 1
     assert "is still an entry of data, which has left the table, and which the cluster" in refused.stdout
+    assert (SUCCESS, pid) == (resource.monitor(), shipped.main_pid("clinit-data@server.service"))
+    # A level without them takes nothing away.
+    assert shipped.clinit("-w", "files", "nothing").returncode == 0
     assert (SUCCESS, pid) == (resource.monitor(), shipped.main_pid("clinit-data@server.service"))
     assert (SUCCESS, 1) == (resource.act("stop"), tries(shipped))
 

@@ -158,6 +158,10 @@ def test_a_group_that_a_cluster_has_started(tmp_path: Path, monkeypatch: pytest.
     assert run("diff", tmp_path / "new").stdout == (
         f"{heading}nothing is stopped or started, 1 left alone\n  leave  web:app  deleted\n  -      web:end  deleted\n"
     )
+    (tmp_path / "moved").write_text("www:app:3:once:x\n")
+    assert "-  www:app  refused until the cluster has stopped web; comes from web: 3:once:x\n" in (
+        run("diff", tmp_path / "moved").stdout
+    )
     standings["web"] = Standing(group, of_cluster=True)
     assert (
         "web (not active): leaves the table, stays until the cluster stops it, nothing runs\n"

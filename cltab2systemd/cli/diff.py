@@ -92,12 +92,13 @@ def _standings(locations: Locations) -> Mapping[str, Standing]:
 
 def as_text(found: Difference) -> Iterator[str]:
     """A difference as lines for a person; none if there is none."""
+    left = frozenset(group.name for group in found.groups if group.is_left_to_cluster)
     for group in found.groups:
         if group.change is not Change.SAME or group.is_disturbed:
             yield printable(f"{group.name}{_heading(group)}")
             rows = [
                 *_group_rows(group),
-                *(_entry_row(group, entry) for entry in group.entries if _is_told(group, entry)),
+                *(_entry_row(group, entry, left) for entry in group.entries if _is_told(group, entry)),
             ]
             yield from (f"  {line}" for line in columns.aligned([[*map(printable, row)] for row in rows]))
     for setting in found.settings:
@@ -143,8 +144,11 @@ def _group_rows(group: GroupDifference) -> Iterator[_Row]:
         yield _NOTHING, group.name, "starts in another order"
 
 
-def _entry_row(group: GroupDifference, entry: EntryDifference) -> _Row:
-    return _done(group, entry), f"{group.name}:{entry.tag}", _why(entry)
+def _entry_row(group: GroupDifference, entry: EntryDifference, left: frozenset[str]) -> _Row:
+    why = _why(entry)
+    if entry.moved_from in left:
+        why = f"refused until the cluster has stopped {entry.moved_from}; {why}"
+    return _done(group, entry), f"{group.name}:{entry.tag}", why
 
 
 def _done(group: GroupDifference, entry: EntryDifference) -> str:
