@@ -339,12 +339,12 @@ def test_a_masked_test_fails_the_group(group: Group) -> None:
 
 
 def test_an_entry_stopped_by_hand_is_started_by_the_next_request(group: Group) -> None:
-    """What an admin stopped counts as ended, until the level is asked for again."""
+    """What an admin stopped is down, and its group FAILED, until the level is asked for again."""
     group.define(f"r:1:respawn:{RUN}", f"s:1:respawn:{RUN}", "t:1:test:true")
     group.switch("1")
     pid = group.pid("s")
     group.node.run("systemctl", "stop", group.unit("r"), group.unit("t"))
-    assert group.status == "1 DONE"
+    group.wait_for("1 FAILED")
     assert group.switch("1") == "DONE"
 
     assert group.pid("r") != 0
