@@ -16,17 +16,16 @@ __all__ = ["IDLE", "RUN", "Survivor", "polite"]
 IDLE = "idle:idle:1:wait:true\n"
 
 
-def polite(log: str, tag: str, steps: int = 4) -> str:
-    """A command that says that it is up; on SIGINT takes a tenth of a second for each step, and says that it is gone.
+def polite(log: str, tag: str, seconds: float = 0.4) -> str:
+    """A command that says that it is up; on SIGINT it takes its time, and says that it is gone.
 
     Args:
         log: the name of its group, or the path of a file for what it says.
         tag: the entry.
-        steps: how long it takes.
+        seconds: how long it takes. The signal goes to whatever the entry runs, also to what the trap starts.
     """
     path = log if log.startswith("/") else f"{EVENTS}/{log}"
-    waits = " ".join(str(step) for step in range(steps))
-    trap = f"say {tag} stopping; for i in {waits}; do sleep 0.1; done; say {tag} gone; exit"
+    trap = f'trap "" INT; say {tag} stopping; sleep {seconds}; say {tag} gone; exit'
     return f"EVENTS={path}; . event; trap '{trap}' INT; say {tag} up; while :; do sleep 0.02; done"
 
 

@@ -26,7 +26,8 @@ POLITE, SLACK = 0.5, 6.0
 
 def polite(tag: str, seconds: float = POLITE) -> str:
     """A command that takes its time to stop, and says so."""
-    return f"{SAY} trap 'say {tag} stopping; sleep {seconds}; say {tag} gone; exit' INT; while :; do sleep 0.02; done"
+    trap = f'trap "" INT; say {tag} stopping; sleep {seconds}; say {tag} gone; exit'
+    return f"{SAY} trap '{trap}' INT; while :; do sleep 0.02; done"
 
 
 TABLE = f"""\

@@ -116,7 +116,7 @@ def test_a_group_that_is_halted_while_the_table_is_read(shipped: Shipped) -> Non
     """Whoever has the table read while all groups are halting does not make the daemon forget the lines."""
     resource = Resource(shipped, "data", "prod")
     assert resource.act("start") == SUCCESS
-    slow = "slow:loop:3:respawn:trap 'sleep 1; exit' INT; while :; do sleep 0.1; done\n"
+    slow = "slow:loop:3:respawn:trap 'trap \"\" INT; sleep 1; exit' INT; while :; do sleep 0.1; done\n"
     shipped.write_table(TABLE + slow)
     assert shipped.clinit("-w", "slow", "3").returncode == 0
     shipped.write_table(without("data") + slow)

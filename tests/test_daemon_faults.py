@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from instance import Instance
 
 READ_ONLY = "cd /run/systemd/system; mount --bind . .; mount -o remount,bind,ro /run/systemd/system"
-SLOW_STOP = "trap 'for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done; exit' INT; while :; do sleep 0.02; done"
+SLOW_STOP = "trap 'trap \"\" INT; sleep 0.8; exit' INT; while :; do sleep 0.02; done"
 
 
 @pytest.fixture

@@ -67,10 +67,10 @@ class Subject(Group):
     def renew(self) -> None:
         """Another line for the entry `b`."""
         self.version += 1
-        b = polite(self.name, "b", 2)
+        b = polite(self.name, "b", 0.2)
         self.define(
             f"shared:0123:respawn:@ shared; {RUN}",
-            "a:1:respawn:" + polite(self.name, "a", 3),
+            "a:1:respawn:" + polite(self.name, "a", 0.3),
             "w:2:wait:@ w; sleep 0.1; @ w ran",
             f"b:12:respawn:: {self.version}; {b}",
             "t:2:test:@ t; sleep 0.1; @ t ran; false",

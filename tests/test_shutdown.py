@@ -46,7 +46,7 @@ POLITE_TABLE = (
 DEAF_TABLE = f"deaf:h:1:respawn:{deaf('h', 'say h term; exit')}\ndeaf:i:1:respawn:{deaf('i', 'say i term')}\n"
 POLITE_TAGS = frozenset("abcdefg")
 # Takes long enough to stop for the shutdown to come in the middle of a change of its line.
-CHANGED_TABLE = f"late:x:1:respawn:{polite(LOG, 'x', 15)}\n"
+CHANGED_TABLE = f"late:x:1:respawn:{polite(LOG, 'x', 1.5)}\n"
 STAND_IN = f"""\
 [Unit]
 DefaultDependencies={{defaults}}

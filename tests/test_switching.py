@@ -19,7 +19,7 @@ RUN = "exec sleep 1000"
 
 def slow_stop(group: Group, tag: str) -> str:
     """A command that on SIGINT says so, takes a moment, and says that it is over."""
-    trap = f"say {tag} stopping; for i in 1 2 3 4; do sleep 0.1; done; say {tag} gone; exit"
+    trap = f'trap "" INT; say {tag} stopping; sleep 0.4; say {tag} gone; exit'
     return f"EVENTS={EVENTS}/{group.name}; . event; trap '{trap}' INT; say {tag} up; while :; do sleep 0.02; done"
 
 

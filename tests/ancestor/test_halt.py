@@ -22,9 +22,8 @@ PERL_CLIENT = Path(__file__).resolve().parent.parent / "ldt_client.pl"
 
 def polite(group: Group, tag: str, seconds: int = 1) -> str:
     """A command that takes its time after SIGINT, and says that it is gone."""
-    # The signal goes to whatever the entry runs, so it may end the first program that the trap starts, too.
-    steps = " ".join(map(str, range(10 * seconds)))
-    trap = f"for i in {steps}; do sleep 0.1; done; say {tag} gone; exit"
+    # The signal goes to whatever the entry runs, also to what the trap starts.
+    trap = f'trap "" INT; sleep {seconds}; say {tag} gone; exit'
     return f"EVENTS={EVENTS}/{group.name}; . event; trap '{trap}' INT; say {tag} up; while :; do sleep 0.02; done"
 
 

@@ -19,7 +19,7 @@ RUN = "exec sleep 1000"
 
 def polite(group: Group, tag: str) -> str:
     """A command that says that it is up; on SIGINT takes a moment, and says that it is gone."""
-    trap = f"say {tag} going; for i in 1 2 3 4; do sleep 0.1; done; say {tag} gone; exit"
+    trap = f'trap "" INT; say {tag} going; sleep 0.4; say {tag} gone; exit'
     return f"EVENTS={EVENTS}/{group.name}; . event; trap '{trap}' INT; say {tag} up; while :; do sleep 0.02; done"
 
 

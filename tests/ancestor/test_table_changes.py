@@ -19,7 +19,7 @@ RUN_NEW = "exec sleep 2000"
 
 def polite(log: str, what: str) -> str:
     """A command that says that it is up; on SIGINT takes a moment, and says that it is gone."""
-    trap = f"for i in 1 2 3 4; do sleep 0.1; done; say {what} gone; exit"
+    trap = f'trap "" INT; sleep 0.4; say {what} gone; exit'
     return f"EVENTS={EVENTS}/{log}; . event; trap '{trap}' INT; say {what} up; while :; do sleep 0.02; done"
 
 
