@@ -19,6 +19,7 @@ T = TypeVar("T")
 # How the pause of a respawn entry shows in its command line.
 _PAUSED = f"/{PAUSED}/sleep".encode()
 _LONGEST_PROGRAM = 4096
+_EXECUTOR = b"/systemd-executor"
 # Of a command line: a shell, its option, and the beginning of its script.
 _LONGEST_START = 8192
 
@@ -110,17 +111,20 @@ class UnitProbe:
     def is_being_executed(pid: int, command: str) -> bool:
         """Whether the main process of a service that is said to run is not its command yet, and may never be.
 
-        Until it executes the command, systemd has the process's name in parentheses: `(sleep)`, `(sd-executor)`. Then
-        it may be the shell that our units have before the command, or one whose command is just `exec PROGRAM`. One
-        that is gone has ended since the unit was looked at.
+        Until it executes the command, it is systemd itself, or the executor that systemd has since 255, and soon has a
+        name in parentheses: `(sleep)`. Then it may be the shell that our units have before the command, or one whose
+        command is just `exec PROGRAM`. One that is gone has ended since the unit was looked at.
         """
         try:
             name = Path(f"/proc/{pid}/comm").read_text(errors="surrogateescape")
-            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
-                words = file.read(_LONGEST_START).split(b"\0")
+            line, of_systemd = _command_line(pid), _command_line(1)
         except OSError:
             return True
-        if name.startswith("(") or not words[0]:  # one that has ended, and that nobody has waited for, has no words
+        # One that has ended, and that nobody has waited for, has no words.
+        if name.startswith("(") or not line or line.startswith(b"(") or line == of_systemd:
+            return True
+        words = line.split(b"\0")
+        if words[0].endswith(_EXECUTOR):
             return True
         return words[0] == SHELL.encode() and is_before_program(words, command)
 
@@ -156,6 +160,11 @@ class UnitProbe:
             known[what] = ask(unit)
         value: T = known[what]
         return value
+
+
+def _command_line(pid: int) -> bytes:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+        return file.read(_LONGEST_START)
 
 
 def lacked_memory(group_slice: str) -> bool:

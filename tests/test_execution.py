@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from shipped import RUN, Shipped
 
+from cltab2systemd.probe import UnitProbe
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -25,3 +30,22 @@ def test_a_command_that_is_executed_late(node: Node) -> None:
     node.run("systemd-run", "--quiet", "cat", "/run/output")
 
     assert client.wait(10) == 0
+
+
+@pytest.mark.parametrize(("program", "is_systemd"), [("systemd-executor", True), ("(sleep)", True), ("sleep", False)])
+def test_what_is_not_the_command_yet(tmp_path: Path, program: str, is_systemd: bool) -> None:
+    """A process of a unit is systemd's own at first, on 257 by another name for some milliseconds."""
+    path = tmp_path / program
+    shutil.copy("/bin/sleep", path)
+    process = subprocess.Popen([path if program != "(sleep)" else program, "1000"], executable=path)
+    try:
+        wait_until(lambda: b"1000" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
+        assert UnitProbe.is_being_executed(process.pid, "sleep 1000") is is_systemd
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_systemd_itself_is_not_the_command() -> None:
+    """On 252, what systemd has forked has its name, and its words, for a moment."""
+    assert UnitProbe.is_being_executed(1, "sleep 1000")
