@@ -120,11 +120,16 @@ class Server:
 
     async def start(self, listener: socket.socket) -> None:
         """Begin to serve a listening socket; one may be added to others."""
-        self._servers.append(
-            await asyncio.start_unix_server(
-                self._serve, sock=listener, limit=varlink.LARGEST_REQUEST - 1, backlog=BACKLOG, **_LEAVE_PATH
-            )
+        server = await asyncio.start_unix_server(
+            self._serve,
+            sock=listener,
+            limit=varlink.LARGEST_REQUEST - 1,
+            backlog=BACKLOG,
+            start_serving=False,
+            **_LEAVE_PATH,
         )
+        self._servers.append(server)  # first, for whoever is cancelled while it begins: `close` has to find it
+        await server.start_serving()
 
     def drop_gone_clients(self) -> None:
         """Forget clients that have closed while they wait for news: nothing else tells that they went."""

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from instance import Instance
 from shipped import RUN, Shipped
 
 from cltab2systemd import child, ending
+from cltab2systemd.server import Server
 from lab.command import kill
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from lab.node import Node
 
@@ -174,3 +178,20 @@ def test_while_clients_wait_and_do_not_read(shipped: Shipped) -> None:
 
     assert waiting.wait(30) == 0
     kill(deaf)
+
+
+def test_a_server_that_ends_while_it_begins(tmp_path: Path) -> None:
+    """It listens no more, and so no client begins what the daemon does not end."""
+    path = str(tmp_path / "s")
+
+    async def begin_and_end() -> None:
+        server, listener = Server(Mock()), socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        beginning = asyncio.create_task(server.start(listener))
+        await asyncio.sleep(0)
+        beginning.cancel()
+        await server.close()
+        with pytest.raises(ConnectionRefusedError), socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+
+    asyncio.run(begin_and_end())
