@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cltab2systemd.text import decoded
+
 _CLSTAT = Path("/run/clinit/clstat")
 _MOVED_TO = 0x80  # inotify(7)
 # Longer than a daemon may put off a look at systemd; and the most to wait, in seconds.
@@ -35,7 +37,7 @@ def _notify() -> int:
     """An inotify descriptor that tells when clstat is written."""
     library = ctypes.CDLL(None, use_errno=True)
     notify: int = library.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-    if library.inotify_add_watch(notify, os.fsencode(_CLSTAT.parent), _MOVED_TO) < 0:
+    if library.inotify_add_watch(notify, os.fsencode(_CLSTAT.parent), _MOVED_TO) < 0:  # noqa: TID251 - a path
         sys.exit("cannot watch clstat")
     return notify
 
@@ -60,7 +62,7 @@ def _measure(order: dict[str, Any], fifo: Path, notify: int) -> dict[str, float]
                 time.sleep(0.0001)
                 continue
             found = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-            if wanted in _CLSTAT.read_text(errors="surrogateescape"):
+            if wanted in decoded(_CLSTAT.read_bytes()):
                 break
     argv = ["systemctl", "show", "--value", "--property=ExecMainExitTimestampMonotonic", "--", order["unit"]]
     ended = int(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, TypeAlias
 
+from cltab2systemd.text import encoded
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,7 +21,7 @@ Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 def text(value: str) -> Json:
     """Text of a table."""
-    data = value.encode("utf-8", "surrogateescape")
+    data = encoded(value)
     try:
         return data.decode()
     except UnicodeDecodeError:

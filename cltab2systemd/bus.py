@@ -21,6 +21,7 @@ from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 from cltab2systemd import child, oserrors
 from cltab2systemd.groupunits import Process, UnitStatus
 from cltab2systemd.names import unit_of_bus_path
+from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -263,7 +264,7 @@ class Bus:
     def _follow_units(self, connection: Any) -> None:
         def callback(message: Any, error: object = None, userdata: object = None) -> None:  # noqa: ARG001
             try:
-                self._on_change(unit_of_bus_path(os.fsdecode(message.get_path())))
+                self._on_change(unit_of_bus_path(decoded(message.get_path())))
             except Exception:
                 log.exception("signal handler")
 
@@ -375,5 +376,5 @@ def _text(error: Any) -> str:
     """An error in the words of systemd or dbus, or of the operating system; not in pystemd's, which are jokes."""
     is_ours = type(error) is dbusexc.DBusBaseError and not str(error.err_name or "").startswith("org.")
     if (message := error.err_message) and not is_ours:
-        return message if isinstance(message, str) else os.fsdecode(message)
+        return message if isinstance(message, str) else decoded(message)
     return os.strerror(abs(error.errno)) if error.errno else "no reason is given"

@@ -11,6 +11,7 @@ import time
 from cltab2systemd import clstat as clstats
 from cltab2systemd import oserrors, transport, varlink
 from cltab2systemd.locations import has_group, live_clstat, live_sockets, locate
+from cltab2systemd.text import decoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -283,7 +284,7 @@ def status(group: str | None = None, level: str | None = None, clstat: str | Non
     """What a clstat says, by the rules of `cltab2systemd.clstat.select`; an empty string if there is no such file."""
     try:
         with open(clstat or live_clstat(locate()), "rb") as file:  # noqa: PTH123
-            text = os.fsdecode(file.read())
+            text = decoded(file.read())
     except (OSError, ValueError):  # no such file, or no name of one
         return ""
     return clstats.select(clstats.parse(text), group, level)

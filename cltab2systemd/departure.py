@@ -8,6 +8,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from cltab2systemd.text import decoded
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -111,7 +113,7 @@ class Departure:
         if done.returncode != 0:
             return None
         found: dict[str, _Unit] = {}
-        for block in done.stdout.decode("utf-8", "surrogateescape").split("\n\n"):
+        for block in decoded(done.stdout).split("\n\n"):
             lines = [line.partition("=") for line in block.splitlines()]
             if any(name == "Listen" and value.rpartition(" (")[0] in self._paths for name, _, value in lines):
                 values = {name: value for name, _, value in lines}

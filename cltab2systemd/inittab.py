@@ -18,6 +18,7 @@ from cltab2systemd.inittabdialects import DIALECTS, Action, Dialect, Fate, guess
 from cltab2systemd.inittablines import BLANKS, FIELDS, Field, Line
 from cltab2systemd.names import LONGEST_UNIT_NAME, Names, escape
 from cltab2systemd.plan import load
+from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,7 +79,7 @@ def import_inittab(
         A cltab in which `plan.load` finds no error, with notes and warnings in file order. Nothing is raised for bad
         input.
     """
-    lines = tuple(inittablines.read(data.decode("utf-8", "surrogateescape"), path))
+    lines = tuple(inittablines.read(decoded(data), path))
     if dialect is None:
         dialect = guess([[field.text for field in line.fields] for line in lines if not line.is_comment])
     importer = _Importer(group, dialect, level, lines)
@@ -449,4 +450,4 @@ def _room_for_tags(group: str) -> int:
 
 
 def _encoded(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    return encoded(text)

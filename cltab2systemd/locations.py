@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import stat
 
+from cltab2systemd.text import encoded
+
 TABLE = "/etc/cltab"
 SOCKET = "/run/clinit/clinit.s"
 CLSTAT = "/run/clinit/clstat"
@@ -96,7 +98,7 @@ def locate(
 
 def owner(locations: Locations) -> bytes:
     """What the file `owner` in an instance's state directory says: the command line that the instance is of."""
-    return os.fsencode(f"{locations.table}\n{locations.named_socket}\n")
+    return os.fsencode(f"{locations.table}\n{locations.named_socket}\n")  # noqa: TID251 - paths
 
 
 def live_sockets(locations: Locations) -> list[str]:
@@ -122,7 +124,8 @@ def live_clstat(locations: Locations) -> str:
 def noted(locations: Locations, name: str) -> list[str]:
     """The paths in a file of the state directory of the daemon of the same command line; none if there is no such."""
     for instance in _instances(locations):
-        return [line for line in os.fsdecode(_content(f"{instance}/{name}")).split("\n") if line]
+        paths = os.fsdecode(_content(f"{instance}/{name}"))  # noqa: TID251 - paths
+        return [path for path in paths.split("\n") if path]
     return []
 
 
@@ -185,7 +188,7 @@ def from_here(path: str) -> str:
 
 def has_group(table: str, name: str) -> bool:
     """Whether a table has an entry of a group, without parsing the rest of it."""
-    start = name.encode("utf-8", "surrogateescape") + b":"
+    start = encoded(name) + b":"
     return any(line.startswith(start) and line.count(b":") >= 4 for line in _content(table).split(b"\n"))
 
 
@@ -194,5 +197,9 @@ def _settings(path: str, *, trusted: bool) -> dict[str, str]:
     data = _content(path, trusted=trusted)
     if b":::" not in data:
         return {}
-    lines = (os.fsdecode(line[3:]).removesuffix("\r") for line in data.split(b"\n") if line.startswith(b":::"))
+    lines = (
+        os.fsdecode(line[3:]).removesuffix("\r")  # noqa: TID251 - whose values are paths
+        for line in data.split(b"\n")
+        if line.startswith(b":::")
+    )
     return {name: value for name, colon, value in (line.partition(":") for line in lines) if colon and name}

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cltab2systemd import oserrors
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,7 +149,7 @@ class PatientHandler(logging.Handler):
         self._size += len(line)
 
     def _line(self, record: logging.LogRecord) -> bytes:
-        return (self.format(record) + "\n").encode("utf-8", "surrogateescape")
+        return encoded(self.format(record) + "\n")
 
 
 def _is_journal(descriptor: int) -> bool:

@@ -20,6 +20,7 @@ from cltab2systemd.diagnostics import Diagnostic, shortened
 from cltab2systemd.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.spelling import Spellings
 from cltab2systemd.table import GROUP, SERVICE
+from cltab2systemd.text import decoded
 from cltab2systemd.unitfile import SHELL
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _verify(path: Path) -> str:
     """What systemd says when it loads a unit; OSError if it cannot be asked. The unit is not started."""
     command = [ANALYZE, "verify", "--man=no", "--recursive-errors=no", str(path)]
     done = subprocess.run(command, env=_ENVIRONMENT, capture_output=True, check=False)
-    return done.stderr.decode("utf-8", "surrogateescape")
+    return decoded(done.stderr)
 
 
 def _known_directives() -> Mapping[str, frozenset[str]]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from cltab2systemd.text import decoded, encoded
+
 LONGEST_UNIT_NAME = 255
 
 # The level that stops a group for good. No table can name it, for it holds colons; the ancestor's clients send it.
@@ -41,7 +43,7 @@ def escape(text: str) -> str:
     """
     if text and _PLAIN.issuperset(text) and text[0] != ".":
         return text
-    data = text.encode("utf-8", "surrogateescape")
+    data = encoded(text)
     return "".join(
         chr(byte) if chr(byte) in _PLAIN and not (index == 0 and byte == ord(".")) else f"\\x{byte:02x}"
         for index, byte in enumerate(data)
@@ -53,7 +55,7 @@ def unescape(text: str) -> str:
     if "\\" not in text:
         return text
     data = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), text.encode("ascii", "surrogateescape"))
-    return data.decode("utf-8", "surrogateescape")
+    return decoded(data)
 
 
 def unit_of_bus_path(path: str) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 
+from cltab2systemd.text import decoded
+
 # What to do about it. `{directory}` is where the file lies.
 _HINTS = {
     errno.ENOSPC: "make room there (df {directory})",
@@ -41,5 +43,5 @@ def worded(error: OSError, path: object = None) -> str:
 
 def _text(path: object) -> str:
     if isinstance(path, bytes):
-        return path.decode("utf-8", "surrogateescape")
+        return decoded(path)
     return "" if path is None else str(path)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cltab2systemd.text import decoded
 from cltab2systemd.unitfile import PAUSED, SHELL, is_before_program, throttle_directory
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class UnitProbe:
         command is just `exec PROGRAM`. One that is gone has ended since the unit was looked at.
         """
         try:
-            name = Path(f"/proc/{pid}/comm").read_text(errors="surrogateescape")
+            name = decoded(Path(f"/proc/{pid}/comm").read_bytes())
             line, of_systemd = _command_line(pid), _command_line(1)
         except OSError:
             return True
@@ -180,7 +181,7 @@ def lacked_memory(group_slice: str) -> bool:
 def strayed_to(unit: str, pid: int) -> str:
     """The control group of a service's main process, if it is not, or is not below, the service's own; else empty."""
     try:
-        lines = Path(f"/proc/{pid}/cgroup").read_text(errors="surrogateescape").splitlines()
+        lines = decoded(Path(f"/proc/{pid}/cgroup").read_bytes()).splitlines()
     except OSError:  # it has just ended, and systemd is about to say so
         return ""
     places = [line.split(":", 2)[2] for line in lines if line.startswith("0:") or ":name=systemd:" in line]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from cltab2systemd import ancestor, ldt, oserrors, peers, varlink
 from cltab2systemd.peers import Peer
 from cltab2systemd.service import Call, CallError, too_many_connections
+from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from cltab2systemd.service import Service
@@ -94,7 +95,7 @@ def _remove_stale(path: str) -> None:
 def _is_systemds(path: str) -> bool:
     """Whether systemd listens at a path; False if that cannot be told, as in a network namespace of our own."""
     try:
-        lines = Path("/proc/net/unix").read_text(errors="surrogateescape").splitlines()
+        lines = decoded(Path("/proc/net/unix").read_bytes()).splitlines()
         rows = [line.split(maxsplit=7) for line in lines]
         inodes = {f"socket:[{row[6]}]" for row in rows if len(row) == 8 and row[7] == path}
         return any(str(held.readlink()) in inodes for held in Path("/proc/1/fd").iterdir())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from cltab2systemd.diagnostics import Diagnostic, render
 from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
 from cltab2systemd.tablesource import TableRefusedError
+from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -176,7 +176,7 @@ class Service:
 
     def _waits_for_itself(self, group: str, pid: int) -> bool:
         try:
-            membership = Path(f"/proc/{pid}/cgroup").read_text(errors="surrogateescape")
+            membership = decoded(Path(f"/proc/{pid}/cgroup").read_bytes())
         except OSError:
             return False
         return f"/{self._controller.names.slice(group)}/" in membership
@@ -228,7 +228,7 @@ class Service:
 def _has_lone_surrogate(value: str) -> bool:
     """Whether JSON brought what is neither text nor a byte that is not UTF-8 (surrogateescape)."""
     try:
-        os.fsencode(value)
+        encoded(value)
     except UnicodeEncodeError:
         return True
     return False

@@ -10,6 +10,7 @@ from cltab2systemd.activation import is_started_by_systemd
 from cltab2systemd.diagnostics import Diagnostic, Severity
 from cltab2systemd.locations import absolute
 from cltab2systemd.table import SETTING
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,7 +79,7 @@ def _unwritable(settings: Mapping[str, Setting]) -> Iterator[Diagnostic]:
 def _fault(setting: str, path: Path) -> str:
     """Why no such file can be made anywhere; empty if it can."""
     longest = _LONGEST_SOCKET if setting == "socket" else _LONGEST_PATH
-    if len(os.fsencode(path)) > longest or max(len(os.fsencode(part)) for part in path.parts) > _LONGEST_NAME:
+    if len(encoded(str(path))) > longest or max(len(encoded(part)) for part in path.parts) > _LONGEST_NAME:
         return f"the name is too long for {_PATHS[setting]}"
     return f"{path} is a directory" if path.is_dir() else ""
 

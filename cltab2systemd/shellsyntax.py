@@ -12,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cltab2systemd.diagnostics import Diagnostic, shortened
+from cltab2systemd.text import decoded, encoded
 from cltab2systemd.unitfile import SHELL, command_words
 
 if TYPE_CHECKING:
@@ -118,12 +119,12 @@ def _complaint(command: str) -> str:
 
 def _read_by_shell(arguments: tuple[str, ...], script: str) -> str:
     done = subprocess.run(
-        [SHELL, *arguments], input=script.encode("utf-8", "surrogateescape"), env=_ENVIRONMENT, capture_output=True,
+        [SHELL, *arguments], input=encoded(script), env=_ENVIRONMENT, capture_output=True,
         check=False,
     )  # fmt: skip
     if done.returncode == 0:
         return ""
-    said = done.stderr.decode("utf-8", "surrogateescape").strip()
+    said = decoded(done.stderr).strip()
     match = _MESSAGE.search(said)
     return (match[1] if match else said) or f"it ends with status {done.returncode}"
 

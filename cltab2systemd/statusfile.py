@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, oserrors, store
 from cltab2systemd.groupstate import GroupStatus, State
+from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +44,7 @@ class StatusFile:
     def shown_before(self) -> tuple[GroupStatus, ...]:
         """What an earlier daemon wrote; a line with a strange state says nothing. To be shown until we know better."""
         try:
-            lines = clstat.parse(os.fsdecode(store.read_whole(self.path)))
+            lines = clstat.parse(decoded(store.read_whole(self.path)))
         except OSError:
             lines = []
         self._statuses = tuple(
@@ -87,7 +87,7 @@ class StatusFile:
         text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
         try:
             self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            store.write_whole(self.path, text.encode("utf-8", "surrogateescape"))
+            store.write_whole(self.path, encoded(text))
             if self.path != self._noted:
                 self._store.note_clstat(self.path)
         except OSError as error:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
+from cltab2systemd.text import encoded
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -154,7 +156,7 @@ def _encoded(text: str) -> tuple[bytes, bool]:
     except UnicodeEncodeError:
         pass
     try:
-        return text.encode(errors="surrogateescape"), False
+        return encoded(text), False
     except UnicodeEncodeError as error:
         raise StorableError(f"text that cannot be stored: {error}") from error
 

@@ -27,6 +27,7 @@ from cltab2systemd.locations import (
 from cltab2systemd.names import SYSTEM_INSTANCE, Names, escape, unescape
 from cltab2systemd.plan import HELD
 from cltab2systemd.table import parse
+from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -140,7 +141,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool 
 
     durable: also after a power cut.
     """
-    name = os.fsdecode(os.fsencode(path.name)[:200])  # and not too long with what is added
+    name = decoded(encoded(path.name)[:200])  # and not too long with what is added
     temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
     try:
         with suppress(FileNotFoundError):
@@ -195,7 +196,7 @@ def instance_names(locations: Locations, state: Path = STATE_DIRECTORY) -> Names
         return Names()
     import hashlib  # noqa: PLC0415 - slow to import, and the system instance needs none
 
-    return Names("_" + hashlib.sha256(os.fsencode(locations.socket)).hexdigest()[:8])
+    return Names("_" + hashlib.sha256(encoded(locations.socket)).hexdigest()[:8])
 
 
 class Marks:
@@ -286,7 +287,7 @@ class Store:
         except OSError as error:
             error.filename = str(self._state / "lock")
             raise
-        before = os.fsdecode((_content(self._state / "owner") or b"").split(b"\n")[0])
+        before = decoded((_content(self._state / "owner") or b"").split(b"\n")[0])
         if not may_change_table and before not in {"", locations.table} and self._has_groups_at_levels():
             raise AlreadyRunningError(
                 f"groups of {before} run under this socket, and {locations.table} would end them; start the daemon of "
@@ -297,19 +298,19 @@ class Store:
     def _has_groups_at_levels(self) -> bool:
         """Whether an earlier daemon has left groups that were not halted."""
         noted = (_content(self._state / NOTED_CLSTAT) or b"").removesuffix(b"\n")
-        return bool(noted and _content(Path(os.fsdecode(noted))))
+        return bool(noted and _content(Path(decoded(noted))))
 
     def note_sockets(self, paths: Iterable[str]) -> None:
         """Say where the daemon listens, for clients that know only its table."""
-        write_whole(self._state / NOTED_SOCKETS, os.fsencode("".join(f"{path}\n" for path in paths)))
+        write_whole(self._state / NOTED_SOCKETS, encoded("".join(f"{path}\n" for path in paths)))
 
     def note_clstat(self, path: Path) -> None:
         """Say which clstat the daemon writes, for clients and the next daemon; until `forget_clstat`."""
-        write_whole(self._state / NOTED_CLSTAT, os.fsencode(f"{path}\n"))
+        write_whole(self._state / NOTED_CLSTAT, encoded(f"{path}\n"))
 
     def note_reasons(self, text: str) -> None:
         """Say why groups are FAILED, for everybody to read; the whole file each time. OSError if that fails."""
-        write_whole(self._state / NOTED_REASONS, text.encode("utf-8", "surrogateescape"))
+        write_whole(self._state / NOTED_REASONS, encoded(text))
 
     def forget_paths(self) -> None:
         """Nobody listens any more, and there is no clstat and no reason for anything in it."""
@@ -323,7 +324,7 @@ class Store:
 
     def write_environment(self, text: str) -> None:
         """Keep the environment of the instance's entries, for nobody but root to read."""
-        write_whole(self.environment_path, os.fsencode(text), mode=0o600)
+        write_whole(self.environment_path, encoded(text), mode=0o600)
 
     def close(self) -> None:
         """Let another process have the instance."""
@@ -444,11 +445,11 @@ class Store:
             path.unlink(missing_ok=True)
             return
         text = "# The lines that the units of a group were made from.\n" + "".join(f"{line}\n" for line in group.lines)
-        write_whole(path, text.encode("utf-8", "surrogateescape"))
+        write_whole(path, encoded(text))
 
     def note_emptied(self, group: str, level: str) -> None:
         """A group is about to be emptied on its way to a level; until `forget_emptied` that is not done."""
-        write_whole(self._emptied / escape(group), level.encode("utf-8", "surrogateescape"))
+        write_whole(self._emptied / escape(group), encoded(level))
 
     def forget_emptied(self, group: str) -> None:
         """The group is on its way, whatever happens to us."""
@@ -459,7 +460,7 @@ class Store:
     def emptied(self) -> dict[str, str]:
         """The groups that an earlier daemon emptied and did not start again, and the level that each was to go to."""
         return {
-            unescape(path.name): path.read_bytes().decode("utf-8", "surrogateescape")
+            unescape(path.name): decoded(path.read_bytes())
             for path in sorted(self._emptied.iterdir())
             if not path.name.startswith(".")
         }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd import unitfile
+from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,7 @@ def environment(block: bytes) -> Mapping[str, str]:
 
     The environment that Python shows is another one: where no locale is set, it adds `LC_CTYPE`.
     """
-    settings = (text.partition("=") for text in block.decode("utf-8", "surrogateescape").split("\0"))
+    settings = (text.partition("=") for text in decoded(block).split("\0"))
     return {name: value for name, equals, value in settings if equals}
 
 

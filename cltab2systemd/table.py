@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import directives
 from cltab2systemd.diagnostics import Diagnostic, Place, in_order, shortened
+from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -234,7 +235,7 @@ def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
     if fault := _fault_of_file(data, path):
         return Table(path), (fault,)
     parser = _Parser(path)
-    for number, line in enumerate(_lines(data.decode("utf-8", "surrogateescape")), 1):
+    for number, line in enumerate(_lines(decoded(data)), 1):
         if parser.errors >= MOST_FINDINGS:
             parser.diagnostics.append(
                 _Line(path, number, line).finding(
@@ -257,9 +258,7 @@ def _fault_of_file(data: bytes, path: str) -> Diagnostic | None:
             "",
             "save the file as UTF-8",
         )
-    if b"\n" not in data[:-1] and _has_old_line_ends(
-        text := data.decode("utf-8", "surrogateescape").removesuffix("\n")
-    ):
+    if b"\n" not in data[:-1] and _has_old_line_ends(text := decoded(data).removesuffix("\n")):
         start = text.index(_OLD_LINE_END)
         return _Line(path, 1, text).finding(
             "old-line-ends", start, 1, "lines end with a carriage return alone, so the whole file is one line",
@@ -482,4 +481,4 @@ def _check_name(line: _Line, name: str, start: int, value: str) -> Iterator[Diag
 
 
 def _byte_length(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
+    return len(text) if text.isascii() else len(encoded(text))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd.diagnostics import printable
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +149,7 @@ def is_before_program(words: Sequence[bytes], command: str) -> bool:
     script = words[2] if len(words) > 2 and words[1] == b"-c" else b""
     if script.startswith((_EXECUTE.encode(), _THROTTLED.encode())):
         return True
-    text_of_command = command.encode("utf-8", "surrogateescape")
+    text_of_command = encoded(command)
     return bool(script) and text_of_command.startswith(script) and _JUST_EXEC.match(command) is not None
 
 
@@ -193,9 +194,7 @@ def quote(argument: str) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     character = match[0]
-    return _SIMPLE_ESCAPES.get(character) or "".join(
-        f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape")
-    )
+    return _SIMPLE_ESCAPES.get(character) or "".join(f"\\x{byte:02x}" for byte in encoded(character))
 
 
 def command_line(words: tuple[str, ...]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import os
 import tracemalloc
 import zlib
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from cltab2systemd.server import Server
 from cltab2systemd.service import Service, Watchers
 from cltab2systemd.table import ResourceGroup
 from cltab2systemd.tablesource import TableRefusedError
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -137,7 +137,7 @@ class _Controller(Controller):
         return tuple(GroupStatus(name, "1\udcff", State.DONE) for name in GROUPS)
 
     def _request(self, group: Group, level: str) -> Request:
-        os.fsencode(level)  # it is going to be part of file names
+        encoded(level)  # it is going to be part of file names
         self.names.level(group.name, level).encode("ascii")
         request = Request(group.name, level)
         if self.fate == 0:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import ldt, storable, varlink
 from cltab2systemd.names import HALT_LEVEL
+from cltab2systemd.text import encoded
 from fuzz.connection import GROUPS, PEERS, check_error, daemon, measured
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _CLOSED = (ldt.LdtError, asyncio.IncompleteReadError)
 _DIGITS = b"0123456789"
 
 _TEXTS = (
-    *(group.encode(errors="surrogateescape") for group in GROUPS), b"web", b"web", b"1", b"2", b"", b" ", b"a b", b"\0",
+    *(encoded(group) for group in GROUPS), b"web", b"web", b"1", b"2", b"", b" ", b"a b", b"\0",
     b"\xff", b"\xc3", b"\xc3\xa9", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"%n", b"/", b"..", b"x" * 255, b"x" * 256,
     HALT_LEVEL.encode(), b"a\nb", b"\xe2\x80\xa8", b"\xff" * 300,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from cltab2systemd import compiler, plan
 from cltab2systemd.diagnostics import has_errors, render
 from cltab2systemd.names import Names
 from cltab2systemd.table import BLANKS, BYTE_ORDER_MARK, COMMENT, MOST_FINDINGS
+from cltab2systemd.text import decoded
 from fuzz import cltab, unitrules
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def check(data: bytes) -> Iterator[str]:
     """Check all that has to hold for a file with these bytes; AssertionError, or anything, if it does not."""
     names = _INSTANCES[len(data) % 8 == 0]
     table, findings = plan.load(data, PATH, names)
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    lines = decoded(data).split("\n")
     for finding in findings:
         _check_finding(finding, lines)
     yield from {f"finding {finding.code}" for finding in findings}

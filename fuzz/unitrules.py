@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import unitfile
 from cltab2systemd.names import LONGEST_UNIT_NAME, Names
 from cltab2systemd.table import Mode
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,7 +136,7 @@ def check_command(entry: Entry, lines: list[str]) -> None:
     """Check that what systemd makes of `ExecStart=` ends with the words that the table's command stands for."""
     (line,) = (line.partition("=")[2] for line in lines if line.startswith("ExecStart="))
     words = unquote(line)
-    expected = [word.encode("utf-8", "surrogateescape") for word in _words(entry)]
+    expected = [encoded(word) for word in _words(entry)]
     counts = any(line.startswith("RuntimeDirectory=clinit-respawn/") for line in lines)
     if counts:
         assert entry.mode is Mode.RESPAWN

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import pytest
 from instance import Instance
 
 from cltab2systemd.table import LONGEST_COMMAND
+from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,4 +143,4 @@ def test_names_that_are_not_utf8(fresh_node: Node) -> None:
 
     assert b"g\xff 1 DONE\n" == done.stdout
     assert b"Cluster::Init::Group g\xff 1 DONE\n" == fresh_node.read_bytes("/run/clinit/clstat")
-    assert json.loads(json.dumps(os.fsdecode(b"g\xff"))) == os.fsdecode(b"g\xff")
+    assert json.loads(json.dumps(decoded(b"g\xff"))) == decoded(b"g\xff")

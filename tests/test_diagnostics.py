@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cltab2systemd.diagnostics import SHOWN_WIDTH, Diagnostic, Place, Severity, has_errors, in_order, printable, render
+from cltab2systemd.text import decoded
 
 
 def finding(source: str = "", column: int = 1, width: int = 1, **values: str) -> Diagnostic:
@@ -99,9 +100,7 @@ def test_printable(text: str, expected: str) -> None:
 
 # What a file can hold when it is decoded: any text, and undecodable bytes.
 _DECODED = st.one_of(st.text(), st.binary()).map(
-    lambda value: (value if isinstance(value, bytes) else value.encode("utf-8", "replace")).decode(
-        "utf-8", "surrogateescape"
-    )
+    lambda value: decoded(value if isinstance(value, bytes) else value.encode("utf-8", "replace"))
 )
 
 

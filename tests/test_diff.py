@@ -15,6 +15,7 @@ from cltab2systemd.cli import instance
 from cltab2systemd.cli.diff import as_json, as_text
 from cltab2systemd.difference import between
 from cltab2systemd.table import parse
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,7 +101,7 @@ def apply(monkeypatch: pytest.MonkeyPatch, text: str, **at: str) -> None:
 
 
 def table(text: str) -> Table:
-    return parse(text.encode("utf-8", "surrogateescape"), "cltab")[0]
+    return parse(encoded(text), "cltab")[0]
 
 
 def test_two_tables(old: Path, new: Path) -> None:

@@ -12,6 +12,7 @@ from cltab2systemd import directives
 from cltab2systemd.compiler import compile_table
 from cltab2systemd.plan import load
 from cltab2systemd.table import parse
+from cltab2systemd.text import encoded
 from lab import host
 from lab.waiting import wait_until
 
@@ -26,7 +27,7 @@ ENTRY = "web:db:1:respawn:x\n"
 
 def found(text: str) -> list[tuple[str, int, int, int, str]]:
     """The findings of a table, each with its place and its hint."""
-    _, findings = parse(text.encode("utf-8", "surrogateescape"), "cltab")
+    _, findings = parse(encoded(text), "cltab")
     return [(f.code, f.place.line, f.place.column, f.place.width, f.hint) for f in findings]
 
 

@@ -15,6 +15,7 @@ from test_translator import run
 from cltab2systemd import graph
 from cltab2systemd.diagnostics import shortened
 from cltab2systemd.table import parse
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from cltab2systemd.table import Table
@@ -52,7 +53,7 @@ def texts(dot: str, name: str) -> list[str]:
 
 
 def table(text: str) -> Table:
-    found, findings = parse(text.encode("utf-8", "surrogateescape"), "cltab")
+    found, findings = parse(encoded(text), "cltab")
     assert findings == ()
     return found
 

@@ -24,3 +24,15 @@ def test_linters_are_content(command: str) -> None:
     done = subprocess.run([found, *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+# Modules that say by themselves how bytes become text: the one way, unit names (ASCII), the ancestor's wire, and a log.
+SURROGATES = {"text.py", "names.py", "storable.py", "logs.py"}
+
+
+def test_one_module_turns_text_into_bytes() -> None:
+    """Text becomes bytes by `cltab2systemd.text`, the same in every locale."""
+    package = PROJECT / "cltab2systemd"
+    found = {path.name for path in package.rglob("*.py") if '"surrogateescape"' in path.read_text()}
+
+    assert found == SURROGATES

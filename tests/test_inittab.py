@@ -25,6 +25,7 @@ from cltab2systemd.inittabcommands import adapt, tag_for, terminal_unit
 from cltab2systemd.inittabdialects import AIX, BUSYBOX, DIALECTS, SYSV, Dialect, Fate
 from cltab2systemd.plan import load
 from cltab2systemd.table import Mode, Table
+from cltab2systemd.text import decoded, encoded
 
 INITTABS = sorted((Path(__file__).parent / "inittabs").glob("*.inittab"))
 DOCUMENT = Path(__file__).parent.parent / "docs/inittab.md"
@@ -42,7 +43,7 @@ class Expected:
 
 
 def text_of(imported: Imported) -> str:
-    return imported.content.decode("utf-8", "surrogateescape")
+    return decoded(imported.content)
 
 
 def live_lines(imported: Imported) -> list[str]:
@@ -57,7 +58,7 @@ def load_without_errors(imported: Imported) -> Table:
 
 
 def convert(text: str, dialect: Dialect | None = SYSV, **more: str) -> Imported:
-    imported = import_inittab(text.encode("utf-8", "surrogateescape"), "/etc/inittab", "app", dialect=dialect, **more)
+    imported = import_inittab(encoded(text), "/etc/inittab", "app", dialect=dialect, **more)
     load_without_errors(imported)
     return imported
 
@@ -501,7 +502,7 @@ def test_any_bytes_give_a_table(data: bytes, dialect: Dialect | None, group: str
     assert {setting.name.partition(".")[0] for setting in table.settings} <= {"initdefault", "service"}
     assert not has_errors(imported.diagnostics)
     assert imported == import_inittab(data, "/etc/inittab", group, dialect=dialect)
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    lines = decoded(data).split("\n")
     for finding in imported.diagnostics:
         assert 1 <= finding.place.line <= len(lines)
         assert render(finding)
@@ -513,7 +514,7 @@ def test_any_bytes_give_a_table(data: bytes, dialect: Dialect | None, group: str
 def test_nothing_is_lost(data: bytes) -> None:
     """Every command of the inittab is still in the table."""
     text = text_of(import_inittab(data, "/etc/inittab", "app", dialect=SYSV))
-    for line in inittablines.read(data.decode("utf-8", "surrogateescape"), ""):
+    for line in inittablines.read(decoded(data), ""):
         if len(line.fields) == 4 and len(line.parts) == 1:
             assert line.fields[3].stripped.text.removeprefix("+").strip() in text
 

@@ -12,7 +12,7 @@ PACKAGE = "cltab2systemd"
 
 # The rings, from the inside. A module imports from its own ring and from those before it; a new one has to be put here.
 RINGS = {
-    "pure": "diagnostics directives table names unitfile surroundings plan failure changes groupunits groupstate "
+    "pure": "text diagnostics directives table names unitfile surroundings plan failure changes groupunits groupstate "
     "clstat storable ldt spelling advice oserrors programs outside commandlint oddtext lint asjson columns matrix "
     "difference explanation graph inittab inittabcommands inittabdialects inittablines inittabusers",
     "edges": "activation child bus compiler machine peers rootshell settings shellsyntax locations store tablesource "
@@ -32,7 +32,7 @@ LIBRARIES = {
 # What the pure ring may not import: input and output.
 IO = "os io socket pathlib subprocess asyncio select selectors signal shutil tempfile fcntl mmap glob logging sys time"
 # What starts a plain request: only such modules, with nothing that costs CPU time to import.
-CLIENT = "locations transport varlink clstat oserrors client cli cli.clinit cli.outcome"
+CLIENT = "text locations transport varlink clstat oserrors client cli cli.clinit cli.outcome"
 HEAVY = "click jinja2 pystemd asyncio dataclasses typing enum re json socket pathlib subprocess logging contextlib"
 
 RING_OF = {module: number for number, ring in enumerate(RINGS.values()) for module in ring.split()}

@@ -13,6 +13,7 @@ from test_storable import need_perl
 
 from cltab2systemd.ldt import LARGEST_FRAME, MAGIC_DIGITS, LdtError, frame, payload_length, unframe
 from cltab2systemd.storable import StorableError, freeze
+from cltab2systemd.text import encoded
 
 CLIENT = Path(__file__).with_name("ldt_client.pl")
 
@@ -191,7 +192,7 @@ def test_the_client_prints_any_text(tmp_path: Path, text: str) -> None:
     """The text is printed as its bytes, characters or not."""
     _, done = told(tmp_path / "socket", frame({"msg": text}), "foo", "1")
 
-    assert (done.returncode, done.stdout) == (0, text.encode(errors="surrogateescape") + b"\n")
+    assert (done.returncode, done.stdout) == (0, encoded(text) + b"\n")
 
 
 @pytest.mark.parametrize("answer", [b"", b"0000", b"garbage.", b"00000041\x05", b"00000002\x05\x05"], ids=repr)

@@ -14,6 +14,7 @@ from cltab2systemd import lint
 from cltab2systemd.diagnostics import Severity, render
 from cltab2systemd.plan import load
 from cltab2systemd.table import parse
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from cltab2systemd.table import Table
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 def found(text: str) -> list[tuple[str, int, str]]:
     """Code, line and marked characters of each finding of a table without errors."""
-    table, findings = load(text.encode("utf-8", "surrogateescape"), "cltab")
+    table, findings = load(encoded(text), "cltab")
     assert findings == ()
     warnings = [*lint.of_entries(table), *lint.of_table(table)]
     assert all(warning.hint and warning.severity is Severity.WARNING for warning in warnings)

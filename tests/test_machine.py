@@ -10,6 +10,7 @@ import pytest
 
 from cltab2systemd import machine
 from cltab2systemd.table import parse
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from cltab2systemd.diagnostics import Diagnostic
@@ -20,7 +21,7 @@ with_real_systemd = pytest.mark.skipif(not Path(machine.ANALYZE).exists(), reaso
 
 
 def found(text: str) -> list[Diagnostic]:
-    table, findings = parse(text.encode("utf-8", "surrogateescape"), "cltab")
+    table, findings = parse(encoded(text), "cltab")
     assert findings == ()
     return [*machine.of_table(table)]
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cltab2systemd.names import Names, escape, unescape, unit_of_bus_path
+from cltab2systemd.text import decoded, encoded
 
 NAMES = Names()
 OTHER = Names("_1234abcd")
@@ -17,7 +18,7 @@ OTHER = Names("_1234abcd")
 # What a name of a table can be: any text without NUL, blanks aside; and bytes that are not UTF-8.
 ANY_NAME = st.one_of(
     st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1),
-    st.binary(min_size=1).map(lambda data: data.replace(b"\0", b"x").decode("utf-8", "surrogateescape")),
+    st.binary(min_size=1).map(lambda data: decoded(data.replace(b"\0", b"x"))),
     st.text("ab.-_/@\\x2d%é\udcff", min_size=1, max_size=6),
     # What looks like a part of a unit's name: ours, another instance's, another kind's.
     st.lists(
@@ -111,7 +112,7 @@ def test_equals_systemd_escape() -> None:
     texts = [f"{text}" for c in characters for text in (f"a{c}", f"a{c}b")]
     texts += ["a.b", ".a", "..", "é数", "x\\x2d", "web", "a:b_c", "%i", "\udcff", "caf\udce9", ".\udcff"]
     done = subprocess.run(
-        [b"/usr/bin/systemd-escape", b"--", *(text.encode("utf-8", "surrogateescape") for text in texts)],
+        [b"/usr/bin/systemd-escape", b"--", *(encoded(text) for text in texts)],
         check=True,
         capture_output=True,
     )

@@ -24,6 +24,7 @@ from cltab2systemd.plan import (
     plan_group,
 )
 from cltab2systemd.table import Mode, Table, level_names, parse
+from cltab2systemd.text import encoded
 
 NAMES = Names()
 U = TypeVar("U", bound=Unit)
@@ -62,7 +63,7 @@ def findings_of(text: str) -> list[tuple[str, int, int, int]]:
 
 
 def _findings(text: str) -> tuple[Diagnostic, ...]:
-    return load(text.encode("utf-8", "surrogateescape"), "/etc/cltab")[1]
+    return load(encoded(text), "/etc/cltab")[1]
 
 
 def test_the_units_of_a_group() -> None:
@@ -259,7 +260,7 @@ def test_another_command_is_one_other_unit(table: Table, data: st.DataObject) ->
 def test_groups_are_planned_alone(table: Table) -> None:
     """A group's plan is the same whatever other groups the table has, and names no unit of theirs."""
     for name, group in table.groups.items():
-        alone, _ = parse("".join(f"{line}\n" for line in group.lines).encode("utf-8", "surrogateescape"), table.path)
+        alone, _ = parse(encoded("".join(f"{line}\n" for line in group.lines)), table.path)
         found = plan_group(NAMES, alone.groups[name])
         assert found == plan_group(NAMES, group)
         assert {NAMES.group_of(unit.name) for unit in found.units} == {name}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cltab2systemd import shellsyntax
 from cltab2systemd.table import parse
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from cltab2systemd.diagnostics import Diagnostic
@@ -27,7 +28,7 @@ def shell(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 def found(text: str) -> list[Diagnostic]:
-    table, findings = parse(text.encode("utf-8", "surrogateescape"), "cltab")
+    table, findings = parse(encoded(text), "cltab")
     assert findings == ()
     return [*shellsyntax.of_entries(table.entries)]
 

@@ -23,6 +23,7 @@ from cltab2systemd import asjson, columns
 from cltab2systemd.cli.show import as_json, as_text
 from cltab2systemd.diagnostics import columns as width_of
 from cltab2systemd.table import Directive, Entry, Levels, Mode, parse
+from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from cltab2systemd.table import Table
@@ -159,7 +160,7 @@ def test_usage(arguments: list[str]) -> None:
 
 def text_of(value: str | list[int]) -> str:
     """What `asjson.text` made a value of."""
-    return value if isinstance(value, str) else bytes(value).decode("utf-8", "surrogateescape")
+    return value if isinstance(value, str) else decoded(bytes(value))
 
 
 def entry_of(value: dict[str, Any]) -> Entry:
@@ -195,7 +196,7 @@ def test_any_table(table: Table) -> None:
 def test_any_text(text: str) -> None:
     """Text of a table is a string where it is UTF-8, and an array of bytes where it is not."""
     for value in (
-        text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape"),
+        decoded(text.encode("utf-8", "surrogatepass")),
         text.encode("utf-8", "replace").decode(),
     ):
         assert value == text_of(json.loads(json.dumps(asjson.text(value))))

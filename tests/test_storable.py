@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cltab2systemd.storable import MOST_REFERENCES, StorableError, freeze, thaw
+from cltab2systemd.text import decoded, encoded
 
 Hashes = list[dict[str, str | None]]
 
@@ -275,9 +276,9 @@ def test_freeze_by_hand() -> None:
 )
 def test_freeze_lengths(text: str, kind: bytes) -> None:
     """A string has the shortest type that its bytes fit into; undecodable bytes make all of it a byte string."""
-    encoded = text.encode(errors="surrogateescape")
+    data = encoded(text)
 
-    assert freeze([{"k": text}]) == one_hash(kind + encoded).replace(b"\x05\x0b", b"\x05\x05", 1)
+    assert freeze([{"k": text}]) == one_hash(kind + data).replace(b"\x05\x0b", b"\x05\x05", 1)
 
 
 @pytest.mark.parametrize("code_point", [0xD800, 0xDC7F, 0xDD00], ids=hex)
@@ -293,7 +294,7 @@ def test_freeze_refuses(code_point: int) -> None:
 # Text as it is decoded: what stands for undecodable bytes would not decode otherwise.
 TEXT = st.one_of(
     st.text(),
-    st.binary(max_size=400).map(lambda data: data.decode(errors="surrogateescape")),
+    st.binary(max_size=400).map(decoded),
     st.sampled_from(["x" * 255, "x" * 256, "é" * 127, "é" * 128, "\udcff" * 300]),
 )
 HASHES = st.lists(st.dictionaries(TEXT, st.none() | TEXT, max_size=4), max_size=4)
@@ -547,7 +548,7 @@ def dumped(text: str | None) -> str:
     if text is None:
         return "undef"
     characters = not text.isascii() and text == text.encode(errors="replace").decode()
-    return ("c" if characters else "b") + text.encode(errors="surrogateescape").hex()
+    return ("c" if characters else "b") + encoded(text).hex()
 
 
 def test_perl_thaws() -> None:

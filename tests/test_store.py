@@ -26,6 +26,7 @@ from cltab2systemd.store import (
     write_whole,
 )
 from cltab2systemd.table import ResourceGroup, Table, parse
+from cltab2systemd.text import encoded
 
 Groups = list[tuple[ResourceGroup, Mapping[str, bytes]]]
 NO_WEB: Groups = [(ResourceGroup("web"), {})]
@@ -350,7 +351,7 @@ def test_is_installed(disk: Disk) -> None:
 )
 def test_applied_lines_round_trip(disk: Disk, group: str) -> None:
     """Applied lines come back as they were, whatever the group is called, and stay in their directory."""
-    text = f"g:t0:1:wait:x\n{group}:t1:1:wait:a \udcff\\\r\n{group}:t2:1,:off:\n".encode("utf-8", "surrogateescape")
+    text = encoded(f"g:t0:1:wait:x\n{group}:t1:1:wait:a \udcff\\\r\n{group}:t2:1,:off:\n")
     table, findings = parse(text, "cltab")
     assert findings == ()
     entries = table.groups[group]

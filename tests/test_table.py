@@ -21,23 +21,22 @@ from cltab2systemd.table import (
     level_names,
     parse,
 )
+from cltab2systemd.text import decoded, encoded
 
 # Fields as bytes, decoded as a file is: any character, and bytes that are not UTF-8.
 _NAME_BYTES = st.one_of(
     st.text("abz019.-_/@\\%é数\ufffe", min_size=1, max_size=8).map(str.encode),
     st.binary(min_size=1, max_size=8).map(lambda data: re.sub(rb"[\x00-\x20\x7f:]", b"x", data)),
 )
-NAMES = _NAME_BYTES.map(lambda data: data.decode("utf-8", "surrogateescape")).filter(
-    lambda name: name[0] not in "#\ufeff"
-)
+NAMES = _NAME_BYTES.map(decoded).filter(lambda name: name[0] not in "#\ufeff")
 COMMANDS = st.one_of(
     st.sampled_from(["true", "sleep 1; exit 3", "a #b", "echo $$ %n \\", "[Service]", "x\rExecStart=y", ""]),
-    st.binary(max_size=30).map(lambda data: re.sub(rb"[\x00\n]", b" ", data).decode("utf-8", "surrogateescape")),
+    st.binary(max_size=30).map(lambda data: decoded(re.sub(rb"[\x00\n]", b" ", data))),
 )
 DIRECTIVES = st.one_of(
     st.sampled_from(["MemoryMax=1G", "CPUWeight = 50", "TasksMax=%i", "Environment=", "[Service]", "# ExecStart=x"]),
     st.tuples(st.sampled_from(["User", "ProtectHome", "LimitCPU", "Zzz9"]), COMMANDS).map("=".join),
-).filter(lambda text: parse(f":::group.g:{text}\n".encode("utf-8", "surrogateescape"), "")[1] == ())
+).filter(lambda text: parse(encoded(f":::group.g:{text}\n"), "")[1] == ())
 
 
 @st.composite
@@ -59,7 +58,7 @@ def tables(
         *(f":::initdefault.{group}:{draw(NAMES)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
     ]
     lines = draw(st.permutations([*lines, *settings])) if settings else lines
-    table, findings = parse("".join(lines).encode("utf-8", "surrogateescape"), "/etc/cltab")
+    table, findings = parse(encoded("".join(lines)), "/etc/cltab")
     assert findings == ()
     return table
 
@@ -180,7 +179,7 @@ def test_bytes_that_are_not_utf_8_survive() -> None:
     """A command arrives byte for byte."""
     table, findings = parsed(b"g:t:1:once:caf\xe9 \xff\xfe \xc3\xa9\n")
     assert findings == ()
-    assert table.entries[0].command.encode("utf-8", "surrogateescape") == b"caf\xe9 \xff\xfe \xc3\xa9"
+    assert encoded(table.entries[0].command) == b"caf\xe9 \xff\xfe \xc3\xa9"
 
 
 def test_settings() -> None:
@@ -450,7 +449,7 @@ _TABLE_LIKE = st.lists(
 def test_parse_never_raises(data: bytes) -> None:
     """Any bytes give a table and findings, in order, each with a place in the file and its line."""
     table, findings = parse(data, "cltab")
-    lines = data.decode("utf-8", "surrogateescape").split("\n")
+    lines = decoded(data).split("\n")
     if [finding.code for finding in findings] == ["wide-encoding"]:
         return
     assert all(
@@ -468,7 +467,7 @@ def test_parse_never_raises(data: bytes) -> None:
 def test_entries_round_trip(table: Table) -> None:
     """The lines of a table's groups are a table with the same groups."""
     text = "".join(f"{line}\n" for group in table.groups.values() for line in group.lines)
-    again, findings = parse(text.encode("utf-8", "surrogateescape"), table.path)
+    again, findings = parse(encoded(text), table.path)
     assert findings == ()
     assert table.groups == again.groups
 

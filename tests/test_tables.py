@@ -36,6 +36,7 @@ from cltab2systemd.diagnostics import has_errors
 from cltab2systemd.names import Names, unescape
 from cltab2systemd.plan import load
 from cltab2systemd.table import Table, level_names
+from cltab2systemd.text import decoded
 from fuzz import unitrules
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Compiled:
     def argument_vector(self, unit: str) -> list[str]:
         """What is executed in the end, without what pauses a respawn entry."""
         (line,) = self.values(unit, "ExecStart")
-        words = [word.decode("utf-8", "surrogateescape") for word in unitrules.unquote(line)]
+        words = [decoded(word) for word in unitrules.unquote(line)]
         return words[4:] if self.values(unit, "RuntimeDirectoryPreserve") else words
 
 
@@ -182,7 +183,7 @@ VERBS: Mapping[str, Callable[..., None]] = {
 
 def assertions(data: bytes) -> list[list[str]]:
     """The words of each assertion in a file."""
-    lines = [line for line in data.decode("utf-8", "surrogateescape").split("\n") if line.startswith("#@")]
+    lines = [line for line in decoded(data).split("\n") if line.startswith("#@")]
     assert all(line.startswith("#@ ") for line in lines), "an assertion is '#@ ' and a verb"
     found = [shlex.split(line[len("#@ ") :].removesuffix("\r")) for line in lines]
     assert found, "a table without an assertion shows nothing"

@@ -19,6 +19,7 @@ from cltab2systemd.diagnostics import has_errors
 from cltab2systemd.names import Names
 from cltab2systemd.plan import load
 from cltab2systemd.table import Levels, Mode, Table
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +98,7 @@ def touched(before: str, after: str) -> set[str]:
 
 
 def parsed(text: str) -> Table:
-    table, findings = load(text.encode("utf-8", "surrogateescape"), "/etc/cltab")
+    table, findings = load(encoded(text), "/etc/cltab")
     assert not has_errors(findings)
     return table
 

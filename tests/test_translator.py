@@ -16,6 +16,7 @@ from cltab2systemd.compiler import compile_table
 from cltab2systemd.plan import load
 from cltab2systemd.store import LARGEST_TABLE
 from cltab2systemd.table import MOST_FINDINGS
+from cltab2systemd.text import encoded
 
 GOOD = "web:db:1:wait:x\n"
 BAD = ":::y\nweb:db:1:what:x\nweb:db:1:wait:x\nword\n"
@@ -271,7 +272,7 @@ def test_bytes_in_a_path(path: Path, command: str) -> None:
     odd.write_text("word\n")
     result = run(command, odd, *(["-o", "out"] if command == "compile" else []))
     assert result.exit_code == 1
-    assert os.fsencode(f"cltab2systemd: {odd}: 1 error\n") in (result.stderr_bytes or b"")
+    assert encoded(f"cltab2systemd: {odd}: 1 error\n") in (result.stderr_bytes or b"")
 
 
 @pytest.mark.parametrize(

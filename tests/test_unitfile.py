@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cltab2systemd.text import decoded, encoded
 from cltab2systemd.unitfile import command_line, command_words, comment, path, quote, text
 from fuzz.unitrules import unquote
 
@@ -18,7 +19,7 @@ PERL = shutil.which("perl")
 # What a table's line can hold: anything but NUL and newline.
 LINE_TEXT = st.one_of(
     st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0\n")),
-    st.binary().map(lambda data: re.sub(rb"[\x00\n]", b"", data).decode("utf-8", "surrogateescape")),
+    st.binary().map(lambda data: decoded(re.sub(rb"[\x00\n]", b"", data))),
     st.text("a\\\"'%$ \t\r\x01\x7f\x85\u2028\ufffe\U0010ffff\udcff\udcc3é#;[]{}=", max_size=12),
 )
 
@@ -88,7 +89,7 @@ def test_commands_run_as_perl_runs_them(command: str, tmp_path: Path) -> None:
 
 def _outcome(words: Sequence[str], directory: Path) -> tuple[bytes, bool]:
     done = subprocess.run(
-        [word.encode("utf-8", "surrogateescape") for word in words],
+        [encoded(word) for word in words],
         cwd=directory,
         env={"PATH": f"{directory}:/usr/bin:/bin", "A": "from outside", "HOME": "/home"},
         stdout=subprocess.PIPE,
@@ -124,7 +125,7 @@ def test_quote(argument: str, quoted: str) -> None:
 def test_quoted_bytes_arrive(argument: str) -> None:
     """Exactly the bytes of an argument come out again, and systemd takes the line: printable UTF-8 without a break."""
     quoted = quote(argument)
-    assert [argument.encode("utf-8", "surrogateescape")] == unquote(quoted)
+    assert [encoded(argument)] == unquote(quoted)
     assert not re.search("[\x00-\x1f\x7f\ufdd0-\ufdef]", quoted)
     assert not any(ord(character) & 0xFFFE == 0xFFFE for character in quoted)
     assert not re.search("[%$]", quoted.replace("%%", "").replace("$$", ""))
@@ -135,7 +136,7 @@ def test_quoted_bytes_arrive(argument: str) -> None:
 def test_a_command_line_is_its_words(command: str) -> None:
     """A whole command line gives back the words, the first unquoted."""
     words = command_words(command)
-    assert [word.encode("utf-8", "surrogateescape") for word in words] == unquote(command_line(words))
+    assert [encoded(word) for word in words] == unquote(command_line(words))
 
 
 @pytest.mark.parametrize(("size", "piece"), [(1, "\x01"), (1, "\udcff"), (1, "$"), (2, "\x01 "), (2, "\udcff ")])

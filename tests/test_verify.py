@@ -15,6 +15,7 @@ from cltab2systemd.compiler import compile_table
 from cltab2systemd.diagnostics import has_errors
 from cltab2systemd.names import Names
 from cltab2systemd.plan import load
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from cltab2systemd.table import Table
@@ -74,7 +75,7 @@ def nasty_table(seed: int) -> str:
 @pytest.mark.parametrize("names", [Names(), Names("_0123abcd")], ids=["system", "other"])
 def test_systemd_accepts_every_unit(fresh_node: Node, seed: int, names: Names) -> None:
     """No unit of a table full of nasty names and commands gives systemd-analyze anything to say."""
-    table, findings = load(nasty_table(seed).encode("utf-8", "surrogateescape"), "/etc/cl%tab", names)
+    table, findings = load(encoded(nasty_table(seed)), "/etc/cl%tab", names)
     files = compile_table(table, names)
     assert not findings
     assert len(files) > 80

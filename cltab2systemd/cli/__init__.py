@@ -14,6 +14,16 @@ def stand_in_for_closed_streams() -> None:
             setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115 - it stays open
 
 
+def go_on_in_utf8() -> None:
+    """Start the process anew in Python's UTF-8 mode, unless its paths and arguments are UTF-8 already.
+
+    A table is UTF-8 whatever the locale is. So the names of groups on the command line are, too, and the paths that
+    the table names. What a package installs starts in that mode by its first line, and is never started twice.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - no shell is meant
+
+
 def give_up_output() -> None:
     """Send to /dev/null what the standard output cannot take: else Python tries again at its end, and complains."""
     null = os.open("/dev/null", os.O_WRONLY)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cltab2systemd.cli import outcome, stand_in_for_closed_streams
+from cltab2systemd.cli import go_on_in_utf8, outcome, stand_in_for_closed_streams
 from cltab2systemd.client import Client
 
 _WAIT = ("-w", "--wait")
@@ -18,6 +18,7 @@ _STATUS = ("-v", "--status")
 
 def main() -> None:
     """Run `clinit` with the process's arguments, and exit."""
+    go_on_in_utf8()
     stand_in_for_closed_streams()
     arguments = sys.argv[1:]
     words = [argument for argument in arguments if argument not in _WAIT]

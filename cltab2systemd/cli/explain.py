@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from cltab2systemd.diagnostics import printable, shortened
 from cltab2systemd.explanation import explain
 from cltab2systemd.locations import locate
 from cltab2systemd.table import Mode
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +39,7 @@ class _Level(click.ParamType):
     name = "level"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if os.fsencode(value).split() != [os.fsencode(value)]:
+        if encoded(value).split() != [encoded(value)]:
             self.fail("a level is a name without blanks", param, ctx)
         return value
 

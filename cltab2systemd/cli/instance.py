@@ -16,6 +16,7 @@ from cltab2systemd.cli.seen import seen
 from cltab2systemd.groupstate import State
 from cltab2systemd.locations import SOCKET, TABLE, live_clstat, live_sockets
 from cltab2systemd.store import Store, instance_names
+from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,6 +79,6 @@ def _applied(store: Store) -> Mapping[str, ResourceGroup]:
 
 def _content(path: str) -> str:
     try:
-        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+        return decoded(Path(path).read_bytes())
     except FileNotFoundError:
         return ""

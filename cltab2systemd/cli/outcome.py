@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from cltab2systemd import client
 from cltab2systemd.cli import give_up_output
+from cltab2systemd.text import encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def say(text: str, end: str = "\n") -> bool:
         reader that has gone has had enough, and is not.
     """
     try:
-        sys.stdout.buffer.write(os.fsencode(text + end))
+        sys.stdout.buffer.write(encoded(text + end))
         sys.stdout.buffer.flush()
     except OSError as error:
         give_up_output()
@@ -85,5 +85,5 @@ def note(answer: client.Answer) -> None:
 
 def complain(text: str) -> None:
     """Print a line to the standard error."""
-    sys.stderr.buffer.write(os.fsencode(text) + b"\n")
+    sys.stderr.buffer.write(encoded(text) + b"\n")
     sys.stderr.buffer.flush()

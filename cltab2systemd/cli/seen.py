@@ -10,6 +10,7 @@ from cltab2systemd.changes import Seen
 from cltab2systemd.groupstate import failures, remedies_at
 from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
 from cltab2systemd.probe import lacked_memory
+from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,6 +125,6 @@ def _show(patterns: list[str]) -> dict[str, _Properties] | None:
         return None
     if done.returncode != 0:
         return None
-    blocks = done.stdout.decode("utf-8", "surrogateescape").split("\n\n")
+    blocks = decoded(done.stdout).split("\n\n")
     found = (dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks)
     return {values["Id"]: values for values in found if values.get("Id")}

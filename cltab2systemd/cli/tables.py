@@ -11,6 +11,7 @@ import click
 from cltab2systemd import plan, store
 from cltab2systemd.diagnostics import Severity, has_errors, render
 from cltab2systemd.locations import from_here
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -98,4 +99,4 @@ def report(path: str, findings: Collection[Diagnostic], counted: tuple[Severity,
 
 def complain(text: str) -> None:
     """Print to the standard error; bytes that are not UTF-8 come out as they came in."""
-    click.echo(os.fsencode(text), err=True)
+    click.echo(encoded(text), err=True)

@@ -7,7 +7,7 @@ import importlib
 import click
 
 from cltab2systemd import __version__
-from cltab2systemd.cli import stand_in_for_closed_streams
+from cltab2systemd.cli import go_on_in_utf8, stand_in_for_closed_streams
 
 # The module of each command; it has the click command as `command`.
 COMMANDS = {
@@ -46,5 +46,6 @@ def group() -> None:
 
 def main() -> None:
     """Run `cltab2systemd` with the process's arguments, and exit."""
+    go_on_in_utf8()
     stand_in_for_closed_streams()
     group()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from instance import EVENTS, Group, Instance
 
+from cltab2systemd.text import encoded
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -391,7 +391,7 @@ def test_a_command_runs_as_perl_would_run_it(group: Group, words: str, arrived: 
     path = f"/run/{group.name}.words"
     group.node.write("/usr/local/bin/words", "#!/bin/sh\nfile=$1; shift; printf '%s\\n' \"$@\" >$file\n", mode=0o755)
     line = f"{group.name}:{group.name}.c:1:wait:words {path} {words}\n"
-    group.instance.write_table(os.fsencode(group.instance.table + line))
+    group.instance.write_table(encoded(group.instance.table + line))
     assert group.switch("1") == "DONE"
 
     assert group.node.read_bytes(path) == arrived + b"\n"
