@@ -42,8 +42,7 @@ class Applier:
         # Whose slice's file may be newer than what is in force.
         self._limited: set[str] = set()
         self._looks: set[asyncio.Task[None]] = set()
-        # Held while systemd reloads: nobody may call it then, for a call blocks the whole process.
-        self.reloading = asyncio.Lock()
+        self._reloading = asyncio.Lock()
 
     async def recover(self) -> list[Group]:
         """Take up what an earlier daemon left, or the generator: groups with their lines, and a reload that is due."""
@@ -88,7 +87,7 @@ class Applier:
         """Have systemd load what is on disk now; one reload at a time, and one serves all who wait for it."""
         self._ticket += 1
         ticket = self._ticket
-        async with self.reloading:
+        async with self._reloading:
             if self._loaded >= ticket:
                 return
             newest = self._ticket
@@ -107,5 +106,5 @@ class Applier:
         look.add_done_callback(self._looks.discard)
 
     async def _look_at_drop_ins(self) -> None:
-        async with self.reloading:
+        async with self._reloading:
             await self._slices.put_in_force(self._slices.changed_by_hand())

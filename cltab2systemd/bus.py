@@ -11,7 +11,7 @@ import asyncio
 import errno
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 os.environ.setdefault("SYSTEMD_BUS_TIMEOUT", "25s")
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _SYSTEMD = b"org.freedesktop.systemd1"
 _MANAGER_PATH = b"/org/freedesktop/systemd1"
@@ -57,6 +59,11 @@ _LOST = (
 _PATIENCE = 2.0
 # What pystemd calls the end of an array, a structure or a variant.
 _END = (-1, None)
+# Seconds for which a step is tried again while systemd cannot be reached: a daemon-reexec, a restart of dbus.
+PERSISTENCE = 10.0
+_PAUSE = 0.1
+# Seconds after which a daemon-reload of somebody else counts as ended, if systemd has not said so.
+_LONGEST_RELOAD = 90.0
 # As syslog(3) counts.
 _LOG_ERR = 3
 # How many signals are taken at a time, before other tasks of the loop have their turn.
@@ -71,12 +78,20 @@ class BusUnavailableError(BusError):
     """systemd cannot be reached, or did not answer; it may be so again in a moment."""
 
 
+class BusReloadingError(BusUnavailableError):
+    """A daemon-reload is at work, and systemd answers nobody until it has ended."""
+
+
 class BusRefusedError(BusError):
     """systemd said no; the text is its own."""
 
 
 class Bus:
-    """One connection to systemd, renewed whenever it is lost. To be made in the loop that it is used in."""
+    """One connection to systemd, renewed whenever it is lost. To be made in the loop that it is used in.
+
+    During a daemon-reload, whoever has asked for it, systemd answers nobody, and a call would block the whole process
+    for all that time. So every question raises BusReloadingError then; `persist` waits for the end.
+    """
 
     def __init__(self) -> None:
         self._on_change: Callable[[str], None] = lambda unit: None  # noqa: ARG005
@@ -90,6 +105,10 @@ class Bus:
         self._drain_scheduled = False
         self._told_lost = -_PATIENCE  # when it was said last that the connection is lost
         self._reconnecting: asyncio.Task[None] | None = None
+        self._own_reloads = 0  # that this process has asked for, and that have not ended
+        self._reload_end: asyncio.TimerHandle | None = None  # while somebody's reload is at work
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     def follow(
         self, on_change: Callable[[str], None], on_connect: Callable[[], None], on_reload: Callable[[], None]
@@ -99,7 +118,7 @@ class Bus:
         Args:
             on_change: called with the name of a unit whose state may have changed.
             on_connect: called after each connect; whatever was known of units is to be asked anew then.
-            on_reload: called after each daemon-reload: units may be gone or masked, of which nothing else tells.
+            on_reload: called when a daemon-reload has ended: units may be gone or masked, of which nothing else tells.
         """
         self._on_change, self._on_connect, self._on_reload = on_change, on_connect, on_reload
 
@@ -132,6 +151,29 @@ class Bus:
         if patience is None:
             log.info("systemd can be reached again")
         self._on_connect()
+
+    async def quiet(self) -> None:
+        """Wait until no daemon-reload is at work."""
+        await self._quiet.wait()
+
+    async def persist(self, step: Callable[[], T], seconds: float = PERSISTENCE) -> T:
+        """Do something with systemd when no daemon-reload is at work, and again while systemd cannot be reached.
+
+        BusUnavailableError when it could not be reached for so many seconds.
+        """
+        deadline: float | None = None
+        while True:
+            await self.quiet()
+            deadline = deadline or self._loop.time() + seconds
+            try:
+                return step()
+            except BusReloadingError:
+                continue
+            except BusUnavailableError as error:
+                if self._loop.time() >= deadline:
+                    raise
+                log.debug("trying again: %s", error)
+                await asyncio.sleep(_PAUSE)
 
     def close(self) -> None:
         """Drop the connection for good."""
@@ -234,12 +276,18 @@ class Bus:
 
     async def daemon_reload(self) -> None:
         """Have systemd load the units on disk. In a child process: a call would block this one for all that time."""
+        self._own_reloads += 1
+        self._quiet.clear()
         try:
             ended = await child.run("systemctl", "daemon-reload")
         except OSError as error:
             raise BusUnavailableError(f"systemctl daemon-reload: {oserrors.worded(error)}") from error
+        finally:
+            self._own_reloads -= 1
+            self._after_a_reload()
         if ended.code != 0:
             raise BusUnavailableError(f"systemctl daemon-reload: {ended.errors.strip() or f'exit code {ended.code}'}")
+        await self.quiet()
 
     def _open(self, connection: Any, *, private: bool) -> None:
         try:
@@ -271,15 +319,38 @@ class Bus:
         def reloading(message: Any, error: object = None, userdata: object = None) -> None:  # noqa: ARG001
             try:
                 message.process_reply(False)  # reads its arguments
-                if not message.body:  # it has ended
-                    self._on_reload()
-                    self._after_reload()
+                if message.body:
+                    self._somebody_reloads()
+                else:
+                    self._somebody_has_reloaded()
+                    self._after_a_reload()
             except Exception:
                 log.exception("signal handler")
 
         self._callbacks += [callback, reloading]  # pystemd takes no reference
         connection.match_signal(_SYSTEMD, None, _PROPERTIES, b"PropertiesChanged", callback)
         connection.match_signal(_SYSTEMD, _MANAGER_PATH, _MANAGER, b"Reloading", reloading)
+
+    def _somebody_reloads(self) -> None:
+        self._somebody_has_reloaded()
+        self._reload_end = self._loop.call_later(_LONGEST_RELOAD, self._give_up_reload)
+        self._quiet.clear()
+
+    def _somebody_has_reloaded(self) -> None:
+        if self._reload_end is not None:
+            self._reload_end.cancel()
+            self._reload_end = None
+
+    def _give_up_reload(self) -> None:
+        log.warning("systemd began to reload %.0f s ago, and has not said that it has ended", _LONGEST_RELOAD)
+        self._somebody_has_reloaded()
+        self._after_a_reload()
+
+    def _after_a_reload(self) -> None:
+        if not self._own_reloads and self._reload_end is None:
+            self._quiet.set()
+            self._on_reload()
+            self._after_reload()
 
     def _drop(self) -> None:
         if self._descriptor >= 0:
@@ -290,6 +361,10 @@ class Bus:
         if connection is not None:
             connection.close()
         self._callbacks.clear()
+        if self._reload_end is not None:  # whose end nobody tells any more
+            self._somebody_has_reloaded()
+            if not self._own_reloads:
+                self._quiet.set()
 
     def _schedule_drain(self) -> None:
         if not self._drain_scheduled:
@@ -298,20 +373,25 @@ class Bus:
 
     def _drain(self) -> None:
         self._drain_scheduled = False
+        if self._take_signals():
+            self._schedule_drain()
+
+    def _take_signals(self) -> bool:
+        """Take a batch of the signals that have come; whether there may be more."""
         if self._connection is None:
-            return
+            return False
         try:
             for _ in range(_BATCH):
                 message = self._connection.process()
                 if message.is_empty():
-                    return
+                    return False
                 if message.is_signal(b"org.freedesktop.DBus.Local", b"Disconnected"):
                     self._lost("disconnected")
-                    return
+                    return False
         except (dbusexc.DBusBaseError, SystemError) as error:
             self._lost(_text(error) if isinstance(error, dbusexc.DBusBaseError) else str(error))
-            return
-        self._schedule_drain()
+            return False
+        return True
 
     def _lost(self, why: str) -> None:
         now = self._loop.time()
@@ -334,6 +414,11 @@ class Bus:
         return self._asked(lambda: self._connection.get_property(_SYSTEMD, path, interface, name, kind))
 
     def _asked(self, question: Callable[[], Any]) -> Any:
+        """The answer to a question. What systemd has said before counts: it may be that it reloads."""
+        while self._take_signals():
+            pass
+        if not self._quiet.is_set():
+            raise BusReloadingError("systemd is reloading its units")
         if self._connection is None:
             raise BusUnavailableError("no connection to systemd at present")
         try:

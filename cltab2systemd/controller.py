@@ -19,7 +19,7 @@ from cltab2systemd.groupstate import GroupStatus, State, settled_level, survivor
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
 from cltab2systemd.observer import Observer
 from cltab2systemd.pacer import Pacer
-from cltab2systemd.switcher import Switcher, persist
+from cltab2systemd.switcher import Switcher
 from cltab2systemd.table import ResourceGroup
 from cltab2systemd.tablesource import TableRefusedError
 
@@ -88,7 +88,7 @@ class Controller:
 
         At the first start of a boot, the generator's groups, and what it could not bring up.
         """
-        boots = boot is not None and await persist(boot.notice)
+        boots = boot is not None and await self._bus.persist(boot.notice)
         self._groups.update({group.name: group for group in await self._applier.recover()})
         for status in shown:
             # Before the boot no group was what it is now.
@@ -109,7 +109,7 @@ class Controller:
                 self._groups[name].emptied = None
         self._take_over_held()
         self._pacer.resume()
-        await persist(lambda: self._observer.refresh(self._groups))
+        await self._bus.persist(lambda: self._observer.refresh(self._groups))
         stale = [group for group in self._groups.values() if not group.active and not group.current]
         await self._applier.apply({group: group.applied for group in stale})
         self._unapplied = set(self._groups)
@@ -141,8 +141,8 @@ class Controller:
 
     async def _boot_levels(self, boot: Boot) -> dict[str, str]:
         """Which groups are to come to which boot level, noted so that the next daemon goes on if this one cannot."""
-        await persist(lambda: self._observer.refresh(self._groups))
-        levels = await persist(lambda: boot.levels(self._groups.values(), self._wanted))
+        await self._bus.persist(lambda: self._observer.refresh(self._groups))
+        levels = await self._bus.persist(lambda: boot.levels(self._groups.values(), self._wanted))
         for name, level in levels.items():
             self._store.note_emptied(name, level)
             self._groups[name].interrupted, self._groups[name].emptying = level, True
@@ -234,8 +234,7 @@ class Controller:
         """
         self._halting = True
         async with self._table_lock:  # whoever has it may be about to request a switch
-            async with self._applier.reloading:
-                await persist(lambda: self._observer.refresh(self._groups))
+            await self._bus.persist(lambda: self._observer.refresh(self._groups))
             requests = [self._request(group, HALT_LEVEL) for group in self._groups.values() if group.active]
             for group in self._groups.values():
                 if not group.active and group.interrupted is not None:  # and no later daemon is to go on with it
@@ -256,8 +255,7 @@ class Controller:
         notes = self._leave_to_cluster()
         for name in self._unapplied:
             self._groups.setdefault(name, Group(name))
-        async with self._applier.reloading:
-            await persist(lambda: self._observer.refresh(self._unapplied))
+        await self._bus.persist(lambda: self._observer.refresh(self._unapplied))
         unapplied = [self._groups[name] for name in self._unapplied if name in self._groups]
         await self._applier.apply(
             {
@@ -315,7 +313,7 @@ class Controller:
             if self._wanted(group).entries or group.request is not None:
                 return
             try:
-                self._observer.refresh([group.name])
+                await self._bus.persist(lambda: self._observer.refresh([group.name]))
                 if group.active:  # somebody has just started it with systemctl
                     self._request(group, HALT_LEVEL)
                     return
@@ -348,15 +346,15 @@ class Controller:
             if self._wanted(group) == group.applied and group.current and not group.left_to_cluster:
                 self._unapplied.discard(group.name)
         except BusError as error:
-            self._refuse(group, request, SwitchRefusedError(f"systemd refuses: {error}"))
+            await self._refuse(group, request, SwitchRefusedError(f"systemd refuses: {error}"))
         except SwitchRefusedError as error:
-            self._refuse(group, request, error)
+            await self._refuse(group, request, error)
         except OSError as error:
             told = oserrors.worded(error)
-            self._refuse(group, request, SwitchRefusedError(f"cannot write the units of {group.name}: {told}"))
+            await self._refuse(group, request, SwitchRefusedError(f"cannot write the units of {group.name}: {told}"))
         except Exception as error:
             log.exception("%s: going to level %s", group.name, request.level)
-            self._refuse(group, request, SwitchRefusedError(f"internal error, see the journal: {error!r}"))
+            await self._refuse(group, request, SwitchRefusedError(f"internal error, see the journal: {error!r}"))
 
     def _wanted(self, group: Group) -> ResourceGroup:
         """What the table says of a group; the lines it has as long as no table was accepted, or it is a cluster's."""
@@ -364,13 +362,13 @@ class Controller:
             return group.applied
         return self._source.table.group(group.name)
 
-    def _refuse(self, group: Group, request: Request, error: SwitchRefusedError) -> None:
+    async def _refuse(self, group: Group, request: Request, error: SwitchRefusedError) -> None:
         log.error("%s: %s", group.name, error)
         if group.request is request:
             group.request, group.emptying = None, False
             group.interrupted_at, group.broken_off = time.monotonic_ns() // 1000, str(error)
         try:
-            self._observer.refresh([group.name])  # before the client hears of it
+            await self._bus.persist(lambda: self._observer.refresh([group.name]))  # before the client hears of it
         except BusError:
             self._observer.refresh_soon([group.name])
         group.end(request, error)
@@ -459,7 +457,7 @@ class Controller:
             else:
                 # Not with the marker, for then nothing would tell that it was to be stopped.
                 why = f"{left[0]} does not stop, and so {group.name} is not halted; see 'systemctl status {left[0]}'"
-                self._refuse(group, request, SwitchRefusedError(why))
+                self._spawn(self._refuse(group, request, SwitchRefusedError(why)))
         elif not group.units.is_active():
             group.end(request, GroupStatus(group.name, group.shown_level or HALT_LEVEL, State.CONFIGURED))
             if not self._wanted(group).entries:

@@ -313,12 +313,13 @@ class _Daemon:
         assert self._server is not None
         await self._server.start(listener)
 
-    def _stop_listening(self) -> None:
+    async def _stop_listening(self) -> None:
         """Have systemd stop listening for us, or the next client would start us again."""
-        assert self._bus is not None
+        bus = self._bus
+        assert bus is not None
         for unit in self._socket_units:
             try:
-                self._bus.stop(unit)
+                await bus.persist(functools.partial(bus.stop, unit))
             except BusError as error:
                 log.error("cannot stop %s, and the next request starts the daemon again: %s", unit, error)  # noqa: TRY400
 
@@ -367,7 +368,7 @@ class _Daemon:
         self._clstat.remove()
         self._store.forget_paths()
         self._remove_sockets()
-        self._stop_listening()
+        await self._stop_listening()
         self._store.close()
         halt.ended.set_result(None)
         self._stop()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from cltab2systemd.bus import BusError
+from cltab2systemd.bus import BusError, BusReloadingError
 from cltab2systemd.diagnostics import printable
 from cltab2systemd.failure import Cause, Reason
 from cltab2systemd.groupstate import GroupStatus, State, group_status, level_of_members, survivors
@@ -88,21 +88,28 @@ class Observer:
         if not asked:
             return
         units: dict[str, dict[str, UnitStatus]] = {group.name: {} for group in asked}
-        for unit in self._bus.list_units([pattern for group in asked for pattern in self._names.patterns(group.name)]):
+        patterns = [pattern for group in asked for pattern in self._names.patterns(group.name)]
+        due = self._due & units.keys()
+        self._due -= due  # before they are listed: whatever a signal tells from then on is worth another look
+        try:
+            listed = self._bus.list_units(patterns)
+        except BusError:
+            self._due |= due
+            raise
+        for unit in listed:
             name = self._names.group_of(unit.name)
             if name in units:
                 units[name][unit.name] = unit
         unread = set()
         for group in asked:
-            self._due.discard(group.name)  # before it is observed, which may ask for another look
             try:
                 self._observe(group, units[group.name])
                 self._on_observed(group)
-            except BusError:  # its properties could not be read just now
+            except BusError as error:  # its properties could not be read just now
                 unread.add(group.name)
-        if unread:
-            self._due |= unread
-            self._last = asyncio.get_running_loop().time() + _RETRY
+                if not isinstance(error, BusReloadingError):
+                    self._last = asyncio.get_running_loop().time() + _RETRY
+        self._due |= unread
         self._on_refreshed()
         self.refresh_soon([])
 
@@ -183,13 +190,15 @@ class Observer:
 
     def _reloaded(self) -> None:
         # The units of other groups are not loaded.
-        self.refresh_soon([group.name for group in self._groups.values() if group.status is not None])
+        self.refresh_soon([*self._due, *(group.name for group in self._groups.values() if group.status is not None)])
 
     def _refresh_due(self) -> None:
         self._timer = None
         self._last = asyncio.get_running_loop().time()
         try:
             self.refresh([*self._due])
+        except BusReloadingError:
+            return  # _reloaded comes
         except BusError as error:
             log.warning("cannot ask systemd for the state of units: %s", error)
             if self._bus.connected:  # else _connected comes

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.bus import BusError
+from cltab2systemd.bus import BusError, BusReloadingError, BusUnavailableError
 from cltab2systemd.failure import why_it_ended
 from cltab2systemd.plan import counts_restarts
 from cltab2systemd.table import Mode
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 # As the shell that counts: tries without a pause, and the pause. Seconds.
 MOST_TRIES = 6
 PAUSE = 60.0
+# Before the next try if systemd could not be asked for it. Seconds.
+_RETRY = 1.0
 # Who is up for so long has been started. Seconds.
 _UP = 1.0
 
@@ -156,16 +158,19 @@ class Pacer:
             self._forget(status.name)  # stopped by somebody else, who means it
 
     def _try_again(self, unit: str) -> None:
-        vain = self._vain[unit]
+        vain, pause = self._vain[unit], PAUSE
         try:
             is_started = self._start(unit)
         except BusError as error:
-            log.warning("%s cannot be tried again now: %s", unit, error)
-            is_started = False
+            log.log(
+                logging.DEBUG if isinstance(error, BusReloadingError) else logging.WARNING,
+                "%s cannot be tried again now: %s", unit, error,
+            )  # fmt: skip
+            is_started, pause = False, _RETRY if isinstance(error, BusUnavailableError) else PAUSE
         if is_started:
             self._let_go(unit, vain)
         else:
-            vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
+            vain.timer = asyncio.get_running_loop().call_later(pause, self._try_again, unit)
 
     def _let_go(self, unit: str, vain: _Vain) -> None:
         if vain.timer is not None:

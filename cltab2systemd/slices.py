@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,9 @@ class Slices:
         if not slices:
             return
         try:
-            active = [unit.name for unit in self._bus.list_units(slices) if unit.active == "active"]
-            started = [self._names.limits(slices[name]) for name in active if self._start(name, slices[name])]
+            found = await self._bus.persist(lambda: self._bus.list_units(slices))
+            active = [unit.name for unit in found if unit.active == "active"]
+            started = [self._names.limits(slices[name]) for name in active if await self._start(name, slices[name])]
             await self._await_started(started)
         except BusError as error:
             log.warning("limits of %s may not be in force yet: %s", ", ".join(slices.values()), error)
@@ -68,9 +70,9 @@ class Slices:
         groups = before.keys() | self._drop_ins.keys()
         return frozenset(group for group in groups if before.get(group) != self._drop_ins.get(group))
 
-    def _start(self, slice_name: str, group: str) -> bool:
+    async def _start(self, slice_name: str, group: str) -> bool:
         try:
-            self._bus.start_nothing(self._names.limits(group), slice_name)
+            await self._bus.persist(lambda: self._bus.start_nothing(self._names.limits(group), slice_name))
         except BusError as error:
             log.warning("limits of %s may not be in force yet: %s", group, error)
             return False
@@ -80,7 +82,8 @@ class Slices:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE
         while units and loop.time() < deadline:
-            units = [unit.name for unit in self._bus.list_units(units) if unit.job_id]
+            found = await self._bus.persist(partial(self._bus.list_units, units))
+            units = [unit.name for unit in found if unit.job_id]
             await asyncio.sleep(_PAUSE if units else 0)
 
     def _present_drop_ins(self) -> Mapping[str, tuple[str, ...]]:

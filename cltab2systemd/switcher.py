@@ -6,10 +6,11 @@ import asyncio
 import logging
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING
 
 from cltab2systemd import changes
-from cltab2systemd.bus import BusError, BusUnavailableError
+from cltab2systemd.bus import BusError
 from cltab2systemd.failure import Remedy, is_under_way
 from cltab2systemd.group import SwitchRefusedError
 from cltab2systemd.groupstate import Asked, remedies_at
@@ -29,29 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Seconds for which a step is tried again while systemd cannot be reached: a daemon-reexec, a restart of dbus.
-PATIENCE = 10.0
-_PAUSE = 0.1
-
-T = TypeVar("T")
-
 
 class _UnitsGoneError(Exception):
     """Units that were installed are not on disk any more."""
-
-
-async def persist(step: Callable[[], T], seconds: float = PATIENCE) -> T:
-    """Do something with systemd, and again while it cannot be reached; BusUnavailableError when the time is up."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    while True:
-        try:
-            return step()
-        except BusUnavailableError as error:
-            if loop.time() >= deadline:
-                raise
-            log.debug("trying again: %s", error)
-            await asyncio.sleep(_PAUSE)
 
 
 class Switcher:
@@ -102,13 +83,12 @@ class Switcher:
             try:
                 if group.emptied is not None:
                     await self._settle_past(group, request.level, group.emptied)
-                async with self._applier.reloading:
-                    await persist(lambda: self._start(group, request.level))
+                await self._bus.persist(lambda: self._start(group, request.level))
+                await self._bus.persist(lambda: self._cancel_other_levels(group, request.level))
                 break
             except _UnitsGoneError as error:
                 if request.level == HALT_LEVEL:
-                    async with self._applier.reloading:
-                        await persist(lambda: self._stop_one_by_one(group))
+                    await self._bus.persist(lambda: self._stop_one_by_one(group))
                     break
                 if last_try:
                     raise SwitchRefusedError(str(error)) from error
@@ -117,10 +97,11 @@ class Switcher:
         group.emptying, group.interrupted, group.emptied = False, None, frozenset()
         self._observer.forget_vain(group.name)
         try:
-            self._observer.refresh([group.name])
+            await self._bus.persist(lambda: self._observer.refresh([group.name]))
         except BusError:  # it has been asked for; what it comes to is seen in a moment
             self._observer.refresh_soon([group.name])
         request.has_started()
+        self._observer.refresh_soon([group.name])  # its outcome may have been there before its start was told
 
     async def _stop_moved(self, others: list[Group], wanted: tuple[Entry, ...], level: str) -> None:
         """Stop entries of this group that still run in another one, which they have left in the table."""
@@ -137,7 +118,7 @@ class Switcher:
             if moved := changes.tags_moved_here(other.applied.entries, wanted):
                 stopping = await self._stop(other, moved)
                 await other.at_rest(stopping)
-                self._forgive(other, moved)
+                await self._forgive(other, moved)
 
     async def _settle_past(self, group: Group, level: str, fresh: frozenset[str]) -> None:
         """Prepare the entries that the present level and the next one both have, and that have ended, for the start.
@@ -150,8 +131,7 @@ class Switcher:
             level: the level that is asked for.
             fresh: the tags that have been stopped, or whose lines have changed, since; these are as good as new.
         """
-        async with self._applier.reloading:
-            await persist(lambda: self._observer.refresh([group.name]))
+        await self._bus.persist(lambda: self._observer.refresh([group.name]))
         assert group.units is not None
         units = group.units
         remedies = remedies_at(units, level, fresh)
@@ -180,8 +160,7 @@ class Switcher:
         # has to know.
         self._store.note_emptied(group.name, request.level)
         group.emptying, group.interrupted = True, request.level
-        async with self._applier.reloading:
-            await persist(lambda: self._cancel_jobs(group))
+        await self._bus.persist(lambda: self._cancel_jobs(group))
         going = changes.tags_to_stop(group.applied.entries, wanted().entries, request.level)
         if group.emptied is not None:
             group.emptied |= going
@@ -189,7 +168,7 @@ class Switcher:
         if stopping:
             request.has_started()
             await group.at_rest(stopping)
-        self._forgive(group, going)
+        await self._forgive(group, going)
         async with self.table_lock:
             before = {changes.definition(entry) for entry in group.applied.entries}
             # To its end, even if a later request takes over: the next step would not know how far it came.
@@ -197,13 +176,18 @@ class Switcher:
         if group.emptied is not None:
             group.emptied |= {e.tag for e in group.applied.entries if changes.definition(e) not in before}
 
-    def _forgive(self, group: Group, tags: frozenset[str]) -> None:
+    async def _forgive(self, group: Group, tags: frozenset[str]) -> None:
         """Reset entries that have failed, as by a stop that needed SIGTERM: soon their units are gone, or others."""
+
+        def reset(unit: str) -> None:
+            if not self._bus.outlived_stop(unit):
+                self._bus.reset_failed(unit)
+
         for tag in tags:
             unit = group.units and group.units.units.get(self._names.entry(group.name, tag))
-            with suppress(BusError):
-                if unit and unit.active == "failed" and not self._bus.outlived_stop(unit.name):
-                    self._bus.reset_failed(unit.name)
+            if unit and unit.active == "failed":
+                with suppress(BusError):
+                    await self._bus.persist(partial(reset, unit.name))
 
     def _stop_one_by_one(self, group: Group) -> None:
         """Stop the services of a group whose targets are not there any more."""
@@ -240,8 +224,7 @@ class Switcher:
 
         if not tags:
             return frozenset()
-        async with self._applier.reloading:
-            return await persist(begin)
+        return await self._bus.persist(begin)
 
     def _start(self, group: Group, level: str) -> None:
         """Queue the start of a level target, once all that orders it is known to be in place."""
@@ -264,7 +247,6 @@ class Switcher:
         asked = Asked(level, time.monotonic_ns() // 1000)
         self._bus.start(target)
         group.asked = asked  # if systemd refuses, all is as it was
-        self._cancel_other_levels(group, level)
 
     def _cancel_other_levels(self, group: Group, level: str) -> None:
         """Levels that no entry names do not conflict with each other: the later request has to win."""
