@@ -7,8 +7,9 @@ RELEASE := bookworm
 # Modules of tests, three on two cores, for they mostly wait; each has nodes of its own.
 SIDE_BY_SIDE := --numprocesses=3 --dist=loadfile
 # Debian's own versions of everything that the product and its lab run on.
-PACKAGES := busybox-static curl dbus libxml2-utils locales mandoc perl procps python3 python3-click python3-hypothesis python3-jinja2 \
-	python3-pip python3-pystemd python3-pytest python3-pytest-xdist python3-setuptools python3-venv python3-wheel qemu-system-x86 systemd util-linux
+PACKAGES := busybox-static curl dbus fish libxml2-utils locales mandoc perl procps python3 python3-click python3-hypothesis \
+	python3-jinja2 python3-pip python3-pystemd python3-pytest python3-pytest-xdist python3-setuptools python3-venv \
+	python3-wheel qemu-system-x86 systemd util-linux zsh
 # What builds the package, and what tests it on other releases.
 DEB_PACKAGES := debhelper dh-python dpkg-dev make pybuild-plugin-pyproject python3-all python3-setuptools
 ROOT_PACKAGES := lintian mmdebstrap
@@ -26,7 +27,7 @@ define install
 	fi
 endef
 
-.PHONY: help packages deb-packages root-packages demo test test-package test-release lint deb bench clean
+.PHONY: help packages deb-packages root-packages demo test test-package test-release lint generated deb bench clean
 
 help:
 	@echo 'make demo    the main job on a real systemd, in a throwaway node'
@@ -34,6 +35,7 @@ help:
 	@echo 'make test-package  the Debian package, on the releases that RELEASES names'
 	@echo 'make test-release  all tests of nodes with the Debian package installed, on RELEASE (bookworm, trixie, unstable)'
 	@echo 'make lint    ruff and mypy'
+	@echo 'make generated  completions and lists of options in man pages, from the definitions of the options'
 	@echo 'make deb     the Debian package, in dist/'
 	@echo 'make bench   the figures of bench/'
 	@echo 'make clean   remove what the others made'
@@ -73,6 +75,9 @@ lint: $(VENV)/installed
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+
+generated: packages
+	@$(PYTHON) -m generate
 
 deb: deb-packages
 	@packaging/build-deb dist

@@ -1,8 +1,9 @@
-"""Completion in bash: what is offered for a command line; and that zsh and fish know the same options."""
+"""Completion in bash, zsh and fish: what each offers for a command line."""
 
 from __future__ import annotations
 
 import importlib
+import os
 import shlex
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from cltab2systemd.cli import options, translator
 from lab.install import PROJECT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 COMPLETION = PROJECT / "packaging/completion"
@@ -32,11 +34,20 @@ $(touch:evil:1:once:true
 HELP = {"-h", "--help"}
 
 
+PLACES = {
+    "clinit": "bash-completion/completions",
+    "_clinit": "zsh/vendor-completions",
+    "clinit.fish": "fish/vendor_completions.d",
+    "cltab2systemd.fish": "fish/vendor_completions.d",
+    "cltab-words.awk": "cltab2systemd",
+}
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """A directory with a table, and with the files as they are installed."""
-    for name, place in (("clinit", "bash-completion/completions"), ("cltab-words.awk", "cltab2systemd")):
-        (tmp_path / "share" / place).mkdir(parents=True)
+    for name, place in PLACES.items():
+        (tmp_path / "share" / place).mkdir(parents=True, exist_ok=True)
         shutil.copy(COMPLETION / name, tmp_path / "share" / place)
     (tmp_path / "cltab").write_text(TABLE)
     return tmp_path
@@ -59,6 +70,46 @@ def complete(directory: Path, *words: str, host: str = "host") -> list[str]:
     return [word for word in done.stdout.split("\n") if word]
 
 
+# Completes the line in LINE as a terminal's Tab does, and writes into the file in OUT what is added to the matches.
+ZSHRC = r"""
+fpath=($PWD/share/zsh/vendor-completions $fpath)
+autoload -Uz compinit
+compinit -u -D
+compadd() {
+    local -a _matches
+    builtin compadd -O _matches "$@"
+    print -rl -- $_matches >>$OUT
+    builtin compadd "$@"
+}
+zle -C complete-line complete-word _main_complete
+zle-line-init() { BUFFER=$LINE; CURSOR=$#BUFFER; zle complete-line; exit 0 }
+zle -N zle-line-init
+"""
+
+
+def in_zsh(directory: Path, *words: str) -> list[str]:
+    """What zsh offers for the last of the words of a command line."""
+    (directory / ".zshrc").write_text(ZSHRC)
+    out = directory / ".out"
+    out.write_text("")
+    environment = {**os.environ, "ZDOTDIR": str(directory), "OUT": str(out), "LINE": " ".join(words),
+                   "LC_ALL": "C.UTF-8", "TERM": "dumb"}  # fmt: skip
+    command = ["script", "--quiet", "--return", "--command", "zsh -d -i", "/dev/null"]
+    subprocess.run(command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    return [line.removesuffix("=") for line in out.read_text().split("\n") if line]
+
+
+def in_fish(directory: Path, *words: str) -> list[str]:
+    """What fish offers for the last of the words of a command line."""
+    script = "source share/fish/vendor_completions.d/cltab2systemd.fish; complete -C $argv[1]"
+    environment = {**os.environ, "HOME": str(directory), "LC_ALL": "C.UTF-8"}
+    command = ["fish", "--no-config", "-c", script, " ".join(words)]
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=True)
+    assert not done.stderr
+    offered = [line.partition("\t")[0].rstrip("/") for line in done.stdout.split("\n") if line]
+    return [word.rpartition("=")[2] if word.startswith("--") and "=" in word else word for word in offered]
+
+
 def commands() -> dict[tuple[str, ...], click.Command]:
     """Every command there is, by its words."""
     found: dict[tuple[str, ...], click.Command] = {("clinit",): options.command, ("cltab2systemd",): translator.group}
@@ -70,6 +121,9 @@ def commands() -> dict[tuple[str, ...], click.Command]:
 def option_names(command: click.Command) -> set[str]:
     """Every option of a command, but for help."""
     return {name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts}
+
+
+SHELLS: dict[str, Callable[..., list[str]]] = {"bash": complete, "zsh": in_zsh, "fish": in_fish}
 
 
 def test_groups_are_those_of_the_table(directory: Path) -> None:
@@ -121,24 +175,73 @@ def test_groups_and_levels_of_the_translators_commands(directory: Path) -> None:
     assert ["json"] == complete(directory, "cltab2systemd", "show", "--format", "j")
 
 
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_every_option_is_offered(directory: Path, words: tuple[str, ...]) -> None:
-    """Bash offers exactly the options that the command has."""
-    assert option_names(commands()[words]) | HELP == set(complete(directory, *words, "-"))
+def test_every_option_is_offered(directory: Path, shell: str, words: tuple[str, ...]) -> None:
+    """Each shell offers exactly the options that the command has."""
+    expected = option_names(commands()[words]) | HELP
+
+    offered = {*SHELLS[shell](directory, *words, "-")} | {*SHELLS[shell](directory, *words, "--")}
+    assert expected == offered
 
 
-def test_every_command_is_offered(directory: Path) -> None:
-    """Bash offers exactly the commands of `cltab2systemd`."""
-    assert sorted(translator.COMMANDS) == complete(directory, "cltab2systemd", "")
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_command_is_offered(directory: Path, shell: str) -> None:
+    """Each shell offers exactly the commands of `cltab2systemd`."""
+    assert {*translator.COMMANDS} == {*SHELLS[shell](directory, "cltab2systemd", "")}
 
 
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_zsh_and_fish_know_every_option(words: tuple[str, ...]) -> None:
-    """Each command and each of its options is in the text of zsh's file and of fish's."""
-    zsh = (COMPLETION / "_clinit").read_text()
-    fish = (COMPLETION / f"{words[0]}.fish").read_text()
-    names = option_names(commands()[words]) | HELP
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("clinit -c cltab w", "web wéb"),
+        ("clinit -w -c cltab web ", "3m 3 m"),
+        ("clinit -c cltab nobody ", ""),
+        ("clinit -c cltab web 3 ", ""),
+        ("clinit -c missing ", ""),
+        ("clinit --timeout ", ""),
+        ("clinit --clstat cl", "cltab"),
+        ("cltab2systemd explain --table cltab m", "mail"),
+        ("cltab2systemd explain -c cltab mail ", "prod test"),
+        ("cltab2systemd explain -c cltab mail prod --from ", "prod test"),
+        ("cltab2systemd explain -c cltab --from ", ""),
+        ("cltab2systemd graph cltab web m", "mail"),
+        ("cltab2systemd graph cl", "cltab"),
+        ("cltab2systemd check cltab cl", "cltab"),
+        ("cltab2systemd diff cltab cl", "cltab"),
+        ("cltab2systemd show --format ", "json text"),
+        ("cltab2systemd import-inittab --format ", "aix auto busybox sysv"),
+        ("cltab2systemd import-inittab --level ", ""),
+        ("cltab2systemd compile -o s", "share"),
+        ("cltab2systemd no-such-command --f", ""),
+    ],
+)
+def test_values_in_each_shell(directory: Path, shell: str, line: str, expected: str) -> None:
+    """Groups, levels, words, files and directories are offered where they can stand, and nothing elsewhere."""
+    offered = {*SHELLS[shell](directory, *line.split(" "))}
+    if not expected:
+        offered = {word for word in offered if not word.startswith("-")}  # zsh offers options then
 
-    assert not [name for name in names if name not in zsh]
-    assert not [name for name in names if f" {'-l' if name[:2] == '--' else '-s'} {name.lstrip('-')} " not in fish]
-    assert all(f"'{name}:" in zsh and f"-a {name} " in fish for name in words[1:])
+    assert {*expected.split()} == offered
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_only_directories_where_one_is_wanted(directory: Path, shell: str) -> None:
+    """A file is not offered; zsh does so where there is no directory."""
+    assert [] == SHELLS[shell](directory, "cltab2systemd", "compile", "-o", "c")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_an_equals_sign_in_each_shell(directory: Path, shell: str) -> None:
+    """What stands behind the sign is the value, also of the option that names the table."""
+    assert ["prod"] == SHELLS[shell](directory, "clinit", "--cltab=cltab", "mail", "p")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_a_level_alone_in_each_shell(directory: Path, shell: str) -> None:
+    """The levels of the group that is named like the host are offered with the groups."""
+    with (directory / "cltab").open("a") as table:
+        table.write(f"{os.uname().nodename}:x:alone,:once:true\n")
+
+    assert {"alone", "mail"} < {*SHELLS[shell](directory, "clinit", "-c", "cltab", "")}

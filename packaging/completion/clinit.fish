@@ -2,6 +2,27 @@
 
 set -g __cltab_awk (status dirname)/../../cltab2systemd/cltab-words.awk
 
+# begin values: written by `make generated`
+function __cltab_valued
+    switch "$argv"
+        case clinit
+            string split ' ' -- '--timeout -c --cltab -s --socket --clstat'
+        case 'cltab2systemd check'
+            string split ' ' -- '--format'
+        case 'cltab2systemd compile'
+            string split ' ' -- '-o --output'
+        case 'cltab2systemd diff'
+            string split ' ' -- '-c --cltab -s --socket --format'
+        case 'cltab2systemd explain'
+            string split ' ' -- '--from --table -c --cltab -s --socket --format'
+        case 'cltab2systemd import-inittab'
+            string split ' ' -- '-g --group --format --level -o --output'
+        case 'cltab2systemd show'
+            string split ' ' -- '--format'
+    end
+end
+# end values
+
 # The value of the first of some options that the command line has, the table by default.
 function __cltab_table
     set -l given (commandline -opc)
@@ -17,23 +38,34 @@ function __cltab_table
     string replace -r '^~/' "$HOME/" -- $table
 end
 
-# The words that are no options or values of options.
+# The words of a program's command line that are no options or values of options: PROGRAM.
 function __cltab_arguments
     set -l given (commandline -opc)
-    set -l value 0
+    set -l valued (__cltab_valued $argv[1])
+    set -l is_value 0
+    set -l is_first 1
     for word in $given[2..-1]
-        if test $value = 1
-            set value 0
+        if test $is_value = 1
+            set is_value 0
             continue
         end
         switch $word
-            case -c --cltab -s --socket --clstat --timeout --table --from --format -o --output -g --group --level
-                set value 1
             case '-*'
+                contains -- $word $valued; and set is_value 1
             case '*'
                 echo -- $word
+                if test $is_first = 1 -a $argv[1] = cltab2systemd
+                    set valued (__cltab_valued $argv[1] $word)
+                end
+                set is_first 0
         end
     end
+end
+
+# Whether the command line is of a command or, without one, has none yet: PROGRAM [COMMAND].
+function __cltab_is
+    set -l given (__cltab_arguments $argv[1])
+    test "$given[1]" = "$argv[2]"
 end
 
 # The groups of a table, or the levels of one of its groups: TABLE [GROUP].
@@ -43,27 +75,58 @@ function __cltab_words
     end
 end
 
-function __clinit_words
-    set -l given (__cltab_arguments)
-    switch (count $given)
-        case 0
-            __cltab_words (__cltab_table)
-            # A level alone is of the group that is named like this host.
-            __cltab_words (__cltab_table) $hostname
-        case 1
-            __cltab_words (__cltab_table) $given[1]
+# What a value can be: PROGRAM and kinds of it, and words, with "|" between.
+function __cltab_value
+    set -l given (__cltab_arguments $argv[1])
+    test $argv[1] = cltab2systemd; and set -e given[1]
+    for kind in (string split '|' -- $argv[2])
+        set -l place (string replace -rf '.*:' '' -- $kind)
+        set -l of ''
+        test -n "$place"; and set of "$given[$(math $place + 1)]"
+        switch $kind
+            case @files
+                __fish_complete_path (commandline -ct)
+            case @directories
+                __fish_complete_directories (commandline -ct)
+            case @groups
+                __cltab_words (__cltab_table)
+            case '@groups:*'
+                __cltab_words $of
+            case @levels
+                # A level alone is of the group that is named like this host.
+                __cltab_words (__cltab_table) $hostname
+            case '@levels:*'
+                test -n "$of"; and __cltab_words (__cltab_table) $of
+            case @nothing
+            case '*'
+                echo -- $kind
+        end
     end
 end
 
-complete -c clinit -f -k -a '(__clinit_words)'
+# What an argument can be: PROGRAM, and what can stand at each place; a "+" at the end of the last repeats it.
+function __cltab_argument
+    set -l given (__cltab_arguments $argv[1])
+    test $argv[1] = cltab2systemd; and set -e given[1]
+    set -l places $argv[2..-1]
+    set -l place $places[(math (count $given) + 1)]
+    if test -z "$place"; and string match -q '*+' -- $places[-1]
+        set place $places[-1]
+    end
+    test -n "$place"; and __cltab_value $argv[1] (string trim -r -c + -- $place)
+end
+
+# begin commands: written by `make generated`
+complete -c clinit -f -k -a '(__cltab_argument clinit "@groups|@levels" "@levels:0")'
 complete -c clinit -s d -l daemon -d 'Run the daemon in the foreground'
 complete -c clinit -s k -l halt -d 'Stop all groups gracefully, then the daemon'
 complete -c clinit -s v -l status -d 'Print status afterwards'
-complete -c clinit -s w -l wait -d 'Wait until the group has settled'
+complete -c clinit -s w -l wait -d 'Wait until the group has settled, and print how'
 complete -c clinit -l strict -d 'Refuse a level that no entry names'
-complete -c clinit -l timeout -x -d 'Wait at most so many seconds'
+complete -c clinit -l timeout -x -d 'Wait at most so long'
 complete -c clinit -s c -l cltab -r -F -d 'The table'
 complete -c clinit -s s -l socket -r -F -d 'The daemon\'s socket'
 complete -c clinit -l clstat -r -F -d 'The status file'
-complete -c clinit -l version -d 'Show the version'
-complete -c clinit -s h -l help -d 'Show help'
+complete -c clinit -l version -d 'Show the version and exit'
+complete -c clinit -s h -l help -d 'Show a short help and exit'
+# end commands

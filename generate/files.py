@@ -1,0 +1,45 @@
+"""The files that are written, whole or in part."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from generate import manpages, shells
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from generate.model import Command
+
+PROJECT = Path(__file__).parent.parent
+COMPLETION = PROJECT / "packaging/completion"
+MAN = PROJECT / "man"
+
+
+def contents(programs: tuple[Command, ...]) -> dict[Path, str]:
+    """Each file as it should be, made of what it is: clinit and cltab2systemd are the programs, in this order."""
+    clinit, translator = programs
+    bash, zsh = COMPLETION / "clinit", COMPLETION / "_clinit"
+    fish, more_fish = COMPLETION / "clinit.fish", COMPLETION / "cltab2systemd.fish"
+    page, translators_page = MAN / "clinit.8", MAN / "cltab2systemd.8"
+    return {
+        bash: _with_part(bash.read_text(), "commands", shells.bash(programs)),
+        zsh: _with_part(zsh.read_text(), "commands", shells.zsh(programs)),
+        fish: _with_part(
+            _with_part(fish.read_text(), "values", shells.fish_values(programs)), "commands", shells.fish(clinit)
+        ),
+        more_fish: _with_part(more_fish.read_text(), "commands", shells.fish(translator)),
+        page: manpages.with_forms(manpages.with_options(page.read_text(), clinit), clinit),
+        translators_page: manpages.with_commands(
+            manpages.with_options(translators_page.read_text(), translator), translator
+        ),
+    }
+
+
+def _with_part(text: str, name: str, lines: Iterable[str]) -> str:
+    """A text with other lines between its comments `# begin NAME:` and `# end NAME`."""
+    before, begin, rest = re.split(rf"^(# begin {name}: .*\n)", text, maxsplit=1, flags=re.MULTILINE)
+    _, end, behind = re.split(rf"^(# end {name}\n)", rest, maxsplit=1, flags=re.MULTILINE)
+    return "".join((before, begin, *(f"{line}\n" for line in lines), end, behind))
