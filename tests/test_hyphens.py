@@ -128,6 +128,17 @@ def test_slices(shipped: Shipped) -> None:
     )
 
 
+def test_units_are_shown_as_systemd_knows_them(shipped: Shipped) -> None:
+    """What `show --units` prints is loaded, and a shell can hand it to systemctl."""
+    units = [line.split()[-1] for line in said(shipped, "cltab2systemd show --units").splitlines()]
+    assert ENTRY in units
+    assert r"clinit-web\x2dshop.slice" in units
+    loaded = said(
+        shipped, "systemctl show --property=LoadState --value -- $(cltab2systemd show --units | awk '{print $NF}')"
+    )
+    assert ["loaded"] * len(units) == loaded.split()
+
+
 def test_the_name_of_a_unit_by_systemd_escape(shipped: Shipped) -> None:
     """The command that the documents give says what a name becomes."""
     names = ["db@1", "web-shop", "a/b-c", r"back\slash", r"\x2d", ".hidden", "-", "é"]

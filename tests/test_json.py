@@ -12,7 +12,7 @@ from test_diff import NEW, OLD
 from test_translator import run
 
 from cltab2systemd.changes import Effect, Seen, Standing
-from cltab2systemd.cli import diff, explain, instance
+from cltab2systemd.cli import diff, explain, instance, show
 from cltab2systemd.difference import FIELDS, Change
 from cltab2systemd.explanation import explain as explained
 from cltab2systemd.failure import Remedy
@@ -105,6 +105,13 @@ def test_show(tmp_path: Path) -> None:
     read_all("`show`", [json.loads(run("show", "--format", "json", path).stdout)])
 
 
+def test_units(tmp_path: Path) -> None:
+    """All of `show --units`, also text that is not UTF-8."""
+    path = tmp_path / "cltab"
+    path.write_bytes(NEW.encode() + b"m\xff:a:1:wait:x\n")
+    read_all("`show --units`", [json.loads(run("show", "--units", "--format", "json", path).stdout)])
+
+
 def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of `diff`, of two tables and of a machine."""
     old, new = tmp_path / "old", tmp_path / "new"
@@ -142,6 +149,7 @@ def test_explain() -> None:
         (ENTRY, "mode", Mode), ("`diff`", "groups[].change", Change), ("`diff`", "groups[].state", State),
         ("`diff`", "groups[].entries[].change", Change), ("`diff`", "groups[].entries[].fields[]", FIELDS),
         ("`diff`", "groups[].entries[].effects[].effect", Effect),
+        ("`show --units`", "units[].kind", show.Kind),
     ],
 )  # fmt: skip
 def test_words(title: str, member: str, known: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from test_table import tables
 from test_translator import run
 
 from cltab2systemd import asjson, columns
-from cltab2systemd.cli.show import as_json, as_text
+from cltab2systemd.cli.show import Kind, as_json, as_text, units_as_text, units_of
+from cltab2systemd.compiler import compile_table
 from cltab2systemd.diagnostics import columns as width_of
 from cltab2systemd.table import Directive, Entry, Levels, Mode, parse
 from cltab2systemd.text import decoded
@@ -133,10 +135,86 @@ def test_json(path: Path) -> None:
     ]
 
 
+ODD = """\
+web-shop:php-fpm:3-a,m,:respawn:x
+web-shop:a/b-c:m:wait:x
+"q"':it's $(x):3:wait:x
+"q"':\\x2d:3:off:x
+caf\udce9:\udcff数:\xa0:once:x
+-:.:-,:test:x
+""".replace("it's $(x)", "it's$(x)")
+ODD_UNITS = r"""
+web-shop   slice               clinit-web\x2dshop.slice
+web-shop   level  3-a          clinit-web-shop@3-a.target
+web-shop   level  m            clinit-web-shop@m.target
+web-shop   entry  php-fpm      clinit-web-shop@php-fpm.service
+web-shop   entry  a/b-c        clinit-web-shop@a\x2fb-c.service
+"q"'       slice               clinit-\x22q\x22\x27.slice
+"q"'       level  3            clinit-\x22q\x22\x27@3.target
+"q"'       entry  it's$(x)     clinit-\x22q\x22\x27@it\x27s\x24\x28x\x29.service
+"q"'       entry  \x2d         clinit-\x22q\x22\x27@\x5cx2d.service
+caf\xe9    slice               clinit-caf\xe9.slice
+caf\xe9    level  \xa0         clinit-caf\xe9@\xc2\xa0.target
+caf\xe9    entry  \xff数       clinit-caf\xe9@\xff\xe6\x95\xb0.service
+-          slice               clinit-\x2d.slice
+-          level  -            clinit--@-.target
+-          entry  .            clinit--@\x2e.service
+"""
+
+
+def test_units(path: Path) -> None:
+    """For each group its slice, its levels and its entries, a line each; the name of the unit is the last word."""
+    path.write_bytes(ODD.encode("utf-8", "surrogateescape"))
+    result = run("show", "--units", path)
+
+    assert [line.split() for line in ODD_UNITS.splitlines()[1:]] == [
+        line.split() for line in result.stdout.splitlines()
+    ]
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert len({width_of(line[: line.rindex(" ")]) for line in lines}) == 1
+
+
+def test_units_as_json(path: Path) -> None:
+    """The same as values, also of levels that are whole lists; text that is not UTF-8 is an array of bytes."""
+    path.write_bytes(b"w:\xff:3,m:wait:x\n")
+    answer = json.loads(run("show", "--units", "--format", "json", path).stdout)
+
+    assert answer == {
+        "path": str(path),
+        "units": [
+            {"group": "w", "kind": "slice", "name": None, "unit": "clinit-w.slice"},
+            {"group": "w", "kind": "level", "name": "3,m", "unit": r"clinit-w@3\x2cm.target"},
+            {"group": "w", "kind": "level", "name": "3", "unit": "clinit-w@3.target"},
+            {"group": "w", "kind": "level", "name": "m", "unit": "clinit-w@m.target"},
+            {"group": "w", "kind": "entry", "name": [255], "unit": r"clinit-w@\xff.service"},
+        ],
+    }
+
+
+@settings(deadline=None)
+@given(tables())
+def test_units_of_any_table(table: Table) -> None:
+    """Every slice, level and entry that is compiled is shown, once; each line ends in the name of its unit."""
+    compiled = {
+        name for name in compile_table(table) if re.match(r"clinit-.*(?:\.slice|[^@]\.(?:service|target))$", name)
+    }
+    units = [unit.unit for unit in units_of(table)]
+    lines = units_as_text(table)
+
+    assert sorted(units) == sorted(name for name in compiled if not name.endswith("-unnamed.target") or "@" in name)
+    assert {line.split()[-1] for line in lines} <= {*units}
+    assert all(line.isprintable() for line in lines)
+    assert [unit.name for unit in units_of(table) if unit.kind is Kind.ENTRY] == [
+        entry.tag for group in table.groups.values() for entry in group.entries
+    ]
+
+
 def test_an_empty_table(path: Path) -> None:
     """A table without entries has nothing to show, which is no error."""
     path.write_text("")
     assert (run("show", path).exit_code, run("show", path).stdout) == (0, "")
+    assert (run("show", "--units", path).exit_code, run("show", "--units", path).stdout) == (0, "")
     assert json.loads(run("show", path, "--format", "json").stdout)["groups"] == []
     path.write_text(":::log:x\n")
     assert run("show", path).stdout == "settings\n  log:  x\n"

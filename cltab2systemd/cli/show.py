@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import shutil
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +14,7 @@ from cltab2systemd import asjson, columns, matrix
 from cltab2systemd.cli import printing, tables
 from cltab2systemd.diagnostics import printable
 from cltab2systemd.locations import TABLE
+from cltab2systemd.names import Names
 from cltab2systemd.table import BOOT_LEVEL, GROUP, SERVICE, level_names
 
 if TYPE_CHECKING:
@@ -23,10 +26,32 @@ if TYPE_CHECKING:
 _NOT_HERE = "·"
 
 
+class Kind(enum.StrEnum):
+    """What a unit stands for."""
+
+    SLICE = "slice"
+    LEVEL = "level"
+    ENTRY = "entry"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of a table: of which group it is, what it stands for, the name of that in the table, and its own name.
+
+    A slice stands for the group itself, so it has no other name in the table.
+    """
+
+    group: str
+    kind: Kind
+    name: str | None
+    unit: str
+
+
 @click.command(name="show")
 @click.argument("file", metavar="[FILE]", default=TABLE)
+@click.option("--units", is_flag=True, help="Show the systemd unit of each group, level and entry instead.")
 @printing.format_option
-def command(file: str, format_: str) -> None:
+def command(file: str, *, units: bool, format_: str) -> None:
     """Show what a table says: for each group its entries by its levels, with their modes.
 
     FILE is /etc/cltab if it is left out, or - for the standard input. A whole list of levels, such as `3,m`, is the
@@ -34,7 +59,9 @@ def command(file: str, format_: str) -> None:
     """
     table = tables.load(file)
     if format_ == printing.Format.JSON:
-        printing.say_json(as_json(table))
+        printing.say_json(units_as_json(table) if units else as_json(table))
+    elif units:
+        printing.say(units_as_text(table))
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         printing.say(as_text(table, width))
@@ -95,4 +122,45 @@ def _group_json(group: ResourceGroup) -> asjson.Json:
         "directives": asjson.directives(group.directives),
         "levels": asjson.texts(level_names(group.entries)),
         "entries": [{**asjson.entry(entry), "line": entry.place.line} for entry in group.entries],
+    }
+
+
+def units_of(table: Table) -> Iterator[Unit]:
+    """The units that people name, in file order: for each group its slice, its levels, also whole lists, its entries.
+
+    They are those of the system's daemon. Gates, barriers and markers are not among them.
+    """
+    names = Names()
+    for group in table.groups.values():
+        yield Unit(group.name, Kind.SLICE, None, names.slice(group.name))
+        for level in level_names(group.entries):
+            yield Unit(group.name, Kind.LEVEL, level, names.level(group.name, level))
+        for entry in group.entries:
+            yield Unit(group.name, Kind.ENTRY, entry.tag, names.entry(group.name, entry.tag))
+
+
+def units_as_text(table: Table) -> list[str]:
+    """The units of a table as lines; each ends in the unit's name, which has no blanks. Whole lists are left out."""
+    return columns.aligned(
+        [
+            [printable(unit.group), unit.kind, printable(unit.name or ""), unit.unit]
+            for unit in units_of(table)
+            if unit.kind is not Kind.LEVEL or matrix.asked_for([unit.name or ""])
+        ]
+    )
+
+
+def units_as_json(table: Table) -> asjson.Json:
+    """The units of a table as a JSON value."""
+    return {
+        "path": asjson.text(table.path),
+        "units": [
+            {
+                "group": asjson.text(unit.group),
+                "kind": str(unit.kind),
+                "name": asjson.optional(unit.name),
+                "unit": unit.unit,
+            }
+            for unit in units_of(table)
+        ],
     }

@@ -37,6 +37,7 @@ complete -c cltab2systemd -n '__cltab_is cltab2systemd import-inittab' -l format
 complete -c cltab2systemd -n '__cltab_is cltab2systemd import-inittab' -l level -x -d 'The level of all entries if it is BusyBox\'s, which has no runlevels'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd import-inittab' -s o -l output -r -F -d 'Where the table goes, instead of the standard output'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd import-inittab' -s h -l help -d 'Show a short help and exit'
+complete -c cltab2systemd -n '__cltab_is cltab2systemd show' -l units -d 'Show the systemd unit of each group, level and entry instead'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd show' -l format -x -a 'text json' -d 'For a person, or for a program'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd show' -s h -l help -d 'Show a short help and exit'
 # end commands
