@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.diagnostics import shortened
-from cltab2systemd.spelling import Spellings
-from cltab2systemd.table import level_names
+from cltab2systemd.table.diagnostics import shortened
+from cltab2systemd.table.model import level_names
+from cltab2systemd.table.spelling import Spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cltab2systemd.table import ResourceGroup, Table
+    from cltab2systemd.table.model import ResourceGroup, Table
 
 # More names help nobody.
 _MOST_NAMES = 20

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cltab2systemd.names import Names
     from cltab2systemd.store import Store
     from cltab2systemd.surroundings import Surroundings
-    from cltab2systemd.table import ResourceGroup
+    from cltab2systemd.table.model import ResourceGroup
 
 
 class Applier:

@@ -14,7 +14,7 @@ from cltab2systemd.failure import Remedy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.table import Entry, ResourceGroup
+    from cltab2systemd.table.model import Entry, ResourceGroup
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.diagnostics import columns
+from cltab2systemd.table.diagnostics import columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cltab2systemd.diagnostics import Diagnostic, shortened
 from cltab2systemd.programs import ASSIGNMENT, SHELLS, calls, program_index
-from cltab2systemd.table import SERVICE, SETTING, Mode
+from cltab2systemd.table.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.model import SERVICE, SETTING, Mode
 from cltab2systemd.unitfile import SHELL, command_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cltab2systemd.programs import Call, Word
-    from cltab2systemd.table import Entry
+    from cltab2systemd.table.model import Entry
 
 # What only changes the shell that runs it. There are programs of some of these names, which change even less.
 _BUILTINS = """

@@ -28,7 +28,7 @@ from cltab2systemd.surroundings import Surroundings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cltab2systemd.table import ResourceGroup, Table
+    from cltab2systemd.table.model import ResourceGroup, Table
 
 TEMPLATES = Path(__file__).parent / "templates"
 DOCUMENTATION = "man:clinit(8) man:cltab(5)"

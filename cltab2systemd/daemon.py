@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import socket
 
     from cltab2systemd.groupstate import GroupStatus
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.model import Table
     from cltab2systemd.tablesource import TableRefusedError
 
 log = logging.getLogger("clinit")

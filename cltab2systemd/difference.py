@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import changes
 from cltab2systemd.changes import Effect, Standing
-from cltab2systemd.table import BOOT_LEVEL, GROUP, SERVICE, ResourceGroup, level_names
+from cltab2systemd.table.model import BOOT_LEVEL, GROUP, SERVICE, ResourceGroup, level_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cltab2systemd.changes import Seen
-    from cltab2systemd.table import Entry, Table
+    from cltab2systemd.table.model import Entry, Table
 
 # What can change of an entry that stays in its group, in the order in which it is told.
 FIELDS = ("mode", "command", "levels", "directives")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cltab2systemd.changes import Standing
-    from cltab2systemd.table import Entry, ResourceGroup
+    from cltab2systemd.table.model import Entry, ResourceGroup
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import compiler, plan
-from cltab2systemd.diagnostics import Severity, has_errors, printable
 from cltab2systemd.locations import BOOT_MESSAGES, BOOT_TABLE, GOOD_TABLE, TABLE
 from cltab2systemd.store import GENERATED_MESSAGES, GENERATED_TABLE, TableUnreadableError, read_table
+from cltab2systemd.table.diagnostics import Severity, has_errors, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.model import Table
 
     Report = Callable[[int, str], None]
 

@@ -11,14 +11,14 @@ import itertools
 from typing import TYPE_CHECKING
 
 from cltab2systemd.changes import counts
-from cltab2systemd.diagnostics import shortened
 from cltab2systemd.matrix import asked_for
-from cltab2systemd.table import Mode, level_names
+from cltab2systemd.table.diagnostics import shortened
+from cltab2systemd.table.model import Mode, level_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cltab2systemd.table import Entry, ResourceGroup
+    from cltab2systemd.table.model import Entry, ResourceGroup
 
 # Okabe and Ito's, which people tell apart however they see colours; without yellow, which is no colour for a line.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#56b4e9", "#e69f00")

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.names import HALT_LEVEL
-from cltab2systemd.table import ResourceGroup
+from cltab2systemd.table.model import ResourceGroup
 
 if TYPE_CHECKING:
     from cltab2systemd.groupstate import Asked, GroupStatus

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from cltab2systemd.changes import counts
 from cltab2systemd.failure import REMARKS, Cause, Remedy, about_entry, about_unit, is_under_way, verdict
 from cltab2systemd.names import HALT_LEVEL
-from cltab2systemd.table import Mode
+from cltab2systemd.table.model import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cltab2systemd.failure import Reason
     from cltab2systemd.groupunits import GroupUnits
-    from cltab2systemd.table import Entry
+    from cltab2systemd.table.model import Entry
 
 
 class State(enum.StrEnum):

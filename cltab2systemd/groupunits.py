@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cltab2systemd.names import Names
-    from cltab2systemd.table import Entry
+    from cltab2systemd.table.model import Entry
 
 
 @dataclass(frozen=True, slots=True)

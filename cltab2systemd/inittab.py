@@ -11,13 +11,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd import inittabcommands, inittablines, inittabusers, table
-from cltab2systemd.diagnostics import Diagnostic, Severity, in_order, printable, shortened
+from cltab2systemd import inittabcommands, inittablines, inittabusers
 from cltab2systemd.inittabcommands import Adapted
 from cltab2systemd.inittabdialects import DIALECTS, Action, Dialect, Fate, guess
 from cltab2systemd.inittablines import BLANKS, FIELDS, Field, Line
 from cltab2systemd.names import LONGEST_UNIT_NAME, Names, escape
 from cltab2systemd.plan import load
+from cltab2systemd.table import model as table
+from cltab2systemd.table.diagnostics import Diagnostic, Severity, in_order, printable, shortened
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table import Mode
+from cltab2systemd.table.model import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

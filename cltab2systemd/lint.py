@@ -11,17 +11,28 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cltab2systemd import commandlint, oddtext, outside, programs
-from cltab2systemd.diagnostics import Diagnostic, shortened
 from cltab2systemd.names import Names, escape
 from cltab2systemd.programs import Fate
-from cltab2systemd.spelling import Spellings
-from cltab2systemd.table import BOOT_LEVEL, GROUP, SERVICE, SETTING, Entry, Levels, Mode, Setting, Table, level_names
+from cltab2systemd.table.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.model import (
+    BOOT_LEVEL,
+    GROUP,
+    SERVICE,
+    SETTING,
+    Entry,
+    Levels,
+    Mode,
+    Setting,
+    Table,
+    level_names,
+)
+from cltab2systemd.table.spelling import Spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cltab2systemd.diagnostics import Place
-    from cltab2systemd.table import ResourceGroup
+    from cltab2systemd.table.diagnostics import Place
+    from cltab2systemd.table.model import ResourceGroup
 
 # The settings that the daemon knows; of all others it takes no notice.
 _PLAIN_SETTINGS = ("socket", "clstat", "log")

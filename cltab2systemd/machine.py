@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd import outside, rootshell, shellsyntax
-from cltab2systemd.diagnostics import Diagnostic, shortened
-from cltab2systemd.directives import SERVICE_SECTION, SLICE_SECTION
-from cltab2systemd.spelling import Spellings
-from cltab2systemd.table import GROUP, SERVICE
+from cltab2systemd.table.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.directives import SERVICE_SECTION, SLICE_SECTION
+from cltab2systemd.table.model import GROUP, SERVICE
+from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.text import decoded
 from cltab2systemd.unitfile import SHELL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from cltab2systemd.table import Directive, Setting, Table
+    from cltab2systemd.table.model import Directive, Setting, Table
 
 # After so many directives that keep a unit from being loaded, the others are not looked at: each takes a process.
 MOST_FATAL_VALUES = 100

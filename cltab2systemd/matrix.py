@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table import level_names
+from cltab2systemd.table.model import level_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cltab2systemd.table import Entry, Mode, ResourceGroup
+    from cltab2systemd.table.model import Entry, Mode, ResourceGroup
 
 
 @dataclass(frozen=True, slots=True)

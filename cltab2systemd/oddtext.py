@@ -10,14 +10,14 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from cltab2systemd.diagnostics import Diagnostic
-from cltab2systemd.table import FIELDS
+from cltab2systemd.table.diagnostics import Diagnostic
+from cltab2systemd.table.model import FIELDS
 from cltab2systemd.unitfile import SHELL, command_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cltab2systemd.table import Entry, Setting, Table
+    from cltab2systemd.table.model import Entry, Setting, Table
 
 _BLANKS = "\u00a0\u2007\u202f\u3000"
 _HYPHENS = "\u2010\u2011"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.bus import BusError, BusReloadingError, BusUnavailableError
 from cltab2systemd.failure import why_it_ended
 from cltab2systemd.plan import counts_restarts
-from cltab2systemd.table import Mode
+from cltab2systemd.table.model import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cltab2systemd.groupunits import GroupUnits, UnitStatus
     from cltab2systemd.names import Names
     from cltab2systemd.store import Store
-    from cltab2systemd.table import Entry
+    from cltab2systemd.table.model import Entry
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd import unitfile
-from cltab2systemd.diagnostics import Diagnostic, in_order, shortened
-from cltab2systemd.directives import refusal_of_value, runs_without_shell
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
-from cltab2systemd.table import (
+from cltab2systemd.table.diagnostics import Diagnostic, in_order, shortened
+from cltab2systemd.table.directives import refusal_of_value, runs_without_shell
+from cltab2systemd.table.model import (
     BOOT_LEVEL,
     MOST_FINDINGS,
     SERVICE,

@@ -9,16 +9,16 @@ import os
 import posixpath
 from typing import TYPE_CHECKING
 
-from cltab2systemd.diagnostics import Diagnostic, shortened
-from cltab2systemd.directives import runs_without_shell
-from cltab2systemd.table import SERVICE
+from cltab2systemd.table.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.directives import runs_without_shell
+from cltab2systemd.table.model import SERVICE
 from cltab2systemd.unitfile import SHELL, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cltab2systemd.diagnostics import Place
-    from cltab2systemd.table import Directive, Entry, Setting, Table
+    from cltab2systemd.table.diagnostics import Place
+    from cltab2systemd.table.model import Directive, Entry, Setting, Table
 
 # Another root, in which the command is looked for.
 _ROOTS = ("RootDirectory", "RootImage")

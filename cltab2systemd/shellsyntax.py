@@ -11,14 +11,14 @@ import subprocess
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from cltab2systemd.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.diagnostics import Diagnostic, shortened
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.unitfile import SHELL, command_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cltab2systemd.table import Entry
+    from cltab2systemd.table.model import Entry
 
 # After so many commands that the shell cannot read, the others are not looked at: each takes some milliseconds.
 MOST_SYNTAX_ERRORS = 100

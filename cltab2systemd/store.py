@@ -26,14 +26,14 @@ from cltab2systemd.locations import (
 )
 from cltab2systemd.names import SYSTEM_INSTANCE, Names, escape, unescape
 from cltab2systemd.plan import HELD
-from cltab2systemd.table import parse
+from cltab2systemd.table.model import parse
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from cltab2systemd.locations import Locations
-    from cltab2systemd.table import ResourceGroup
+    from cltab2systemd.table.model import ResourceGroup
 
 LARGEST_TABLE = 16 * 1024 * 1024
 UNIT_DIRECTORY = Path("/run/systemd/system")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.diagnostics import has_errors, printable
 from cltab2systemd.groupstate import State
+from cltab2systemd.table.diagnostics import has_errors, printable
 
 if TYPE_CHECKING:
     from cltab2systemd.groupstate import GroupStatus

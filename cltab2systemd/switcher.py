@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cltab2systemd.names import Names
     from cltab2systemd.observer import Observer
     from cltab2systemd.store import Store
-    from cltab2systemd.table import Entry, ResourceGroup
+    from cltab2systemd.table.model import Entry, ResourceGroup
 
 log = logging.getLogger(__name__)
 

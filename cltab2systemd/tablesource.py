@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from cltab2systemd import plan, store
-from cltab2systemd.diagnostics import Diagnostic, has_errors
-from cltab2systemd.table import Table
+from cltab2systemd.table.diagnostics import Diagnostic, has_errors
+from cltab2systemd.table.model import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.diagnostics import printable
+from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:

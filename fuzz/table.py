@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cltab2systemd import compiler, plan
-from cltab2systemd.diagnostics import has_errors, render
 from cltab2systemd.names import Names
-from cltab2systemd.table import BLANKS, BYTE_ORDER_MARK, COMMENT, MOST_FINDINGS
+from cltab2systemd.table.diagnostics import has_errors, render
+from cltab2systemd.table.model import BLANKS, BYTE_ORDER_MARK, COMMENT, MOST_FINDINGS
 from cltab2systemd.text import decoded
 from fuzz import cltab, unitrules
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-    from cltab2systemd.diagnostics import Diagnostic
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.diagnostics import Diagnostic
+    from cltab2systemd.table.model import Table
 
 PATH = "/etc/cltab"
 _INSTANCES = (Names(), Names("_0123abcd"))

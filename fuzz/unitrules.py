@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import unitfile
 from cltab2systemd.names import LONGEST_UNIT_NAME, Names
-from cltab2systemd.table import Mode
+from cltab2systemd.table.model import Mode
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.table import Directive, Entry, Table
+    from cltab2systemd.table.model import Directive, Entry, Table
 
 _UNIT = {"Description", "Documentation"}
 _POINT = _UNIT | {

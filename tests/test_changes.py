@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cltab2systemd.changes import effects, tags_moved_here, tags_to_stop
-from cltab2systemd.table import Entry, parse
+from cltab2systemd.table.model import Entry, parse
 
 
 def entries(text: str) -> tuple[Entry, ...]:

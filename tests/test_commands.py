@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from instance import Instance
 
-from cltab2systemd.table import LONGEST_COMMAND
+from cltab2systemd.table.model import LONGEST_COMMAND
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:

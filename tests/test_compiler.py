@@ -15,7 +15,7 @@ from test_table import tables
 from cltab2systemd.compiler import compile_group, compile_table
 from cltab2systemd.names import Names
 from cltab2systemd.plan import load
-from cltab2systemd.table import Table
+from cltab2systemd.table.model import Table
 from fuzz import unitrules
 
 HERE = Path(__file__).parent

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd.diagnostics import SHOWN_WIDTH, Diagnostic, Place, Severity, has_errors, in_order, printable, render
+from cltab2systemd.table.diagnostics import (
+    SHOWN_WIDTH,
+    Diagnostic,
+    Place,
+    Severity,
+    has_errors,
+    in_order,
+    printable,
+    render,
+)
 from cltab2systemd.text import decoded
 
 

@@ -10,9 +10,9 @@ from test_translator import run
 
 from cltab2systemd import machine, settings
 from cltab2systemd.cli.check import check
-from cltab2systemd.diagnostics import CODES, render
 from cltab2systemd.locations import locate
-from cltab2systemd.table import parse
+from cltab2systemd.table.diagnostics import CODES, render
+from cltab2systemd.table.model import parse
 from cltab2systemd.unitfile import SHELL
 
 DOCUMENT = (Path(__file__).parent.parent / "docs/diagnostics.md").read_text()

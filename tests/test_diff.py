@@ -14,13 +14,13 @@ from cltab2systemd.changes import Standing
 from cltab2systemd.cli import instance
 from cltab2systemd.cli.diff import as_json, as_text
 from cltab2systemd.difference import between
-from cltab2systemd.table import parse
+from cltab2systemd.table.model import parse
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.model import Table
 
 OLD = """\
 :::log:/run/log

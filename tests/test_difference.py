@@ -11,10 +11,10 @@ from test_table import tables
 
 from cltab2systemd.changes import Effect, Standing
 from cltab2systemd.difference import Change, Difference, against_applied, between
-from cltab2systemd.table import level_names, parse
+from cltab2systemd.table.model import level_names, parse
 
 if TYPE_CHECKING:
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.model import Table
 
 OLD = "web:db:12:respawn:x\nweb:init:1:wait:y\nweb:job:2:once:z\n"
 

@@ -15,12 +15,12 @@ from cltab2systemd.changes import Standing
 from cltab2systemd.cli import instance
 from cltab2systemd.cli.explain import as_json, as_text
 from cltab2systemd.explanation import explain
-from cltab2systemd.table import parse
+from cltab2systemd.table.model import parse
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.model import Table
 
 TEXT = """\
 web:init:3m:wait:mkdir -p /run/web

@@ -10,12 +10,12 @@ from test_table import tables
 
 from cltab2systemd.changes import Standing, counts
 from cltab2systemd.explanation import explain
-from cltab2systemd.table import ResourceGroup, level_names, parse
+from cltab2systemd.table.model import ResourceGroup, level_names, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cltab2systemd.table import Entry, Table
+    from cltab2systemd.table.model import Entry, Table
 
 TEXT = "g:a:1:wait:x\ng:b:12:respawn:x\ng:c:2:once:x\ng:d:12:off:x\ng:e:12:test:x\n"
 

@@ -13,12 +13,12 @@ from test_table import tables
 from test_translator import run
 
 from cltab2systemd import graph
-from cltab2systemd.diagnostics import shortened
-from cltab2systemd.table import parse
+from cltab2systemd.table.diagnostics import shortened
+from cltab2systemd.table.model import parse
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.model import Table
 
 DOCS = Path(__file__).parent.parent / "docs"
 EXAMPLE = DOCS / "graph.cltab"

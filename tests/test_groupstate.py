@@ -7,7 +7,7 @@ import pytest
 from cltab2systemd.groupstate import Asked, GroupStatus, State, group_status
 from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
 from cltab2systemd.names import HALT_LEVEL, Names
-from cltab2systemd.table import parse
+from cltab2systemd.table.model import parse
 
 NAMES = Names()
 PASSED, FAILED_TEST, KILLED, NEVER_RAN = (

@@ -17,7 +17,7 @@ from cltab2systemd.difference import FIELDS, Change
 from cltab2systemd.explanation import explain as explained
 from cltab2systemd.failure import Remedy
 from cltab2systemd.groupstate import State
-from cltab2systemd.table import Mode, parse
+from cltab2systemd.table.model import Mode, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from test_table import tables
 
 from cltab2systemd import lint
-from cltab2systemd.diagnostics import Severity, render
 from cltab2systemd.plan import load
-from cltab2systemd.table import parse
+from cltab2systemd.table.diagnostics import Severity, render
+from cltab2systemd.table.model import parse
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.model import Table
 
 
 def found(text: str) -> list[tuple[str, int, str]]:

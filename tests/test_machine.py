@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cltab2systemd import machine
-from cltab2systemd.table import parse
+from cltab2systemd.table.model import parse
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
-    from cltab2systemd.diagnostics import Diagnostic
+    from cltab2systemd.table.diagnostics import Diagnostic
 
 SYSTEMD = "#!/bin/sh\ncase $1 in --version) echo 'systemd 299 (299.1)';; *) printf '%s';; esac\n"
 

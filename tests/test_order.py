@@ -17,7 +17,7 @@ from test_table import tables
 from cltab2systemd.compiler import compile_group
 from cltab2systemd.names import HALT_LEVEL, Names, escape
 from cltab2systemd.plan import load
-from cltab2systemd.table import ResourceGroup, Table, level_names
+from cltab2systemd.table.model import ResourceGroup, Table, level_names
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet

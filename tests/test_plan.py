@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_table import tables
 
-from cltab2systemd.diagnostics import Diagnostic
 from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 from cltab2systemd.plan import (
     MOST_DEPENDENCIES,
@@ -23,7 +22,8 @@ from cltab2systemd.plan import (
     load,
     plan_group,
 )
-from cltab2systemd.table import Mode, Table, level_names, parse
+from cltab2systemd.table.diagnostics import Diagnostic
+from cltab2systemd.table.model import Mode, Table, level_names, parse
 from cltab2systemd.text import encoded
 
 NAMES = Names()

@@ -13,7 +13,7 @@ import pytest
 from shipped import Shipped
 
 from cltab2systemd.cli.translator import COMMANDS
-from cltab2systemd.table import parse
+from cltab2systemd.table.model import parse
 from lab.install import PROJECT
 from lab.spec import Bind
 from lab.waiting import wait_until

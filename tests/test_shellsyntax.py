@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cltab2systemd import shellsyntax
-from cltab2systemd.table import parse
+from cltab2systemd.table.model import parse
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
-    from cltab2systemd.diagnostics import Diagnostic
+    from cltab2systemd.table.diagnostics import Diagnostic
 
 SHELLS = [shell for shell in ("/bin/dash", "/bin/bash") if Path(shell).exists()]
 GOOD = "if test -e '/x y'; then echo \"$(date) ${A:-b}\" `id` & fi; ( sleep 1; exit 3 ) >/dev/null 2>&1; :"

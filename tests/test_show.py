@@ -23,12 +23,12 @@ from test_translator import run
 from cltab2systemd import asjson, columns
 from cltab2systemd.cli.show import Kind, as_json, as_text, units_as_text, units_of
 from cltab2systemd.compiler import compile_table
-from cltab2systemd.diagnostics import columns as width_of
-from cltab2systemd.table import Directive, Entry, Levels, Mode, parse
+from cltab2systemd.table.diagnostics import columns as width_of
+from cltab2systemd.table.model import Directive, Entry, Levels, Mode, parse
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.model import Table
 
 TEXT = """\
 :::log:/run/log

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cltab2systemd.spelling import Spellings, is_slip
+from cltab2systemd.table.spelling import Spellings, is_slip
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from cltab2systemd.store import (
     read_table,
     write_whole,
 )
-from cltab2systemd.table import ResourceGroup, Table, parse
+from cltab2systemd.table.model import ResourceGroup, Table, parse
 from cltab2systemd.text import encoded
 
 Groups = list[tuple[ResourceGroup, Mapping[str, bytes]]]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd.diagnostics import Diagnostic, Place, Severity, has_errors
-from cltab2systemd.table import (
+from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors
+from cltab2systemd.table.model import (
     FIELDS,
     LONGEST_COMMAND,
     LONGEST_LINE,

@@ -32,10 +32,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cltab2systemd.compiler import compile_table
-from cltab2systemd.diagnostics import has_errors
 from cltab2systemd.names import Names, unescape
 from cltab2systemd.plan import load
-from cltab2systemd.table import Table, level_names
+from cltab2systemd.table.diagnostics import has_errors
+from cltab2systemd.table.model import Table, level_names
 from cltab2systemd.text import decoded
 from fuzz import unitrules
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from cltab2systemd import store
-from cltab2systemd.diagnostics import Diagnostic
 from cltab2systemd.names import Names
-from cltab2systemd.table import Table
+from cltab2systemd.table.diagnostics import Diagnostic
+from cltab2systemd.table.model import Table
 from cltab2systemd.tablesource import SETTLED, TableRefusedError, TableSource
 
 GOOD = "web:db:1:wait:x\n"

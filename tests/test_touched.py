@@ -15,10 +15,10 @@ from test_table import COMMANDS, DIRECTIVES, tables
 from test_table import NAMES as NAME_TEXTS
 
 from cltab2systemd.compiler import compile_table
-from cltab2systemd.diagnostics import has_errors
 from cltab2systemd.names import Names
 from cltab2systemd.plan import load
-from cltab2systemd.table import Levels, Mode, Table
+from cltab2systemd.table.diagnostics import has_errors
+from cltab2systemd.table.model import Levels, Mode, Table
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:

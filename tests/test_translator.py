@@ -15,7 +15,7 @@ from cltab2systemd.cli import translator
 from cltab2systemd.compiler import compile_table
 from cltab2systemd.plan import load
 from cltab2systemd.store import LARGEST_TABLE
-from cltab2systemd.table import MOST_FINDINGS
+from cltab2systemd.table.model import MOST_FINDINGS
 from cltab2systemd.text import encoded
 
 GOOD = "web:db:1:wait:x\n"

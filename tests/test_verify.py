@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from test_table import tables
 
 from cltab2systemd.compiler import compile_table
-from cltab2systemd.diagnostics import has_errors
 from cltab2systemd.names import Names
 from cltab2systemd.plan import load
+from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.model import Table
     from lab.node import Node
 
 SHOWN = Path(__file__).parent / "tables"

@@ -11,11 +11,11 @@ import click
 from cltab2systemd import asjson, columns, difference
 from cltab2systemd.changes import Effect
 from cltab2systemd.cli import instance, printing, tables
-from cltab2systemd.diagnostics import printable
 from cltab2systemd.difference import Change
 from cltab2systemd.groupstate import State
 from cltab2systemd.locations import locate
 from cltab2systemd.matrix import asked_for
+from cltab2systemd.table.diagnostics import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cltab2systemd.changes import Standing
     from cltab2systemd.difference import Difference, EntryDifference, GroupDifference
     from cltab2systemd.locations import Locations
-    from cltab2systemd.table import Directive, Entry, ResourceGroup, Table
+    from cltab2systemd.table.model import Directive, Entry, ResourceGroup, Table
 
 SAME, CHANGES, TROUBLE = 0, 1, 2  # as diff(1)
 

@@ -6,8 +6,8 @@ import click
 
 from cltab2systemd import graph
 from cltab2systemd.cli import printing, tables
-from cltab2systemd.diagnostics import shortened
 from cltab2systemd.locations import TABLE
+from cltab2systemd.table.diagnostics import shortened
 
 
 @click.command(name="graph")

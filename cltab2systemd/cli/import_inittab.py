@@ -8,9 +8,9 @@ import click
 
 from cltab2systemd import store
 from cltab2systemd.cli import tables
-from cltab2systemd.diagnostics import render
 from cltab2systemd.inittab import DEFAULT_LEVEL, LARGEST, import_inittab, unusable
 from cltab2systemd.inittabdialects import DIALECTS
+from cltab2systemd.table.diagnostics import render
 
 _AUTO = "auto"
 _STANDARD = "-"  # input or output

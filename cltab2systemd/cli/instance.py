@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cltab2systemd.locations import Locations
-    from cltab2systemd.table import ResourceGroup
+    from cltab2systemd.table.model import ResourceGroup
 
 C = TypeVar("C", bound="Callable[..., Any]")
 

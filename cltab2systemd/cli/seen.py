@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cltab2systemd.names import Names
-    from cltab2systemd.table import ResourceGroup
+    from cltab2systemd.table.model import ResourceGroup
 
 _PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "ExecMainPID", "ExecMainCode", "ExecMainStatus", "Result",

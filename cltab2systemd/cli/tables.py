@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd import plan, store
-from cltab2systemd.diagnostics import Severity, has_errors, render
 from cltab2systemd.locations import from_here
+from cltab2systemd.table.diagnostics import Severity, has_errors, render
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import BinaryIO
 
-    from cltab2systemd.diagnostics import Diagnostic
-    from cltab2systemd.table import Table
+    from cltab2systemd.table.diagnostics import Diagnostic
+    from cltab2systemd.table.model import Table
 
 
 # The standard input, as the name of a file.

@@ -17,7 +17,7 @@ from cltab2systemd.unitfile import is_utf8
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cltab2systemd.table import Directive
+    from cltab2systemd.table.model import Directive
     from cltab2systemd.unitfile import Plain
 
 SERVICE_SECTION = "Service"

@@ -14,8 +14,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd import directives
-from cltab2systemd.diagnostics import Diagnostic, Place, in_order, shortened
+from cltab2systemd.table import directives
+from cltab2systemd.table.diagnostics import Diagnostic, Place, in_order, shortened
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:

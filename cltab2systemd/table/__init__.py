@@ -1,0 +1,1 @@
+"""The table: its grammar, what it may say, and findings about it. Pure."""
