@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cltab2systemd import varlink
-from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.service import Call, CallError
+from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

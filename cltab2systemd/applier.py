@@ -6,18 +6,18 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cltab2systemd.compiler import compile_group, compile_top
 from cltab2systemd.group import Group
 from cltab2systemd.slices import Slices
+from cltab2systemd.units.compiler import compile_group, compile_top
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cltab2systemd.bus import Bus
-    from cltab2systemd.names import Names
     from cltab2systemd.store import Store
-    from cltab2systemd.surroundings import Surroundings
     from cltab2systemd.table.model import ResourceGroup
+    from cltab2systemd.units.names import Names
+    from cltab2systemd.units.surroundings import Surroundings
 
 
 class Applier:

@@ -20,8 +20,8 @@ from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 
 from cltab2systemd import child, oserrors
 from cltab2systemd.groupunits import Process, UnitStatus
-from cltab2systemd.names import unit_of_bus_path
 from cltab2systemd.text import decoded
+from cltab2systemd.units.names import unit_of_bus_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -15,13 +15,13 @@ from cltab2systemd import advice, oserrors
 from cltab2systemd.bus import BusError
 from cltab2systemd.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State, settled_level, survivors
-from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
 from cltab2systemd.observer import Observer
 from cltab2systemd.pacer import Pacer
 from cltab2systemd.switcher import Switcher
 from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.table.model import ResourceGroup
 from cltab2systemd.tablesource import TableRefusedError
+from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from cltab2systemd.boot import Boot
     from cltab2systemd.bus import Bus
     from cltab2systemd.groupunits import UnitStatus
-    from cltab2systemd.names import Names
     from cltab2systemd.store import Store
     from cltab2systemd.table.model import Table
     from cltab2systemd.tablesource import TableSource
+    from cltab2systemd.units.names import Names
 
 log = logging.getLogger(__name__)
 

@@ -32,14 +32,14 @@ from cltab2systemd.locations import (
     locate,
     noted,
 )
-from cltab2systemd.names import Names
 from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
 from cltab2systemd.statusfile import StatusFile
 from cltab2systemd.store import FileIdentity
 from cltab2systemd.summary import Summary, refusal_lines
-from cltab2systemd.surroundings import Surroundings, environment, environment_text, surroundings
 from cltab2systemd.tablesource import TableSource
+from cltab2systemd.units.names import Names
+from cltab2systemd.units.surroundings import Surroundings, environment, environment_text, surroundings
 
 if TYPE_CHECKING:
     import socket

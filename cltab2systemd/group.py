@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.table.model import ResourceGroup
+from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from cltab2systemd.groupstate import Asked, GroupStatus

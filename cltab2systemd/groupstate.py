@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.changes import counts
 from cltab2systemd.failure import REMARKS, Cause, Remedy, about_entry, about_unit, is_under_way, verdict
-from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.table.model import Mode
+from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,8 +10,8 @@ from cltab2systemd.changes import counts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.names import Names
     from cltab2systemd.table.model import Entry
+    from cltab2systemd.units.names import Names
 
 
 @dataclass(frozen=True, slots=True)

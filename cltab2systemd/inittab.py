@@ -15,11 +15,11 @@ from cltab2systemd import inittabcommands, inittablines, inittabusers
 from cltab2systemd.inittabcommands import Adapted
 from cltab2systemd.inittabdialects import DIALECTS, Action, Dialect, Fate, guess
 from cltab2systemd.inittablines import BLANKS, FIELDS, Field, Line
-from cltab2systemd.names import LONGEST_UNIT_NAME, Names, escape
-from cltab2systemd.plan import load
 from cltab2systemd.table import model as table
 from cltab2systemd.table.diagnostics import Diagnostic, Severity, in_order, printable, shortened
 from cltab2systemd.text import decoded, encoded
+from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names, escape
+from cltab2systemd.units.plan import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cltab2systemd import unitfile
+from cltab2systemd.units import unitfile
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cltab2systemd import commandlint, oddtext, outside, programs
-from cltab2systemd.names import Names, escape
 from cltab2systemd.programs import Fate
 from cltab2systemd.table.diagnostics import Diagnostic, shortened
 from cltab2systemd.table.model import (
@@ -27,6 +26,7 @@ from cltab2systemd.table.model import (
     level_names,
 )
 from cltab2systemd.table.spelling import Spellings
+from cltab2systemd.units.names import Names, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

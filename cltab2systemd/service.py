@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from cltab2systemd import __version__, oserrors, peers, varlink
 from cltab2systemd.bus import BusError
 from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
-from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME
 from cltab2systemd.table.diagnostics import Diagnostic, render
 from cltab2systemd.tablesource import TableRefusedError
 from cltab2systemd.text import decoded, encoded
+from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cltab2systemd.bus import Bus
-    from cltab2systemd.names import Names
+    from cltab2systemd.units.names import Names
 
 log = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from cltab2systemd.locations import (
     TABLE,
     owner,
 )
-from cltab2systemd.names import SYSTEM_INSTANCE, Names, escape, unescape
-from cltab2systemd.plan import HELD
 from cltab2systemd.table.model import parse
 from cltab2systemd.text import decoded, encoded
+from cltab2systemd.units.names import SYSTEM_INSTANCE, Names, escape, unescape
+from cltab2systemd.units.plan import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

@@ -14,7 +14,7 @@ from cltab2systemd.bus import BusError
 from cltab2systemd.failure import Remedy, is_under_way
 from cltab2systemd.group import SwitchRefusedError
 from cltab2systemd.groupstate import Asked, remedies_at
-from cltab2systemd.names import HALT_LEVEL
+from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from cltab2systemd.bus import Bus
     from cltab2systemd.group import Group, Request
     from cltab2systemd.groupunits import UnitStatus
-    from cltab2systemd.names import Names
     from cltab2systemd.observer import Observer
     from cltab2systemd.store import Store
     from cltab2systemd.table.model import Entry, ResourceGroup
+    from cltab2systemd.units.names import Names
 
 log = logging.getLogger(__name__)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cltab2systemd import plan, store
+from cltab2systemd import store
 from cltab2systemd.table.diagnostics import Diagnostic, has_errors
 from cltab2systemd.table.model import Table
+from cltab2systemd.units import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cltab2systemd.names import Names
+    from cltab2systemd.units.names import Names
 
 # Seconds. Within a tick of its clock, 10 ms at most, a file system gives two versions of a file the same times. So a
 # file that was seen for the first time less than this ago may have changed since.

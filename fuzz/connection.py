@@ -19,7 +19,6 @@ from cltab2systemd.bus import BusUnavailableError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import Group, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groupstate import GroupStatus, State
-from cltab2systemd.names import Names
 from cltab2systemd.peers import Peer
 from cltab2systemd.server import Server
 from cltab2systemd.service import Service, Watchers
@@ -27,6 +26,7 @@ from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity
 from cltab2systemd.table.model import ResourceGroup
 from cltab2systemd.tablesource import TableRefusedError
 from cltab2systemd.text import encoded
+from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

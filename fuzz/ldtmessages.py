@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cltab2systemd import ldt, storable, varlink
-from cltab2systemd.names import HALT_LEVEL
 from cltab2systemd.text import encoded
+from cltab2systemd.units.names import HALT_LEVEL
 from fuzz.connection import GROUPS, PEERS, check_error, daemon, measured
 
 if TYPE_CHECKING:

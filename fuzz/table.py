@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd import compiler, plan
-from cltab2systemd.names import Names
 from cltab2systemd.table.diagnostics import has_errors, render
 from cltab2systemd.table.model import BLANKS, BYTE_ORDER_MARK, COMMENT, MOST_FINDINGS
 from cltab2systemd.text import decoded
+from cltab2systemd.units import compiler, plan
+from cltab2systemd.units.names import Names
 from fuzz import cltab, unitrules
 
 if TYPE_CHECKING:

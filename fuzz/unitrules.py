@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cltab2systemd import unitfile
-from cltab2systemd.names import LONGEST_UNIT_NAME, Names
 from cltab2systemd.table.model import Mode
 from cltab2systemd.text import encoded
+from cltab2systemd.units import unitfile
+from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

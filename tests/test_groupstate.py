@@ -6,8 +6,8 @@ import pytest
 
 from cltab2systemd.groupstate import Asked, GroupStatus, State, group_status
 from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
-from cltab2systemd.names import HALT_LEVEL, Names
 from cltab2systemd.table.model import parse
+from cltab2systemd.units.names import HALT_LEVEL, Names
 
 NAMES = Names()
 PASSED, FAILED_TEST, KILLED, NEVER_RAN = (

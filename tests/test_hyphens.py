@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from shipped import RUN, Shipped
 
-from cltab2systemd.names import Names
+from cltab2systemd.units.names import Names
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -16,16 +16,17 @@ from click.testing import CliRunner, Result
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd import inittablines, unitfile
+from cltab2systemd import inittablines
 from cltab2systemd.cli import translator
-from cltab2systemd.compiler import compile_table
 from cltab2systemd.inittab import LARGEST, Imported, import_inittab, unusable
 from cltab2systemd.inittabcommands import adapt, tag_for, terminal_unit
 from cltab2systemd.inittabdialects import AIX, BUSYBOX, DIALECTS, SYSV, Dialect, Fate
-from cltab2systemd.plan import load
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
 from cltab2systemd.table.model import Mode, Table
 from cltab2systemd.text import decoded, encoded
+from cltab2systemd.units import unitfile
+from cltab2systemd.units.compiler import compile_table
+from cltab2systemd.units.plan import load
 
 INITTABS = sorted((Path(__file__).parent / "inittabs").glob("*.inittab"))
 DOCUMENT = Path(__file__).parent.parent / "docs/inittab.md"

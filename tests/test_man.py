@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from cltab2systemd import __version__, clstat, compiler, lint, locations
+from cltab2systemd import __version__, clstat, lint, locations
 from cltab2systemd.cli import options, outcome, translator
 from cltab2systemd.cli.check import check
 from cltab2systemd.groupstate import State
@@ -19,6 +19,7 @@ from cltab2systemd.store import LARGEST_TABLE
 from cltab2systemd.table import directives
 from cltab2systemd.table.diagnostics import render
 from cltab2systemd.table.model import LONGEST_COMMAND, LONGEST_NAME, MOST_FINDINGS, Mode
+from cltab2systemd.units import compiler
 from cltab2systemd.varlink import DESCRIPTION
 from lab.install import PROJECT
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd.names import Names, escape, unescape, unit_of_bus_path
 from cltab2systemd.text import decoded, encoded
+from cltab2systemd.units.names import Names, escape, unescape, unit_of_bus_path
 
 NAMES = Names()
 OTHER = Names("_1234abcd")

@@ -11,7 +11,7 @@ from shipped import Shipped
 from test_readme import block, blocks, play
 
 from cltab2systemd.cli.translator import group
-from cltab2systemd.names import Names
+from cltab2systemd.units.names import Names
 from lab.install import PROJECT
 from lab.waiting import wait_until
 

@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_table import tables
 
-from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
-from cltab2systemd.plan import (
+from cltab2systemd.table.diagnostics import Diagnostic
+from cltab2systemd.table.model import Mode, Table, level_names, parse
+from cltab2systemd.text import encoded
+from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
+from cltab2systemd.units.plan import (
     MOST_DEPENDENCIES,
     BarrierUnit,
     EntryUnit,
@@ -22,9 +25,6 @@ from cltab2systemd.plan import (
     load,
     plan_group,
 )
-from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.model import Mode, Table, level_names, parse
-from cltab2systemd.text import encoded
 
 NAMES = Names()
 U = TypeVar("U", bound=Unit)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from instance import Instance
 
-from cltab2systemd.names import Names
+from cltab2systemd.units.names import Names
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

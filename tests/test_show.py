@@ -22,10 +22,10 @@ from test_translator import run
 
 from cltab2systemd import asjson, columns
 from cltab2systemd.cli.show import Kind, as_json, as_text, units_as_text, units_of
-from cltab2systemd.compiler import compile_table
 from cltab2systemd.table.diagnostics import columns as width_of
 from cltab2systemd.table.model import Directive, Entry, Levels, Mode, parse
 from cltab2systemd.text import decoded
+from cltab2systemd.units.compiler import compile_table
 
 if TYPE_CHECKING:
     from cltab2systemd.table.model import Table

@@ -11,10 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from test_table import tables
 
 from cltab2systemd import store
-from cltab2systemd.compiler import compile_table
 from cltab2systemd.locations import SOCKET, Locations, locate
-from cltab2systemd.names import Names
-from cltab2systemd.plan import load
 from cltab2systemd.store import (
     AlreadyRunningError,
     FileIdentity,
@@ -27,6 +24,9 @@ from cltab2systemd.store import (
 )
 from cltab2systemd.table.model import ResourceGroup, Table, parse
 from cltab2systemd.text import encoded
+from cltab2systemd.units.compiler import compile_table
+from cltab2systemd.units.names import Names
+from cltab2systemd.units.plan import load
 
 Groups = list[tuple[ResourceGroup, Mapping[str, bytes]]]
 NO_WEB: Groups = [(ResourceGroup("web"), {})]

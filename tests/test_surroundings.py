@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cltab2systemd.surroundings import Surroundings, environment, environment_text, surroundings
+from cltab2systemd.units.surroundings import Surroundings, environment, environment_text, surroundings
 
 
 def test_environment_text() -> None:

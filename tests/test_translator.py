@@ -12,11 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cltab2systemd.cli import translator
-from cltab2systemd.compiler import compile_table
-from cltab2systemd.plan import load
 from cltab2systemd.store import LARGEST_TABLE
 from cltab2systemd.table.model import MOST_FINDINGS
 from cltab2systemd.text import encoded
+from cltab2systemd.units.compiler import compile_table
+from cltab2systemd.units.plan import load
 
 GOOD = "web:db:1:wait:x\n"
 BAD = ":::y\nweb:db:1:what:x\nweb:db:1:wait:x\nword\n"

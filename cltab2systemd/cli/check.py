@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd import lint, machine, plan, store
+from cltab2systemd import lint, machine, store
 from cltab2systemd.cli import tables
 from cltab2systemd.cli.printing import Format, format_option, say_json
 from cltab2systemd.locations import TABLE, from_here
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors, in_order, printable
 from cltab2systemd.table.model import MOST_FINDINGS
+from cltab2systemd.units import plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ def command(file: str, output: str) -> None:
     A table with errors writes nothing. Files that are in the directory already and are not units of this table stay.
     """
     table = tables.load(file)
-    from cltab2systemd.compiler import compile_table  # noqa: PLC0415 - jinja2, for a table without errors only
+    from cltab2systemd.units.compiler import compile_table  # noqa: PLC0415 - jinja2, for a table without errors only
 
     files = compile_table(table)
     directory = Path(output)

@@ -15,8 +15,8 @@ from cltab2systemd.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.names import Names
     from cltab2systemd.table.model import ResourceGroup
+    from cltab2systemd.units.names import Names
 
 _PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "ExecMainPID", "ExecMainCode", "ExecMainStatus", "Result",

@@ -13,9 +13,9 @@ import click
 from cltab2systemd import asjson, columns, matrix
 from cltab2systemd.cli import printing, tables
 from cltab2systemd.locations import TABLE
-from cltab2systemd.names import Names
 from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.table.model import BOOT_LEVEL, GROUP, SERVICE, level_names
+from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd import plan, store
+from cltab2systemd import store
 from cltab2systemd.locations import from_here
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
 from cltab2systemd.text import encoded
+from cltab2systemd.units import plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection

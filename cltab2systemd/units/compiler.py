@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from cltab2systemd import unitfile
-from cltab2systemd.names import Names
-from cltab2systemd.plan import (
+from cltab2systemd.units import unitfile
+from cltab2systemd.units.names import Names
+from cltab2systemd.units.plan import (
     BarrierUnit,
     BootUnit,
     EntryUnit,
@@ -23,14 +23,14 @@ from cltab2systemd.plan import (
     plan_group,
     plan_top,
 )
-from cltab2systemd.surroundings import Surroundings
+from cltab2systemd.units.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cltab2systemd.table.model import ResourceGroup, Table
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent.parent / "templates"
 DOCUMENTATION = "man:clinit(8) man:cltab(5)"
 
 _TEMPLATE_OF: Mapping[type[Unit], str] = {

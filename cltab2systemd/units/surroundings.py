@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd import unitfile
 from cltab2systemd.text import decoded
+from cltab2systemd.units import unitfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,8 +13,6 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd import unitfile
-from cltab2systemd.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 from cltab2systemd.table.diagnostics import Diagnostic, in_order, shortened
 from cltab2systemd.table.directives import refusal_of_value, runs_without_shell
 from cltab2systemd.table.model import (
@@ -30,6 +28,8 @@ from cltab2systemd.table.model import (
     level_names,
     parse,
 )
+from cltab2systemd.units import unitfile
+from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
