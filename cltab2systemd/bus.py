@@ -19,7 +19,7 @@ from pystemd import dbusexc
 from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 
 from cltab2systemd import child, oserrors
-from cltab2systemd.groupunits import Process, UnitStatus
+from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.text import decoded
 from cltab2systemd.units.names import unit_of_bus_path
 

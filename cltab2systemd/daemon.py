@@ -44,7 +44,7 @@ from cltab2systemd.units.surroundings import Surroundings, environment, environm
 if TYPE_CHECKING:
     import socket
 
-    from cltab2systemd.groupstate import GroupStatus
+    from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.table.model import Table
     from cltab2systemd.tablesource import TableRefusedError
 

@@ -9,14 +9,14 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd import changes
-from cltab2systemd.changes import Effect, Standing
+from cltab2systemd.groups import changes
+from cltab2systemd.groups.changes import Effect, Standing
 from cltab2systemd.table.model import BOOT_LEVEL, GROUP, SERVICE, ResourceGroup, level_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cltab2systemd.changes import Seen
+    from cltab2systemd.groups.changes import Seen
     from cltab2systemd.table.model import Entry, Table
 
 # What can change of an entry that stays in its group, in the order in which it is told.

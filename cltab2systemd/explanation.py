@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd import changes
-from cltab2systemd.changes import Effect
+from cltab2systemd.groups import changes
+from cltab2systemd.groups.changes import Effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cltab2systemd.changes import Standing
+    from cltab2systemd.groups.changes import Standing
     from cltab2systemd.table.model import Entry, ResourceGroup
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from cltab2systemd.changes import counts
+from cltab2systemd.groups.changes import counts
 from cltab2systemd.matrix import asked_for
 from cltab2systemd.table.diagnostics import shortened
 from cltab2systemd.table.model import Mode, level_names

@@ -9,8 +9,8 @@ from cltab2systemd.table.model import ResourceGroup
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
-    from cltab2systemd.groupstate import Asked, GroupStatus
-    from cltab2systemd.groupunits import GroupUnits
+    from cltab2systemd.groups.state import Asked, GroupStatus
+    from cltab2systemd.groups.units import GroupUnits
 
 
 class NoSuchGroupError(Exception):

@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd.bus import BusError, BusReloadingError
-from cltab2systemd.failure import Cause, Reason
-from cltab2systemd.groupstate import GroupStatus, State, group_status, level_of_members, survivors
-from cltab2systemd.groupunits import GroupUnits, UnitStatus
+from cltab2systemd.groups.failure import Cause, Reason
+from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, survivors
+from cltab2systemd.groups.units import GroupUnits, UnitStatus
 from cltab2systemd.probe import UnitProbe
 from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.table.model import Mode

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cltab2systemd.bus import Bus
-    from cltab2systemd.groupunits import Process, UnitStatus
+    from cltab2systemd.groups.units import Process, UnitStatus
 
 T = TypeVar("T")
 

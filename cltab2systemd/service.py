@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from cltab2systemd.controller import Controller
-    from cltab2systemd.failure import Reason
-    from cltab2systemd.groupstate import GroupStatus
+    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.peers import Peer
 
 log = logging.getLogger(__name__)

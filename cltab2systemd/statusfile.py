@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, oserrors, store
-from cltab2systemd.groupstate import GroupStatus, State
+from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:

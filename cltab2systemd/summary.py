@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groupstate import State
+from cltab2systemd.groups.state import State
 from cltab2systemd.table.diagnostics import has_errors, printable
 
 if TYPE_CHECKING:
-    from cltab2systemd.groupstate import GroupStatus
+    from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.tablesource import TableRefusedError
 
 # So many errors of a table are told in the log, and so many groups in the summary.

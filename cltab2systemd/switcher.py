@@ -9,11 +9,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cltab2systemd import changes
 from cltab2systemd.bus import BusError
-from cltab2systemd.failure import Remedy, is_under_way
 from cltab2systemd.group import SwitchRefusedError
-from cltab2systemd.groupstate import Asked, remedies_at
+from cltab2systemd.groups import changes
+from cltab2systemd.groups.failure import Remedy, is_under_way
+from cltab2systemd.groups.state import Asked, remedies_at
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cltab2systemd.applier import Applier
     from cltab2systemd.bus import Bus
     from cltab2systemd.group import Group, Request
-    from cltab2systemd.groupunits import UnitStatus
+    from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.observer import Observer
     from cltab2systemd.store import Store
     from cltab2systemd.table.model import Entry, ResourceGroup

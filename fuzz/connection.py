@@ -18,7 +18,7 @@ from cltab2systemd import ldt, varlink
 from cltab2systemd.bus import BusUnavailableError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import Group, Request, SupersededError, SwitchRefusedError
-from cltab2systemd.groupstate import GroupStatus, State
+from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.peers import Peer
 from cltab2systemd.server import Server
 from cltab2systemd.service import Service, Watchers

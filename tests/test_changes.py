@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cltab2systemd.changes import effects, tags_moved_here, tags_to_stop
+from cltab2systemd.groups.changes import effects, tags_moved_here, tags_to_stop
 from cltab2systemd.table.model import Entry, parse
 
 

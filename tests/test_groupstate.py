@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cltab2systemd.groupstate import Asked, GroupStatus, State, group_status
-from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
+from cltab2systemd.groups.state import Asked, GroupStatus, State, group_status
+from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
 from cltab2systemd.table.model import parse
 from cltab2systemd.units.names import HALT_LEVEL, Names
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd import asjson, columns, difference
-from cltab2systemd.changes import Effect
 from cltab2systemd.cli import instance, printing, tables
 from cltab2systemd.difference import Change
-from cltab2systemd.groupstate import State
+from cltab2systemd.groups.changes import Effect
+from cltab2systemd.groups.state import State
 from cltab2systemd.locations import locate
 from cltab2systemd.matrix import asked_for
 from cltab2systemd.table.diagnostics import printable
@@ -20,8 +20,8 @@ from cltab2systemd.table.diagnostics import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cltab2systemd.changes import Standing
     from cltab2systemd.difference import Difference, EntryDifference, GroupDifference
+    from cltab2systemd.groups.changes import Standing
     from cltab2systemd.locations import Locations
     from cltab2systemd.table.model import Directive, Entry, ResourceGroup, Table
 

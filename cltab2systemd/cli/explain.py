@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd import asjson, columns
-from cltab2systemd.changes import Standing
 from cltab2systemd.cli import instance, printing, tables
 from cltab2systemd.explanation import explain
+from cltab2systemd.groups.changes import Standing
 from cltab2systemd.locations import locate
 from cltab2systemd.table.diagnostics import printable, shortened
 from cltab2systemd.table.model import Mode

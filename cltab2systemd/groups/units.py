@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from cltab2systemd.changes import counts
+from cltab2systemd.groups.changes import counts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from cltab2systemd.table.diagnostics import printable, shortened
 from cltab2systemd.table.model import Mode
 
 if TYPE_CHECKING:
-    from cltab2systemd.groupunits import GroupUnits, Process, UnitStatus
+    from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
     from cltab2systemd.table.model import Entry
 
 # systemd.exec(5), PROCESS EXIT CODES: what systemd's own child exits with that does not come as far as the command.

@@ -10,16 +10,16 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cltab2systemd.changes import counts
-from cltab2systemd.failure import REMARKS, Cause, Remedy, about_entry, about_unit, is_under_way, verdict
+from cltab2systemd.groups.changes import counts
+from cltab2systemd.groups.failure import REMARKS, Cause, Remedy, about_entry, about_unit, is_under_way, verdict
 from cltab2systemd.table.model import Mode
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cltab2systemd.failure import Reason
-    from cltab2systemd.groupunits import GroupUnits
+    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.units import GroupUnits
     from cltab2systemd.table.model import Entry
 
 
