@@ -12,12 +12,12 @@ import time
 from typing import TYPE_CHECKING
 
 from cltab2systemd import advice, oserrors
-from cltab2systemd.bus import BusError
 from cltab2systemd.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groups.state import GroupStatus, State, settled_level, survivors
 from cltab2systemd.observer import Observer
 from cltab2systemd.pacer import Pacer
 from cltab2systemd.switcher import Switcher
+from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.table.model import ResourceGroup
 from cltab2systemd.tablesource import TableRefusedError
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from cltab2systemd.applier import Applier
     from cltab2systemd.boot import Boot
-    from cltab2systemd.bus import Bus
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.store import Store
+    from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
     from cltab2systemd.tablesource import TableSource
     from cltab2systemd.units.names import Names

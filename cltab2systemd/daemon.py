@@ -14,10 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import activation, ending, logs, oserrors, peers, settings, store
+from cltab2systemd import ending, logs, oserrors, peers, settings, store
 from cltab2systemd.applier import Applier
 from cltab2systemd.boot import Boot
-from cltab2systemd.bus import Bus, BusError
 from cltab2systemd.controller import Controller
 from cltab2systemd.goodtable import GoodTable
 from cltab2systemd.group import SupersededError, SwitchRefusedError
@@ -37,6 +36,8 @@ from cltab2systemd.service import Service, Watchers
 from cltab2systemd.statusfile import StatusFile
 from cltab2systemd.store import FileIdentity
 from cltab2systemd.summary import Summary, refusal_lines
+from cltab2systemd.systemd import activation
+from cltab2systemd.systemd.bus import Bus, BusError
 from cltab2systemd.tablesource import TableSource
 from cltab2systemd.units.names import Names
 from cltab2systemd.units.surroundings import Surroundings, environment, environment_text, surroundings

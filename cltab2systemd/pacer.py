@@ -14,17 +14,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.bus import BusError, BusReloadingError, BusUnavailableError
 from cltab2systemd.groups.failure import why_it_ended
+from cltab2systemd.systemd.bus import BusError, BusReloadingError, BusUnavailableError
 from cltab2systemd.table.model import Mode
 from cltab2systemd.units.plan import counts_restarts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cltab2systemd.bus import Bus
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
     from cltab2systemd.store import Store
+    from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names
 

@@ -12,8 +12,8 @@ from cltab2systemd.units.unitfile import PAUSED, SHELL, is_before_program, throt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cltab2systemd.bus import Bus
     from cltab2systemd.groups.units import Process, UnitStatus
+    from cltab2systemd.systemd.bus import Bus
 
 T = TypeVar("T")
 

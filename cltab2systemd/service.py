@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import __version__, oserrors, peers, varlink
-from cltab2systemd.bus import BusError
 from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
+from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.table.diagnostics import Diagnostic, render
 from cltab2systemd.tablesource import TableRefusedError
 from cltab2systemd.text import decoded, encoded

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd.activation import is_started_by_systemd
 from cltab2systemd.locations import absolute
+from cltab2systemd.systemd.activation import is_started_by_systemd
 from cltab2systemd.table.diagnostics import Diagnostic, Severity
 from cltab2systemd.table.model import SETTING
 from cltab2systemd.text import encoded

@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd.bus import BusError
+from cltab2systemd.systemd.bus import BusError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cltab2systemd.bus import Bus
+    from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.units.names import Names
 
 log = logging.getLogger(__name__)

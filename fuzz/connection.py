@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from cltab2systemd import ldt, varlink
-from cltab2systemd.bus import BusUnavailableError
 from cltab2systemd.controller import Controller
 from cltab2systemd.group import Group, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.peers import Peer
 from cltab2systemd.server import Server
 from cltab2systemd.service import Service, Watchers
+from cltab2systemd.systemd.bus import BusUnavailableError
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity
 from cltab2systemd.table.model import ResourceGroup
 from cltab2systemd.tablesource import TableRefusedError

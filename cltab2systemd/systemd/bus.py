@@ -18,8 +18,9 @@ os.environ.setdefault("SYSTEMD_BUS_TIMEOUT", "25s")
 from pystemd import dbusexc
 from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 
-from cltab2systemd import child, oserrors
+from cltab2systemd import oserrors
 from cltab2systemd.groups.units import Process, UnitStatus
+from cltab2systemd.systemd import child
 from cltab2systemd.text import decoded
 from cltab2systemd.units.names import unit_of_bus_path
 
