@@ -13,7 +13,7 @@ from cltab2systemd.units.compiler import compile_group, compile_top
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.store import Store
+    from cltab2systemd.disk.store import Store
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import ResourceGroup
     from cltab2systemd.units.names import Names

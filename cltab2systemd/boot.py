@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cltab2systemd.disk.store import TableUnreadableError, read_table
 from cltab2systemd.locations import GOOD_TABLE, TABLE
-from cltab2systemd.store import TableUnreadableError, read_table
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.units import plan
 from cltab2systemd.units.names import BOOT_TARGET
@@ -17,8 +17,8 @@ from cltab2systemd.units.names import BOOT_TARGET
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from cltab2systemd.disk.store import Store
     from cltab2systemd.group import Group
-    from cltab2systemd.store import Store
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import ResourceGroup
     from cltab2systemd.units.names import Names

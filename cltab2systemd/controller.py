@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from cltab2systemd.applier import Applier
     from cltab2systemd.boot import Boot
+    from cltab2systemd.disk.store import Store
     from cltab2systemd.groups.units import UnitStatus
-    from cltab2systemd.store import Store
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
     from cltab2systemd.tablesource import TableSource

@@ -14,10 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import ending, logs, oserrors, peers, settings, store
+from cltab2systemd import ending, logs, oserrors, peers, settings
 from cltab2systemd.applier import Applier
 from cltab2systemd.boot import Boot
 from cltab2systemd.controller import Controller
+from cltab2systemd.disk import store
+from cltab2systemd.disk.store import FileIdentity
 from cltab2systemd.goodtable import GoodTable
 from cltab2systemd.group import SupersededError, SwitchRefusedError
 from cltab2systemd.locations import (
@@ -34,7 +36,6 @@ from cltab2systemd.locations import (
 from cltab2systemd.server import Server, SocketInUseError, listen
 from cltab2systemd.service import Service, Watchers
 from cltab2systemd.statusfile import StatusFile
-from cltab2systemd.store import FileIdentity
 from cltab2systemd.summary import Summary, refusal_lines
 from cltab2systemd.systemd import activation
 from cltab2systemd.systemd.bus import Bus, BusError

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cltab2systemd.disk.store import GENERATED_MESSAGES, GENERATED_TABLE, TableUnreadableError, read_table
 from cltab2systemd.locations import BOOT_MESSAGES, BOOT_TABLE, GOOD_TABLE, TABLE
-from cltab2systemd.store import GENERATED_MESSAGES, GENERATED_TABLE, TableUnreadableError, read_table
 from cltab2systemd.table.diagnostics import Severity, has_errors, printable
 from cltab2systemd.units import compiler, plan
 

@@ -7,7 +7,8 @@ import logging
 import threading
 from contextlib import suppress
 
-from cltab2systemd import oserrors, store
+from cltab2systemd import oserrors
+from cltab2systemd.disk import store
 
 log = logging.getLogger(__name__)
 

@@ -22,8 +22,8 @@ from cltab2systemd.units.plan import counts_restarts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cltab2systemd.disk.store import Store
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
-    from cltab2systemd.store import Store
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names

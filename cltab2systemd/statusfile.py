@@ -7,14 +7,15 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cltab2systemd import clstat, oserrors, store
+from cltab2systemd import clstat, oserrors
+from cltab2systemd.disk import store
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cltab2systemd.store import FileIdentity, Store
+    from cltab2systemd.disk.store import FileIdentity, Store
 
 log = logging.getLogger(__name__)
 

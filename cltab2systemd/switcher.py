@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cltab2systemd.applier import Applier
+    from cltab2systemd.disk.store import Store
     from cltab2systemd.group import Group, Request
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.observer import Observer
-    from cltab2systemd.store import Store
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry, ResourceGroup
     from cltab2systemd.units.names import Names

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from instance import Instance
 
+from cltab2systemd.disk.store import GENERATED_MESSAGES, GENERATED_TABLE, LARGEST_TABLE, keep_good_table
 from cltab2systemd.generator import generate
-from cltab2systemd.store import GENERATED_MESSAGES, GENERATED_TABLE, LARGEST_TABLE, keep_good_table
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.plan import load
 from lab.command import kill

@@ -7,7 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from cltab2systemd import goodtable, store
+from cltab2systemd import goodtable
+from cltab2systemd.disk import store
 from cltab2systemd.goodtable import GoodTable
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import pytest
 from cltab2systemd import __version__, clstat, lint, locations
 from cltab2systemd.cli import options, outcome, translator
 from cltab2systemd.cli.check import check
+from cltab2systemd.disk.store import LARGEST_TABLE
 from cltab2systemd.groups.state import State
-from cltab2systemd.store import LARGEST_TABLE
 from cltab2systemd.table import directives
 from cltab2systemd.table.diagnostics import render
 from cltab2systemd.table.model import LONGEST_COMMAND, LONGEST_NAME, MOST_FINDINGS, Mode

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from test_table import tables
 
-from cltab2systemd import store
-from cltab2systemd.locations import SOCKET, Locations, locate
-from cltab2systemd.store import (
+from cltab2systemd.disk import store
+from cltab2systemd.disk.store import (
     AlreadyRunningError,
     FileIdentity,
     Store,
@@ -22,6 +21,7 @@ from cltab2systemd.store import (
     read_table,
     write_whole,
 )
+from cltab2systemd.locations import SOCKET, Locations, locate
 from cltab2systemd.table.model import ResourceGroup, Table, parse
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cltab2systemd import store
+from cltab2systemd.disk import store
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import Table
 from cltab2systemd.tablesource import SETTLED, TableRefusedError, TableSource

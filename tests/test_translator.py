@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cltab2systemd.cli import translator
-from cltab2systemd.store import LARGEST_TABLE
+from cltab2systemd.disk.store import LARGEST_TABLE
 from cltab2systemd.table.model import MOST_FINDINGS
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cltab2systemd import store
 from cltab2systemd.cli import tables
+from cltab2systemd.disk import store
 
 
 @click.command(name="compile")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from cltab2systemd import store
 from cltab2systemd.cli import tables
+from cltab2systemd.disk import store
 from cltab2systemd.inittab import DEFAULT_LEVEL, LARGEST, import_inittab, unusable
 from cltab2systemd.inittabdialects import DIALECTS
 from cltab2systemd.table.diagnostics import render

@@ -12,10 +12,10 @@ import click
 
 from cltab2systemd import advice, clstat
 from cltab2systemd.cli.seen import seen
+from cltab2systemd.disk.store import Store, instance_names
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.groups.state import State
 from cltab2systemd.locations import SOCKET, TABLE, live_clstat, live_sockets
-from cltab2systemd.store import Store, instance_names
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:

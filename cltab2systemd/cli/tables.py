@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd import store
+from cltab2systemd.disk import store
 from cltab2systemd.locations import from_here
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
 from cltab2systemd.text import encoded
