@@ -14,9 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import ending, logs, oserrors, peers, settings
+from cltab2systemd import ending, logs, oserrors, peers
 from cltab2systemd.applier import Applier
 from cltab2systemd.boot import Boot
+from cltab2systemd.check import settings
 from cltab2systemd.controller import Controller
 from cltab2systemd.disk import store
 from cltab2systemd.disk.store import FileIdentity

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from test_translator import run
 
-from cltab2systemd import machine, settings
+from cltab2systemd.check import machine, settings
 from cltab2systemd.cli.check import check
 from cltab2systemd.locations import locate
 from cltab2systemd.table.diagnostics import CODES, render

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_table import tables
 
-from cltab2systemd import lint
+from cltab2systemd.check import lint
 from cltab2systemd.table.diagnostics import Severity, render
 from cltab2systemd.table.model import parse
 from cltab2systemd.text import encoded

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd import machine
+from cltab2systemd.check import machine
 from cltab2systemd.table.model import parse
 from cltab2systemd.text import encoded
 

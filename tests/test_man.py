@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from cltab2systemd import __version__, clstat, lint, locations
+from cltab2systemd import __version__, clstat, locations
+from cltab2systemd.check import lint
 from cltab2systemd.cli import options, outcome, translator
 from cltab2systemd.cli.check import check
 from cltab2systemd.disk.store import LARGEST_TABLE

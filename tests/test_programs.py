@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from test_table import COMMANDS
 
-from cltab2systemd.programs import PROGRAMS, Fate, background, started, stopped
+from cltab2systemd.check.programs import PROGRAMS, Fate, background, started, stopped
 
 D, N, E, H = Fate.DAEMON, Fate.NEVER_ENDS, Fate.ENDS, Fate.HANDED_OVER
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd import rootshell
+from cltab2systemd.check import rootshell
 from cltab2systemd.table.model import parse
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd import shellsyntax
+from cltab2systemd.check import shellsyntax
 from cltab2systemd.table.model import parse
 from cltab2systemd.text import encoded
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd import lint, machine
+from cltab2systemd.check import lint, machine
 from cltab2systemd.cli import tables
 from cltab2systemd.cli.printing import Format, format_option, say_json
 from cltab2systemd.disk import store

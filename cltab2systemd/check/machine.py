@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cltab2systemd import outside, rootshell, shellsyntax
+from cltab2systemd.check import outside, rootshell, shellsyntax
 from cltab2systemd.table.diagnostics import Diagnostic, shortened
 from cltab2systemd.table.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.table.model import GROUP, SERVICE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cltab2systemd.programs import ASSIGNMENT, SHELLS, calls, program_index
+from cltab2systemd.check.programs import ASSIGNMENT, SHELLS, calls, program_index
 from cltab2systemd.table.diagnostics import Diagnostic, shortened
 from cltab2systemd.table.model import SERVICE, SETTING, Mode
 from cltab2systemd.units.unitfile import SHELL, command_words
@@ -13,7 +13,7 @@ from cltab2systemd.units.unitfile import SHELL, command_words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cltab2systemd.programs import Call, Word
+    from cltab2systemd.check.programs import Call, Word
     from cltab2systemd.table.model import Entry
 
 # What only changes the shell that runs it. There are programs of some of these names, which change even less.

@@ -10,8 +10,8 @@ import difflib
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cltab2systemd import commandlint, oddtext, outside, programs
-from cltab2systemd.programs import Fate
+from cltab2systemd.check import commandlint, oddtext, outside, programs
+from cltab2systemd.check.programs import Fate
 from cltab2systemd.table.diagnostics import Diagnostic, shortened
 from cltab2systemd.table.model import (
     BOOT_LEVEL,

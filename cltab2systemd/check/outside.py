@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.programs import calls, program_index, separated
+from cltab2systemd.check.programs import calls, program_index, separated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cltab2systemd.programs import Word
+    from cltab2systemd.check.programs import Word
 
 
 @dataclass(frozen=True, slots=True)
