@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from cltab2systemd import ldt, varlink
-from cltab2systemd.controller import Controller
-from cltab2systemd.group import Group, Request, SupersededError, SwitchRefusedError
+from cltab2systemd.daemon.controller import Controller
+from cltab2systemd.daemon.group import Group, Request, SupersededError, SwitchRefusedError
+from cltab2systemd.daemon.peers import Peer
+from cltab2systemd.daemon.server import Server
+from cltab2systemd.daemon.service import Service, Watchers
+from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.groups.state import GroupStatus, State
-from cltab2systemd.peers import Peer
-from cltab2systemd.server import Server
-from cltab2systemd.service import Service, Watchers
 from cltab2systemd.systemd.bus import BusUnavailableError
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity
 from cltab2systemd.table.model import ResourceGroup
-from cltab2systemd.tablesource import TableRefusedError
 from cltab2systemd.text import encoded
 from cltab2systemd.units.names import Names
 

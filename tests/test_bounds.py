@@ -14,9 +14,10 @@ import pytest
 from instance import varlink
 from shipped import RUN, SERVICE, Shipped
 
-from cltab2systemd import server, transport
-from cltab2systemd.peers import Peer
-from cltab2systemd.service import Reply, Service
+from cltab2systemd import transport
+from cltab2systemd.daemon import server
+from cltab2systemd.daemon.peers import Peer
+from cltab2systemd.daemon.service import Reply, Service
 from lab.command import kill
 from lab.waiting import wait_until
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from cltab2systemd.service import Call
+    from cltab2systemd.daemon.service import Call
     from lab.node import Node
 
 STATUS = b'{"method": "org.clinit.Manager.Status"}\0'

@@ -15,8 +15,8 @@ import pytest
 from instance import Instance
 from shipped import RUN, Shipped
 
-from cltab2systemd import ending
-from cltab2systemd.server import Server
+from cltab2systemd.daemon import ending
+from cltab2systemd.daemon.server import Server
 from cltab2systemd.systemd import child
 from lab.command import kill
 from lab.waiting import wait_until

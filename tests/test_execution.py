@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from shipped import RUN, Shipped
 
-from cltab2systemd.probe import UnitProbe
+from cltab2systemd.daemon.probe import UnitProbe
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

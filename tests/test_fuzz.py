@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd import ldt, peers, storable, varlink
+from cltab2systemd import ldt, storable, varlink
+from cltab2systemd.daemon import peers
 from cltab2systemd.units import plan, unitfile
 from fuzz import cltab, connection, ldtmessages, runner, table, varlinkcalls
 from fuzz.__main__ import TARGETS, main

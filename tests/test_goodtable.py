@@ -7,9 +7,9 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from cltab2systemd import goodtable
+from cltab2systemd.daemon import goodtable
+from cltab2systemd.daemon.goodtable import GoodTable
 from cltab2systemd.disk import store
-from cltab2systemd.goodtable import GoodTable
 
 if TYPE_CHECKING:
     import pytest

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from shipped import RUN, Shipped
 
-from cltab2systemd import logs
+from cltab2systemd.daemon import logs
 from lab.command import kill
 from lab.waiting import wait_until
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from cltab2systemd.daemon.tablesource import SETTLED, TableRefusedError, TableSource
 from cltab2systemd.disk import store
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import Table
-from cltab2systemd.tablesource import SETTLED, TableRefusedError, TableSource
 from cltab2systemd.units.names import Names
 
 GOOD = "web:db:1:wait:x\n"

@@ -107,7 +107,7 @@ def _check_usage(words: tuple[str, ...], *, daemon: bool, halt: bool, wait: bool
 
 
 def _run_daemon(cltab: str | None, socket: str | None, clstat: str | None) -> None:
-    from cltab2systemd import daemon  # noqa: PLC0415 - jinja2 and pystemd, which no client needs
+    from cltab2systemd.daemon import main as daemon  # noqa: PLC0415 - jinja2 and pystemd, which no client needs
 
     try:
         daemon.run(locate(cltab, socket, clstat, trusted=True))

@@ -6,10 +6,10 @@ import subprocess
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cltab2systemd.daemon.probe import lacked_memory
 from cltab2systemd.groups.changes import Seen
 from cltab2systemd.groups.state import failures, remedies_at
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
-from cltab2systemd.probe import lacked_memory
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from cltab2systemd.groups.state import State
 from cltab2systemd.table.diagnostics import has_errors, printable
 
 if TYPE_CHECKING:
+    from cltab2systemd.daemon.tablesource import TableRefusedError
     from cltab2systemd.groups.state import GroupStatus
-    from cltab2systemd.tablesource import TableRefusedError
 
 # So many errors of a table are told in the log, and so many groups in the summary.
 _MOST_ERRORS = 10

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from cltab2systemd.daemon.probe import UnitProbe
 from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, survivors
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
-from cltab2systemd.probe import UnitProbe
 from cltab2systemd.systemd.bus import BusError, BusReloadingError
 from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.table.model import Mode
@@ -18,8 +18,8 @@ from cltab2systemd.units.names import HALT_LEVEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cltab2systemd.group import Group, Request
-    from cltab2systemd.pacer import Pacer
+    from cltab2systemd.daemon.group import Group, Request
+    from cltab2systemd.daemon.pacer import Pacer
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names

@@ -14,13 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd import ancestor, ldt, oserrors, peers, varlink
-from cltab2systemd.peers import Peer
-from cltab2systemd.service import Call, CallError, too_many_connections
+from cltab2systemd import ldt, oserrors, varlink
+from cltab2systemd.daemon import ancestor, peers
+from cltab2systemd.daemon.peers import Peer
+from cltab2systemd.daemon.service import Call, CallError, too_many_connections
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
-    from cltab2systemd.service import Service
+    from cltab2systemd.daemon.service import Service
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cltab2systemd.group import Group
-from cltab2systemd.slices import Slices
+from cltab2systemd.daemon.group import Group
+from cltab2systemd.daemon.slices import Slices
 from cltab2systemd.units.compiler import compile_group, compile_top
 
 if TYPE_CHECKING:

@@ -14,15 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import ending, logs, oserrors, peers
-from cltab2systemd.applier import Applier
-from cltab2systemd.boot import Boot
+from cltab2systemd import oserrors
 from cltab2systemd.check import settings
-from cltab2systemd.controller import Controller
+from cltab2systemd.daemon import ending, logs, peers
+from cltab2systemd.daemon.applier import Applier
+from cltab2systemd.daemon.boot import Boot
+from cltab2systemd.daemon.controller import Controller
+from cltab2systemd.daemon.goodtable import GoodTable
+from cltab2systemd.daemon.group import SupersededError, SwitchRefusedError
+from cltab2systemd.daemon.server import Server, SocketInUseError, listen
+from cltab2systemd.daemon.service import Service, Watchers
+from cltab2systemd.daemon.statusfile import StatusFile
+from cltab2systemd.daemon.summary import Summary, refusal_lines
+from cltab2systemd.daemon.tablesource import TableSource
 from cltab2systemd.disk import store
 from cltab2systemd.disk.store import FileIdentity
-from cltab2systemd.goodtable import GoodTable
-from cltab2systemd.group import SupersededError, SwitchRefusedError
 from cltab2systemd.locations import (
     CLSTAT,
     GOOD_TABLE,
@@ -34,22 +40,17 @@ from cltab2systemd.locations import (
     locate,
     noted,
 )
-from cltab2systemd.server import Server, SocketInUseError, listen
-from cltab2systemd.service import Service, Watchers
-from cltab2systemd.statusfile import StatusFile
-from cltab2systemd.summary import Summary, refusal_lines
 from cltab2systemd.systemd import activation
 from cltab2systemd.systemd.bus import Bus, BusError
-from cltab2systemd.tablesource import TableSource
 from cltab2systemd.units.names import Names
 from cltab2systemd.units.surroundings import Surroundings, environment, environment_text, surroundings
 
 if TYPE_CHECKING:
     import socket
 
+    from cltab2systemd.daemon.tablesource import TableRefusedError
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.table.model import Table
-    from cltab2systemd.tablesource import TableRefusedError
 
 log = logging.getLogger("clinit")
 

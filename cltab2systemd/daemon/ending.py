@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 
-from cltab2systemd import logs
+from cltab2systemd.daemon import logs
 
 log = logging.getLogger(__name__)
 

@@ -12,27 +12,27 @@ import time
 from typing import TYPE_CHECKING
 
 from cltab2systemd import advice, oserrors
-from cltab2systemd.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
+from cltab2systemd.daemon.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
+from cltab2systemd.daemon.observer import Observer
+from cltab2systemd.daemon.pacer import Pacer
+from cltab2systemd.daemon.switcher import Switcher
+from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.groups.state import GroupStatus, State, settled_level, survivors
-from cltab2systemd.observer import Observer
-from cltab2systemd.pacer import Pacer
-from cltab2systemd.switcher import Switcher
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.table.model import ResourceGroup
-from cltab2systemd.tablesource import TableRefusedError
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
-    from cltab2systemd.applier import Applier
-    from cltab2systemd.boot import Boot
+    from cltab2systemd.daemon.applier import Applier
+    from cltab2systemd.daemon.boot import Boot
+    from cltab2systemd.daemon.tablesource import TableSource
     from cltab2systemd.disk.store import Store
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
-    from cltab2systemd.tablesource import TableSource
     from cltab2systemd.units.names import Names
 
 log = logging.getLogger(__name__)

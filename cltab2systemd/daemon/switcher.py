@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cltab2systemd.group import SwitchRefusedError
+from cltab2systemd.daemon.group import SwitchRefusedError
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.failure import Remedy, is_under_way
 from cltab2systemd.groups.state import Asked, remedies_at
@@ -19,11 +19,11 @@ from cltab2systemd.units.names import HALT_LEVEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cltab2systemd.applier import Applier
+    from cltab2systemd.daemon.applier import Applier
+    from cltab2systemd.daemon.group import Group, Request
+    from cltab2systemd.daemon.observer import Observer
     from cltab2systemd.disk.store import Store
-    from cltab2systemd.group import Group, Request
     from cltab2systemd.groups.units import UnitStatus
-    from cltab2systemd.observer import Observer
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry, ResourceGroup
     from cltab2systemd.units.names import Names

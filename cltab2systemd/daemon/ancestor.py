@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cltab2systemd import varlink
-from cltab2systemd.service import Call, CallError
+from cltab2systemd.daemon.service import Call, CallError
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.peers import Peer
-    from cltab2systemd.service import Service
+    from cltab2systemd.daemon.peers import Peer
+    from cltab2systemd.daemon.service import Service
 
 UNKNOWN = "result unknown"
 # So many findings fit into a message.

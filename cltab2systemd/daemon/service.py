@@ -8,21 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import __version__, oserrors, peers, varlink
-from cltab2systemd.group import NoSuchGroupError, SupersededError, SwitchRefusedError
+from cltab2systemd import __version__, oserrors, varlink
+from cltab2systemd.daemon import peers
+from cltab2systemd.daemon.group import NoSuchGroupError, SupersededError, SwitchRefusedError
+from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.table.diagnostics import Diagnostic, render
-from cltab2systemd.tablesource import TableRefusedError
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from cltab2systemd.controller import Controller
+    from cltab2systemd.daemon.controller import Controller
+    from cltab2systemd.daemon.peers import Peer
     from cltab2systemd.groups.failure import Reason
     from cltab2systemd.groups.state import GroupStatus
-    from cltab2systemd.peers import Peer
 
 log = logging.getLogger(__name__)
 

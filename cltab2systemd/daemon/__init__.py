@@ -1,0 +1,1 @@
+"""The control daemon: it follows the units of all groups, and moves one group at a time."""
