@@ -12,8 +12,8 @@ from test_translator import run
 
 from cltab2systemd.cli import instance
 from cltab2systemd.cli.diff import as_json, as_text
-from cltab2systemd.difference import between
 from cltab2systemd.groups.changes import Standing
+from cltab2systemd.reports.diff import between
 from cltab2systemd.table.model import parse
 from cltab2systemd.text import encoded
 

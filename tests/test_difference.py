@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_table import tables
 
-from cltab2systemd.difference import Change, Difference, against_applied, between
 from cltab2systemd.groups.changes import Effect, Standing
+from cltab2systemd.reports.diff import Change, Difference, against_applied, between
 from cltab2systemd.table.model import level_names, parse
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from test_table import tables
 from test_translator import run
 
-from cltab2systemd import asjson
 from cltab2systemd.cli import instance
 from cltab2systemd.cli.explain import as_json, as_text
-from cltab2systemd.explanation import explain
 from cltab2systemd.groups.changes import Standing
+from cltab2systemd.reports import asjson
+from cltab2systemd.reports.explain import explain
 from cltab2systemd.table.model import parse
 
 if TYPE_CHECKING:

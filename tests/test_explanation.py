@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_table import tables
 
-from cltab2systemd.explanation import explain
 from cltab2systemd.groups.changes import Standing, counts
+from cltab2systemd.reports.explain import explain
 from cltab2systemd.table.model import ResourceGroup, level_names, parse
 
 if TYPE_CHECKING:

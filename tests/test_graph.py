@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from test_table import tables
 from test_translator import run
 
-from cltab2systemd import graph
+from cltab2systemd.reports import graph
 from cltab2systemd.table.diagnostics import shortened
 from cltab2systemd.table.model import parse
 from cltab2systemd.text import encoded

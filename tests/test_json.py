@@ -12,11 +12,11 @@ from test_diff import NEW, OLD
 from test_translator import run
 
 from cltab2systemd.cli import diff, explain, instance, show
-from cltab2systemd.difference import FIELDS, Change
-from cltab2systemd.explanation import explain as explained
 from cltab2systemd.groups.changes import Effect, Seen, Standing
 from cltab2systemd.groups.failure import Remedy
 from cltab2systemd.groups.state import State
+from cltab2systemd.reports.diff import FIELDS, Change
+from cltab2systemd.reports.explain import explain as explained
 from cltab2systemd.table.model import Mode, parse
 
 if TYPE_CHECKING:

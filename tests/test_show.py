@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from test_table import tables
 from test_translator import run
 
-from cltab2systemd import asjson, columns
 from cltab2systemd.cli.show import Kind, as_json, as_text, units_as_text, units_of
+from cltab2systemd.reports import asjson, columns
 from cltab2systemd.table.diagnostics import columns as width_of
 from cltab2systemd.table.model import Directive, Entry, Levels, Mode, parse
 from cltab2systemd.text import decoded

@@ -19,7 +19,7 @@ from cltab2systemd.units import plan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cltab2systemd.asjson import Json
+    from cltab2systemd.reports.asjson import Json
     from cltab2systemd.table.model import Table
 
 

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd import asjson, columns, difference
 from cltab2systemd.cli import instance, printing, tables
-from cltab2systemd.difference import Change
 from cltab2systemd.groups.changes import Effect
 from cltab2systemd.groups.state import State
 from cltab2systemd.locations import locate
-from cltab2systemd.matrix import asked_for
+from cltab2systemd.reports import asjson, columns
+from cltab2systemd.reports import diff as difference
+from cltab2systemd.reports.diff import Change
+from cltab2systemd.reports.show import asked_for
 from cltab2systemd.table.diagnostics import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cltab2systemd.difference import Difference, EntryDifference, GroupDifference
     from cltab2systemd.groups.changes import Standing
     from cltab2systemd.locations import Locations
+    from cltab2systemd.reports.diff import Difference, EntryDifference, GroupDifference
     from cltab2systemd.table.model import Directive, Entry, ResourceGroup, Table
 
 SAME, CHANGES, TROUBLE = 0, 1, 2  # as diff(1)

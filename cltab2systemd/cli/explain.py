@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd import asjson, columns
 from cltab2systemd.cli import instance, printing, tables
-from cltab2systemd.explanation import explain
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.locations import locate
+from cltab2systemd.reports import asjson, columns
+from cltab2systemd.reports.explain import explain
 from cltab2systemd.table.diagnostics import printable, shortened
 from cltab2systemd.table.model import Mode
 from cltab2systemd.text import encoded
@@ -18,7 +18,7 @@ from cltab2systemd.text import encoded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cltab2systemd.explanation import Explanation
+    from cltab2systemd.reports.explain import Explanation
     from cltab2systemd.table.model import Entry
 
 # How an entry is started, for the one after it; its stay, if it is there already.

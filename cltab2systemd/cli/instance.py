@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cltab2systemd import advice, clstat
+from cltab2systemd import clstat
 from cltab2systemd.cli.seen import seen
 from cltab2systemd.disk.store import Store, instance_names
+from cltab2systemd.groups import advice
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.groups.state import State
 from cltab2systemd.locations import SOCKET, TABLE, live_clstat, live_sockets

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd import asjson
 from cltab2systemd.cli import give_up_output, tables
+from cltab2systemd.reports import asjson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd import asjson, columns, matrix
 from cltab2systemd.cli import printing, tables
 from cltab2systemd.locations import TABLE
+from cltab2systemd.reports import asjson, columns
+from cltab2systemd.reports import show as matrix
 from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.table.model import BOOT_LEVEL, GROUP, SERVICE, level_names
 from cltab2systemd.units.names import Names
@@ -20,7 +21,7 @@ from cltab2systemd.units.names import Names
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cltab2systemd.matrix import Matrix
+    from cltab2systemd.reports.show import Matrix
     from cltab2systemd.table.model import ResourceGroup, Table
 
 _NOT_HERE = "·"

@@ -11,12 +11,13 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from cltab2systemd import advice, oserrors
+from cltab2systemd import oserrors
 from cltab2systemd.daemon.group import Group, NoSuchGroupError, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.daemon.observer import Observer
 from cltab2systemd.daemon.pacer import Pacer
 from cltab2systemd.daemon.switcher import Switcher
 from cltab2systemd.daemon.tablesource import TableRefusedError
+from cltab2systemd.groups import advice
 from cltab2systemd.groups.state import GroupStatus, State, settled_level, survivors
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.table.diagnostics import printable

@@ -11,7 +11,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.changes import counts
-from cltab2systemd.matrix import asked_for
+from cltab2systemd.reports.show import asked_for
 from cltab2systemd.table.diagnostics import shortened
 from cltab2systemd.table.model import Mode, level_names
 

@@ -1,0 +1,1 @@
+"""What the commands say of a table and of groups, as data and text. Pure."""
