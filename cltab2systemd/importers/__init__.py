@@ -1,0 +1,1 @@
+"""Other programs' tables into ours. Pure."""
