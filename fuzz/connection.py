@@ -14,7 +14,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from cltab2systemd import ldt, varlink
+from cltab2systemd import varlink
+from cltab2systemd.ancestor import messages as ldt
 from cltab2systemd.daemon.controller import Controller
 from cltab2systemd.daemon.group import Group, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.daemon.peers import Peer

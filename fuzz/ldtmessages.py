@@ -7,7 +7,9 @@ import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from cltab2systemd import ldt, storable, varlink
+from cltab2systemd import varlink
+from cltab2systemd.ancestor import messages as ldt
+from cltab2systemd.ancestor import storable
 from cltab2systemd.text import encoded
 from cltab2systemd.units.names import HALT_LEVEL
 from fuzz.connection import GROUPS, PEERS, check_error, daemon, measured

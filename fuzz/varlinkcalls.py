@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd import varlink
-from cltab2systemd.ldt import LdtError
+from cltab2systemd.ancestor.messages import LdtError
 from fuzz.connection import GROUPS, PEERS, Outcome, check_error, daemon, measured
 
 if TYPE_CHECKING:

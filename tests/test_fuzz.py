@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd import ldt, storable, varlink
+from cltab2systemd import varlink
+from cltab2systemd.ancestor import messages as ldt
+from cltab2systemd.ancestor import storable
 from cltab2systemd.daemon import peers
 from cltab2systemd.units import plan, unitfile
 from fuzz import cltab, connection, ldtmessages, runner, table, varlinkcalls

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_storable import need_perl
 
-from cltab2systemd.ldt import LARGEST_FRAME, MAGIC_DIGITS, LdtError, frame, payload_length, unframe
-from cltab2systemd.storable import StorableError, freeze
+from cltab2systemd.ancestor.messages import LARGEST_FRAME, MAGIC_DIGITS, LdtError, frame, payload_length, unframe
+from cltab2systemd.ancestor.storable import StorableError, freeze
 from cltab2systemd.text import encoded
 
 CLIENT = Path(__file__).with_name("ldt_client.pl")

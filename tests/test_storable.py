@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd.storable import MOST_REFERENCES, StorableError, freeze, thaw
+from cltab2systemd.ancestor.storable import MOST_REFERENCES, StorableError, freeze, thaw
 from cltab2systemd.text import decoded, encoded
 
 Hashes = list[dict[str, str | None]]

@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd import ldt, oserrors, varlink
+from cltab2systemd import oserrors, varlink
+from cltab2systemd.ancestor import messages as ldt
 from cltab2systemd.daemon import ancestor, peers
 from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.daemon.service import Call, CallError, too_many_connections

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.storable import StorableError, freeze, thaw
+from cltab2systemd.ancestor.storable import StorableError, freeze, thaw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""The wire protocol of the ancestor, Cluster::Init: Storable messages. Pure."""
