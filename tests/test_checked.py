@@ -9,8 +9,8 @@ import pytest
 from shipped import Shipped
 
 from cltab2systemd.cli.check import check
-from cltab2systemd.inittab import import_inittab
-from cltab2systemd.inittabdialects import DIALECTS
+from cltab2systemd.importers.inittab.dialects import DIALECTS
+from cltab2systemd.importers.inittab.importer import import_inittab
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from click.testing import CliRunner, Result
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd import inittablines
 from cltab2systemd.cli import translator
-from cltab2systemd.inittab import LARGEST, Imported, import_inittab, unusable
-from cltab2systemd.inittabcommands import adapt, tag_for, terminal_unit
-from cltab2systemd.inittabdialects import AIX, BUSYBOX, DIALECTS, SYSV, Dialect, Fate
+from cltab2systemd.importers.inittab import lines as inittablines
+from cltab2systemd.importers.inittab.commands import adapt, tag_for, terminal_unit
+from cltab2systemd.importers.inittab.dialects import AIX, BUSYBOX, DIALECTS, SYSV, Dialect, Fate
+from cltab2systemd.importers.inittab.importer import LARGEST, Imported, import_inittab, unusable
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
 from cltab2systemd.table.model import Mode, Table
 from cltab2systemd.text import decoded, encoded
@@ -557,7 +557,7 @@ def test_the_document_lists_every_action() -> None:
 
 def test_the_document_lists_every_code() -> None:
     """docs/inittab.md explains each code of a finding."""
-    source = (Path(__file__).parent.parent / "cltab2systemd/inittab.py").read_text()
+    source = (Path(__file__).parent.parent / "cltab2systemd/importers/inittab/importer.py").read_text()
     used = {part.partition('"')[0] for part in source.split('"')[1::1] if part.startswith("inittab-")}
     documented = {line.split("`")[1] for line in DOCUMENT.read_text().splitlines() if line.startswith("| `inittab-")}
     assert documented == used

@@ -8,8 +8,8 @@ import click
 
 from cltab2systemd.cli import tables
 from cltab2systemd.disk import store
-from cltab2systemd.inittab import DEFAULT_LEVEL, LARGEST, import_inittab, unusable
-from cltab2systemd.inittabdialects import DIALECTS
+from cltab2systemd.importers.inittab.dialects import DIALECTS
+from cltab2systemd.importers.inittab.importer import DEFAULT_LEVEL, LARGEST, import_inittab, unusable
 from cltab2systemd.table.diagnostics import render
 
 _AUTO = "auto"

@@ -1,1 +1,1 @@
-"""Other programs' tables into ours. Pure."""
+"""Tables of other programs into ours. Pure."""

@@ -11,10 +11,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd import inittabcommands, inittablines, inittabusers
-from cltab2systemd.inittabcommands import Adapted
-from cltab2systemd.inittabdialects import DIALECTS, Action, Dialect, Fate, guess
-from cltab2systemd.inittablines import BLANKS, FIELDS, Field, Line
+from cltab2systemd.importers.inittab import commands as inittabcommands
+from cltab2systemd.importers.inittab import lines as inittablines
+from cltab2systemd.importers.inittab import users as inittabusers
+from cltab2systemd.importers.inittab.commands import Adapted
+from cltab2systemd.importers.inittab.dialects import DIALECTS, Action, Dialect, Fate, guess
+from cltab2systemd.importers.inittab.lines import BLANKS, FIELDS, Field, Line
 from cltab2systemd.table import model as table
 from cltab2systemd.table.diagnostics import Diagnostic, Severity, in_order, printable, shortened
 from cltab2systemd.text import decoded, encoded
@@ -24,7 +26,7 @@ from cltab2systemd.units.plan import load
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cltab2systemd.inittabusers import AsUser
+    from cltab2systemd.importers.inittab.users import AsUser
 
 # No inittab is nearly as large; what is, is some other file, and would make as many findings as it has lines.
 LARGEST = 2 * 1024 * 1024

@@ -1,0 +1,1 @@
+"""inittabs into tables: Cluster::Init grew out of them."""
