@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.cli import options, translator
+from cltab2systemd.cli import translator
+from cltab2systemd.client import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ import pytest
 from instance import varlink
 from shipped import RUN, SERVICE, Shipped
 
-from cltab2systemd import transport
+from cltab2systemd.client import transport
 from cltab2systemd.daemon import server
 from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.daemon.service import Reply, Service

@@ -11,7 +11,8 @@ import click
 import pytest
 from test_completion import COMPLETION, PLACES, SHELLS, TABLE
 
-from cltab2systemd.cli import options, show, translator
+from cltab2systemd.cli import show, translator
+from cltab2systemd.client import options
 from generate import mdoc
 from generate.files import MAN, PROJECT, contents
 from generate.manpages import BY_HAND, with_commands, with_forms

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.cli import give_up_output, tables
+from cltab2systemd.cli import tables
 from cltab2systemd.reports import asjson
+from cltab2systemd.streams import give_up_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ import importlib
 import click
 
 from cltab2systemd import __version__
-from cltab2systemd.cli import go_on_in_utf8, stand_in_for_closed_streams
+from cltab2systemd.streams import go_on_in_utf8, stand_in_for_closed_streams
 
 # The module of each command; it has the click command as `command`.
 COMMANDS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from cltab2systemd import client
-from cltab2systemd.cli import give_up_output
+from cltab2systemd.client import requests
+from cltab2systemd.streams import give_up_output
 from cltab2systemd.text import encoded
 
 TYPE_CHECKING = False
@@ -22,10 +22,10 @@ SUPERSEDED = 6
 INTERRUPTED = 130  # as a shell has it for SIGINT
 
 _CODES = {
-    client.RefusedError: REFUSED,
-    client.NoDaemonError: NO_DAEMON,
-    client.TimedOutError: TIMED_OUT,
-    client.SupersededError: SUPERSEDED,
+    requests.RefusedError: REFUSED,
+    requests.NoDaemonError: NO_DAEMON,
+    requests.TimedOutError: TIMED_OUT,
+    requests.SupersededError: SUPERSEDED,
 }
 
 
@@ -44,10 +44,10 @@ class Reported:
             complain("clinit: interrupted; a switch that has begun goes on (see 'clinit -v')")
             self.code = INTERRUPTED
             return True
-        if not isinstance(error, client.ClientError):
+        if not isinstance(error, requests.ClientError):
             return False
         self.code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
-        if isinstance(error, client.RefusedError):
+        if isinstance(error, requests.RefusedError):
             # As in the ancestor the daemon's answer is what a request prints, whatever the answer is.
             for finding in error.findings:
                 complain(finding)
@@ -75,7 +75,7 @@ def say(text: str, end: str = "\n") -> bool:
     return True
 
 
-def note(answer: client.Answer) -> None:
+def note(answer: requests.Answer) -> None:
     """Print what the daemon has to say besides its answer, to the standard error."""
     for text in answer.notes:
         complain(f"clinit: {text}")

@@ -9,7 +9,8 @@ import os
 import time
 
 from cltab2systemd import clstat as clstats
-from cltab2systemd import oserrors, transport, varlink
+from cltab2systemd import oserrors, varlink
+from cltab2systemd.client import transport
 from cltab2systemd.locations import has_group, live_clstat, live_sockets, locate
 from cltab2systemd.text import decoded
 
@@ -165,7 +166,7 @@ class Client:
 
         TimedOutError as for `wait`; RefusedError if systemd goes on to listen there.
         """
-        from cltab2systemd.departure import Departure, StillThereError  # noqa: PLC0415 - slow to import
+        from cltab2systemd.client.departure import Departure, StillThereError  # noqa: PLC0415 - slow to import
 
         deadline = None if timeout is None else time.monotonic() + timeout
         departure = Departure(live_sockets(self.locations))

@@ -1,7 +1,7 @@
 """`clinit`: the way in.
 
 What programs ask for often, a switch (with or without `--wait`) and the status, is parsed here and never pays for
-importing click; all else goes through `cltab2systemd.cli.options`, which takes the same words in the same way.
+importing click; all else goes through `cltab2systemd.client.options`, which takes the same words in the same way.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 
-from cltab2systemd.cli import go_on_in_utf8, outcome, stand_in_for_closed_streams
-from cltab2systemd.client import Client
+from cltab2systemd.client import outcome
+from cltab2systemd.client.requests import Client
+from cltab2systemd.streams import go_on_in_utf8, stand_in_for_closed_streams
 
 _WAIT = ("-w", "--wait")
 _STATUS = ("-v", "--status")
@@ -25,10 +26,10 @@ def main() -> None:
     if 1 <= len(words) <= 2 and not any(not word or word.startswith("-") for word in words):
         sys.exit(switch(Client(), words, wait=len(words) < len(arguments)))
     if len(arguments) == 1 and arguments[0] in _STATUS:
-        from cltab2systemd.cli.status import show_status  # noqa: PLC0415 - a switch has no use for it
+        from cltab2systemd.client.status import show_status  # noqa: PLC0415 - a switch has no use for it
 
         sys.exit(show_status(Client()))
-    from cltab2systemd.cli.options import command  # noqa: PLC0415
+    from cltab2systemd.client.options import command  # noqa: PLC0415
 
     command()
 

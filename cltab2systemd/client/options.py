@@ -7,10 +7,10 @@ import os
 import click
 
 from cltab2systemd import __version__
-from cltab2systemd.cli import outcome
-from cltab2systemd.cli.clinit import switch
-from cltab2systemd.cli.status import show_status as print_status
-from cltab2systemd.client import Client
+from cltab2systemd.client import outcome
+from cltab2systemd.client.command import switch
+from cltab2systemd.client.requests import Client
+from cltab2systemd.client.status import show_status as print_status
 from cltab2systemd.locations import CLSTAT, SOCKET, TABLE, locate
 
 # More than a socket takes is no number that anybody means.

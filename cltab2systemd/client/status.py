@@ -6,12 +6,12 @@ import os
 import time
 
 from cltab2systemd import clstat
-from cltab2systemd.cli import outcome
+from cltab2systemd.client import outcome
 from cltab2systemd.locations import NOTED_REASONS, is_served, live_clstat, noted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cltab2systemd.client import Client
+    from cltab2systemd.client.requests import Client
 
 # The daemon writes clstat every 30 to 34 s. Seconds.
 STALE = 45

@@ -13,7 +13,7 @@ from cltab2systemd.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cltab2systemd.transport import Connection
+    from cltab2systemd.client.transport import Connection
 
 # Seconds between looks at systemd's sockets, and for which a socket may go on to listen when the daemon has ended.
 _PAUSE = 0.02
