@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.cli import translator
 from cltab2systemd.client import options
+from cltab2systemd.commands import main as translator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from shipped import Shipped
 
-from cltab2systemd.cli.check import check
+from cltab2systemd.commands.check import check
 from cltab2systemd.importers.inittab.dialects import DIALECTS
 from cltab2systemd.importers.inittab.importer import import_inittab
 from lab.waiting import wait_until

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from cltab2systemd.cli import translator
 from cltab2systemd.client import options
+from cltab2systemd.commands import main as translator
 from lab.install import PROJECT
 
 if TYPE_CHECKING:

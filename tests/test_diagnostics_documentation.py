@@ -9,7 +9,7 @@ import pytest
 from test_translator import run
 
 from cltab2systemd.check import machine, settings
-from cltab2systemd.cli.check import check
+from cltab2systemd.commands.check import check
 from cltab2systemd.locations import locate
 from cltab2systemd.table.diagnostics import CODES, render
 from cltab2systemd.table.model import parse

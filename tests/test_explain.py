@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from test_table import tables
 from test_translator import run
 
-from cltab2systemd.cli import instance
-from cltab2systemd.cli.explain import as_json, as_text
+from cltab2systemd.commands import instance
+from cltab2systemd.commands.explain import as_json, as_text
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.explain import explain

@@ -11,8 +11,9 @@ import click
 import pytest
 from test_completion import COMPLETION, PLACES, SHELLS, TABLE
 
-from cltab2systemd.cli import show, translator
 from cltab2systemd.client import options
+from cltab2systemd.commands import main as translator
+from cltab2systemd.commands import show
 from generate import mdoc
 from generate.files import MAN, PROJECT, contents
 from generate.manpages import BY_HAND, with_commands, with_forms

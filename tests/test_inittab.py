@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd.cli import translator
+from cltab2systemd.commands import main as translator
 from cltab2systemd.importers.inittab import lines as inittablines
 from cltab2systemd.importers.inittab.commands import adapt, tag_for, terminal_unit
 from cltab2systemd.importers.inittab.dialects import AIX, BUSYBOX, DIALECTS, SYSV, Dialect, Fate

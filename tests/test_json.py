@@ -11,7 +11,7 @@ import pytest
 from test_diff import NEW, OLD
 from test_translator import run
 
-from cltab2systemd.cli import diff, explain, instance, show
+from cltab2systemd.commands import diff, explain, instance, show
 from cltab2systemd.groups.changes import Effect, Seen, Standing
 from cltab2systemd.groups.failure import Remedy
 from cltab2systemd.groups.state import State

@@ -13,9 +13,9 @@ import pytest
 
 from cltab2systemd import __version__, clstat, locations
 from cltab2systemd.check import lint
-from cltab2systemd.cli import translator
-from cltab2systemd.cli.check import check
 from cltab2systemd.client import options, outcome
+from cltab2systemd.commands import main as translator
+from cltab2systemd.commands.check import check
 from cltab2systemd.disk.store import LARGEST_TABLE
 from cltab2systemd.groups.state import State
 from cltab2systemd.table import directives

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from shipped import Shipped
 from test_readme import block, blocks, play
 
-from cltab2systemd.cli.translator import group
+from cltab2systemd.commands.main import group
 from lab.install import PROJECT
 from lab.waiting import wait_until
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from shipped import Shipped
 
-from cltab2systemd.cli.translator import COMMANDS
+from cltab2systemd.commands.main import COMMANDS
 from cltab2systemd.table.model import parse
 from lab.install import PROJECT
 from lab.spec import Bind

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from test_table import tables
 from test_translator import run
 
-from cltab2systemd.cli.show import Kind, as_json, as_text, units_as_text, units_of
+from cltab2systemd.commands.show import Kind, as_json, as_text, units_as_text, units_of
 from cltab2systemd.reports import asjson, columns
 from cltab2systemd.table.diagnostics import columns as width_of
 from cltab2systemd.table.model import Directive, Entry, Levels, Mode, parse
@@ -94,7 +94,7 @@ def test_long_commands(path: Path) -> None:
 def test_a_terminal(path: Path) -> None:
     """The width is the terminal's; nothing is cut where there is none."""
     path.write_text(f"web:db:3:respawn:{'x' * 300}\n")
-    script = "from cltab2systemd.cli.translator import main; main()"
+    script = "from cltab2systemd.commands.main import main; main()"
     command = [sys.executable, "-c", script, "show", str(path)]
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 50, 0, 0))
@@ -294,7 +294,7 @@ def test_columns() -> None:
 @pytest.mark.parametrize("command", ["show", "graph"])
 def test_a_full_disk(path: Path, command: str) -> None:
     """An answer that cannot be written is told in one line, and is no success."""
-    program = [sys.executable, "-c", "from cltab2systemd.cli.translator import main; main()", command, str(path)]
+    program = [sys.executable, "-c", "from cltab2systemd.commands.main import main; main()", command, str(path)]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "cltab2systemd: cannot write: No space left on device\n")

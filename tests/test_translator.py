@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cltab2systemd.cli import translator
+from cltab2systemd.commands import main as translator
 from cltab2systemd.disk.store import LARGEST_TABLE
 from cltab2systemd.table.model import MOST_FINDINGS
 from cltab2systemd.text import encoded
@@ -218,7 +218,7 @@ def test_a_bound_on_warnings(path: Path) -> None:
 
 def test_check_of_the_daemons_table(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a file it is the table that the daemon has if nobody says otherwise, as with `show` and `graph`."""
-    monkeypatch.setattr("cltab2systemd.cli.check.TABLE", str(path))
+    monkeypatch.setattr("cltab2systemd.commands.check.TABLE", str(path))
     assert run("check").exit_code == 0
     path.write_text(BAD)
     result = run("check")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cltab2systemd import clstat
-from cltab2systemd.cli.seen import seen
+from cltab2systemd.commands.seen import seen
 from cltab2systemd.disk.store import Store, instance_names
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.changes import Standing

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cltab2systemd.cli import tables
+from cltab2systemd.commands import tables
 from cltab2systemd.disk import store
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cltab2systemd.cli import tables
+from cltab2systemd.commands import tables
 from cltab2systemd.disk import store
 from cltab2systemd.importers.inittab.dialects import DIALECTS
 from cltab2systemd.importers.inittab.importer import DEFAULT_LEVEL, LARGEST, import_inittab, unusable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.cli import instance, printing, tables
+from cltab2systemd.commands import instance, printing, tables
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.locations import locate
 from cltab2systemd.reports import asjson, columns

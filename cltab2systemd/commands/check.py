@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd.check import lint, machine
-from cltab2systemd.cli import tables
-from cltab2systemd.cli.printing import Format, format_option, say_json
+from cltab2systemd.commands import tables
+from cltab2systemd.commands.printing import Format, format_option, say_json
 from cltab2systemd.disk import store
 from cltab2systemd.locations import TABLE, from_here
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors, in_order, printable

@@ -30,7 +30,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"cltab2systemd.cli.{COMMANDS[cmd_name]}").command
+        command = importlib.import_module(f"cltab2systemd.commands.{COMMANDS[cmd_name]}").command
         assert isinstance(command, click.Command)
         return command
 

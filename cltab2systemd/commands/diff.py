@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.cli import instance, printing, tables
+from cltab2systemd.commands import instance, printing, tables
 from cltab2systemd.groups.changes import Effect
 from cltab2systemd.groups.state import State
 from cltab2systemd.locations import locate

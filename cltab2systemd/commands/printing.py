@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.cli import tables
+from cltab2systemd.commands import tables
 from cltab2systemd.reports import asjson
 from cltab2systemd.streams import give_up_output
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.cli import printing, tables
+from cltab2systemd.commands import printing, tables
 from cltab2systemd.locations import TABLE
 from cltab2systemd.reports import asjson, columns
 from cltab2systemd.reports import show as matrix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cltab2systemd.cli import printing, tables
+from cltab2systemd.commands import printing, tables
 from cltab2systemd.locations import TABLE
 from cltab2systemd.reports import graph
 from cltab2systemd.table.diagnostics import shortened
