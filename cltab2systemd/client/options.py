@@ -8,7 +8,7 @@ import click
 
 from cltab2systemd import __version__
 from cltab2systemd.client import outcome
-from cltab2systemd.client.command import switch
+from cltab2systemd.client.outcome import switch
 from cltab2systemd.client.requests import Client
 from cltab2systemd.client.status import show_status as print_status
 from cltab2systemd.locations import CLSTAT, SOCKET, TABLE, locate

@@ -1,7 +1,8 @@
-"""What `clinit` prints and exits with. Imports nothing heavy."""
+"""Switches as `clinit` makes them: what it prints, and what it exits with. Imports nothing heavy."""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cltab2systemd.client import requests
@@ -11,6 +12,8 @@ from cltab2systemd.text import encoded
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from cltab2systemd.client.requests import Client
 
 FINE = 0
 REFUSED = 1
@@ -87,3 +90,27 @@ def complain(text: str) -> None:
     """Print a line to the standard error."""
     sys.stderr.buffer.write(encoded(text) + b"\n")
     sys.stderr.buffer.flush()
+
+
+def switch(
+    client: Client, words: list[str], *, wait: bool = False, timeout: float | None = None, strict: bool = False
+) -> int:
+    """Carry out `[GROUP] LEVEL`: print what comes of it, and return the exit code. No group means the host's name."""
+    *named, level = words
+    group = named[0] if named else os.uname().nodename
+    if not named and client.has_group(level):
+        complain(
+            f"clinit: {level} is a group; 'clinit {level} LEVEL' moves it, 'clinit -v' shows how it is. To move group "
+            f"{group}, which is named like this host, to level {level}, name both"
+        )
+        return USAGE
+    with Reported() as reported:
+        if wait:
+            state = client.wait(group, level, timeout, strict=strict)
+            say(f"{group} {level} {state}")
+            note(state)
+            return FAILED if state == "FAILED" else FINE
+        answer = client.tell(group, level, strict=strict)
+        say(answer)
+        note(answer)
+    return reported.code
