@@ -97,7 +97,7 @@ def apply(monkeypatch: pytest.MonkeyPatch, text: str, **at: str) -> None:
         name: Standing(group, *at[name].split(" ", 1)) if at.get(name) else Standing(group)  # type: ignore[arg-type]
         for name, group in groups.items()
     }
-    monkeypatch.setattr(instance, "standings", lambda _: standings)
+    monkeypatch.setattr(instance.Instance, "standings", lambda *_: standings)
 
 
 def table(text: str) -> Table:
@@ -152,8 +152,8 @@ def test_a_group_that_a_cluster_has_started(tmp_path: Path, monkeypatch: pytest.
     """When it leaves the table, nothing is stopped; of one that is at no level there is nothing to stop."""
     group = table("web:app:3:once:x\nweb:end:stop:test:x\n").groups["web"]
     standings = {"web": Standing(group, "3", "DONE", of_cluster=True)}
-    monkeypatch.setattr(instance, "standings", lambda _: standings)
-    monkeypatch.setattr(instance, "notes", lambda *_: [])
+    monkeypatch.setattr(instance.Instance, "standings", lambda *_: standings)
+    monkeypatch.setattr(instance.Instance, "notes", lambda *_: [])
     (tmp_path / "new").write_text("")
     heading = "web (at level 3): leaves the table, stays until the cluster stops it, "
     assert run("diff", tmp_path / "new").stdout == (
@@ -235,7 +235,7 @@ def test_state_that_cannot_be_read(old: Path, monkeypatch: pytest.MonkeyPatch) -
     def refuse(_: object) -> None:
         raise PermissionError(13, "Permission denied", "/run/x")
 
-    monkeypatch.setattr(instance, "standings", refuse)
+    monkeypatch.setattr(instance.Instance, "standings", refuse)
     result = run("diff", old)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "cltab2systemd: /run/x: Permission denied\n"

@@ -81,7 +81,7 @@ Leave alone:
 
 @pytest.fixture(autouse=True)
 def nothing_is_applied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(instance, "standings", lambda *_: {})
+    monkeypatch.setattr(instance.Instance, "standings", lambda *_: {})
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_as_the_group_stands(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """Where the group is at a level, it comes from there, with the lines that are applied."""
     web, mail = (parse(text.encode(), "cltab")[0].groups for text in (TEXT, "mail:app:1:respawn:x\n"))
     standings = {"web": Standing(web["web"], "m", "DONE"), "mail": Standing(mail["mail"], "1", "DONE")}
-    monkeypatch.setattr(instance, "standings", lambda *_: standings)
+    monkeypatch.setattr(instance.Instance, "standings", lambda *_: standings)
     path.write_text(TEXT.replace("db:3m:respawn", "db:3m:once").replace("web:notice:m:respawn:exec notice\n", ""))
     assert WITH_NEW_LINES == run("explain", "web", "m", "-c", path).stdout
     assert run("explain", "web", "3", "--from", "none", "-c", path).stdout.startswith("web: from level none to level 3")
@@ -152,7 +152,7 @@ def test_state_that_cannot_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied", "/run/x")
 
-    monkeypatch.setattr(instance, "standings", refuse)
+    monkeypatch.setattr(instance.Instance, "standings", refuse)
     result = run("explain", "web", "3", "--table", path)
     assert (result.exit_code, result.stderr) == (1, "cltab2systemd: /run/x: Permission denied\n")
     assert run("explain", "web", "3", "--from", "m", "--table", path).exit_code == 0

@@ -76,12 +76,13 @@ def _load(path: str) -> Table:
 
 
 def _standings(locations: Locations) -> Mapping[str, Standing]:
+    here = instance.Instance(locations)
     try:
-        standings = instance.standings(locations)
+        standings = here.standings()
     except OSError as error:
         tables.complain(f"cltab2systemd: {error.filename}: {os.strerror(error.errno or 0)}")
         raise SystemExit(TROUBLE) from error
-    for note in instance.notes(locations, standings):
+    for note in here.notes(standing.group for standing in standings.values()):
         tables.complain(f"cltab2systemd: {note}")
     if not standings:
         tables.complain("cltab2systemd: no daemon has applied a table here; all of it is new")

@@ -68,13 +68,14 @@ def command(
     standing = Standing(wanted, from_level)
     others: tuple[Standing, ...] = ()
     if from_level is None:
+        here = instance.Instance(locations)
         try:
-            present = instance.standings(locations, level)
+            present = here.standings(level)
         except OSError as error:
             tables.complain(f"cltab2systemd: {error.filename}: {error.strerror}")
             raise SystemExit(1) from error
         standing = present.get(group, standing)
-        for note in instance.notes(locations, {group: standing}):
+        for note in here.notes([standing.group]):
             tables.complain(f"cltab2systemd: {note}")
         others = tuple(other for name, other in present.items() if name != group)
     explanation = explain(standing, wanted, level, others)

@@ -20,7 +20,7 @@ from cltab2systemd.locations import SOCKET, TABLE, live_clstat, live_sockets
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cltab2systemd.locations import Locations
     from cltab2systemd.table.model import ResourceGroup
@@ -38,33 +38,36 @@ def options(command: C) -> C:
     return cltab(socket(command))
 
 
-def standings(locations: Locations, level: str | None = None) -> Mapping[str, Standing]:
-    """How each group of an instance stands; none if no daemon has applied a table. OSError if that cannot be read.
+class Instance:
+    """An instance as its daemon has left it on disk, running or not."""
 
-    Args:
-        locations: the files of the instance.
-        level: the level that is about to be asked for; None for the one that each group is at.
-    """
-    lines = {group: (level, state) for group, level, state in clstat.parse(_content(live_clstat(locations)))}
-    found: dict[str, Standing] = {}
-    if not live_sockets(locations):
-        return found  # and not what the system's own daemon has
-    names = instance_names(locations)
-    store = Store(names)
-    applied = _applied(store)
-    # Of a group that is CONFIGURED nothing runs: clstat shows the level that it was at.
-    present = {name: line for name, line in lines.items() if line[1] != State.CONFIGURED and name in applied}
-    units = seen(names, {name: applied[name] for name in present}, level)
-    for name, group in applied.items():
-        at, state = present.get(name, (None, lines.get(name, ("", ""))[1]))
-        found[name] = Standing(group, at, state, units.get(name), store.is_of_cluster(name))
-    return found
+    def __init__(self, locations: Locations) -> None:
+        self._locations = locations
+        self._names = instance_names(locations)
+        self._store = Store(self._names)
 
+    def standings(self, level: str | None = None) -> Mapping[str, Standing]:
+        """How each group stands; none if no daemon has applied a table. OSError if that cannot be read.
 
-def notes(locations: Locations, found: Mapping[str, Standing]) -> list[str]:
-    """What whoever asks how groups stand should know: units of somebody's own that stand over the generated ones."""
-    store = Store(instance_names(locations))
-    return advice.on_own_units(path for standing in found.values() for path in store.own_units(standing.group))
+        Args:
+            level: the level that is about to be asked for; None for the one that each group is at.
+        """
+        lines = {group: (level, state) for group, level, state in clstat.parse(_content(live_clstat(self._locations)))}
+        found: dict[str, Standing] = {}
+        if not live_sockets(self._locations):
+            return found  # and not what the system's own daemon has
+        applied = _applied(self._store)
+        # Of a group that is CONFIGURED nothing runs: clstat shows the level that it was at.
+        present = {name: line for name, line in lines.items() if line[1] != State.CONFIGURED and name in applied}
+        units = seen(self._names, {name: applied[name] for name in present}, level)
+        for name, group in applied.items():
+            at, state = present.get(name, (None, lines.get(name, ("", ""))[1]))
+            found[name] = Standing(group, at, state, units.get(name), self._store.is_of_cluster(name))
+        return found
+
+    def notes(self, groups: Iterable[ResourceGroup]) -> list[str]:
+        """What to tell whoever asks how groups stand: units of somebody's own that stand over the generated ones."""
+        return advice.on_own_units(path for group in groups for path in self._store.own_units(group))
 
 
 def _applied(store: Store) -> Mapping[str, ResourceGroup]:
