@@ -20,6 +20,8 @@ NOTED_SOCKETS = "sockets"
 NOTED_CLSTAT = "clstat"
 # And why groups are FAILED: a reason a line, `GROUP LEVEL TEXT`.
 NOTED_REASONS = "reasons"
+# And what the names of its entries, level targets and slices start with.
+NOTED_PREFIX = "prefix"
 # And in which directory the resource agent marks the groups that a cluster has started, and not stopped since.
 OF_CLUSTER = "of-cluster"
 GOOD_TABLE = "/var/lib/cltab2systemd/cltab"

@@ -25,7 +25,7 @@ from cltab2systemd.locations import SOCKET, Locations, locate
 from cltab2systemd.table.model import ResourceGroup, Table, parse
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
-from cltab2systemd.units.names import Names
+from cltab2systemd.units.names import Names, escape
 from cltab2systemd.units.plan import load
 
 Groups = list[tuple[ResourceGroup, Mapping[str, bytes]]]
@@ -227,6 +227,24 @@ def test_an_instance_keeps_its_names(tmp_path: Path) -> None:
     found.close()
     assert names == instance_names(Locations("/t", "/run/b", "/c"), tmp_path)
     assert names != instance_names(Locations("/t", "/run/b", "/c", "/run/b"), tmp_path)
+
+
+def test_what_others_need_stands_beside_the_owner(disk: Disk) -> None:
+    """Who finds an instance by its command line reads there what its unit names start with."""
+    for names, prefix in ((NAMES, b"clinit-\n"), (Names("_1234abcd"), b"clinit_1234abcd-\n")):
+        disk.open(names)
+        assert b"/t\n\n" == (disk.state / names.instance / "owner").read_bytes()
+        assert prefix == (disk.state / names.instance / "prefix").read_bytes()
+
+
+@pytest.mark.parametrize("group", ["web", "a/b-c", "..", "é数", "\udcff"])
+def test_the_mark_of_a_group_of_the_cluster(disk: Disk, group: str) -> None:
+    """The resource agent marks a group by its name in the names of units, and no other group is meant."""
+    found = disk.open()
+    assert not found.is_of_cluster(group)
+    (disk.state / "system/of-cluster" / escape(group)).touch()
+    assert found.is_of_cluster(group)
+    assert not found.is_of_cluster(f"{group}2")
 
 
 def test_the_lock_names_its_holder(disk: Disk) -> None:

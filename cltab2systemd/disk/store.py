@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.locations import (
     GOOD_TABLE,
     NOTED_CLSTAT,
+    NOTED_PREFIX,
     NOTED_REASONS,
     NOTED_SOCKETS,
     OF_CLUSTER,
@@ -200,7 +201,9 @@ def instance_names(locations: Locations, state: Path = STATE_DIRECTORY) -> Names
 
 
 class Marks:
-    """A set of units on disk, which the next daemon finds: files without content in a directory, named as the units.
+    """A set of names on disk, which the next daemon finds: files without content in a directory, one for each name.
+
+    The names are those of units, or groups as they stand in these.
 
     OSError from all methods, if the disk is full, say.
     """
@@ -211,6 +214,10 @@ class Marks:
     def open(self) -> None:
         """Make the directory if need be."""
         self._directory.mkdir(mode=0o755, exist_ok=True)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether one is marked."""
+        return (self._directory / name).exists()
 
     def add(self, units: Iterable[str]) -> None:
         """Mark units."""
@@ -252,7 +259,7 @@ class Store:
         """The units that are kept from being started again, by the condition in them."""
         self.paused = Marks(self._state / "paused")
         """The units that were stopped, and wait for their next start."""
-        self._of_cluster = self._state / OF_CLUSTER
+        self._of_cluster = Marks(self._state / OF_CLUSTER)
         self._mark = self._state / "reload-needed"
         self._taken_over = self._state / "taken-over"
         self._due = self._state / "boot-levels-due"
@@ -269,7 +276,7 @@ class Store:
         self._emptied.mkdir(mode=0o755, exist_ok=True)
         self.held.open()
         self.paused.open()
-        self._of_cluster.mkdir(mode=0o755, exist_ok=True)
+        self._of_cluster.open()
         self._units.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._lock = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -293,6 +300,7 @@ class Store:
                 f"groups of {before} run under this socket, and {locations.table} would end them; start the daemon of "
                 f"{before} again, or name another socket (-s)"
             )
+        write_whole(self._state / NOTED_PREFIX, f"{self._names.entry_prefix}\n".encode())
         write_whole(self._state / "owner", owner(locations))
 
     def _has_groups_at_levels(self) -> bool:
@@ -476,7 +484,7 @@ class Store:
 
     def is_of_cluster(self, group: str) -> bool:
         """Whether the resource agent has started a group, and has not stopped it since."""
-        return (self._of_cluster / escape(group)).exists()
+        return escape(group) in self._of_cluster
 
     @property
     def reload_needed(self) -> bool:
