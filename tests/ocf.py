@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from locales import environment_in_node
 from shipped import SERVICE, SOCKET, Shipped
 
 from lab.debs import unpacked
@@ -36,24 +37,28 @@ def node_with_agent(name: str, project_layer: Path, table: str) -> Iterator[Ship
 class Resource:
     """A resource of the agent's, as the cluster acts on it."""
 
-    def __init__(self, shipped: Shipped, group: str = "web", level: str = "3", **parameters: str) -> None:
+    def __init__(
+        self, shipped: Shipped, group: str = "web", level: str = "3", locale: str = "", **parameters: str
+    ) -> None:
         self.shipped = shipped
+        self.locale = environment_in_node(locale) if locale else {}
         self.parameters = {"group": group, "level": level, **parameters}
         self.reason = ""
         self.said = ""
 
     def act(self, action: str, timeout: int = 20, **meta: str) -> int:
         """Have the agent do something; its exit code. `reason` is what it says about it, `said` also what it logs."""
-        done = self.shipped.node.run(
+        done = self.shipped.node.run_bytes(
             AGENT, action, check=False, env=self.environment(timeout, **meta), timeout=timeout + 5
         )
-        self.said = done.stderr
-        self.reason = "\n".join(re.findall("ocf-exit-reason:(.*)", done.stderr))
+        self.said = done.stderr.decode("utf-8", "surrogateescape")
+        self.reason = "\n".join(re.findall("ocf-exit-reason:(.*)", self.said))
         return done.returncode
 
     def environment(self, timeout: int = 20, **meta: str) -> dict[str, str]:
         """What the cluster says to the agent."""
         return {
+            **self.locale,
             "OCF_ROOT": "/usr/lib/ocf",
             "OCF_RA_VERSION_MAJOR": "1",
             "OCF_RESOURCE_INSTANCE": "it",
