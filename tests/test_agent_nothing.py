@@ -151,6 +151,31 @@ def test_another_daemons_group_without_state(shipped: Shipped) -> None:
     assert other.monitor() == NOT_RUNNING
 
 
+# A systemd that does not say whose groups of a name there are, and answers anything else.
+SILENT = """\
+#!/bin/sh
+case $* in *' clinit_*-'*) exit 1 ;; esac
+exec %s "$@"
+"""
+
+
+def test_a_systemd_that_does_not_say_whose_group_runs(shipped: Shipped) -> None:
+    """Where it is not known which units are meant, nothing is called stopped, though the units of nobody do not run."""
+    other = Resource(shipped, "web", cltab="/etc/more", socket="/run/more/s")
+    shipped.node.write("/etc/more", TABLE)
+    assert (NOT_RUNNING, SUCCESS) == (other.probe(), other.act("stop"))
+    systemctl = shipped.node.run("realpath", "/usr/bin/systemctl").stdout.strip()
+    shipped.node.run("mv", systemctl, AWAY)
+    shipped.node.write(systemctl, SILENT % AWAY, mode=0o755)
+    try:
+        for action in ("monitor", "stop"):
+            assert other.act(action, timeout=4) == GENERIC
+            assert other.reason == "systemd does not say whether anything of web runs"
+    finally:
+        shipped.node.run("mv", AWAY, systemctl)
+    assert (NOT_RUNNING, SUCCESS) == (other.probe(), other.act("stop"))
+
+
 def test_a_level_that_no_entry_names(shipped: Shipped) -> None:
     """A slip of the hand stops nothing and is told, unless the resource says that it is meant."""
     resource, typo = Resource(shipped), Resource(shipped, level="33")
