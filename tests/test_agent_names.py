@@ -8,7 +8,6 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from cltab2systemd.names import escape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from locales import LOCALES, SINGLE_BYTE, compile_in_node, compile_single_byte
@@ -17,6 +16,7 @@ from shipped import RUN, SERVICE, Shipped
 from test_names import ANY_NAME
 
 from cltab2systemd.locations import absolute
+from cltab2systemd.units.names import escape
 from lab.debs import unpacked
 from lab.install import PROJECT
 from lab.node import Node

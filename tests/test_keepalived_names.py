@@ -9,7 +9,7 @@ from locales import LOCALES, compile_in_node, environment_in_node
 from ocf import no_daemon
 from shipped import RUN, SERVICE, Shipped
 
-from cltab2systemd.names import Names
+from cltab2systemd.units.names import Names
 from lab.debs import unpacked
 from lab.node import Node
 from lab.waiting import wait_until
