@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import has_errors, render
-from cltab2systemd.table.model import BLANKS, BYTE_ORDER_MARK, COMMENT, MOST_FINDINGS
+from cltab2systemd.table.grammar import BYTE_ORDER_MARK
+from cltab2systemd.table.model import BLANKS, COMMENT, MOST_FINDINGS
 from cltab2systemd.text import decoded
 from cltab2systemd.units import compiler, plan
 from cltab2systemd.units.names import Names

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from cltab2systemd.groups.changes import effects, tags_moved_here, tags_to_stop
-from cltab2systemd.table.model import Entry, parse
+from cltab2systemd.table.grammar import parse
+
+if TYPE_CHECKING:
+    from cltab2systemd.table.model import Entry
 
 
 def entries(text: str) -> tuple[Entry, ...]:

@@ -14,7 +14,7 @@ from cltab2systemd.commands import instance
 from cltab2systemd.commands.diff import as_json, as_text
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.reports.diff import between
-from cltab2systemd.table.model import parse
+from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:

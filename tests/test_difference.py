@@ -11,7 +11,8 @@ from test_table import tables
 
 from cltab2systemd.groups.changes import Effect, Standing
 from cltab2systemd.reports.diff import Change, Difference, against_applied, between
-from cltab2systemd.table.model import level_names, parse
+from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.model import level_names
 
 if TYPE_CHECKING:
     from cltab2systemd.table.model import Table

@@ -9,7 +9,7 @@ import pytest
 from instance import Group, Instance
 
 from cltab2systemd.table import directives
-from cltab2systemd.table.model import parse
+from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.plan import load

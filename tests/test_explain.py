@@ -15,7 +15,7 @@ from cltab2systemd.commands.explain import as_json, as_text
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.explain import explain
-from cltab2systemd.table.model import parse
+from cltab2systemd.table.grammar import parse
 
 if TYPE_CHECKING:
     from pathlib import Path

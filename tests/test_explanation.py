@@ -10,7 +10,8 @@ from test_table import tables
 
 from cltab2systemd.groups.changes import Standing, counts
 from cltab2systemd.reports.explain import explain
-from cltab2systemd.table.model import ResourceGroup, level_names, parse
+from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.model import ResourceGroup, level_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

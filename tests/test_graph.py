@@ -14,7 +14,7 @@ from test_translator import run
 
 from cltab2systemd.reports import graph
 from cltab2systemd.table.diagnostics import shortened
-from cltab2systemd.table.model import parse
+from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:

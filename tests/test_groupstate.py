@@ -6,7 +6,7 @@ import pytest
 
 from cltab2systemd.groups.state import Asked, GroupStatus, State, group_status
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
-from cltab2systemd.table.model import parse
+from cltab2systemd.table.grammar import parse
 from cltab2systemd.units.names import HALT_LEVEL, Names
 
 NAMES = Names()

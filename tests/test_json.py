@@ -17,7 +17,8 @@ from cltab2systemd.groups.failure import Remedy
 from cltab2systemd.groups.state import State
 from cltab2systemd.reports.diff import FIELDS, Change
 from cltab2systemd.reports.explain import explain as explained
-from cltab2systemd.table.model import Mode, parse
+from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.model import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

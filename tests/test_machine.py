@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cltab2systemd.check import machine
-from cltab2systemd.table.model import parse
+from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:

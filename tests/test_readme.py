@@ -13,7 +13,7 @@ import pytest
 from shipped import Shipped
 
 from cltab2systemd.commands.main import COMMANDS
-from cltab2systemd.table.model import parse
+from cltab2systemd.table.grammar import parse
 from lab.install import PROJECT
 from lab.spec import Bind
 from lab.waiting import wait_until

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cltab2systemd.check import rootshell
-from cltab2systemd.table.model import parse
+from cltab2systemd.table.grammar import parse
 
 if TYPE_CHECKING:
     from pathlib import Path

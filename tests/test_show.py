@@ -23,7 +23,8 @@ from test_translator import run
 from cltab2systemd.commands.show import Kind, as_json, as_text, units_as_text, units_of
 from cltab2systemd.reports import asjson, columns
 from cltab2systemd.table.diagnostics import columns as width_of
-from cltab2systemd.table.model import Directive, Entry, Levels, Mode, parse
+from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.model import Directive, Entry, Levels, Mode
 from cltab2systemd.text import decoded
 from cltab2systemd.units.compiler import compile_table
 

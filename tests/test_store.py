@@ -22,7 +22,8 @@ from cltab2systemd.disk.store import (
     write_whole,
 )
 from cltab2systemd.locations import SOCKET, Locations, locate
-from cltab2systemd.table.model import ResourceGroup, Table, parse
+from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.model import ResourceGroup, Table
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.names import Names, escape

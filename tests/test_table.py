@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors
+from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import (
     FIELDS,
     LONGEST_COMMAND,
@@ -19,7 +20,6 @@ from cltab2systemd.table.model import (
     Setting,
     Table,
     level_names,
-    parse,
 )
 from cltab2systemd.text import decoded, encoded
 

@@ -25,7 +25,7 @@ from cltab2systemd.locations import (
     TABLE,
     owner,
 )
-from cltab2systemd.table.model import parse
+from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units.names import SYSTEM_INSTANCE, Names, escape, unescape
 from cltab2systemd.units.plan import HELD

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic, in_order, shortened
 from cltab2systemd.table.directives import refusal_of_value, runs_without_shell
+from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import (
     BOOT_LEVEL,
     MOST_FINDINGS,
@@ -26,7 +27,6 @@ from cltab2systemd.table.model import (
     ResourceGroup,
     Table,
     level_names,
-    parse,
 )
 from cltab2systemd.units import unitfile
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names

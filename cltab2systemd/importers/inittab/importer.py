@@ -17,6 +17,7 @@ from cltab2systemd.importers.inittab import users as inittabusers
 from cltab2systemd.importers.inittab.commands import Adapted
 from cltab2systemd.importers.inittab.dialects import DIALECTS, Action, Dialect, Fate, guess
 from cltab2systemd.importers.inittab.lines import BLANKS, FIELDS, Field, Line
+from cltab2systemd.table import grammar
 from cltab2systemd.table import model as table
 from cltab2systemd.table.diagnostics import Diagnostic, Severity, in_order, printable, shortened
 from cltab2systemd.text import decoded, encoded
@@ -253,7 +254,7 @@ class _Importer:
         adapted = _adapted(command.text, as_user)
         tag = self._tag(line, identifier, adapted.command)
         entry = f"{self._group}:{tag}:{levels}:{action.mode}:{adapted.command}"
-        if message := _first_error(table.parse(_encoded(entry), line.path)[1]):
+        if message := _first_error(grammar.parse(_encoded(entry), line.path)[1]):
             self._drop(line, "inittab-unusable", command, message)
             return
         if action.note:

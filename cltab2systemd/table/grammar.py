@@ -1,0 +1,314 @@
+"""cltab: the grammar, from bytes into frozen data, and all errors in one go. Pure.
+
+The rules are those of Cluster::Init's cltab. A line is a comment (`#` in column 0), blank, a setting
+(`:::NAME:VALUE`), or an entry (`group:tag:levels:mode:command`), split at most five ways, so that a command may hold
+colons. Text is UTF-8; bytes that are not stay as they are (`text.decoded`), so that a command arrives byte for byte.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cltab2systemd.table import directives
+from cltab2systemd.table.diagnostics import Diagnostic, Place, in_order, shortened
+from cltab2systemd.table.model import (
+    BLANKS,
+    BOOT_LEVEL,
+    COMMENT,
+    FIELDS,
+    GROUP,
+    LONGEST_COMMAND,
+    LONGEST_LINE,
+    LONGEST_NAME,
+    MOST_FINDINGS,
+    SERVICE,
+    SETTING,
+    Directive,
+    Entry,
+    Levels,
+    Mode,
+    Setting,
+    Table,
+)
+from cltab2systemd.text import decoded, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Before a text: of UTF-16, little end first and big end first. That of UTF-8 may be in the middle of a file as well,
+# where two files were joined.
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+BYTE_ORDER_MARK = "\ufeff"
+_OLD_LINE_END = "\r"
+# So much of a file tells its encoding.
+_LOOKED_AT = 512
+# What Perl's split ' ' takes for blanks, and so what would break a line of clstat, with the other control characters.
+_UNUSABLE_IN_NAME = re.compile(r"[\x00-\x20\x7f]")
+
+
+def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
+    """Parse a table.
+
+    Args:
+        data: the bytes of the file.
+        path: the file's name, for places.
+
+    Returns:
+        The table, of every entry and setting without an error of its own, and all findings in file order. The table
+        may take effect only if no finding is an error. Nothing is raised for bad input. After `MOST_FINDINGS` errors
+        the rest of the file is not read, and the last finding, an error, says so. A byte order mark is a fault of the
+        file: the line behind it is read, and its columns are counted, as if it were not there.
+    """
+    if fault := _fault_of_file(data, path):
+        return Table(path), (fault,)
+    parser = _Parser(path)
+    for number, line in enumerate(_lines(decoded(data)), 1):
+        if parser.errors >= MOST_FINDINGS:
+            parser.diagnostics.append(
+                _Line(path, number, line).finding(
+                    "too-many-findings", 0, len(line), "too many findings; the file is not read from here on",
+                    hint="is this a table?",
+                )
+            )  # fmt: skip
+            break
+        parser.parse_line(number, line)
+    return parser.table(), in_order(parser.diagnostics)
+
+
+def _fault_of_file(data: bytes, path: str) -> Diagnostic | None:
+    """What is wrong with a file as a whole, so that none of its lines can be read; None if nothing is."""
+    if data.startswith(_UTF_16_MARKS) or _is_utf_16(data[:_LOOKED_AT]):
+        return Diagnostic.of(
+            "wide-encoding",
+            Place(path, 1),
+            "the file is UTF-16, so nothing of it can be read",
+            "",
+            "save the file as UTF-8",
+        )
+    if b"\n" not in data[:-1] and _has_old_line_ends(text := decoded(data).removesuffix("\n")):
+        start = text.index(_OLD_LINE_END)
+        return _Line(path, 1, text).finding(
+            "old-line-ends", start, 1, "lines end with a carriage return alone, so the whole file is one line",
+            hint="end them with a newline, as Unix does",
+        )  # fmt: skip
+    return None
+
+
+def _is_utf_16(data: bytes) -> bool:
+    """Whether bytes are mostly ASCII in UTF-16: each second one is NUL, and the others are not."""
+    halves = data[::2], data[1::2]
+    return any(
+        len(zero) > 1 and not any(zero) and other.count(0) == 0 for zero, other in (halves, tuple(reversed(halves)))
+    )
+
+
+def _has_old_line_ends(text: str) -> bool:
+    """Whether a text of one line has others in it, which end as those of an old Mac."""
+    _, *others = text.split(_OLD_LINE_END)
+    return any(other.startswith((COMMENT, SETTING)) or other.count(":") >= len(FIELDS) - 1 for other in others)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text, one after the other: a list of them all may take thirty times the room."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    if start < len(text):
+        yield text[start:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line at hand, to make findings about it."""
+
+    path: str
+    number: int
+    text: str
+
+    def place(self, start: int, width: int) -> Place:
+        return Place(self.path, self.number, start + 1, max(1, width))
+
+    def finding(self, code: str, start: int, width: int, message: str, *, hint: str = "") -> Diagnostic:
+        return Diagnostic.of(code, self.place(start, width), message, self.text, hint)
+
+
+class _Parser:
+    """What a walk over the lines collects."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.entries: list[Entry] = []
+        self.settings: list[Setting] = []
+        self.diagnostics: list[Diagnostic] = []
+        self.errors = 0  # of the diagnostics
+        self._first_line_of_tag: dict[str, int] = {}
+        self._directives: dict[str, list[Directive]] = {}  # by tag
+        self._has_mark_inside = False
+
+    def table(self) -> Table:
+        """The table, once all lines are parsed: directives may stand before their entry or behind it."""
+        given = self._directives
+        entries = (
+            replace(entry, directives=tuple(given[entry.tag])) if entry.tag in given else entry
+            for entry in self.entries
+        )
+        return Table(self.path, tuple(entries), tuple(self.settings))
+
+    def parse_line(self, number: int, text: str) -> None:
+        if text.startswith(BYTE_ORDER_MARK):
+            self._note_byte_order_mark(_Line(self.path, number, text))
+            text = text.lstrip(BYTE_ORDER_MARK)
+        line = _Line(self.path, number, text)
+        if text.startswith(COMMENT) or not text.strip(BLANKS):
+            return
+        found = [*_check_text(line)]
+        if text.startswith(SETTING):
+            if not found:
+                self._parse_setting(line)
+        elif len(values := text.split(":", len(FIELDS) - 1)) < len(FIELDS):
+            found.append(
+                line.finding(
+                    "field-count", 0, len(text), f"{len(values)} of {len(FIELDS)} fields",
+                    hint="an entry is group:tag:levels:mode:command; a comment has '#' in the first column",
+                )
+            )  # fmt: skip
+        else:
+            found += self._parse_entry(line, values)
+            if not found:
+                group, tag, levels, mode, command = values
+                self.entries.append(Entry(group, tag, Levels(levels), Mode(mode), command, line.place(0, len(text))))
+        self._add_errors(found)
+
+    def _note_byte_order_mark(self, line: _Line) -> None:
+        """Say once that there is one; the line is read as if there were none."""
+        if line.number == 1:
+            self._add_errors(
+                [
+                    line.finding(
+                        "byte-order-mark", 0, 1, "byte order mark before the first line",
+                        hint="save the file as UTF-8 without one",
+                    )
+                ]
+            )  # fmt: skip
+        elif not self._has_mark_inside:
+            self._has_mark_inside = True
+            self.diagnostics.append(
+                line.finding(
+                    "byte-order-mark-inside", 0, 1, "byte order mark before a line",
+                    hint="it is passed over; were two files joined? Save each as UTF-8 without one",
+                )
+            )  # fmt: skip
+
+    def _add_errors(self, found: list[Diagnostic]) -> None:
+        self.diagnostics += found
+        self.errors += len(found)
+
+    def _parse_setting(self, line: _Line) -> None:
+        name, colon, value = line.text[len(SETTING) :].partition(":")
+        if not (name and colon):
+            if len(self.diagnostics) < MOST_FINDINGS:  # the ancestor passes over any number of them, too
+                self.diagnostics.append(
+                    line.finding(
+                        "setting-form", 0, len(line.text), "setting without a name or a value",
+                        hint="a setting is :::name:value; this line is ignored",
+                    )
+                )  # fmt: skip
+            return
+        setting = Setting(name, value.removesuffix("\r"), line.place(0, len(line.text)))
+        if found := [*_check_setting(line, setting)]:
+            self._add_errors(found)
+            return
+        self.settings.append(setting)
+        if name.startswith(SERVICE):
+            self._directives.setdefault(name[len(SERVICE) :], []).append(setting.directive)
+
+    def _parse_entry(self, line: _Line, values: list[str]) -> Iterator[Diagnostic]:
+        starts = [sum(len(value) + 1 for value in values[:index]) for index in range(len(values))]
+        for name, start, value in zip(FIELDS[:3], starts, values, strict=False):
+            yield from _check_name(line, name, start, value)
+        _, tag, _, mode, command = values
+        first = self._first_line_of_tag.setdefault(tag, line.number)
+        if tag and first != line.number:
+            # The first words are the ancestor's own, which its users' scripts know.
+            yield line.finding(
+                "duplicate-tag", starts[1], len(tag),
+                f"entry has duplicate tag: {shortened(tag)} (first on line {first})",
+                hint="a tag is unique in the whole file, not per group",
+            )  # fmt: skip
+        if mode not in tuple(Mode):
+            close = difflib.get_close_matches(mode.strip().lower(), tuple(Mode), n=1) if len(mode) < 80 else []
+            yield line.finding(
+                "unknown-mode", starts[3], len(mode), f"unknown mode '{shortened(mode)}'",
+                hint=f"did you mean '{close[0]}'?" if close else "the modes are " + ", ".join(Mode),
+            )  # fmt: skip
+        if (length := _byte_length(command)) > LONGEST_COMMAND:
+            yield line.finding(
+                "long-command", starts[4], 1,
+                f"command of {length} bytes; the kernel passes at most {LONGEST_COMMAND}",
+                hint="put the command into a script",
+            )  # fmt: skip
+
+
+def _check_text(line: _Line) -> Iterator[Diagnostic]:
+    if (start := line.text.find("\0")) >= 0:
+        yield line.finding(
+            "nul-byte", start, 1, "NUL byte", hint="no command line can hold one; is this a text file?"
+        )  # fmt: skip
+    if (length := _byte_length(line.text)) > LONGEST_LINE:
+        yield line.finding(
+            "long-line", 0, 1, f"line of {length} bytes; at most {LONGEST_LINE} can be used",
+            hint="put the command into a script",
+        )  # fmt: skip
+
+
+def _check_setting(line: _Line, setting: Setting) -> Iterator[Diagnostic]:
+    start = len(SETTING) + len(setting.name) + 1
+    if setting.name.startswith((SERVICE, GROUP)):
+        section = directives.SERVICE_SECTION if setting.name.startswith(SERVICE) else directives.SLICE_SECTION
+        yield from _check_directive(line, section, start, setting.value)
+    elif setting.name.startswith(BOOT_LEVEL):
+        yield from _check_name(line, "levels", start, setting.value)
+
+
+def _check_directive(line: _Line, section: str, start: int, text: str) -> Iterator[Diagnostic]:
+    split = directives.split(text)
+    if split is None:
+        yield line.finding(
+            "directive-form", start, len(text), "not a directive",
+            hint="a directive is Name=value, as in a unit file; see systemd.directives(7)",
+        )  # fmt: skip
+        return
+    name, value = split
+    if reason := directives.refusal(section, name):
+        yield line.finding(
+            "directive-refused", start, len(text.partition("=")[0].rstrip()),
+            f"{shortened(name)}= cannot be set in a table", hint=reason,
+        )  # fmt: skip
+    if reason := directives.fault(value):
+        yield line.finding(
+            "directive-value", start + text.index("=") + 1, len(text.partition("=")[2]),
+            f"the value of {shortened(name)}= cannot stand in a unit file", hint=reason,
+        )  # fmt: skip
+
+
+def _check_name(line: _Line, name: str, start: int, value: str) -> Iterator[Diagnostic]:
+    if not value:
+        yield line.finding(f"empty-{name}", start, 1, f"empty {name}")
+    elif match := _UNUSABLE_IN_NAME.search(value):
+        what = "blank" if match[0].isspace() else "control character"
+        yield line.finding(
+            f"blank-in-{name}", start + match.start(), 1, f"{what} in {name} '{shortened(value)}'",
+            hint="clstat is split on blanks, so names cannot have any",
+        )  # fmt: skip
+    elif (length := _byte_length(value)) > LONGEST_NAME:
+        yield line.finding(
+            f"long-{name}", start, len(value), f"{name} of {length} bytes; at most {LONGEST_NAME} fit into a unit name"
+        )  # fmt: skip
+
+
+def _byte_length(text: str) -> int:
+    return len(text) if text.isascii() else len(encoded(text))
