@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.model import Mode
 from cltab2systemd.text import encoded
-from cltab2systemd.units import unitfile
+from cltab2systemd.units import commands
 from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names
 
 if TYPE_CHECKING:
@@ -145,15 +145,15 @@ def check_command(entry: Entry, lines: list[str]) -> None:
         # Plain words, for which there may be no shell.
         assert expected[3] == b"sh"
         assert words == expected[4:], line
-        assert unitfile.SHELL.encode() not in words[:1]
+        assert commands.SHELL.encode() not in words[:1]
         assert entry.directives
     assert counts or entry.mode is not Mode.RESPAWN or entry.directives
 
 
 def _words(entry: Entry) -> tuple[str, ...]:
     """What has to be executed in the end: by the shell that counts, the words that it gets."""
-    words = unitfile.command_words(entry.command)
-    plain = unitfile.plain(entry.command)
+    words = commands.command_words(entry.command)
+    plain = commands.plain(entry.command)
     return plain.words if entry.mode is Mode.RESPAWN and plain else words
 
 

@@ -13,7 +13,7 @@ from cltab2systemd.commands.check import check
 from cltab2systemd.locations import locate
 from cltab2systemd.table.diagnostics import CODES, render
 from cltab2systemd.table.grammar import parse
-from cltab2systemd.units.unitfile import SHELL
+from cltab2systemd.units.commands import SHELL
 
 DOCUMENT = (Path(__file__).parent.parent / "docs/diagnostics.md").read_text()
 SECTIONS = re.findall(r"^### `([a-z-]+)` \((\w+)\)\n(.*?)(?=^##|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)

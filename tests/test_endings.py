@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from instance import Group, Instance
 
-from cltab2systemd.units.unitfile import PAUSED
+from cltab2systemd.units.commands import PAUSED
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from cltab2systemd.importers.inittab.importer import LARGEST, Imported, import_i
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
 from cltab2systemd.table.model import Mode, Table
 from cltab2systemd.text import decoded, encoded
-from cltab2systemd.units import unitfile
+from cltab2systemd.units import commands
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.plan import load
 
@@ -444,7 +444,7 @@ def test_formats_are_told_apart(text: str, dialect: Dialect) -> None:
 def test_commands_do_what_they_did(command: str) -> None:
     """A command that init could run gives the same output from a cltab."""
     init = subprocess.run(["sh", "-c", f"exec {command}"], capture_output=True, check=False)
-    words = unitfile.command_words(adapt(command).command)
+    words = commands.command_words(adapt(command).command)
     ours = subprocess.run(words, capture_output=True, check=False)
     assert (ours.stdout, ours.returncode) == (init.stdout, init.returncode)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd.units.unitfile import PAUSED, throttle, throttled
+from cltab2systemd.units.commands import PAUSED, throttle, throttled
 from fuzz.unitrules import unquote
 from lab.waiting import wait_until
 

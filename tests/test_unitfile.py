@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cltab2systemd.text import decoded, encoded
-from cltab2systemd.units.unitfile import command_line, command_words, comment, path, quote, text
+from cltab2systemd.units.commands import command_words
+from cltab2systemd.units.unitfile import command_line, comment, path, quote, text
 from fuzz.unitrules import unquote
 
 PERL = shutil.which("perl")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.check.programs import ASSIGNMENT, SHELLS, calls, program_index
 from cltab2systemd.table.diagnostics import Diagnostic, shortened
 from cltab2systemd.table.model import SERVICE, SETTING, Mode
-from cltab2systemd.units.unitfile import SHELL, command_words
+from cltab2systemd.units.commands import SHELL, command_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

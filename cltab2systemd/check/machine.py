@@ -21,7 +21,7 @@ from cltab2systemd.table.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.table.model import GROUP, SERVICE
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.text import decoded
-from cltab2systemd.units.unitfile import SHELL
+from cltab2systemd.units.commands import SHELL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

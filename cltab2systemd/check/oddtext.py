@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import FIELDS
-from cltab2systemd.units.unitfile import SHELL, command_words
+from cltab2systemd.units.commands import SHELL, command_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

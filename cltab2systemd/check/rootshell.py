@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.table.diagnostics import Diagnostic, shortened
 from cltab2systemd.table.directives import runs_without_shell
 from cltab2systemd.table.model import SERVICE
-from cltab2systemd.units.unitfile import SHELL, plain
+from cltab2systemd.units.commands import SHELL, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

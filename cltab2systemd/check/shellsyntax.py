@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic, shortened
 from cltab2systemd.text import decoded, encoded
-from cltab2systemd.units.unitfile import SHELL, command_words
+from cltab2systemd.units.commands import SHELL, command_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cltab2systemd.text import decoded
-from cltab2systemd.units.unitfile import PAUSED, SHELL, is_before_program, throttle_directory
+from cltab2systemd.units.commands import PAUSED, SHELL, is_before_program, throttle_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

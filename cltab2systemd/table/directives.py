@@ -12,13 +12,13 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from cltab2systemd.units.unitfile import is_utf8
+from cltab2systemd.table.characters import is_utf8
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from cltab2systemd.table.model import Directive
-    from cltab2systemd.units.unitfile import Plain
+    from cltab2systemd.units.commands import Plain
 
 SERVICE_SECTION = "Service"
 SLICE_SECTION = "Slice"

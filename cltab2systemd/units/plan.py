@@ -28,7 +28,7 @@ from cltab2systemd.table.model import (
     Table,
     level_names,
 )
-from cltab2systemd.units import unitfile
+from cltab2systemd.units import commands, unitfile
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ def counts_restarts(entry: Entry) -> bool:
     return entry.mode is Mode.RESPAWN and _direct(entry) is None
 
 
-def _direct(entry: Entry) -> unitfile.Plain | None:
+def _direct(entry: Entry) -> commands.Plain | None:
     """The words of an entry that systemd is to execute itself, as there may be no shell; None if it has a shell."""
-    plain = unitfile.plain(entry.command)
+    plain = commands.plain(entry.command)
     return plain if plain and runs_without_shell(plain, entry.directives) else None
 
 
@@ -169,13 +169,13 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
         name, line = names.entry(group, entry.tag), unitfile.comment(entry.line)
         direct = _direct(entry)
         counts = counts_restarts(entry)
-        directory = unitfile.throttle_directory(name) if counts else ""
+        directory = commands.throttle_directory(name) if counts else ""
         if direct:
             words = direct.words
         elif counts:
-            words = unitfile.throttled(entry.tag, entry.command)
+            words = commands.throttled(entry.tag, entry.command)
         else:
-            words = unitfile.command_words(entry.command)
+            words = commands.command_words(entry.command)
         yield EntryUnit(
             name,
             "cltab " + unitfile.text(f"{group}:{entry.tag}:{entry.levels.text}:{entry.mode}"),
@@ -187,7 +187,7 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
             after_gate=gate,
             runtime_directory=directory,
             held=f"{STATE}/{names.instance}/{HELD}",
-            throttle=unitfile.throttle(directory) if directory else "",
+            throttle=commands.throttle(directory) if directory else "",
             errors_to_output=direct is not None and direct.errors_to_output,
             directives=tuple(directive.line for directive in entry.directives),
         )

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd.table import characters
 from cltab2systemd.text import decoded
 from cltab2systemd.units import unitfile
 
@@ -53,7 +54,7 @@ def environment_text(environment: Mapping[str, str]) -> str:
         if _NAME.fullmatch(name)
         and name not in _OF_UNITS
         and not _OF_SYSTEMD.fullmatch(name)
-        and unitfile.is_utf8(value)
+        and characters.is_utf8(value)
     ]
     return "".join(lines)
 

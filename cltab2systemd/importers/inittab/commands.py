@@ -1,7 +1,7 @@
 """The commands of an inittab: those that systemd has no need of, and how init runs the others. Pure.
 
 Every init runs a command with shell metacharacters as `/bin/sh -c "exec COMMAND"`. A cltab runs it as
-`/bin/sh -c "COMMAND"`, with other metacharacters (`unitfile.command_words`). Mostly that is the same.
+`/bin/sh -c "COMMAND"`, with other metacharacters (`commands.command_words`). Mostly that is the same.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cltab2systemd.units import unitfile
+from cltab2systemd.units import commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def tag_for(command: str) -> str:
 def adapt(command: str) -> Adapted:
     """A command that runs from a cltab as it ran from init, as far as it did there."""
     init_shell = bool(_INIT_SHELL.search(command))
-    shell = unitfile.command_words(command) == (unitfile.SHELL, "-c", command)
+    shell = commands.command_words(command) == (commands.SHELL, "-c", command)
     if match := _SHELL_ONLY.match(command) if init_shell or shell else None:
         return Adapted(
             command,

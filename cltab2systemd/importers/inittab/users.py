@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.units.unitfile import SHELL, command_words
+from cltab2systemd.units.commands import SHELL, command_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,0 +1,149 @@
+"""What a command of the table runs as: its words or a shell, and the shell that counts fast respawns. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.text import encoded
+from cltab2systemd.units.unitfile import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Perl's exec(3perl) goes through the shell for these characters, a leading assignment, `exec` or `.`.
+_SHELL_CHARACTERS = re.compile(r"""[$&*(){}\[\]'";\\|?<>~`]""")
+_SHELL_START = re.compile(r"[ \t\n\r\f\v]*(?:\w*=|(?:exec|\.)[ \t\n\r\f\v])", re.ASCII)
+_BLANKS = re.compile(r"[ \t\n\r\f\v]+")
+_ERRORS_TO_OUTPUT = re.compile(r"[ \t\n\r\f\v]2>&1[ \t\n\r\f\v]*\Z")
+# A command that is one program, which the shell becomes.
+_JUST_EXEC = re.compile(r"[ \t]*exec[ \t]+[^ \t0-9<>|&;()`][^<>|&;()`]*\Z")
+SHELL = "/bin/sh"
+# Words that cannot be executed, or none, are told as systemd tells its own: 203/EXEC. Once executed, no trap is left.
+_EXECUTE = "trap 'exit 203' 0; exec \"$@\""
+# What systemd itself finds and executes, with no other byte for its name: no prefix of its own before it, no relative
+# path, nothing that it would simplify.
+_EXECUTABLE = re.compile(r"(?:/[\w.+,=:@~^!#-]+)+|\w[\w.+,=:@~^!#-]*", re.ASCII)
+_DOTS = re.compile(r"/\.{1,2}(?:/|\Z)")
+_LONGEST_NAME = 255
+_LONGEST_PATH = 4000
+# Runs before the command of a respawn entry, in the shell that then becomes the command. As the ancestor's, it counts
+# up when a start comes less than 1 s after the last one, down when it comes later, and from 6 on pauses for 60 s before
+# the start. The unit is active meanwhile, so a switch is not held up, and a stop ends the pause. The count is kept from
+# start to start, not from level to level, in a file of the unit's runtime directory. Times are hundredths of a second.
+#
+# Directives of the table may be in the way, and must not make the entry run without pause. Without /proc, the time is
+# date's, to a second; without any, each start counts as fast. Where the count cannot be kept, each start is 1 s late; a
+# limit on the size of files then is no signal that kills, nor is a journal that hears nothing. To pause is to become
+# sleep, which leaves nothing behind with KillMode=process: the next start, as the file's third number says, goes
+# straight to the command. It becomes sleep by a link whose path says to people what that is; if there is no link, or no
+# process can be had to make one, by its own name. No name here is one that a command may find in its environment, for
+# there it would be changed.
+_THROTTLE = """\
+unset VARIABLE; _up= _count=0 _last= _pause=; trap '' XFSZ PIPE; { \
+read -r _up _rest </proc/uptime || _up=$(PATH=$PATH:/usr/bin:/bin; date +%s.00); \
+_up=${_up:-0.00}; _now=$((${_up%.*}*100+1${_up#*.}-100)); \
+_rest=; read -r _count _last _pause _rest <"$_dir/respawns"; \
+case $_count:$_last:$_pause in *[!0-9:]*|:*|*::*|*:) _count=0 _pause=0;; *:1) _pause=0;; \
+*) if [ $((_now-_last)) -lt 100 ]; then _count=$((_count<9?_count+1:9)); else _count=$((_count>0?_count-1:0)); fi; \
+_pause=$((_count>5));; esac; [ $_pause = 1 ] || _rest=; \
+echo "$_count $_now $_pause${_rest:+ $_rest}" >"$_dir/respawns" || _pause=2; } 2>/dev/null; \
+case $_pause in \
+1) echo "$0 respawning too rapidly: sleeping 60 seconds" >&2; PATH=$PATH:/usr/bin:/bin; trap 'exec sleep 60' 0; \
+_dir=$_dir/PAUSED; { [ -x "$_dir/sleep" ] || { _rest=$(command -v sleep) && [ "${_rest#/}" != "$_rest" ] && \
+mkdir -p "$_dir" && ln -sf "$_rest" "$_dir/sleep" && [ -x "$_dir/sleep" ]; }; } 2>/dev/null && exec "$_dir/sleep" 60; \
+exit;; \
+2) echo "$0 respawning without a count: sleeping 1 second" >&2; (PATH=$PATH:/usr/bin:/bin; exec sleep 1);; esac; \
+trap - XFSZ PIPE; trap 'echo "$_count $_now 0 203" 2>/dev/null >"$_dir/respawns"; exit 203' 0"""
+PAUSED = "paused-too-many-restarts"
+"""The directory, below that of `throttle_directory`, whose `sleep` a `respawn` entry is while it pauses."""
+_VARIABLE = "CLINIT_THROTTLE"
+# If somebody has emptied the environment, nothing can be counted.
+_THROTTLED = f'eval "${{{_VARIABLE}-sleep 1}}"; exec "$@"'
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A command without shell characters: its words, and whether its errors go where its output goes."""
+
+    words: tuple[str, ...]
+    errors_to_output: bool = False
+
+    @property
+    def is_executable(self) -> bool:
+        """Whether systemd executes these words as they are, if it is given them without a shell."""
+        name = self.words[0] if self.words else ""
+        limit = _LONGEST_PATH if name.startswith("/") else _LONGEST_NAME
+        return bool(_EXECUTABLE.fullmatch(name)) and not _DOTS.search(name) and len(name) <= limit
+
+
+def plain(command: str) -> Plain | None:
+    """A table's command as words, by the rule of Perl's exec; None if it is one for the shell.
+
+    Shell metacharacters, a leading assignment, `exec` or `.` make it one for the shell; but as in Perl, a `2>&1` at the
+    very end does not count as a metacharacter.
+    """
+    match = _ERRORS_TO_OUTPUT.search(command)
+    text_of_words = command[: match.start()] if match else command
+    if _SHELL_CHARACTERS.search(text_of_words) or _SHELL_START.match(command):
+        return None
+    return Plain(tuple(word for word in _BLANKS.split(text_of_words) if word), match is not None)
+
+
+def command_words(command: str) -> tuple[str, ...]:
+    """The argument vector that a table's command runs as, by the rule of Perl's exec.
+
+    A command for the shell goes to `/bin/sh -c` as it is; else its blank-separated words are executed by PATH without a
+    shell's reading, so that `prog a #b` passes `#b`.
+    """
+    found = plain(command)
+    if found is None:
+        return (SHELL, "-c", command)
+    return (SHELL, "-c", _EXECUTE + " 2>&1" * found.errors_to_output, "sh", *found.words)
+
+
+def is_before_program(words: Sequence[bytes], command: str) -> bool:
+    """Whether a shell with these words is about to become the program of a command, or to say that it cannot.
+
+    That is the shell before plain words, the one that counts starts, or one whose command is just `exec PROGRAM`.
+    """
+    script = words[2] if len(words) > 2 and words[1] == b"-c" else b""
+    if script.startswith((_EXECUTE.encode(), _THROTTLED.encode())):
+        return True
+    text_of_command = encoded(command)
+    return bool(script) and text_of_command.startswith(script) and _JUST_EXEC.match(command) is not None
+
+
+def throttled(tag: str, command: str) -> tuple[str, ...]:
+    """The argument vector that a command runs as which pauses when it is started too often and too fast.
+
+    It needs `throttle` in its environment. The tag is the entry's, for the message.
+    """
+    found = plain(command)
+    if found is None:
+        return (SHELL, "-c", _THROTTLED, tag, *command_words(command))
+    return (SHELL, "-c", _THROTTLED + " 2>&1" * found.errors_to_output, tag, *found.words)
+
+
+def throttle(directory: str) -> str:
+    """What counts the starts of a `respawn` entry, as an assignment for `Environment=`, ready.
+
+    There it is out of sight, needs no file, and does not reach the command.
+
+    Args:
+        directory: the unit's, of `throttle_directory`.
+    """
+    return f'"{_VARIABLE}=_dir=/run/{directory}; {_THROTTLE_QUOTED}"'
+
+
+def throttle_directory(unit: str) -> str:
+    """Where a `respawn` entry counts its fast restarts, below /run, as the value of `RuntimeDirectory=`.
+
+    systemd 257 starts no unit with a backslash there, and no unit name has a comma.
+    """
+    return "clinit-respawn/" + unit.replace("\\", ",")
+
+
+# In `Environment=` a dollar is one.
+_THROTTLE_QUOTED = quote(_THROTTLE.replace("PAUSED", PAUSED).replace("VARIABLE", _VARIABLE))[1:-1].replace("$$", "$")
