@@ -14,10 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check import loading
 from cltab2systemd.disk.store import GENERATED_MESSAGES, GENERATED_TABLE, TableUnreadableError, read_table
 from cltab2systemd.locations import BOOT_MESSAGES, BOOT_TABLE, GOOD_TABLE, TABLE
 from cltab2systemd.table.diagnostics import Severity, has_errors, printable
-from cltab2systemd.units import compiler, plan
+from cltab2systemd.units import compiler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,7 +85,7 @@ def _table_of_this_boot(root: str) -> tuple[Table, bytes] | None:
         data = read_table(root + BOOT_TABLE, trusted=True)[0]
     except TableUnreadableError:
         return None
-    table, findings = plan.load(data, TABLE)
+    table, findings = loading.load(data, TABLE)
     return None if has_errors(findings) else (table, data)
 
 
@@ -102,7 +103,7 @@ def _table(report: Report, root: str) -> tuple[Table, bytes] | None:
         report(_ERROR, str(error))
     else:
         if data:
-            table, findings = plan.load(data, TABLE)
+            table, findings = loading.load(data, TABLE)
             if not has_errors(findings):
                 return table, data
             errors = [finding for finding in findings if finding.severity is Severity.ERROR]
@@ -122,7 +123,7 @@ def _last_good(report: Report, root: str) -> tuple[Table, bytes] | None:
         report(_WARNING, f"no group can be started: there is no last good table either ({error}): {_LATER}")
         return None
     # Its units are those of the table that it was.
-    table, findings = plan.load(data, TABLE)
+    table, findings = loading.load(data, TABLE)
     if has_errors(findings):
         report(_ERROR, f"{GOOD_TABLE} has errors as well: no group can be started until {TABLE} is mended")
         return None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check import loading
 from cltab2systemd.table.diagnostics import has_errors, render
 from cltab2systemd.table.grammar import BYTE_ORDER_MARK
 from cltab2systemd.table.model import BLANKS, COMMENT, MOST_FINDINGS
 from cltab2systemd.text import decoded
-from cltab2systemd.units import compiler, plan
+from cltab2systemd.units import compiler
 from cltab2systemd.units.names import Names
 from fuzz import cltab, unitrules
 
@@ -31,7 +32,7 @@ def make(source: random.Random) -> bytes:
 def check(data: bytes) -> Iterator[str]:
     """Check all that has to hold for a file with these bytes; AssertionError, or anything, if it does not."""
     names = _INSTANCES[len(data) % 8 == 0]
-    table, findings = plan.load(data, PATH, names)
+    table, findings = loading.load(data, PATH, names)
     lines = decoded(data).split("\n")
     for finding in findings:
         _check_finding(finding, lines)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from test_table import tables
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.table.model import Table
 from cltab2systemd.units.compiler import compile_group, compile_table
 from cltab2systemd.units.names import Names
-from cltab2systemd.units.plan import load
 from fuzz import unitrules
 
 HERE = Path(__file__).parent

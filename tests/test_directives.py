@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from instance import Group, Instance
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.table import directives
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
-from cltab2systemd.units.plan import load
 from lab import host
 from lab.waiting import wait_until
 

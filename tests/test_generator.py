@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from instance import Instance
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.disk.store import GENERATED_MESSAGES, GENERATED_TABLE, LARGEST_TABLE, keep_good_table
 from cltab2systemd.generator import generate
 from cltab2systemd.units.compiler import compile_table
-from cltab2systemd.units.plan import load
 from lab.command import kill
 from lab.node import Node
 from lab.waiting import wait_until

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.commands import main as translator
 from cltab2systemd.importers.inittab import lines as inittablines
 from cltab2systemd.importers.inittab.commands import adapt, tag_for, terminal_unit
@@ -26,7 +27,6 @@ from cltab2systemd.table.model import Mode, Table
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units import commands
 from cltab2systemd.units.compiler import compile_table
-from cltab2systemd.units.plan import load
 
 INITTABS = sorted((Path(__file__).parent / "inittabs").glob("*.inittab"))
 DOCUMENT = Path(__file__).parent.parent / "docs/inittab.md"

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from test_table import tables
 
 from cltab2systemd.check import lint
+from cltab2systemd.check.loading import load
 from cltab2systemd.table.diagnostics import Severity, render
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
-from cltab2systemd.units.plan import load
 
 if TYPE_CHECKING:
     from cltab2systemd.table.model import Table

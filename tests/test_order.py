@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from test_table import NAMES as LEVEL_TEXTS
 from test_table import tables
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.table.model import ResourceGroup, Table, level_names
 from cltab2systemd.units.compiler import compile_group
 from cltab2systemd.units.names import HALT_LEVEL, Names, escape
-from cltab2systemd.units.plan import load
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet

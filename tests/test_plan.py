@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_table import tables
 
+from cltab2systemd.check.loading import MOST_DEPENDENCIES, load
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Mode, Table, level_names
 from cltab2systemd.text import encoded
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 from cltab2systemd.units.plan import (
-    MOST_DEPENDENCIES,
     BarrierUnit,
     EntryUnit,
     GateUnit,
@@ -23,7 +23,6 @@ from cltab2systemd.units.plan import (
     MarkerUnit,
     SliceUnit,
     Unit,
-    load,
     plan_group,
 )
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from test_table import tables
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.disk import store
 from cltab2systemd.disk.store import (
     AlreadyRunningError,
@@ -27,7 +28,6 @@ from cltab2systemd.table.model import ResourceGroup, Table
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.names import Names, escape
-from cltab2systemd.units.plan import load
 
 Groups = list[tuple[ResourceGroup, Mapping[str, bytes]]]
 NO_WEB: Groups = [(ResourceGroup("web"), {})]

@@ -31,12 +31,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import Table, level_names
 from cltab2systemd.text import decoded
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.names import Names, unescape
-from cltab2systemd.units.plan import load
 from fuzz import unitrules
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from test_table import COMMANDS, DIRECTIVES, tables
 from test_table import NAMES as NAME_TEXTS
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import Levels, Mode, Table
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.names import Names
-from cltab2systemd.units.plan import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

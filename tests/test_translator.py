@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.commands import main as translator
 from cltab2systemd.disk.store import LARGEST_TABLE
 from cltab2systemd.table.model import MOST_FINDINGS
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
-from cltab2systemd.units.plan import load
 
 GOOD = "web:db:1:wait:x\n"
 BAD = ":::y\nweb:db:1:what:x\nweb:db:1:wait:x\nword\n"

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_table import tables
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.names import Names
-from cltab2systemd.units.plan import load
 
 if TYPE_CHECKING:
     from cltab2systemd.table.model import Table

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.check import lint, machine
+from cltab2systemd.check import lint, loading, machine
 from cltab2systemd.commands import tables
 from cltab2systemd.commands.printing import Format, format_option, say_json
 from cltab2systemd.disk import store
 from cltab2systemd.locations import TABLE, from_here
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors, in_order, printable
 from cltab2systemd.table.model import MOST_FINDINGS
-from cltab2systemd.units import plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +60,7 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
 
 def check(data: bytes, path: str) -> tuple[Diagnostic, ...]:
     """All findings about a table, in file order; of the warnings at most `MOST_FINDINGS`, and one more that says so."""
-    table, findings = plan.load(data, path)
+    table, findings = loading.load(data, path)
     warnings = in_order(islice(_warnings(table, is_complete=not has_errors(findings)), MOST_FINDINGS + 1))
     if len(warnings) > MOST_FINDINGS:
         last = warnings[-1]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cltab2systemd.check import loading
 from cltab2systemd.disk import store
 from cltab2systemd.locations import from_here
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
 from cltab2systemd.text import encoded
-from cltab2systemd.units import plan
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,7 +42,7 @@ def load(path: str) -> Table:
 
 def read(path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
     """A table and its findings, with absolute paths; store.TableUnreadableError if it cannot be read."""
-    return plan.load(*content(path))
+    return loading.load(*content(path))
 
 
 def content(path: str) -> tuple[bytes, str]:

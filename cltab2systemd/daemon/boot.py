@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check import loading
 from cltab2systemd.disk.store import TableUnreadableError, read_table
 from cltab2systemd.locations import GOOD_TABLE, TABLE
 from cltab2systemd.table.diagnostics import has_errors
-from cltab2systemd.units import plan
 from cltab2systemd.units.names import BOOT_TARGET
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Boot:
             data = read_table(GOOD_TABLE, trusted=True)[0]
         except TableUnreadableError:
             return {}
-        table, findings = plan.load(data, TABLE)
+        table, findings = loading.load(data, TABLE)
         return {} if has_errors(findings) else table.groups
 
     def levels(self, groups: Iterable[Group], wanted: Callable[[Group], ResourceGroup]) -> dict[str, str]:

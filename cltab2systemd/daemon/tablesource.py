@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check import loading
 from cltab2systemd.disk import store
 from cltab2systemd.table.diagnostics import Diagnostic, has_errors
 from cltab2systemd.table.model import Table
-from cltab2systemd.units import plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +151,7 @@ class TableSource:
 
     def _judged(self, data: bytes) -> tuple[Table, tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
         """The table of a content, its findings, and the machine's."""
-        table, findings = plan.load(data, self.path, self._names)
+        table, findings = loading.load(data, self.path, self._names)
         return table, findings, self._check(table)
 
 

@@ -9,30 +9,25 @@ real, so they order every transaction, whatever is active already.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.diagnostics import Diagnostic, in_order, shortened
-from cltab2systemd.table.directives import refusal_of_value, runs_without_shell
-from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.directives import runs_without_shell
 from cltab2systemd.table.model import (
     BOOT_LEVEL,
-    MOST_FINDINGS,
-    SERVICE,
     SETTING,
     Directive,
     Entry,
     Mode,
     ResourceGroup,
-    Table,
     level_names,
 )
 from cltab2systemd.units import commands, unitfile
-from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cltab2systemd.units.names import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +116,6 @@ class GroupPlan:
 # The state of instances, and in it the files that keep entries from being started again: Store.held.
 STATE = "/run/cltab2systemd"
 HELD = "held"
-
-# Each level of a group names each entry, as one that it starts or stops, and each other level, which makes some hundred
-# bytes of units each: nobody wrote a table with more of these, and 700 entries with a level each would make 99 MB.
-MOST_DEPENDENCIES = 250_000
 
 
 def plan_top(names: Names) -> GroupPlan:
@@ -218,68 +209,3 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
     barrier = names.barrier_template(group).replace("@.", "@%i.")
     yield LevelUnit(names.level_template(group), label, group_slice, gate, barrier, (), every_target, marker)
     yield MarkerUnit(marker, f"cltab {shown} at a level that no entry names", group_slice, every_target)
-
-
-def check(names: Names, table: Table) -> tuple[Diagnostic, ...]:
-    """Findings about what a table's units could not hold, or what would be too much. The first ones do.
-
-    Units cannot hold names that are too long for systemd, and values of directives that would break the scheme.
-    """
-    findings = itertools.chain(_long_names(names, table), _refused_values(table), _large_groups(table))
-    return tuple(itertools.islice(findings, MOST_FINDINGS))
-
-
-def _refused_values(table: Table) -> Iterator[Diagnostic]:
-    for setting in table.settings:
-        if setting.name.startswith(SERVICE):
-            directive = setting.directive
-            if reason := refusal_of_value(directive.name, directive.value):
-                start = setting.value.index("=") + 1
-                line = setting.line.ljust(setting.place.width, "\r")  # which is no part of the setting
-                yield Diagnostic.of(
-                    "directive-refused", setting.place_of_value.part(start, len(setting.value) - start),
-                    f"{shortened(directive.line)} cannot be set in a table", line, reason,
-                )  # fmt: skip
-
-
-def _large_groups(table: Table) -> Iterator[Diagnostic]:
-    for group in table.groups.values():
-        levels: set[str] = set()
-        for number, entry in enumerate(group.entries, 1):
-            levels.update(entry.levels.names)
-            if len(levels) * (number + len(levels)) > MOST_DEPENDENCIES:
-                yield Diagnostic.of(
-                    "group-too-large", entry.place_of("group"),
-                    f"up to here group '{shortened(group.name)}' has {number} entries and {len(levels)} levels, which "
-                    f"takes more than {MOST_DEPENDENCIES} dependencies", entry.line,
-                    "each level names each entry and each other level; split the group, or use fewer levels",
-                )  # fmt: skip
-                break
-
-
-def _long_names(names: Names, table: Table) -> Iterator[Diagnostic]:
-    for entry in table.entries:
-        group = entry.group
-        longest = {
-            "group": max(names.barrier(group, HALT_LEVEL), names.slice(group), key=len),
-            "tag": names.gate(group, entry.tag),
-            "levels": max((names.barrier(group, level) for level in entry.levels.names), key=len),
-        }
-        for field, unit in longest.items():
-            if len(unit) > LONGEST_UNIT_NAME:
-                plain = "':', '_' and '.'" if unit == names.slice(group) else "':', '_', '.' and '-'"
-                what = "the group makes" if field == "group" else f"group and {field} make"
-                yield Diagnostic.of(
-                    f"long-{field}", entry.place_of(field),
-                    f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}", entry.line,
-                    f"other characters than letters, digits, {plain} count four bytes each; use shorter names",
-                )  # fmt: skip
-
-
-def load(data: bytes, path: str, names: Names | None = None) -> tuple[Table, tuple[Diagnostic, ...]]:
-    """Parse a table and check that its units can be made: everything there is to find in one go.
-
-    Returns the table and all findings in file order; if none is an error, every group of the table can be planned.
-    """
-    table, diagnostics = parse(data, path)
-    return table, in_order((*diagnostics, *check(names or Names(), table)))

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check.loading import load
 from cltab2systemd.importers.inittab import commands as inittabcommands
 from cltab2systemd.importers.inittab import lines as inittablines
 from cltab2systemd.importers.inittab import users as inittabusers
@@ -22,7 +23,6 @@ from cltab2systemd.table import model as table
 from cltab2systemd.table.diagnostics import Diagnostic, Severity, in_order, printable, shortened
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names, escape
-from cltab2systemd.units.plan import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -80,7 +80,7 @@ def import_inittab(
         level: the level that all entries get if the init has none; likewise checked by `unusable`.
 
     Returns:
-        A cltab in which `plan.load` finds no error, with notes and warnings in file order. Nothing is raised for bad
+        A cltab in which `loading.load` finds no error, with notes and warnings in file order. Nothing is raised for bad
         input.
     """
     lines = tuple(inittablines.read(decoded(data), path))
