@@ -13,9 +13,9 @@ import pytest
 
 from cltab2systemd import __version__, clstat, locations
 from cltab2systemd.check import lint
+from cltab2systemd.check.findings import findings_about
 from cltab2systemd.client import options, outcome
 from cltab2systemd.commands import main as translator
-from cltab2systemd.commands.check import check
 from cltab2systemd.disk.store import LARGEST_TABLE
 from cltab2systemd.groups.state import State
 from cltab2systemd.table import directives
@@ -178,7 +178,7 @@ def test_the_finding_of_the_description() -> None:
     """The finding that the page shows is what `check` says."""
     shown = page("cltab2systemd.8").partition(".Bd -literal -offset indent\n")[2].partition(".Ed")[0]
     line = shown.splitlines()[1].strip()
-    (finding,) = check(f"# a comment\n{line}\n".encode(), "/etc/cltab")
+    (finding,) = findings_about(f"# a comment\n{line}\n".encode(), "/etc/cltab")
     assert render(finding) + "\n" == shown
 
 

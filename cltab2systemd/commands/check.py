@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.check import lint, loading, machine
+from cltab2systemd.check.findings import findings_about
 from cltab2systemd.commands import tables
 from cltab2systemd.commands.printing import Format, format_option, say_json
 from cltab2systemd.disk import store
 from cltab2systemd.locations import TABLE, from_here
-from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors, in_order, printable
-from cltab2systemd.table.model import MOST_FINDINGS
+from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cltab2systemd.reports.asjson import Json
-    from cltab2systemd.table.model import Table
 
 
 @click.command(name="check")
@@ -43,7 +38,7 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
     found: list[Diagnostic] = []
     for path in files or (TABLE,):
         try:
-            findings = check(*tables.content(path))
+            findings = findings_about(*tables.content(path))
         except store.TableUnreadableError as error:
             tables.complain(f"cltab2systemd: {error}")
             found.append(_unreadable(path, str(error)))
@@ -56,27 +51,6 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
     if format_ == Format.JSON:
         say_json([_as_json(finding) for finding in found])
     raise SystemExit(0 if is_good else 1)
-
-
-def check(data: bytes, path: str) -> tuple[Diagnostic, ...]:
-    """All findings about a table, in file order; of the warnings at most `MOST_FINDINGS`, and one more that says so."""
-    table, findings = loading.load(data, path)
-    warnings = in_order(islice(_warnings(table, is_complete=not has_errors(findings)), MOST_FINDINGS + 1))
-    if len(warnings) > MOST_FINDINGS:
-        last = warnings[-1]
-        more = Diagnostic.of(
-            "too-many-warnings", last.place, f"more than {MOST_FINDINGS} warnings; not all are shown", last.source,
-            "mend some of them, and check again",
-        )  # fmt: skip
-        warnings = (*warnings[:-1], more)
-    return in_order((*findings, *warnings))
-
-
-def _warnings(table: Table, *, is_complete: bool) -> Iterator[Diagnostic]:
-    yield from machine.of_table(table)
-    yield from lint.of_entries(table)
-    if is_complete:
-        yield from lint.of_table(table)
 
 
 def _unreadable(path: str, message: str) -> Diagnostic:

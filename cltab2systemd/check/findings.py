@@ -1,0 +1,36 @@
+"""All that there is to find about a table: its errors, and what is probably wrong, on this machine too."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from cltab2systemd.check import lint, loading, machine
+from cltab2systemd.table.diagnostics import Diagnostic, has_errors, in_order
+from cltab2systemd.table.model import MOST_FINDINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cltab2systemd.table.model import Table
+
+
+def findings_about(data: bytes, path: str) -> tuple[Diagnostic, ...]:
+    """All findings about a table, in file order; of the warnings at most `MOST_FINDINGS`, and one more that says so."""
+    table, findings = loading.load(data, path)
+    warnings = in_order(islice(_warnings(table, is_complete=not has_errors(findings)), MOST_FINDINGS + 1))
+    if len(warnings) > MOST_FINDINGS:
+        last = warnings[-1]
+        more = Diagnostic.of(
+            "too-many-warnings", last.place, f"more than {MOST_FINDINGS} warnings; not all are shown", last.source,
+            "mend some of them, and check again",
+        )  # fmt: skip
+        warnings = (*warnings[:-1], more)
+    return in_order((*findings, *warnings))
+
+
+def _warnings(table: Table, *, is_complete: bool) -> Iterator[Diagnostic]:
+    yield from machine.of_table(table)
+    yield from lint.of_entries(table)
+    if is_complete:
+        yield from lint.of_table(table)
