@@ -5,9 +5,6 @@ Nothing of the table is run.
 
 from __future__ import annotations
 
-import functools
-import grp
-import pwd
 import re
 import subprocess
 import tempfile
@@ -16,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd.check import outside, rootshell, shellsyntax
+from cltab2systemd.check.users import unknown_users
 from cltab2systemd.table.diagnostics import Diagnostic, shortened
 from cltab2systemd.table.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.table.model import GROUP, SERVICE
@@ -24,7 +22,7 @@ from cltab2systemd.text import decoded
 from cltab2systemd.units.commands import SHELL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from cltab2systemd.table.model import Directive, Setting, Table
 
@@ -43,7 +41,7 @@ def of_table(table: Table) -> Iterator[Diagnostic]:
     """
     yield from shellsyntax.of_entries(table.entries)
     yield from _doubtful_directives(table.settings)
-    yield from _unknown_users(table)
+    yield from unknown_users(table)
     yield from rootshell.of_table(table)
     yield from _sessions_by_files(table)
 
@@ -211,49 +209,3 @@ def _content(path: Path) -> str:
 
 
 # Users and groups.
-
-_TRUE = frozenset({"1", "yes", "y", "true", "t", "on"})
-_USERS = ("User", "Group", "SupplementaryGroups")
-
-
-def _unknown_users(table: Table) -> Iterator[Diagnostic]:
-    is_known = functools.cache(_is_known)
-    lines = {setting.place: setting for setting in table.settings if setting.name.startswith(SERVICE)}
-    for entry in table.entries:
-        given = {directive.name: directive for directive in entry.directives}
-        if not given or ("DynamicUser" in given and given["DynamicUser"].value.lower() in _TRUE):
-            continue  # systemd makes the user
-        for directive in _named(entry.directives):
-            what = "user" if directive.name == "User" else "group"
-            for match in re.finditer(r"[^ \t]+", directive.value):
-                if is_known(pwd.getpwnam if what == "user" else grp.getgrnam, match[0]):
-                    continue
-                setting = lines[directive.place]
-                start = len(setting.value) - len(setting.value.partition("=")[2].lstrip(" \t\r")) + match.start()
-                yield Diagnostic.of(
-                    "unknown-user", setting.place_of_value.part(start, len(match[0])),
-                    f"this machine has no {what} '{shortened(match[0])}', so systemd cannot start the entry",
-                    setting.line, f"a fleet may have the {what}; here its group is FAILED until there is one",
-                )  # fmt: skip
-
-
-def _named(directives: Sequence[Directive]) -> Iterator[Directive]:
-    """Those that name users and groups, and count: of most the last one, of a list what is behind its last reset."""
-    for name in _USERS:
-        found = [directive for directive in directives if directive.name == name]
-        if name == "SupplementaryGroups":
-            resets = [index for index, directive in enumerate(found) if not directive.value]
-            yield from found[resets[-1] + 1 if resets else 0 :]
-        else:
-            yield from found[-1:]
-
-
-def _is_known(look_up: Callable[[str], object], name: str) -> bool:
-    """Whether this machine has a user or group, as far as it can be told from a name in a unit."""
-    if name.isdigit() or "%" in name:
-        return True
-    try:
-        look_up(name)
-    except (KeyError, ValueError):
-        return False
-    return True
