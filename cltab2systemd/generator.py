@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from cltab2systemd.check import loading
 from cltab2systemd.disk.store import GENERATED_MESSAGES, GENERATED_TABLE, TableUnreadableError, read_table
 from cltab2systemd.locations import BOOT_MESSAGES, BOOT_TABLE, GOOD_TABLE, TABLE
-from cltab2systemd.table.diagnostics import Severity, has_errors, printable
+from cltab2systemd.table.diagnostics import Severity, has_errors
+from cltab2systemd.terminal import printable
 from cltab2systemd.units import compiler
 
 if TYPE_CHECKING:

@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd.table.diagnostics import (
-    SHOWN_WIDTH,
-    Diagnostic,
-    Place,
-    Severity,
-    has_errors,
-    in_order,
-    printable,
-    render,
-)
+from cltab2systemd.table.diagnostics import SHOWN_WIDTH, Diagnostic, Place, Severity, has_errors, in_order, render
+from cltab2systemd.terminal import printable
 from cltab2systemd.text import decoded
 
 

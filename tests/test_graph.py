@@ -13,8 +13,8 @@ from test_table import tables
 from test_translator import run
 
 from cltab2systemd.reports import graph
-from cltab2systemd.table.diagnostics import shortened
 from cltab2systemd.table.grammar import parse
+from cltab2systemd.terminal import shortened
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:

@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from test_table import tables
 from test_translator import run
 
+from cltab2systemd import terminal
 from cltab2systemd.commands.show import Kind, as_json, as_text, units_as_text, units_of
-from cltab2systemd.reports import asjson, columns
-from cltab2systemd.table.diagnostics import columns as width_of
+from cltab2systemd.reports import asjson
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Directive, Entry, Levels, Mode
+from cltab2systemd.terminal import columns as width_of
 from cltab2systemd.text import decoded
 from cltab2systemd.units.compiler import compile_table
 
@@ -284,8 +285,8 @@ def test_any_text(text: str) -> None:
 
 def test_columns() -> None:
     """Columns are as wide as their widest cell on a terminal; no line ends in blanks."""
-    assert columns.aligned([]) == []
-    assert columns.aligned([["a", "bcd", ""], ["数", "é", "x"], ["", "e\u0301", "y"]]) == [
+    assert terminal.aligned([]) == []
+    assert terminal.aligned([["a", "bcd", ""], ["数", "é", "x"], ["", "e\u0301", "y"]]) == [
         "a   bcd",
         "数  é    x",
         "    e\u0301    y",

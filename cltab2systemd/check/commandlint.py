@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check.programs import ASSIGNMENT, SHELLS, calls, program_index
-from cltab2systemd.table.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import SERVICE, SETTING, Mode
+from cltab2systemd.terminal import shortened
 from cltab2systemd.units.commands import SHELL, command_words
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.check import commandlint, oddtext, outside, programs
 from cltab2systemd.check.programs import Fate
-from cltab2systemd.table.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import (
     BOOT_LEVEL,
     GROUP,
@@ -26,6 +26,7 @@ from cltab2systemd.table.model import (
     level_names,
 )
 from cltab2systemd.table.spelling import Spellings
+from cltab2systemd.terminal import shortened
 from cltab2systemd.units.names import Names, escape
 
 if TYPE_CHECKING:

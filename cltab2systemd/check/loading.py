@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.diagnostics import Diagnostic, in_order, shortened
+from cltab2systemd.table.diagnostics import Diagnostic, in_order
 from cltab2systemd.table.directives import refusal_of_value
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import (
@@ -13,6 +13,7 @@ from cltab2systemd.table.model import (
     SERVICE,
     Table,
 )
+from cltab2systemd.terminal import shortened
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 
 if TYPE_CHECKING:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd.check import outside, rootshell, shellsyntax
 from cltab2systemd.check.users import unknown_users
-from cltab2systemd.table.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.table.model import GROUP, SERVICE
 from cltab2systemd.table.spelling import Spellings
+from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded
 from cltab2systemd.units.commands import SHELL
 

@@ -9,9 +9,10 @@ import os
 import posixpath
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.directives import runs_without_shell
 from cltab2systemd.table.model import SERVICE
+from cltab2systemd.terminal import shortened
 from cltab2systemd.units.commands import SHELL, plain
 
 if TYPE_CHECKING:

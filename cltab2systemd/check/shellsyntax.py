@@ -11,7 +11,8 @@ import subprocess
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.diagnostics import Diagnostic
+from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units.commands import SHELL, command_words
 

@@ -8,8 +8,9 @@ import pwd
 import re
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.diagnostics import Diagnostic, shortened
+from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import SERVICE
+from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -11,7 +11,8 @@ from cltab2systemd.commands import tables
 from cltab2systemd.commands.printing import Format, format_option, say_json
 from cltab2systemd.disk import store
 from cltab2systemd.locations import TABLE, from_here
-from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, printable
+from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity
+from cltab2systemd.terminal import printable
 
 if TYPE_CHECKING:
     from cltab2systemd.reports.asjson import Json

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cltab2systemd import terminal
 from cltab2systemd.commands import instance, printing, tables
 from cltab2systemd.groups.changes import Effect
 from cltab2systemd.groups.state import State
 from cltab2systemd.locations import locate
-from cltab2systemd.reports import asjson, columns
+from cltab2systemd.reports import asjson
 from cltab2systemd.reports import diff as difference
 from cltab2systemd.reports.diff import Change
 from cltab2systemd.reports.show import asked_for
-from cltab2systemd.table.diagnostics import printable
+from cltab2systemd.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -102,7 +103,7 @@ def as_text(found: Difference) -> Iterator[str]:
                 *_group_rows(group),
                 *(_entry_row(group, entry, left) for entry in group.entries if _is_told(group, entry)),
             ]
-            yield from (f"  {line}" for line in columns.aligned([[*map(printable, row)] for row in rows]))
+            yield from (f"  {line}" for line in terminal.aligned([[*map(printable, row)] for row in rows]))
     for setting in found.settings:
         yield printable(f"setting {setting.name}: {_was(setting.old)} → {_was(setting.new)}")
 

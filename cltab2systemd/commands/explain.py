@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cltab2systemd import terminal
 from cltab2systemd.commands import instance, printing, tables
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.locations import locate
-from cltab2systemd.reports import asjson, columns
+from cltab2systemd.reports import asjson
 from cltab2systemd.reports.explain import explain
-from cltab2systemd.table.diagnostics import printable, shortened
 from cltab2systemd.table.model import Mode
+from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _how(entry: Entry, explanation: Explanation) -> str:
 
 
 def _lines(rows: Iterable[list[str]]) -> list[str]:
-    return [f"  {line}" for line in columns.aligned([*rows])]
+    return [f"  {line}" for line in terminal.aligned([*rows])]
 
 
 def as_json(explanation: Explanation) -> asjson.Json:

@@ -7,7 +7,7 @@ import click
 from cltab2systemd.commands import printing, tables
 from cltab2systemd.locations import TABLE
 from cltab2systemd.reports import graph
-from cltab2systemd.table.diagnostics import shortened
+from cltab2systemd.terminal import shortened
 
 
 @click.command(name="graph")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cltab2systemd import terminal
 from cltab2systemd.commands import printing, tables
 from cltab2systemd.locations import TABLE
-from cltab2systemd.reports import asjson, columns
+from cltab2systemd.reports import asjson
 from cltab2systemd.reports import show as matrix
-from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.table.model import BOOT_LEVEL, GROUP, SERVICE, level_names
+from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def as_text(table: Table, width: int | None = None) -> Iterator[str]:
         if not setting.name.startswith((SERVICE, GROUP, BOOT_LEVEL))
     ]:
         yield from ["", "settings"] if between else ["settings"]
-        yield from (f"  {line}" for line in columns.aligned(rows))
+        yield from (f"  {line}" for line in terminal.aligned(rows))
 
 
 def _group_text(group: Matrix, width: int | None) -> Iterator[str]:
@@ -98,7 +99,7 @@ def _group_text(group: Matrix, width: int | None) -> Iterator[str]:
         [printable(row.entry.tag), *(mode or _NOT_HERE for mode in row.modes), printable(row.entry.command)]
         for row in group.rows
     ]
-    yield from (columns.cut(f"  {line}", width) for line in columns.aligned(rows))
+    yield from (terminal.cut(f"  {line}", width) for line in terminal.aligned(rows))
     yield from (printable(f"  slice: {directive.line}") for directive in group.group.directives)
     for row in group.rows:
         yield from (printable(f"  {row.entry.tag}: {directive.line}") for directive in row.entry.directives)
@@ -142,7 +143,7 @@ def units_of(table: Table) -> Iterator[Unit]:
 
 def units_as_text(table: Table) -> list[str]:
     """The units of a table as lines; each ends in the unit's name, which has no blanks. Whole lists are left out."""
-    return columns.aligned(
+    return terminal.aligned(
         [
             [printable(unit.group), unit.kind, printable(unit.name or ""), unit.unit]
             for unit in units_of(table)

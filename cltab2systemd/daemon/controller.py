@@ -20,8 +20,8 @@ from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.state import GroupStatus, State, settled_level, survivors
 from cltab2systemd.systemd.bus import BusError
-from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.table.model import ResourceGroup
+from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, survivors
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
 from cltab2systemd.systemd.bus import BusError, BusReloadingError
-from cltab2systemd.table.diagnostics import printable
 from cltab2systemd.table.model import Mode
+from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.state import State
-from cltab2systemd.table.diagnostics import has_errors, printable
+from cltab2systemd.table.diagnostics import has_errors
+from cltab2systemd.terminal import printable
 
 if TYPE_CHECKING:
     from cltab2systemd.daemon.tablesource import TableRefusedError

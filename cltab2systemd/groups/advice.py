@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.diagnostics import shortened
 from cltab2systemd.table.model import level_names
 from cltab2systemd.table.spelling import Spellings
+from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

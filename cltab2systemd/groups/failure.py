@@ -9,8 +9,8 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.diagnostics import printable, shortened
 from cltab2systemd.table.model import Mode
+from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus

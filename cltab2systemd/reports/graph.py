@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.changes import counts
 from cltab2systemd.reports.show import asked_for
-from cltab2systemd.table.diagnostics import shortened
 from cltab2systemd.table.model import Mode, level_names
+from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

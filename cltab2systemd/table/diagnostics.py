@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import enum
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from cltab2systemd.terminal import columns, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # A caret line under a line of a megabyte helps nobody: the source line is shown cut around the finding.
 SHOWN_WIDTH = 160
-# Likewise what a message quotes; a name that can be used fits whole.
-QUOTED_WIDTH = 255
 
 
 class Severity(enum.StrEnum):
@@ -86,35 +85,6 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """The findings in the order of their places, as a reader goes through the file."""
     return tuple(sorted(diagnostics, key=lambda d: (d.place.path, d.place.line, d.place.column, d.code)))
-
-
-def printable(text: str) -> str:
-    r"""Text that a terminal and a UTF-8 stream can take: undecodable bytes and control characters become `\xNN`."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character
-        if character.isprintable()
-        else f"\\x{ord(character) & 0xFF:02x}"
-        if ord(character) < 0xA0 or 0xDC80 <= ord(character) <= 0xDCFF
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
-
-
-def shortened(text: str) -> str:
-    """Text as a message quotes it: at most `QUOTED_WIDTH` characters."""
-    return printable(text if len(text) <= QUOTED_WIDTH else text[: QUOTED_WIDTH - 1] + "…")
-
-
-def columns(text: str) -> int:
-    """How many columns of a terminal printable text takes: East Asian characters two, combining ones none."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
-        for character in text
-    )
 
 
 def render(diagnostic: Diagnostic) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table import directives
-from cltab2systemd.table.diagnostics import Diagnostic, Place, in_order, shortened
+from cltab2systemd.table.diagnostics import Diagnostic, Place, in_order
 from cltab2systemd.table.model import (
     BLANKS,
     BOOT_LEVEL,
@@ -33,6 +33,7 @@ from cltab2systemd.table.model import (
     Setting,
     Table,
 )
+from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import functools
 import re
 
 from cltab2systemd.table.characters import NO_UTF8
-from cltab2systemd.table.diagnostics import printable
+from cltab2systemd.terminal import printable
 from cltab2systemd.text import encoded
 
 _SIMPLE_ESCAPES = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"}

@@ -20,7 +20,8 @@ from cltab2systemd.importers.inittab.dialects import DIALECTS, Action, Dialect, 
 from cltab2systemd.importers.inittab.lines import BLANKS, FIELDS, Field, Line
 from cltab2systemd.table import grammar
 from cltab2systemd.table import model as table
-from cltab2systemd.table.diagnostics import Diagnostic, Severity, in_order, printable, shortened
+from cltab2systemd.table.diagnostics import Diagnostic, Severity, in_order
+from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names, escape
 

@@ -1,0 +1,64 @@
+"""Text for people: what a terminal would obey, hide or refuse is spelt out, and columns are counted. Pure."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Characters of what a message quotes; a name that can be used fits whole.
+QUOTED_WIDTH = 255
+
+# Between two columns.
+_GAP = "  "
+
+
+def printable(text: str) -> str:
+    r"""Text that a terminal and a UTF-8 stream can take: undecodable bytes and control characters become `\xNN`."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable()
+        else f"\\x{ord(character) & 0xFF:02x}"
+        if ord(character) < 0xA0 or 0xDC80 <= ord(character) <= 0xDCFF
+        else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def shortened(text: str) -> str:
+    """Text as a message quotes it: at most `QUOTED_WIDTH` characters."""
+    return printable(text if len(text) <= QUOTED_WIDTH else text[: QUOTED_WIDTH - 1] + "…")
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal printable text takes: East Asian characters two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+        for character in text
+    )
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of printable cells, as many in each, as lines: each column as wide as its widest cell."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    return [
+        _GAP.join(cell + " " * (wide - columns(cell)) for cell, wide in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def cut(line: str, width: int | None) -> str:
+    """A printable line as far as a terminal of so many columns shows it, with `…` for the rest; None is no limit."""
+    if width is None or columns(line) <= width:
+        return line
+    # No character takes more than two columns, so that this is near the place already.
+    kept = line[: max(0, width - 1)]
+    while columns(kept) > max(0, width - 1):
+        kept = kept[:-1]
+    return f"{kept}…"
