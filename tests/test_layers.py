@@ -1,4 +1,4 @@
-"""The architecture: imports point inwards only, and each library has one place."""
+"""The architecture: folders import downwards only, what is pure does no input or output, each library has its place."""
 
 import ast
 import subprocess
@@ -9,45 +9,59 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "cltab2systemd"
+TOP = ROOT / PACKAGE
 
-# The rings, from the inside. A module imports from its own ring and from those before it; a new one has to be put here.
-RINGS = {
-    "pure": "text diagnostics directives table names unitfile surroundings plan failure changes groupunits groupstate "
-    "clstat storable ldt spelling advice oserrors programs outside commandlint oddtext lint asjson columns matrix "
-    "difference explanation graph inittab inittabcommands inittabdialects inittablines inittabusers",
-    "edges": "activation child bus compiler machine peers rootshell settings shellsyntax locations store tablesource "
-    "transport varlink departure",
-    "sides": "logs goodtable ending summary statusfile group slices boot applier probe pacer observer switcher "
-    "controller service ancestor server daemon client generator",
-    "commands": "cli cli.clinit cli.options cli.outcome cli.status cli.translator cli.tables cli.check cli.compile "
-    "cli.printing cli.seen cli.instance cli.diff cli.show cli.explain cli.graph cli.import_inittab",
-}
-# Libraries, and the modules that may import them.
-LIBRARIES = {
-    "click": "cli.options cli.translator cli.tables cli.check cli.compile "
-    "cli.printing cli.instance cli.diff cli.show cli.explain cli.graph cli.import_inittab",
-    "jinja2": "compiler",
-    "pystemd": "activation bus",
-}
-# What the pure ring may not import: input and output.
+# The rooms, which are folders and the modules beside them, from the lowest floor up. A room imports from the floors
+# below it, and of its own floor only from itself.
+FLOORS = (
+    "text terminal streams clstat varlink",
+    "locations oserrors",
+    "table ancestor",
+    "units",
+    "groups",
+    "disk systemd reports",
+    "check",
+    "daemon importers",
+    "commands generator",
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
+# What both ends of the socket know. A client knows no more, but for the daemon that its option -d runs.
+LIGHT = "text streams clstat varlink locations oserrors"
+RUNS_THE_DAEMON = {"client.options": {"daemon.main"}}
+
+# Rooms without input and output. Elsewhere, a module is pure whose docstring says so.
+PURE = "text terminal table units groups ancestor reports importers"
+NOT_PURE = {"units.compiler"}  # reads templates
 IO = "os io socket pathlib subprocess asyncio select selectors signal shutil tempfile fcntl mmap glob logging sys time"
-# What starts a plain request: only such modules, with nothing that costs CPU time to import.
-CLIENT = "text locations transport varlink clstat oserrors client cli cli.clinit cli.outcome"
+
+# Libraries, and the rooms or modules that may import them.
+LIBRARIES = {
+    "click": "commands client.options",
+    "jinja2": "units.compiler",
+    "pystemd": "systemd.bus systemd.activation",
+}
+
+# Where a plain request starts, and what costs CPU time to import.
+COMMAND = "client.command"
 HEAVY = "click jinja2 pystemd asyncio dataclasses typing enum re json socket pathlib subprocess logging contextlib"
 
-RING_OF = {module: number for number, ring in enumerate(RINGS.values()) for module in ring.split()}
 
-
-def source_of(module: str) -> Path:
-    path = ROOT / PACKAGE / module.replace(".", "/")
+def path_of(module: str) -> Path:
+    path = TOP / module.replace(".", "/")
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def modules() -> list[str]:
     """All modules of the package, but for the package itself, which imports nothing."""
-    top = ROOT / PACKAGE
-    names = (".".join(path.relative_to(top).with_suffix("").parts) for path in top.rglob("*.py"))
+    names = (".".join(path.relative_to(TOP).with_suffix("").parts) for path in TOP.rglob("*.py"))
     return sorted(name.removesuffix(".__init__") for name in names if name != "__init__")
+
+
+MODULES = frozenset(modules())
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def imports(module: str, *, at_start: bool = False) -> set[str]:
@@ -58,7 +72,7 @@ def imports(module: str, *, at_start: bool = False) -> set[str]:
         at_start: leave out what is imported within functions.
     """
     found: set[str] = set()
-    pending: list[ast.AST] = [ast.parse(source_of(module).read_text())]
+    pending: list[ast.AST] = [ast.parse(path_of(module).read_text())]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -68,7 +82,7 @@ def imports(module: str, *, at_start: bool = False) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-            own = [name for name in names if name.removeprefix(f"{PACKAGE}.") in RING_OF]
+            own = [name for name in names if name.removeprefix(f"{PACKAGE}.") in MODULES]
             found |= set(own) or {str(node.module)}
         elif not (at_start and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)):
             pending += ast.iter_child_nodes(node)
@@ -77,45 +91,72 @@ def imports(module: str, *, at_start: bool = False) -> set[str]:
     }
 
 
-def test_every_module_has_a_ring() -> None:
-    """The rings hold all modules, each once, and no other."""
-    assert sorted(name for ring in RINGS.values() for name in ring.split()) == modules()
+def test_every_room_has_a_floor() -> None:
+    """The floors, and the client, hold all folders and modules, each once; an empty one is none."""
+    assert sorted([*FLOOR_OF, "client"]) == sorted({room_of(module) for module in MODULES})
+    assert len(FLOOR_OF) == sum(len(rooms.split()) for rooms in FLOORS)
 
 
-@pytest.mark.parametrize("module", modules())
-def test_imports_point_inwards(module: str) -> None:
-    """A module imports nothing of a ring further out, also not within a function."""
-    outside = {name for name in imports(module) & RING_OF.keys() if RING_OF[name] > RING_OF[module]}
-    assert outside == set()
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_point_downwards(module: str) -> None:
+    """A module imports nothing of a floor above, also not within a function, and only a client knows the client."""
+    room = room_of(module)
+    others = {name for name in imports(module) & MODULES if room_of(name) != room}
+    if room == "client":
+        assert others - RUNS_THE_DAEMON.get(module, set()) <= set(LIGHT.split())
+    else:
+        assert {name for name in others if FLOOR_OF.get(room_of(name), len(FLOORS)) >= FLOOR_OF[room]} == set()
 
 
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", sorted(MODULES))
 def test_libraries_have_their_place(module: str) -> None:
     """Beside the standard library and the package, a module imports only a library that is its own."""
-    foreign = imports(module) - RING_OF.keys() - sys.stdlib_module_names - {PACKAGE}
-    assert foreign <= {library for library, places in LIBRARIES.items() if module in places.split()}
+    foreign = imports(module) - MODULES - sys.stdlib_module_names - {PACKAGE}
+    assert foreign <= {
+        library for library, places in LIBRARIES.items() if {module, room_of(module)} & {*places.split()}
+    }
 
 
-@pytest.mark.parametrize("module", RINGS["pure"].split())
-def test_the_inner_ring_is_pure(module: str) -> None:
-    """The inner ring imports no other ring, no library, and nothing that does input or output."""
+def is_pure(module: str) -> bool:
+    said = ast.get_docstring(ast.parse(path_of(module).read_text())) or ""
+    return module not in NOT_PURE and (room_of(module) in PURE.split() or "Pure" in said)
+
+
+@pytest.mark.parametrize("module", sorted(filter(is_pure, MODULES)))
+def test_what_is_pure_does_no_input_or_output(module: str) -> None:
+    """A pure module imports nothing that does input or output, and only modules that are pure as well."""
     found = imports(module)
     assert found & set(IO.split()) == set()
-    assert found <= sys.stdlib_module_names | set(RINGS["pure"].split())
+    assert {name for name in found & MODULES if not is_pure(name)} == set()
 
 
-@pytest.mark.parametrize("module", CLIENT.split())
-def test_the_client_starts_light(module: str) -> None:
-    """A module on the way of a plain request imports nothing heavy, and only modules that do not either."""
-    found = imports(module, at_start=True)
-    assert found & set(HEAVY.split()) == set()
-    assert found & RING_OF.keys() <= set(CLIENT.split())
+def started() -> set[str]:
+    """The modules of the package that a plain request imports before it is sent."""
+    found: set[str] = set()
+    pending = [COMMAND]
+    while pending:
+        module = pending.pop()
+        if module not in found:
+            found.add(module)
+            pending += imports(module, at_start=True) & MODULES
+            pending += {room_of(module)} & MODULES
+    return found
+
+
+def test_a_plain_request_starts_light() -> None:
+    """What a plain request imports is of two packages, and imports nothing heavy."""
+    assert {room_of(module) for module in started()} <= {"client", *LIGHT.split()}
+    for module in started():
+        assert imports(module, at_start=True) & set(HEAVY.split()) == set(), module
 
 
 def test_a_started_client_has_nothing_heavy() -> None:
     """What the interpreter has loaded before a plain request is sent bears it out."""
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {PACKAGE}.cli.clinit; print(*sys.modules)"
+    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {PACKAGE}.{COMMAND}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert f"{PACKAGE}.client" in loaded
+
+    assert {f"{PACKAGE}.{module}" for module in started()} == {
+        name for name in loaded if name.startswith(f"{PACKAGE}.")
+    }
     assert loaded & set(HEAVY.split()) == set()
