@@ -9,7 +9,7 @@ import os
 import time
 
 from cltab2systemd import clstat as clstats
-from cltab2systemd import oserrors, varlink
+from cltab2systemd import varlink
 from cltab2systemd.client import transport
 from cltab2systemd.locations import has_group, live_clstat, live_sockets, locate
 from cltab2systemd.text import decoded
@@ -262,7 +262,11 @@ def _reply(connection: transport.Connection, watch: Callable[[transport.Connecti
 
 
 def _worded(error: Exception) -> str:
-    return oserrors.worded(error) if isinstance(error, OSError) else str(error)
+    if not isinstance(error, OSError):
+        return str(error)
+    from cltab2systemd import oserrors  # noqa: PLC0415 - a request that is answered has no use for it
+
+    return oserrors.worded(error)
 
 
 def answer(message: dict[str, object]) -> dict[str, Any]:
