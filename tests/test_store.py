@@ -12,15 +12,13 @@ from test_table import tables
 
 from cltab2systemd.check.loading import load
 from cltab2systemd.disk import store
+from cltab2systemd.disk.files import FileIdentity, identify, write_whole
 from cltab2systemd.disk.store import (
     AlreadyRunningError,
-    FileIdentity,
     Store,
     TableUnreadableError,
-    identify,
     instance_names,
     read_table,
-    write_whole,
 )
 from cltab2systemd.locations import SOCKET, Locations, locate
 from cltab2systemd.table.grammar import parse
@@ -345,10 +343,10 @@ def test_the_mark_comes_first(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> No
     found.install(made(groups_of("web:db:1:wait:x\n")))
     found.reloaded()
 
-    def fail(path: Path, content: bytes) -> None:
+    def fail(path: Path, content: bytes, mode: int = 0o644, *, durable: bool = False) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store, "write_whole", fail)
+    monkeypatch.setattr(found.disk, "write", fail)
     with pytest.raises(OSError, match="No space"):
         found.install(made(groups_of("web:db:1:wait:y\n")))
     assert found.reload_needed

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cltab2systemd.commands import tables
-from cltab2systemd.disk import store
+from cltab2systemd.disk import files as disk
 
 
 @click.command(name="compile")
@@ -28,6 +28,6 @@ def command(file: str, output: str) -> None:
         for name, content in files.items():
             path = directory / name
             path.parent.mkdir(exist_ok=True)
-            store.write_whole(path, content)
+            disk.write_whole(path, content)
     except OSError as error:
         raise click.ClickException(f"{error.filename or output}: {error.strerror}") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from cltab2systemd.commands import tables
+from cltab2systemd.disk import files as disk
 from cltab2systemd.disk import store
 from cltab2systemd.importers.inittab.dialects import DIALECTS
 from cltab2systemd.importers.inittab.importer import DEFAULT_LEVEL, LARGEST, import_inittab, unusable
@@ -54,7 +55,7 @@ def command(file: str, *, group: str, format_: str, level: str, output: str) -> 
     if target.exists() and not target.is_file():
         raise click.ClickException(f"{output}: not a regular file")
     try:
-        store.write_whole(target, imported.content)
+        disk.write_whole(target, imported.content)
     except OSError as error:
         raise click.ClickException(f"{output}: {error.strerror}") from error
 

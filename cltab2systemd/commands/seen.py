@@ -6,10 +6,10 @@ import subprocess
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from cltab2systemd.daemon.probe import lacked_memory
 from cltab2systemd.groups.changes import Seen
 from cltab2systemd.groups.state import failures, remedies_at
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
+from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class _Shown:
 
     def lacked_memory(self, group_slice: str) -> bool:
         """Whether the kernel has killed anything in the slice of a group for want of memory."""
-        return lacked_memory(group_slice)
+        return Kernel().lacked_memory(group_slice)
 
     def strayed_to(self, unit: str) -> str:  # noqa: ARG002
         """Not looked at."""

@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cltab2systemd.daemon.group import Group
-from cltab2systemd.daemon.slices import Slices
+from cltab2systemd.daemon.slices import DROP_IN_DIRECTORIES, Slices
 from cltab2systemd.units.compiler import compile_group, compile_top
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from cltab2systemd.disk.store import Store
     from cltab2systemd.systemd.bus import Bus
@@ -29,16 +30,26 @@ class Applier:
         surroundings: what entries inherit.
         store: the files of the instance.
         bus: the connection to systemd.
+        drop_ins: where drop-ins of slices are.
     """
 
-    def __init__(self, names: Names, path: str, surroundings: Surroundings, store: Store, bus: Bus) -> None:
+    def __init__(
+        self,
+        names: Names,
+        path: str,
+        surroundings: Surroundings,
+        store: Store,
+        bus: Bus,
+        *,
+        drop_ins: Iterable[Path] = DROP_IN_DIRECTORIES,
+    ) -> None:
         self._names = names
         self._path = path
         self._surroundings = surroundings
         self._store = store
         self._bus = bus
         self._ticket = self._loaded = 0
-        self._slices = Slices(names, bus)
+        self._slices = Slices(names, bus, drop_ins)
         # Whose slice's file may be newer than what is in force.
         self._limited: set[str] = set()
         self._looks: set[asyncio.Task[None]] = set()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING
 
 from cltab2systemd import oserrors
@@ -20,6 +19,7 @@ from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.state import GroupStatus, State, settled_level, survivors
 from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.table.model import ResourceGroup
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
@@ -52,6 +52,7 @@ class Controller:
         applier: puts its units on disk.
         on_status: called with all lines of clstat, at each change.
         on_table: called with each new table that takes effect, and its bytes.
+        kernel: what knows the processes, if it is not this machine's.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Controller:
         *,
         on_status: Callable[[tuple[GroupStatus, ...]], None],
         on_table: Callable[[Table, bytes], Awaitable[None]],
+        kernel: Kernel | None = None,
     ) -> None:
         self.names = names
         self._source = source
@@ -76,7 +78,13 @@ class Controller:
         self._unapplied: set[str] = set()  # groups whose lines, or units, may not be those of the table
         self._pacer = Pacer(names, bus, store, self._try_again, self._look_at)
         self._observer = Observer(
-            names, self._groups, bus, self._pacer, on_observed=self._settle, on_refreshed=self._publish
+            names,
+            self._groups,
+            bus,
+            self._pacer,
+            kernel or Kernel(),
+            on_observed=self._settle,
+            on_refreshed=self._publish,
         )
         self._switcher = Switcher(names, store, bus, applier, self._observer)
         self._table_lock = self._switcher.table_lock
@@ -111,6 +119,8 @@ class Controller:
         self._take_over_held()
         self._pacer.resume()
         await self._bus.persist(lambda: self._observer.refresh(self._groups))
+        # Clstat may not tell of a halt: the disk was full, say.
+        unfinished |= {group.name: HALT_LEVEL for group in self._groups.values() if self._is_at_halt_level(group)}
         stale = [group for group in self._groups.values() if not group.active and not group.current]
         await self._applier.apply({group: group.applied for group in stale})
         self._unapplied = set(self._groups)
@@ -296,7 +306,10 @@ class Controller:
         for group in self._groups.values():
             may_lose = group.name in self._unapplied and not group.left_to_cluster
             tags = (entry.tag for entry in group.applied.entries) if may_lose else ()
-            group.given_away = frozenset(tag for tag in tags if owners.get(tag, group.name) != group.name)
+            given_away = frozenset(tag for tag in tags if owners.get(tag, group.name) != group.name)
+            if given_away != group.given_away:  # and so is what its level has
+                group.given_away = given_away
+                self._observer.refresh_soon([group.name])
 
     def _retire(self, group: Group) -> bool:
         """Stop a group that left the table; then its units and its line in clstat go. Whether that begins now."""
@@ -367,7 +380,8 @@ class Controller:
         log.error("%s: %s", group.name, error)
         if group.request is request:
             group.request, group.emptying = None, False
-            group.interrupted_at, group.broken_off = time.monotonic_ns() // 1000, str(error)
+            now = asyncio.get_running_loop().time()
+            group.interrupted_at, group.broken_off = int(now * 1_000_000), str(error)
         try:
             await self._bus.persist(lambda: self._observer.refresh([group.name]))  # before the client hears of it
         except BusError:
@@ -441,7 +455,10 @@ class Controller:
     def _settle_halt(self, group: Group, request: Request) -> None:
         assert group.units is not None
         target = group.units.units.get(self.names.level(group.name, HALT_LEVEL))
-        if target is not None and target.active == "active" and not target.job:
+        is_reached = target is not None and target.active == "active" and not target.job
+        # Somebody has started an entry when the level was left, or has cancelled the start of the level.
+        is_past = (target is None or target.at_rest) and group.units.is_active() and not self._is_elsewhere(group)
+        if is_reached or is_past:
             services = self._services(group)
             if any(not unit.at_rest and not unit.runs for unit in services):
                 return  # still being stopped
@@ -467,14 +484,17 @@ class Controller:
             group.end(request, SupersededError(f"{group.name} was started while it was being halted"))
 
     @staticmethod
-    def _is_elsewhere(group: Group) -> bool:
+    def _is_at_halt_level(group: Group) -> bool:
+        """Whether a group is at the level of a halt, or on its way there."""
+        target = None if group.units is None else group.units.levels().get(HALT_LEVEL)
+        return target is not None and not target.at_rest
+
+    @classmethod
+    def _is_elsewhere(cls, group: Group) -> bool:
         """Whether a group that is to be halted is at another level, or on its way to one."""
         assert group.units is not None
-        levels = group.units.levels()
-        halt = levels.get(HALT_LEVEL)
-        if halt is not None and not halt.at_rest:
-            return False
-        return any(target.active == "active" or target.starting for target in levels.values())
+        levels = group.units.levels().values()
+        return not cls._is_at_halt_level(group) and any(t.active == "active" or t.starting for t in levels)
 
     @staticmethod
     def _services(group: Group) -> list[UnitStatus]:

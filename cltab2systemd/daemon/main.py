@@ -28,7 +28,7 @@ from cltab2systemd.daemon.statusfile import StatusFile
 from cltab2systemd.daemon.summary import Summary, refusal_lines
 from cltab2systemd.daemon.tablesource import TableSource
 from cltab2systemd.disk import store
-from cltab2systemd.disk.store import FileIdentity
+from cltab2systemd.disk.files import FileIdentity, identify
 from cltab2systemd.locations import (
     CLSTAT,
     GOOD_TABLE,
@@ -214,7 +214,7 @@ class _Daemon:
         located = self._locations
         sockets, clstats = noted(located, NOTED_SOCKETS), noted(located, NOTED_CLSTAT)
         if sockets and clstats:
-            self._clstat_written = store.identify(clstats[0])
+            self._clstat_written = identify(clstats[0])
             return Locations(located.table, located.socket if located.socket in sockets else sockets[0], clstats[0])
         if self._keeps_good_table:
             good = locate(GOOD_TABLE, located.named_socket, located.named_clstat, trusted=True)
@@ -329,7 +329,7 @@ class _Daemon:
 
     def _remove_sockets(self) -> None:
         for path, identity in self._sockets.items():
-            if identity.is_of(store.identify(path)):  # and not somebody else's, who listens there now
+            if identity.is_of(identify(path)):  # and not somebody else's, who listens there now
                 Path(path).unlink(missing_ok=True)
 
     # The end

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cltab2systemd.daemon.group import Group, Request
     from cltab2systemd.daemon.pacer import Pacer
     from cltab2systemd.systemd.bus import Bus
+    from cltab2systemd.systemd.kernel import Kernel
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names
 
@@ -47,6 +48,7 @@ class Observer:
         groups: all groups by name, as the controller keeps them.
         bus: the connection to systemd.
         pacer: slows down what is started in vain.
+        kernel: what knows the processes.
         on_observed: called with each group after its units were asked for.
         on_refreshed: called when all groups that were asked for at a time are observed.
     """
@@ -57,6 +59,7 @@ class Observer:
         groups: Mapping[str, Group],
         bus: Bus,
         pacer: Pacer,
+        kernel: Kernel,
         *,
         on_observed: Callable[[Group], None],
         on_refreshed: Callable[[], None],
@@ -65,7 +68,7 @@ class Observer:
         self._groups = groups
         self._bus = bus
         self._pacer = pacer
-        self.probe = UnitProbe(bus, pacer.trouble)
+        self.probe = UnitProbe(bus, pacer.trouble, kernel)
         self._on_observed = on_observed
         self._on_refreshed = on_refreshed
         self._due: set[str] = set()

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cltab2systemd.text import decoded
-from cltab2systemd.units.commands import PAUSED, SHELL, is_before_program, throttle_directory
+from cltab2systemd.units.commands import PAUSED, SHELL, is_before_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cltab2systemd.groups.units import Process, UnitStatus
     from cltab2systemd.systemd.bus import Bus
+    from cltab2systemd.systemd.kernel import Kernel
 
 T = TypeVar("T")
 
 # How the pause of a respawn entry shows in its command line.
 _PAUSED = f"/{PAUSED}/sleep".encode()
-_LONGEST_PROGRAM = 4096
 _EXECUTOR = b"/systemd-executor"
-# Of a command line: a shell, its option, and the beginning of its script.
-_LONGEST_START = 8192
 
 
 class UnitProbe:
@@ -34,10 +30,12 @@ class UnitProbe:
     Args:
         bus: the connection to systemd.
         trouble: what is known of units that are started in vain.
+        kernel: what knows the processes.
     """
 
-    def __init__(self, bus: Bus, trouble: Callable[[str], str]) -> None:
+    def __init__(self, bus: Bus, trouble: Callable[[str], str], kernel: Kernel) -> None:
         self._bus = bus
+        self._kernel = kernel
         self._trouble = trouble
         self._known: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._of_this_look: defaultdict[str, dict[str, Any]] = defaultdict(dict)
@@ -97,28 +95,32 @@ class UnitProbe:
 
     def lacked_memory(self, group_slice: str) -> bool:
         """Whether the kernel has killed anything in the slice of a group for want of memory."""
-        return lacked_memory(group_slice)
+        return self._kernel.lacked_memory(group_slice)
 
     def strayed_to(self, unit: str) -> str:
         """The control group that the main process of a running service has left its own for; empty if it has not."""
-        return strayed_to(unit, self._once(unit, "main pid", self._bus.main_pid))
+        pid = self._once(unit, "main pid", self._bus.main_pid)
+        try:
+            lines = self._kernel.control_groups(pid)
+        except OSError:  # it has just ended, and systemd is about to say so
+            return ""
+        return _outside(unit, lines)
 
     def main_pid(self, unit: str) -> int:
         """The main process of a service, as it is now; 0 if it has none."""
         self._known[unit]["main pid"] = pid = self._bus.main_pid(unit)
         return pid
 
-    @staticmethod
-    def is_being_executed(pid: int, command: str) -> bool:
+    def is_being_executed(self, pid: int, command: str) -> bool:
         """Whether the main process of a service that is said to run is not its command yet, and may never be.
 
         Until it executes the command, it is systemd itself, or the executor that systemd has since 255, and soon has a
         name in parentheses: `(sleep)`. Then it may be the shell that our units have before the command, or one whose
         command is just `exec PROGRAM`. One that is gone has ended since the unit was looked at.
         """
+        kernel = self._kernel
         try:
-            name = decoded(Path(f"/proc/{pid}/comm").read_bytes())
-            line, of_systemd = _command_line(pid), _command_line(1)
+            name, line, of_systemd = kernel.name(pid), kernel.command_line(pid), kernel.command_line(1)
         except OSError:
             return True
         # One that has ended, and that nobody has waited for, has no words.
@@ -140,19 +142,14 @@ class UnitProbe:
         """
         pid = self._once(unit, "main pid", self._bus.main_pid)
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
-                program = file.read(_LONGEST_PROGRAM).partition(b"\0")[0]
+            program = self._kernel.command_line(pid).partition(b"\0")[0]
         except OSError:
             return ""
         return "ends too fast, and pauses for 60 s" if program.endswith(_PAUSED) else ""
 
     def was_not_executed(self, unit: str) -> bool:
         """Whether a respawn entry pauses because its words could not be executed: the shell before it notes that."""
-        try:
-            fields = Path(f"/run/{throttle_directory(unit)}/respawns").read_text(errors="replace").split()
-        except OSError:
-            return False
-        return fields[3:] == ["203"]
+        return self._kernel.respawns(unit)[3:] == ["203"]
 
     def _once(self, unit: str, what: str, ask: Callable[[str], T]) -> T:
         is_entry = unit.endswith(".service") and not unit.startswith("clinitbarrier")
@@ -163,28 +160,9 @@ class UnitProbe:
         return value
 
 
-def _command_line(pid: int) -> bytes:
-    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
-        return file.read(_LONGEST_START)
-
-
-def lacked_memory(group_slice: str) -> bool:
-    """Whether the kernel has killed anything in a slice for want of memory; False where it does not count that."""
-    above = group_slice.partition("-")[0]
-    try:
-        events = Path(f"/sys/fs/cgroup/{above}.slice/{group_slice}/memory.events").read_text()
-    except OSError:
-        return False
-    return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in events.splitlines())
-
-
-def strayed_to(unit: str, pid: int) -> str:
-    """The control group of a service's main process, if it is not, or is not below, the service's own; else empty."""
-    try:
-        lines = decoded(Path(f"/proc/{pid}/cgroup").read_bytes()).splitlines()
-    except OSError:  # it has just ended, and systemd is about to say so
-        return ""
-    places = [line.split(":", 2)[2] for line in lines if line.startswith("0:") or ":name=systemd:" in line]
+def _outside(unit: str, groups: list[str]) -> str:
+    """The control group that a service's main process has, if it is not, or is not below, the service's own."""
+    places = [line.split(":", 2)[2] for line in groups if line.startswith("0:") or ":name=systemd:" in line]
     if not places or any(unit in place.split("/") for place in places):
         return ""
     return max(places, key=len)

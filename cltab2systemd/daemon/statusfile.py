@@ -8,14 +8,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, oserrors
-from cltab2systemd.disk import store
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cltab2systemd.disk.store import FileIdentity, Store
+    from cltab2systemd.disk.files import FileIdentity
+    from cltab2systemd.disk.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class StatusFile:
     def __init__(self, path: Path, noted: Store, written: FileIdentity | None) -> None:
         self.path = path
         self._store = noted
+        self._disk = noted.disk
         self._noted = path  # where clstat is for others, until it is written elsewhere
         self._written = written
         self._statuses: tuple[GroupStatus, ...] = ()
@@ -45,7 +46,7 @@ class StatusFile:
     def shown_before(self) -> tuple[GroupStatus, ...]:
         """What an earlier daemon wrote; a line with a strange state says nothing. To be shown until we know better."""
         try:
-            lines = clstat.parse(decoded(store.read_whole(self.path)))
+            lines = clstat.parse(decoded(self._disk.read(self.path)))
         except OSError:
             lines = []
         self._statuses = tuple(
@@ -87,8 +88,8 @@ class StatusFile:
         self._note_reasons()
         text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
         try:
-            self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-            store.write_whole(self.path, encoded(text))
+            self._disk.make_directory(self.path.parent, parents=True)
+            self._disk.write(self.path, encoded(text))
             if self.path != self._noted:
                 self._store.note_clstat(self.path)
         except OSError as error:
@@ -103,14 +104,14 @@ class StatusFile:
             self._retry = None
             log.info("clstat is written again")
         before, self._noted = self._noted, self.path
-        written, self._written = self._written, store.identify(str(self.path))
-        if before != self.path and written is not None and written.is_of(store.identify(str(before))):
+        written, self._written = self._written, self._disk.identity(self.path)
+        if before != self.path and written is not None and written.is_of(self._disk.identity(before)):
             # And not another daemon's.
             with suppress(OSError):
-                before.unlink()
+                self._disk.remove(before)
 
     def remove(self) -> None:
         """Remove clstat for good. Only a halt does: without it an HA manager would start the groups elsewhere."""
         self._removed = True
         with suppress(OSError):
-            self.path.unlink(missing_ok=True)
+            self._disk.remove(self.path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -244,7 +243,7 @@ class Switcher:
                     f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
                     f"see 'systemctl status {unit.name}'"
                 )
-        asked = Asked(level, time.monotonic_ns() // 1000)
+        asked = Asked(level, int(asyncio.get_running_loop().time() * 1_000_000))
         self._bus.start(target)
         group.asked = asked  # if systemd refuses, all is as it was
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.check import loading
 from cltab2systemd.disk import store
+from cltab2systemd.disk.files import FileIdentity, identify
 from cltab2systemd.table.diagnostics import Diagnostic, has_errors
 from cltab2systemd.table.model import Table
 
@@ -60,8 +61,8 @@ class TableSource:
         self._names = names
         self._check = check
         self._on_verdict = on_verdict
-        self._told: tuple[store.FileIdentity | None, str] | None = (None, "")  # the refusal that was told last
-        self._seen: store.FileIdentity | None = None
+        self._told: tuple[FileIdentity | None, str] | None = (None, "")  # the refusal that was told last
+        self._seen: FileIdentity | None = None
         self._seen_since = 0.0  # CLOCK_MONOTONIC, in seconds
         self._read_at = 0.0
         self._findings: tuple[Diagnostic, ...] = ()  # of the file read last, if it was refused
@@ -82,7 +83,7 @@ class TableSource:
         try:
             changed = self._refresh(may_be_empty=may_be_empty, always=always)
         except TableRefusedError as error:
-            verdict = store.identify(self.path), error.summary
+            verdict = identify(self.path), error.summary
             if verdict != self._told:
                 self._told = verdict
                 self._on_verdict(error)
@@ -94,7 +95,7 @@ class TableSource:
 
     def _refresh(self, *, may_be_empty: bool, always: bool) -> bool:
         now = time.monotonic()
-        if not always and self._is_settled() and store.identify(self.path) == self._seen:
+        if not always and self._is_settled() and identify(self.path) == self._seen:
             if self._findings:
                 raise _refusal(self._findings)
             return False
@@ -104,7 +105,7 @@ class TableSource:
             self._remember(identity, seen_before, now)
             return False
         # Not remembered; and who empties it while the daemon runs, means it.
-        if not data and not self.accepted and self._last_good and store.identify(self._last_good) is not None:
+        if not data and not self.accepted and self._last_good and identify(self._last_good) is not None:
             raise TableRefusedError(f"{self.path} is empty: perhaps the machine went down while it was written")
         table, findings, of_machine = self._judged(data)
         if has_errors(of_machine):  # not remembered: somebody may do what the hint says
@@ -128,7 +129,7 @@ class TableSource:
         """Whether the file was read when another version of it would have had other times."""
         return self._seen is not None and self._read_at - self._seen_since >= SETTLED
 
-    def _remember(self, identity: store.FileIdentity, before: store.FileIdentity | None, now: float) -> None:
+    def _remember(self, identity: FileIdentity, before: FileIdentity | None, now: float) -> None:
         """Note which version was read, now; and since when it is known."""
         if identity != before:
             self._seen_since = now
@@ -142,7 +143,7 @@ class TableSource:
             return False
         return not has_errors((*findings, *of_machine))
 
-    def _bytes(self) -> tuple[bytes, store.FileIdentity]:
+    def _bytes(self) -> tuple[bytes, FileIdentity]:
         """The file's content, and which version it is of; TableRefusedError if it cannot be read."""
         try:
             return store.read_table(self.path, trusted=True)

@@ -1,19 +1,13 @@
-"""Files: the table as it is read, unit files and the applied lines as they are written, clstat.
-
-Everything is written whole: to a temporary name in the same directory, then renamed.
-"""
+"""Files: the table as it is read, unit files and the applied lines as they are written, marks."""
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import stat
-from contextlib import suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cltab2systemd.disk.files import Disk, FileIdentity, LockedError, identify, read_whole, write_whole
 from cltab2systemd.locations import (
     GOOD_TABLE,
     NOTED_CLSTAT,
@@ -54,37 +48,6 @@ class TableUnreadableError(Exception):
 
 class AlreadyRunningError(Exception):
     """Another daemon has this instance, or has left groups of another table in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileIdentity:
-    """What tells one version of a file from the next.
-
-    Anybody can set the time of modification back, as `touch -d` and `rsync --times` do. Nobody can that of the change.
-    """
-
-    device: int
-    inode: int
-    size: int
-    modified: int  # ns
-    changed: int  # ns; also by another mode or owner
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> FileIdentity:
-        """The identity of the file that a stat result describes."""
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-    def is_of(self, other: FileIdentity | None) -> bool:
-        """Whether the file is still the other one with the same content, perhaps with another mode or owner."""
-        return other is not None and replace(self, changed=0) == replace(other, changed=0)
-
-
-def identify(path: str) -> FileIdentity | None:
-    """The identity of the file at a path; None if there is none."""
-    try:
-        return FileIdentity.of(os.stat(path))  # noqa: PTH116
-    except OSError:
-        return None
 
 
 def read_table(path: str, *, trusted: bool = False) -> tuple[bytes, FileIdentity]:
@@ -137,41 +100,6 @@ def _doubt(status: os.stat_result) -> str:
     return ""
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool = False) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part. OSError if that fails.
-
-    durable: also after a power cut.
-    """
-    name = decoded(encoded(path.name)[:200])  # and not too long with what is added
-    temporary = path.with_name(f".{name}.{os.getpid()}.tmp")
-    try:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
-            os.fchmod(descriptor, mode)
-            file.write(content)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.rename(path)
-        if durable:
-            _sync_directory(path.parent)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        error.filename = str(path)  # and not the temporary name, or none
-        raise
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def keep_good_table(content: bytes, path: Path = Path(GOOD_TABLE)) -> None:
     """Keep a table that took effect, for a boot at which the one in /etc has errors. OSError if that fails.
 
@@ -208,30 +136,31 @@ class Marks:
     OSError from all methods, if the disk is full, say.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, disk: Disk) -> None:
         self._directory = directory
+        self._disk = disk
 
     def open(self) -> None:
         """Make the directory if need be."""
-        self._directory.mkdir(mode=0o755, exist_ok=True)
+        self._disk.make_directory(self._directory)
 
     def __contains__(self, name: str) -> bool:
         """Whether one is marked."""
-        return (self._directory / name).exists()
+        return self._disk.exists(self._directory / name)
 
     def add(self, units: Iterable[str]) -> None:
         """Mark units."""
         for unit in units:
-            (self._directory / unit).touch()
+            self._disk.touch(self._directory / unit)
 
     def discard(self, units: Iterable[str]) -> None:
         """Take the marks of units away, if they have any."""
         for unit in units:
-            (self._directory / unit).unlink(missing_ok=True)
+            self._disk.remove(self._directory / unit)
 
     def all(self) -> frozenset[str]:
         """The marked units, perhaps by an earlier daemon."""
-        return frozenset(os.listdir(self._directory))  # noqa: PTH208 - names
+        return frozenset(self._disk.names(self._directory))
 
 
 class Store:
@@ -248,22 +177,25 @@ class Store:
         units: Path = UNIT_DIRECTORY,
         state: Path = STATE_DIRECTORY,
         generated: Path = GENERATOR_DIRECTORY,
+        disk: Disk | None = None,
     ) -> None:
+        self.disk = disk or Disk()
+        """What all of these files are on."""
         self._names = names
         self._units = units
         self._generated = generated
         self._state = state / names.instance
         self._applied = self._state / "applied"
         self._emptied = self._state / "emptied"
-        self.held = Marks(self._state / HELD)
+        self.held = Marks(self._state / HELD, self.disk)
         """The units that are kept from being started again, by the condition in them."""
-        self.paused = Marks(self._state / "paused")
+        self.paused = Marks(self._state / "paused", self.disk)
         """The units that were stopped, and wait for their next start."""
-        self._of_cluster = Marks(self._state / OF_CLUSTER)
+        self._of_cluster = Marks(self._state / OF_CLUSTER, self.disk)
         self._mark = self._state / "reload-needed"
         self._taken_over = self._state / "taken-over"
         self._due = self._state / "boot-levels-due"
-        self._lock: int | None = None
+        self._unlock: Callable[[], None] | None = None
 
     def open(self, locations: Locations, *, may_change_table: bool = True) -> None:
         """Make the directories and take the instance; AlreadyRunningError if another process has it.
@@ -272,58 +204,48 @@ class Store:
         the new one are stopped, but for those that a cluster has started. If that cannot be meant (not
         `may_change_table`), it is AlreadyRunningError too.
         """
-        self._applied.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._emptied.mkdir(mode=0o755, exist_ok=True)
+        self.disk.make_directory(self._applied, parents=True)
+        self.disk.make_directory(self._emptied)
         self.held.open()
         self.paused.open()
         self._of_cluster.open()
-        self._units.mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._lock = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self.disk.make_directory(self._units, parents=True)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno != errno.EWOULDBLOCK:
-                raise
-            holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip()
+            self._unlock = self.disk.lock(self._state / "lock")
+        except LockedError as error:
             raise AlreadyRunningError(
-                f"a daemon with pid {holder or '?'} already has this instance; stop it, or name another socket (-s)"
+                f"a daemon with pid {error or '?'} already has this instance; stop it, or name another socket (-s)"
             ) from None
-        try:
-            os.ftruncate(self._lock, 0)
-            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
-        except OSError as error:
-            error.filename = str(self._state / "lock")
-            raise
-        before = decoded((_content(self._state / "owner") or b"").split(b"\n")[0])
+        before = decoded((self.disk.content(self._state / "owner") or b"").split(b"\n")[0])
         if not may_change_table and before not in {"", locations.table} and self._has_groups_at_levels():
             raise AlreadyRunningError(
                 f"groups of {before} run under this socket, and {locations.table} would end them; start the daemon of "
                 f"{before} again, or name another socket (-s)"
             )
-        write_whole(self._state / NOTED_PREFIX, f"{self._names.entry_prefix}\n".encode())
-        write_whole(self._state / "owner", owner(locations))
+        self.disk.write(self._state / NOTED_PREFIX, f"{self._names.entry_prefix}\n".encode())
+        self.disk.write(self._state / "owner", owner(locations))
 
     def _has_groups_at_levels(self) -> bool:
         """Whether an earlier daemon has left groups that were not halted."""
-        noted = (_content(self._state / NOTED_CLSTAT) or b"").removesuffix(b"\n")
-        return bool(noted and _content(Path(decoded(noted))))
+        noted = (self.disk.content(self._state / NOTED_CLSTAT) or b"").removesuffix(b"\n")
+        return bool(noted and self.disk.content(Path(decoded(noted))))
 
     def note_sockets(self, paths: Iterable[str]) -> None:
         """Say where the daemon listens, for clients that know only its table."""
-        write_whole(self._state / NOTED_SOCKETS, encoded("".join(f"{path}\n" for path in paths)))
+        self.disk.write(self._state / NOTED_SOCKETS, encoded("".join(f"{path}\n" for path in paths)))
 
     def note_clstat(self, path: Path) -> None:
         """Say which clstat the daemon writes, for clients and the next daemon; until `forget_clstat`."""
-        write_whole(self._state / NOTED_CLSTAT, encoded(f"{path}\n"))
+        self.disk.write(self._state / NOTED_CLSTAT, encoded(f"{path}\n"))
 
     def note_reasons(self, text: str) -> None:
         """Say why groups are FAILED, for everybody to read; the whole file each time. OSError if that fails."""
-        write_whole(self._state / NOTED_REASONS, encoded(text))
+        self.disk.write(self._state / NOTED_REASONS, encoded(text))
 
     def forget_paths(self) -> None:
         """Nobody listens any more, and there is no clstat and no reason for anything in it."""
         for name in (NOTED_SOCKETS, NOTED_CLSTAT, NOTED_REASONS):
-            (self._state / name).unlink(missing_ok=True)
+            self.disk.remove(self._state / name)
 
     @property
     def environment_path(self) -> Path:
@@ -332,13 +254,13 @@ class Store:
 
     def write_environment(self, text: str) -> None:
         """Keep the environment of the instance's entries, for nobody but root to read."""
-        write_whole(self.environment_path, encoded(text), mode=0o600)
+        self.disk.write(self.environment_path, encoded(text), mode=0o600)
 
     def close(self) -> None:
         """Let another process have the instance."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self._unlock is not None:
+            self._unlock()
+            self._unlock = None
 
     def adopt(self) -> None:
         """Take over the units that the generator made at boot, byte for byte, and their lines as applied.
@@ -346,55 +268,56 @@ class Store:
         From `take_over` on, no daemon-reload runs the generator's work again, and what it made is gone with the next.
         Nothing has to be reloaded for it: systemd has loaded the same bytes.
         """
-        table = _content(self._generated / GENERATED_TABLE)
-        if table is None or self._names.suffix or self._taken_over.exists():
+        table = self.disk.content(self._generated / GENERATED_TABLE)
+        if table is None or self._names.suffix or self.disk.exists(self._taken_over):
             return
         noted = self.applied().keys()  # by a daemon that did not come to its end
         groups = [group for name, group in parse(table, TABLE)[0].groups.items() if name not in noted]
         made = self._present({group.name for group in groups}, self._generated)
         for group in groups:
             for name in sorted(made.get(group.name, ())):
-                self._write_unit(name, (self._generated / name).read_bytes())
+                self._write_unit(name, self.disk.read(self._generated / name))
             self._note(group)
 
     def take_over(self) -> None:
         """From now on the units are the daemon's: the generator has nothing to do any more until the next boot."""
-        self._taken_over.touch()
-        self._due.unlink(missing_ok=True)
+        self.disk.touch(self._taken_over)
+        self.disk.remove(self._due)
 
     @property
     def is_first_start(self) -> bool:
         """Whether no daemon has taken over since the machine was booted."""
-        return not self._taken_over.exists()
+        return not self.disk.exists(self._taken_over)
 
     @property
     def has_generated(self) -> bool:
         """Whether the generator has found a table."""
-        return (self._generated / GENERATED_TABLE).exists()
+        return self.disk.exists(self._generated / GENERATED_TABLE)
 
     @property
     def boot_levels_due(self) -> bool:
         """Whether a daemon that did not come as far as `take_over` was to bring groups to their boot levels."""
-        return self._due.exists()
+        return self.disk.exists(self._due)
 
     def note_boot_levels(self) -> None:
         """Groups are to come to their boot levels; until `take_over` that is not done."""
-        self._due.touch()
+        self.disk.touch(self._due)
 
     def applied(self) -> dict[str, ResourceGroup]:
         """What the units of every group were made from."""
         groups = {}
-        for path in sorted(self._applied.iterdir()):
-            if path.name.startswith("."):
+        for file in sorted(self.disk.names(self._applied)):
+            if file.startswith("."):
                 continue
-            table, _ = parse(path.read_bytes(), str(path))
-            name = unescape(path.name.removesuffix(".cltab"))
+            path = self._applied / file
+            table, _ = parse(self.disk.read(path), str(path))
+            name = unescape(file.removesuffix(".cltab"))
             groups[name] = table.group(name)
         return groups
 
     def is_installed(self, files: Mapping[str, bytes]) -> bool:
         """Whether exactly these bytes are on disk."""
-        return all(_content(self._units / name) == content for name, content in files.items())
+        return all(self.disk.content(self._units / name) == content for name, content in files.items())
 
     def install(self, groups: Iterable[tuple[ResourceGroup, Callable[[], Mapping[str, bytes]]]]) -> frozenset[str]:
         """Put the units of groups on disk, and note their lines as applied.
@@ -411,66 +334,65 @@ class Store:
         changed: set[str] = set()
         for group, compiled in groups:
             files = compiled()
-            new = {name: content for name, content in files.items() if _content(self._units / name) != content}
+            new = {name: content for name, content in files.items() if self.disk.content(self._units / name) != content}
             gone = present.get(group.name, set()) - set(files)
             if new or gone:
                 changed |= new.keys() | gone
-                self._mark.touch()
+                self.disk.touch(self._mark)
             for name, content in new.items():
                 self._write_unit(name, content)
             for name in gone:
-                (self._units / name).unlink(missing_ok=True)
+                self.disk.remove(self._units / name)
             self._note(group)
         return frozenset(changed)
 
     def install_top(self, files: Mapping[str, bytes]) -> None:
         """Put the units on disk that all groups have in common. Systemd takes them when it loads them next."""
         for name, content in files.items():
-            if _content(self._units / name) != content:
+            if self.disk.content(self._units / name) != content:
                 self._write_unit(name, content)
 
     def _write_unit(self, name: str, content: bytes) -> None:
         if "/" in name:
-            (self._units / name).parent.mkdir(mode=0o755, exist_ok=True)
-        write_whole(self._units / name, content)
+            self.disk.make_directory((self._units / name).parent)
+        self.disk.write(self._units / name, content)
 
     def _present(self, groups: Collection[str], directory: Path) -> dict[str, set[str]]:
         """The files in a directory that belong to each of some groups."""
         present: dict[str, set[str]] = {}
-        with os.scandir(directory) as found:
-            for item in found:
-                group = self._names.group_of(item.name)
-                if group is not None and group in groups and item.is_file(follow_symlinks=False):
-                    present.setdefault(group, set()).add(item.name)
+        for name in self.disk.files(directory):
+            group = self._names.group_of(name)
+            if group is not None and group in groups:
+                present.setdefault(group, set()).add(name)
         for group in groups:
-            if (directory / self._names.boot(group)).exists():
+            if self.disk.exists(directory / self._names.boot(group)):
                 present.setdefault(group, set()).add(self._names.boot(group))
         return present
 
     def _note(self, group: ResourceGroup) -> None:
         path = self._applied / f"{escape(group.name)}.cltab"
         if not group.entries:
-            path.unlink(missing_ok=True)
+            self.disk.remove(path)
             return
         text = "# The lines that the units of a group were made from.\n" + "".join(f"{line}\n" for line in group.lines)
-        write_whole(path, encoded(text))
+        self.disk.write(path, encoded(text))
 
     def note_emptied(self, group: str, level: str) -> None:
         """A group is about to be emptied on its way to a level; until `forget_emptied` that is not done."""
-        write_whole(self._emptied / escape(group), encoded(level))
+        self.disk.write(self._emptied / escape(group), encoded(level))
 
     def forget_emptied(self, group: str) -> None:
         """The group is on its way, whatever happens to us."""
         path = self._emptied / escape(group)
-        if path.exists():  # on a read-only file system it could not be removed if it is not there, either
-            path.unlink(missing_ok=True)
+        if self.disk.exists(path):  # on a read-only file system it could not be removed if it is not there, either
+            self.disk.remove(path)
 
     def emptied(self) -> dict[str, str]:
         """The groups that an earlier daemon emptied and did not start again, and the level that each was to go to."""
         return {
-            unescape(path.name): decoded(path.read_bytes())
-            for path in sorted(self._emptied.iterdir())
-            if not path.name.startswith(".")
+            unescape(file): decoded(self.disk.read(self._emptied / file))
+            for file in sorted(self.disk.names(self._emptied))
+            if not file.startswith(".")
         }
 
     def own_units(self, group: ResourceGroup) -> list[str]:
@@ -480,7 +402,7 @@ class Store:
         """
         names = [self._names.entry(group.name, entry.tag) for entry in group.entries]
         paths = (f"{directory}/{name}" for directory in _BEFORE_OURS for name in names)
-        return [path for path in paths if os.path.isfile(path)]  # noqa: PTH113 - a thousand of them are looked for
+        return [path for path in paths if self.disk.is_file(path)]
 
     def is_of_cluster(self, group: str) -> bool:
         """Whether the resource agent has started a group, and has not stopped it since."""
@@ -489,19 +411,11 @@ class Store:
     @property
     def reload_needed(self) -> bool:
         """Whether the units on disk may be newer than what systemd has loaded."""
-        return self._mark.exists()
+        return self.disk.exists(self._mark)
 
     def reloaded(self) -> None:
         """Systemd has loaded what is on disk."""
-        self._mark.unlink(missing_ok=True)
-
-
-def read_whole(path: Path) -> bytes:
-    """What a regular file holds; OSError if it cannot be read, or is another kind of file, which may never end."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        return file.read()
+        self.disk.remove(self._mark)
 
 
 def _content(path: Path) -> bytes | None:

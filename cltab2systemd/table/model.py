@@ -42,6 +42,12 @@ class Mode(enum.StrEnum):
     OFF = "off"
 
 
+@functools.lru_cache(maxsize=1024)
+def _names_in(levels: str) -> tuple[str, ...]:
+    parts = levels.split(",") if "," in levels else list(levels)
+    return tuple(dict.fromkeys(name for name in (levels, *parts) if name))
+
+
 @dataclass(frozen=True, slots=True)
 class Levels:
     """The levels field of an entry, and the levels it names.
@@ -55,8 +61,7 @@ class Levels:
     @property
     def names(self) -> tuple[str, ...]:
         """Every level that the field names, each once: the whole field first, then its parts in order."""
-        parts = self.text.split(",") if "," in self.text else list(self.text)
-        return tuple(dict.fromkeys(name for name in (self.text, *parts) if name))
+        return _names_in(self.text)
 
     def __contains__(self, level: object) -> bool:
         """Whether the field names the level."""

@@ -1,0 +1,45 @@
+"""What the kernel tells of processes and control groups, and what the shell before a command has written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cltab2systemd.text import decoded
+from cltab2systemd.units.commands import throttle_directory
+
+# Of a command line: a shell, its option, and the beginning of its script.
+_LONGEST_START = 8192
+
+
+class Kernel:
+    """Asks for what is true of a process at this moment. OSError if there is no such process any more."""
+
+    def name(self, pid: int) -> str:
+        """The name of a process: what it was executed from, or what it calls itself."""
+        return decoded(Path(f"/proc/{pid}/comm").read_bytes())
+
+    def command_line(self, pid: int) -> bytes:
+        """The beginning of the words of a process, each with a NUL behind it; none if it has ended."""
+        with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+            return file.read(_LONGEST_START)
+
+    def control_groups(self, pid: int) -> list[str]:
+        """The control groups of a process, a line for each hierarchy as in /proc/PID/cgroup."""
+        return decoded(Path(f"/proc/{pid}/cgroup").read_bytes()).splitlines()
+
+    def lacked_memory(self, group_slice: str) -> bool:
+        """Whether it has killed anything in a slice for want of memory; False where it does not count that."""
+        above = group_slice.partition("-")[0]
+        try:
+            events = Path(f"/sys/fs/cgroup/{above}.slice/{group_slice}/memory.events").read_text(encoding="utf-8")
+        except OSError:
+            return False
+        return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in events.splitlines())
+
+    def respawns(self, unit: str) -> list[str]:
+        """What the shell before the command of a respawn entry has noted (`unitfile.throttled`); empty if nothing."""
+        try:
+            text = Path(f"/run/{throttle_directory(unit)}/respawns").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return []
+        return text.split()
