@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, cast
 from cltab2systemd import varlink
 from cltab2systemd.ancestor import messages as ldt
 from cltab2systemd.daemon.controller import Controller
-from cltab2systemd.daemon.group import Group, Request, SupersededError, SwitchRefusedError
+from cltab2systemd.daemon.group import Group
 from cltab2systemd.daemon.peers import Peer
+from cltab2systemd.daemon.request import Request, SupersededError, SwitchRefusedError
 from cltab2systemd.daemon.server import Server
 from cltab2systemd.daemon.service import Service, Watchers
 from cltab2systemd.daemon.tablesource import TableRefusedError
@@ -90,7 +91,7 @@ class _Source:
 
     @property
     def groups(self) -> dict[str, ResourceGroup]:
-        return {name: ResourceGroup(name) for name in GROUPS}
+        return {name: ResourceGroup(name, cast("Any", _Store())) for name in GROUPS}
 
     def group(self, name: str) -> ResourceGroup:
         return ResourceGroup(name)
@@ -130,7 +131,7 @@ class _Controller(Controller):
             Names(), cast("Any", self.source), cast("Any", _Store()), nothing, nothing,
             on_status=nothing.ignore, on_table=nothing.ignore,
         )  # fmt: skip
-        self._groups.update({name: Group(name) for name in GROUPS})
+        self._groups.update({name: Group(name, cast("Any", _Store())) for name in GROUPS})
         self.fate = 0
 
     @property

@@ -54,6 +54,8 @@ class Applier:
         self._limited: set[str] = set()
         self._looks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
+        self.table_lock = asyncio.Lock()
+        """Held by whoever reads the table and applies it, or gives a group new lines."""
 
     async def recover(self) -> list[Group]:
         """Take up what an earlier daemon left, or the generator: groups with their lines, and a reload that is due."""
@@ -62,9 +64,9 @@ class Applier:
             self._store.install_top(compile_top(self._names, self._path))
         groups = []
         for name, applied in self._store.applied().items():
-            group = Group(name)
+            group = Group(name, self._store)
             group.applied = applied
-            group.current = self._store.is_installed(self._compile(applied))
+            group.is_installed = self._store.is_installed(self._compile(applied))
             groups.append(group)
         self._bus.follow_reloads(self._reloaded)
         if self._store.reload_needed:
@@ -76,12 +78,13 @@ class Applier:
         """Give groups new lines: units on disk, and loaded; a group without lines has no units left.
 
         Nothing of a group may run that its new lines do not have. OSError if the files cannot be written,
-        BusUnavailableError if systemd does not reload; the groups are not `current` then, and it is to be done again.
+        BusUnavailableError if systemd does not reload; the groups are not `is_installed` then, and it is to be done
+        again.
         """
         if not lines:
             return
         for group in lines:
-            group.current = False
+            group.is_installed = False
         changed = self._store.install((new, partial(self._compile, new)) for new in lines.values())
         self._limited.update(group.name for group in lines if self._names.slice(group.name) in changed)
         for group, new in lines.items():
@@ -89,7 +92,7 @@ class Applier:
         if changed or self._store.reload_needed:
             await self._reload()
         for group in lines:
-            group.current = True
+            group.is_installed = True
 
     def _compile(self, group: ResourceGroup) -> Mapping[str, bytes]:
         return compile_group(self._names, self._path, group, self._surroundings) if group.entries else {}

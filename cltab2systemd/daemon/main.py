@@ -21,7 +21,7 @@ from cltab2systemd.daemon.applier import Applier
 from cltab2systemd.daemon.boot import Boot
 from cltab2systemd.daemon.controller import Controller
 from cltab2systemd.daemon.goodtable import GoodTable
-from cltab2systemd.daemon.group import SupersededError, SwitchRefusedError
+from cltab2systemd.daemon.request import SupersededError, SwitchRefusedError
 from cltab2systemd.daemon.server import Server, SocketInUseError, listen
 from cltab2systemd.daemon.service import Service, Watchers
 from cltab2systemd.daemon.statusfile import StatusFile

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.daemon.probe import UnitProbe
 from cltab2systemd.groups.failure import Cause, Reason
+from cltab2systemd.groups.lifecycle import Shown
 from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, survivors
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
 from cltab2systemd.systemd.bus import BusError, BusReloadingError
@@ -18,11 +19,10 @@ from cltab2systemd.units.names import HALT_LEVEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cltab2systemd.daemon.group import Group, Request
+    from cltab2systemd.daemon.group import Group
     from cltab2systemd.daemon.pacer import Pacer
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
-    from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names
 
 log = logging.getLogger(__name__)
@@ -135,47 +135,6 @@ class Observer:
         if group in self._groups:
             self.refresh_soon([group])
 
-    def is_certain(self, group: Group) -> bool:
-        """Whether what runs of a settled group is its commands by now; if not, it is looked at again in a moment."""
-        if group.units is None or group.status is None:
-            return True
-        loop = asyncio.get_running_loop()
-        request = group.request
-        waited = 0.0
-        if request is not None:
-            request.settled_at = request.settled_at or loop.time()
-            waited = loop.time() - request.settled_at
-        entries = ((entry, group.units.entry(entry)) for entry in group.units.members(group.status.level))
-        running = ((entry, unit) for entry, unit in entries if entry.mode in _RUNNING and unit is not None)
-        told = {reason.unit for reason in group.status.reasons if reason.cause in {Cause.PAUSED, Cause.NOT_EXECUTED}}
-        if not any(self._may_fail(e, unit, request, waited, is_told=unit.name in told) for e, unit in running):
-            return True
-        loop.call_later(_INTERVAL, self.refresh_soon, [group.name])
-        return False
-
-    def _may_fail(
-        self, entry: Entry, unit: UnitStatus, request: Request | None, waited: float, *, is_told: bool
-    ) -> bool:
-        """Whether it is still open what an entry's start comes to.
-
-        Its process may not be its command yet; a file may block that for ever, so it is not waited for as long as that.
-        A respawn entry may have ended already: it is waited for until the status tells that it pauses, or cannot run.
-        """
-        if unit.sub != "running" and not unit.is_restarting:
-            return False
-        pid = self.probe.main_pid(unit.name)
-        if self._pacer.is_rising(unit.name) and not self.probe.pause(unit.name):
-            return waited < _LONGEST_DYING
-        first = pid if request is None else request.pids.setdefault(unit.name, pid)
-        is_dying = entry.mode is Mode.RESPAWN and (
-            pid != first or unit.is_restarting or bool(self.probe.pause(unit.name))
-        )
-        if is_dying and waited < _LONGEST_DYING:
-            return not is_told
-        return (
-            unit.sub == "running" and waited < _LONGEST_EXECUTION and self.probe.is_being_executed(pid, entry.command)
-        )
-
     def forget_vain(self, group: str) -> None:
         """The group was asked to go to a level: what was started in vain is started anew, if it is to run."""
         self._pacer.forget_group(group)
@@ -214,11 +173,14 @@ class Observer:
         group.units = GroupUnits(self._names, group.name, entries, units, self.probe, given_away)
         self._pacer.look(group.units, level_of_members(group.units), is_switching=group.request is not None)
         status = group_status(group.units, group.shown_level, group.asked)
-        if group.emptying and group.shown_level is not None:
-            status = GroupStatus(group.name, group.shown_level, State.HALTING if group.halting else State.STOPPING)
-        elif group.interrupted is not None and not group.emptying:
+        life = group.life
+        if life.shown is Shown.STOPPING and group.shown_level is not None:
+            state = State.HALTING if life.level == HALT_LEVEL else State.STOPPING
+            status = GroupStatus(group.name, group.shown_level, state)
+        elif life.shown is Shown.FAILED:
             # Emptied and not started again: whatever its units say, it has not come to where it was to go.
-            level = group.shown_level or group.interrupted if group.interrupted == HALT_LEVEL else group.interrupted
+            assert life.level is not None
+            level = group.shown_level or life.level if life.level == HALT_LEVEL else life.level
             status = GroupStatus(group.name, level, State.FAILED, (_unreached(group, level),))
         if status is not None and status != group.status:
             _tell(status)
@@ -254,7 +216,7 @@ class Observer:
 def _unreached(group: Group, level: str) -> Reason:
     assert group.units is not None
     unit = group.units.names.level(group.name, level)
-    why = group.broken_off or "the daemon ended meanwhile"
+    why = group.life.why or "the daemon ended meanwhile"
     text = printable(f"{group.name}: the switch to level {level} was broken off before its start: {why}")
     return Reason(Cause.UNREACHED, unit, text)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import __version__, oserrors, varlink
 from cltab2systemd.daemon import peers
-from cltab2systemd.daemon.group import NoSuchGroupError, SupersededError, SwitchRefusedError
+from cltab2systemd.daemon.request import NoSuchGroupError, SupersededError, SwitchRefusedError
 from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.table.diagnostics import Diagnostic, render

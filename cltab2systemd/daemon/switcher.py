@@ -8,9 +8,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cltab2systemd.daemon.group import SwitchRefusedError
+from cltab2systemd.daemon.group import now_in_microseconds
+from cltab2systemd.daemon.request import SwitchRefusedError
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.failure import Remedy, is_under_way
+from cltab2systemd.groups.lifecycle import Event
 from cltab2systemd.groups.state import Asked, remedies_at
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.units.names import HALT_LEVEL
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cltab2systemd.daemon.applier import Applier
-    from cltab2systemd.daemon.group import Group, Request
+    from cltab2systemd.daemon.group import Group
     from cltab2systemd.daemon.observer import Observer
+    from cltab2systemd.daemon.request import Request
     from cltab2systemd.disk.store import Store
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.systemd.bus import Bus
@@ -51,8 +54,6 @@ class Switcher:
         self._bus = bus
         self._applier = applier
         self._observer = observer
-        # Held by whoever reads the table and applies it.
-        self.table_lock = asyncio.Lock()
 
     async def carry_out(
         self, group: Group, request: Request, wanted: Callable[[], ResourceGroup], others: Iterable[Group]
@@ -70,30 +71,27 @@ class Switcher:
             BusError: systemd says no, or cannot be reached.
             OSError: the units cannot be written.
         """
-        if group.interrupted is not None:
-            # It stays where an earlier switch left it until this one has started.
-            self._store.note_emptied(group.name, request.level)
-            group.emptying, group.interrupted = True, request.level
-        if request.level != HALT_LEVEL:
+        if not request.is_for_good:
             await self._stop_moved(list(others), wanted().entries, request.level)
         for last_try in (False, True):
-            if request.level != HALT_LEVEL:
+            if request.is_for_good:
+                group.happens(Event.NOTHING_TO_INSTALL)
+            else:
                 await self._take_lines(group, request, wanted)
             try:
-                if group.emptied is not None:
-                    await self._settle_past(group, request.level, group.emptied)
+                if group.life.fresh is not None:
+                    await self._settle_past(group, request.level, group.life.fresh)
                 await self._bus.persist(lambda: self._start(group, request.level))
                 await self._bus.persist(lambda: self._cancel_other_levels(group, request.level))
                 break
             except _UnitsGoneError as error:
-                if request.level == HALT_LEVEL:
+                if request.is_for_good:
                     await self._bus.persist(lambda: self._stop_one_by_one(group))
                     break
                 if last_try:
                     raise SwitchRefusedError(str(error)) from error
-                group.current = False
-        self._store.forget_emptied(group.name)
-        group.emptying, group.interrupted, group.emptied = False, None, frozenset()
+                group.is_installed = False
+        group.happens(Event.QUEUED)
         self._observer.forget_vain(group.name)
         try:
             await self._bus.persist(lambda: self._observer.refresh([group.name]))
@@ -117,7 +115,7 @@ class Switcher:
             if moved := changes.tags_moved_here(other.applied.entries, wanted):
                 stopping = await self._stop(other, moved)
                 await other.at_rest(stopping)
-                await self._forgive(other, moved)
+                await self._reset_after_stop(other, moved)
 
     async def _settle_past(self, group: Group, level: str, fresh: frozenset[str]) -> None:
         """Prepare the entries that the present level and the next one both have, and that have ended, for the start.
@@ -153,29 +151,30 @@ class Switcher:
 
     async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> None:
         """Give the group the table's lines: first stop what may not outlive its old ones, under the old units."""
-        if wanted() == group.applied and group.current:
+        if wanted() == group.applied and group.is_installed:
+            group.happens(Event.NOTHING_TO_INSTALL)
             return
         # From here on entries may be down that the present level has. If the daemon ends before the start, the next one
         # has to know.
-        self._store.note_emptied(group.name, request.level)
-        group.emptying, group.interrupted = True, request.level
+        group.happens(Event.LINES_DIFFER)
         await self._bus.persist(lambda: self._cancel_jobs(group))
         going = changes.tags_to_stop(group.applied.entries, wanted().entries, request.level)
-        if group.emptied is not None:
-            group.emptied |= going
+        group.freshen(going)
         stopping = await self._stop(group, going)
         if stopping:
+            group.happens(Event.STOPS_BEGIN)
             request.has_started()
             await group.at_rest(stopping)
-        await self._forgive(group, going)
-        async with self.table_lock:
+        await self._reset_after_stop(group, going)
+        group.happens(Event.AT_REST)
+        async with self._applier.table_lock:
             before = {changes.definition(entry) for entry in group.applied.entries}
             # To its end, even if a later request takes over: the next step would not know how far it came.
             await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: wanted()})))
-        if group.emptied is not None:
-            group.emptied |= {e.tag for e in group.applied.entries if changes.definition(e) not in before}
+        group.freshen(frozenset(e.tag for e in group.applied.entries if changes.definition(e) not in before))
+        group.happens(Event.LOADED)
 
-    async def _forgive(self, group: Group, tags: frozenset[str]) -> None:
+    async def _reset_after_stop(self, group: Group, tags: frozenset[str]) -> None:
         """Reset entries that have failed, as by a stop that needed SIGTERM: soon their units are gone, or others."""
 
         def reset(unit: str) -> None:
@@ -243,7 +242,7 @@ class Switcher:
                     f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
                     f"see 'systemctl status {unit.name}'"
                 )
-        asked = Asked(level, int(asyncio.get_running_loop().time() * 1_000_000))
+        asked = Asked(level, now_in_microseconds())
         self._bus.start(target)
         group.asked = asked  # if systemd refuses, all is as it was
 

@@ -377,17 +377,17 @@ class Store:
         text = "# The lines that the units of a group were made from.\n" + "".join(f"{line}\n" for line in group.lines)
         self.disk.write(path, encoded(text))
 
-    def note_emptied(self, group: str, level: str) -> None:
-        """A group is about to be emptied on its way to a level; until `forget_emptied` that is not done."""
+    def mark_destination(self, group: str, level: str) -> None:
+        """A group is about to be emptied on its way to a level; until `forget_destination` that is not done."""
         self.disk.write(self._emptied / escape(group), encoded(level))
 
-    def forget_emptied(self, group: str) -> None:
+    def forget_destination(self, group: str) -> None:
         """The group is on its way, whatever happens to us."""
         path = self._emptied / escape(group)
         if self.disk.exists(path):  # on a read-only file system it could not be removed if it is not there, either
             self.disk.remove(path)
 
-    def emptied(self) -> dict[str, str]:
+    def destinations(self) -> dict[str, str]:
         """The groups that an earlier daemon emptied and did not start again, and the level that each was to go to."""
         return {
             unescape(file): decoded(self.disk.read(self._emptied / file))

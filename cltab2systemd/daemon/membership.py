@@ -1,0 +1,201 @@
+"""Which groups there are, and which lines each is to have: what the table says, and what is applied of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from cltab2systemd import oserrors
+from cltab2systemd.daemon.group import Group
+from cltab2systemd.groups.lifecycle import Event, Phase
+from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.table.model import ResourceGroup
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+
+    from cltab2systemd.daemon.applier import Applier
+    from cltab2systemd.daemon.observer import Observer
+    from cltab2systemd.daemon.tablesource import TableSource
+    from cltab2systemd.disk.store import Store
+    from cltab2systemd.systemd.bus import Bus
+    from cltab2systemd.table.model import Table
+
+log = logging.getLogger(__name__)
+
+
+class Membership:
+    """The groups of an instance, those of the table and those that have left it and still run.
+
+    Args:
+        groups: all of them by name; this adds to them, and takes from them.
+        source: the table.
+        store: the files of the instance; open.
+        bus: its connection to systemd.
+        applier: puts units on disk.
+        observer: knows how groups are.
+        spawn: runs work beside everything else.
+        on_table: called with each new table that takes effect, and its bytes.
+        on_retired: called with a group that has left the table, and is to be stopped for good.
+        on_gone: called when a group is no more.
+    """
+
+    def __init__(
+        self,
+        groups: dict[str, Group],
+        source: TableSource,
+        store: Store,
+        bus: Bus,
+        *,
+        applier: Applier,
+        observer: Observer,
+        spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
+        on_table: Callable[[Table, bytes], Awaitable[None]],
+        on_retired: Callable[[Group], object],
+        on_gone: Callable[[], None],
+    ) -> None:
+        self._groups = groups
+        self._source = source
+        self._store = store
+        self._bus = bus
+        self._applier = applier
+        self._observer = observer
+        self._spawn = spawn
+        self._on_table = on_table
+        self._on_retired = on_retired
+        self._on_gone = on_gone
+        self._unapplied: set[str] = set()  # groups whose lines, or units, may not be those of the table
+
+    def doubt_all(self) -> None:
+        """Nobody knows which groups have the table's lines: the daemon has just come."""
+        self._unapplied = set(self._groups)
+
+    def wanted(self, group: Group) -> ResourceGroup:
+        """What the table says of a group; the lines it has as long as no table was accepted, or it is a cluster's."""
+        if not self._source.accepted or group.left_to_cluster:
+            return group.applied
+        return self._source.table.group(group.name)
+
+    def others(self, group: Group) -> Iterator[Group]:
+        """The groups that may still run an entry that the table has in this one by now.
+
+        None for a group that is left to a cluster: it has what it has, and takes nothing from others.
+        """
+        if not group.left_to_cluster:
+            yield from (self._groups[name] for name in self._unapplied & self._groups.keys() if name != group.name)
+
+    def has_moved(self, group: Group) -> None:
+        """A request for the group has been carried out, with the lines that were wanted."""
+        if self.wanted(group) == group.applied and group.is_installed and not group.left_to_cluster:
+            self._unapplied.discard(group.name)
+
+    async def take_lines(self, lines: Mapping[str, ResourceGroup]) -> bool:
+        """Take lines of another table than the one that clients push, for groups that have none; whether any did."""
+        new = {Group(name, self._store): group for name, group in lines.items() if name not in self._groups}
+        await self._applier.apply(new)
+        self._groups.update({group.name: group for group in new})
+        return bool(new)
+
+    async def reread(self, *, always: bool) -> tuple[str, ...]:
+        """Read the table if it changed, or `always`, and apply it to all groups that are not active.
+
+        Groups that left the table are stopped, but for those that a cluster has started, and is to stop: it would take
+        them for stopped in order. An active group keeps its lines until its own request.
+        TableRefusedError: the table has errors; nothing was changed.
+
+        Returns:
+            Notes for whoever asked: what becomes of groups that have just left the table.
+        """
+        async with self._applier.table_lock:
+            may_be_empty = not any(group.active for group in self._groups.values())
+            if self._source.refresh(may_be_empty=may_be_empty, always=always):
+                self._unapplied = {*self._groups, *self._source.table.groups}
+                await self._on_table(self._source.table, self._source.content)
+            return await self._apply_table() if self._unapplied else ()
+
+    async def _apply_table(self) -> tuple[str, ...]:
+        wanted = self._source.table.groups
+        notes = self._leave_to_cluster()
+        for name in self._unapplied - self._groups.keys():
+            self._groups[name] = Group(name, self._store)
+        await self._bus.persist(lambda: self._observer.refresh(self._unapplied))
+        unapplied = [self._groups[name] for name in self._unapplied if name in self._groups]
+        await self._applier.apply(
+            {
+                group: wanted[group.name]
+                for group in unapplied
+                if group.name in wanted
+                and not group.active
+                and not (group.is_installed and group.applied == wanted[group.name])
+            }
+        )
+        self._unapplied = {
+            group.name for group in unapplied if group.applied != wanted.get(group.name) or not group.is_installed
+        }
+        self._note_given_away()
+        retired = [group for group in self._groups.values() if group.name not in wanted and not group.left_to_cluster]
+        notes += [f"{group.name} has left the table, and is being stopped" for group in retired if self._retire(group)]
+        return tuple(notes)
+
+    def _leave_to_cluster(self) -> list[str]:
+        """See which groups left the table that a cluster has started, and is to stop; what is to be told of that now.
+
+        Their level for stopped, with an umount perhaps, is in the lines that they have.
+        """
+        notes = []
+        for group in self._groups.values():
+            was_left = group.left_to_cluster
+            is_gone = group.name not in self._source.table.groups and bool(group.applied.entries)
+            group.left_to_cluster = is_gone and self._store.is_of_cluster(group.name)
+            if group.left_to_cluster and not was_left:
+                log.warning("%s: left the table; it stays until the cluster that started it stops it", group.name)
+                notes.append(f"{group.name} has left the table, and stays until the cluster that started it stops it")
+        return notes
+
+    def _note_given_away(self) -> None:
+        """Which applied entries of a group the table has in another one, whose request may stop them."""
+        owners = {entry.tag: entry.group for entry in self._source.table.entries}
+        for group in self._groups.values():
+            may_lose = group.name in self._unapplied and not group.left_to_cluster
+            tags = (entry.tag for entry in group.applied.entries) if may_lose else ()
+            given_away = frozenset(tag for tag in tags if owners.get(tag, group.name) != group.name)
+            if given_away != group.given_away:  # and so is what its level has
+                group.given_away = given_away
+                self._observer.refresh_soon([group.name])
+
+    def _retire(self, group: Group) -> bool:
+        """Stop a group that left the table; then its units and its line in clstat go. Whether that begins now."""
+        if not group.active:
+            self.forget_soon(group)
+            return False
+        if group.halting:
+            return False
+        log.info("%s: left the table, stopping", group.name)
+        self._on_retired(group)
+        return True
+
+    def forget_soon(self, group: Group) -> None:
+        """A group of which nothing runs is to go, unless the table has it by now, or somebody starts it."""
+        self._spawn(self._forget(group))
+
+    async def _forget(self, group: Group) -> None:
+        async with self._applier.table_lock:
+            if self.wanted(group).entries or group.request is not None or self._groups.get(group.name) is not group:
+                return
+            try:
+                await self._bus.persist(lambda: self._observer.refresh([group.name]))
+                if group.active:  # somebody has just started it with systemctl
+                    self._on_retired(group)
+                    return
+                group.happens(Event.FORGOTTEN)
+                await self._applier.apply({group: ResourceGroup(group.name)})
+            except (BusError, OSError) as error:
+                told = oserrors.worded(error) if isinstance(error, OSError) else error
+                log.error("%s: its units cannot be removed now: %s", group.name, told)  # noqa: TRY400
+                if group.life.phase is Phase.GONE:
+                    group.happens(Event.KEPT)
+                return
+            self._groups.pop(group.name, None)
+            self._unapplied.discard(group.name)
+            self._on_gone()

@@ -1,0 +1,85 @@
+"""Requests for groups, and what they can come to."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from cltab2systemd.units.names import HALT_LEVEL
+
+if TYPE_CHECKING:
+    from cltab2systemd.groups.state import GroupStatus
+
+
+class NoSuchGroupError(Exception):
+    """Neither the table nor what runs has this group. `hint` is what was probably meant, for a person; or empty."""
+
+    def __init__(self, group: str, hint: str = "") -> None:
+        super().__init__(f"no such group: {group}")
+        self.group = group
+        self.hint = hint
+
+
+class SwitchRefusedError(Exception):
+    """The switch cannot begin; the text says why and what to do."""
+
+
+class SupersededError(Exception):
+    """A later request, a halt, or somebody at systemctl took the group elsewhere."""
+
+
+class Request:
+    """One request for a group: `started` and `outcome` are set once each, with a result or an exception."""
+
+    def __init__(self, group: str, level: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.group = group
+        self.level = level
+        self.started: asyncio.Future[None] = loop.create_future()
+        self.outcome: asyncio.Future[GroupStatus] = loop.create_future()
+        self.task: asyncio.Task[None] | None = None
+        self.notes: list[str] = []  # what else whoever asked should know
+        self.pids: dict[str, int] = {}  # main processes of the level, as they were when it was settled first
+        self.settled_at: float | None = None  # when its level was settled first, by the loop's clock
+        self.is_told = False  # whether the log has its end
+        self.stopped: set[str] = set()  # units that a halt has stopped one by one
+        # Nobody may be waiting, and that is fine.
+        self.started.add_done_callback(_retrieve)
+        self.outcome.add_done_callback(_retrieve)
+
+    def has_started(self) -> None:
+        """The transition has begun, and clstat shows it."""
+        if not self.started.done():
+            self.started.set_result(None)
+
+    @property
+    def is_for_good(self) -> bool:
+        """Whether the group is to be stopped for good: all groups are halted, or it has left the table."""
+        return self.level == HALT_LEVEL
+
+    def fail(self, error: Exception) -> None:
+        """End the request, wherever it is."""
+        self.give_up()
+        for future in (self.started, self.outcome):
+            if not future.done():
+                future.set_exception(error)
+
+    def replaced_by(self, later: Request) -> None:
+        """End the request for a later one. Who only asked is answered as ever, when something has started."""
+        self.give_up()
+        later.started.add_done_callback(lambda _: self.has_started())
+        if not self.outcome.done():
+            by = f"a later request took {self.group} to level {later.level}"
+            if later.is_for_good:
+                by = f"{self.group} is being stopped for good, for it has left the table, or all groups are halted"
+            self.outcome.set_exception(SupersededError(by))
+
+    def give_up(self) -> None:
+        """Do nothing more for it."""
+        if self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,221 @@
+"""When a request has come to its end, and to which: told as soon as the units of its group say so for sure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from cltab2systemd import oserrors
+from cltab2systemd.daemon.request import SupersededError, SwitchRefusedError
+from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
+from cltab2systemd.groups.state import GroupStatus, State, survivors
+from cltab2systemd.table.model import Mode
+from cltab2systemd.units.names import HALT_LEVEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cltab2systemd.daemon.group import Group
+    from cltab2systemd.daemon.pacer import Pacer
+    from cltab2systemd.daemon.probe import UnitProbe
+    from cltab2systemd.daemon.request import Request
+    from cltab2systemd.disk.store import Store
+    from cltab2systemd.groups.units import UnitStatus
+    from cltab2systemd.systemd.bus import Bus
+    from cltab2systemd.table.model import Entry
+    from cltab2systemd.units.names import Names
+
+log = logging.getLogger(__name__)
+
+_RUNNING = frozenset({Mode.RESPAWN, Mode.ONCE})
+# Before another look at what is not certain yet. Seconds.
+_PAUSE = 0.01
+# An outcome is not held up longer for processes that do not come to execute their commands. Seconds.
+_LONGEST_EXECUTION = 5.0
+# Nor for respawn entries that end again and again; the shell before their command pauses before that. Seconds.
+_LONGEST_DYING = 2.5
+
+
+class Settlement:
+    """Ends requests.
+
+    Args:
+        names: the unit names of the instance.
+        store: its files.
+        bus: its connection to systemd.
+        pacer: slows down what is started in vain.
+        probe: knows more about units than their state.
+        look_soon: has a look at groups in a moment.
+        on_refused: called with a request that systemd, or what runs, does not let come to its end.
+        on_stopped: called with a group that has been stopped for good.
+    """
+
+    def __init__(
+        self,
+        names: Names,
+        store: Store,
+        bus: Bus,
+        pacer: Pacer,
+        probe: UnitProbe,
+        *,
+        look_soon: Callable[[Iterable[str]], None],
+        on_refused: Callable[[Group, Request, SwitchRefusedError], object],
+        on_stopped: Callable[[Group], None],
+    ) -> None:
+        self._names = names
+        self._store = store
+        self._bus = bus
+        self._pacer = pacer
+        self._probe = probe
+        self._look_soon = look_soon
+        self._on_refused = on_refused
+        self._on_stopped = on_stopped
+
+    def settle(self, group: Group) -> None:
+        """End the request of a group whose units tell its outcome. BusUnavailableError: nobody can tell just now."""
+        request, status = group.request, group.status
+        if group.life.phase is Phase.LEFT and request is None and self._was_started_by_hand(group):
+            group.happens(Event.STARTED_BY_HAND)
+            self._look_soon([group.name])
+        if group.life.phase in MARKED or (request is not None and not request.started.done()):
+            return
+        if group.held and (status is None or status.state.settled or status.state is State.CONFIGURED):
+            self._let_go(group)
+        if request is not None and request.is_for_good:
+            self._settle_halt(group, request)
+        elif request is not None:
+            self._settle_switch(group, request)
+
+    def _let_go(self, group: Group) -> None:
+        """The start is over for which entries of a group were held."""
+        try:
+            self._store.held.discard(group.held)
+        except OSError as error:
+            log.warning("%s: what was held stays so for now: %s", group.name, oserrors.worded(error))
+        else:
+            group.held = frozenset()
+
+    def _settle_switch(self, group: Group, request: Request) -> None:
+        status = group.status
+        if status is None or status.state is State.CONFIGURED:
+            self._is_taken(group, request, f"{group.name} was stopped before it reached level {request.level}")
+        elif status.state is State.STOPPING or (status.level == request.level and not status.state.settled):
+            return
+        elif status.level != request.level:
+            self._is_taken(group, request, f"{group.name} was taken to level {status.level} instead")
+        elif self._is_certain(group, request, status):
+            if not request.is_told:
+                log.info("%s: level %s %s, as before", group.name, status.level, status.state)
+            group.happens(Event.SETTLED)
+            group.end(request, status)
+
+    @staticmethod
+    def _is_taken(group: Group, request: Request, words: str) -> None:
+        group.happens(Event.TAKEN)
+        group.end(request, SupersededError(words))
+
+    def _was_started_by_hand(self, group: Group) -> bool:
+        """Whether somebody has started a level target with systemctl since the group was emptied and left so."""
+        assert group.units is not None
+        return any(
+            (target.active == "active" or target.starting)
+            and self._bus.condition_time(self._names.barrier(group.name, level)) > group.life.since
+            for level, target in group.units.levels().items()
+        )
+
+    # Whether what systemd says is what it will say
+
+    def _is_certain(self, group: Group, request: Request, status: GroupStatus) -> bool:
+        """Whether what runs of a settled group is its commands by now; if not, it is looked at again in a moment."""
+        assert group.units is not None
+        loop = asyncio.get_running_loop()
+        request.settled_at = request.settled_at or loop.time()
+        waited = loop.time() - request.settled_at
+        entries = ((entry, group.units.entry(entry)) for entry in group.units.members(status.level))
+        running = ((entry, unit) for entry, unit in entries if entry.mode in _RUNNING and unit is not None)
+        told = {reason.unit for reason in status.reasons if reason.cause in {Cause.PAUSED, Cause.NOT_EXECUTED}}
+        if not any(self._may_fail(e, unit, request, waited, is_told=unit.name in told) for e, unit in running):
+            return True
+        loop.call_later(_PAUSE, self._look_soon, [group.name])
+        return False
+
+    def _may_fail(self, entry: Entry, unit: UnitStatus, request: Request, waited: float, *, is_told: bool) -> bool:
+        """Whether it is still open what an entry's start comes to.
+
+        Its process may not be its command yet; a file may block that for ever, so it is not waited for as long as that.
+        A respawn entry may have ended already: it is waited for until the status tells that it pauses, or cannot run.
+        """
+        if unit.sub != "running" and not unit.is_restarting:
+            return False
+        pid = self._probe.main_pid(unit.name)
+        if self._pacer.is_rising(unit.name) and not self._probe.pause(unit.name):
+            return waited < _LONGEST_DYING
+        first = request.pids.setdefault(unit.name, pid)
+        is_dying = entry.mode is Mode.RESPAWN and (
+            pid != first or unit.is_restarting or bool(self._probe.pause(unit.name))
+        )
+        if is_dying and waited < _LONGEST_DYING:
+            return not is_told
+        return (
+            unit.sub == "running" and waited < _LONGEST_EXECUTION and self._probe.is_being_executed(pid, entry.command)
+        )
+
+    # A stop for good
+
+    def _settle_halt(self, group: Group, request: Request) -> None:
+        assert group.units is not None
+        target = group.units.units.get(self._names.level(group.name, HALT_LEVEL))
+        is_reached = target is not None and target.active == "active" and not target.job
+        # Somebody has started an entry when the level was left, or has cancelled the start of the level.
+        is_past = (target is None or target.at_rest) and group.units.is_active() and not _is_elsewhere(group)
+        if is_reached or is_past:
+            self._stop_what_is_left(group, request)
+        elif not group.units.is_active():
+            group.happens(Event.SETTLED)
+            group.end(request, GroupStatus(group.name, group.shown_level or HALT_LEVEL, State.CONFIGURED))
+            self._on_stopped(group)
+        elif _is_elsewhere(group):
+            self._is_taken(group, request, f"{group.name} was started while it was being halted")
+
+    def _stop_what_is_left(self, group: Group, request: Request) -> None:
+        """Stop what the barrier of the halt level did not, for it was made from other lines; then the level itself."""
+        assert group.units is not None
+        services = self._services(group)
+        if any(not unit.at_rest and not unit.runs for unit in services):
+            return  # still being stopped
+        left = [unit.name for unit in services if unit.runs] + survivors(group.units, None)
+        untried = [unit for unit in left if unit not in request.stopped]
+        if not left:
+            # All entries are gone. The marker takes the level targets along, which refuse a stop by hand.
+            self._bus.stop(self._names.unnamed(group.name))
+        elif untried:
+            request.stopped.update(untried)
+            for unit in untried:
+                self._bus.stop(unit)
+            self._look_soon([group.name])
+        else:
+            # Not with the marker, for then nothing would tell that it was to be stopped.
+            why = f"{left[0]} does not stop, and so {group.name} is not halted; see 'systemctl status {left[0]}'"
+            self._on_refused(group, request, SwitchRefusedError(why))
+
+    def _services(self, group: Group) -> list[UnitStatus]:
+        """The services of a group, also those that none of its lines stand for any more."""
+        assert group.units is not None
+        prefix = self._names.entry_prefix
+        units = group.units.units.values()
+        return [unit for unit in units if unit.name.startswith(prefix) and unit.name.endswith(".service")]
+
+
+def is_at_halt_level(group: Group) -> bool:
+    """Whether a group is at the level of a halt, or on its way there."""
+    target = None if group.units is None else group.units.levels().get(HALT_LEVEL)
+    return target is not None and not target.at_rest
+
+
+def _is_elsewhere(group: Group) -> bool:
+    """Whether a group that is to be halted is at another level, or on its way to one."""
+    assert group.units is not None
+    levels = group.units.levels().values()
+    return not is_at_halt_level(group) and any(target.active == "active" or target.starting for target in levels)
