@@ -1,4 +1,4 @@
-"""Write all that is made from click's definitions; tell what has changed."""
+"""Write all that is made from click's definitions, and from the lifecycle of groups; tell what has changed."""
 
 from generate.files import PROJECT, contents
 from generate.model import programs

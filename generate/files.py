@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generate import manpages, shells
+from generate import lifecycle, manpages, shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parent.parent
 COMPLETION = PROJECT / "packaging/completion"
 MAN = PROJECT / "man"
+LIFECYCLE = PROJECT / "docs/lifecycle.md"
 
 
 def contents(programs: tuple[Command, ...]) -> dict[Path, str]:
@@ -35,11 +36,19 @@ def contents(programs: tuple[Command, ...]) -> dict[Path, str]:
         translators_page: manpages.with_commands(
             manpages.with_options(translators_page.read_text(), translator), translator
         ),
+        LIFECYCLE: _with_lifecycle(LIFECYCLE.read_text()),
     }
 
 
+def _with_lifecycle(text: str) -> str:
+    parts = {"picture": lifecycle.picture(), "rows": lifecycle.table(), "halt": lifecycle.halt_picture()}
+    for name, lines in parts.items():
+        text = _with_part(text, name, ("", *lines, ""))
+    return text
+
+
 def _with_part(text: str, name: str, lines: Iterable[str]) -> str:
-    """A text with other lines between its comments `# begin NAME:` and `# end NAME`."""
-    before, begin, rest = re.split(rf"^(# begin {name}: .*\n)", text, maxsplit=1, flags=re.MULTILINE)
-    _, end, behind = re.split(rf"^(# end {name}\n)", rest, maxsplit=1, flags=re.MULTILINE)
+    """A text with other lines between its comments `# begin NAME:` and `# end NAME`, or HTML's."""
+    before, begin, rest = re.split(rf"^((?:#|<!--) begin {name}: .*\n)", text, maxsplit=1, flags=re.MULTILINE)
+    _, end, behind = re.split(rf"^((?:#|<!--) end {name}(?: -->)?\n)", rest, maxsplit=1, flags=re.MULTILINE)
     return "".join((before, begin, *(f"{line}\n" for line in lines), end, behind))

@@ -115,7 +115,7 @@ def commands() -> dict[tuple[str, ...], click.Command]:
     """Every command there is, by its words."""
     found: dict[tuple[str, ...], click.Command] = {("clinit",): options.command, ("cltab2systemd",): translator.group}
     for name, module in translator.COMMANDS.items():
-        found["cltab2systemd", name] = importlib.import_module(f"cltab2systemd.cli.{module}").command
+        found["cltab2systemd", name] = importlib.import_module(f"cltab2systemd.commands.{module}").command
     return found
 
 

@@ -42,7 +42,7 @@ def zap(**_: object) -> None:
 @pytest.fixture
 def extended(monkeypatch: pytest.MonkeyPatch) -> tuple[Command, ...]:
     """The programs, with a new command, and new options of `clinit` and `show`."""
-    module = ModuleType("cltab2systemd.cli.zap")
+    module = ModuleType("cltab2systemd.commands.zap")
     module.command = zap  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(translator.COMMANDS, "zap", "zap")
