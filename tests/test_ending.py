@@ -108,7 +108,7 @@ def test_an_end_that_does_not_come(busy: str, code: int) -> None:
     """A task that takes no end, and a call that blocks the process, are cut short; the former is named."""
     body = busy.replace("\n", "\n  ")
     script = (
-        f"import asyncio, time\nfrom cltab2systemd import ending\nasync def busy():\n  {body}\n"
+        f"import asyncio, time\nfrom cltab2systemd.daemon import ending\nasync def busy():\n  {body}\n"
         "async def main():\n  ending.bound(); asyncio.create_task(busy()); await asyncio.sleep(0)\n"
         "asyncio.run(main())\n"
     )

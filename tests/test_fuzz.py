@@ -12,8 +12,9 @@ import pytest
 from cltab2systemd import varlink
 from cltab2systemd.ancestor import messages as ldt
 from cltab2systemd.ancestor import storable
+from cltab2systemd.check import loading
 from cltab2systemd.daemon import peers
-from cltab2systemd.units import plan, unitfile
+from cltab2systemd.units import unitfile
 from fuzz import cltab, connection, ldtmessages, runner, table, varlinkcalls
 from fuzz.__main__ import TARGETS, main
 
@@ -122,7 +123,7 @@ def test_a_compiler_that_lets_control_characters_through(monkeypatch: pytest.Mon
 
 def test_a_parser_that_forgets_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fuzzer sees a name that is too long for a unit."""
-    monkeypatch.setattr(plan, "check", lambda _names, _table: ())
+    monkeypatch.setattr(loading, "check", lambda _names, _table: ())
     assert runner.run(TABLE, 5000, 0, 1).failures
 
 
