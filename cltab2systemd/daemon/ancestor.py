@@ -1,14 +1,16 @@
-"""What clients of Cluster::Init ask, and the answers that they know. Their framing is `ldt`'s business."""
+"""Clients of Cluster::Init: how they are known, what they ask, and the answers that they understand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cltab2systemd import varlink
+from cltab2systemd.ancestor import messages
 from cltab2systemd.daemon.service import Call, CallError
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from cltab2systemd.daemon.peers import Peer
@@ -19,8 +21,28 @@ UNKNOWN = "result unknown"
 MOST_FINDINGS = 20
 
 
-async def reply(service: Service, fields: Mapping[str, str | None], peer: Peer) -> dict[str, str | None]:
-    """The reply to a request: its own group and level, and the message.
+def is_first_byte(first: bytes) -> bool:
+    """Whether a connection that starts with this byte is one of the ancestor's: its messages start with digits."""
+    return first.isdigit()
+
+
+async def read_request(first: bytes, reader: asyncio.StreamReader) -> dict[str, str | None]:
+    """The fields of the request on a connection.
+
+    Args:
+        first: its first byte, which was read already.
+        reader: the rest of the connection.
+
+    Raises:
+        LdtError: it is not a message of the ancestor's.
+        asyncio.IncompleteReadError: the connection ended before the request did.
+    """
+    header = first + await reader.readexactly(messages.MAGIC_DIGITS - 1)
+    return messages.unframe(await reader.readexactly(messages.payload_length(header)))
+
+
+async def reply(service: Service, fields: Mapping[str, str | None], peer: Peer) -> bytes:
+    """The reply to a request, ready to be sent: the request's own group and level, and the message.
 
     A request moves `group` to `level`; level `:::SHUTDOWN:::`, with any group, halts all. Every request has the table
     read again, and to ask for no more than that, clients name a group that does not exist. One without a group or a
@@ -30,6 +52,9 @@ async def reply(service: Service, fields: Mapping[str, str | None], peer: Peer) 
         service: what the daemon offers.
         fields: the request's; `group` and `level` count.
         peer: the client.
+
+    Raises:
+        LdtError: the reply does not fit into a message.
     """
     group, level = fields.get("group"), fields.get("level")
     if level == HALT_LEVEL:
@@ -38,9 +63,8 @@ async def reply(service: Service, fields: Mapping[str, str | None], peer: Peer) 
         call = Call(f"{varlink.INTERFACE}.Switch", {"group": group, "level": level}, more=False, peer=peer)
     else:
         call = Call(f"{varlink.INTERFACE}.Reread", {}, more=False, peer=peer)
-    return {name: fields[name] for name in ("group", "level") if name in fields} | {
-        "msg": await _message(service, call)
-    }
+    asked = {name: fields[name] for name in ("group", "level") if name in fields}
+    return messages.frame(asked | {"msg": await _message(service, call)})
 
 
 async def _message(service: Service, call: Call) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd import oserrors, varlink
-from cltab2systemd.ancestor import messages as ldt
+from cltab2systemd.ancestor.messages import LdtError
 from cltab2systemd.daemon import ancestor, peers
 from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.daemon.service import Call, CallError, too_many_connections
@@ -175,7 +175,7 @@ class Server:
                 await self._converse(reader, writer, peer)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             log.debug("client with pid %d: %r", peer.pid, error)
-        except (varlink.ProtocolError, ldt.LdtError) as error:
+        except (varlink.ProtocolError, LdtError) as error:
             log.info("client with uid %d, pid %d: %s", peer.uid, peer.pid, error)
         except Exception:
             log.exception("serving a client")
@@ -204,9 +204,8 @@ class Server:
         while True:
             async with asyncio.timeout(REQUEST_TIMEOUT):
                 first = await reader.read(1)
-                if first.isdigit():
-                    header = first + await reader.readexactly(ldt.MAGIC_DIGITS - 1)
-                    payload = await reader.readexactly(ldt.payload_length(header))
+                if ancestor.is_first_byte(first):
+                    asked = await ancestor.read_request(first, reader)
                     break
                 if not first:
                     return
@@ -214,7 +213,7 @@ class Server:
             await self._serve_call(message, writer, peer)
             await asyncio.sleep(0)  # others have their turn, also if the next call is here already
         # A client of the ancestor: one request, one reply.
-        await _send(writer, ldt.frame(await ancestor.reply(self._service, ldt.unframe(payload), peer)))
+        await _send(writer, await ancestor.reply(self._service, asked, peer))
 
     async def _serve_call(self, message: bytes, writer: asyncio.StreamWriter, peer: Peer) -> None:
         """Serve one varlink call."""
