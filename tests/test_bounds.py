@@ -15,7 +15,7 @@ from instance import varlink
 from shipped import RUN, SERVICE, Shipped
 
 from cltab2systemd.client import transport
-from cltab2systemd.daemon import server
+from cltab2systemd.daemon import server, sockets
 from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.daemon.service import Reply, Service
 from lab.command import kill
@@ -61,7 +61,7 @@ def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
 async def serving(path: Path, stub: StubService | None = None) -> AsyncIterator[server.Server]:
     """A server at a path, with a stub for its service."""
     served = server.Server(cast("Service", stub or StubService()))
-    await served.start(server.listen(str(path)))
+    await served.start(sockets.listen(str(path)))
     yield served
     assert served.clients == 0, "clients are left"
     await served.close(0)

@@ -22,8 +22,9 @@ from cltab2systemd.daemon.boot import Boot
 from cltab2systemd.daemon.controller import Controller
 from cltab2systemd.daemon.goodtable import GoodTable
 from cltab2systemd.daemon.request import SupersededError, SwitchRefusedError
-from cltab2systemd.daemon.server import Server, SocketInUseError, listen
+from cltab2systemd.daemon.server import Server
 from cltab2systemd.daemon.service import Service, Watchers
+from cltab2systemd.daemon.sockets import SocketInUseError, listen
 from cltab2systemd.daemon.statusfile import StatusFile
 from cltab2systemd.daemon.summary import Summary, refusal_lines
 from cltab2systemd.daemon.tablesource import TableSource
