@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from instance import Group, Instance
 
-from cltab2systemd.daemon.main import HEARTBEAT
+from cltab2systemd.daemon.statusfile import HEARTBEAT
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -1,16 +1,39 @@
-"""Where the daemon listens."""
+"""Where the daemon listens: at sockets that systemd opened for it, and at its own."""
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import logging
 import os
 import socket
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cltab2systemd import oserrors
 from cltab2systemd.daemon import peers
 from cltab2systemd.daemon.peers import Peer
+from cltab2systemd.disk.files import FileIdentity, identify
+from cltab2systemd.locations import absolute
+from cltab2systemd.systemd import activation
+from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.text import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from cltab2systemd.daemon.tablesource import TableSource
+    from cltab2systemd.disk.store import Store
+    from cltab2systemd.locations import Locations
+    from cltab2systemd.systemd.bus import Bus
+    from cltab2systemd.table.model import Table
+
+    Start = Callable[[socket.socket], Awaitable[None]]
+    """Begins to serve a listening socket."""
+
+log = logging.getLogger(__name__)
 
 # Clients that have connected and are not accepted yet; see Backlog= in clinit.socket.
 BACKLOG = 4096
@@ -23,6 +46,105 @@ _SYSTEMDS = (
 
 class SocketInUseError(Exception):
     """The socket's path is taken; the text says by whom."""
+
+
+class Sockets:
+    """The sockets of one daemon: those that systemd opened for it, and its own.
+
+    Args:
+        noted: the state directory of the instance, open; it tells clients where the daemon listens.
+        bus: the connection to systemd.
+    """
+
+    def __init__(self, noted: Store, bus: Bus) -> None:
+        self._store = noted
+        self._bus = bus
+        listeners, self._units = activation.inherited_sockets()
+        self._inherited = [listener.getsockname() for listener in listeners]
+        self._own: dict[str, FileIdentity] = {}  # to be removed at the end
+        self._unserved: asyncio.Queue[socket.socket] = asyncio.Queue()
+        for listener in listeners:
+            self._unserved.put_nowait(listener)
+
+    @property
+    def paths(self) -> list[str]:
+        """Where the daemon listens."""
+        return [*self._own, *self._inherited]
+
+    def open(self, path: str) -> None:
+        """Listen at a path, unless systemd does so for us.
+
+        SocketInUseError, OSError: that cannot be, and systemd has opened no other socket that the daemon could serve.
+        """
+        if path not in self._inherited:
+            try:
+                self._listen(path)
+            except (OSError, SocketInUseError) as error:
+                if not self._inherited:
+                    raise
+                _say_cannot_listen(path, error)
+        self._store.note_sockets(self.paths)
+
+    def follow(self, table: Table) -> None:
+        """Listen where a table says, too. The old socket stays to the daemon's end, for clients that still know it."""
+        path = table.setting("socket")
+        if not path or (new := absolute(path)) in self.paths:
+            return
+        try:
+            self._listen(new)
+        except (OSError, SocketInUseError) as error:
+            _say_cannot_listen(new, error)
+        else:
+            self._store.note_sockets(self.paths)
+
+    def _listen(self, path: str) -> None:
+        listener = listen(path)
+        self._own[path] = FileIdentity.of(os.lstat(path))
+        self._unserved.put_nowait(listener)
+
+    async def serve(self, start: Start) -> None:
+        """Have all sockets served; returns when `start` has begun to serve those that nobody served yet."""
+        while not self._unserved.empty():
+            await start(self._unserved.get_nowait())
+
+    async def serve_new(self, start: Start) -> None:
+        """Have each socket served that is opened from now on; does not return."""
+        while True:
+            await start(await self._unserved.get())
+
+    def remove(self) -> None:
+        """Remove our own sockets from the disk. What others have put in their place stays."""
+        for path, identity in self._own.items():
+            if identity.is_of(identify(path)):
+                Path(path).unlink(missing_ok=True)
+
+    async def stop_units(self) -> None:
+        """Have systemd stop listening for us. Otherwise the next client would start the daemon again."""
+        for unit in self._units:
+            try:
+                await self._bus.persist(functools.partial(self._bus.stop, unit))
+            except BusError as error:
+                log.error("cannot stop %s, and the next request starts the daemon again: %s", unit, error)  # noqa: TRY400
+
+
+def _say_cannot_listen(path: str, error: Exception) -> None:
+    told = oserrors.worded(error) if isinstance(error, OSError) else error
+    log.error("cannot listen at %s, which the table names: %s", path, told)
+
+
+def first_path(located: Locations, earlier: Locations, source: TableSource) -> str:
+    """Where a daemon that starts listens first: where the one before did, unless a good table names another socket.
+
+    A table that names none moves nothing, unless it is the default table.
+
+    Args:
+        located: the instance's files, by its command line and its table as they are.
+        earlier: the same, as they were for the daemon before.
+        source: the table.
+    """
+    is_silent = located.socket_is_guessed and not located.is_default
+    is_moved = located.socket != earlier.socket and not is_silent and source.is_fit()
+    return located.socket if is_moved else earlier.socket
 
 
 def listen(path: str) -> socket.socket:

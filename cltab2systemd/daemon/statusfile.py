@@ -1,26 +1,38 @@
-"""clstat, as the daemon keeps it: written whole at every change and heartbeat, and again until the disk takes it."""
+"""clstat, as the daemon keeps it: where it is, when it is written, and its end.
+
+It is written whole at every change and every heartbeat, and again until the disk takes it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, oserrors
 from cltab2systemd.groups.state import GroupStatus, State
+from cltab2systemd.locations import absolute
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cltab2systemd.disk.files import FileIdentity
     from cltab2systemd.disk.store import Store
+    from cltab2systemd.table.model import Table
 
 log = logging.getLogger(__name__)
 
+# Seconds. A reader of clstat takes one that is older than 45 s for a dead node's, and systemd may keep us waiting.
+HEARTBEAT = 30.0
 # Seconds before a clstat that could not be written is tried again: the disk was full, say.
 _RETRY = 1.0
+
+
+async def until_heartbeat() -> None:
+    """Wait until clstat is due again; a little longer or shorter each time, which spreads the nodes of a cluster."""
+    await asyncio.sleep(HEARTBEAT + random.uniform(0, 4))  # noqa: S311
 
 
 class StatusFile:
@@ -28,14 +40,16 @@ class StatusFile:
 
     Args:
         path: where it is.
-        noted: the file of the instance's state directory, open; it tells clients where clstat is.
+        noted: the state directory of the instance, open; it tells clients where clstat is.
         written: the file at `path`, if an earlier daemon of the instance wrote it.
+        unnamed: where it goes if the first table that takes effect does not name a place; empty: it stays.
     """
 
-    def __init__(self, path: Path, noted: Store, written: FileIdentity | None) -> None:
+    def __init__(self, path: Path, noted: Store, written: FileIdentity | None, unnamed: str = "") -> None:
         self.path = path
         self._store = noted
         self._disk = noted.disk
+        self._unnamed = unnamed
         self._noted = path  # where clstat is for others, until it is written elsewhere
         self._written = written
         self._statuses: tuple[GroupStatus, ...] = ()
@@ -54,9 +68,14 @@ class StatusFile:
         )
         return self._statuses
 
-    def move(self, path: Path) -> None:
-        """Write to another file from now on. The old one goes as soon as the new one is written."""
-        if path != self.path:
+    def follow(self, table: Table) -> None:
+        """Write where a table that takes effect says. The old file goes as soon as the new one is written.
+
+        A table that names no place leaves the file where it is, unless it is the first one.
+        """
+        named = table.setting("clstat") or self._unnamed
+        self._unnamed = ""
+        if named and (path := Path(absolute(named))) != self.path:
             self.path = path
             self.write()
 

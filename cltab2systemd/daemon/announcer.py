@@ -1,0 +1,73 @@
+"""What the daemon says of itself unasked: to systemd (see sd_notify(3)), and in the log what became of the table."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cltab2systemd.daemon.summary import Summary, refusal_lines
+from cltab2systemd.systemd import activation
+
+if TYPE_CHECKING:
+    from cltab2systemd.daemon.tablesource import TableRefusedError
+    from cltab2systemd.groups.state import GroupStatus
+
+log = logging.getLogger(__name__)
+
+
+class Announcer:
+    """Tells systemd that the daemon is ready, how it is, and that it lives.
+
+    Args:
+        table: the path of the table.
+    """
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self._is_ready = False
+        self._summary = Summary()
+        self._told = ""  # the summary that systemd was told last
+
+    def ready(self) -> None:
+        """The daemon serves clients."""
+        self._is_ready = True
+        activation.tell("READY=1")
+
+    @staticmethod
+    def stopping() -> None:
+        """The daemon ends."""
+        activation.tell("STOPPING=1")
+
+    def show(self, statuses: tuple[GroupStatus, ...]) -> None:
+        """The groups are like this now."""
+        self._summary = replace(self._summary, statuses=statuses)
+        self._tell_summary()
+
+    def judged(self, error: TableRefusedError | None) -> None:
+        """A version of the table is refused; None: it is accepted.
+
+        Whoever asked may be a program that shows its answer to nobody. So the log has it, and `systemctl status`.
+        """
+        if self._is_ready:  # the start says it in its own words
+            for line in refusal_lines(error) if error else ():
+                log.error("%s", line)
+            if error is None:
+                log.info("%s is accepted again", self._table)
+        self._summary = replace(self._summary, refusal=refusal_lines(error)[0] if error else "")
+        self._tell_summary()
+
+    def _tell_summary(self) -> None:
+        text = self._summary.text
+        if text != self._told:
+            self._told = text
+            activation.tell(f"STATUS={text}")
+
+    @staticmethod
+    async def feed_watchdog() -> None:
+        """Tell systemd again and again that the daemon lives; returns at once if systemd does not want to hear it."""
+        interval = activation.watchdog_interval()
+        while interval is not None:
+            activation.tell("WATCHDOG=1")
+            await asyncio.sleep(interval / 3)

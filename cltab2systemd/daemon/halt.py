@@ -1,0 +1,94 @@
+"""The halt of all groups, and then of the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from cltab2systemd.daemon.request import SupersededError, SwitchRefusedError
+from cltab2systemd.systemd.bus import BusError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from cltab2systemd.daemon.controller import Controller
+
+log = logging.getLogger(__name__)
+
+
+class _Attempt:
+    """One attempt: when all groups are going, and when all are stopped. Either may be the reason why that cannot be."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.begun: asyncio.Future[None] = loop.create_future()
+        self.ended: asyncio.Future[None] = loop.create_future()
+        for future in (self.begun, self.ended):
+            future.add_done_callback(asyncio.Future.exception)  # nobody may be waiting, and that is fine
+
+    def fail(self, reason: str) -> None:
+        """Tell everybody who waits why it cannot be."""
+        for future in (self.begun, self.ended):
+            if not future.done():
+                future.set_exception(SwitchRefusedError(reason))
+
+
+class Halt:
+    """Halts all groups, and then the daemon. Whoever asks for it while it is under way waits for the same one.
+
+    Args:
+        controller: stops the groups.
+        leave: called when all groups are stopped; removes the daemon's files. Whoever waits for the end is told only
+            after that, for they may start the next daemon at once.
+        end: called last; ends the daemon.
+    """
+
+    def __init__(self, controller: Controller, leave: Callable[[], Awaitable[None]], end: Callable[[], None]) -> None:
+        self._controller = controller
+        self._leave = leave
+        self._end = end
+        self._attempt: _Attempt | None = None  # that is under way
+        self._task: asyncio.Task[None] | None = None  # the loop itself keeps only a weak reference
+
+    async def begin(self) -> asyncio.Future[None]:
+        """Begin to stop all groups; returns when all are going.
+
+        Returns:
+            A future that is done when all groups are stopped and the daemon's files are gone. If a group does not stop,
+            it has SwitchRefusedError, and the daemon goes on.
+
+        Raises:
+            SwitchRefusedError: a group cannot be stopped, and the daemon goes on.
+        """
+        attempt = self._attempt
+        if attempt is None:
+            attempt = self._attempt = _Attempt()
+            self._task = asyncio.create_task(self._carry_out(attempt))
+        await asyncio.shield(attempt.begun)
+        return attempt.ended
+
+    async def _carry_out(self, attempt: _Attempt) -> None:
+        log.info("halting all groups")
+        try:
+            requests = await self._controller.halt()
+            attempt.begun.set_result(None)
+            for request in requests:
+                await asyncio.shield(request.outcome)
+        except (BusError, SwitchRefusedError, SupersededError) as error:
+            log.error("not all groups can be halted: %s", error)  # noqa: TRY400
+            self._give_up(attempt, f"not all groups can be halted, and the daemon goes on: {error}")
+            return
+        except Exception as error:
+            log.exception("halting all groups")
+            self._give_up(attempt, f"internal error, see the journal; the daemon goes on: {error!r}")
+            return
+        log.info("all groups are halted")
+        await self._leave()
+        attempt.ended.set_result(None)
+        self._end()
+
+    def _give_up(self, attempt: _Attempt, reason: str) -> None:
+        self._controller.resume()
+        self._attempt = None
+        attempt.fail(reason)
