@@ -17,7 +17,7 @@ from cltab2systemd.groups.lifecycle import (
     ROWS,
     SHOWN,
     Event,
-    Halt,
+    HaltEvent,
     ImpossibleError,
     Life,
     Mark,
@@ -249,10 +249,10 @@ def test_what_was_stopped_on_the_way_counts_as_new_until_the_start() -> None:
 def test_a_halt_of_all_groups() -> None:
     """A halt that is refused leaves a daemon that serves; one that has ended leaves none."""
     assert HALT_ROWS == {
-        (Serving.SERVING, Halt.REQUESTED): Serving.HALTING,
-        (Serving.HALTING, Halt.REQUESTED): Serving.HALTING,
-        (Serving.HALTING, Halt.REFUSED): Serving.SERVING,
-        (Serving.HALTING, Halt.ENDED): Serving.HALTED,
+        (Serving.SERVING, HaltEvent.REQUESTED): Serving.HALTING,
+        (Serving.HALTING, HaltEvent.REQUESTED): Serving.HALTING,
+        (Serving.HALTING, HaltEvent.REFUSED): Serving.SERVING,
+        (Serving.HALTING, HaltEvent.ENDED): Serving.HALTED,
     }
 
 

@@ -19,7 +19,7 @@ from cltab2systemd.daemon.settlement import Settlement, is_at_halt_level
 from cltab2systemd.daemon.switcher import Switcher
 from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.groups import advice
-from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, Halt, Serving
+from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Serving
 from cltab2systemd.groups.state import GroupStatus, State, settled_level
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.systemd.kernel import Kernel
@@ -241,7 +241,7 @@ class Controller:
 
         Until `resume`, no group can be switched. SwitchRefusedError, BusError: not all of them can be stopped.
         """
-        self._happens(Halt.REQUESTED)
+        self._happens(HaltEvent.REQUESTED)
         async with self._applier.table_lock:  # whoever has it may be about to request a switch
             await self._bus.persist(lambda: self._observer.refresh(self._groups))
             requests = [self._request(group, HALT_LEVEL) for group in self._groups.values() if group.active]
@@ -254,9 +254,13 @@ class Controller:
 
     def resume(self) -> None:
         """The halt has failed: groups can be switched again."""
-        self._happens(Halt.REFUSED)
+        self._happens(HaltEvent.REFUSED)
 
-    def _happens(self, event: Halt) -> None:
+    def retire(self) -> None:
+        """The halt has ended: nothing is to be done for any group any more."""
+        self._happens(HaltEvent.ENDED)
+
+    def _happens(self, event: HaltEvent) -> None:
         self._serving = HALT_ROWS[self._serving, event]
 
     # Requests

@@ -84,6 +84,7 @@ class Halt:
             self._give_up(attempt, f"internal error, see the journal; the daemon goes on: {error!r}")
             return
         log.info("all groups are halted")
+        self._controller.retire()
         await self._leave()
         attempt.ended.set_result(None)
         self._end()

@@ -221,7 +221,7 @@ class Serving(enum.StrEnum):
     HALTED = "halted"  # they are stopped, and the daemon ends: its files are gone
 
 
-class Halt(enum.StrEnum):
+class HaltEvent(enum.StrEnum):
     """What happens to the daemon."""
 
     REQUESTED = "a halt is asked for"
@@ -229,10 +229,10 @@ class Halt(enum.StrEnum):
     ENDED = "all groups are halted"
 
 
-HALT_ROWS: Mapping[tuple[Serving, Halt], Serving] = {
-    (Serving.SERVING, Halt.REQUESTED): Serving.HALTING,
-    (Serving.HALTING, Halt.REQUESTED): Serving.HALTING,
-    (Serving.HALTING, Halt.REFUSED): Serving.SERVING,
-    (Serving.HALTING, Halt.ENDED): Serving.HALTED,
+HALT_ROWS: Mapping[tuple[Serving, HaltEvent], Serving] = {
+    (Serving.SERVING, HaltEvent.REQUESTED): Serving.HALTING,
+    (Serving.HALTING, HaltEvent.REQUESTED): Serving.HALTING,
+    (Serving.HALTING, HaltEvent.REFUSED): Serving.SERVING,
+    (Serving.HALTING, HaltEvent.ENDED): Serving.HALTED,
 }
 """The halt of all groups. Each active group is asked to go to the halt level; of the others, Event.HALTED."""
