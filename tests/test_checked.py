@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from shipped import Shipped
 
-from cltab2systemd.check.findings import findings_about
+from cltab2systemd.check import everything
 from cltab2systemd.importers.inittab.dialects import DIALECTS
 from cltab2systemd.importers.inittab.importer import import_inittab
 from lab.waiting import wait_until
@@ -43,7 +43,7 @@ def shipped(node: Node) -> Iterator[Shipped]:
 
 
 def codes(table: str) -> list[str]:
-    return [finding.code for finding in findings_about(table.encode(), "/etc/cltab")]
+    return [finding.code for finding in everything.findings(table.encode(), "/etc/cltab")]
 
 
 def test_other_users(shipped: Shipped) -> None:
@@ -110,7 +110,7 @@ def test_the_drop_in_that_a_hint_names(shipped: Shipped) -> None:
     """What a table cannot say of other units, the drop-in says for all entries of the group, and goes on saying it."""
     node = shipped.node
     line = ":::service.x:RequiresMountsFor=/srv/late"
-    (finding,) = findings_about(f"app:x:3:wait:true\n{line}\n".encode(), "/etc/cltab")
+    (finding,) = everything.findings(f"app:x:3:wait:true\n{line}\n".encode(), "/etc/cltab")
     (path,) = re.findall(r"/etc/\S+\.conf", finding.hint)
     node.write(path.replace("GROUP", "app"), "[Unit]\nRequiresMountsFor=/srv/late\n")
     node.run("systemctl", "daemon-reload")

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from test_translator import run
 
-from cltab2systemd.check import machine, settings
-from cltab2systemd.check.findings import findings_about
+from cltab2systemd.check import everything, machine, settings
 from cltab2systemd.locations import locate
 from cltab2systemd.table.diagnostics import CODES, render
 from cltab2systemd.table.grammar import parse
@@ -40,7 +39,7 @@ def said_about(data: bytes, code: str) -> str:
         return run(*data.decode().split()[1:]).stdout
     path = "/etc/cltab"
     by_daemon = settings.findings(locate(), parse(data, path)[0])
-    findings = by_daemon if code in OF_THE_DAEMON else findings_about(data, path)
+    findings = by_daemon if code in OF_THE_DAEMON else everything.findings(data, path)
     assert code in {finding.code for finding in findings}
     return "".join(f"{render(finding)}\n" for finding in findings)
 

@@ -20,7 +20,7 @@ from cltab2systemd.check.loading import load
 from cltab2systemd.commands import main as translator
 from cltab2systemd.importers.inittab import lines as inittablines
 from cltab2systemd.importers.inittab.commands import adapt, tag_for, terminal_unit
-from cltab2systemd.importers.inittab.dialects import AIX, BUSYBOX, DIALECTS, SYSV, Dialect, Fate
+from cltab2systemd.importers.inittab.dialects import AIX, BUSYBOX, DIALECTS, SYSV, Becomes, Dialect
 from cltab2systemd.importers.inittab.importer import LARGEST, Imported, import_inittab, unusable
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
 from cltab2systemd.table.model import Mode, Table
@@ -546,9 +546,9 @@ def test_the_document_lists_every_action() -> None:
     ]
     documented = {(row[0], row[1]): row[2] for row in rows if len(row) == 4 and row[0] in DIALECTS}
     assert len(documented) == sum(len(row) == 4 and row[0] in DIALECTS for row in rows)
-    shown = {Fate.BOOT_LEVEL: "boot level", Fate.COMMENT: "comment"}
+    shown = {Becomes.BOOT_LEVEL: "boot level", Becomes.COMMENT: "comment"}
     expected = {
-        (dialect.name, name): shown.get(action.fate, str(action.mode))
+        (dialect.name, name): shown.get(action.becomes, str(action.mode))
         for dialect in DIALECTS.values()
         for name, action in dialect.actions.items()
     }
@@ -660,5 +660,5 @@ def test_format(path: Path) -> None:
 
 def test_every_mode_but_test_comes_from_some_action() -> None:
     """Mode test is cltab's own invention."""
-    modes = {a.mode for d in DIALECTS.values() for a in d.actions.values() if a.fate is Fate.ENTRY}
+    modes = {a.mode for d in DIALECTS.values() for a in d.actions.values() if a.becomes is Becomes.ENTRY}
     assert modes == set(Mode) - {Mode.TEST}

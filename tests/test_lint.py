@@ -24,7 +24,7 @@ def found(text: str) -> list[tuple[str, int, str]]:
     """Code, line and marked characters of each finding of a table without errors."""
     table, findings = load(encoded(text), "cltab")
     assert findings == ()
-    warnings = [*lint.of_entries(table), *lint.of_table(table)]
+    warnings = [*lint.findings(table, is_complete=True)]
     assert all(warning.hint and warning.severity is Severity.WARNING for warning in warnings)
     return [(w.code, w.place.line, w.source[w.place.column - 1 : w.place.column - 1 + w.place.width]) for w in warnings]
 
@@ -55,7 +55,7 @@ def test_levels_without_comma_are_told_once() -> None:
     expected = [("levels-without-comma", 1, "start"), ("levels-without-comma", 2, "stop"),
                 ("levels-without-comma", 3, "start")]  # fmt: skip
     assert found(text) == expected
-    messages = [warning.message for warning in lint.of_table(load(text.encode(), "cltab")[0])]
+    messages = [warning.message for warning in lint.findings(load(text.encode(), "cltab")[0], is_complete=True)]
     assert [message.partition(" (")[2] for message in messages] == ["so on 2 more lines of the group)", "", ""]
 
 
@@ -403,7 +403,7 @@ def test_daemons_that_are_respawned() -> None:
 )  # fmt: skip
 def test_how_to_keep_it_in_the_foreground(command: str, hint: str) -> None:
     """The hint names the option to give, or the one to leave out."""
-    (warning,) = lint.of_entries(load(f"g:t:1:respawn:{command}\n".encode(), "c")[0])
+    (warning,) = lint.findings(load(f"g:t:1:respawn:{command}\n".encode(), "c")[0], is_complete=False)
     assert warning.hint == hint
 
 
@@ -442,7 +442,7 @@ def test_did_you_mean() -> None:
     table, _ = load(
         b":::sockte:/x\n:::servce.db:User=x\n:::initdefault:3\n:::service.sever:Nice=1\nw:server:1:wait:x\n", "c"
     )
-    assert [warning.hint for warning in lint.of_table(table)] == [
+    assert [warning.hint for warning in lint.findings(table, is_complete=True)] == [
         "did you mean ':::socket:'?", "did you mean ':::service.db:'?", "did you mean ':::initdefault.GROUP:'?",
         "did you mean 'server'?",
     ]  # fmt: skip
@@ -461,7 +461,7 @@ def test_repeated_settings() -> None:
 @given(tables())
 def test_any_table(table: Table) -> None:
     """Any table can be looked at; what is marked is in the file, and can be shown."""
-    for warning in (*lint.of_entries(table), *lint.of_table(table)):
+    for warning in lint.findings(table, is_complete=True):
         assert warning.source
         assert warning.place.column - 1 + warning.place.width <= len(warning.source)
         assert render(warning)
@@ -476,7 +476,7 @@ def test_long_and_many() -> None:
         table, findings = parse("".join((*lines, *settings)).encode(), "cltab")
         assert findings == ()
         start = time.process_time()
-        _ = [*lint.of_entries(table), *lint.of_table(table)]
+        _ = [*lint.findings(table, is_complete=True)]
         return time.process_time() - start
 
     assert seconds(8_000) < 30 * seconds(1_000)
@@ -497,7 +497,7 @@ _WORDS = st.sampled_from(
 def test_any_command(command: str, mode: str) -> None:
     """Whatever words a command is of, findings are in it, each code at most once but for the shell's."""
     table = parse(f"g:t:1:{mode}:{command}\n:::service.t:Environment=\n".encode(), "cltab")[0]
-    for warning in (*lint.of_entries(table), *lint.of_table(table)):
+    for warning in lint.findings(table, is_complete=True):
         assert warning.place.column - 1 + warning.place.width <= len(warning.source)
         assert render(warning)
 
@@ -513,8 +513,8 @@ def test_a_long_command_takes_linear_time(piece: str) -> None:
     """However long it is, a command is looked at in no time."""
     table = parse(f"g:t:1:wait:{((piece + ' ') * 100_000)[:100_000]}\n".encode(), "cltab")[0]
     start = time.process_time()
-    _ = [*lint.of_entries(table), *lint.of_table(table)]
+    _ = [*lint.findings(table, is_complete=True)]
     for program in ("docker run", "docker", "podman run --rm", "virsh", "env", "docker compose"):
         short = parse(f"g:t:1:wait:{program} {((piece + ' ') * 4000)[:4000]}\n".encode(), "cltab")[0]
-        _ = [*lint.of_entries(short), *lint.of_table(short)]
+        _ = [*lint.findings(short, is_complete=True)]
     assert time.process_time() - start < 2

@@ -12,15 +12,21 @@ import click
 import pytest
 
 from cltab2systemd import __version__, clstat, locations
-from cltab2systemd.check import lint
-from cltab2systemd.check.findings import findings_about
+from cltab2systemd.check import everything
 from cltab2systemd.client import options, outcome
 from cltab2systemd.commands import main as translator
 from cltab2systemd.disk.store import LARGEST_TABLE
 from cltab2systemd.groups.state import State
 from cltab2systemd.table import directives
 from cltab2systemd.table.diagnostics import render
-from cltab2systemd.table.model import LONGEST_COMMAND, LONGEST_NAME, MOST_FINDINGS, Mode
+from cltab2systemd.table.model import (
+    KINDS_WITH_SUBJECT,
+    LONGEST_COMMAND,
+    LONGEST_NAME,
+    MOST_FINDINGS,
+    PLAIN_SETTINGS,
+    Mode,
+)
 from cltab2systemd.units import compiler
 from cltab2systemd.varlink import DESCRIPTION
 from lab.install import PROJECT
@@ -178,7 +184,7 @@ def test_the_finding_of_the_description() -> None:
     """The finding that the page shows is what `check` says."""
     shown = page("cltab2systemd.8").partition(".Bd -literal -offset indent\n")[2].partition(".Ed")[0]
     line = shown.splitlines()[1].strip()
-    (finding,) = findings_about(f"# a comment\n{line}\n".encode(), "/etc/cltab")
+    (finding,) = everything.findings(f"# a comment\n{line}\n".encode(), "/etc/cltab")
     assert render(finding) + "\n" == shown
 
 
@@ -217,7 +223,7 @@ def test_settings() -> None:
     """cltab(5) has every setting that the code knows, and no other."""
     found = {item.removeprefix(":::").partition(":")[0] for item in items(section(page("cltab.5"), "SETTINGS"))}
 
-    assert found == {*lint._PLAIN_SETTINGS, *(f"{prefix}{what}" for prefix, what in lint._PREFIXES.items())}
+    assert found == {*PLAIN_SETTINGS, *(kind.prefix + kind.subject for kind in KINDS_WITH_SUBJECT)}
 
 
 def test_refused_directives() -> None:

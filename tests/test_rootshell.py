@@ -20,7 +20,7 @@ def found(command: str, *directives: str) -> list[tuple[str, str]]:
     assert findings == ()
     return [
         (finding.code, finding.source[finding.place.column - 1 :][: finding.place.width])
-        for finding in rootshell.of_table(table)
+        for finding in rootshell.findings(table)
     ]
 
 

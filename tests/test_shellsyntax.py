@@ -30,7 +30,7 @@ def shell(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
 def found(text: str) -> list[Diagnostic]:
     table, findings = parse(encoded(text), "cltab")
     assert findings == ()
-    return [*shellsyntax.of_entries(table.entries)]
+    return [*shellsyntax.findings(table.entries)]
 
 
 def marked(finding: Diagnostic) -> str:

@@ -1,11 +1,13 @@
 """The grammar of cltab: what each line means, and what is said about a bad one, where."""
 
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cltab2systemd
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import (
@@ -15,6 +17,7 @@ from cltab2systemd.table.model import (
     LONGEST_NAME,
     MOST_FINDINGS,
     Entry,
+    Kind,
     Levels,
     Mode,
     Setting,
@@ -186,8 +189,85 @@ def test_settings() -> None:
     """A setting's value may hold colons; the last one of a name counts; unknown ones are stored."""
     table, findings = parsed(":::clstat:/a:b\n:::x:1\n:::x:2\n:::empty:\n")
     assert findings == ()
-    assert Setting("clstat", "/a:b", Place("cltab", 1)) == table.settings[0]
+    assert Setting("clstat", "/a:b", Place("cltab", 1), Kind.PLAIN, "") == table.settings[0]
     assert [table.setting(name) for name in ("clstat", "x", "empty", "none")] == ["/a:b", "2", "", None]
+
+
+KINDS = {
+    "service.web:User=x": (Kind.SERVICE, "web"),
+    "service.a.b:User=x": (Kind.SERVICE, "a.b"),
+    "service.:User=x": (Kind.SERVICE, ""),
+    "group.web:MemoryMax=1G": (Kind.SLICE, "web"),
+    "initdefault.web:3": (Kind.BOOT_LEVEL, "web"),
+    "socket:/x": (Kind.PLAIN, ""),
+    "clstat:/x": (Kind.PLAIN, ""),
+    "log:/x": (Kind.PLAIN, ""),
+    "log.web:/x": (Kind.UNKNOWN, ""),
+    "service:x": (Kind.UNKNOWN, ""),
+    "Service.web:x": (Kind.UNKNOWN, ""),
+    "plain:x": (Kind.UNKNOWN, ""),
+}
+
+
+@pytest.mark.parametrize(("line", "expected"), KINDS.items(), ids=KINDS)
+def test_kinds(line: str, expected: tuple[Kind, str]) -> None:
+    """What a setting is about, and the tag or the group in its name."""
+    (setting,) = parsed(f":::{line}\n".encode())[0].settings
+    assert (setting.kind, setting.subject) == expected
+
+
+def test_each_kind_is_tried() -> None:
+    """No kind of setting is without an example above."""
+    assert {kind for kind, _ in KINDS.values()} == {*Kind}
+
+
+def test_place_of_subject() -> None:
+    """A finding about the subject points at it, not at the word before it."""
+    (setting,) = parsed(b":::service.web:User=x\n")[0].settings
+    assert setting.place_of_subject == Place("cltab", 1, 12, 3)
+
+
+def test_source_of_directive() -> None:
+    """The line that gave an entry a directive is found again, also if another says the same."""
+    table, _ = parsed(b":::service.a:Nice=1\n:::service.b:Nice=1\ng:a:1:once:x\ng:b:1:once:x\n")
+    sources = [table.source_of(directive) for entry in table.entries for directive in entry.directives]
+    assert sources == [*table.settings]
+
+
+# A new mode is a row in `Mode` and one here. What else it needs are words: in cltab(5), README.md, docs/migrating.md.
+MODES = {
+    # mode:       started, waited for, restarted, judged, may run on
+    Mode.WAIT:    (True,   True,       False,     False,  False),
+    Mode.TEST:    (True,   True,       False,     True,   False),
+    Mode.ONCE:    (True,   False,      False,     False,  True),
+    Mode.RESPAWN: (True,   False,      True,      False,  True),
+    Mode.OFF:     (False,  False,      False,     False,  False),
+}  # fmt: skip
+
+
+def test_what_modes_mean() -> None:
+    """What each mode says of itself, and that is all that the other modules ask it."""
+    properties = [name for name, value in vars(Mode).items() if isinstance(value, property)]
+    assert properties == ["is_started", "is_waited_for", "is_restarted", "is_judged", "may_run_on"]
+    assert {mode: tuple(getattr(mode, name) for name in properties) for mode in Mode} == MODES
+
+
+PACKAGE = Path(cltab2systemd.__file__).parent
+
+
+def test_nobody_asks_which_mode_it_is() -> None:
+    """A new mode is one row: the other modules and the templates ask what it means, and never which one it is."""
+    asking = re.compile(rf"\bMode\.({'|'.join(Mode.__members__)})\b|\bmode [!=]= ")
+    files = [*PACKAGE.rglob("*.py"), *(PACKAGE / "templates").glob("*.j2")]
+    found = {str(path.relative_to(PACKAGE)) for path in files if asking.search(path.read_text())}
+    assert found == {"importers/inittab/dialects.py"}  # which says what becomes of the words of inittabs
+
+
+def test_nobody_asks_how_a_setting_is_called() -> None:
+    """The grammar says what a setting is about: nobody else looks at how its name begins."""
+    asking = re.compile(r"\bsetting\.name[.\[]")
+    found = {str(p.relative_to(PACKAGE)) for p in PACKAGE.rglob("*.py") if asking.search(p.read_text())}
+    assert found == {"check/lint.py"}  # guesses what an unknown one may have been meant for
 
 
 def test_groups_in_file_order() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.check.programs import ASSIGNMENT, SHELLS, calls, program_index
 from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.model import SERVICE, SETTING, Mode
+from cltab2systemd.table.model import Kind, setting_line
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.commands import SHELL, command_words
 
@@ -34,7 +34,7 @@ _WHERE = frozenset(["WorkingDirectory"])
 _COMMENT = re.compile(r"(?:^|[ \t])(#+[ \t]+\S.*)$")
 
 
-def of_entry(entry: Entry) -> Iterator[Diagnostic]:
+def findings(entry: Entry) -> Iterator[Diagnostic]:
     """Findings about the words of an entry's command; none about what takes a shell to understand."""
     found = [call for call in calls(entry.command) if call.words]
     if found:
@@ -77,7 +77,7 @@ def _first(call: Call) -> Word | None:
 
 
 def _instead(entry: Entry, call: Call, first: Word) -> str:
-    setting = f"{SETTING}{SERVICE}{shortened(entry.tag)}:"
+    setting = _setting(entry)
     name = first.text
     if ASSIGNMENT.match(name):
         return f"{setting}Environment= sets it for the command"
@@ -89,10 +89,15 @@ def _instead(entry: Entry, call: Call, first: Word) -> str:
         return f"{setting}{limit} does so for a command; or put the program behind it, 'ulimit … && PROGRAM'"
     if name in {"exit", "return", "logout"}:
         ending = "a test that always fails is 'false', one that always passes 'true'"
-        return ending if entry.mode is Mode.TEST else "an entry that is to do nothing has the mode 'off'"
+        return ending if entry.mode.is_judged else "an entry that is to do nothing has the mode 'off'"
     if name in {".", "source"}:
         return "to run the file as a program, write its path alone; to use what it sets, '. FILE && PROGRAM'"
     return f"put the program that it is for behind it: '{name} …; PROGRAM'"
+
+
+def _setting(entry: Entry) -> str:
+    """What a line begins with that gives the entry a directive."""
+    return setting_line(Kind.SERVICE, shortened(entry.tag))
 
 
 def _relative_program(entry: Entry, call: Call) -> Iterator[Diagnostic]:
@@ -102,7 +107,7 @@ def _relative_program(entry: Entry, call: Call) -> Iterator[Diagnostic]:
         yield _finding(
             entry, "relative-program", word,
             f"entries run in the directory /, so '{shortened(word.text)}' is looked for there",
-            f"write its whole path, or add {SETTING}{SERVICE}{shortened(entry.tag)}:WorkingDirectory=/DIRECTORY",
+            f"write its whole path, or add {_setting(entry)}WorkingDirectory=/DIRECTORY",
         )  # fmt: skip
 
 

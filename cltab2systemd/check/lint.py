@@ -14,16 +14,16 @@ from cltab2systemd.check import commandlint, oddtext, outside, programs
 from cltab2systemd.check.programs import Fate
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import (
-    BOOT_LEVEL,
-    GROUP,
-    SERVICE,
+    KINDS_WITH_SUBJECT,
+    PLAIN_SETTINGS,
     SETTING,
     Entry,
+    Kind,
     Levels,
-    Mode,
     Setting,
     Table,
     level_names,
+    setting_line,
 )
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
@@ -35,16 +35,24 @@ if TYPE_CHECKING:
     from cltab2systemd.table.diagnostics import Place
     from cltab2systemd.table.model import ResourceGroup
 
-# The settings that the daemon knows; of all others it takes no notice.
-_PLAIN_SETTINGS = ("socket", "clstat", "log")
-_PREFIXES = {SERVICE: "TAG", GROUP: "GROUP", BOOT_LEVEL: "GROUP"}
 _LONGEST_GUESS = 80
 _CLOSE = 0.8
 _SHOWN_LEVELS = 6
 
 
-def of_entries(table: Table) -> Iterator[Diagnostic]:
-    """What is probably wrong with entries, each for itself; other lines may have errors."""
+def findings(table: Table, *, is_complete: bool) -> Iterator[Diagnostic]:
+    """What is probably wrong with a table.
+
+    Args:
+        table: the lines without errors.
+        is_complete: whether these are all lines, so that they can be judged together, too.
+    """
+    yield from _each_for_itself(table)
+    if is_complete:
+        yield from _all_together(table)
+
+
+def _each_for_itself(table: Table) -> Iterator[Diagnostic]:
     seen: set[tuple[str, ...]] = set()
     for entry in table.entries:
         yield from _names_that_are_escaped(entry, seen)
@@ -52,12 +60,11 @@ def of_entries(table: Table) -> Iterator[Diagnostic]:
             yield from _levels_that_name_none(entry)
             yield from _program(entry)
             yield from _session(entry)
-            yield from commandlint.of_entry(entry)
-    yield from oddtext.of_table(table)
+            yield from commandlint.findings(entry)
+    yield from oddtext.findings(table)
 
 
-def of_table(table: Table) -> Iterator[Diagnostic]:
-    """What is probably wrong with the lines of a table taken together; it has no errors, so no line is missing."""
+def _all_together(table: Table) -> Iterator[Diagnostic]:
     for group in table.groups.values():
         yield from _levels_without_comma(group)
         yield from _similar_levels(group)
@@ -159,7 +166,7 @@ def _similar_levels(group: ResourceGroup) -> Iterator[Diagnostic]:
 
 def _program(entry: Entry) -> Iterator[Diagnostic]:
     found = programs.started(entry.command)
-    if entry.mode in {Mode.WAIT, Mode.TEST}:
+    if entry.mode.is_waited_for:
         for program in found:
             if program.fate is Fate.NEVER_ENDS and not program.is_background and not program.is_doubtful:
                 yield _of_command(
@@ -168,7 +175,7 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
                     "'respawn' starts it and goes on, and starts it again if it ends after all; 'once' does not",
                 )  # fmt: skip
                 return
-    if entry.mode is Mode.RESPAWN:
+    if entry.mode.is_restarted:
         ending = (Fate.DAEMON, Fate.HANDED_OVER)
         yield from _respawned(entry, [p for p in found if p.fate in ending and p.is_last and not p.is_doubtful])
         return
@@ -180,7 +187,7 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
         yield _of_command(
             entry, (first.start, first.end), "stopped-daemon",
             f"{first.name} leaves a daemon behind, which is stopped when the group leaves the level",
-            f"if it is to stay, add {SETTING}{SERVICE}{shortened(entry.tag)}:KillMode=process{foreground}",
+            f"if it is to stay, add {setting_line(Kind.SERVICE, shortened(entry.tag))}KillMode=process{foreground}",
         )  # fmt: skip
 
 
@@ -197,7 +204,7 @@ def _outside_the_group(table: Table) -> Iterator[Diagnostic]:
 
 def _services_outside(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
     """What systemd is told to start as a service."""
-    ending = (entry for entry in entries if entry.mode is not Mode.RESPAWN and not _is_thought_of(entry))
+    ending = (entry for entry in entries if not entry.mode.is_restarted and not _is_thought_of(entry))
     started = [(entry, program) for entry in ending for program in programs.started(entry.command) if program.services]
     stopped = {service for entry in entries for service in programs.stopped(entry.command)} if started else set()
     for entry, program in started:
@@ -217,7 +224,7 @@ def _started_elsewhere(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
         for entry in entries
         if not _is_thought_of(entry)
         for found in outside.outsiders(entry.command)
-        if not (entry.mode is Mode.RESPAWN and found.ends and found.is_last)  # which is worse, and told as that
+        if not (entry.mode.is_restarted and found.ends and found.is_last)  # which is worse, and told as that
     ]
     stops = outside.Stops()
     for entry in entries if started else ():
@@ -235,14 +242,14 @@ def _started_elsewhere(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
 
 
 def _of_tag(entry: Entry, hint: str) -> str:
-    return hint.replace(f"{SERVICE}TAG", f"{SERVICE}{shortened(entry.tag)}")
+    return hint.replace(setting_line(Kind.SERVICE, "TAG"), setting_line(Kind.SERVICE, shortened(entry.tag)))
 
 
 def _session(entry: Entry) -> Iterator[Diagnostic]:
     """A session that is opened as another class than the entry's service says, and so leaves the control group."""
     hint = (
         f"leave {outside.CLASS}={outside.NO_SESSION} in the environment, which every entry has; "
-        f"or run it with {SETTING}{SERVICE}{shortened(entry.tag)}:User="
+        f"or run it with {setting_line(Kind.SERVICE, shortened(entry.tag))}User="
     )
     message = "opens a session of its own, outside of the group, and what it leaves there goes on after the level"
     if found := outside.session_with_another_class(entry.command):
@@ -316,20 +323,16 @@ def _settings(table: Table) -> Iterator[Diagnostic]:
     tags = Spellings(entry.tag for entry in table.entries) if table.settings else Spellings(())
     known_tags = {entry.tag for entry in table.entries} if table.settings else set()
     for setting in table.settings:
-        prefix = next((prefix for prefix in _PREFIXES if setting.name.startswith(prefix)), "")
-        subject = setting.name[len(prefix) :]
-        if setting.name in _PLAIN_SETTINGS or prefix == BOOT_LEVEL:
+        subject = setting.subject
+        if setting.kind in {Kind.PLAIN, Kind.BOOT_LEVEL}:
             yield from _repeated(setting, first_of.setdefault(setting.name, setting))
-        if prefix == SERVICE:
-            if subject not in known_tags:
-                yield _of_nobody(setting, "unknown-tag", f"no entry has the tag '{shortened(subject)}'", prefix, tags)
-        elif prefix:
-            if subject not in table.groups:
-                message = f"no entry is in a group '{shortened(subject)}'"
-                yield _of_nobody(setting, "unknown-group", message, prefix, groups)
-            elif prefix == BOOT_LEVEL:
-                yield from _boot_level(setting, table.groups[subject])
-        elif setting.name not in _PLAIN_SETTINGS:
+        if setting.kind is Kind.SERVICE and subject not in known_tags:
+            yield _of_nobody(setting, "unknown-tag", f"no entry has the tag '{shortened(subject)}'", tags)
+        if setting.kind in {Kind.SLICE, Kind.BOOT_LEVEL} and subject not in table.groups:
+            yield _of_nobody(setting, "unknown-group", f"no entry is in a group '{shortened(subject)}'", groups)
+        elif setting.kind is Kind.BOOT_LEVEL:
+            yield from _boot_level(setting, table.groups[subject])
+        if setting.kind is Kind.UNKNOWN:
             yield from _unknown(setting)
 
 
@@ -342,11 +345,10 @@ def _repeated(setting: Setting, first: Setting) -> Iterator[Diagnostic]:
         )  # fmt: skip
 
 
-def _of_nobody(setting: Setting, code: str, message: str, prefix: str, names: Spellings) -> Diagnostic:
-    subject = setting.name[len(prefix) :]
-    close = names.like(subject)
+def _of_nobody(setting: Setting, code: str, message: str, names: Spellings) -> Diagnostic:
+    close = names.like(setting.subject)
     return Diagnostic.of(
-        code, setting.place_of_name.part(len(prefix), len(subject)), message, setting.line,
+        code, setting.place_of_subject, message, setting.line,
         f"did you mean '{shortened(close)}'?" if close else "the setting has no effect; remove it",
     )  # fmt: skip
 
@@ -370,12 +372,12 @@ def _unknown(setting: Setting) -> Iterator[Diagnostic]:
     beginning, dot, subject = name.partition(".")
     if len(beginning) > _LONGEST_GUESS:
         return
-    prefixes = tuple(prefix.removesuffix(".") for prefix in _PREFIXES)
-    known = prefixes if dot else (*_PLAIN_SETTINGS, *prefixes)
+    kinds = {kind.word: kind for kind in KINDS_WITH_SUBJECT}
+    known = (*kinds,) if dot else (*PLAIN_SETTINGS, *kinds)
     if close := difflib.get_close_matches(beginning.strip().lower(), known, n=1, cutoff=_CLOSE):
         meant = close[0]
-        if meant in prefixes:
-            meant = f"{meant}.{subject or _PREFIXES[f'{meant}.']}"
+        if kind := kinds.get(meant):
+            meant = kind.prefix + (subject or kind.subject)
         yield Diagnostic.of(
             "unknown-setting", setting.place_of_name, f"unknown setting '{shortened(setting.name)}' is ignored",
             setting.line, f"did you mean '{SETTING}{shortened(meant)}:'?",

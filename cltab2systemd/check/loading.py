@@ -6,11 +6,9 @@ import itertools
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic, in_order
-from cltab2systemd.table.directives import refusal_of_value
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import (
     MOST_FINDINGS,
-    SERVICE,
     Table,
 )
 from cltab2systemd.terminal import shortened
@@ -24,26 +22,13 @@ if TYPE_CHECKING:
 MOST_DEPENDENCIES = 250_000
 
 
-def check(names: Names, table: Table) -> tuple[Diagnostic, ...]:
-    """Findings about what a table's units could not hold, or what would be too much. The first ones do.
+def findings(names: Names, table: Table) -> tuple[Diagnostic, ...]:
+    """Findings about a table whose units systemd could not load: names that are too long, and groups too large.
 
-    Units cannot hold names that are too long for systemd, and values of directives that would break the scheme.
+    At most `MOST_FINDINGS` are told.
     """
-    findings = itertools.chain(_long_names(names, table), _refused_values(table), _large_groups(table))
-    return tuple(itertools.islice(findings, MOST_FINDINGS))
-
-
-def _refused_values(table: Table) -> Iterator[Diagnostic]:
-    for setting in table.settings:
-        if setting.name.startswith(SERVICE):
-            directive = setting.directive
-            if reason := refusal_of_value(directive.name, directive.value):
-                start = setting.value.index("=") + 1
-                line = setting.line.ljust(setting.place.width, "\r")  # which is no part of the setting
-                yield Diagnostic.of(
-                    "directive-refused", setting.place_of_value.part(start, len(setting.value) - start),
-                    f"{shortened(directive.line)} cannot be set in a table", line, reason,
-                )  # fmt: skip
+    found = itertools.chain(_long_names(names, table), _large_groups(table))
+    return tuple(itertools.islice(found, MOST_FINDINGS))
 
 
 def _large_groups(table: Table) -> Iterator[Diagnostic]:
@@ -86,4 +71,4 @@ def load(data: bytes, path: str, names: Names | None = None) -> tuple[Table, tup
     Returns the table and all findings in file order; if none is an error, every group of the table can be planned.
     """
     table, diagnostics = parse(data, path)
-    return table, in_order((*diagnostics, *check(names or Names(), table)))
+    return table, in_order((*diagnostics, *findings(names or Names(), table)))

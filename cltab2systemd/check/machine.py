@@ -12,11 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cltab2systemd.check import outside, rootshell, shellsyntax
-from cltab2systemd.check.users import unknown_users
+from cltab2systemd.check import outside, rootshell, shellsyntax, users
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.directives import SERVICE_SECTION, SLICE_SECTION
-from cltab2systemd.table.model import GROUP, SERVICE
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded
@@ -35,15 +33,15 @@ SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
-def of_table(table: Table) -> Iterator[Diagnostic]:
+def findings(table: Table) -> Iterator[Diagnostic]:
     """What this machine's shell cannot read, what its systemd does not know, and which users it does not have.
 
     To look up users may take another machine's answer: nothing for a boot.
     """
-    yield from shellsyntax.of_entries(table.entries)
+    yield from shellsyntax.findings(table.entries)
     yield from _doubtful_directives(table.settings)
-    yield from unknown_users(table)
-    yield from rootshell.of_table(table)
+    yield from users.findings(table)
+    yield from rootshell.findings(table)
     yield from _sessions_by_files(table)
 
 
@@ -51,7 +49,7 @@ def of_table(table: Table) -> Iterator[Diagnostic]:
 
 
 def _doubtful_directives(settings: Sequence[Setting]) -> Iterator[Diagnostic]:
-    given = [setting for setting in settings if setting.name.startswith((SERVICE, GROUP))]
+    given = [setting for setting in settings if setting.kind.section]
     known = _known_directives() if given else {}
     if not known:
         return
@@ -59,8 +57,7 @@ def _doubtful_directives(settings: Sequence[Setting]) -> Iterator[Diagnostic]:
     spellings: dict[str, Spellings] = {}
     to_judge: dict[str, list[Setting]] = {}
     for setting in given:
-        section = SERVICE_SECTION if setting.name.startswith(SERVICE) else SLICE_SECTION
-        name = setting.directive.name
+        section, name = setting.kind.section, setting.directive.name
         if section not in known:
             continue
         if name in known[section]:
@@ -179,7 +176,6 @@ _LARGEST_ENVIRONMENT = 1024 * 1024
 
 def _sessions_by_files(table: Table) -> Iterator[Diagnostic]:
     """A file of the environment that changes the class of sessions, of an entry that opens one."""
-    lines = {setting.place: setting for setting in table.settings if setting.name.startswith(SERVICE)}
     for entry in table.entries:
         given = [directive for directive in entry.directives if directive.name == "EnvironmentFile"]
         opens = given and (
@@ -189,7 +185,7 @@ def _sessions_by_files(table: Table) -> Iterator[Diagnostic]:
             path = Path(directive.value.removeprefix("-"))
             found = _OF_CLASS.findall(_content(path))
             if found and found[-1] != outside.NO_SESSION:
-                setting = lines[directive.place]
+                setting = table.source_of(directive)
                 yield Diagnostic.of(
                     "outside-the-group", setting.place_of_value,
                     f"{shortened(str(path))} sets {outside.CLASS}, so that '{shortened(entry.tag)}' opens a session of "

@@ -11,7 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.model import FIELDS
+from cltab2systemd.table.model import FIELDS, SETTING
 from cltab2systemd.units.commands import SHELL, command_words
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def is_odd(text: str) -> bool:
     return _ODD.search(text) is not None
 
 
-def of_table(table: Table) -> Iterator[Diagnostic]:
+def findings(table: Table) -> Iterator[Diagnostic]:
     """A warning for each entry and setting with such a character: the first one, and how many more there are.
 
     Carriage returns at the ends of lines are one fault of the whole file.
@@ -61,8 +61,8 @@ def _of_line(line: Entry | Setting) -> Iterator[Diagnostic]:
 
 def _where(text: str, start: int) -> str:
     """Which field of an entry a character is in, or which part of a setting."""
-    if text.startswith(":::"):
-        return "value" if ":" in text[3:start] else "name"
+    if text.startswith(SETTING):
+        return "value" if ":" in text[len(SETTING) : start] else "name"
     return FIELDS[min(text.count(":", 0, start), len(FIELDS) - 1)]
 
 

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.directives import runs_without_shell
-from cltab2systemd.table.model import SERVICE
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.commands import SHELL, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cltab2systemd.table.diagnostics import Place
-    from cltab2systemd.table.model import Directive, Entry, Setting, Table
+    from cltab2systemd.table.model import Directive, Entry, Table
 
 # Another root, in which the command is looked for.
 _ROOTS = ("RootDirectory", "RootImage")
@@ -30,12 +28,11 @@ _BRINGING = ("BindPaths", "BindReadOnlyPaths")
 _SHELLS = tuple(f"{directory}/{name}" for directory in ("/bin", "/usr/bin") for name in ("sh", "dash", "bash"))
 
 
-def of_table(table: Table) -> Iterator[Diagnostic]:
+def findings(table: Table) -> Iterator[Diagnostic]:
     """A warning for each entry that goes to a shell which its directives take away."""
-    lines = {setting.place: setting for setting in table.settings if setting.name.startswith(SERVICE)}
     for entry in table.entries:
         if entry.runnable and entry.directives and _needs_shell(entry):
-            yield from _of_entry(entry, lines)
+            yield from _of_entry(table, entry)
 
 
 def _needs_shell(entry: Entry) -> bool:
@@ -43,10 +40,10 @@ def _needs_shell(entry: Entry) -> bool:
     return words is None or not runs_without_shell(words, entry.directives)
 
 
-def _of_entry(entry: Entry, lines: Mapping[Place, Setting]) -> Iterator[Diagnostic]:
+def _of_entry(table: Table, entry: Entry) -> Iterator[Diagnostic]:
     given = _in_force(entry.directives)
     if directive := _without_shell(given):
-        setting = lines[directive.place]
+        setting = table.source_of(directive)
         yield Diagnostic.of(
             "shell-needed", setting.place_of_value,
             f"{SHELL} reads the command of '{shortened(entry.tag)}', and may not be there with this", setting.line,

@@ -53,7 +53,7 @@ _AT_END = re.compile(r"end of (?:file|line)|EOF|newline|Missing", re.IGNORECASE)
 _TRIES = 8
 
 
-def of_entries(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
+def findings(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
     """Findings about commands that go to the shell and that it cannot read."""
     to_shell = {e.command: None for e in entries if command_words(e.command) == (SHELL, "-c", e.command)}
     try:

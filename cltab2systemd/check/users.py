@@ -9,7 +9,6 @@ import re
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.model import SERVICE
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
@@ -21,9 +20,9 @@ _TRUE = frozenset({"1", "yes", "y", "true", "t", "on"})
 _USERS = ("User", "Group", "SupplementaryGroups")
 
 
-def unknown_users(table: Table) -> Iterator[Diagnostic]:
+def findings(table: Table) -> Iterator[Diagnostic]:
+    """A warning for each user and group that a directive names, and that this machine does not have."""
     is_known = functools.cache(_is_known)
-    lines = {setting.place: setting for setting in table.settings if setting.name.startswith(SERVICE)}
     for entry in table.entries:
         given = {directive.name: directive for directive in entry.directives}
         if not given or ("DynamicUser" in given and given["DynamicUser"].value.lower() in _TRUE):
@@ -33,7 +32,7 @@ def unknown_users(table: Table) -> Iterator[Diagnostic]:
             for match in re.finditer(r"[^ \t]+", directive.value):
                 if is_known(pwd.getpwnam if what == "user" else grp.getgrnam, match[0]):
                     continue
-                setting = lines[directive.place]
+                setting = table.source_of(directive)
                 start = len(setting.value) - len(setting.value.partition("=")[2].lstrip(" \t\r")) + match.start()
                 yield Diagnostic.of(
                     "unknown-user", setting.place_of_value.part(start, len(match[0])),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.check.findings import findings_about
+from cltab2systemd.check import everything
 from cltab2systemd.commands import tables
 from cltab2systemd.commands.printing import Format, format_option, say_json
 from cltab2systemd.disk import store
@@ -39,7 +39,7 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
     found: list[Diagnostic] = []
     for path in files or (TABLE,):
         try:
-            findings = findings_about(*tables.content(path))
+            findings = everything.findings(*tables.content(path))
         except store.TableUnreadableError as error:
             tables.complain(f"cltab2systemd: {error}")
             found.append(_unreadable(path, str(error)))

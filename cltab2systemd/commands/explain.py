@@ -12,7 +12,6 @@ from cltab2systemd.groups.changes import Standing
 from cltab2systemd.locations import locate
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.explain import explain
-from cltab2systemd.table.model import Mode
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import encoded
 
@@ -20,18 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cltab2systemd.reports.explain import Explanation
-    from cltab2systemd.table.model import Entry
-
-# How an entry is started, for the one after it; its stay, if it is there already.
-_STARTED = {
-    Mode.WAIT: "waits until it ends",
-    Mode.TEST: "waits until it ends; the group is FAILED unless it exits with 0",
-    Mode.ONCE: "goes on at once",
-    Mode.RESPAWN: "goes on at once; restarted whenever it ends",
-    Mode.OFF: "never started",
-}
-_STAYING = {Mode.RESPAWN: "runs on"}
-_STAYED = "not run again"
+    from cltab2systemd.table.model import Entry, Mode
 
 
 class _Level(click.ParamType):
@@ -117,14 +105,22 @@ def as_text(explanation: Explanation) -> Iterator[str]:
 
 def _stay(entry: Entry, explanation: Explanation) -> str:
     """What becomes of an entry that is left alone, and what is wrong with it."""
-    stays = _STAYING.get(entry.mode, _STAYED)
-    return explanation.failed.get(entry.tag) or stays
+    return explanation.failed.get(entry.tag) or ("runs on" if entry.mode.is_restarted else "not run again")
 
 
 def _how(entry: Entry, explanation: Explanation) -> str:
     """How an entry is started."""
     again = "run again, for it has failed; " if entry.tag in explanation.reruns else ""
-    return again + _STARTED[entry.mode]
+    return again + start_of(entry.mode)
+
+
+def start_of(mode: Mode) -> str:
+    """What the start of an entry of a mode means for the entries after it, and what comes of its end."""
+    if not mode.is_started:
+        return "never started"
+    waits = "waits until it ends" if mode.is_waited_for else "goes on at once"
+    judged = "; the group is FAILED unless it exits with 0" if mode.is_judged else ""
+    return waits + judged + ("; restarted whenever it ends" if mode.is_restarted else "")
 
 
 def _lines(rows: Iterable[list[str]]) -> list[str]:

@@ -15,7 +15,7 @@ from cltab2systemd.commands import printing, tables
 from cltab2systemd.locations import TABLE
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports import show as matrix
-from cltab2systemd.table.model import BOOT_LEVEL, GROUP, SERVICE, level_names
+from cltab2systemd.table.model import level_names
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import Names
 
@@ -85,7 +85,7 @@ def as_text(table: Table, width: int | None = None) -> Iterator[str]:
     if rows := [
         [printable(f"{setting.name}:"), printable(setting.value)]
         for setting in table.settings
-        if not setting.name.startswith((SERVICE, GROUP, BOOT_LEVEL))
+        if not setting.kind.subject
     ]:
         yield from ["", "settings"] if between else ["settings"]
         yield from (f"  {line}" for line in terminal.aligned(rows))

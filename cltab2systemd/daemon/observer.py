@@ -12,7 +12,6 @@ from cltab2systemd.groups.lifecycle import Shown
 from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, survivors
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
 from cltab2systemd.systemd.bus import BusError, BusReloadingError
-from cltab2systemd.table.model import Mode
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import HALT_LEVEL
 
@@ -31,7 +30,6 @@ log = logging.getLogger(__name__)
 _INTERVAL = 0.01
 # After a respawn entry was seen to end: by then the shell before its command pauses, if it does. Seconds.
 _SECOND_LOOK = 0.5
-_RUNNING = frozenset({Mode.RESPAWN, Mode.ONCE})
 # An outcome is not held up longer for processes that do not come to execute their commands. Seconds.
 _LONGEST_EXECUTION = 5.0
 # Nor for respawn entries that end again and again; the shell before their command pauses before that. Seconds.
@@ -124,7 +122,7 @@ class Observer:
             told = {r.unit: r.cause for r in group.status.reasons if r.cause in {Cause.STRAYED, Cause.PAUSED}}
             for entry in group.units.members(group.status.level):
                 unit = group.units.entry(entry)
-                if entry.mode is Mode.RESPAWN and unit is not None and unit.sub == "running":
+                if entry.mode.is_restarted and unit is not None and unit.sub == "running":
                     strayed, paused = self.probe.strayed_to(unit.name), self.probe.pause(unit.name)
                     now = Cause.STRAYED if strayed else Cause.PAUSED if paused else None
                     if now is not told.get(unit.name):

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.failure import why_it_ended
 from cltab2systemd.systemd.bus import BusError, BusReloadingError, BusUnavailableError
-from cltab2systemd.table.model import Mode
 from cltab2systemd.units.plan import counts_restarts
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ class Pacer:
 
         While a request is at work, nothing is forgotten: it may come to nothing.
         """
-        members = [] if level is None else [entry for entry in group.members(level) if entry.mode is Mode.RESPAWN]
+        members = [] if level is None else [entry for entry in group.members(level) if entry.mode.is_restarted]
         present = {group.name_of(entry) for entry in members}
         for unit in [unit for unit in self._vain if group.names.group_of(unit) == group.group]:
             if unit not in present and not is_switching:

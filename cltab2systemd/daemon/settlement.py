@@ -11,7 +11,6 @@ from cltab2systemd.daemon.request import SupersededError, SwitchRefusedError
 from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
 from cltab2systemd.groups.state import GroupStatus, State, survivors
-from cltab2systemd.table.model import Mode
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_RUNNING = frozenset({Mode.RESPAWN, Mode.ONCE})
 # Before another look at what is not certain yet. Seconds.
 _PAUSE = 0.01
 # An outcome is not held up longer for processes that do not come to execute their commands. Seconds.
@@ -134,7 +132,7 @@ class Settlement:
         request.settled_at = request.settled_at or loop.time()
         waited = loop.time() - request.settled_at
         entries = ((entry, group.units.entry(entry)) for entry in group.units.members(status.level))
-        running = ((entry, unit) for entry, unit in entries if entry.mode in _RUNNING and unit is not None)
+        running = ((entry, unit) for entry, unit in entries if entry.mode.may_run_on and unit is not None)
         told = {reason.unit for reason in status.reasons if reason.cause in {Cause.PAUSED, Cause.NOT_EXECUTED}}
         if not any(self._may_fail(e, unit, request, waited, is_told=unit.name in told) for e, unit in running):
             return True
@@ -153,7 +151,7 @@ class Settlement:
         if self._pacer.is_rising(unit.name) and not self._probe.pause(unit.name):
             return waited < _LONGEST_DYING
         first = request.pids.setdefault(unit.name, pid)
-        is_dying = entry.mode is Mode.RESPAWN and (
+        is_dying = entry.mode.is_restarted and (
             pid != first or unit.is_restarting or bool(self._probe.pause(unit.name))
         )
         if is_dying and waited < _LONGEST_DYING:

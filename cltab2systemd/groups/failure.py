@@ -9,7 +9,6 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.model import Mode
 from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def is_under_way(entry: Entry, unit: UnitStatus | None) -> bool:
         return False
     if unit.starting and unit.active in {"inactive", "failed"}:
         return True
-    return entry.mode in {Mode.WAIT, Mode.TEST} and (unit.starting or unit.active == "activating")
+    return entry.mode.is_waited_for and (unit.starting or unit.active == "activating")
 
 
 def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
@@ -121,14 +120,14 @@ def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     unit = group.entry(entry)
     if unit is None or unit.load != "loaded":
         return _verdict_without_unit(unit)
-    if entry.mode is Mode.RESPAWN:
+    if entry.mode.is_restarted:
         return _verdict_on_stopped(group, unit, level) if _is_down(unit) else _verdict_on_running(group, unit)
     if unit.at_rest and _never_began(group, unit, level):
         return Verdict(Cause.NEVER_STARTED, "was not started", Remedy.START)
     process = group.probe.process(unit.name)
     if process.result == "timeout" and _was_stopped(group, entry, unit):
         process = replace(process, result="success")
-    if entry.mode is Mode.TEST:
+    if entry.mode.is_judged:
         return _verdict_on_test(unit, process)
     if unit.active == "inactive" and not process.pid and not group.probe.condition_holds(unit.name):
         return _skipped(unit)
@@ -142,7 +141,7 @@ def _was_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus) -> bool:
     """
     if not unit.at_rest:
         return False
-    if entry.mode is Mode.ONCE:
+    if not entry.mode.is_waited_for:
         return all(directive.name != "RuntimeMaxSec" for directive in entry.directives)
     return group.probe.active_time(unit.name) >= group.probe.began_time(unit.name) > 0
 
@@ -225,7 +224,7 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
     if words := _why_not_executed(process):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = _remedy_if_ended(unit)
-    if entry.mode is Mode.WAIT and unit.active == "inactive" and _is_unfinished(group, unit):
+    if entry.mode.is_waited_for and unit.active == "inactive" and _is_unfinished(group, unit):
         return Verdict(Cause.BROKEN_OFF, f"was stopped before it ended; {_how_to_repeat(unit)}", remedy)
     if cause := _why_broken_off(group, unit, process):
         words = _WORDS.get(cause) or f"{_ending(process)} ({process.result})"

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.changes import counts
 from cltab2systemd.groups.failure import REMARKS, Cause, Remedy, about_entry, about_unit, is_under_way, verdict
-from cltab2systemd.table.model import Mode
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from cltab2systemd.groups.failure import Reason
     from cltab2systemd.groups.units import GroupUnits
@@ -193,7 +192,7 @@ def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
         *_survivors(group, level),
         *(about_entry(group, entry, judged) for entry, judged in found if judged.cause is not None),
     )
-    state = State.PASSED if members and _all_tests(members) else State.DONE
+    state = State.PASSED if members and all(entry.mode.is_judged for entry in members) else State.DONE
     if any(reason.is_failure for reason in reasons):
         state = State.FAILED
     lasting = tuple(reason for reason in reasons if reason.cause is not Cause.RESTARTING)
@@ -235,7 +234,3 @@ def survivors(group: GroupUnits, level: str | None) -> list[str]:
     )
     failed = (unit.name for unit in outside if unit is not None and unit.active == "failed" and not unit.job)
     return [name for name in failed if group.probe.outlived_stop(name)]
-
-
-def _all_tests(entries: Iterable[Entry]) -> bool:
-    return all(entry.mode is Mode.TEST for entry in entries)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.changes import Effect, Standing
-from cltab2systemd.table.model import BOOT_LEVEL, GROUP, SERVICE, ResourceGroup, level_names
+from cltab2systemd.table.model import ResourceGroup, level_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -160,8 +160,9 @@ def between(old: Table, new: Table) -> Difference:
         groups.append(GroupDifference(before, after, moves.compare(before, after, levels)))
     settings = (
         SettingDifference(name, old.setting(name), new.setting(name))
-        for name in dict.fromkeys(setting.name for table in (new, old) for setting in table.settings)
-        if not name.startswith((SERVICE, GROUP, BOOT_LEVEL))
+        for name in dict.fromkeys(
+            setting.name for table in (new, old) for setting in table.settings if not setting.kind.subject
+        )
     )
     return Difference(tuple(groups), tuple(setting for setting in settings if setting.old != setting.new))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.changes import counts
 from cltab2systemd.reports.show import asked_for
-from cltab2systemd.table.model import Mode, level_names
+from cltab2systemd.table.model import level_names
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _line(start: str, level: str, colour: str, entries: tuple[Entry, ...], nodes
     if members:
         yield f'    {start} -> {nodes[members[0].tag]} [color="{colour}", tooltip={quoted(f"level {level}")}];'
     for before, after in itertools.pairwise(members):
-        style = "solid" if before.mode in {Mode.WAIT, Mode.TEST} else "dashed"
+        style = "solid" if before.mode.is_waited_for else "dashed"
         yield (
             f"    {nodes[before.tag]} -> {nodes[after.tag]} "
             f'[color="{colour}", style={style}, tooltip={quoted(f"level {level}")}];'

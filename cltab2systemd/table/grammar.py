@@ -16,18 +16,18 @@ from cltab2systemd.table import directives
 from cltab2systemd.table.diagnostics import Diagnostic, Place, in_order
 from cltab2systemd.table.model import (
     BLANKS,
-    BOOT_LEVEL,
     COMMENT,
     FIELDS,
-    GROUP,
+    KINDS_WITH_SUBJECT,
     LONGEST_COMMAND,
     LONGEST_LINE,
     LONGEST_NAME,
     MOST_FINDINGS,
-    SERVICE,
+    PLAIN_SETTINGS,
     SETTING,
     Directive,
     Entry,
+    Kind,
     Levels,
     Mode,
     Setting,
@@ -58,10 +58,11 @@ def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
         path: the file's name, for places.
 
     Returns:
-        The table, of every entry and setting without an error of its own, and all findings in file order. The table
-        may take effect only if no finding is an error. Nothing is raised for bad input. After `MOST_FINDINGS` errors
-        the rest of the file is not read, and the last finding, an error, says so. A byte order mark is a fault of the
-        file: the line behind it is read, and its columns are counted, as if it were not there.
+        The table, of every entry and setting without an error of its own, and all findings in file order. A directive
+        whose value is refused is an error, and is in the table all the same. The table may take effect only if no
+        finding is an error. Nothing is raised for bad input. After `MOST_FINDINGS` errors the rest of the file is not
+        read, and the last finding, an error, says so. A byte order mark is a fault of the file: the line behind it is
+        read, and its columns are counted, as if it were not there.
     """
     if fault := _fault_of_file(data, path):
         return Table(path), (fault,)
@@ -219,13 +220,14 @@ class _Parser:
                     )
                 )  # fmt: skip
             return
-        setting = Setting(name, value.removesuffix("\r"), line.place(0, len(line.text)))
+        setting = Setting(name, value.removesuffix("\r"), line.place(0, len(line.text)), *_kind(name))
         if found := [*_check_setting(line, setting)]:
             self._add_errors(found)
             return
+        self._add_errors([*_check_value(line, setting)])  # it can be read, so there may be more to say about it
         self.settings.append(setting)
-        if name.startswith(SERVICE):
-            self._directives.setdefault(name[len(SERVICE) :], []).append(setting.directive)
+        if setting.kind is Kind.SERVICE:
+            self._directives.setdefault(setting.subject, []).append(setting.directive)
 
     def _parse_entry(self, line: _Line, values: list[str]) -> Iterator[Diagnostic]:
         starts = [sum(len(value) + 1 for value in values[:index]) for index in range(len(values))]
@@ -266,12 +268,19 @@ def _check_text(line: _Line) -> Iterator[Diagnostic]:
         )  # fmt: skip
 
 
+def _kind(name: str) -> tuple[Kind, str]:
+    """What a setting of this name is about, and the subject in it."""
+    for kind in KINDS_WITH_SUBJECT:
+        if name.startswith(kind.prefix):
+            return kind, name[len(kind.prefix) :]
+    return (Kind.PLAIN if name in PLAIN_SETTINGS else Kind.UNKNOWN), ""
+
+
 def _check_setting(line: _Line, setting: Setting) -> Iterator[Diagnostic]:
     start = len(SETTING) + len(setting.name) + 1
-    if setting.name.startswith((SERVICE, GROUP)):
-        section = directives.SERVICE_SECTION if setting.name.startswith(SERVICE) else directives.SLICE_SECTION
-        yield from _check_directive(line, section, start, setting.value)
-    elif setting.name.startswith(BOOT_LEVEL):
+    if setting.kind.section:
+        yield from _check_directive(line, setting.kind.section, start, setting.value)
+    elif setting.kind is Kind.BOOT_LEVEL:
         yield from _check_name(line, "levels", start, setting.value)
 
 
@@ -284,15 +293,29 @@ def _check_directive(line: _Line, section: str, start: int, text: str) -> Iterat
         )  # fmt: skip
         return
     name, value = split
+    start_of_value = text.index("=") + 1
     if reason := directives.refusal(section, name):
         yield line.finding(
-            "directive-refused", start, len(text.partition("=")[0].rstrip()),
+            "directive-refused", start, len(text[: start_of_value - 1].rstrip()),
             f"{shortened(name)}= cannot be set in a table", hint=reason,
         )  # fmt: skip
     if reason := directives.fault(value):
         yield line.finding(
-            "directive-value", start + text.index("=") + 1, len(text.partition("=")[2]),
+            "directive-value", start + start_of_value, len(text) - start_of_value,
             f"the value of {shortened(name)}= cannot stand in a unit file", hint=reason,
+        )  # fmt: skip
+
+
+def _check_value(line: _Line, setting: Setting) -> Iterator[Diagnostic]:
+    """What is refused of a directive that could be given with another value."""
+    if setting.kind is not Kind.SERVICE:
+        return
+    directive = setting.directive
+    if reason := directives.refusal_of_value(directive.name, directive.value):
+        start = setting.value.index("=") + 1
+        yield line.finding(
+            "directive-refused", len(SETTING) + len(setting.name) + 1 + start, len(setting.value) - start,
+            f"{shortened(directive.line)} cannot be set in a table", hint=reason,
         )  # fmt: skip
 
 

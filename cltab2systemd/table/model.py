@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import functools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from cltab2systemd.table import directives
 
@@ -23,23 +23,102 @@ LONGEST_LINE = LONGEST_COMMAND + 4 * LONGEST_NAME + 4
 COMMENT = "#"
 BLANKS = " \t\r\f\v"
 SETTING = ":::"
-# Settings about an entry, by its tag, and about a group; the ancestor knows none of them and passes over them all.
-SERVICE = "service."
-GROUP = "group."
-BOOT_LEVEL = "initdefault."
 # A file of junk would give more findings than anybody reads, and take a hundred times its size to keep them.
 MOST_FINDINGS = 1_000
 FIELDS = ("group", "tag", "levels", "mode", "command")
 
 
-class Mode(enum.StrEnum):
-    """How an entry is run; see cltab(5)."""
+class Kind(enum.Enum):
+    """What a setting is about, which the beginning of its name says.
 
-    WAIT = "wait"
-    RESPAWN = "respawn"
-    ONCE = "once"
-    TEST = "test"
-    OFF = "off"
+    The ancestor knows none of those with a subject, and passes over them all.
+
+    Attributes:
+        word: what the names of settings with a subject begin with, before a dot.
+        subject: what the subject, all behind the dot, is to a person; empty if the kind has none.
+        section: of a unit file, in which the value is a directive; empty if the value is none.
+    """
+
+    SERVICE = ("service", "TAG", directives.SERVICE_SECTION)  # a directive of an entry's service
+    SLICE = ("group", "GROUP", directives.SLICE_SECTION)  # a directive of a group's slice
+    BOOT_LEVEL = ("initdefault", "GROUP")  # the level that a group comes to at boot
+    PLAIN = ("plain",)  # the daemon's own; `PLAIN_SETTINGS` names them
+    UNKNOWN = ("unknown",)  # legal, for others may know it; nobody here takes notice of it
+
+    def __init__(self, word: str, subject: str = "", section: str = "") -> None:
+        self.word = word
+        self.subject = subject
+        self.section = section
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the subject in a name; empty if the kind has none."""
+        return f"{self.word}." if self.subject else ""
+
+
+KINDS_WITH_SUBJECT = tuple(kind for kind in Kind if kind.subject)
+# The settings of the daemon, each the name of a file.
+PLAIN_SETTINGS = ("socket", "clstat", "log")
+
+
+def setting_line(kind: Kind, subject: str, value: str = "") -> str:
+    """A setting with a subject as a line of a table, without the newline; or the beginning of one."""
+    return f"{SETTING}{kind.prefix}{subject}:{value}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Meaning:
+    """What a mode has to say; the properties of `Mode` tell what each means."""
+
+    is_started: bool
+    is_waited_for: bool
+    is_restarted: bool
+    is_judged: bool
+
+
+class Mode(enum.StrEnum):
+    """How an entry is run; see cltab(5). A mode is its row: nothing but the table's words depends on its name."""
+
+    WAIT = "wait", _Meaning(is_started=True, is_waited_for=True, is_restarted=False, is_judged=False)
+    RESPAWN = "respawn", _Meaning(is_started=True, is_waited_for=False, is_restarted=True, is_judged=False)
+    ONCE = "once", _Meaning(is_started=True, is_waited_for=False, is_restarted=False, is_judged=False)
+    TEST = "test", _Meaning(is_started=True, is_waited_for=True, is_restarted=False, is_judged=True)
+    OFF = "off", _Meaning(is_started=False, is_waited_for=False, is_restarted=False, is_judged=False)
+
+    meaning: _Meaning
+
+    def __new__(cls, word: str, meaning: _Meaning | None = None) -> Self:
+        """A member is the word that tables have for it. `Mode("wait")` finds one, and makes none."""
+        assert meaning is not None
+        mode = str.__new__(cls, word)
+        mode._value_ = word
+        mode.meaning = meaning
+        return mode
+
+    @property
+    def is_started(self) -> bool:
+        """Whether a level that has the entry starts it."""
+        return self.meaning.is_started
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether the entries after it start only when its command has ended."""
+        return self.meaning.is_waited_for
+
+    @property
+    def is_restarted(self) -> bool:
+        """Whether its command is started again whenever it ends, for as long as the level has it."""
+        return self.meaning.is_restarted
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the exit status of its command decides if the level has passed or failed."""
+        return self.meaning.is_judged
+
+    @property
+    def may_run_on(self) -> bool:
+        """Whether its command may still run when all entries of the level are started."""
+        return self.is_started and not self.is_waited_for
 
 
 @functools.lru_cache(maxsize=1024)
@@ -108,16 +187,26 @@ class Entry:
     @property
     def runnable(self) -> bool:
         """Whether the entry counts in its levels: an `off` entry is never started."""
-        return self.mode is not Mode.OFF
+        return self.mode.is_started
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One `:::name:value` line."""
+    """One `:::name:value` line.
+
+    Attributes:
+        name: all of the name.
+        value: what is behind it.
+        place: of the line.
+        kind: what it is about.
+        subject: the tag or the group that it is about, if its kind has a subject; else empty.
+    """
 
     name: str
     value: str
     place: Place = field(compare=False)
+    kind: Kind
+    subject: str
 
     @property
     def line(self) -> str:
@@ -130,13 +219,18 @@ class Setting:
         return self.place.part(len(SETTING), len(self.name))
 
     @property
+    def place_of_subject(self) -> Place:
+        """Where the subject stands, of a setting that has one."""
+        return self.place_of_name.part(len(self.kind.prefix), len(self.subject))
+
+    @property
     def place_of_value(self) -> Place:
         """Where the value stands."""
         return self.place.part(len(SETTING) + len(self.name) + 1, len(self.value))
 
     @property
     def directive(self) -> Directive:
-        """What a `service.TAG` or `group.GROUP` setting that was parsed says."""
+        """What the setting says, if its kind has a section."""
         split = directives.split(self.value)
         assert split is not None
         return Directive(*split, self.place)
@@ -155,10 +249,10 @@ class ResourceGroup:
     def lines(self) -> tuple[str, ...]:
         """The group as lines of a table, without newlines."""
         return (
-            *(f"{SETTING}{GROUP}{self.name}:{directive.line}" for directive in self.directives),
-            *([f"{SETTING}{BOOT_LEVEL}{self.name}:{self.boot_level}"] if self.boot_level is not None else []),
+            *(setting_line(Kind.SLICE, self.name, directive.line) for directive in self.directives),
+            *([] if self.boot_level is None else [setting_line(Kind.BOOT_LEVEL, self.name, self.boot_level)]),
             *(entry.line for entry in self.entries),
-            *(f"{SETTING}{SERVICE}{e.tag}:{directive.line}" for e in self.entries for directive in e.directives),
+            *(setting_line(Kind.SERVICE, e.tag, directive.line) for e in self.entries for directive in e.directives),
         )
 
 
@@ -191,11 +285,19 @@ class Table:
         directives: dict[str, list[Directive]] = {}
         boot_levels: dict[str, str] = {}
         for setting in self.settings:
-            if setting.name.startswith(GROUP):
-                directives.setdefault(setting.name[len(GROUP) :], []).append(setting.directive)
-            elif setting.name.startswith(BOOT_LEVEL):
-                boot_levels[setting.name[len(BOOT_LEVEL) :]] = setting.value
+            if setting.kind is Kind.SLICE:
+                directives.setdefault(setting.subject, []).append(setting.directive)
+            elif setting.kind is Kind.BOOT_LEVEL:
+                boot_levels[setting.subject] = setting.value
         return directives, boot_levels
+
+    def source_of(self, directive: Directive) -> Setting:
+        """The setting that gives an entry of the table a directive."""
+        return self._settings_by_place[directive.place]
+
+    @functools.cached_property
+    def _settings_by_place(self) -> Mapping[Place, Setting]:
+        return {setting.place: setting for setting in self.settings if setting.kind is Kind.SERVICE}
 
     def setting(self, name: str) -> str | None:
         """The value of a setting, the last one if it is repeated; None if the table does not have it."""

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.directives import runs_without_shell
 from cltab2systemd.table.model import (
-    BOOT_LEVEL,
-    SETTING,
     Directive,
     Entry,
+    Kind,
     Mode,
     ResourceGroup,
     level_names,
+    setting_line,
 )
 from cltab2systemd.units import commands, unitfile
 
@@ -131,7 +131,7 @@ def plan_group(names: Names, group: ResourceGroup) -> GroupPlan:
 
 def counts_restarts(entry: Entry) -> bool:
     """Whether a shell before the command of a respawn entry counts its fast restarts, and slows them down."""
-    return entry.mode is Mode.RESPAWN and _direct(entry) is None
+    return entry.mode.is_restarted and _direct(entry) is None
 
 
 def _direct(entry: Entry) -> commands.Plain | None:
@@ -144,7 +144,7 @@ def _boot(names: Names, group: ResourceGroup) -> Iterator[Unit]:
     # At boot there is only the system instance: a daemon that is started by hand has no part in it.
     if group.boot_level is not None and not names.suffix:
         label = f"cltab {unitfile.text(group.name)}: level {unitfile.text(group.boot_level)} at boot"
-        line = unitfile.comment(f"{SETTING}{BOOT_LEVEL}{group.name}:{group.boot_level}")
+        line = unitfile.comment(setting_line(Kind.BOOT_LEVEL, group.name, group.boot_level))
         target = names.level(group.name, group.boot_level)
         yield BootUnit(names.boot(group.name), label, names.slice(group.name), line, target)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class Fate(enum.StrEnum):
+class Becomes(enum.StrEnum):
     """What becomes of a line of an inittab."""
 
     ENTRY = "entry"
@@ -33,7 +33,7 @@ class Action:
     instead; `equivalent` names what of systemd does the same, and may have the placeholder `{terminal}`.
     """
 
-    fate: Fate
+    becomes: Becomes
     mode: Mode = Mode.OFF
     note: str = ""
     hint: str = ""
@@ -41,14 +41,14 @@ class Action:
 
 
 def _entry(mode: Mode, note: str = "", hint: str = "") -> Action:
-    return Action(Fate.ENTRY, mode, note, hint)
+    return Action(Becomes.ENTRY, mode, note, hint)
 
 
 def _left(equivalent: str, note: str, hint: str = "") -> Action:
-    return Action(Fate.COMMENT, note=note, hint=hint, equivalent=equivalent)
+    return Action(Becomes.COMMENT, note=note, hint=hint, equivalent=equivalent)
 
 
-_INITDEFAULT = Action(Fate.BOOT_LEVEL)
+_INITDEFAULT = Action(Becomes.BOOT_LEVEL)
 _RESPAWN, _WAIT, _ONCE, _OFF = map(_entry, (Mode.RESPAWN, Mode.WAIT, Mode.ONCE, Mode.OFF))
 
 _SYSINIT = _left("sysinit.target", "prepares the machine at boot, before any level")

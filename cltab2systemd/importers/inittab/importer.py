@@ -16,7 +16,7 @@ from cltab2systemd.importers.inittab import commands as inittabcommands
 from cltab2systemd.importers.inittab import lines as inittablines
 from cltab2systemd.importers.inittab import users as inittabusers
 from cltab2systemd.importers.inittab.commands import Adapted
-from cltab2systemd.importers.inittab.dialects import DIALECTS, Action, Dialect, Fate, guess
+from cltab2systemd.importers.inittab.dialects import DIALECTS, Action, Becomes, Dialect, guess
 from cltab2systemd.importers.inittab.lines import BLANKS, FIELDS, Field, Line
 from cltab2systemd.table import grammar
 from cltab2systemd.table import model as table
@@ -127,7 +127,7 @@ class _Importer:
             yield "# No line of it is for a group."
         elif not self._dialect.levels:
             yield "# This init has no runlevels: what it starts at boot is in one level, and that is the boot level."
-            yield f"{table.SETTING}{table.BOOT_LEVEL}{self._group}:{self._level}"
+            yield table.setting_line(table.Kind.BOOT_LEVEL, self._group, self._level)
         yield ""
 
     def _in_order_of_start(self) -> list[_Block]:
@@ -186,11 +186,11 @@ class _Importer:
         if action is None:
             message = f"unknown action '{shortened(fields[2].text)}' of {self._dialect.title}"
             self._drop(line, "inittab-unknown-action", fields[2], message, hint=self._meant(name))
-        elif action.fate is Fate.BOOT_LEVEL:
+        elif action.becomes is Becomes.BOOT_LEVEL:
             self._take_boot_level(line, fields[1])
             if len(fields) == len(FIELDS) and fields[3].stripped.text:
                 self._keep(line)  # what init ignores
-        elif action.fate is Fate.COMMENT:
+        elif action.becomes is Becomes.COMMENT:
             unit = self._terminal_unit(fields[0], "".join(field.text for field in fields[3:]))
             equivalent = action.equivalent.format(terminal=unit)
             self._leave(line, fields[2], f"'{name}' {action.note}", equivalent, hint=action.hint)
@@ -213,19 +213,19 @@ class _Importer:
         return inittabcommands.terminal_unit(inittabcommands.terminal_of(command) or elsewhere)
 
     def _take_boot_level(self, line: Line, field: Field) -> None:
-        setting = f"{table.SETTING}{table.BOOT_LEVEL}{self._group}"
+        setting = table.setting_line(table.Kind.BOOT_LEVEL, self._group)
         levels, _ = self._read_levels(field)
         # As every init does: the highest counts, and a letter is higher than a digit.
         level = max((name for name in levels if name not in self._dialect.on_demand), default="")
         if not level:
-            hint = f"{printable(setting)}:LEVEL is what it would be"
+            hint = f"{printable(setting)}LEVEL is what it would be"
             self._drop(line, "inittab-boot-level", field, "no level to boot to", hint=hint)
         elif self._boot_line:
             message = f"another initdefault; the first counts, on line {self._boot_line}"
             self._drop(line, "inittab-boot-level", field, message)
         else:
             self._boot_line = line.number
-            self._pending.append(f"{setting}:{level}")
+            self._pending.append(f"{setting}{level}")
             if len(levels) > 1:
                 message = f"several levels to boot to; the highest counts, '{level}'"
                 self._note(line, "inittab-boot-level", field, message)
@@ -272,7 +272,7 @@ class _Importer:
             self._note(line, "inittab-command", remark, message)
             self._pending.append(f"# {remark.behind(1).stripped.text}")
         given = as_user.directives if as_user else ()
-        directives = [f"{table.SETTING}{table.SERVICE}{tag}:{directive}" for directive in given]
+        directives = [table.setting_line(table.Kind.SERVICE, tag, directive) for directive in given]
         self._add(line, name, action, [entry, *directives, *self._terminal(line, identifier, tag)])
 
     def _tell_user(self, line: Line, command: Field, as_user: AsUser | None) -> None:
@@ -371,14 +371,12 @@ class _Importer:
             return
         message = f"runs on /dev/{name}, which the entry gets from directives for its service"
         self._note(line, "inittab-terminal", field, message)
-        prefix = f"{table.SETTING}{table.SERVICE}{tag}:"
         if name == "null":
-            yield from (f"{prefix}StandardInput=null", f"{prefix}StandardOutput=null")
-            return
-        yield f"{prefix}TTYPath=/dev/{name}"
-        # BusyBox just opens the terminal; plain 'tty' would wait until nobody else has it.
-        yield f"{prefix}StandardInput=tty-force"
-        yield f"{prefix}StandardOutput=tty"
+            directives = ["StandardInput=null", "StandardOutput=null"]
+        else:
+            # BusyBox just opens the terminal; plain 'tty' would wait until nobody else has it.
+            directives = [f"TTYPath=/dev/{name}", "StandardInput=tty-force", "StandardOutput=tty"]
+        yield from (table.setting_line(table.Kind.SERVICE, tag, directive) for directive in directives)
 
     def _tag(self, line: Line, field: Field, command: str) -> str:
         """A tag that no other entry has: the id if it can be one."""

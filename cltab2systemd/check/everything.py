@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from cltab2systemd.table.model import Table
 
 
-def findings_about(data: bytes, path: str) -> tuple[Diagnostic, ...]:
+def findings(data: bytes, path: str) -> tuple[Diagnostic, ...]:
     """All findings about a table, in file order; of the warnings at most `MOST_FINDINGS`, and one more that says so."""
-    table, findings = loading.load(data, path)
-    warnings = in_order(islice(_warnings(table, is_complete=not has_errors(findings)), MOST_FINDINGS + 1))
+    table, errors = loading.load(data, path)
+    warnings = in_order(islice(_warnings(table, is_complete=not has_errors(errors)), MOST_FINDINGS + 1))
     if len(warnings) > MOST_FINDINGS:
         last = warnings[-1]
         more = Diagnostic.of(
@@ -26,11 +26,9 @@ def findings_about(data: bytes, path: str) -> tuple[Diagnostic, ...]:
             "mend some of them, and check again",
         )  # fmt: skip
         warnings = (*warnings[:-1], more)
-    return in_order((*findings, *warnings))
+    return in_order((*errors, *warnings))
 
 
 def _warnings(table: Table, *, is_complete: bool) -> Iterator[Diagnostic]:
-    yield from machine.of_table(table)
-    yield from lint.of_entries(table)
-    if is_complete:
-        yield from lint.of_table(table)
+    yield from machine.findings(table)
+    yield from lint.findings(table, is_complete=is_complete)
