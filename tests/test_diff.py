@@ -13,6 +13,7 @@ from test_translator import run
 from cltab2systemd.commands import instance
 from cltab2systemd.commands.diff import as_json, as_text
 from cltab2systemd.groups.changes import Standing
+from cltab2systemd.groups.state import State
 from cltab2systemd.reports.diff import between
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
@@ -94,8 +95,9 @@ def apply(monkeypatch: pytest.MonkeyPatch, text: str, **at: str) -> None:
     """Let a table look as if it were applied here, with groups at `LEVEL STATE`."""
     groups = parse(text.encode(), "cltab")[0].groups
     standings = {
-        name: Standing(group, *at[name].split(" ", 1)) if at.get(name) else Standing(group)  # type: ignore[arg-type]
+        name: Standing(group, level or None, State(state) if state else None)
         for name, group in groups.items()
+        for level, _, state in [at.get(name, "").partition(" ")]
     }
     monkeypatch.setattr(instance.Instance, "standings", lambda *_: standings)
 
@@ -151,7 +153,7 @@ def test_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: str, at: 
 def test_a_group_that_a_cluster_has_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When it leaves the table, nothing is stopped; of one that is at no level there is nothing to stop."""
     group = table("web:app:3:once:x\nweb:end:stop:test:x\n").groups["web"]
-    standings = {"web": Standing(group, "3", "DONE", of_cluster=True)}
+    standings = {"web": Standing(group, "3", State.DONE, of_cluster=True)}
     monkeypatch.setattr(instance.Instance, "standings", lambda *_: standings)
     monkeypatch.setattr(instance.Instance, "notes", lambda *_: [])
     (tmp_path / "new").write_text("")

@@ -13,6 +13,7 @@ from test_translator import run
 from cltab2systemd.commands import instance
 from cltab2systemd.commands.explain import as_json, as_text
 from cltab2systemd.groups.changes import Standing
+from cltab2systemd.groups.state import State
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.explain import explain
 from cltab2systemd.table.grammar import parse
@@ -111,7 +112,7 @@ def test_text(path: Path, arguments: list[str], expected: str) -> None:
 def test_as_the_group_stands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the group is at a level, it comes from there, with the lines that are applied."""
     web, mail = (parse(text.encode(), "cltab")[0].groups for text in (TEXT, "mail:app:1:respawn:x\n"))
-    standings = {"web": Standing(web["web"], "m", "DONE"), "mail": Standing(mail["mail"], "1", "DONE")}
+    standings = {"web": Standing(web["web"], "m", State.DONE), "mail": Standing(mail["mail"], "1", State.DONE)}
     monkeypatch.setattr(instance.Instance, "standings", lambda *_: standings)
     path.write_text(TEXT.replace("db:3m:respawn", "db:3m:once").replace("web:notice:m:respawn:exec notice\n", ""))
     assert WITH_NEW_LINES == run("explain", "web", "m", "-c", path).stdout

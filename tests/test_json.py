@@ -121,7 +121,7 @@ def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values: list[Any] = [json.loads(run("diff", "--format", "json", old, new).stdout)]
     values.append(json.loads(run("diff", "--format", "json", new, old).stdout))
     groups = parse(old.read_bytes(), "old")[0].groups
-    standings = {name: Standing(group, "3", str(State.DONE)) for name, group in groups.items()}
+    standings = {name: Standing(group, "3", State.DONE) for name, group in groups.items()}
     monkeypatch.setattr(instance.Instance, "standings", lambda *_: standings)
     values.append(json.loads(run("diff", "--format", "json", new).stdout))
     read_all("`diff`", values)

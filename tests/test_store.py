@@ -377,6 +377,18 @@ def test_applied_lines_round_trip(disk: Disk, group: str) -> None:
     assert sorted(path.name for path in disk.root.iterdir()) == ["state", "units"]
 
 
+def test_applied_lines_that_are_refused_now(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+    """Of lines that another version has applied and this one refuses, the log says where they are and what is wrong."""
+    disk.open().install([(groups_of("web:a:1:wait:x\nweb:b:1:wait:x\n")[0][0], dict)])
+    (path,) = (disk.state / "system/applied").iterdir()
+    path.write_text(path.read_text().replace("web:b:1:wait", "web:b:1:later"))
+
+    assert [entry.tag for entry in disk.store().applied()["web"].entries] == ["a"]
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().endswith(f": {path}:3:9: error: unknown mode 'later'")
+
+
 @settings(
     deadline=None,
     max_examples=25,

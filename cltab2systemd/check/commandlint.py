@@ -45,7 +45,7 @@ def findings(entry: Entry) -> Iterator[Diagnostic]:
 
 def _finding(entry: Entry, code: str, word: Word, message: str, hint: str) -> Diagnostic:
     place = entry.place_of("command").part(word.start, word.end - word.start)
-    return Diagnostic.of(code, place, message, entry.line, hint)
+    return Diagnostic.of(code, place, message, source=entry.line, hint=hint)
 
 
 def _builtin_alone(entry: Entry, found: list[Call]) -> Iterator[Diagnostic]:
@@ -56,9 +56,12 @@ def _builtin_alone(entry: Entry, found: list[Call]) -> Iterator[Diagnostic]:
         what = "an assignment" if ASSIGNMENT.match(first.text) else f"'{first.text}'"
         alone = "this command runs nothing else in it" if _goes_to_shell(entry) else "this command goes to none"
         yield _finding(
-            entry, "builtin-alone", first, f"{what} only changes the shell that runs it, and {alone}",
+            entry,
+            "builtin-alone",
+            first,
+            f"{what} only changes the shell that runs it, and {alone}",
             _instead(entry, found[0], first),
-        )  # fmt: skip
+        )
 
 
 def _goes_to_shell(entry: Entry) -> bool:
@@ -105,10 +108,12 @@ def _relative_program(entry: Entry, call: Call) -> Iterator[Diagnostic]:
         return
     if (word := _program(call)) is not None and "/" in word.text and not word.text.startswith(("/", "~", "$")):
         yield _finding(
-            entry, "relative-program", word,
+            entry,
+            "relative-program",
+            word,
             f"entries run in the directory /, so '{shortened(word.text)}' is looked for there",
             f"write its whole path, or add {_setting(entry)}WorkingDirectory=/DIRECTORY",
-        )  # fmt: skip
+        )
 
 
 def _program(call: Call) -> Word | None:
@@ -133,8 +138,9 @@ def _comment(entry: Entry) -> Iterator[Diagnostic]:
     if (match := _COMMENT.search(entry.command)) and not _goes_to_shell(entry):
         start, end = match.span(1)
         yield Diagnostic.of(
-            "comment-in-command", entry.place_of("command").part(start, end - start),
+            "comment-in-command",
+            entry.place_of("command").part(start, end - start),
             "only a shell takes this for a comment, and the command needs none: its words are arguments",
-            entry.line,
-            "put the comment on a line of its own, with '#' in the first column; or 'exec' before the command",
-        )  # fmt: skip
+            source=entry.line,
+            hint="put the comment on a line of its own, with '#' in the first column; or 'exec' before the command",
+        )

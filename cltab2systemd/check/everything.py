@@ -22,9 +22,12 @@ def findings(data: bytes, path: str) -> tuple[Diagnostic, ...]:
     if len(warnings) > MOST_FINDINGS:
         last = warnings[-1]
         more = Diagnostic.of(
-            "too-many-warnings", last.place, f"more than {MOST_FINDINGS} warnings; not all are shown", last.source,
-            "mend some of them, and check again",
-        )  # fmt: skip
+            "too-many-warnings",
+            last.place,
+            f"more than {MOST_FINDINGS} warnings; not all are shown",
+            source=last.source,
+            hint="mend some of them, and check again",
+        )
         warnings = (*warnings[:-1], more)
     return in_order((*errors, *warnings))
 

@@ -6,23 +6,17 @@ table itself shows that something is meant, each has a way to say so, and names 
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check import commandlint, oddtext, outside, programs
+from cltab2systemd.check import commandlint, oddtext, outside, programs, settinglint
 from cltab2systemd.check.programs import Fate
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import (
-    KINDS_WITH_SUBJECT,
-    PLAIN_SETTINGS,
-    SETTING,
     Entry,
     Kind,
     Levels,
-    Setting,
     Table,
-    level_names,
     setting_line,
 )
 from cltab2systemd.table.spelling import Spellings
@@ -35,8 +29,6 @@ if TYPE_CHECKING:
     from cltab2systemd.table.diagnostics import Place
     from cltab2systemd.table.model import ResourceGroup
 
-_LONGEST_GUESS = 80
-_CLOSE = 0.8
 _SHOWN_LEVELS = 6
 
 
@@ -69,7 +61,7 @@ def _all_together(table: Table) -> Iterator[Diagnostic]:
         yield from _levels_without_comma(group)
         yield from _similar_levels(group)
     yield from _outside_the_group(table)
-    yield from _settings(table)
+    yield from settinglint.findings(table)
 
 
 def _explicit(levels: Levels) -> Iterator[tuple[str, int]]:
@@ -106,19 +98,23 @@ def _is_odd(name: str) -> bool:
 
 def _escaped(what: str, name: str, place: Place, entry: Entry, unit: str) -> Diagnostic:
     return Diagnostic.of(
-        "escaped-name", place,
-        f"{what} '{shortened(name)}' is '{shortened(escape(name))}' in the names of units", entry.line,
-        f"in a shell, '{shortened(unit)}' needs quotes; letters, digits, ':', '_', '.' and '-' stay as they are",
-    )  # fmt: skip
+        "escaped-name",
+        place,
+        f"{what} '{shortened(name)}' is '{shortened(escape(name))}' in the names of units",
+        source=entry.line,
+        hint=f"in a shell, '{shortened(unit)}' needs quotes; letters, digits, ':', '_', '.' and '-' stay as they are",
+    )
 
 
 def _levels_that_name_none(entry: Entry) -> Iterator[Diagnostic]:
     if not any(_explicit(entry.levels)):
         yield Diagnostic.of(
-            "no-level", entry.place_of("levels"),
-            f"levels '{shortened(entry.levels.text)}' name no level but the one of just that name", entry.line,
-            "name the levels in which it runs; an entry that is never to run has the mode 'off'",
-        )  # fmt: skip
+            "no-level",
+            entry.place_of("levels"),
+            f"levels '{shortened(entry.levels.text)}' name no level but the one of just that name",
+            source=entry.line,
+            hint="name the levels in which it runs; an entry that is never to run has the mode 'off'",
+        )
 
 
 def _levels_without_comma(group: ResourceGroup) -> Iterator[Diagnostic]:
@@ -136,10 +132,12 @@ def _levels_without_comma(group: ResourceGroup) -> Iterator[Diagnostic]:
             others = lines[text] - 1
             repeated = f" (so on {others} more line{'s' if others > 1 else ''} of the group)" if others else ""
             yield Diagnostic.of(
-                "levels-without-comma", entry.place_of("levels"),
-                f"levels '{shortened(text)}' name not only that level, but also {listed}{more}{repeated}", entry.line,
-                f"'{shortened(text)},' is the one level, '{shortened(','.join(characters))}' are the others",
-            )  # fmt: skip
+                "levels-without-comma",
+                entry.place_of("levels"),
+                f"levels '{shortened(text)}' name not only that level, but also {listed}{more}{repeated}",
+                source=entry.line,
+                hint=f"'{shortened(text)},' is the one level, '{shortened(','.join(characters))}' are the others",
+            )
 
 
 def _is_word(text: str) -> bool:
@@ -157,10 +155,12 @@ def _similar_levels(group: ResourceGroup) -> Iterator[Diagnostic]:
         # Of two that are used once, the first is taken for right.
         if other is not None and (uses[other] > 1 or other in seen):
             yield Diagnostic.of(
-                "similar-level", entry.place_of("levels").part(start, len(level)),
-                f"only this entry of group '{shortened(group.name)}' names level '{shortened(level)}'", entry.line,
-                f"did you mean '{shortened(other)}'?",
-            )  # fmt: skip
+                "similar-level",
+                entry.place_of("levels").part(start, len(level)),
+                f"only this entry of group '{shortened(group.name)}' names level '{shortened(level)}'",
+                source=entry.line,
+                hint=f"did you mean '{shortened(other)}'?",
+            )
         seen.add(level)
 
 
@@ -170,10 +170,12 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
         for program in found:
             if program.fate is Fate.NEVER_ENDS and not program.is_background and not program.is_doubtful:
                 yield _of_command(
-                    entry, (program.start, program.end), "never-ends",
+                    entry,
+                    (program.start, program.end),
+                    "never-ends",
                     f"{program.name} never ends, and '{entry.mode}' waits for that: the entries after it do not start",
                     "'respawn' starts it and goes on, and starts it again if it ends after all; 'once' does not",
-                )  # fmt: skip
+                )
                 return
     if entry.mode.is_restarted:
         ending = (Fate.DAEMON, Fate.HANDED_OVER)
@@ -185,10 +187,12 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
         if first.foreground:
             foreground = f", or run '{first.name} {first.foreground}' with 'respawn'"
         yield _of_command(
-            entry, (first.start, first.end), "stopped-daemon",
+            entry,
+            (first.start, first.end),
+            "stopped-daemon",
             f"{first.name} leaves a daemon behind, which is stopped when the group leaves the level",
             f"if it is to stay, add {setting_line(Kind.SERVICE, shortened(entry.tag))}KillMode=process{foreground}",
-        )  # fmt: skip
+        )
 
 
 def _is_thought_of(entry: Entry) -> bool:
@@ -211,10 +215,12 @@ def _services_outside(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
         if service := next((service for service in program.services if service not in stopped), ""):
             name = shortened(service)
             yield _of_command(
-                entry, (program.start, program.end), "outside-the-group",
+                entry,
+                (program.start, program.end),
+                "outside-the-group",
                 f"{name} is systemd's then, not the group's, and goes on when the group leaves the level",
                 f"run its program in the group, or stop it in other levels with 'systemctl stop {name}'",
-            )  # fmt: skip
+            )
 
 
 def _started_elsewhere(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
@@ -235,10 +241,13 @@ def _started_elsewhere(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
             continue
         seen.add(entry.tag)
         yield _of_command(
-            entry, (found.start, found.end), "outside-the-group",
+            entry,
+            (found.start, found.end),
+            "outside-the-group",
             f"what {found.name} starts is in {found.where}, not in the group, and goes on when the group leaves the "
-            "level", _of_tag(entry, found.instead),
-        )  # fmt: skip
+            "level",
+            _of_tag(entry, found.instead),
+        )
 
 
 def _of_tag(entry: Entry, hint: str) -> str:
@@ -284,101 +293,46 @@ def _respawned(entry: Entry, daemons: list[programs.Started]) -> Iterator[Diagno
             hint = f"keep it in the foreground with {program.foreground}"
         what = "has systemd start a service" if program.services else "leaves a daemon behind"
         yield _of_command(
-            entry, (program.start, program.end), "respawned-daemon",
-            f"{program.name} {what} and ends, so 'respawn' starts it again and again", hint,
-        )  # fmt: skip
+            entry,
+            (program.start, program.end),
+            "respawned-daemon",
+            f"{program.name} {what} and ends, so 'respawn' starts it again and again",
+            hint,
+        )
     elsewhere = [found for found in outside.outsiders(entry.command) if found.ends and found.is_last]
     for found in elsewhere[:1]:
         yield _of_command(
-            entry, (found.start, found.end), "respawned-daemon",
+            entry,
+            (found.start, found.end),
+            "respawned-daemon",
             f"what {found.name} starts is in {found.where}, and {found.name} ends, so 'respawn' starts it again and "
-            "again", _of_tag(entry, found.instead),
-        )  # fmt: skip
+            "again",
+            _of_tag(entry, found.instead),
+        )
     if not daemons and not elsewhere and (place := programs.background(entry.command)):
         start, end = place
         if entry.command.startswith(">", end):
             yield _of_command(
-                entry, (start, end + 1), "respawned-daemon",
+                entry,
+                (start, end + 1),
+                "respawned-daemon",
                 "only bash takes '&>' for a redirection; for another /bin/sh, '&' puts this into the background, "
                 "and 'respawn' starts it again and again",
                 "write '>FILE 2>&1' instead of '&>FILE'",
-            )  # fmt: skip
+            )
         else:
             yield _of_command(
-                entry, place, "respawned-daemon",
+                entry,
+                place,
+                "respawned-daemon",
                 "the shell ends as soon as it has put this into the background, so 'respawn' starts it again and again",
                 "leave out the '&'",
-            )  # fmt: skip
+            )
 
 
 def _of_command(entry: Entry, part: tuple[int, int], code: str, message: str, hint: str) -> Diagnostic:
     """A warning about a part of an entry's command, from where to where."""
     start, end = part
-    return Diagnostic.of(code, entry.place_of("command").part(start, end - start), message, entry.line, hint)
-
-
-def _settings(table: Table) -> Iterator[Diagnostic]:
-    first_of: dict[str, Setting] = {}
-    groups = Spellings(table.groups) if table.settings else Spellings(())
-    tags = Spellings(entry.tag for entry in table.entries) if table.settings else Spellings(())
-    known_tags = {entry.tag for entry in table.entries} if table.settings else set()
-    for setting in table.settings:
-        subject = setting.subject
-        if setting.kind in {Kind.PLAIN, Kind.BOOT_LEVEL}:
-            yield from _repeated(setting, first_of.setdefault(setting.name, setting))
-        if setting.kind is Kind.SERVICE and subject not in known_tags:
-            yield _of_nobody(setting, "unknown-tag", f"no entry has the tag '{shortened(subject)}'", tags)
-        if setting.kind in {Kind.SLICE, Kind.BOOT_LEVEL} and subject not in table.groups:
-            yield _of_nobody(setting, "unknown-group", f"no entry is in a group '{shortened(subject)}'", groups)
-        elif setting.kind is Kind.BOOT_LEVEL:
-            yield from _boot_level(setting, table.groups[subject])
-        if setting.kind is Kind.UNKNOWN:
-            yield from _unknown(setting)
-
-
-def _repeated(setting: Setting, first: Setting) -> Iterator[Diagnostic]:
-    if setting is not first:
-        yield Diagnostic.of(
-            "repeated-setting", setting.place_of_name,
-            f"setting '{shortened(setting.name)}' is given again (first on line {first.place.line})", setting.line,
-            "only the last one counts; remove the others",
-        )  # fmt: skip
-
-
-def _of_nobody(setting: Setting, code: str, message: str, names: Spellings) -> Diagnostic:
-    close = names.like(setting.subject)
     return Diagnostic.of(
-        code, setting.place_of_subject, message, setting.line,
-        f"did you mean '{shortened(close)}'?" if close else "the setting has no effect; remove it",
-    )  # fmt: skip
-
-
-def _boot_level(setting: Setting, group: ResourceGroup) -> Iterator[Diagnostic]:
-    level = setting.value
-    levels = level_names(tuple(entry for entry in group.entries if entry.runnable))
-    if level not in levels:
-        close = Spellings(levels).like(level)
-        yield Diagnostic.of(
-            "unknown-boot-level", setting.place_of_value,
-            f"no entry of group '{shortened(group.name)}' runs in level '{shortened(level)}', so none starts at boot",
-            setting.line,
-            f"did you mean '{shortened(close)}'?" if close else "without the setting the group is not started either",
-        )  # fmt: skip
-
-
-def _unknown(setting: Setting) -> Iterator[Diagnostic]:
-    """Unknown settings are legal, for others may know them; so only those that look like known ones are doubtful."""
-    name = setting.name.strip()
-    beginning, dot, subject = name.partition(".")
-    if len(beginning) > _LONGEST_GUESS:
-        return
-    kinds = {kind.word: kind for kind in KINDS_WITH_SUBJECT}
-    known = (*kinds,) if dot else (*PLAIN_SETTINGS, *kinds)
-    if close := difflib.get_close_matches(beginning.strip().lower(), known, n=1, cutoff=_CLOSE):
-        meant = close[0]
-        if kind := kinds.get(meant):
-            meant = kind.prefix + (subject or kind.subject)
-        yield Diagnostic.of(
-            "unknown-setting", setting.place_of_name, f"unknown setting '{shortened(setting.name)}' is ignored",
-            setting.line, f"did you mean '{SETTING}{shortened(meant)}:'?",
-        )  # fmt: skip
+        code, entry.place_of("command").part(start, end - start), message, source=entry.line, hint=hint
+    )

@@ -38,11 +38,13 @@ def _large_groups(table: Table) -> Iterator[Diagnostic]:
             levels.update(entry.levels.names)
             if len(levels) * (number + len(levels)) > MOST_DEPENDENCIES:
                 yield Diagnostic.of(
-                    "group-too-large", entry.place_of("group"),
+                    "group-too-large",
+                    entry.place_of("group"),
                     f"up to here group '{shortened(group.name)}' has {number} entries and {len(levels)} levels, which "
-                    f"takes more than {MOST_DEPENDENCIES} dependencies", entry.line,
-                    "each level names each entry and each other level; split the group, or use fewer levels",
-                )  # fmt: skip
+                    f"takes more than {MOST_DEPENDENCIES} dependencies",
+                    source=entry.line,
+                    hint="each level names each entry and each other level; split the group, or use fewer levels",
+                )
                 break
 
 
@@ -59,10 +61,12 @@ def _long_names(names: Names, table: Table) -> Iterator[Diagnostic]:
                 plain = "':', '_' and '.'" if unit == names.slice(group) else "':', '_', '.' and '-'"
                 what = "the group makes" if field == "group" else f"group and {field} make"
                 yield Diagnostic.of(
-                    f"long-{field}", entry.place_of(field),
-                    f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}", entry.line,
-                    f"other characters than letters, digits, {plain} count four bytes each; use shorter names",
-                )  # fmt: skip
+                    f"long-{field}",
+                    entry.place_of(field),
+                    f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}",
+                    source=entry.line,
+                    hint=f"other characters than letters, digits, {plain} count four bytes each; use shorter names",
+                )
 
 
 def load(data: bytes, path: str, names: Names | None = None) -> tuple[Table, tuple[Diagnostic, ...]]:

@@ -66,11 +66,12 @@ def _doubtful_directives(settings: Sequence[Setting]) -> Iterator[Diagnostic]:
         close = spellings.setdefault(section, Spellings(known[section])).like(name)
         start = len(setting.value) - len(setting.value.lstrip())
         yield Diagnostic.of(
-            "directive-unknown", setting.place_of_value.part(start, len(name)),
+            "directive-unknown",
+            setting.place_of_value.part(start, len(name)),
             f"{release} on this machine does not know {shortened(name)}= in [{section}], and ignores it",
-            setting.line,
-            f"did you mean '{close}='?" if close else "another release may know it: a fleet is never on one release",
-        )  # fmt: skip
+            source=setting.line,
+            hint=f"did you mean '{close}='?" if close else _OTHER_RELEASES,
+        )
 
     for section, judged in to_judge.items():
         yield from _doubtful_values(section, judged, release)
@@ -84,10 +85,12 @@ def _doubtful_values(section: str, settings: Sequence[Setting], release: str) ->
             judged = directive.value or setting.value
             start = setting.value.index(judged, setting.value.index("=") + 1 if directive.value else 0)
             yield Diagnostic.of(
-                "directive-doubtful", setting.place_of_value.part(start, len(judged)),
-                f"{release} on this machine says: {shortened(verdict.text)}", setting.line,
-                _advice(directive, is_fatal=verdict.is_fatal),
-            )  # fmt: skip
+                "directive-doubtful",
+                setting.place_of_value.part(start, len(judged)),
+                f"{release} on this machine says: {shortened(verdict.text)}",
+                source=setting.line,
+                hint=_advice(directive, is_fatal=verdict.is_fatal),
+            )
 
 
 def _advice(directive: Directive, *, is_fatal: bool) -> str:
@@ -103,6 +106,7 @@ class _Verdict(NamedTuple):
     is_fatal: bool
 
 
+_OTHER_RELEASES = "another release may know it: a fleet is never on one release"
 _MANUAL = "systemd.directives(7) names the manual page that tells what it may be"
 # What a unit to be judged starts with, by its section. The name of an entry's unit has an instance, for %i.
 _HEADS = {
@@ -187,11 +191,13 @@ def _sessions_by_files(table: Table) -> Iterator[Diagnostic]:
             if found and found[-1] != outside.NO_SESSION:
                 setting = table.source_of(directive)
                 yield Diagnostic.of(
-                    "outside-the-group", setting.place_of_value,
+                    "outside-the-group",
+                    setting.place_of_value,
                     f"{shortened(str(path))} sets {outside.CLASS}, so that '{shortened(entry.tag)}' opens a session of "
-                    "its own, outside of the group, and what it leaves there goes on after the level", setting.line,
-                    f"leave {outside.CLASS}={outside.NO_SESSION} in the environment, which every entry has",
-                )  # fmt: skip
+                    "its own, outside of the group, and what it leaves there goes on after the level",
+                    source=setting.line,
+                    hint=f"leave {outside.CLASS}={outside.NO_SESSION} in the environment, which every entry has",
+                )
 
 
 def _content(path: Path) -> str:

@@ -53,10 +53,12 @@ def _of_line(line: Entry | Setting) -> Iterator[Diagnostic]:
         others = f", and {more} more such on the line" if more else ""
         name = unicodedata.name(first[0], "control character")
         yield Diagnostic.of(
-            "odd-character", line.place.part(first.start(), 1),
-            f"U+{ord(first[0]):04X}, {name.lower()}, in the {_where(text, first.start())}{others}", line.line,
-            _meant(first[0]),
-        )  # fmt: skip
+            "odd-character",
+            line.place.part(first.start(), 1),
+            f"U+{ord(first[0]):04X}, {name.lower()}, in the {_where(text, first.start())}{others}",
+            source=line.line,
+            hint=_meant(first[0]),
+        )
 
 
 def _where(text: str, start: int) -> str:
@@ -87,7 +89,9 @@ def _line_ends(entries: list[Entry]) -> Diagnostic:
     first, more = entries[0], len(entries) - 1
     others = f", and so on {more} more line{'s' if more > 1 else ''}" if more else ""
     return Diagnostic.of(
-        "odd-character", first.place.part(len(first.line) - 1, 1),
-        f"the line ends with a carriage return, which the shell takes for a part of the last word{others}", first.line,
-        "save the file with the line ends of Unix",
-    )  # fmt: skip
+        "odd-character",
+        first.place.part(len(first.line) - 1, 1),
+        f"the line ends with a carriage return, which the shell takes for a part of the last word{others}",
+        source=first.line,
+        hint="save the file with the line ends of Unix",
+    )

@@ -45,11 +45,13 @@ def _of_entry(table: Table, entry: Entry) -> Iterator[Diagnostic]:
     if directive := _without_shell(given):
         setting = table.source_of(directive)
         yield Diagnostic.of(
-            "shell-needed", setting.place_of_value,
-            f"{SHELL} reads the command of '{shortened(entry.tag)}', and may not be there with this", setting.line,
-            "a command of plain words, with the whole path of its program, needs no shell; or bring it there, with all "
-            "that it needs",
-        )  # fmt: skip
+            "shell-needed",
+            setting.place_of_value,
+            f"{SHELL} reads the command of '{shortened(entry.tag)}', and may not be there with this",
+            source=setting.line,
+            hint="a command of plain words, with the whole path of its program, needs no shell; or bring it there, "
+            "with all that it needs",
+        )
 
 
 def _in_force(directives: Sequence[Directive]) -> Mapping[str, list[Directive]]:

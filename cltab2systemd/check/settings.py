@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.locations import absolute
 from cltab2systemd.systemd.activation import is_started_by_systemd
-from cltab2systemd.table.diagnostics import Diagnostic, Severity
-from cltab2systemd.table.model import SETTING
+from cltab2systemd.table.diagnostics import Diagnostic
+from cltab2systemd.table.model import Kind
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def findings(locations: Locations, table: Table) -> tuple[Diagnostic, ...]:
         locations: of the instance.
         table: that is to take effect.
     """
-    last = {setting.name: setting for setting in table.settings if setting.name in _PATHS and setting.value}
+    last = {setting.name: setting for setting in table.settings if setting.kind is Kind.PLAIN and setting.value}
     return (*_clashes(locations, last), *_unwritable(last))
 
 
@@ -44,14 +44,8 @@ def _clashes(locations: Locations, settings: Mapping[str, Setting]) -> Iterator[
     for name, setting in settings.items():
         path = absolute(setting.value)
         if taken.get(path, _PATHS[name]) != _PATHS[name]:
-            yield Diagnostic(
-                "setting-taken",
-                Severity.ERROR,
-                setting.place,
-                f"{_PATHS[name]} cannot be where {taken[path]} is, {path}",
-                f"{SETTING}{setting.name}:{setting.value}",
-                "name another file",
-            )
+            message = f"{_PATHS[name]} cannot be where {taken[path]} is, {path}"
+            yield Diagnostic.of("setting-taken", setting.place, message, source=setting.line, hint="name another file")
         taken[path] = _PATHS[name]
 
 
@@ -60,20 +54,15 @@ def _unwritable(settings: Mapping[str, Setting]) -> Iterator[Diagnostic]:
     for setting in settings.values():
         path = Path(absolute(setting.value))
         if fault := _fault(setting.name, path):
-            line = f"{SETTING}{setting.name}:{setting.value}"
-            yield Diagnostic("setting-unwritable", Severity.ERROR, setting.place, fault, line, "name another file")
+            yield Diagnostic.of(
+                "setting-unwritable", setting.place, fault, source=setting.line, hint="name another file"
+            )
             continue
         directory = path.parent
         present = next(path for path in (directory, *directory.parents) if os.access(path, os.F_OK))
         if not present.is_dir() or not os.access(present, os.W_OK):
-            yield Diagnostic(
-                "setting-unwritable",
-                Severity.ERROR,
-                setting.place,
-                f"the daemon cannot write below {present}",
-                f"{SETTING}{setting.name}:{setting.value}",
-                _advice(directory, present),
-            )
+            message, hint = f"the daemon cannot write below {present}", _advice(directory, present)
+            yield Diagnostic.of("setting-unwritable", setting.place, message, source=setting.line, hint=hint)
 
 
 def _fault(setting: str, path: Path) -> str:

@@ -64,9 +64,12 @@ def findings(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
         if complaint := wrong.get(entry.command):
             start, width = _range(entry.command, complaint)
             yield Diagnostic.of(
-                "shell-syntax", entry.place_of("command").part(start, width),
-                f"{SHELL} cannot read the command: {shortened(complaint)}", entry.line, _advice(complaint),
-            )  # fmt: skip
+                "shell-syntax",
+                entry.place_of("command").part(start, width),
+                f"{SHELL} cannot read the command: {shortened(complaint)}",
+                source=entry.line,
+                hint=_advice(complaint),
+            )
 
 
 def _advice(complaint: str) -> str:

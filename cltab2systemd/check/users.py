@@ -35,10 +35,12 @@ def findings(table: Table) -> Iterator[Diagnostic]:
                 setting = table.source_of(directive)
                 start = len(setting.value) - len(setting.value.partition("=")[2].lstrip(" \t\r")) + match.start()
                 yield Diagnostic.of(
-                    "unknown-user", setting.place_of_value.part(start, len(match[0])),
+                    "unknown-user",
+                    setting.place_of_value.part(start, len(match[0])),
                     f"this machine has no {what} '{shortened(match[0])}', so systemd cannot start the entry",
-                    setting.line, f"a fleet may have the {what}; here its group is FAILED until there is one",
-                )  # fmt: skip
+                    source=setting.line,
+                    hint=f"a fleet may have the {what}; here its group is FAILED until there is one",
+                )
 
 
 def _named(directives: Sequence[Directive]) -> Iterator[Directive]:

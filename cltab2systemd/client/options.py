@@ -113,5 +113,5 @@ def _run_daemon(cltab: str | None, socket: str | None, clstat: str | None) -> No
         daemon.run(locate(cltab, socket, clstat, trusted=True))
     except daemon.DaemonError as error:
         outcome.complain(f"clinit: {error}")
-        # While somebody runs a daemon by hand, systemd would try again and again: see clinit.service.
-        raise SystemExit(os.EX_TEMPFAIL if error.in_vain else outcome.REFUSED) from None
+        # clinit.service has systemd not try again after EX_TEMPFAIL.
+        raise SystemExit(os.EX_TEMPFAIL if isinstance(error, daemon.OccupiedError) else outcome.REFUSED) from None

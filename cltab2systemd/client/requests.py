@@ -105,30 +105,34 @@ class Client:
         A daemon that goes away meanwhile and comes back, as in an upgrade, is asked how it went on.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        started = False
-        patience = 0.0  # until when a daemon that went away may come back; 0 if it has answered since
+        parameters = {"group": group, "level": level, **({"strict": True} if strict else {})}
+        # None once it has begun: it is not to be asked for twice.
+        switch: bytes | None = varlink.call("Switch", parameters, more=True)
+        # Until when a daemon that went away may come back; None if it has answered since.
+        patience: float | None = None
         notes: tuple[str, ...] = ()
+        last: dict[str, Any] = {}
         while True:
             try:
-                if started:
-                    return _outcome(self._settled(group, level, deadline), notes)
-                parameters = {"group": group, "level": level, **({"strict": True} if strict else {})}
-                for reply in self._replies(varlink.call("Switch", parameters, more=True), deadline):
-                    started, last, patience = True, reply, 0.0
+                for reply in self._replies(switch, deadline) if switch else self._followed(group, level, deadline):
+                    switch, patience, last = None, None, reply
                     notes = notes or _notes(reply)
                 return _outcome(last.get("status", {"state": clstats.STOPPED}), notes)  # halted, if there is none
-            except NoDaemonError as error:
-                if not isinstance(error, _LostError) and not patience:
-                    raise
+            except _LostError:
                 patience = patience or time.monotonic() + transport.ANSWER_TIMEOUT
-                self._await_daemon(deadline, patience)
+            except NoDaemonError:
+                if patience is None:
+                    raise
+            self._await_daemon(deadline, patience)
 
-    def _settled(self, group: str, level: str, deadline: float | None) -> dict[str, Any]:
-        """Follow a group to the status that it settles in; raises what `wait` raises."""
+    def _followed(self, group: str, level: str, deadline: float | None) -> Iterator[dict[str, Any]]:
+        """Follow a group: the daemon's answers, and last the status that it settles in; raises what `wait` raises."""
         for reply in self._replies(varlink.call("Status", {"group": group}, more=True), deadline):
+            yield reply
             status: dict[str, Any] = reply["groups"][0] if reply["groups"] else {"level": "", "state": clstats.STOPPED}
             if status["state"] in clstats.SETTLED and status["level"] == level:
-                return status
+                yield {"status": status}
+                return
             if status["state"] in clstats.SETTLED:
                 raise SupersededError(f"{group} was taken to level {status['level']} instead")
             if status["state"] == clstats.STOPPED:

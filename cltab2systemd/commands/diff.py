@@ -126,7 +126,7 @@ def _heading(group: GroupDifference) -> str:
     if group.standing.level is None:
         applied = "" if group.change is Change.DELETED else "applied at once, "
         return f" (not active): {news}{applied}nothing runs"
-    state = "" if group.standing.state in {State.DONE, State.PASSED, ""} else f", {group.standing.state}"
+    state = "" if group.standing.state in {State.DONE, State.PASSED, None} else f", {group.standing.state}"
     effects = Counter(effect for entry in group.entries for _, effect in entry.effects)
     what = [f"{effects[effect]} {effect}" for effect in _TOLD if effects[effect]] or ["nothing is stopped or started"]
     left = [f"{effects[Effect.LEAVE]} left alone"] if effects[Effect.LEAVE] else []
@@ -244,7 +244,7 @@ def _group_json(group: GroupDifference) -> asjson.Json:
         "group": asjson.text(group.name),
         "change": str(group.change),
         "level": asjson.optional(standing.level if standing else None),
-        "state": standing.state or None if standing else None,
+        "state": standing.state if standing else None,
         "left_to_cluster": group.is_left_to_cluster,
         "reordered": group.is_reordered,
         "old": _lines_json(group.old),

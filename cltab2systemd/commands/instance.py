@@ -29,6 +29,7 @@ C = TypeVar("C", bound="Callable[..., Any]")
 
 # The daemon may remove a group's file while all are read.
 _TRIES = 5
+_STATES = {str(state): state for state in State}
 
 
 def options(command: C) -> C:
@@ -61,7 +62,8 @@ class Instance:
         present = {name: line for name, line in lines.items() if line[1] != State.CONFIGURED and name in applied}
         units = seen(self._names, {name: applied[name] for name in present}, level)
         for name, group in applied.items():
-            at, state = present.get(name, (None, lines.get(name, ("", ""))[1]))
+            at, _ = present.get(name, (None, ""))
+            state = _STATES.get(lines[name][1]) if name in lines else None
             found[name] = Standing(group, at, state, units.get(name), self._store.is_of_cluster(name))
         return found
 

@@ -58,11 +58,11 @@ MOST_FILES = 16384
 
 
 class DaemonError(Exception):
-    """The daemon cannot start; the text says why and what to do. `in_vain`: it is not for systemd to try again."""
+    """The daemon cannot start; the text says why and what to do."""
 
-    def __init__(self, message: str, *, in_vain: bool = False) -> None:
-        super().__init__(message)
-        self.in_vain = in_vain
+
+class OccupiedError(DaemonError):
+    """Somebody runs another daemon by hand in the place of systemd's, which would be started again in vain."""
 
 
 def run(locations: Locations) -> None:
@@ -77,7 +77,8 @@ def run(locations: Locations) -> None:
     try:
         asyncio.run(_run(locations))
     except (store.AlreadyRunningError, SocketInUseError) as error:
-        raise DaemonError(str(error), in_vain=activation.is_started_by_systemd()) from error
+        kind = OccupiedError if activation.is_started_by_systemd() else DaemonError
+        raise kind(str(error)) from error
     except BusError as error:
         raise DaemonError(f"systemd does not answer as it should: {error}") from error
     except OSError as error:

@@ -20,6 +20,7 @@ from cltab2systemd.locations import (
     owner,
 )
 from cltab2systemd.table.grammar import parse
+from cltab2systemd.terminal import printable
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units.names import SYSTEM_INSTANCE, Names, escape, unescape
 from cltab2systemd.units.plan import HELD
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from cltab2systemd.locations import Locations
+    from cltab2systemd.table.diagnostics import Diagnostic
     from cltab2systemd.table.model import ResourceGroup
 
 LARGEST_TABLE = 16 * 1024 * 1024
@@ -310,7 +312,9 @@ class Store:
             if file.startswith("."):
                 continue
             path = self._applied / file
-            table, _ = parse(self.disk.read(path), str(path))
+            table, findings = parse(self.disk.read(path), str(path))
+            if findings:  # there were none when it was applied
+                _tell_of_refused(findings)
             name = unescape(file.removesuffix(".cltab"))
             groups[name] = table.group(name)
         return groups
@@ -416,6 +420,15 @@ class Store:
     def reloaded(self) -> None:
         """Systemd has loaded what is on disk."""
         self.disk.remove(self._mark)
+
+
+def _tell_of_refused(findings: Iterable[Diagnostic]) -> None:
+    import logging  # noqa: PLC0415 - it takes time, and the generator uses this module too
+
+    for finding in findings:
+        logging.getLogger(__name__).warning(
+            "applied by another version, and refused by this one: %s", printable(finding.summary)
+        )
 
 
 def _content(path: Path) -> bytes | None:

@@ -14,6 +14,7 @@ from cltab2systemd.groups.failure import Remedy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cltab2systemd.groups.state import State
     from cltab2systemd.table.model import Entry, ResourceGroup
 
 
@@ -32,7 +33,7 @@ class Standing:
 
     group: ResourceGroup
     level: str | None = None
-    state: str = ""  # as clstat has it
+    state: State | None = None  # as clstat has it; None if it has none
     seen: Seen | None = None  # None if nobody has looked at the units
     of_cluster: bool = False  # a cluster has started it, and is to stop it, also if it leaves the table
 

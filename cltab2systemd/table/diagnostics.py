@@ -66,7 +66,7 @@ class Diagnostic:
     hint: str = ""
 
     @classmethod
-    def of(cls, code: str, place: Place, message: str, source: str = "", hint: str = "") -> Diagnostic:
+    def of(cls, code: str, place: Place, message: str, *, source: str = "", hint: str = "") -> Diagnostic:
         """A finding about a table, as bad as `CODES` says."""
         return cls(code, CODES[code], place, message, source, hint)
 

@@ -71,10 +71,13 @@ def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
         if parser.errors >= MOST_FINDINGS:
             parser.diagnostics.append(
                 _Line(path, number, line).finding(
-                    "too-many-findings", 0, len(line), "too many findings; the file is not read from here on",
+                    "too-many-findings",
+                    0,
+                    len(line),
+                    "too many findings; the file is not read from here on",
                     hint="is this a table?",
                 )
-            )  # fmt: skip
+            )
             break
         parser.parse_line(number, line)
     return parser.table(), in_order(parser.diagnostics)
@@ -87,15 +90,17 @@ def _fault_of_file(data: bytes, path: str) -> Diagnostic | None:
             "wide-encoding",
             Place(path, 1),
             "the file is UTF-16, so nothing of it can be read",
-            "",
-            "save the file as UTF-8",
+            hint="save the file as UTF-8",
         )
     if b"\n" not in data[:-1] and _has_old_line_ends(text := decoded(data).removesuffix("\n")):
         start = text.index(_OLD_LINE_END)
         return _Line(path, 1, text).finding(
-            "old-line-ends", start, 1, "lines end with a carriage return alone, so the whole file is one line",
+            "old-line-ends",
+            start,
+            1,
+            "lines end with a carriage return alone, so the whole file is one line",
             hint="end them with a newline, as Unix does",
-        )  # fmt: skip
+        )
     return None
 
 
@@ -135,7 +140,7 @@ class _Line:
         return Place(self.path, self.number, start + 1, max(1, width))
 
     def finding(self, code: str, start: int, width: int, message: str, *, hint: str = "") -> Diagnostic:
-        return Diagnostic.of(code, self.place(start, width), message, self.text, hint)
+        return Diagnostic.of(code, self.place(start, width), message, source=self.text, hint=hint)
 
 
 class _Parser:
@@ -174,10 +179,13 @@ class _Parser:
         elif len(values := text.split(":", len(FIELDS) - 1)) < len(FIELDS):
             found.append(
                 line.finding(
-                    "field-count", 0, len(text), f"{len(values)} of {len(FIELDS)} fields",
+                    "field-count",
+                    0,
+                    len(text),
+                    f"{len(values)} of {len(FIELDS)} fields",
                     hint="an entry is group:tag:levels:mode:command; a comment has '#' in the first column",
                 )
-            )  # fmt: skip
+            )
         else:
             found += self._parse_entry(line, values)
             if not found:
@@ -191,19 +199,25 @@ class _Parser:
             self._add_errors(
                 [
                     line.finding(
-                        "byte-order-mark", 0, 1, "byte order mark before the first line",
+                        "byte-order-mark",
+                        0,
+                        1,
+                        "byte order mark before the first line",
                         hint="save the file as UTF-8 without one",
                     )
                 ]
-            )  # fmt: skip
+            )
         elif not self._has_mark_inside:
             self._has_mark_inside = True
             self.diagnostics.append(
                 line.finding(
-                    "byte-order-mark-inside", 0, 1, "byte order mark before a line",
+                    "byte-order-mark-inside",
+                    0,
+                    1,
+                    "byte order mark before a line",
                     hint="it is passed over; were two files joined? Save each as UTF-8 without one",
                 )
-            )  # fmt: skip
+            )
 
     def _add_errors(self, found: list[Diagnostic]) -> None:
         self.diagnostics += found
@@ -215,10 +229,13 @@ class _Parser:
             if len(self.diagnostics) < MOST_FINDINGS:  # the ancestor passes over any number of them, too
                 self.diagnostics.append(
                     line.finding(
-                        "setting-form", 0, len(line.text), "setting without a name or a value",
+                        "setting-form",
+                        0,
+                        len(line.text),
+                        "setting without a name or a value",
                         hint="a setting is :::name:value; this line is ignored",
                     )
-                )  # fmt: skip
+                )
             return
         setting = Setting(name, value.removesuffix("\r"), line.place(0, len(line.text)), *_kind(name))
         if found := [*_check_setting(line, setting)]:
@@ -238,34 +255,42 @@ class _Parser:
         if tag and first != line.number:
             # The first words are the ancestor's own, which its users' scripts know.
             yield line.finding(
-                "duplicate-tag", starts[1], len(tag),
+                "duplicate-tag",
+                starts[1],
+                len(tag),
                 f"entry has duplicate tag: {shortened(tag)} (first on line {first})",
                 hint="a tag is unique in the whole file, not per group",
-            )  # fmt: skip
+            )
         if mode not in tuple(Mode):
             close = difflib.get_close_matches(mode.strip().lower(), tuple(Mode), n=1) if len(mode) < 80 else []
             yield line.finding(
-                "unknown-mode", starts[3], len(mode), f"unknown mode '{shortened(mode)}'",
+                "unknown-mode",
+                starts[3],
+                len(mode),
+                f"unknown mode '{shortened(mode)}'",
                 hint=f"did you mean '{close[0]}'?" if close else "the modes are " + ", ".join(Mode),
-            )  # fmt: skip
+            )
         if (length := _byte_length(command)) > LONGEST_COMMAND:
             yield line.finding(
-                "long-command", starts[4], 1,
+                "long-command",
+                starts[4],
+                1,
                 f"command of {length} bytes; the kernel passes at most {LONGEST_COMMAND}",
                 hint="put the command into a script",
-            )  # fmt: skip
+            )
 
 
 def _check_text(line: _Line) -> Iterator[Diagnostic]:
     if (start := line.text.find("\0")) >= 0:
-        yield line.finding(
-            "nul-byte", start, 1, "NUL byte", hint="no command line can hold one; is this a text file?"
-        )  # fmt: skip
+        yield line.finding("nul-byte", start, 1, "NUL byte", hint="no command line can hold one; is this a text file?")
     if (length := _byte_length(line.text)) > LONGEST_LINE:
         yield line.finding(
-            "long-line", 0, 1, f"line of {length} bytes; at most {LONGEST_LINE} can be used",
+            "long-line",
+            0,
+            1,
+            f"line of {length} bytes; at most {LONGEST_LINE} can be used",
             hint="put the command into a script",
-        )  # fmt: skip
+        )
 
 
 def _kind(name: str) -> tuple[Kind, str]:
@@ -288,22 +313,31 @@ def _check_directive(line: _Line, section: str, start: int, text: str) -> Iterat
     split = directives.split(text)
     if split is None:
         yield line.finding(
-            "directive-form", start, len(text), "not a directive",
+            "directive-form",
+            start,
+            len(text),
+            "not a directive",
             hint="a directive is Name=value, as in a unit file; see systemd.directives(7)",
-        )  # fmt: skip
+        )
         return
     name, value = split
     start_of_value = text.index("=") + 1
     if reason := directives.refusal(section, name):
         yield line.finding(
-            "directive-refused", start, len(text[: start_of_value - 1].rstrip()),
-            f"{shortened(name)}= cannot be set in a table", hint=reason,
-        )  # fmt: skip
+            "directive-refused",
+            start,
+            len(text[: start_of_value - 1].rstrip()),
+            f"{shortened(name)}= cannot be set in a table",
+            hint=reason,
+        )
     if reason := directives.fault(value):
         yield line.finding(
-            "directive-value", start + start_of_value, len(text) - start_of_value,
-            f"the value of {shortened(name)}= cannot stand in a unit file", hint=reason,
-        )  # fmt: skip
+            "directive-value",
+            start + start_of_value,
+            len(text) - start_of_value,
+            f"the value of {shortened(name)}= cannot stand in a unit file",
+            hint=reason,
+        )
 
 
 def _check_value(line: _Line, setting: Setting) -> Iterator[Diagnostic]:
@@ -314,9 +348,12 @@ def _check_value(line: _Line, setting: Setting) -> Iterator[Diagnostic]:
     if reason := directives.refusal_of_value(directive.name, directive.value):
         start = setting.value.index("=") + 1
         yield line.finding(
-            "directive-refused", len(SETTING) + len(setting.name) + 1 + start, len(setting.value) - start,
-            f"{shortened(directive.line)} cannot be set in a table", hint=reason,
-        )  # fmt: skip
+            "directive-refused",
+            len(SETTING) + len(setting.name) + 1 + start,
+            len(setting.value) - start,
+            f"{shortened(directive.line)} cannot be set in a table",
+            hint=reason,
+        )
 
 
 def _check_name(line: _Line, name: str, start: int, value: str) -> Iterator[Diagnostic]:
@@ -325,13 +362,16 @@ def _check_name(line: _Line, name: str, start: int, value: str) -> Iterator[Diag
     elif match := _UNUSABLE_IN_NAME.search(value):
         what = "blank" if match[0].isspace() else "control character"
         yield line.finding(
-            f"blank-in-{name}", start + match.start(), 1, f"{what} in {name} '{shortened(value)}'",
+            f"blank-in-{name}",
+            start + match.start(),
+            1,
+            f"{what} in {name} '{shortened(value)}'",
             hint="clstat is split on blanks, so names cannot have any",
-        )  # fmt: skip
+        )
     elif (length := _byte_length(value)) > LONGEST_NAME:
         yield line.finding(
             f"long-{name}", start, len(value), f"{name} of {length} bytes; at most {LONGEST_NAME} fit into a unit name"
-        )  # fmt: skip
+        )
 
 
 def _byte_length(text: str) -> int:

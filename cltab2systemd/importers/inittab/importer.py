@@ -291,9 +291,11 @@ class _Importer:
             )
             self._note(line, "inittab-no-levels", name, message, hint="--level gives it another name")
         moved = line.finding(
-            Severity.NOTE, "inittab-order", name,
+            Severity.NOTE,
+            "inittab-order",
+            name,
             f"{dialect.title} starts '{action.mode}' entries before those above; this one was moved up",
-        )  # fmt: skip
+        )
         self._blocks.append(_Block((*self._pending, *lines), dialect.order.get(action.mode, 0), moved))
         self._pending = []
 
