@@ -44,8 +44,10 @@ method Status(group: ?string, level: ?string) -> (groups: []GroupStatus)
 
 error NoSuchGroup (message: string, group: string, hint: ?string)
 error TableRefused (message: string, findings: []Finding)
-error SwitchRefused (message: string)
-error Superseded (message: string)
+
+# Beside each text for a person is a code for programs, which stays what it is. clinit(8) has all of them.
+error SwitchRefused (message: string, code: string)
+error Superseded (message: string, code: string)
 
 # Only root and members of group clinit may change anything; everybody who can connect may read the status.
 error NotPermitted (message: string)

@@ -23,6 +23,7 @@ from cltab2systemd.daemon.request import Request, SupersededError, SwitchRefused
 from cltab2systemd.daemon.server import Server
 from cltab2systemd.daemon.service import Service, Watchers
 from cltab2systemd.daemon.tablesource import TableRefusedError
+from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.systemd.bus import BusUnavailableError
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity
@@ -143,14 +144,16 @@ class _Controller(Controller):
         self.names.level(group.name, level).encode("ascii")
         request = Request(group.name, level)
         if self.fate == 0:
-            request.fail(SwitchRefusedError(f"{group.name} cannot be switched to {level}"))
+            request.fail(SwitchRefusedError(Refusal.NOT_STOPPED, f"{group.name} cannot be switched to {level}"))
         elif self.fate == 1:
             request.fail(BusUnavailableError("no connection to systemd at present"))
         elif self.fate == 2:
             request.fail(OSError(28, "No space left on device", "/run/systemd/system/caf\udce9"))
         elif self.fate == 3:
             request.has_started()
-            request.fail(SupersededError(f"a later request took {group.name} to level {level}"))
+            request.fail(
+                SupersededError(Supersession.LATER_REQUEST, f"a later request took {group.name} to level {level}")
+            )
         else:
             request.has_started()
             request.outcome.set_result(GroupStatus(group.name, level, State.DONE))
@@ -182,7 +185,9 @@ class Daemon:
         future = self.loop.create_future()
         if self._controller.fate == 0:
             future.add_done_callback(asyncio.Future.exception)
-            future.set_exception(SwitchRefusedError("not all groups can be halted, and the daemon goes on"))
+            future.set_exception(
+                SwitchRefusedError(Refusal.HALT_FAILED, "not all groups can be halted, and the daemon goes on")
+            )
         else:
             future.set_result(None)
         return future

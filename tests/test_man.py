@@ -16,6 +16,7 @@ from cltab2systemd.check import everything
 from cltab2systemd.client import options, outcome
 from cltab2systemd.commands import main as translator
 from cltab2systemd.disk.store import LARGEST_TABLE
+from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import State
 from cltab2systemd.table import directives
 from cltab2systemd.table.diagnostics import render
@@ -259,6 +260,11 @@ def test_varlink() -> None:
     assert {*re.findall(r"^\.Li ([A-Z]\w+)", text, re.MULTILINE)} == {
         *re.findall(r"^error (\w+)", DESCRIPTION, re.MULTILINE)
     }
+
+
+def test_codes_of_errors() -> None:
+    """clinit(8) has every code of a refused and of a superseded request, in the order of the code."""
+    assert items(section(page("clinit.8"), "Codes of errors", "Ss")) == [*Refusal, *Supersession]
 
 
 def test_installed_pages_are_found(node: Node) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cltab2systemd import varlink
 
-SERVICE_MODULE = Path(varlink.__file__).with_name("service.py")
+SERVICE_MODULE = Path(varlink.__file__).parent / "daemon/service.py"
 DESCRIPTIONS = {"INTERFACE": varlink.DESCRIPTION, "SERVICE": varlink.SERVICE_DESCRIPTION}
 BASIC_TYPES = {"string", "int", "bool", "float", "object"}
 

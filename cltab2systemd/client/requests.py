@@ -38,11 +38,19 @@ class ClientError(Exception):
 
 
 class RefusedError(ClientError):
-    """The daemon said no. `findings` are those about the table, each as a person reads it."""
+    """The daemon said no.
 
-    def __init__(self, message: str, findings: tuple[str, ...] = ()) -> None:
+    Attributes:
+        findings: those about the table, each as a person reads it.
+        code: why, for programs: the code of a SwitchRefused, or the name of another error of varlink, as `NoSuchGroup`.
+            clinit(8) has both. `still-listening` if systemd listens for a daemon that is halted. Empty if the daemon is
+            too old to have codes.
+    """
+
+    def __init__(self, message: str, findings: tuple[str, ...] = (), code: str = "") -> None:
         super().__init__(message)
         self.findings = findings
+        self.code = code
 
 
 class NoDaemonError(ClientError):
@@ -58,7 +66,14 @@ class TimedOutError(ClientError):
 
 
 class SupersededError(ClientError):
-    """A later request or a halt took the group elsewhere."""
+    """A later request or a halt took the group elsewhere.
+
+    `code` is what did, as clinit(8) has it; empty if the daemon cannot tell, for it was restarted meanwhile.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Client:
@@ -178,7 +193,7 @@ class Client:
         try:
             departure.wait(deadline)
         except StillThereError as error:
-            raise RefusedError(str(error)) from None
+            raise RefusedError(str(error), code="still-listening") from None
         except TimeoutError as error:
             raise TimedOutError(f"timed out; all groups are stopped, but {error}") from None
         return _message(reply)
@@ -282,11 +297,13 @@ def answer(message: dict[str, object]) -> dict[str, Any]:
     if error is None:
         return parameters
     if error == f"{varlink.INTERFACE}.Superseded":
-        raise SupersededError(_message(parameters))
+        raise SupersededError(_message(parameters), str(parameters.get("code", "")))
     findings = tuple(str(finding["text"]) for finding in parameters.get("findings", ()))
     if parameters.get("hint"):
         findings = (str(parameters["hint"]),)
-    raise RefusedError(_message(parameters) or f"{error} {parameters}", findings)
+    kind = str(error).rpartition(".")[2]
+    code = str(parameters.get("code", "")) if kind == "SwitchRefused" else kind
+    raise RefusedError(_message(parameters) or f"{error} {parameters}", findings, code)
 
 
 def status(group: str | None = None, level: str | None = None, clstat: str | None = None) -> str:

@@ -14,12 +14,13 @@ from cltab2systemd import oserrors
 from cltab2systemd.daemon.membership import Membership
 from cltab2systemd.daemon.observer import Observer
 from cltab2systemd.daemon.pacer import Pacer
-from cltab2systemd.daemon.request import NoSuchGroupError, Request, SwitchRefusedError
+from cltab2systemd.daemon.request import NoSuchGroupError, Request, SwitchRefusedError, code_of
 from cltab2systemd.daemon.settlement import Settlement, is_at_halt_level
 from cltab2systemd.daemon.switcher import Switcher
 from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Serving
+from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, settled_level
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.systemd.kernel import Kernel
@@ -211,20 +212,22 @@ class Controller:
         """
         # As they came, first: escaped, 64 KiB of them would take megabytes.
         if max(len(name), len(level)) > LONGEST_UNIT_NAME or len(self.names.barrier(name, level)) > LONGEST_UNIT_NAME:
-            raise SwitchRefusedError(f"the names of group and level are too long: at most {LONGEST_UNIT_NAME} bytes")
+            raise SwitchRefusedError(
+                Refusal.LONG_NAME, f"the names of group and level are too long: at most {LONGEST_UNIT_NAME} bytes"
+            )
         if not level or any(character in level for character in " \t\n\r\f\v\0"):
-            raise SwitchRefusedError(f"not a level: {level!r}; a level is a name without blanks")
+            raise SwitchRefusedError(Refusal.BAD_LEVEL, f"not a level: {level!r}; a level is a name without blanks")
         notes: tuple[str, ...] = ()
         if self._serving is Serving.SERVING:
             notes = await self.reread()
         if self._serving is not Serving.SERVING:  # perhaps since a moment ago
-            raise SwitchRefusedError(_HALTING)
+            raise SwitchRefusedError(Refusal.HALTING, _HALTING)
         group = self._groups.get(name)
         if group is None or (name not in self._source.table.groups and not group.left_to_cluster):
             raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
         if doubt := advice.on_level(self._membership.wanted(group), level):
             if strict:
-                raise SwitchRefusedError(doubt)
+                raise SwitchRefusedError(Refusal.UNNAMED_LEVEL, doubt)
             notes = (*notes, doubt)
         log.info("%s: going to level %s", name, level)
         request = self._request(group, level)
@@ -277,8 +280,13 @@ class Controller:
         else:
             request.task = self._spawn(self._carry_out(group, request))
         if earlier is not None:
-            earlier.replaced_by(request)
+            earlier.replaced_by(request, self._superseding(request))
         return request
+
+    def _superseding(self, request: Request) -> Supersession:
+        if not request.is_for_good:
+            return Supersession.LATER_REQUEST
+        return Supersession.LEFT_TABLE if self._serving is Serving.SERVING else Supersession.HALT
 
     async def _carry_out(self, group: Group, request: Request) -> None:
         others = [*self._membership.others(group)]
@@ -286,14 +294,14 @@ class Controller:
             await self._switcher.carry_out(group, request, lambda: self._membership.wanted(group), others)
             self._membership.has_moved(group)
         except BusError as error:
-            await self._refuse(group, request, SwitchRefusedError(f"systemd refuses: {error}"))
+            await self._refuse(group, request, SwitchRefusedError(code_of(error), f"systemd refuses: {error}"))
         except SwitchRefusedError as error:
             await self._refuse(group, request, error)
         except OSError as error:
             await self._refuse(group, request, _unwritten(group, error))
         except Exception as error:
             log.exception("%s: going to level %s", group.name, request.level)
-            await self._refuse(group, request, SwitchRefusedError(f"internal error, see the journal: {error!r}"))
+            await self._refuse(group, request, _broken(error))
 
     async def _refuse(self, group: Group, request: Request, error: SwitchRefusedError) -> None:
         log.error("%s: %s", group.name, error)
@@ -343,4 +351,9 @@ class Controller:
 
 
 def _unwritten(group: Group, error: OSError) -> SwitchRefusedError:
-    return SwitchRefusedError(f"cannot write the units of {group.name}: {oserrors.worded(error)}")
+    message = f"cannot write the units of {group.name}: {oserrors.worded(error)}"
+    return SwitchRefusedError(Refusal.UNWRITABLE, message)
+
+
+def _broken(error: Exception) -> SwitchRefusedError:
+    return SwitchRefusedError(Refusal.INTERNAL, f"internal error, see the journal: {error!r}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd.daemon.request import Request, SwitchRefusedError
 from cltab2systemd.groups.lifecycle import Event, Life, Mark, step
+from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.table.model import ResourceGroup
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class Group:
                 for unit in going:
                     if unit.active != "deactivating" and not unit.job:
                         raise SwitchRefusedError(
-                            f"{unit.name} could not be stopped, and runs on; see 'systemctl status {unit.name}'"
+                            Refusal.NOT_STOPPED,
+                            f"{unit.name} could not be stopped, and runs on; see 'systemctl status {unit.name}'",
                         )
             await self._observed.wait()

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd.daemon.request import SupersededError, SwitchRefusedError
+from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.systemd.bus import BusError
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ class _Attempt:
         for future in (self.begun, self.ended):
             future.add_done_callback(asyncio.Future.exception)  # nobody may be waiting, and that is fine
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: SwitchRefusedError) -> None:
         """Tell everybody who waits why it cannot be."""
         for future in (self.begun, self.ended):
             if not future.done():
-                future.set_exception(SwitchRefusedError(reason))
+                future.set_exception(reason)
 
 
 class Halt:
@@ -77,11 +78,13 @@ class Halt:
                 await asyncio.shield(request.outcome)
         except (BusError, SwitchRefusedError, SupersededError) as error:
             log.error("not all groups can be halted: %s", error)  # noqa: TRY400
-            self._give_up(attempt, f"not all groups can be halted, and the daemon goes on: {error}")
+            message = f"not all groups can be halted, and the daemon goes on: {error}"
+            self._give_up(attempt, SwitchRefusedError(Refusal.HALT_FAILED, message))
             return
         except Exception as error:
             log.exception("halting all groups")
-            self._give_up(attempt, f"internal error, see the journal; the daemon goes on: {error!r}")
+            message = f"internal error, see the journal; the daemon goes on: {error!r}"
+            self._give_up(attempt, SwitchRefusedError(Refusal.INTERNAL, message))
             return
         log.info("all groups are halted")
         self._controller.retire()
@@ -89,7 +92,7 @@ class Halt:
         attempt.ended.set_result(None)
         self._end()
 
-    def _give_up(self, attempt: _Attempt, reason: str) -> None:
+    def _give_up(self, attempt: _Attempt, reason: SwitchRefusedError) -> None:
         self._controller.resume()
         self._attempt = None
         attempt.fail(reason)

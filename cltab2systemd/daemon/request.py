@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from cltab2systemd.groups.refusals import Refusal, Supersession
+from cltab2systemd.systemd.bus import BusUnavailableError
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.state import GroupStatus
+    from cltab2systemd.systemd.bus import BusError
 
 
 class NoSuchGroupError(Exception):
@@ -21,11 +24,24 @@ class NoSuchGroupError(Exception):
 
 
 class SwitchRefusedError(Exception):
-    """The switch cannot begin; the text says why and what to do."""
+    """The switch cannot begin: the code says why, and the text why and what to do."""
+
+    def __init__(self, code: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class SupersededError(Exception):
-    """A later request, a halt, or somebody at systemctl took the group elsewhere."""
+    """Something else took the group elsewhere: the code says what, and the text whereto."""
+
+    def __init__(self, code: Supersession, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def code_of(error: BusError) -> Refusal:
+    """Why a request is refused that systemd has not carried out."""
+    return Refusal.NO_SYSTEMD if isinstance(error, BusUnavailableError) else Refusal.SYSTEMD_REFUSES
 
 
 class Request:
@@ -64,7 +80,7 @@ class Request:
             if not future.done():
                 future.set_exception(error)
 
-    def replaced_by(self, later: Request) -> None:
+    def replaced_by(self, later: Request, code: Supersession) -> None:
         """End the request for a later one. Who only asked is answered as ever, when something has started."""
         self.give_up()
         later.started.add_done_callback(lambda _: self.has_started())
@@ -72,7 +88,7 @@ class Request:
             by = f"a later request took {self.group} to level {later.level}"
             if later.is_for_good:
                 by = f"{self.group} is being stopped for good, for it has left the table, or all groups are halted"
-            self.outcome.set_exception(SupersededError(by))
+            self.outcome.set_exception(SupersededError(code, by))
 
     def give_up(self) -> None:
         """Do nothing more for it."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import __version__, oserrors, varlink
 from cltab2systemd.daemon import peers
-from cltab2systemd.daemon.request import NoSuchGroupError, SupersededError, SwitchRefusedError
+from cltab2systemd.daemon.request import NoSuchGroupError, SupersededError, SwitchRefusedError, code_of
 from cltab2systemd.daemon.tablesource import TableRefusedError
+from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.table.diagnostics import Diagnostic, render
 from cltab2systemd.text import decoded, encoded
@@ -154,12 +155,14 @@ class Service:
             findings = [_finding_object(finding) for finding in error.findings]
             raise CallError(f"{varlink.INTERFACE}.TableRefused", message=str(error), findings=findings) from error
         except SupersededError as error:
-            raise CallError(f"{varlink.INTERFACE}.Superseded", message=str(error)) from error
-        except (SwitchRefusedError, BusError) as error:
-            raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=str(error)) from error
+            raise CallError(f"{varlink.INTERFACE}.Superseded", message=str(error), code=str(error.code)) from error
+        except SwitchRefusedError as error:
+            raise _refused(error.code, str(error)) from error
+        except BusError as error:
+            raise _refused(code_of(error), str(error)) from error
         except OSError as error:
             message = f"cannot write {oserrors.worded(error)}; then ask again"
-            raise CallError(f"{varlink.INTERFACE}.SwitchRefused", message=message) from error
+            raise _refused(Refusal.UNWRITABLE, message) from error
 
     async def _switch(self, call: Call) -> AsyncIterator[Reply]:
         group, level = call.string("group"), call.string("level")
@@ -168,7 +171,9 @@ class Service:
                 yield reply
             return
         if call.more and len(group) <= LONGEST_UNIT_NAME and self._waits_for_itself(group, call.peer.pid):
-            raise SwitchRefusedError(f"an entry of {group} cannot wait for {group}: it would wait for itself")
+            raise SwitchRefusedError(
+                Refusal.WAITS_FOR_ITSELF, f"an entry of {group} cannot wait for {group}: it would wait for itself"
+            )
         request = await self._controller.switch(group, level, strict=call.flag("strict"))
         yield Reply({"message": varlink.STARTED, **_noted(request.notes)}, call.more)
         if call.more:
@@ -224,6 +229,10 @@ class Service:
         if name not in descriptions:
             raise CallError(f"{varlink.SERVICE}.InterfaceNotFound", interface=name)
         yield Reply({"description": descriptions[name]})
+
+
+def _refused(code: Refusal, message: str) -> CallError:
+    return CallError(f"{varlink.INTERFACE}.SwitchRefused", message=message, code=str(code))
 
 
 def _has_lone_surrogate(value: str) -> bool:

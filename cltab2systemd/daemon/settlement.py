@@ -10,6 +10,7 @@ from cltab2systemd import oserrors
 from cltab2systemd.daemon.request import SupersededError, SwitchRefusedError
 from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
+from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, survivors
 from cltab2systemd.units.names import HALT_LEVEL
 
@@ -112,7 +113,7 @@ class Settlement:
     @staticmethod
     def _is_taken(group: Group, request: Request, words: str) -> None:
         group.happens(Event.TAKEN)
-        group.end(request, SupersededError(words))
+        group.end(request, SupersededError(Supersession.BY_HAND, words))
 
     def _was_started_by_hand(self, group: Group) -> bool:
         """Whether somebody has started a level target with systemctl since the group was emptied and left so."""
@@ -196,7 +197,7 @@ class Settlement:
         else:
             # Not with the marker, for then nothing would tell that it was to be stopped.
             why = f"{left[0]} does not stop, and so {group.name} is not halted; see 'systemctl status {left[0]}'"
-            self._on_refused(group, request, SwitchRefusedError(why))
+            self._on_refused(group, request, SwitchRefusedError(Refusal.NOT_STOPPED, why))
 
     def _services(self, group: Group) -> list[UnitStatus]:
         """The services of a group, also those that none of its lines stand for any more."""

@@ -13,6 +13,7 @@ from cltab2systemd.daemon.request import SwitchRefusedError
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.failure import Remedy, is_under_way
 from cltab2systemd.groups.lifecycle import Event
+from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import Asked, remedies_at
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.units.names import HALT_LEVEL
@@ -89,7 +90,7 @@ class Switcher:
                     await self._bus.persist(lambda: self._stop_one_by_one(group))
                     break
                 if last_try:
-                    raise SwitchRefusedError(str(error)) from error
+                    raise SwitchRefusedError(Refusal.NO_UNIT, str(error)) from error
                 group.is_installed = False
         group.happens(Event.QUEUED)
         self._observer.forget_vain(group.name)
@@ -106,8 +107,9 @@ class Switcher:
         for other in others:
             if other.left_to_cluster and (moved := changes.tags_moved_here(other.applied.entries, started)):
                 raise SwitchRefusedError(
+                    Refusal.LEFT_TO_CLUSTER,
                     f"{min(moved)} is still an entry of {other.name}, which has left the table, and which the "
-                    "cluster that started it is to stop first"
+                    "cluster that started it is to stop first",
                 )
         for other in others:
             if other.left_to_cluster:
@@ -239,8 +241,9 @@ class Switcher:
                 raise _UnitsGoneError(f"{unit.name} is not there any more; somebody has removed it")
             if unit.load != "loaded" and unit.name not in entries:  # an entry's own trouble only fails its level
                 raise SwitchRefusedError(
+                    Refusal.BAD_UNIT,
                     f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
-                    f"see 'systemctl status {unit.name}'"
+                    f"see 'systemctl status {unit.name}'",
                 )
         asked = Asked(level, now_in_microseconds())
         self._bus.start(target)
