@@ -122,6 +122,13 @@ class _Store(_Nothing):
         return []
 
 
+class _Applier(_Nothing):
+    """Has nothing to put on disk; the table is read by one at a time."""
+
+    def __init__(self) -> None:
+        self.table_lock = asyncio.Lock()
+
+
 class _Controller(Controller):
     """The real checks of a request; then it comes to one of all ends at once."""
 
@@ -129,7 +136,7 @@ class _Controller(Controller):
         nothing = cast("Any", _Nothing())
         self.source = _Source()
         super().__init__(
-            Names(), cast("Any", self.source), cast("Any", _Store()), nothing, nothing,
+            Names(), cast("Any", self.source), cast("Any", _Store()), nothing, cast("Any", _Applier()),
             on_status=nothing.ignore, on_table=nothing.ignore,
         )  # fmt: skip
         self._groups.update({name: Group(name, cast("Any", _Store())) for name in GROUPS})
