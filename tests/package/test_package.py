@@ -130,7 +130,7 @@ def test_install(node: Node) -> None:
     node.run("cltab2systemd", "check", "/usr/share/doc/cltab2systemd/examples/cltab")
     node.write("/etc/cltab", TABLE)
     assert node.run("clinit", "--wait", "web", "3").stdout == "web 3 DONE\n"
-    assert list(node.path("/usr/lib/python3/dist-packages/cltab2systemd/cli/__pycache__").glob("clinit.*.pyc"))
+    assert list(node.path("/usr/lib/python3/dist-packages/cltab2systemd/client/__pycache__").glob("command.*.pyc"))
 
 
 def test_bash_completes_groups_and_levels(node: Node) -> None:
