@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from manpages import page, plain, section
 from shipped import RUN, Shipped
-from test_man import page, plain, section
 
 from lab.waiting import wait_until
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
-from test_table import tables
+from strategies import tables
 
 from cltab2systemd.check.loading import load
 from cltab2systemd.table.model import Table

@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import importlib
 import os
-import shlex
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
 
 import click
 import pytest
+from shells import COMPLETION, PLACES, SHELLS, TABLE, complete
 
 from cltab2systemd.client import options
 from cltab2systemd.commands import main as translator
-from lab.install import PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-COMPLETION = PROJECT / "packaging/completion"
-TABLE = """\
-# group:tag:levels:mode:command
-:::socket:/run/elsewhere:a:b
-web:dirs:3m:wait:mkdir -p /srv/www
-web:server:3:respawn:exec python3 -m http.server
-mail:queue:prod,test:respawn:exec sleep 1000:1:2
-wéb:x:ä1:once:true
-too:few:fields
-
-$(touch:evil:1:once:true
-"""
 HELP = {"-h", "--help"}
-
-
-PLACES = {
-    "clinit": "bash-completion/completions",
-    "_clinit": "zsh/vendor-completions",
-    "clinit.fish": "fish/vendor_completions.d",
-    "cltab2systemd.fish": "fish/vendor_completions.d",
-    "cltab-words.awk": "cltab2systemd",
-}
 
 
 @pytest.fixture
@@ -52,63 +28,6 @@ def directory(tmp_path: Path) -> Path:
         shutil.copy(COMPLETION / name, tmp_path / "share" / place)
     (tmp_path / "cltab").write_text(TABLE)
     return tmp_path
-
-
-def complete(directory: Path, *words: str, host: str = "host") -> list[str]:
-    """What bash offers for the last of the words of a command line, which Readline has split."""
-    line = " ".join(shlex.quote(word) for word in words)
-    script = f"""
-        HOSTNAME={host}
-        . share/bash-completion/completions/clinit
-        COMP_WORDS=({line}) COMP_CWORD={len(words) - 1}
-        read -r _ _ function _ < <(complete -p {words[0]})
-        $function
-        printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    command = ["bash", "--norc", "--noprofile", "-c", script]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True)
-    assert not done.stderr
-    return [word for word in done.stdout.split("\n") if word]
-
-
-# Completes the line in LINE as a terminal's Tab does, and writes into the file in OUT what is added to the matches.
-ZSHRC = r"""
-fpath=($PWD/share/zsh/vendor-completions $fpath)
-autoload -Uz compinit
-compinit -u -D
-compadd() {
-    local -a _matches
-    builtin compadd -O _matches "$@"
-    print -rl -- $_matches >>$OUT
-    builtin compadd "$@"
-}
-zle -C complete-line complete-word _main_complete
-zle-line-init() { BUFFER=$LINE; CURSOR=$#BUFFER; zle complete-line; exit 0 }
-zle -N zle-line-init
-"""
-
-
-def in_zsh(directory: Path, *words: str) -> list[str]:
-    """What zsh offers for the last of the words of a command line."""
-    (directory / ".zshrc").write_text(ZSHRC)
-    out = directory / ".out"
-    out.write_text("")
-    environment = {**os.environ, "ZDOTDIR": str(directory), "OUT": str(out), "LINE": " ".join(words),
-                   "LC_ALL": "C.UTF-8", "TERM": "dumb"}  # fmt: skip
-    command = ["script", "--quiet", "--return", "--command", "zsh -d -i", "/dev/null"]
-    subprocess.run(command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-    return [line.removesuffix("=") for line in out.read_text().split("\n") if line]
-
-
-def in_fish(directory: Path, *words: str) -> list[str]:
-    """What fish offers for the last of the words of a command line."""
-    script = "source share/fish/vendor_completions.d/cltab2systemd.fish; complete -C $argv[1]"
-    environment = {**os.environ, "HOME": str(directory), "LC_ALL": "C.UTF-8"}
-    command = ["fish", "--no-config", "-c", script, " ".join(words)]
-    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=True)
-    assert not done.stderr
-    offered = [line.partition("\t")[0].rstrip("/") for line in done.stdout.split("\n") if line]
-    return [word.rpartition("=")[2] if word.startswith("--") and "=" in word else word for word in offered]
 
 
 def commands() -> dict[tuple[str, ...], click.Command]:
@@ -122,9 +41,6 @@ def commands() -> dict[tuple[str, ...], click.Command]:
 def option_names(command: click.Command) -> set[str]:
     """Every option of a command, but for help."""
     return {name for parameter in command.params if isinstance(parameter, click.Option) for name in parameter.opts}
-
-
-SHELLS: dict[str, Callable[..., list[str]]] = {"bash": complete, "zsh": in_zsh, "fish": in_fish}
 
 
 def test_groups_are_those_of_the_table(directory: Path) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from test_translator import run
+from translator import run
 
 from cltab2systemd.check import everything, machine, settings
 from cltab2systemd.locations import locate

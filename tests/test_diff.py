@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from test_table import tables
-from test_translator import run
+from pushes import NEW, OLD
+from strategies import tables
+from translator import run
 
 from cltab2systemd.commands import instance
 from cltab2systemd.commands.diff import as_json, as_text
@@ -23,28 +24,6 @@ if TYPE_CHECKING:
 
     from cltab2systemd.table.model import Table
 
-OLD = """\
-:::log:/run/log
-:::group.web:MemoryMax=1G
-web:init:3,m:wait:mkdir -p /run/web
-web:db:3,m:respawn:exec db --port 1
-web:app:3:respawn:exec app
-web:notice:m:respawn:exec notice
-mail:spool:1:wait:true
-mail:queue:1:once:send
-"""
-NEW = """\
-:::log:/run/log
-:::group.web:MemoryMax=2G
-:::group.web:CPUWeight=50
-:::initdefault.web:3
-web:db:3,m:respawn:exec db --port 2
-web:init:3,m:wait:mkdir -p /run/web
-web:app:3,m:respawn:exec app
-:::service.app:User=web
-web:queue:3:once:send
-new:one:1:wait:true
-"""
 OFFLINE = """\
 web: 1 added, 1 deleted, 2 changed
   -                         web         slice: -MemoryMax=1G +MemoryMax=2G +CPUWeight=50

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_table import tables
+from strategies import tables
 
 from cltab2systemd.groups.changes import Effect, Standing
 from cltab2systemd.reports.diff import Change, Difference, against_applied, between

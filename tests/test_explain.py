@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
-from test_table import tables
-from test_translator import run
+from strategies import tables
+from translator import run
 
 from cltab2systemd.commands import instance
 from cltab2systemd.commands.explain import as_json, as_text

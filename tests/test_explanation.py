@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_table import tables
+from strategies import tables
 
 from cltab2systemd.groups.changes import Standing, counts
 from cltab2systemd.reports.explain import explain

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
-from test_completion import COMPLETION, PLACES, SHELLS, TABLE
+from shells import COMPLETION, PLACES, SHELLS, TABLE
 
 from cltab2systemd.client import options
 from cltab2systemd.commands import main as translator

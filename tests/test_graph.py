@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_table import tables
-from test_translator import run
+from strategies import tables
+from translator import run
 
 from cltab2systemd.reports import graph
 from cltab2systemd.table.grammar import parse

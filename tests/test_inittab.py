@@ -6,18 +6,17 @@ systemd, with a part of what is said, `#> says:` before one with a finding of th
 
 from __future__ import annotations
 
-import inspect
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
+import translator
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cltab2systemd.check.loading import load
-from cltab2systemd.commands import main as translator
 from cltab2systemd.importers.inittab import lines as inittablines
 from cltab2systemd.importers.inittab.commands import adapt, tag_for, terminal_unit
 from cltab2systemd.importers.inittab.dialects import AIX, BUSYBOX, DIALECTS, SYSV, Becomes, Dialect
@@ -27,6 +26,9 @@ from cltab2systemd.table.model import Mode, Table
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units import commands
 from cltab2systemd.units.compiler import compile_table
+
+if TYPE_CHECKING:
+    from click.testing import Result
 
 INITTABS = sorted((Path(__file__).parent / "inittabs").glob("*.inittab"))
 DOCUMENT = Path(__file__).parent.parent / "docs/inittab.md"
@@ -103,7 +105,7 @@ def test_real_world_styles(path: Path, tmp_path: Path) -> None:
     assert compile_table(table)
     cltab = tmp_path / "cltab"
     cltab.write_bytes(imported.content)
-    assert ": error: " not in invoke("check", cltab).stderr
+    assert ": error: " not in translator.run("check", cltab).stderr
 
 
 def test_comments_stay() -> None:
@@ -563,15 +565,8 @@ def test_the_document_lists_every_code() -> None:
     assert documented == used
 
 
-def invoke(*arguments: object, stdin: bytes | None = None) -> Result:
-    # Before click 8.2, the standard error has to be asked for.
-    apart = "mix_stderr" in inspect.signature(CliRunner).parameters
-    runner = CliRunner(mix_stderr=False) if apart else CliRunner()
-    return runner.invoke(translator.group, [*map(str, arguments)], input=stdin)
-
-
-def run(*arguments: object, stdin: bytes | None = None) -> Result:
-    return invoke("import-inittab", *arguments, stdin=stdin)
+def run(*arguments: object, stdin: bytes = b"") -> Result:
+    return translator.run("import-inittab", *arguments, standard_input=stdin)
 
 
 @pytest.fixture

@@ -7,15 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from ancestorclient import PERL_CLIENT, need_perl
 from hypothesis import given
 from hypothesis import strategies as st
-from test_storable import need_perl
 
 from cltab2systemd.ancestor.messages import LARGEST_FRAME, MAGIC_DIGITS, LdtError, frame, payload_length, unframe
 from cltab2systemd.ancestor.storable import StorableError, freeze
 from cltab2systemd.text import encoded
-
-CLIENT = Path(__file__).with_name("ldt_client.pl")
 
 
 def test_a_request() -> None:
@@ -159,7 +157,7 @@ def told(
     need_perl()
     daemon = Daemon(path, answer)
     daemon.start()
-    done = subprocess.run(["perl", CLIENT, path, *arguments], capture_output=True, timeout=20, check=False)
+    done = subprocess.run(["perl", PERL_CLIENT, path, *arguments], capture_output=True, timeout=20, check=False)
     daemon.join(20)
     return daemon.request, done
 

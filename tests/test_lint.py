@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from test_table import tables
+from strategies import tables
 
 from cltab2systemd.check import lint
 from cltab2systemd.check.loading import load

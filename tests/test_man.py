@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
+from manpages import items, page, section
 
 from cltab2systemd import __version__, clstat, locations
 from cltab2systemd.check import everything
@@ -48,31 +49,6 @@ OTHERS = {
     "systemd-system.conf(5)", "systemd.directives(7)", "systemd.generator(7)", "systemd.syntax(7)", "logrotate(8)",
 }  # fmt: skip
 COMMON = {"-h", "--help"}
-
-
-def page(name: str) -> str:
-    return (PROJECT / "man" / name).read_text()
-
-
-def section(text: str, name: str, kind: str = "Sh") -> str:
-    """What stands below a heading, up to the next one."""
-    found = re.search(
-        rf"^\.{kind} {re.escape(name)}(?: [^\n]*)?\n(.*?)(?=^\.S[hs] |\Z)", text, re.DOTALL | re.MULTILINE
-    )
-    assert found is not None, name
-    return found[1]
-
-
-def items(text: str) -> list[str]:
-    """The items of the lists in a text, as they are shown, without markup."""
-    return [plain(line) for line in re.findall(r"^\.It (.*)", text, re.MULTILINE)]
-
-
-def plain(line: str) -> str:
-    """What a line of macros shows, about."""
-    line = re.sub(r"\bFl -", "--", re.sub(r"\bFl (\w)", r"-\1", line)).replace(r"\&", "")
-    line = re.sub(r"\b(?:Ar|Cm|Li|Ev|Pa|Nm|Ql|Fl) ", "", line)
-    return re.sub(r" Ns ", "", line)
 
 
 def flags(text: str) -> set[str]:

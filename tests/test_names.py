@@ -8,27 +8,13 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import ANY_NAME
 
-from cltab2systemd.text import decoded, encoded
+from cltab2systemd.text import encoded
 from cltab2systemd.units.names import Names, escape, unescape, unit_of_bus_path
 
 NAMES = Names()
 OTHER = Names("_1234abcd")
-
-# What a name of a table can be: any text without NUL, blanks aside; and bytes that are not UTF-8.
-ANY_NAME = st.one_of(
-    st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1),
-    st.binary(min_size=1).map(lambda data: decoded(data.replace(b"\0", b"x"))),
-    st.text("ab.-_/@\\x2d%é\udcff", min_size=1, max_size=6),
-    # What looks like a part of a unit's name: ours, another instance's, another kind's.
-    st.lists(
-        st.sampled_from(
-            ["a", "web", "-", "--", "-unnamed", "unnamed", "_12345678", "_1234abcd", "clinit-", "clinitgate-", "@",
-             ".service", ".target", ".slice", "\\x2d", "\\x40", "/", "*", "[a-z]", "?"]
-        ),
-        min_size=1, max_size=4,
-    ).map("".join),
-)  # fmt: skip
 
 CONSTRUCTORS: dict[str, Callable[[Names, str, str], str]] = {
     "entry": lambda names, group, text: names.entry(group, text),

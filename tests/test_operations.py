@@ -6,11 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
+from documents import block, blocks, play
 from shipped import Shipped
-from test_readme import block, blocks, play
+from translator import run
 
-from cltab2systemd.commands.main import group
 from cltab2systemd.units.names import Names
 from lab.install import PROJECT
 from lab.waiting import wait_until
@@ -42,9 +41,9 @@ def test_every_table_is_right(name: str, tmp_path: Path) -> None:
     """`check --strict` finds nothing in any table of the document."""
     path = tmp_path / "cltab"
     path.write_text(TABLES[name])
-    done = CliRunner().invoke(group, ["check", "--strict", str(path)])
+    done = run("check", "--strict", path)
 
-    assert (0, "") == (done.exit_code, done.output)
+    assert (0, "", "") == (done.exit_code, done.stdout, done.stderr)
 
 
 def test_no_block_is_forgotten() -> None:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_table import NAMES as LEVEL_TEXTS
-from test_table import tables
+from strategies import NAME, tables
 
 from cltab2systemd.check.loading import load
 from cltab2systemd.table.model import ResourceGroup, Table, level_names
@@ -97,7 +96,7 @@ def check_switch(group: ResourceGroup, units: Units, level: str, running: Abstra
 
 
 @settings(deadline=None, max_examples=60)
-@given(tables(), LEVEL_TEXTS, st.data())
+@given(tables(), NAME, st.data())
 def test_every_switch_is_in_the_order_of_the_file(table: Table, other_level: str, data: st.DataObject) -> None:
     """At every level, named or not, from any state: stops all at once, then starts one by one in file order."""
     for group in table.groups.values():

@@ -6,7 +6,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_table import tables
+from strategies import tables
 
 from cltab2systemd.check.loading import MOST_DEPENDENCIES, load
 from cltab2systemd.table.diagnostics import Diagnostic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings
-from test_table import COMMANDS
+from strategies import COMMAND
 
 from cltab2systemd.check.programs import PROGRAMS, Fate, background, started, stopped
 
@@ -134,7 +134,7 @@ def test_every_program_is_named_once() -> None:
 
 
 @settings(deadline=None)
-@given(COMMANDS)
+@given(COMMAND)
 def test_any_command(command: str) -> None:
     """Any command can be looked at, and places are in it."""
     for text in (command, f"nginx {command}", f"{command} & nginx"):

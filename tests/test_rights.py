@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ancestorclient import PERL_CLIENT
 from instance import varlink
 from shipped import PATH, RUN, SERVICE, SOCKET, Shipped
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 TABLE = f"web:a:1:respawn:{RUN}\nweb:b:2:respawn:{RUN}\n"
-CLIENT = Path(__file__).with_name("ldt_client.pl").read_text()
 REFUSED = "not permitted: only root and members of group clinit may switch groups; 'clinit -v' shows how they are\n"
 SWITCH: dict[str, object] = {"method": "org.clinit.Manager.Switch", "parameters": {"group": "web", "level": "1"}}
 STATUS: dict[str, object] = {"method": "org.clinit.Manager.Status"}
@@ -33,7 +32,7 @@ def shipped(node: Node) -> Shipped:
     node.run("useradd", "--gid", "clinit", "primary")
     node.run("useradd", "--groups", "clinit", "supplementary")
     node.run("useradd", ATTACKER)
-    node.write("/usr/local/bin/ldt_client.pl", CLIENT)
+    node.write("/usr/local/bin/ldt_client.pl", PERL_CLIENT.read_text())
     shipped.write_table(TABLE)
     shipped.start()
     assert shipped.clinit("-w", "web", "1").returncode == 0

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_table import tables
-from test_translator import run
+from strategies import tables
+from translator import run
 
 from cltab2systemd import terminal
 from cltab2systemd.commands.show import Kind, as_json, as_text, units_as_text, units_of

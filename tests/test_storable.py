@@ -1,14 +1,13 @@
 """Storable: what perl freezes is thawed, what is frozen here perl thaws, and nothing else gets in or blows up."""
 
-import os
 import struct
 import subprocess
 import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 
 import pytest
+from ancestorclient import need_perl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,23 +33,6 @@ def one_hash(value: bytes, key: bytes = b"k") -> bytes:
 def flag_hash(value: bytes, flags: int, key: bytes, *, hash_flags: int = 0) -> bytes:
     pair = value + bytes([flags]) + number(len(key)) + key
     return ARRAY_OF_ONE + REF + b"\x19" + bytes([hash_flags]) + number(1) + pair
-
-
-@cache
-def perl_trouble() -> str:
-    """Why perl cannot be asked, if so."""
-    try:
-        done = subprocess.run(["perl", "-MStorable", "-e1"], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return "no perl"
-    return done.stderr
-
-
-def need_perl() -> None:
-    """Skip the test if perl cannot be asked, but not where nobody would see it."""
-    if trouble := perl_trouble():
-        assert not os.environ.get("CI"), trouble
-        pytest.skip(trouble)
 
 
 def perl(code: str, given_bytes: bytes = b"") -> bytes:

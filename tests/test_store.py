@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from test_table import tables
+from strategies import tables
 
 from cltab2systemd.check.loading import load
 from cltab2systemd.disk import store

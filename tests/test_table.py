@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import tables
 
 import cltab2systemd
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors
@@ -25,45 +26,6 @@ from cltab2systemd.table.model import (
     level_names,
 )
 from cltab2systemd.text import decoded, encoded
-
-# Fields as bytes, decoded as a file is: any character, and bytes that are not UTF-8.
-_NAME_BYTES = st.one_of(
-    st.text("abz019.-_/@\\%é数\ufffe", min_size=1, max_size=8).map(str.encode),
-    st.binary(min_size=1, max_size=8).map(lambda data: re.sub(rb"[\x00-\x20\x7f:]", b"x", data)),
-)
-NAMES = _NAME_BYTES.map(decoded).filter(lambda name: name[0] not in "#\ufeff")
-COMMANDS = st.one_of(
-    st.sampled_from(["true", "sleep 1; exit 3", "a #b", "echo $$ %n \\", "[Service]", "x\rExecStart=y", ""]),
-    st.binary(max_size=30).map(lambda data: decoded(re.sub(rb"[\x00\n]", b" ", data))),
-)
-DIRECTIVES = st.one_of(
-    st.sampled_from(["MemoryMax=1G", "CPUWeight = 50", "TasksMax=%i", "Environment=", "[Service]", "# ExecStart=x"]),
-    st.tuples(st.sampled_from(["User", "ProtectHome", "LimitCPU", "Zzz9"]), COMMANDS).map("=".join),
-).filter(lambda text: parse(encoded(f":::group.g:{text}\n"), "")[1] == ())
-
-
-@st.composite
-def tables(
-    draw: st.DrawFn, of_service: st.SearchStrategy[str] = DIRECTIVES, of_group: st.SearchStrategy[str] = DIRECTIVES
-) -> Table:
-    """A table without errors, as parsed from a file: few groups and levels, so that entries share them."""
-    groups = draw(st.lists(NAMES, min_size=1, max_size=3))
-    levels = draw(st.lists(NAMES, min_size=1, max_size=3))
-    lines = [
-        f"{draw(st.sampled_from(groups))}:{tag}:{draw(st.sampled_from([*levels, ','.join(levels), levels[0] + ',']))}"
-        f":{draw(st.sampled_from(Mode))}:{draw(COMMANDS)}\n"
-        for tag in draw(st.lists(NAMES, min_size=1, max_size=6, unique=True))
-    ]
-    tags = [line.split(":")[1] for line in lines]
-    settings = [
-        *(f":::service.{tag}:{draw(of_service)}\n" for tag in draw(st.lists(st.sampled_from(tags), max_size=3))),
-        *(f":::group.{group}:{draw(of_group)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
-        *(f":::initdefault.{group}:{draw(NAMES)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
-    ]
-    lines = draw(st.permutations([*lines, *settings])) if settings else lines
-    table, findings = parse(encoded("".join(lines)), "/etc/cltab")
-    assert findings == ()
-    return table
 
 
 def parsed(text: str | bytes) -> tuple[Table, tuple[Diagnostic, ...]]:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from test_table import COMMANDS, DIRECTIVES, tables
-from test_table import NAMES as NAME_TEXTS
+from strategies import COMMAND, DIRECTIVE, NAME, tables
 
 from cltab2systemd.check.loading import load
 from cltab2systemd.table.diagnostics import has_errors
@@ -153,7 +152,7 @@ class Change:
 
     def new_tag(self) -> str:
         """A tag that the table does not have."""
-        tag = self.draw(NAME_TEXTS.filter(lambda name: name not in {entry.tag for entry in self.entries}))
+        tag = self.draw(NAME.filter(lambda name: name not in {entry.tag for entry in self.entries}))
         self.tags.add(tag)
         return tag
 
@@ -180,7 +179,7 @@ class Change:
 
     def move(self) -> None:
         """Move the entry to another group, a new one perhaps."""
-        other = self.draw(NAME_TEXTS | st.sampled_from([entry.group for entry in self.entries]))
+        other = self.draw(NAME | st.sampled_from([entry.group for entry in self.entries]))
         self.groups.add(other)
         self.replace(group=other)
 
@@ -200,18 +199,18 @@ CHANGES: Mapping[str, Callable[[Change], None]] = {
     "a blank line": lambda change: change.settings.insert(0, " \t"),
     "another setting": lambda change: change.set("socket", "/run/x"),
     "the place of a group": lambda change: change.entries.sort(key=lambda entry: entry.group != change.entry.group),
-    "the command": lambda change: change.replace(command=change.draw(COMMANDS)),
+    "the command": lambda change: change.replace(command=change.draw(COMMAND)),
     "the mode": Change.change_mode,
     "off": Change.toggle,
-    "the levels": lambda change: change.replace(levels=Levels(change.draw(NAME_TEXTS))),
+    "the levels": lambda change: change.replace(levels=Levels(change.draw(NAME))),
     "the tag": lambda change: change.replace(tag=change.new_tag()),
     "an entry added": Change.add,
     "an entry deleted": Change.delete,
     "the group": Change.move,
     "the order": Change.swap,
-    "a directive of a service": lambda change: change.set(f"service.{change.entry.tag}", change.draw(DIRECTIVES)),
-    "a directive of a group": lambda change: change.set(f"group.{change.entry.group}", change.draw(DIRECTIVES)),
-    "a boot level": lambda change: change.set(f"initdefault.{change.entry.group}", change.draw(NAME_TEXTS)),
+    "a directive of a service": lambda change: change.set(f"service.{change.entry.tag}", change.draw(DIRECTIVE)),
+    "a directive of a group": lambda change: change.set(f"group.{change.entry.group}", change.draw(DIRECTIVE)),
+    "a boot level": lambda change: change.set(f"initdefault.{change.entry.group}", change.draw(NAME)),
 }
 
 

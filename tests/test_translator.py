@@ -1,6 +1,5 @@
 """`cltab2systemd`: exit codes, and what is said where; what the units hold is test_compiler's."""
 
-import inspect
 import json
 import os
 import threading
@@ -9,10 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from translator import run
 
 from cltab2systemd.check.loading import load
-from cltab2systemd.commands import main as translator
 from cltab2systemd.disk.store import LARGEST_TABLE
 from cltab2systemd.table.model import MOST_FINDINGS
 from cltab2systemd.text import encoded
@@ -28,13 +26,6 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "cltab"
     path.write_text(GOOD)
     return path
-
-
-def run(*arguments: object, standard_input: bytes = b"") -> Result:
-    # Before click 8.2, the standard error has to be asked for.
-    apart = "mix_stderr" in inspect.signature(CliRunner).parameters
-    runner = CliRunner(mix_stderr=False) if apart else CliRunner()
-    return runner.invoke(translator.group, [str(argument) for argument in arguments], input=standard_input)
 
 
 def test_check_of_a_good_table(path: Path) -> None:

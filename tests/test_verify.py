@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_table import tables
+from strategies import tables
 
 from cltab2systemd.check.loading import load
 from cltab2systemd.table.diagnostics import has_errors

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ancestorclient import PERL_CLIENT
 from instance import EVENTS, Group, Instance
 
 from lab.waiting import wait_until
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 RUN = "exec sleep 1000"
 SOCKET, CLSTAT = "/run/clinit/clinit.s", "/run/clinit/clstat"
-PERL_CLIENT = Path(__file__).resolve().parent.parent / "ldt_client.pl"
 
 
 def polite(group: Group, tag: str, seconds: int = 1) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ancestorclient import PERL_CLIENT
 from instance import Group, Instance
 
 from lab.command import kill
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 RUN = "exec sleep 1000"
 SOCKET = "/run/clinit/clinit.s"
-PERL_CLIENT = Path(__file__).resolve().parent.parent / "ldt_client.pl"
 STARTED = "level transition started"
 
 # Sends what a Perl expression makes of Storable's nfreeze, and prints the reply's fields, sorted, as UTF-8.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ancestorclient import PERL_CLIENT
 from instance import Instance, varlink
 
 from lab.command import kill
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 RUN = "exec sleep 1000"
 TABLE = f"web:a:1:respawn:{RUN}\nweb:b:12:respawn:{RUN}\nweb:w:2:wait:true\n"
 SOCKET, CLSTAT = "/run/clinit/clinit.s", "/run/clinit/clstat"
-PERL_CLIENT = Path(__file__).resolve().parent.parent / "ldt_client.pl"
 
 
 @pytest.fixture

@@ -1,0 +1,69 @@
+"""The examples in documents: they are found, and typed into a node."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import textwrap
+from typing import TYPE_CHECKING, NamedTuple
+
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lab.node import Node
+
+# What may want a moment until it shows what was just done.
+READERS = ("clinit -v", "journalctl ", "systemctl is-active ", "systemctl list-units ")
+
+
+class Block(NamedTuple):
+    """A fenced block of a document: what the comment before it says, the language, and the text."""
+
+    kind: str
+    name: str
+    language: str
+    text: str
+
+
+def blocks(document: Path) -> list[Block]:
+    """All fenced blocks of a document, also those in lists; without a comment, kind and name are empty."""
+    found = re.findall(
+        r"^( *)(?:<!-- (\w+): (.*?) -->\n\1)?```(\w*)\n(.*?)^\1```$", document.read_text(), re.MULTILINE | re.DOTALL
+    )
+    return [Block(kind, name, language, textwrap.dedent(text)) for _, kind, name, language, text in found]
+
+
+def block(document: Path, kind: str, name: str) -> str:
+    """The only block of a document with this comment before it."""
+    (found,) = (block.text for block in blocks(document) if (block.kind, block.name) == (kind, name))
+    return found
+
+
+def dialogue(session: str) -> Iterator[tuple[str, str]]:
+    """The commands of a session, and what each prints."""
+    for part in re.split(r"^# ", session, flags=re.MULTILINE)[1:]:
+        command, _, printed = part.partition("\n")
+        yield command, printed
+
+
+def answer(node: Node, command: str, printed: str) -> str:
+    """What a command prints; a reader is asked until it prints what it should, or for long enough."""
+
+    def ask() -> str:
+        done = node.run("sh", "-c", f"cd /root; {command}", check=False)
+        return done.stdout + done.stderr
+
+    if command.startswith(READERS):
+        with contextlib.suppress(TimeoutError):
+            wait_until(lambda: ask() == printed)
+    return ask()
+
+
+def play(node: Node, session: str) -> None:
+    """Type a session as printed, in /root; every command has to answer as printed."""
+    shown = "".join(f"# {command}\n{answer(node, command, printed)}" for command, printed in dialogue(session))
+
+    assert session.splitlines() == shown.splitlines()

@@ -1,0 +1,64 @@
+"""Strategies of hypothesis: names, commands and directives as they stand in tables, and whole tables."""
+
+import re
+
+from hypothesis import strategies as st
+
+from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.model import Mode, Table
+from cltab2systemd.text import decoded, encoded
+
+# Fields as bytes, decoded as a file is: any character, and bytes that are not UTF-8.
+_NAME_BYTES = st.one_of(
+    st.text("abz019.-_/@\\%é数\ufffe", min_size=1, max_size=8).map(str.encode),
+    st.binary(min_size=1, max_size=8).map(lambda data: re.sub(rb"[\x00-\x20\x7f:]", b"x", data)),
+)
+NAME = _NAME_BYTES.map(decoded).filter(lambda name: name[0] not in "#\ufeff")
+
+# What a name of a table can be: any text without NUL, blanks aside; and bytes that are not UTF-8.
+ANY_NAME = st.one_of(
+    st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1),
+    st.binary(min_size=1).map(lambda data: decoded(data.replace(b"\0", b"x"))),
+    st.text("ab.-_/@\\x2d%é\udcff", min_size=1, max_size=6),
+    # What looks like a part of a unit's name: ours, another instance's, another kind's.
+    st.lists(
+        st.sampled_from(
+            ["a", "web", "-", "--", "-unnamed", "unnamed", "_12345678", "_1234abcd", "clinit-", "clinitgate-", "@",
+             ".service", ".target", ".slice", "\\x2d", "\\x40", "/", "*", "[a-z]", "?"]
+        ),
+        min_size=1, max_size=4,
+    ).map("".join),
+)  # fmt: skip
+
+COMMAND = st.one_of(
+    st.sampled_from(["true", "sleep 1; exit 3", "a #b", "echo $$ %n \\", "[Service]", "x\rExecStart=y", ""]),
+    st.binary(max_size=30).map(lambda data: decoded(re.sub(rb"[\x00\n]", b" ", data))),
+)
+DIRECTIVE = st.one_of(
+    st.sampled_from(["MemoryMax=1G", "CPUWeight = 50", "TasksMax=%i", "Environment=", "[Service]", "# ExecStart=x"]),
+    st.tuples(st.sampled_from(["User", "ProtectHome", "LimitCPU", "Zzz9"]), COMMAND).map("=".join),
+).filter(lambda text: parse(encoded(f":::group.g:{text}\n"), "")[1] == ())
+
+
+@st.composite
+def tables(
+    draw: st.DrawFn, of_service: st.SearchStrategy[str] = DIRECTIVE, of_group: st.SearchStrategy[str] = DIRECTIVE
+) -> Table:
+    """A table without errors, as parsed from a file: few groups and levels, so that entries share them."""
+    groups = draw(st.lists(NAME, min_size=1, max_size=3))
+    levels = draw(st.lists(NAME, min_size=1, max_size=3))
+    lines = [
+        f"{draw(st.sampled_from(groups))}:{tag}:{draw(st.sampled_from([*levels, ','.join(levels), levels[0] + ',']))}"
+        f":{draw(st.sampled_from(Mode))}:{draw(COMMAND)}\n"
+        for tag in draw(st.lists(NAME, min_size=1, max_size=6, unique=True))
+    ]
+    tags = [line.split(":")[1] for line in lines]
+    settings = [
+        *(f":::service.{tag}:{draw(of_service)}\n" for tag in draw(st.lists(st.sampled_from(tags), max_size=3))),
+        *(f":::group.{group}:{draw(of_group)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
+        *(f":::initdefault.{group}:{draw(NAME)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
+    ]
+    lines = draw(st.permutations([*lines, *settings])) if settings else lines
+    table, findings = parse(encoded("".join(lines)), "/etc/cltab")
+    assert findings == ()
+    return table
