@@ -10,6 +10,8 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from programs import deaf
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -32,7 +34,7 @@ class Kind(enum.Enum):
 
     STEADY = ("respawn", "exec sleep 1000", True)
     POLITE = ("respawn", "trap 'sleep 0.3; exit' INT; while :; do sleep 0.05; done", True)
-    STUBBORN = ("respawn", "trap '' INT TERM; while :; do sleep 0.1; done", True)
+    STUBBORN = ("respawn", deaf("INT", "TERM"), True)
     DYING = ("respawn", "sleep 0.3; exit 1", False)
     QUICK = ("wait", "true", False)
     SLOW = ("wait", "sleep 0.5", False)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 SERVICE = "clinit.service"
 SOCKET = "clinit.socket"
 PATH = "/run/clinit/clinit.s"
-RUN = "exec sleep 1000"
 
 
 class Shipped(Instance):

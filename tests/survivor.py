@@ -4,29 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from instance import EVENTS
-from shipped import RUN, Shipped
+from programs import IDLE
+from shipped import Shipped
 
 if TYPE_CHECKING:
     from lab.node import Node
-
-__all__ = ["IDLE", "RUN", "Survivor", "polite"]
-
-# As long as the table has an entry, it may take effect while groups are active.
-IDLE = "idle:idle:1:wait:true\n"
-
-
-def polite(log: str, tag: str, seconds: float = 0.4) -> str:
-    """A command that says that it is up; on SIGINT it takes its time, and says that it is gone.
-
-    Args:
-        log: the name of its group, or the path of a file for what it says.
-        tag: the entry.
-        seconds: how long it takes. The signal goes to whatever the entry runs, also to what the trap starts.
-    """
-    path = log if log.startswith("/") else f"{EVENTS}/{log}"
-    trap = f'trap "" INT; say {tag} stopping; sleep {seconds}; say {tag} gone; exit'
-    return f"EVENTS={path}; . event; trap '{trap}' INT; say {tag} up; while :; do sleep 0.02; done"
 
 
 class Survivor(Shipped):

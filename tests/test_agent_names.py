@@ -12,7 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from locales import LOCALES, SINGLE_BYTE, compile_in_node, compile_single_byte
 from ocf import DEGRADED, GENERIC, NOT_RUNNING, SUCCESS, Resource, agents_of_debian, no_daemon
-from shipped import RUN, SERVICE, Shipped
+from programs import RUN
+from shipped import SERVICE, Shipped
 from strategies import ANY_NAME
 
 from cltab2systemd.locations import absolute

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ocf import DEGRADED, GENERIC, INSTALLED, NOT_RUNNING, SUCCESS, Resource, no_daemon, node_with_agent
-from shipped import RUN, SERVICE, SOCKET, Shipped
+from programs import RUN
+from shipped import SERVICE, SOCKET, Shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from instance import in_order
 from ocf import AGENT, GENERIC, SUCCESS, Resource, agents_of_debian, no_daemon
-from shipped import RUN, Shipped
+from programs import RUN, polite, saying
+from shipped import Shipped
 
 from lab.node import Node
 from lab.waiting import wait_until
@@ -19,24 +20,18 @@ if TYPE_CHECKING:
 
 # On the root file system, which stays to the end, and is there again after the reboot.
 LOG = "/var/log/shutdown"
-SAY = f"EVENTS={LOG}; . event;"
+SAY = saying(LOG)
 # Seconds that an entry takes to stop, and by which a loaded machine may be late.
 POLITE, SLACK = 0.5, 6.0
 
 
-def polite(tag: str, seconds: float = POLITE) -> str:
-    """A command that takes its time to stop, and says so."""
-    trap = f'trap "" INT; say {tag} stopping; sleep {seconds}; say {tag} gone; exit'
-    return f"{SAY} trap '{trap}' INT; while :; do sleep 0.02; done"
-
-
 TABLE = f"""\
-web:a:3:respawn:{polite("a")}
-web:b:3:respawn:{polite("b")}
+web:a:3:respawn:{polite(LOG, "a", POLITE)}
+web:b:3:respawn:{polite(LOG, "b", POLITE)}
 web:always:3,stop:respawn:{RUN}
 web:mountpoint:3:wait:true
 web:umount:stop,:test:{SAY} say umounted
-mail:c:3:respawn:{polite("c")}
+mail:c:3:respawn:{polite(LOG, "c", POLITE)}
 mail:failing:fails,:test:{SAY} say tried; false
 """
 # A stand-in for Pacemaker: it runs, and when it is stopped it stops its resources, one after the other. Its name for

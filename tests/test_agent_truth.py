@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ocf import DEGRADED, GENERIC, NOT_RUNNING, SUCCESS, Resource, no_daemon, node_with_agent
-from shipped import RUN, SERVICE, Shipped
+from programs import RUN
+from shipped import SERVICE, Shipped
 
 from lab.waiting import wait_until
 

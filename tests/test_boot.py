@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from boots import GOOD_TABLE, MARKS, Machine
-from shipped import RUN, SERVICE
+from programs import RUN
+from shipped import SERVICE
 
 from lab.waiting import wait_until
 

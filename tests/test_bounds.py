@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from instance import varlink
-from shipped import RUN, SERVICE, Shipped
+from programs import RUN
+from shipped import SERVICE, Shipped
 
 from cltab2systemd.client import transport
 from cltab2systemd.daemon import server, sockets

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from manpages import page, plain, section
-from shipped import RUN, Shipped
+from programs import RUN
+from shipped import Shipped
 
 from lab.waiting import wait_until
 

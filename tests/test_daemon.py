@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Instance
+from programs import RUN, deaf, slow_to_stop
 
 from lab.command import kill
 from lab.waiting import wait_until
@@ -14,7 +15,6 @@ from lab.waiting import wait_until
 if TYPE_CHECKING:
     from lab.node import Node
 
-RUN = "exec sleep 1000"
 TABLE = f"""\
 web:init:12:wait:event web init ran
 web:db:12:respawn:{RUN}
@@ -106,7 +106,7 @@ def test_halt_stops_everything_and_then_the_daemon(instance: Instance) -> None:
 
 def test_halt_does_not_degrade_the_machine(instance: Instance) -> None:
     """An entry that had to be stopped with SIGTERM is not left as a failed unit by `-k`."""
-    instance.write_table(TABLE + "deaf:d:1:respawn:trap '' INT; while :; do sleep 0.1; done\n")
+    instance.write_table(TABLE + f"deaf:d:1:respawn:{deaf()}\n")
     assert instance.clinit("-w", "deaf", "1").returncode == 0
     assert instance.clinit("-k", "-w").returncode == 0
 
@@ -115,8 +115,7 @@ def test_halt_does_not_degrade_the_machine(instance: Instance) -> None:
 
 def test_halt_answers_at_once(instance: Instance) -> None:
     """Without --wait, the answer to `-k` does not wait for entries that take their time; clstat shows HALTING."""
-    trap = 'trap "" INT; sleep 1; exit'
-    instance.write_table(TABLE + f"slow:s:1:respawn:trap '{trap}' INT; while :; do sleep 0.02; done\n")
+    instance.write_table(TABLE + f"slow:s:1:respawn:{slow_to_stop(1)}\n")
     assert instance.clinit("-w", "slow", "1").returncode == 0
     waiting = instance.node.popen("clinit", "-k", "-w")
     wait_until(lambda: instance.clstat().get("slow") == "1 HALTING")

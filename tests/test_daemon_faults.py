@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from test_daemon import RUN, TABLE, instance, pids  # noqa: F401 - a fixture
+from programs import RUN, deaf, slow_to_stop
+from test_daemon import TABLE, instance, pids  # noqa: F401 - a fixture
 
 from lab.command import kill
 from lab.waiting import wait_until
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
     from instance import Instance
 
 READ_ONLY = "cd /run/systemd/system; mount --bind . .; mount -o remount,bind,ro /run/systemd/system"
-SLOW_STOP = "trap 'trap \"\" INT; sleep 0.8; exit' INT; while :; do sleep 0.02; done"
 
 
 @pytest.fixture
 def slow(instance: Instance) -> Instance:  # noqa: F811
     """A group whose entry takes 0.8 s to stop, at level 1."""
-    instance.write_table(TABLE + f"slow:s:1:respawn:{SLOW_STOP}\nslow:t:2:respawn:{RUN}\n")
+    instance.write_table(TABLE + f"slow:s:1:respawn:{slow_to_stop(0.8)}\nslow:t:2:respawn:{RUN}\n")
     assert instance.clinit("-w", "slow", "1").returncode == 0
     return instance
 
@@ -210,7 +210,7 @@ def test_a_half_closed_watcher_is_kept(slow: Instance) -> None:
 
 def test_what_outlives_sigkill(slow: Instance) -> None:
     """Processes that nothing can end leave the group FAILED, and the journal says which; when they go, it is right."""
-    slow.write_table(f"deaf:d:1:respawn:trap '' INT TERM; while :; do sleep 0.1; done\ndeaf:e:2:respawn:{RUN}\n")
+    slow.write_table(f"deaf:d:1:respawn:{deaf('INT', 'TERM')}\ndeaf:e:2:respawn:{RUN}\n")
     # Stands in for a process in uninterruptible sleep.
     slow.node.run("mkdir", "-p", "/etc/systemd/system/clinit-deaf@d.service.d")
     limits = "[Service]\nSendSIGKILL=no\nTimeoutStopSec=200ms\nTimeoutAbortSec=200ms\n"
@@ -232,10 +232,10 @@ def test_what_outlives_sigkill(slow: Instance) -> None:
 def test_a_bad_table_after_a_restart_in_the_middle(slow: Instance, table: str | None) -> None:
     """A daemon that finds a group emptied, and no table that it can accept, goes on with the applied lines."""
     keeps = f"slow:k:1:respawn:{RUN}\n"
-    slow.write_table(TABLE + f"slow:s:1:respawn:{SLOW_STOP}\n" + keeps)
+    slow.write_table(TABLE + f"slow:s:1:respawn:{slow_to_stop(0.8)}\n" + keeps)
     assert slow.clinit("-w", "slow", "1").returncode == 0
     kept = slow.main_pid("clinit-slow@k.service")
-    slow.write_table(TABLE + f"slow:s:1:respawn:: ; {SLOW_STOP}\n" + keeps)
+    slow.write_table(TABLE + f"slow:s:1:respawn:: ; {slow_to_stop(0.8)}\n" + keeps)
     assert slow.clinit("slow", "1").returncode == 0
     slow.kill()
     slow.write_table(table or "")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Instance
-from shipped import PATH, RUN, SOCKET, Shipped
+from programs import RUN
+from shipped import PATH, SOCKET, Shipped
 
 if TYPE_CHECKING:
     from lab.node import Node

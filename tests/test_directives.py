@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Group, Instance
+from programs import RUN
 
 from cltab2systemd.check.loading import load
 from cltab2systemd.table import directives
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from lab.node import Node
 
-RUN = "exec sleep 1000"
 ENTRY = "web:db:1:respawn:x\n"
 
 

@@ -13,7 +13,8 @@ from unittest.mock import Mock
 
 import pytest
 from instance import Instance
-from shipped import RUN, Shipped
+from programs import RUN
+from shipped import Shipped
 
 from cltab2systemd.daemon import ending
 from cltab2systemd.daemon.server import Server

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Group, Instance
+from programs import deaf
 
 from cltab2systemd.units.commands import PAUSED
 from lab.waiting import wait_until
@@ -172,7 +173,7 @@ def test_what_ran_is_not_run_again(group: Group) -> None:
         ("sleep 1000", "once", "inactive"),
         ("false", "respawn", "inactive"),
         ("nosuch", "respawn", "inactive"),
-        ("trap '' INT; while :; do sleep 0.1; done", "respawn", "failed"),
+        (deaf(), "respawn", "failed"),
     ],
 )
 @pytest.mark.parametrize("by", ["unit", "pattern", "slice"])

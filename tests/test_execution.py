@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from shipped import RUN, Shipped
+from programs import RUN
+from shipped import Shipped
 
 from cltab2systemd.daemon.probe import UnitProbe
 from cltab2systemd.systemd.kernel import Kernel

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from instance import Group
-from survivor import RUN, Survivor, polite
+from programs import RUN, deaf, polite
+from survivor import Survivor
 
 import cltab2systemd
 from lab.command import kill
@@ -520,7 +521,7 @@ class Slow:
 def stop_deaf(layer: Path) -> Deaf:
     """Stop an entry that ignores signals."""
     with Node("deaf", layers=[layer]) as node:
-        instance = Survivor(node, "deaf:d:1:respawn:trap '' INT TERM; while :; do sleep 0.1; done\n").start()
+        instance = Survivor(node, f"deaf:d:1:respawn:{deaf('INT', 'TERM')}\n").start()
         assert instance.clinit("--wait", "deaf", "1").returncode == 0
         began = time.monotonic()
         done = instance.clinit("--wait", "deaf", "0")

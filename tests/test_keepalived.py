@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ocf import no_daemon
-from shipped import RUN, SERVICE, Shipped
+from programs import RUN
+from shipped import SERVICE, Shipped
 
 from lab.debs import unpacked
 from lab.install import PROJECT

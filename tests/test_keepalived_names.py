@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from locales import LOCALES, compile_in_node, environment_in_node
 from ocf import no_daemon
-from shipped import RUN, SERVICE, Shipped
+from programs import RUN
+from shipped import SERVICE, Shipped
 
 from cltab2systemd.units.names import Names
 from lab.debs import unpacked

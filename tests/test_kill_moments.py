@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Group
-from survivor import RUN, Survivor, polite
+from programs import RUN, polite
+from survivor import Survivor
 
 from lab.waiting import wait_until
 

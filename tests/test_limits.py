@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Group, Instance
+from programs import RUN
 
 from lab.waiting import wait_until
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from lab.node import Node
 
-RUN = "exec sleep 1000"
 # Wants 128 MiB.
 GREEDY = """perl -e '$x = "x" x (128 << 20)'"""
 # Says how many tasks of eight it could have.

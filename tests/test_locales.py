@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from locales import LOCALES, SINGLE_BYTE, compile_in_node, environment_in_node
 from shipped import SERVICE, Shipped
 
 from cltab2systemd.text import decoded
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SINGLE_BYTE = "de_DE.ISO-8859-1"
-LOCALES = (SINGLE_BYTE, "C", "C.UTF-8")
 # The last one is the `é` of ISO 8859-1, which is no UTF-8.
 GROUPS = ("数".encode(), "é".encode(), b"\xe9")
 STATUS_FILE = "/run/clinit/é.stat".encode()
@@ -31,7 +30,7 @@ class Speaker:
 
     def __init__(self, node: Node, locale: str) -> None:
         self.node = node
-        self.environment = {"LANG": locale, "LC_ALL": locale}
+        self.environment = {**environment_in_node(locale), "LC_ALL": locale}
 
     def run(self, *words: str | bytes) -> bytes:
         """What a command prints; it has to succeed. Words of bytes arrive as they are."""
@@ -44,12 +43,14 @@ def speaker(request: pytest.FixtureRequest, project_layer: Path) -> Iterator[Spe
     """A node whose service has a locale, and whose groups are up."""
     locale = request.param
     with Node(f"locale-{LOCALES.index(locale)}", layers=[project_layer]) as node:
-        node.run("localedef", "--no-archive", "-i", "de_DE", "-f", "ISO-8859-1", SINGLE_BYTE)
+        compile_in_node(node)
         shipped = Shipped(node)
-        shipped.drop_in(SERVICE, "[Service]", f"Environment=LANG={locale} LC_ALL={locale}")
+        speaker = Speaker(node, locale)
+        shipped.drop_in(
+            SERVICE, "[Service]", *(f"Environment={name}={value}" for name, value in speaker.environment.items())
+        )
         shipped.write_table(SETTINGS + TABLE)
         shipped.start()
-        speaker = Speaker(node, locale)
         for group in GROUPS:
             assert speaker.run("clinit", "--wait", group, "1") == group + b" 1 DONE\n"
         yield speaker

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from shipped import RUN, Shipped
+from programs import RUN
+from shipped import Shipped
 
 from cltab2systemd.daemon import logs
 from lab.command import kill

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from instance import Instance
+from programs import RUN
 
 from cltab2systemd.units.names import Names
 from lab.waiting import wait_until
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from lab.node import Node
 
-RUN = "exec sleep 1000"
 # Keeps the table from being empty, which no daemon with active groups takes.
 KEEPER = "keeper:keeper:1:once:true\n"
 

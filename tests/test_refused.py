@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from shipped import RUN, Shipped
+from programs import RUN
+from shipped import Shipped
 
 from lab.waiting import wait_until
 

@@ -9,7 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from shipped import PATH, RUN, Shipped
+from programs import RUN
+from shipped import PATH, Shipped
 
 from lab.waiting import wait_until
 

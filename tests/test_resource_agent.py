@@ -21,7 +21,8 @@ from ocf import (
     no_daemon,
     node_with_agent,
 )
-from shipped import RUN, SERVICE, Shipped
+from programs import RUN
+from shipped import SERVICE, Shipped
 
 from lab.install import PROJECT
 from lab.waiting import wait_until

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from ancestorclient import PERL_CLIENT
 from instance import varlink
-from shipped import PATH, RUN, SERVICE, SOCKET, Shipped
+from programs import RUN
+from shipped import PATH, SERVICE, SOCKET, Shipped
 
 from lab.waiting import wait_until
 

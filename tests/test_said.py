@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Group, varlink
+from programs import IDLE, RUN
 from shipped import Shipped
 
 from lab.node import Node
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-RUN = "exec sleep 1000"
 REASONS = "/run/cltab2systemd/system/reasons"
 
 
@@ -24,8 +24,8 @@ def shipped(project_layer: Path) -> Iterator[Shipped]:
     """The shipped daemon, with a group for each test."""
     with Node("said", layers=[project_layer]) as node:
         shipped = Shipped(node)
-        shipped.write_table("idle:idle:1:wait:true\n")
-        shipped.table = "idle:idle:1:wait:true\n"
+        shipped.write_table(IDLE)
+        shipped.table = IDLE
         yield shipped.start()
 
 

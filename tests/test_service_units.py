@@ -7,7 +7,8 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from shipped import PATH, RUN, SERVICE, SOCKET, Shipped
+from programs import RUN
+from shipped import PATH, SERVICE, SOCKET, Shipped
 
 from lab.command import kill
 from lab.waiting import wait_until

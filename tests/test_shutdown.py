@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from survivor import RUN, Survivor, polite
+from programs import RUN, polite, saying
+from survivor import Survivor
 
 from lab.node import Node
 from lab.spec import Bind
@@ -31,7 +32,7 @@ SLACK, FIRST = 2.0, 0.2
 
 def deaf(tag: str, on_term: str) -> str:
     """A command that ignores SIGINT, and does something on SIGTERM."""
-    return f"EVENTS={LOG}; . event; trap '' INT; trap '{on_term}' TERM; say {tag} up; while :; do sleep 0.02; done"
+    return f"{saying(LOG)} trap '' INT; trap '{on_term}' TERM; say {tag} up; while :; do sleep 0.02; done"
 
 
 CLSTAT = f":::clstat:{KEPT}/clstat\n"
@@ -39,7 +40,7 @@ POLITE_TABLE = (
     "".join(f"web:{tag}:1:respawn:{polite(LOG, tag)}\n" for tag in ("a", "b", "c"))
     + f"mail:d:1:once:{polite(LOG, 'd')}\nmail:init:1:wait:true\nmail:e:1:respawn:{polite(LOG, 'e')}\n"
     # In the middle of a switch, of which nothing is to go on.
-    + f"busy:f:1:wait:{polite(LOG, 'f')}\nbusy:never:1:respawn:EVENTS={LOG}; . event; say never up; {RUN}\n"
+    + f"busy:f:1:wait:{polite(LOG, 'f')}\nbusy:never:1:respawn:{saying(LOG)} say never up; {RUN}\n"
     # On a file system that goes.
     + f"disk:g:1:respawn:{polite(LOG, 'g').replace('exit', 'test -e /srv/file && say g saved; exit')}\n"
 )

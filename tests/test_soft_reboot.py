@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from boots import GOOD_TABLE, MARKS, Machine
-from shipped import RUN, SERVICE, SOCKET
+from programs import RUN
+from shipped import SERVICE, SOCKET
 
 from lab.waiting import wait_until
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from instance import EVENTS, Group, Instance
+from instance import Group, Instance
+from programs import RUN, deaf, polite
 
 from lab.waiting import wait_until
 
@@ -13,14 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.node import Node
-
-RUN = "exec sleep 1000"
-
-
-def slow_stop(group: Group, tag: str) -> str:
-    """A command that on SIGINT says so, takes a moment, and says that it is over."""
-    trap = f'trap "" INT; say {tag} stopping; sleep 0.4; say {tag} gone; exit'
-    return f"EVENTS={EVENTS}/{group.name}; . event; trap '{trap}' INT; say {tag} up; while :; do sleep 0.02; done"
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +45,7 @@ def other(instance: Instance) -> Iterator[Group]:
 def test_nothing_is_started_before_everything_old_is_gone(group: Group) -> None:
     """A switch stops what the new level does not have, and only then starts what it has."""
     group.define(
-        "a:1:respawn:" + slow_stop(group, "a"), "b:1:respawn:" + slow_stop(group, "b"), f"c:2:respawn:@ c up; {RUN}"
+        "a:1:respawn:" + polite(group.name, "a"), "b:1:respawn:" + polite(group.name, "b"), f"c:2:respawn:@ c up; {RUN}"
     )
     group.switch("1")
     wait_until(lambda: {"a up", "b up"} == set(group.events()))
@@ -65,7 +58,7 @@ def test_nothing_is_started_before_everything_old_is_gone(group: Group) -> None:
 
 def test_old_entries_are_stopped_at_the_same_time(group: Group) -> None:
     """All entries that go are told to at once, not one after the other."""
-    group.define(*(f"{tag}:1:respawn:" + slow_stop(group, tag) for tag in "abcd"))
+    group.define(*(f"{tag}:1:respawn:" + polite(group.name, tag) for tag in "abcd"))
     group.switch("1")
     wait_until(lambda: len(group.events()) == 4)
     group.switch("0")
@@ -157,7 +150,7 @@ def test_a_request_in_the_middle_of_a_start_takes_over(group: Group) -> None:
 
 def test_a_request_in_the_middle_of_a_stop_takes_over(group: Group) -> None:
     """A request that comes while entries are being stopped replaces that switch."""
-    group.define("a:1:respawn:" + slow_stop(group, "a"), f"b:2:respawn:@ b up; {RUN}", f"c:3:respawn:@ c up; {RUN}")
+    group.define("a:1:respawn:" + polite(group.name, "a"), f"b:2:respawn:@ b up; {RUN}", f"c:3:respawn:@ c up; {RUN}")
     group.switch("1")
     wait_until(lambda: group.events() == ["a up"])
     group.request("2")
@@ -390,7 +383,7 @@ def test_isolate_spares_the_groups(group: Group) -> None:
 
 def test_stop_staging_does_not_degrade_the_machine(group: Group) -> None:
     """An entry that needs SIGTERM is stopped 5 s after SIGINT, and is not left as a failed unit."""
-    group.define("r:1:respawn:trap '' INT; while :; do sleep 0.1; done")
+    group.define(f"r:1:respawn:{deaf()}")
     group.switch("1")
     assert group.switch("0") == "DONE"
 

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Group, Instance
+from programs import IDLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.node import Node
-
-# A group that nobody asks for: the table is never without an entry.
-IDLE = "idle:idle:1:wait:true\n"
 
 
 @pytest.fixture(scope="module")

@@ -8,31 +8,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ancestorclient import PERL_CLIENT
-from instance import EVENTS, Group, Instance
+from instance import Group, Instance
+from programs import RUN, polite
 
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from lab.node import Node
 
-RUN = "exec sleep 1000"
 SOCKET, CLSTAT = "/run/clinit/clinit.s", "/run/clinit/clstat"
-
-
-def polite(group: Group, tag: str, seconds: int = 1) -> str:
-    """A command that takes its time after SIGINT, and says that it is gone."""
-    # The signal goes to whatever the entry runs, also to what the trap starts.
-    trap = f'trap "" INT; sleep {seconds}; say {tag} gone; exit'
-    return f"EVENTS={EVENTS}/{group.name}; . event; trap '{trap}' INT; say {tag} up; while :; do sleep 0.02; done"
 
 
 @pytest.fixture
 def groups(alone: Instance) -> list[Group]:
     """Run three groups: one DONE and slow to stop, one PASSED, one FAILED with something that runs."""
     done, passed, failed = (Group(alone, name) for name in ("done", "passed", "failed"))
-    done.define("a:1:respawn:" + polite(done, "a"), f"o:1:once:{RUN}")
+    done.define("a:1:respawn:" + polite(done.name, "a", 1), f"o:1:once:{RUN}")
     passed.define("t:1:test:true")
-    failed.define("t:1:test:false", "r:1:respawn:" + polite(failed, "r"))
+    failed.define("t:1:test:false", "r:1:respawn:" + polite(failed.name, "r", 1))
     assert (done.switch("1"), passed.switch("1"), failed.switch("1", code=4)) == ("DONE", "PASSED", "FAILED")
     wait_until(lambda: (1, 1) == (len(done.events()), len(failed.events())))
     return [done, passed, failed]
@@ -51,7 +44,7 @@ def test_k_prints_nothing_and_answers_at_once(alone: Instance, groups: list[Grou
 
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
     assert time.monotonic() - began < 0.9
-    assert groups[0].events() == ["a up"]
+    assert "a gone" not in groups[0].events()
     wait_until(lambda: nothing_is_left(alone.node))
 
 
@@ -62,14 +55,14 @@ def test_k_shows_halting_and_stops_gracefully(alone: Instance, groups: list[Grou
     assert groups[1].status in {"1 HALTING", "1 CONFIGURED"}
     wait_until(lambda: not alone.node.exists(CLSTAT))
 
-    assert groups[0].events() == ["a up", "a gone"]
-    assert groups[2].events() == ["r up", "r gone"]
+    assert groups[0].events() == ["a up", "a stopping", "a gone"]
+    assert groups[2].events() == ["r up", "r stopping", "r gone"]
 
 
 def test_groups_that_are_stopped_are_configured(alone: Instance, groups: list[Group]) -> None:
     """During a halt, a group all of whose entries are gone is CONFIGURED, while others are still HALTING."""
     slow = Group(alone, "slow")
-    slow.define("s:1:respawn:" + polite(slow, "s", 3))
+    slow.define("s:1:respawn:" + polite(slow.name, "s", 3))
     slow.switch("1")
     wait_until(lambda: slow.events() == ["s up"])
     alone.clinit("-k")
@@ -84,7 +77,7 @@ def test_k_with_wait_ends_when_all_is_over(alone: Instance, groups: list[Group])
     assert alone.clinit("-k", "--wait").returncode == 0
 
     assert nothing_is_left(alone.node)
-    assert groups[0].events() == ["a up", "a gone"]
+    assert groups[0].events() == ["a up", "a stopping", "a gone"]
     assert not alone.node.run("systemctl", "--failed", "--plain", "--no-legend").stdout
 
 
@@ -106,7 +99,7 @@ def test_perls_shutdown(alone: Instance, groups: list[Group]) -> None:
     assert said == "all groups halting\n"
     assert groups[0].status == "1 HALTING"
     wait_until(lambda: nothing_is_left(alone.node))
-    assert groups[0].events() == ["a up", "a gone"]
+    assert groups[0].events() == ["a up", "a stopping", "a gone"]
 
 
 def test_clinits_shutdown_level(alone: Instance, groups: list[Group]) -> None:
@@ -130,13 +123,13 @@ def test_a_halt_in_the_middle_of_a_start(alone: Instance, groups: list[Group]) -
 def test_a_halt_in_the_middle_of_a_stop(alone: Instance, groups: list[Group]) -> None:
     """A group on its way to another level is halted, and the level is not reached."""
     web = Group(alone, "web")
-    web.define("a:1:respawn:" + polite(web, "a", 3), "z:2:wait:@ z")
+    web.define("a:1:respawn:" + polite(web.name, "a", 3), "z:2:wait:@ z")
     web.switch("1")
     wait_until(lambda: web.events() == ["a up"])
     web.request("2")
     assert alone.clinit("-k", "--wait").returncode == 0
 
-    assert web.events() == ["a up", "a gone"]
+    assert web.events() == ["a up", "a stopping", "a gone"]
 
 
 def test_a_second_halt(alone: Instance, groups: list[Group]) -> None:
@@ -195,4 +188,4 @@ def test_a_halt_after_a_restart_stops_what_the_earlier_daemon_started(alone: Ins
     assert alone.clinit("-k", "--wait").returncode == 0
 
     assert nothing_is_left(alone.node)
-    assert groups[2].events() == ["r up", "r gone"]
+    assert groups[2].events() == ["r up", "r stopping", "r gone"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ancestorclient import PERL_CLIENT
 from instance import Group, Instance
+from programs import RUN
 
 from lab.command import kill
 from lab.waiting import wait_until
@@ -17,7 +18,6 @@ from lab.waiting import wait_until
 if TYPE_CHECKING:
     from lab.node import Node
 
-RUN = "exec sleep 1000"
 SOCKET = "/run/clinit/clinit.s"
 STARTED = "level transition started"
 

@@ -6,21 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from instance import EVENTS, Group, Instance
+from instance import Group, Instance
+from programs import RUN, polite
 
 from cltab2systemd.text import encoded
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess
-
-RUN = "exec sleep 1000"
-
-
-def polite(group: Group, tag: str) -> str:
-    """A command that says that it is up; on SIGINT takes a moment, and says that it is gone."""
-    trap = f'trap "" INT; say {tag} going; sleep 0.4; say {tag} gone; exit'
-    return f"EVENTS={EVENTS}/{group.name}; . event; trap '{trap}' INT; say {tag} up; while :; do sleep 0.02; done"
 
 
 def up(group: Group, *tags: str) -> None:
@@ -70,19 +63,22 @@ def test_what_the_new_level_does_not_have_is_stopped(group: Group) -> None:
 
 def test_all_that_goes_is_told_at_once(group: Group) -> None:
     """Entries are stopped side by side, and not one after the other."""
-    group.define(*(f"{tag}:1:respawn:{polite(group, tag)}" for tag in "abc"))
+    group.define(*(f"{tag}:1:respawn:{polite(group.name, tag)}" for tag in "abc"))
     group.switch("1")
     up(group, *"abc")
     group.switch("2")
 
-    assert {event.split()[1] for event in group.events()[3:6]} == {"going"}
+    assert {event.split()[1] for event in group.events()[3:6]} == {"stopping"}
     assert {event.split()[1] for event in group.events()[6:]} == {"gone"}
 
 
 def test_nothing_is_started_before_the_last_is_gone(group: Group) -> None:
     """The first entry of the new level, of any mode, starts after the last of the old one has ended."""
     group.define(
-        "n1:2:once:@ n1 up", "a:1:respawn:" + polite(group, "a"), "n2:2:wait:@ n2 up", "b:1:once:" + polite(group, "b")
+        "n1:2:once:@ n1 up",
+        "a:1:respawn:" + polite(group.name, "a"),
+        "n2:2:wait:@ n2 up",
+        "b:1:once:" + polite(group.name, "b"),
     )
     group.switch("1")
     up(group, "a", "b")
@@ -244,26 +240,26 @@ def test_a_shared_wait_goes_on_when_the_request_is_replaced(group: Group) -> Non
 
 def test_a_request_in_the_middle_of_a_stop_replaces_it(group: Group) -> None:
     """Old entries that are going are waited for, and then the last request's level starts, not the one between."""
-    group.define("a:1:respawn:" + polite(group, "a"), "two:2:wait:@ two", "three:3:wait:@ three")
+    group.define("a:1:respawn:" + polite(group.name, "a"), "two:2:wait:@ two", "three:3:wait:@ three")
     group.switch("1")
     up(group, "a")
     group.request("2")
     assert group.switch("3") == "DONE"
 
-    assert group.events() == ["a up", "a going", "a gone", "three"]
+    assert group.events() == ["a up", "a stopping", "a gone", "three"]
 
 
 def test_back_to_the_old_level_in_the_middle_of_a_stop(group: Group) -> None:
     """An entry that is going when its level is asked for again ends first, and is then started anew."""
-    group.define("a:1:respawn:" + polite(group, "a"), "two:2:wait:@ two")
+    group.define("a:1:respawn:" + polite(group.name, "a"), "two:2:wait:@ two")
     group.switch("1")
     up(group, "a")
     group.request("2")
-    wait_until(lambda: "a going" in group.events())
+    wait_until(lambda: "a stopping" in group.events())
     assert group.switch("1") == "DONE"
     wait_until(lambda: len(group.events()) == 4)
 
-    assert group.events() == ["a up", "a going", "a gone", "a up"]
+    assert group.events() == ["a up", "a stopping", "a gone", "a up"]
 
 
 def test_groups_switch_side_by_side(group: Group, other: Group) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from programs import RUN
+
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from instance import Group
-
-RUN = "exec sleep 1000"
 
 
 def said(group: Group, tag: str) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from ancestorclient import PERL_CLIENT
 from instance import Instance, varlink
+from programs import RUN
 
 from lab.command import kill
 from lab.waiting import wait_until
@@ -14,7 +15,6 @@ from lab.waiting import wait_until
 if TYPE_CHECKING:
     from lab.node import Node
 
-RUN = "exec sleep 1000"
 TABLE = f"web:a:1:respawn:{RUN}\nweb:b:12:respawn:{RUN}\nweb:w:2:wait:true\n"
 SOCKET, CLSTAT = "/run/clinit/clinit.s", "/run/clinit/clstat"
 

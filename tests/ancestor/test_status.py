@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from instance import EVENTS, Group, Instance
+from programs import RUN, slow_to_stop
 
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from lab.node import Node
 
-RUN = "exec sleep 1000"
 CLSTAT = "/run/clinit/clstat"
 SITUATION = """\
 # lines of another class are none of ours
@@ -167,8 +167,7 @@ show([len(inodes) > 1, sorted(lines)])
 
 def test_stopping_shows_the_old_level(group: Group) -> None:
     """While old entries go, clstat has the old level and STOPPING; then the new level and STARTING; then DONE."""
-    trap = "trap 'trap \"\" INT; sleep 0.5; exit' INT; while :; do sleep 0.02; done"
-    group.define(f"a:1:respawn:{trap}", "w:2:wait:sleep 0.5")
+    group.define(f"a:1:respawn:{slow_to_stop(0.5)}", "w:2:wait:sleep 0.5")
     group.switch("1")
     time.sleep(0.2)
     group.request("2")

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-from instance import EVENTS, Group, Instance
+from instance import Group, Instance
+from programs import RUN, saying
 
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-RUN = "exec sleep 1000"
 
 
 def deaf(group: Group, tag: str, signals: str) -> str:
@@ -25,7 +24,7 @@ def deaf(group: Group, tag: str, signals: str) -> str:
     traps = "; ".join(
         f"trap 'say {tag} {name}{'' if name in signals.split() else '; exit 1'}' {name}" for name in ("INT", "TERM")
     )
-    return f"EVENTS={EVENTS}/{group.name}; . event; {traps}; say {tag} up; while :; do sleep 0.05; done"
+    return f"{saying(group.name)} {traps}; say {tag} up; while :; do sleep 0.05; done"
 
 
 @dataclass
@@ -188,7 +187,7 @@ def test_entries_of_every_mode_are_stopped_by_sigint(group: Group, mode: str) ->
 def test_an_entry_may_take_its_time_after_sigint(group: Group) -> None:
     """What an entry does between SIGINT and its end is let finish, within 5 s."""
     trap = "trap 'trap \"\" INT; say begin; sleep 0.8; say end; exit' INT"
-    group.define(f"a:1:respawn:EVENTS={EVENTS}/{group.name}; . event; {trap}; say up; while :; do sleep 0.02; done")
+    group.define(f"a:1:respawn:{saying(group.name)} {trap}; say up; while :; do sleep 0.02; done")
     group.switch("1")
     wait_until(lambda: group.events() == ["up"])
     group.switch("2")

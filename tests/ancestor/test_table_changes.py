@@ -6,21 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from instance import EVENTS, Group, Instance
+from instance import Group, Instance
+from programs import RUN, RUN_NEW, deaf, polite
 
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-RUN = "exec sleep 1000"
-RUN_NEW = "exec sleep 2000"
-
-
-def polite(log: str, what: str) -> str:
-    """A command that says that it is up; on SIGINT takes a moment, and says that it is gone."""
-    trap = f'trap "" INT; sleep 0.4; say {what} gone; exit'
-    return f"EVENTS={EVENTS}/{log}; . event; trap '{trap}' INT; say {what} up; while :; do sleep 0.02; done"
 
 
 def push(instance: Instance, *lines: str) -> None:
@@ -81,7 +73,7 @@ def test_a_changed_command_is_stopped_gracefully_and_started_anew(group: Group) 
     assert group.switch("1") == "DONE"
     wait_until(lambda: "new up" in group.events())
 
-    assert group.events() == ["old up", "old gone", "new up"]
+    assert group.events() == ["old up", "old stopping", "old gone", "new up"]
 
 
 def test_a_changed_command_waits_for_the_groups_own_request(group: Group) -> None:
@@ -159,7 +151,7 @@ def test_a_deleted_entry_is_stopped_at_the_next_request(group: Group) -> None:
     assert deleted == group.pid("b")
     group.switch("1")
 
-    assert group.events() == ["b up", "b gone"]
+    assert group.events() == ["b up", "b stopping", "b gone"]
     assert (kept, False) == (group.pid("a"), group.node.exists(f"/proc/{deleted}"))
 
 
@@ -223,9 +215,9 @@ def test_a_renamed_tag_is_another_entry(group: Group) -> None:
     wait_until(lambda: group.events() == ["x up"])
     group.define("b:1:respawn:" + polite(group.name, "x"))
     group.switch("1")
-    wait_until(lambda: len(group.events()) == 3)
+    wait_until(lambda: len(group.events()) == 4)
 
-    assert group.events() == ["x up", "x gone", "x up"]
+    assert group.events() == ["x up", "x stopping", "x gone", "x up"]
     assert (0, True) == (group.pid("a"), group.pid("b") != 0)
 
 
@@ -237,10 +229,10 @@ def test_off_stops_and_taking_it_back_starts(group: Group) -> None:
     pid = group.pid("a")
     group.define(f"a:1:respawn:{RUN}", "b:1:off:" + polite(group.name, "b"))
     assert group.switch("1") == "DONE"
-    assert (group.events(), group.pid("b")) == (["b up", "b gone"], 0)
+    assert (group.events(), group.pid("b")) == (["b up", "b stopping", "b gone"], 0)
     group.define(f"a:1:respawn:{RUN}", "b:1:respawn:" + polite(group.name, "b"))
     assert group.switch("1") == "DONE"
-    wait_until(lambda: len(group.events()) == 3)
+    wait_until(lambda: len(group.events()) == 4)
 
     assert pid == group.pid("a")
 
@@ -303,11 +295,13 @@ def test_all_kinds_of_change_at_once(
     assert (before, "1 DONE") == (group.events(), group.status)
     assert pids == (group.pid("same"), group.pid("levels"), other.pid("a"))
     assert group.switch("1") == "DONE"
-    wait_until(lambda: len(group.events()) == 9)
+    wait_until(lambda: len(group.events()) == 12)
 
     events = group.events()[4:]
-    assert sorted(events[:3]) == ["deleted gone", "off gone", "old gone"]
-    assert sorted(events[3:]) == ["added", "new up"]
+    assert sorted(events[:6]) == sorted(
+        f"{tag} {what}" for tag in ("deleted", "off", "old") for what in ("stopping", "gone")
+    )
+    assert sorted(events[6:]) == ["added", "new up"]
     assert pids == (group.pid("same"), group.pid("levels"), other.pid("a"))
     other.switch("1")
     wait_until(lambda: argv(other, "a") == "sleep 2000")
@@ -315,8 +309,7 @@ def test_all_kinds_of_change_at_once(
 
 def test_entries_that_had_to_be_made_to_go_leave_nothing_failed(group: Group, other: Group) -> None:
     """One that left the table, and one that moved to another group, both deaf to SIGINT, are no failed units then."""
-    deaf = "trap '' INT; while :; do sleep 0.1; done"
-    push(group.instance, f"{group.name}:d1:1:respawn:{deaf}", f"{group.name}:d2:1:respawn:{deaf}")
+    push(group.instance, f"{group.name}:d1:1:respawn:{deaf()}", f"{group.name}:d2:1:respawn:{deaf()}")
     group.switch("1")
     push(group.instance, f"{group.name}:keep:1:respawn:{RUN}", f"{other.name}:d2:1:respawn:{RUN}")
     other.switch("1")
@@ -346,8 +339,8 @@ def test_entries_that_were_made_to_go_while_no_daemon_looked_leave_nothing_faile
     """So if the daemon was killed meanwhile, and the next one finds them gone."""
     keep = f"{group.name}:keep:1:respawn:{RUN}"
     unit = f"clinit-{group.name}@d1.service"
-    deaf = f"{group.name}:d1:1:respawn:trap '' INT; while :; do sleep 0.1; done\n:::service.d1:TimeoutStopSec=500ms"
-    push(group.instance, keep, deaf)
+    stubborn = f"{group.name}:d1:1:respawn:{deaf()}\n:::service.d1:TimeoutStopSec=500ms"
+    push(group.instance, keep, stubborn)
     group.switch("1")
     push(group.instance, keep)
     group.request("1")
@@ -379,9 +372,9 @@ def test_a_moved_entry_is_stopped_in_its_old_group_first(
     meanwhile(instance, change)
     assert (pid, ["m up"]) == (pid_of(instance, group, tag), group.events())
     assert other.switch("1") == "DONE"
-    wait_until(lambda: len(group.events()) == 3)
+    wait_until(lambda: len(group.events()) == 4)
 
-    assert group.events() == ["m up", "m gone", "m up"]
+    assert group.events() == ["m up", "m stopping", "m gone", "m up"]
     assert pid_of(instance, group, tag) == 0
     assert pid_of(instance, other, tag) != 0
     assert (stayed, "1 DONE") == (group.pid("stays"), group.status)
@@ -423,10 +416,12 @@ def test_two_tags_exchange_groups(
     meanwhile(instance, change)
     assert group.switch("1") == "DONE"
     assert other.switch("1") == "DONE"
-    wait_until(lambda: len(group.events()) == 6)
+    wait_until(lambda: len(group.events()) == 8)
 
     for tag in (x, y):
-        assert [f"{tag} {what}" for what in ("up", "gone", "up")] == [e for e in group.events() if e.startswith(tag)]
+        assert [f"{tag} {what}" for what in ("up", "stopping", "gone", "up")] == [
+            e for e in group.events() if e.startswith(tag)
+        ]
     assert (0, 0) == (pid_of(instance, group, x), pid_of(instance, other, y))
     assert 0 not in {pid_of(instance, group, y), pid_of(instance, other, x)}
 
@@ -442,10 +437,12 @@ def test_two_tags_exchange_groups_by_requests_at_the_same_time(group: Group, oth
     push(instance, f"{group.name}:{y}:1:respawn:{commands[y]}", f"{other.name}:{x}:1:respawn:{commands[x]}")
     clients = [group.node.popen("clinit", "--wait", each.name, "1") for each in (group, other)]
     assert [client.wait(20) for client in clients] == [0, 0]
-    wait_until(lambda: len(group.events()) == 6)
+    wait_until(lambda: len(group.events()) == 8)
 
     for tag in (x, y):
-        assert [f"{tag} {what}" for what in ("up", "gone", "up")] == [e for e in group.events() if e.startswith(tag)]
+        assert [f"{tag} {what}" for what in ("up", "stopping", "gone", "up")] == [
+            e for e in group.events() if e.startswith(tag)
+        ]
     assert 0 not in {pid_of(instance, group, y), pid_of(instance, other, x)}
 
 
@@ -457,10 +454,10 @@ def test_a_renamed_group_is_stopped_under_its_old_name_first(group: Group, other
     wait_until(lambda: group.events() == ["a up"])
     push(instance, f"{other.name}:{tag}:1:respawn:{polite(group.name, 'a')}")
     assert other.switch("1") == "DONE"
-    wait_until(lambda: len(group.events()) == 3)
+    wait_until(lambda: len(group.events()) == 4)
     wait_until(lambda: not group.status)
 
-    assert group.events() == ["a up", "a gone", "a up"]
+    assert group.events() == ["a up", "a stopping", "a gone", "a up"]
     assert other.status == "1 DONE"
 
 
@@ -506,9 +503,9 @@ def test_a_changed_table_in_the_middle_of_a_stop(group: Group) -> None:
     group.request("2")
     group.define("a:1:respawn:" + polite(group.name, "a"), f"b:2:respawn:@ b new; {RUN}")
     assert group.switch("2") == "DONE"
-    wait_until(lambda: len(group.events()) == 3)
+    wait_until(lambda: len(group.events()) == 4)
 
-    assert group.events() == ["a up", "a gone", "b new"]
+    assert group.events() == ["a up", "a stopping", "a gone", "b new"]
 
 
 def test_a_second_change_while_the_first_is_being_applied(group: Group) -> None:
@@ -521,7 +518,7 @@ def test_a_second_change_while_the_first_is_being_applied(group: Group) -> None:
     group.wait_for("1 DONE")
     wait_until(lambda: "three up" in group.events())
 
-    assert group.events() == ["one up", "one gone", "three up"]
+    assert group.events() == ["one up", "one stopping", "one gone", "three up"]
 
 
 def test_a_daemon_killed_while_it_stops_what_changed(group: Group) -> None:
@@ -538,7 +535,7 @@ def test_a_daemon_killed_while_it_stops_what_changed(group: Group) -> None:
     assert group.switch("1") == "DONE"
     wait_until(lambda: "new up" in group.events())
 
-    assert group.events() == ["old up", "old gone", "new up"]
+    assert group.events() == ["old up", "old stopping", "old gone", "new up"]
     assert kept == group.pid("k")
 
 
@@ -555,7 +552,7 @@ def test_a_group_that_left_is_stopped_gracefully_at_the_next_read(group: Group, 
     other.switch("1")
     wait_until(lambda: not group.status)
 
-    assert group.events() == ["a up", "a gone"]
+    assert group.events() == ["a up", "a stopping", "a gone"]
     assert pid == other.pid("b")
     assert group.instance.clinit(group.name, "1").stdout == f"no such group: {group.name}\n"
 
@@ -571,7 +568,7 @@ def test_a_group_that_left_while_the_daemon_was_down(group: Group) -> None:
     group.instance.start()
     wait_until(lambda: not group.status)
 
-    assert group.events() == ["a up", "a gone"]
+    assert group.events() == ["a up", "a stopping", "a gone"]
 
 
 def test_a_group_that_left_in_the_middle_of_a_switch(group: Group) -> None:
@@ -611,9 +608,9 @@ def test_a_group_that_comes_back_while_it_is_being_stopped(group: Group) -> None
     group.instance.clinit()
     group.define("a:1:respawn:" + polite(group.name, "a"))
     assert group.switch("1") == "DONE"
-    wait_until(lambda: len(group.events()) == 3)
+    wait_until(lambda: len(group.events()) == 4)
 
-    assert group.events() == ["a up", "a gone", "a up"]
+    assert group.events() == ["a up", "a stopping", "a gone", "a up"]
     assert group.status == "1 DONE"
 
 

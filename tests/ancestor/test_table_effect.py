@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Group, Instance
+from programs import RUN
 
 from lab.command import kill
 from lab.waiting import wait_until
@@ -15,7 +16,6 @@ from lab.waiting import wait_until
 if TYPE_CHECKING:
     from lab.node import Node
 
-RUN = "exec sleep 1000"
 OLD = f"web:a:1:respawn:{RUN}\nweb:b:12:respawn:{RUN}\nmail:q:1:respawn:{RUN}\n"
 NEW = OLD.replace(f"web:a:1:respawn:{RUN}", "web:a:1:respawn:exec sleep 2000")
 NAMES = ["web@a", "web@b", "mail@q"]
