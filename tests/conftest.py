@@ -6,6 +6,7 @@ only tests that use nodes are run (`make test-release`).
 
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ if not os.environ.get(forwarding.REPORTS_VARIABLE):  # in an emulated machine th
     settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     if os.environ.get("CI"):
         settings.load_profile("ci")
+
+# The asserts of helpers say as much as those of tests.
+pytest.register_assert_rewrite(*({path.stem for path in Path(__file__).parent.glob("*.py")} - sys.modules.keys()))
 
 _LEFT_OUT = pytest.StashKey[Counter[str | None]]()
 _OF_WORKER = "left_out"

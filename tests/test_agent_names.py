@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from locales import LOCALES, SINGLE_BYTE, compile_in_node, compile_single_byte
@@ -73,7 +74,7 @@ def answers(function: tuple[str, str, str], words: list[str], shell: str, locale
         environment["LOCPATH"] = str(locpath)
     command = [part.encode("utf-8", "surrogateescape") for part in (shell, "-euc", script, shell, *words)]
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert (0, b"") == (done.returncode, done.stderr)
+    answered(done, code=0, err=b"")
     return done.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]
 
 
@@ -122,9 +123,12 @@ def test_a_group_is_the_same_in_each_locale(shipped: Shipped, group: str, locale
     """It is started, seen and stopped by its bytes, with its daemon and without."""
     resource = Resource(shipped, group, f"l{group}", locale=locale)
     unit = f"clinit-{escape(group)}@{escape(f'x{group}')}.service"
-    assert (SUCCESS, NOT_RUNNING) == (resource.act("validate-all"), resource.probe())
-    assert (SUCCESS, NOT_RUNNING) == (resource.act("stop"), resource.monitor())
-    assert (SUCCESS, SUCCESS) == (resource.act("start"), resource.monitor()), resource.said
+    assert SUCCESS == resource.act("validate-all")
+    assert NOT_RUNNING == resource.probe()
+    assert SUCCESS == resource.act("stop")
+    assert NOT_RUNNING == resource.monitor()
+    assert SUCCESS == resource.act("start"), resource.said
+    assert SUCCESS == resource.monitor(), resource.said
     assert runs(shipped, unit)
     assert shipped.node.exists(f"/run/cltab2systemd/system/of-cluster/{escape(group)}")
     assert shipped.node.exists(f"/run/systemd/system/clinit-{escape(group)}@.service.d/50-pacemaker.conf")
@@ -134,11 +138,14 @@ def test_a_group_is_the_same_in_each_locale(shipped: Shipped, group: str, locale
 
     no_daemon(shipped)
     assert resource.monitor() == DEGRADED
-    assert (SUCCESS, NOT_RUNNING) == (resource.act("stop"), resource.monitor()), resource.said
+    assert SUCCESS == resource.act("stop"), resource.said
+    assert NOT_RUNNING == resource.monitor(), resource.said
     assert not shipped.node.exists(f"/run/cltab2systemd/system/of-cluster/{escape(group)}")
     shipped.node.run("systemctl", "start", SERVICE)
-    assert (SUCCESS, SUCCESS) == (resource.act("start"), resource.monitor())
-    assert (SUCCESS, NOT_RUNNING) == (resource.act("stop"), resource.monitor())
+    assert SUCCESS == resource.act("start")
+    assert SUCCESS == resource.monitor()
+    assert SUCCESS == resource.act("stop")
+    assert NOT_RUNNING == resource.monitor()
     assert not runs(shipped, unit)
 
 

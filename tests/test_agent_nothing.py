@@ -67,12 +67,15 @@ def test_where_nothing_runs(shipped: Shipped, fault: str) -> None:
     spoil, mend = FAULTS[fault]
     shipped.node.shell(spoil)
     try:
-        assert (NOT_RUNNING, NOT_RUNNING, SUCCESS) == (resource.monitor(), resource.probe(), resource.act("stop"))
+        assert NOT_RUNNING == resource.monitor()
+        assert NOT_RUNNING == resource.probe()
+        assert SUCCESS == resource.act("stop")
         assert resource.act("start") in START[fault]
         assert "\n" not in resource.reason
         assert resource.act("validate-all") == (INSTALLED if START[fault] == NOT_HERE else SUCCESS)
         assert resource.act("meta-data") == SUCCESS
-        assert (SUCCESS, NOT_RUNNING) == (resource.act("stop"), resource.monitor())
+        assert SUCCESS == resource.act("stop")
+        assert NOT_RUNNING == resource.monitor()
     finally:
         shipped.node.shell(mend)
 
@@ -88,11 +91,13 @@ def test_where_it_runs(shipped: Shipped, fault: str) -> None:
     try:
         # Without state nobody has written down that all is well at this level.
         expected = GENERIC if fault == "no state" else SUCCESS
-        assert (expected, expected) == (resource.monitor(), resource.probe())
+        assert expected == resource.monitor()
+        assert expected == resource.probe()
         assert shipped.main_pid("clinit-web@db.service") == pid
         assert resource.act("stop") == SUCCESS
         assert shipped.main_pid("clinit-web@db.service") == 0
-        assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
+        assert NOT_RUNNING == resource.monitor()
+        assert NOT_RUNNING == resource.probe()
     finally:
         shipped.node.shell(mend)
 
@@ -139,12 +144,15 @@ def test_another_daemons_group_without_state(shipped: Shipped) -> None:
         Resource(shipped, "web", cltab="/etc/third", socket="/run/s3"),
     )
     shipped.node.write("/etc/more", TABLE)
-    assert (NOT_RUNNING, SUCCESS) == (other.probe(), other.act("stop"))
+    assert NOT_RUNNING == other.probe()
+    assert SUCCESS == other.act("stop")
     command = "exec clinit -d -c /etc/more -s /run/more/s --clstat /run/more/st"
     shipped.node.run("systemd-run", "--quiet", "--collect", "--unit=more", "sh", "-c", command)
     shipped.node.shell("until clinit -c /etc/more -s /run/more/s; do sleep 0.1; done 2>/dev/null")
-    assert (SUCCESS, SUCCESS) == (other.act("start"), other.monitor())
-    assert (NOT_RUNNING, NOT_RUNNING) == (third.probe(), Resource(shipped).probe())
+    assert SUCCESS == other.act("start")
+    assert SUCCESS == other.monitor()
+    assert NOT_RUNNING == third.probe()
+    assert NOT_RUNNING == Resource(shipped).probe()
     shipped.node.shell("systemctl kill more; mv /run/cltab2systemd/????????  /root")
 
     assert other.monitor() == SUCCESS
@@ -164,7 +172,8 @@ def test_a_systemd_that_does_not_say_whose_group_runs(shipped: Shipped) -> None:
     """Where it is not known which units are meant, nothing is called stopped, though the units of nobody do not run."""
     other = Resource(shipped, "web", cltab="/etc/more", socket="/run/more/s")
     shipped.node.write("/etc/more", TABLE)
-    assert (NOT_RUNNING, SUCCESS) == (other.probe(), other.act("stop"))
+    assert NOT_RUNNING == other.probe()
+    assert SUCCESS == other.act("stop")
     systemctl = shipped.node.run("realpath", "/usr/bin/systemctl").stdout.strip()
     shipped.node.run("mv", systemctl, AWAY)
     shipped.node.write(systemctl, SILENT % AWAY, mode=0o755)
@@ -174,7 +183,8 @@ def test_a_systemd_that_does_not_say_whose_group_runs(shipped: Shipped) -> None:
             assert other.reason == "systemd does not say whether anything of web runs"
     finally:
         shipped.node.run("mv", AWAY, systemctl)
-    assert (NOT_RUNNING, SUCCESS) == (other.probe(), other.act("stop"))
+    assert NOT_RUNNING == other.probe()
+    assert SUCCESS == other.act("stop")
 
 
 def test_a_level_that_no_entry_names(shipped: Shipped) -> None:
@@ -187,8 +197,11 @@ def test_a_level_that_no_entry_names(shipped: Shipped) -> None:
     assert resource.monitor() == SUCCESS
     meant = Resource(shipped, level="33", empty_level="true")
 
-    assert (SUCCESS, SUCCESS, SUCCESS) == (meant.act("validate-all"), meant.act("start"), meant.monitor())
-    assert (SUCCESS, NOT_RUNNING) == (meant.act("stop"), meant.monitor())
+    assert SUCCESS == meant.act("validate-all")
+    assert SUCCESS == meant.act("start")
+    assert SUCCESS == meant.monitor()
+    assert SUCCESS == meant.act("stop")
+    assert NOT_RUNNING == meant.monitor()
 
 
 def test_degraded_is_not_stopped(shipped: Shipped) -> None:

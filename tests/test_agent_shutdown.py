@@ -201,7 +201,9 @@ def test_when_it_is_ordered(module_node: Node) -> None:
         assert 1 <= reloads(node) - before <= 4
         again = reloads(node)
         resource = Resource(shipped, "g1")
-        assert (SUCCESS, SUCCESS, SUCCESS) == (resource.act("stop"), resource.act("start"), resource.monitor())
+        assert SUCCESS == resource.act("stop")
+        assert SUCCESS == resource.act("start")
+        assert SUCCESS == resource.monitor()
         assert again == reloads(node)
 
 

@@ -64,12 +64,14 @@ def test_a_stop_that_failed(shipped: Shipped) -> None:
         assert resource.act("stop") == GENERIC
         assert resource.reason.startswith("data is not stopped: stop FAILED: ")
         assert number == tries(shipped)
-        assert (GENERIC, GENERIC) == (resource.monitor(), resource.probe())
+        assert GENERIC == resource.monitor()
+        assert GENERIC == resource.probe()
         assert resource.reason.startswith("data stop FAILED: ")
     shipped.node.path(BUSY).unlink()
 
     assert resource.act("stop") == SUCCESS
-    assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
+    assert NOT_RUNNING == resource.monitor()
+    assert NOT_RUNNING == resource.probe()
 
 
 def without(group: str) -> str:
@@ -91,12 +93,15 @@ def test_a_level_for_stopped_that_was_not_run(shipped: Shipped, daemon: bool) ->
         no_daemon(shipped)
         shipped.node.run("systemctl", "stop", "clinit-data@server.service")
         seen = "without its daemon (clstat is older than 60 s, or from the future)"
-    assert (GENERIC, GENERIC) == (resource.monitor(), resource.probe())
+    assert GENERIC == resource.monitor()
+    assert GENERIC == resource.probe()
     owed = "nothing of it runs, but it was not stopped by its level stop"
     assert resource.reason == f"data is {seen}; {owed}"
 
-    assert (SUCCESS, 1) == (resource.act("stop"), tries(shipped))
-    assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
+    assert SUCCESS == resource.act("stop")
+    assert 1 == tries(shipped)
+    assert NOT_RUNNING == resource.monitor()
+    assert NOT_RUNNING == resource.probe()
 
 
 def test_a_group_that_was_halted_and_left_the_table(shipped: Shipped) -> None:
@@ -106,9 +111,11 @@ def test_a_group_that_was_halted_and_left_the_table(shipped: Shipped) -> None:
     assert shipped.clinit("-k", "-w").returncode == 0
     shipped.write_table(without("data"))
     shipped.node.run("systemctl", "start", SERVICE)
-    assert (GENERIC, GENERIC) == (resource.monitor(), resource.probe())
+    assert GENERIC == resource.monitor()
+    assert GENERIC == resource.probe()
 
-    assert (SUCCESS, 1) == (resource.act("stop"), tries(shipped))
+    assert SUCCESS == resource.act("stop")
+    assert 1 == tries(shipped)
     assert resource.monitor() == NOT_RUNNING
     shipped.write_table(TABLE)
 
@@ -127,7 +134,9 @@ def test_a_group_that_is_halted_while_the_table_is_read(shipped: Shipped) -> Non
     assert resource.monitor() == GENERIC
     shipped.node.run("systemctl", "start", SERVICE)
 
-    assert (SUCCESS, 1, NOT_RUNNING) == (resource.act("stop"), tries(shipped), resource.monitor())
+    assert SUCCESS == resource.act("stop")
+    assert 1 == tries(shipped)
+    assert NOT_RUNNING == resource.monitor()
     shipped.write_table(TABLE)
 
 
@@ -153,11 +162,14 @@ def test_a_group_of_another_name_takes_nothing(shipped: Shipped) -> None:
     refused = shipped.clinit("-w", "files", "prod")
     assert refused.returncode == 1
     assert "is still an entry of data, which has left the table, and which the cluster" in refused.stdout
-    assert (SUCCESS, pid) == (resource.monitor(), shipped.main_pid("clinit-data@server.service"))
+    assert SUCCESS == resource.monitor()
+    assert pid == shipped.main_pid("clinit-data@server.service")
     # A level without them takes nothing away.
     assert shipped.clinit("-w", "files", "nothing").returncode == 0
-    assert (SUCCESS, pid) == (resource.monitor(), shipped.main_pid("clinit-data@server.service"))
-    assert (SUCCESS, 1) == (resource.act("stop"), tries(shipped))
+    assert SUCCESS == resource.monitor()
+    assert pid == shipped.main_pid("clinit-data@server.service")
+    assert SUCCESS == resource.act("stop")
+    assert 1 == tries(shipped)
 
     assert shipped.clinit("-w", "files", "prod").returncode == 0
     assert shipped.main_pid("clinit-files@server.service")
@@ -167,9 +179,11 @@ def test_a_group_of_another_name_takes_nothing(shipped: Shipped) -> None:
 def test_a_start_that_comes_too_late(shipped: Shipped) -> None:
     """A group that is stopped, or was never started, when it leaves the table is not started with its old lines."""
     stopped, never = Resource(shipped, "data", "prod"), Resource(shipped, "done")
-    assert (SUCCESS, SUCCESS) == (stopped.act("start"), stopped.act("stop"))
+    assert SUCCESS == stopped.act("start")
+    assert SUCCESS == stopped.act("stop")
     shipped.write_table(without("data").replace("done:", "over:"))
-    assert (GENERIC, GENERIC) == (stopped.act("start"), never.act("start"))
+    assert GENERIC == stopped.act("start")
+    assert GENERIC == never.act("start")
     assert never.reason == "clinit done 3: no such group: done"
     assert shipped.main_pid("clinit-data@server.service") == 0
     shipped.write_table(TABLE)
@@ -184,17 +198,21 @@ def test_a_group_that_leaves_the_table(shipped: Shipped) -> None:
     assert "clinit: data has left the table, and stays until the cluster that started it stops it\n" in (
         shipped.clinit("-w", "web", "3").stderr
     )
-    assert (SUCCESS, SUCCESS) == (resource.monitor(), resource.probe())
+    assert SUCCESS == resource.monitor()
+    assert SUCCESS == resource.probe()
     shipped.node.run("systemctl", "restart", SERVICE)
     assert "data has left" not in shipped.clinit("-w", "web", "3").stderr
-    assert (SUCCESS, pid) == (resource.monitor(), shipped.main_pid("clinit-data@server.service"))
+    assert SUCCESS == resource.monitor()
+    assert pid == shipped.main_pid("clinit-data@server.service")
 
     assert resource.act("stop") == SUCCESS
-    assert (NOT_RUNNING, 1) == (resource.monitor(), tries(shipped))
+    assert NOT_RUNNING == resource.monitor()
+    assert 1 == tries(shipped)
     # And nobody else is to stop it any more.
     assert shipped.clinit("-w", "web", "nothing").returncode == 0
     wait_until(lambda: "data" not in shipped.clstat(), what="it is forgotten")
-    assert (NOT_RUNNING, SUCCESS) == (resource.monitor(), resource.act("stop"))
+    assert NOT_RUNNING == resource.monitor()
+    assert SUCCESS == resource.act("stop")
     assert resource.act("start") == GENERIC
     assert "no such group: data" in resource.reason
     assert resource.act("stop") == SUCCESS
@@ -210,11 +228,14 @@ def test_a_group_that_leaves_the_table_after_a_stop_that_failed(shipped: Shipped
     assert resource.act("stop") == GENERIC
     shipped.write_table(without("data"))
     assert shipped.clinit().returncode == 0
-    assert (GENERIC, GENERIC, GENERIC) == (resource.monitor(), resource.act("stop"), resource.probe())
+    assert GENERIC == resource.monitor()
+    assert GENERIC == resource.act("stop")
+    assert GENERIC == resource.probe()
     assert resource.reason.startswith("data stop FAILED: ")
     shipped.node.path(BUSY).unlink()
 
-    assert (SUCCESS, NOT_RUNNING) == (resource.act("stop"), resource.monitor())
+    assert SUCCESS == resource.act("stop")
+    assert NOT_RUNNING == resource.monitor()
     assert tries(shipped) == 3
     shipped.write_table(TABLE)
 
@@ -229,11 +250,13 @@ def test_a_stop_that_failed_without_the_daemon(shipped: Shipped) -> None:
         assert resource.act("stop") == GENERIC
         assert resource.reason == "data is not stopped: stop FAILED: clinit-data@umount.service exited with 1"
         assert number == tries(shipped)
-        assert (GENERIC, GENERIC) == (resource.monitor(), resource.probe())
+        assert GENERIC == resource.monitor()
+        assert GENERIC == resource.probe()
     shipped.node.path(BUSY).unlink()
 
     assert resource.act("stop") == SUCCESS
-    assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
+    assert NOT_RUNNING == resource.monitor()
+    assert NOT_RUNNING == resource.probe()
 
 
 @pytest.mark.parametrize("daemon", [True, False])
@@ -263,11 +286,15 @@ def test_what_was_stopped_by_hand(shipped: Shipped) -> None:
 def test_a_level_of_which_nothing_goes_on(shipped: Shipped) -> None:
     """A level whose entries have all ended is running as long as its target is active: what they did still stands."""
     resource = Resource(shipped, "done")
-    assert (SUCCESS, SUCCESS) == (resource.act("start"), resource.monitor())
+    assert SUCCESS == resource.act("start")
+    assert SUCCESS == resource.monitor()
     shipped.node.run("systemctl", "stop", "clinit-done@one.service", "clinit-done@two.service")
 
-    assert (SUCCESS, SUCCESS, SUCCESS) == (resource.monitor(), resource.act("start"), resource.monitor())
-    assert (SUCCESS, NOT_RUNNING) == (resource.act("stop"), resource.monitor())
+    assert SUCCESS == resource.monitor()
+    assert SUCCESS == resource.act("start")
+    assert SUCCESS == resource.monitor()
+    assert SUCCESS == resource.act("stop")
+    assert NOT_RUNNING == resource.monitor()
 
 
 def test_a_clstat_that_outlived_its_truth(shipped: Shipped) -> None:
@@ -278,7 +305,8 @@ def test_a_clstat_that_outlived_its_truth(shipped: Shipped) -> None:
     shipped.node.run("systemctl", "start", "clinit-web@stop.target")
 
     assert shipped.clstat()["web"] == "3 DONE"
-    assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
+    assert NOT_RUNNING == resource.monitor()
+    assert NOT_RUNNING == resource.probe()
 
 
 def test_a_clstat_of_a_daemon_that_is_gone(shipped: Shipped) -> None:
@@ -294,7 +322,8 @@ def test_a_clstat_of_a_daemon_that_is_gone(shipped: Shipped) -> None:
     assert resource.act("stop") == SUCCESS
     shipped.node.write("/run/clinit/clstat", clstat.replace("web 3 DONE", "web 3 STOPPING"))
 
-    assert (NOT_RUNNING, NOT_RUNNING) == (resource.monitor(), resource.probe())
+    assert NOT_RUNNING == resource.monitor()
+    assert NOT_RUNNING == resource.probe()
 
 
 def test_a_clstat_from_the_future(shipped: Shipped) -> None:
@@ -312,7 +341,8 @@ def test_a_clstat_from_the_future(shipped: Shipped) -> None:
 def test_names_in_the_level_for_stopped(shipped: Shipped) -> None:
     """What the level for stopped leaves running does not count, whatever its name is."""
     resource = Resource(shipped, "odd-name", stop_level="rest")
-    assert (SUCCESS, SUCCESS) == (resource.act("start"), resource.monitor())
+    assert SUCCESS == resource.act("start")
+    assert SUCCESS == resource.monitor()
     assert resource.act("stop") == SUCCESS
     assert resource.monitor() == NOT_RUNNING
     no_daemon(shipped)

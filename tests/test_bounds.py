@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from answers import answered
 from instance import varlink
 from programs import RUN
 from shipped import SERVICE, Shipped
@@ -350,7 +351,7 @@ def test_one_user_has_a_limit_of_connections(shipped: Shipped) -> None:
     message = "too many connections; close some, and try again"
     assert replies == [{"error": error, "parameters": {"message": message}}] * 30
     refused = node.run("clinit", "web", "1", user="member", check=False)
-    assert (1, message + "\n") == (refused.returncode, refused.stdout)
+    answered(refused, code=1, out=message + "\n")
     assert shipped.clinit("-w", "web", "1").returncode == 0
     assert len(crowd(shipped, 300, STATUS[:-1].decode())[1]) == 300
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from shipped import Shipped
 
 from cltab2systemd.check import everything
@@ -56,7 +57,7 @@ def test_other_users(shipped: Shipped) -> None:
     assert not any("su " in line or "runuser" in line for line in live)
     shipped.write_table(text)
     done = shipped.clinit("--wait", "app", "3")
-    assert (done.stdout, done.stderr) == ("app 3 DONE\n", "")
+    answered(done, out="app 3 DONE\n", err="")
     by_directive = {tag: node.read(f"{HOME}/said/{tag}") for tag in AS_USERS}
     assert f"{USER} {HOME} {HOME} {USER}\n" == by_directive["login"]
     node.run("sh", "-c", f"rm {HOME}/said/*")
@@ -76,7 +77,7 @@ def test_builtins_alone_do_nothing(shipped: Shipped, command: str) -> None:
     shipped.write_table(table)
     shipped.clinit("--wait", "app", "0")
     done = shipped.clinit("--wait", "app", "3")
-    assert (done.stdout, done.returncode) == ("app 3 FAILED\n", 4)
+    answered(done, out="app 3 FAILED\n", code=4)
     assert "203" in done.stderr
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Instance, varlink
 
 from lab.waiting import wait_until
@@ -54,14 +55,14 @@ def test_requests(instance: Instance, arguments: list[str], code: int, output: s
     """Each form of request prints its answer, or its error, and exits with the code for it."""
     done = instance.clinit(*arguments)
 
-    assert (code, output, errors) == (done.returncode, done.stdout, done.stderr)
+    answered(done, code=code, out=output, err=errors)
 
 
 def test_a_level_that_is_no_text(instance: Instance) -> None:
     """Any bytes are a level, also one that no entry names, and come back as they went."""
     done = instance.node.run_bytes("clinit", "-w", "web", "caf\udce9")
 
-    assert (0, b"web caf\xe9 DONE\n") == (done.returncode, done.stdout)
+    answered(done, code=0, out=b"web caf\xe9 DONE\n")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_usage_errors(instance: Instance, arguments: list[str]) -> None:
     """What cannot be meant exits with 2 and says how it is meant, on the standard error."""
     done = instance.clinit(*arguments)
 
-    assert (2, "") == (done.returncode, done.stdout)
+    answered(done, code=2, out="")
     assert "Usage: clinit" in done.stderr
 
 
@@ -81,7 +82,7 @@ def test_help(instance: Instance) -> None:
     """`-h` prints what there is, with the exit codes, and exits with 0."""
     done = instance.clinit("-h")
 
-    assert (0, "") == (done.returncode, done.stderr)
+    answered(done, code=0, err="")
     assert all(option in done.stdout for option in ("-d", "-k", "-v", "-w", "--timeout", "-c", "-s", "Exit codes"))
 
 
@@ -89,7 +90,7 @@ def test_a_timeout_ends_the_waiting_and_not_the_switch(instance: Instance) -> No
     """`--timeout` exits with 5 when the time is up; what was requested goes on."""
     done = instance.clinit("-w", "--timeout", "0.3", "web", "s")
 
-    assert (5, "") == (done.returncode, done.stdout)
+    answered(done, code=5, out="")
     assert "timed out; what was requested goes on" in done.stderr
     assert instance.clstat()["web"] == "s STARTING"
     instance.clinit("-w", "web", "1")
@@ -101,9 +102,10 @@ def test_status_needs_no_daemon(instance: Instance) -> None:
     instance.clinit("-w", "clinit", "1")
     expected = "web 1 DONE\nclinit 1 DONE\n"
 
-    assert (0, expected) == ((done := instance.clinit("-v")).returncode, done.stdout)
+    answered(instance.clinit("-v"), code=0, out=expected)
     assert expected == instance.clinit("-v", "-s", "/no/socket").stdout
-    assert (3, "") == ((done := instance.clinit("-v", "--clstat", "/no/clstat")).returncode, done.stdout)
+    done = instance.clinit("-v", "--clstat", "/no/clstat")
+    answered(done, code=3, out="")
 
 
 def test_status_after_a_request(instance: Instance) -> None:
@@ -220,7 +222,8 @@ def test_junk_on_the_socket_harms_nobody(instance: Instance, junk: bytes) -> Non
 def test_closed_streams(instance: Instance, command: str, code: int, closed: str) -> None:
     """Whoever closes a standard stream wants nothing from it: the exit code is as ever, and there is no traceback."""
     done = instance.node.run("sh", "-c", f"{command} {closed}", check=False)
-    assert (code, False) == (done.returncode, "Traceback" in done.stdout + done.stderr), done
+    answered(done, code=code)
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -230,13 +233,14 @@ def test_a_full_disk(instance: Instance, command: str, code: int) -> None:
     """What cannot be printed is told in one line; the exit code is the request's, if there was one."""
     done = instance.node.run("sh", "-c", f"{command} >/dev/full", check=False)
     told = "".join(line for line in done.stderr.splitlines(keepends=True) if not line.startswith("web: "))
-    assert (code, "clinit: cannot write: No space left on device\n") == (done.returncode, told)
+    answered(done, code=code)
+    assert "clinit: cannot write: No space left on device\n" == told
 
 
 def test_a_reader_that_has_gone(instance: Instance) -> None:
     """Whoever reads no further has had enough: nobody complains."""
     done = instance.node.run("sh", "-c", "{ sleep 0.5; clinit -v; } | true", check=False)
-    assert (0, "") == (done.returncode, done.stderr)
+    answered(done, code=0, err="")
 
 
 @pytest.mark.parametrize(
@@ -256,5 +260,6 @@ def test_in_a_directory_that_has_been_removed(instance: Instance, command: str, 
     """Relative paths lead nowhere, which is told; no path of another kind needs the directory."""
     script = f"mkdir /tmp/gone; cd /tmp/gone; rmdir /tmp/gone; {command}"
     done = instance.node.run("sh", "-c", script, check=False, timeout=20)
-    assert (code, True) == (done.returncode, done.stderr.startswith(said)), done
+    answered(done, code=code)
+    assert done.stderr.startswith(said)
     assert "Traceback" not in done.stderr

@@ -72,7 +72,9 @@ def test_what_a_command_finds(shipped: Shipped) -> None:
     assert ("USER" in found) == (version >= 255)
     for path, user, home in (("/root/as-root", "root", "/root"), ("/srv/as-user", "www-data", "/var/www")):
         found = environment(shipped, path)
-        assert (user, user, home) == (found["USER"], found["LOGNAME"], found["HOME"])
+        assert user == found["USER"]
+        assert user == found["LOGNAME"]
+        assert home == found["HOME"]
     assert ["0022\n", "/\n", "~\n", "/dev/null\n"] == [
         shipped.node.read(f"/root/{name}") for name in ("umask", "pwd", "tilde", "in")
     ]

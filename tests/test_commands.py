@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Instance
 
 from cltab2systemd.table.model import LONGEST_COMMAND
@@ -107,7 +108,7 @@ def test_commands_arrive_byte_for_byte(instance: Instance, seed: int) -> None:
     lines = zip(commands.items(), modes, strict=True)
     instance.write_table(b"".join(b"g:%s:1:%s:%s\n" % (tag.encode(), mode, text) for (tag, text), mode in lines))
     done = instance.clinit("-w", "g", "1")
-    assert (0, "g 1 DONE\n") == (done.returncode, done.stdout), done
+    answered(done, code=0, out="g 1 DONE\n")
     instance.clinit("-w", "g", "0")
     by_systemd = arrived(instance.node)
     asked = b"".join(b"%s:%s\0" % (tag.encode(), text) for tag, text in commands.items())

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Instance
 from programs import RUN, deaf, slow_to_stop
 
@@ -95,7 +96,7 @@ def test_halt_stops_everything_and_then_the_daemon(instance: Instance) -> None:
     halted = instance.clinit("-k", "-w")
     wait_until(lambda: not instance.node.exists("/run/clinit/clinit.s"))
 
-    assert (0, "", "") == (halted.returncode, halted.stdout, halted.stderr)
+    answered(halted, code=0, out="", err="")
     assert set(pids(instance).values()) == {0}
     assert not instance.node.exists("/run/clinit/clstat")
     active = instance.node.run(
@@ -122,7 +123,8 @@ def test_halt_answers_at_once(instance: Instance) -> None:
     assert instance.clinit("-k").returncode == 0
     assert instance.clstat()["slow"] == "1 HALTING"
     refused = instance.clinit("web", "1")
-    assert (1, True) == (refused.returncode, "halting" in refused.stdout)
+    answered(refused, code=1)
+    assert "halting" in refused.stdout
     assert waiting.wait(20) == 0
 
 
@@ -146,7 +148,8 @@ def test_a_table_with_errors_changes_nothing(instance: Instance) -> None:
     assert "/etc/cltab:7:5: error: entry has duplicate tag: db (first on line 2) [duplicate-tag]\n" in refused.stderr
     assert "/etc/cltab:8:9: error: unknown mode 'wiat' [unknown-mode]\n" in refused.stderr
     assert refused.stdout == "entry has duplicate tag: db (first on line 2)\n"
-    assert (running, "1 DONE") == (pids(instance), instance.clstat()["web"])
+    assert running == pids(instance)
+    assert "1 DONE" == instance.clstat()["web"]
     instance.write_table(TABLE)
     assert instance.clinit("-w", "web", "2").returncode == 4
 
@@ -166,8 +169,10 @@ def test_a_table_that_is_none_changes_nothing(instance: Instance, replace: str, 
     instance.node.shell(replace)
     refused = instance.clinit("web", "2")
 
-    assert (1, True) == (refused.returncode, message in refused.stdout), refused
-    assert (running, "1 DONE") == (pids(instance), instance.clstat()["web"])
+    answered(refused, code=1)
+    assert message in refused.stdout
+    assert running == pids(instance)
+    assert "1 DONE" == instance.clstat()["web"]
 
 
 def test_it_starts_without_a_table(fresh_node: Node) -> None:
@@ -187,7 +192,8 @@ def test_it_starts_with_a_table_that_has_errors(fresh_node: Node) -> None:
     instance.write_table("web:a:1:wiat:true\n")
     instance.start()
     refused = instance.clinit("web", "1")
-    assert (1, True) == (refused.returncode, "did you mean 'wait'?" in refused.stderr)
+    answered(refused, code=1)
+    assert "did you mean 'wait'?" in refused.stderr
     instance.write_table(TABLE)
 
     assert instance.clinit("-w", "web", "1").stdout == "web 1 DONE\n"
@@ -215,7 +221,8 @@ def test_a_group_that_left_the_table_is_stopped(instance: Instance) -> None:
     assert instance.clinit().returncode == 0
     wait_until(lambda: "mail" not in instance.clstat())
 
-    assert (0, 0) == (pids(instance)["mail:q"], pids(instance)["mail:once"])
+    assert 0 == pids(instance)["mail:q"]
+    assert 0 == pids(instance)["mail:once"]
     assert running["web:db"] == pids(instance)["web:db"]
     assert not [name for name in instance.node.run("ls", "/run/systemd/system").stdout.split() if "-mail" in name]
     assert instance.clinit("mail", "1").stdout == "no such group: mail\n"
@@ -236,7 +243,8 @@ def test_a_second_daemon_refuses_to_start(instance: Instance) -> None:
     """A second daemon for a live instance names the first one's pid, and does no harm."""
     second = instance.clinit("-d")
 
-    assert (1, True) == (second.returncode, f"pid {instance.pid}" in second.stderr), second
+    answered(second, code=1)
+    assert f"pid {instance.pid}" in second.stderr
     assert instance.clinit("-w", "web", "1").returncode == 0
 
 
@@ -276,7 +284,8 @@ def test_two_instances_do_not_see_each_other(instance: Instance) -> None:
     assert node.run("clinit", *options, "-w", "web", "2", check=False).returncode == 4
 
     assert node.run("clinit", *options, "-v", check=False).stdout == "web 2 FAILED\n"
-    assert ({"web": "1 DONE", "mail": "1 DONE"}, before) == (instance.clstat(), pids(instance))
+    assert {"web": "1 DONE", "mail": "1 DONE"} == instance.clstat()
+    assert before == pids(instance)
     node.run("clinit", *options, "-k", "-w")
     assert before == pids(instance)
 
@@ -287,8 +296,10 @@ def test_a_gate_that_cannot_be_loaded_refuses_the_switch(instance: Instance) -> 
     instance.node.run("systemctl", "mask", "clinitgate-web@app.service")
     refused = instance.clinit("web", "2")
 
-    assert (1, True) == (refused.returncode, "clinitgate-web@app.service is masked" in refused.stdout), refused
-    assert (running, "1 DONE") == (pids(instance), instance.clstat()["web"])
+    answered(refused, code=1)
+    assert "clinitgate-web@app.service is masked" in refused.stdout
+    assert running == pids(instance)
+    assert "1 DONE" == instance.clstat()["web"]
 
 
 def test_group_in_the_middle_of_a_switch_with_a_changed_table(instance: Instance) -> None:

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from programs import RUN, deaf, slow_to_stop
 from test_daemon import TABLE, instance, pids  # noqa: F401 - a fixture
 
@@ -44,7 +45,7 @@ def test_a_halt_during_daemon_reexec(slow: Instance) -> None:
     halted = slow.clinit("-k", "-w")
     reexec.wait(20)
 
-    assert (0, "") == (halted.returncode, halted.stdout), halted
+    answered(halted, code=0, out="")
     assert set(pids(slow).values()) == {0}
 
 
@@ -68,7 +69,7 @@ def test_halting_with_a_masked_gate(slow: Instance) -> None:
     slow.node.run("systemctl", "mask", "clinitgate-web@app.service")
     halted = slow.clinit("-k", "-w")
 
-    assert (0, "") == (halted.returncode, halted.stdout), halted
+    answered(halted, code=0, out="")
     assert set(pids(slow).values()) == {0}
 
 
@@ -77,9 +78,8 @@ def test_a_halt_that_cannot_be_is_none(slow: Instance) -> None:
     slow.node.run("systemctl", "mask", "clinitbarrier-web@:::SHUTDOWN:::.service")
     halted = slow.clinit("-k", "-w")
 
-    assert (1, True) == (halted.returncode, "clinitbarrier-web@:::SHUTDOWN:::.service is masked" in halted.stdout), (
-        halted
-    )
+    answered(halted, code=1)
+    assert "clinitbarrier-web@:::SHUTDOWN:::.service is masked" in halted.stdout
     assert pids(slow)["web:db"] != 0
     assert slow.clstat()["web"] == "1 DONE"
     assert slow.clinit("-w", "web", "1").returncode == 0
@@ -192,7 +192,8 @@ def test_a_reread_that_cannot_be_written(slow: Instance) -> None:
     refused = slow.clinit("new", "1")
     slow.node.run("umount", "/run/systemd/system")
 
-    assert (1, True) == (refused.returncode, "Read-only file system" in refused.stdout), refused
+    answered(refused, code=1)
+    assert "Read-only file system" in refused.stdout
     assert slow.clinit("-w", "new", "1").returncode == 0
 
 
@@ -219,7 +220,7 @@ def test_what_outlives_sigkill(slow: Instance) -> None:
     pid = slow.main_pid("clinit-deaf@d.service")
     switched = slow.clinit("-w", "deaf", "2")
 
-    assert (4, "deaf 2 FAILED\n") == (switched.returncode, switched.stdout)
+    answered(switched, code=4, out="deaf 2 FAILED\n")
     assert "deaf: processes have outlived SIGKILL, see 'systemctl status clinit-deaf@d.service'" in slow.node.journal(
         slow.unit
     )

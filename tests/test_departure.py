@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Instance
 from programs import RUN
 from shipped import PATH, SOCKET, Shipped
@@ -98,7 +99,7 @@ def test_the_time_is_up(shipped: Shipped, what: str) -> None:
     halted = shipped.clinit("-k", "--wait", "--timeout", "2")
     node.run("systemctl", "kill", "--signal=CONT", "clinit.service", check=False)
 
-    assert (5, "") == (halted.returncode, halted.stdout)
+    answered(halted, code=5, out="")
     assert halted.stderr.startswith("clinit: timed out"), halted
     assert 2 <= time.monotonic() - began < 4
     if what == "socket":

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from hypothesis import HealthCheck, given, settings
 from pushes import NEW, OLD
 from strategies import tables
@@ -89,7 +90,7 @@ def test_two_tables(old: Path, new: Path) -> None:
     """Each changed group and entry, and at which levels that does something."""
     result = run("diff", old, new)
     assert OFFLINE == result.stdout
-    assert (result.exit_code, result.stderr) == (1, "")
+    answered(result, code=1, err="")
 
 
 def test_against_what_is_applied(new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +98,7 @@ def test_against_what_is_applied(new: Path, monkeypatch: pytest.MonkeyPatch) -> 
     apply(monkeypatch, OLD, web="3 DONE", mail="1 STOPPING")
     result = run("diff", new)
     assert LIVE == result.stdout
-    assert (result.exit_code, result.stderr) == (1, "")
+    answered(result, code=1, err="")
 
 
 def test_no_difference(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +106,7 @@ def test_no_difference(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     apply(monkeypatch, OLD, web="3 DONE")
     for arguments in ([old], [old, old]):
         result = run("diff", *arguments)
-        assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+        answered(result, code=0, out="", err="")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: str, at: 
     apply(monkeypatch, "web:app:3:once:x\n", web=at)
     (tmp_path / "new").write_text(new)
     result = run("diff", tmp_path / "new")
-    assert (result.exit_code, expected) == (1, result.stdout)
+    answered(result, code=1, out=expected)
 
 
 def test_a_group_that_a_cluster_has_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,19 +184,26 @@ def test_json(old: Path, new: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = json.loads(result.stdout)
     assert [group["group"] for group in answer["groups"]] == ["web", "new", "mail"]
     web = answer["groups"][0]
-    assert (web["change"], web["level"], web["reordered"]) == ("changed", None, True)
+    assert web["change"] == "changed"
+    assert web["level"] is None
+    assert web["reordered"]
     app = {entry["tag"]: entry for entry in web["entries"]}["app"]
     assert app["effects"] == [
         {"level": level, "effect": effect}
         for level, effect in (("3,m", "start"), ("3", "restart"), ("m", "start"))
     ]  # fmt: skip
-    assert (app["change"], app["fields"]) == ("changed", ["levels", "directives"])
-    assert (app["old"]["directives"], app["new"]["directives"]) == ([], [{"name": "User", "value": "web"}])
+    assert app["change"] == "changed"
+    assert app["fields"] == ["levels", "directives"]
+    assert app["old"]["directives"] == []
+    assert app["new"]["directives"] == [{"name": "User", "value": "web"}]
 
     apply(monkeypatch, OLD, web="3 DONE")
     answer = json.loads(run("diff", new, "--format", "json").stdout)
     web, mail = answer["groups"][0], answer["groups"][2]
-    assert (web["level"], web["state"], mail["level"], mail["state"]) == ("3", "DONE", None, None)
+    assert web["level"] == "3"
+    assert web["state"] == "DONE"
+    assert mail["level"] is None
+    assert mail["state"] is None
     assert {entry["tag"]: entry["effects"] for entry in web["entries"]}["init"] == [{"level": "3", "effect": "leave"}]
     assert mail["entries"][1]["moved_to"] == "web"
 
@@ -206,7 +214,7 @@ def test_trouble(old: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str
     monkeypatch.chdir(old.parent)
     old.with_name("bad").write_text("word\n")
     result = run("diff", *arguments)
-    assert (result.exit_code, result.stdout) == (2, "")
+    answered(result, code=2, out="")
     assert "cltab2systemd: " in result.stderr
 
 
@@ -218,7 +226,7 @@ def test_state_that_cannot_be_read(old: Path, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(instance.Instance, "standings", refuse)
     result = run("diff", old)
-    assert (result.exit_code, result.stdout) == (2, "")
+    answered(result, code=2, out="")
     assert result.stderr == "cltab2systemd: /run/x: Permission denied\n"
 
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Group, Instance
 from programs import RUN
 
@@ -56,7 +57,10 @@ def test_split(text: str, expected: tuple[str, str] | None) -> None:
 def test_the_scheme_is_not_the_tables(name: str) -> None:
     """Whatever orders, starts, stops or restarts a unit is refused, with the reason and the place."""
     ((code, line, column, width, hint),) = found(f"{ENTRY}:::service.db:{name}=x\n")
-    assert (code, line, column, width) == ("directive-refused", 2, len(":::service.db:") + 1, len(name))
+    assert code == "directive-refused"
+    assert line == 2
+    assert column == len(":::service.db:") + 1
+    assert width == len(name)
     assert hint
 
 
@@ -96,7 +100,10 @@ def test_values_that_break_a_promise(name: str, values: list[str]) -> None:
         code, place, hint = finding.code, finding.place, finding.hint
         assert finding.source == line
         column = len(f":::service.db: {name}=") + 1
-        assert (code, place.line, place.column, place.width) == ("directive-refused", 2, column, max(1, len(value)))
+        assert code == "directive-refused"
+        assert place.line == 2
+        assert place.column == column
+        assert place.width == max(1, len(value))
         assert hint
 
 
@@ -133,7 +140,10 @@ def test_slices_run_nothing(name: str, refused: bool) -> None:
 def test_values_that_no_unit_file_holds(value: str, column: int) -> None:
     """A value that would run into the next line, or that systemd would refuse with its line, is an error."""
     ((code, line, start, width, _),) = found(f"{ENTRY}:::service.db:User={value}\n")
-    assert (code, line, start, width) == ("directive-value", 2, column, len(value))
+    assert code == "directive-value"
+    assert line == 2
+    assert start == column
+    assert width == len(value)
 
 
 def test_no_directive_at_all() -> None:
@@ -159,7 +169,8 @@ def test_tags_and_groups_with_dots() -> None:
     table, _ = parse(b"a.b:c.d:1:once:x\n" + settings, "cltab")
     group = table.groups["a.b"]
     assert [d.line for d in group.entries[0].directives] == ["Nice=1"]
-    assert ([d.line for d in group.directives], group.boot_level) == (["CPUWeight=2"], "1")
+    assert [d.line for d in group.directives] == ["CPUWeight=2"]
+    assert group.boot_level == "1"
 
 
 def test_boot_levels() -> None:
@@ -339,7 +350,8 @@ def test_a_change_restarts_the_entry(group: Group) -> None:
     group.node.run("systemctl", "daemon-reload")
     assert before == (group.pid("a"), group.pid("b"))
     assert group.switch("1") == "DONE"
-    assert (before[0] != group.pid("a"), before[1]) == (True, group.pid("b"))
+    assert before[0] != group.pid("a")
+    assert before[1] == group.pid("b")
     assert group.node.run("ps", "-o", "ni=", str(group.pid("a"))).stdout.strip() == "2"
 
 
@@ -400,7 +412,8 @@ def test_a_value_that_systemd_refuses(group: Group) -> None:
     group.define(f"a:1:respawn:{RUN}", f"b:1:respawn:{RUN}")
     with_settings(group, "service.@.a:User=%Z")
     assert group.switch("1", code=4) == "FAILED"
-    assert (group.property("a", "LoadState"), group.pid("b") != 0) == ("bad-setting", True)
+    assert group.property("a", "LoadState") == "bad-setting"
+    assert group.pid("b") != 0
 
 
 def test_an_error_changes_nothing(group: Group) -> None:
@@ -410,7 +423,7 @@ def test_an_error_changes_nothing(group: Group) -> None:
     pid = group.pid("a")
     with_settings(group, "service.@.a:Restart=no")
     done = group.instance.clinit(group.name, "1")
-    assert (done.returncode, done.stdout) == (1, "Restart= cannot be set in a table\n")
+    answered(done, code=1, out="Restart= cannot be set in a table\n")
     assert f"/etc/cltab:1:{len(f':::service.{group.name}.a:') + 1}: error: " in done.stderr
     assert pid == group.pid("a")
 

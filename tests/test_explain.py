@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from hypothesis import given, settings
 from strategies import tables
 from translator import run
@@ -106,7 +107,7 @@ def test_text(path: Path, arguments: list[str], expected: str) -> None:
     """What is stopped, what is started in which order and how, what stays."""
     result = run("explain", "web", *arguments, "--table", path)
     assert expected == result.stdout
-    assert (result.exit_code, result.stderr) == (0, "")
+    answered(result, code=0, err="")
 
 
 def test_as_the_group_stands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,14 +129,15 @@ def test_json(path: Path) -> None:
     assert steps == {
         "moving": [], "stops": ["ready", "app"], "starts": ["notice"], "stays": ["init", "db"], "rest": ["debug"]
     }  # fmt: skip
-    assert (answer.pop("reruns"), answer.pop("failed")) == ([], [])
+    assert answer.pop("reruns") == []
+    assert answer.pop("failed") == []
     assert answer == {"group": "web", "from": "3", "level": "m", "named": True}
 
 
 def test_no_such_group(path: Path) -> None:
     """A group that the table does not have is an error, in the daemon's words."""
     result = run("explain", "we\x1bb", "3", "--table", path)
-    assert (result.exit_code, result.stdout) == (1, "")
+    answered(result, code=1, out="")
     assert result.stderr == "cltab2systemd: no such group: we\\x1bb\n"
 
 
@@ -143,7 +145,7 @@ def test_a_bad_table(path: Path) -> None:
     """Errors are told as `check` tells them."""
     path.write_text("word\n")
     result = run("explain", "web", "3", "--table", path)
-    assert (result.exit_code, result.stdout) == (1, "")
+    answered(result, code=1, out="")
     assert "error: 1 of 5 fields" in result.stderr
 
 
@@ -155,7 +157,7 @@ def test_state_that_cannot_be_read(path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(instance.Instance, "standings", refuse)
     result = run("explain", "web", "3", "--table", path)
-    assert (result.exit_code, result.stderr) == (1, "cltab2systemd: /run/x: Permission denied\n")
+    answered(result, code=1, err="cltab2systemd: /run/x: Permission denied\n")
     assert run("explain", "web", "3", "--from", "m", "--table", path).exit_code == 0
 
 

@@ -32,29 +32,45 @@ def tags(entries: Iterable[Entry]) -> str:
 def test_a_switch_between_levels() -> None:
     """What the new level lacks stops, what it has and is not there yet starts, what both have stays."""
     found = explain(Standing(group(TEXT), "1"), group(TEXT), "2")
-    assert (found.group, found.present, found.level, found.is_named) == ("g", "1", "2", True)
-    assert ("a", "c", "be", "d") == (tags(found.stops), tags(found.starts), tags(found.stays), tags(found.rest))
-    assert (found.moving, found.restarts) == ((), frozenset())
+    assert found.group == "g"
+    assert found.present == "1"
+    assert found.level == "2"
+    assert found.is_named
+    assert "a" == tags(found.stops)
+    assert "c" == tags(found.starts)
+    assert "be" == tags(found.stays)
+    assert "d" == tags(found.rest)
+    assert found.moving == ()
+    assert found.restarts == frozenset()
 
 
 def test_from_nothing() -> None:
     """Everything of the level starts, in the order of the file; never what is off."""
     found = explain(Standing(group(TEXT)), group(TEXT), "1")
-    assert ("", "abe", "", "cd") == (tags(found.stops), tags(found.starts), tags(found.stays), tags(found.rest))
+    assert "" == tags(found.stops)
+    assert "abe" == tags(found.starts)
+    assert "" == tags(found.stays)
+    assert "cd" == tags(found.rest)
 
 
 def test_a_level_that_no_entry_names() -> None:
     """It stops everything."""
     found = explain(Standing(group(TEXT), "1"), group(TEXT), "9")
     assert not found.is_named
-    assert ("abe", "", "", "cd") == (tags(found.stops), tags(found.starts), tags(found.stays), tags(found.rest))
+    assert "abe" == tags(found.stops)
+    assert "" == tags(found.starts)
+    assert "" == tags(found.stays)
+    assert "cd" == tags(found.rest)
 
 
 def test_new_lines_at_the_same_time() -> None:
     """What changed stops as it was and starts as it is; what was deleted stops; the order is the new one."""
     new = group("g:n:2:wait:x\n" + TEXT.replace("respawn:x", "respawn:y").replace("g:a:1:wait:x\n", ""))
     found = explain(Standing(group(TEXT), "1"), new, "2")
-    assert ("ab", "nbc", "e", "d") == (tags(found.stops), tags(found.starts), tags(found.stays), tags(found.rest))
+    assert "ab" == tags(found.stops)
+    assert "nbc" == tags(found.starts)
+    assert "e" == tags(found.stays)
+    assert "d" == tags(found.rest)
     assert found.restarts == {"b"}
     assert [entry.command for entry in (*found.stops, *found.starts) if entry.tag == "b"] == ["x", "y"]
 

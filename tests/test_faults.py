@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from answers import answered
 from instance import Group
 from programs import RUN, deaf, polite
 from survivor import Survivor
@@ -121,7 +122,8 @@ class Switch:
         wait_until(lambda: self.group.status == "2 FAILED", timeout=PROMPT)
         assert ("a up", *self.ORDER) == tuple(self.group.events())
         assert self.shared == self.group.pid("shared")
-        assert (0, True) == (self.group.pid("a"), self.group.pid("b") != 0)
+        assert 0 == self.group.pid("a")
+        assert self.group.pid("b") != 0
 
 
 @pytest.fixture
@@ -187,7 +189,8 @@ def test_clstat_cannot_be_written(instance: Survivor, switch: Switch, fault: str
     with DISKS[fault](instance, CLSTAT, EMPTIED):
         assert group.switch("2", code=4) == "FAILED"
         assert group.status == "1 DONE"
-        assert (switch.shared, 0) == (group.pid("shared"), group.pid("a"))
+        assert switch.shared == group.pid("shared")
+        assert 0 == group.pid("a")
     wait_until(lambda: group.status == "2 FAILED", timeout=PROMPT)
 
     assert instance.node.journal("clinit.service").count("cannot write clstat") == said + 1
@@ -203,7 +206,8 @@ def test_new_lines_cannot_be_noted(instance: Survivor, group: Group, fault: str)
     group.define("a:1:respawn:exec sleep 2000")
     with DISKS[fault](instance, CLSTAT, EMPTIED):
         refused = instance.clinit("--wait", group.name, "1")
-    assert (1, True) == (refused.returncode, REASONS[fault] in refused.stdout), refused
+    answered(refused, code=1)
+    assert REASONS[fault] in refused.stdout
     where = f"cannot write the units of {group.name}: {EMPTIED}/{group.name}: {REASONS[fault]}; make "
     assert refused.stdout.startswith(where)
     wait_until(lambda: group.status == "1 DONE", timeout=PROMPT)
@@ -233,7 +237,8 @@ def test_units_cannot_be_written(instance: Survivor, group: Group) -> None:
     group.define("a:1:respawn:exec sleep 2000", f"b:2:respawn:{RUN}")
     with read_only(instance, "/run/systemd/system"):
         refused = instance.clinit("--wait", group.name, "1")
-        assert (1, True) == (refused.returncode, "Read-only file system" in refused.stdout), refused
+        answered(refused, code=1)
+        assert "Read-only file system" in refused.stdout
         assert group.status == "1 FAILED"
         group.node.run("systemctl", "start", group.target("2"))
         wait_until(lambda: group.status == "2 DONE", timeout=PROMPT)
@@ -356,7 +361,8 @@ def test_a_unit_that_is_stopped(group: Group) -> None:
     pid = group.pid("s")
 
     assert group.switch("1") == "DONE"
-    assert (True, pid) == (group.pid("r") != 0, group.pid("s"))
+    assert group.pid("r") != 0
+    assert pid == group.pid("s")
 
 
 def test_a_unit_that_fails(group: Group) -> None:
@@ -397,8 +403,10 @@ def test_a_start_job_that_systemd_refuses(group: Group) -> None:
     group.node.write(f"{drop_in}/refuse.conf", "[Unit]\nRequires=no-such-unit.service\n")
     group.node.run("systemctl", "daemon-reload")
     refused = group.instance.clinit("--wait", group.name, "2")
-    assert (1, True) == (refused.returncode, "no-such-unit.service not found" in refused.stdout), refused
-    assert (pid, "1 DONE") == (group.pid("r"), group.status)
+    answered(refused, code=1)
+    assert "no-such-unit.service not found" in refused.stdout
+    assert pid == group.pid("r")
+    assert "1 DONE" == group.status
     group.node.shell(f"rm -r '{drop_in}'; systemctl daemon-reload")
 
     assert group.switch("2") == "DONE"
@@ -413,7 +421,8 @@ def test_an_entry_whose_start_systemd_refuses(group: Group) -> None:
     group.switch("1")
     group.node.run("systemctl", "daemon-reload")
     assert group.switch("2", code=4) == "FAILED"
-    assert (0, True) == (group.pid("s"), group.pid("t") != 0)
+    assert 0 == group.pid("s")
+    assert group.pid("t") != 0
     group.node.shell(f"rm -r '{drop_in}'; systemctl daemon-reload; systemctl reset-failed fails.service")
 
     assert group.switch("2") == "DONE"
@@ -562,7 +571,8 @@ def test_an_entry_that_ignores_signals(background: dict[str, Future[Any]]) -> No
     """What ignores SIGINT and SIGTERM is killed after 15 s, `--wait` says that it is done, and no unit has failed."""
     seen: Deaf = background["test_an_entry_that_ignores_signals"].result()
 
-    assert (0, "") == (seen.code, seen.failed_units)
+    assert 0 == seen.code
+    assert "" == seen.failed_units
     assert 15 <= seen.took < 15 + PROMPT
 
 
@@ -571,5 +581,6 @@ def test_systemd_gives_no_answer(background: dict[str, Future[Any]]) -> None:
     seen: Slow = background["test_systemd_gives_no_answer"].result()
 
     assert 39 < seen.heartbeat_gap < 46
-    assert (4, 0) == (seen.code, seen.restarts)
+    assert 4 == seen.code
+    assert 0 == seen.restarts
     assert seen.true_after < PROMPT

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import tables
@@ -119,7 +120,7 @@ def test_lines() -> None:
 def test_the_picture_in_the_docs() -> None:
     """The picture shows what the command prints; it is drawn anew by `dot -Tsvg docs/graph.dot -o docs/graph.svg`."""
     result = run("graph", EXAMPLE)
-    assert (result.exit_code, result.stderr) == (0, "")
+    answered(result, code=0, err="")
     assert (DOCS / "graph.dot").read_text() == result.stdout
     svg = (DOCS / "graph.svg").read_text()
     drawn = [
@@ -135,7 +136,7 @@ def test_some_groups() -> None:
     assert texts(run("graph", EXAMPLE, "mail").stdout, "label")[0] == "mail"
     assert run("graph", EXAMPLE, "mail", "web").stdout == run("graph", EXAMPLE).stdout
     result = run("graph", EXAMPLE, "web", "no\x1bne")
-    assert (result.exit_code, result.stdout) == (1, "")
+    answered(result, code=1, out="")
     assert result.stderr == "cltab2systemd: no such group: no\\x1bne\n"
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import translator
+from answers import answered
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -259,7 +260,9 @@ def test_lines_that_are_left_to_systemd(line: str, equivalent: str) -> None:
     """The line becomes a comment, and the note says what systemd has."""
     imported = convert(line)
     (finding,) = imported.diagnostics
-    assert (finding.code, finding.severity, live_lines(imported)) == (LEFT, Severity.NOTE, [])
+    assert finding.code == LEFT
+    assert finding.severity == Severity.NOTE
+    assert live_lines(imported) == []
     assert equivalent in finding.message
     assert f"# {line}\n" in text_of(imported)
 
@@ -310,7 +313,9 @@ def test_a_finding_points_into_the_line() -> None:
         "      ^~~~",
     ]
     (finding,) = convert("x:3:on\\\nce:a#b\n").diagnostics
-    assert (finding.place.line, finding.place.column, finding.source) == (2, 4, "ce:a#b")
+    assert finding.place.line == 2
+    assert finding.place.column == 4
+    assert finding.source == "ce:a#b"
 
 
 def test_a_close_action_is_meant() -> None:
@@ -448,14 +453,15 @@ def test_commands_do_what_they_did(command: str) -> None:
     init = subprocess.run(["sh", "-c", f"exec {command}"], capture_output=True, check=False)
     words = commands.command_words(adapt(command).command)
     ours = subprocess.run(words, capture_output=True, check=False)
-    assert (ours.stdout, ours.returncode) == (init.stdout, init.returncode)
+    answered(ours, out=init.stdout, code=init.returncode)
 
 
 @pytest.mark.parametrize("command", ["cd / && pwd", "A=b env", "(a)", "{ a; }", "if true; then a; fi", "exec a", ". a"])
 def test_commands_that_init_cannot_run(command: str) -> None:
     """They stay as they are, with a warning; init's shell does not get to run any of them."""
     adapted = adapt(command)
-    assert (adapted.command, adapted.doubtful) == (command, True)
+    assert adapted.command == command
+    assert adapted.doubtful
     assert subprocess.run(["sh", "-c", f"exec {command}"], capture_output=True, check=False).returncode
 
 
@@ -601,7 +607,7 @@ def test_output(path: Path) -> None:
     """With --output the table goes there, whole."""
     target = path.with_name("cltab")
     result = run(path, "-g", "web", "-o", target)
-    assert (result.exit_code, result.stdout) == (0, "")
+    answered(result, code=0, out="")
     assert target.read_bytes() == run(path, "-g", "web").stdout_bytes
     assert run(path, "-g", "web", "-o", target).exit_code == 0
 
@@ -610,7 +616,7 @@ def test_output(path: Path) -> None:
 def test_output_that_cannot_be(path: Path, output: str) -> None:
     """What is no file is not replaced; the message names it."""
     result = run(path, "-g", "web", "-o", output)
-    assert (result.exit_code, result.stdout) == (1, "")
+    answered(result, code=1, out="")
     assert result.stderr.splitlines()[-1].startswith(f"Error: {output}: ")
     assert not Path("/dev/null").is_file()
 
@@ -619,7 +625,7 @@ def test_output_that_cannot_be(path: Path, output: str) -> None:
 def test_unusable_group(path: Path, group: str) -> None:
     """A group that could not stand in a table is refused."""
     result = run(path, "--group", group)
-    assert (result.exit_code, result.stdout) == (1, "")
+    answered(result, code=1, out="")
     assert result.stderr.startswith("cltab2systemd: unusable name: ")
 
 
@@ -627,7 +633,7 @@ def test_unusable_group(path: Path, group: str) -> None:
 def test_unusable_level(path: Path, level: str) -> None:
     """Likewise a level."""
     result = run(path, "--group", "web", "--level", level)
-    assert (result.exit_code, result.stdout) == (1, "")
+    answered(result, code=1, out="")
 
 
 def test_unreadable(path: Path) -> None:
@@ -636,7 +642,8 @@ def test_unreadable(path: Path) -> None:
     large.write_bytes(b"#" * (LARGEST + 1))
     for file in (path.with_name("none"), path.parent, large):
         result = run(file, "--group", "web")
-        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
+        answered(result, code=1, out="")
+        assert result.stderr.count("\n") == 1
     assert run("-", "--group", "web", stdin=b"#" * (LARGEST + 1)).exit_code == 1
 
 

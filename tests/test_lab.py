@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from answers import answered
 from support import NodeFactory, alive, cgroups_of, host_state, namespaces, processes_in
 
 from lab import host
@@ -83,7 +84,7 @@ def test_controllers(bare: Node) -> None:
 def test_run_returns_output_and_exit_code(bare: Node) -> None:
     """Standard output, standard error and the exit code come back separately."""
     done = bare.run("sh", "-c", "echo out; echo err >&2; exit 7", check=False)
-    assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 7)
+    answered(done, out="out\n", err="err\n", code=7)
 
 
 def test_run_passes_input_and_environment(bare: Node) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ancestorclient import PERL_CLIENT, need_perl
+from answers import answered
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -180,7 +181,7 @@ def test_a_client_of_its_time(tmp_path: Path, arguments: tuple[str], request_: d
     request, done = told(tmp_path / "socket", answer, *arguments)
 
     assert request_ == request
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"level transition started\n", b"")
+    answered(done, code=0, out=b"level transition started\n", err=b"")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +191,7 @@ def test_the_client_prints_any_text(tmp_path: Path, text: str) -> None:
     """The text is printed as its bytes, characters or not."""
     _, done = told(tmp_path / "socket", frame({"msg": text}), "foo", "1")
 
-    assert (done.returncode, done.stdout) == (0, encoded(text) + b"\n")
+    answered(done, code=0, out=encoded(text) + b"\n")
 
 
 @pytest.mark.parametrize("answer", [b"", b"0000", b"garbage.", b"00000041\x05", b"00000002\x05\x05"], ids=repr)
@@ -198,4 +199,4 @@ def test_the_client_gets_no_reply(tmp_path: Path, answer: bytes) -> None:
     """A connection that closes without a whole answer is a failure."""
     _, done = told(tmp_path / "socket", answer, "foo", "1")
 
-    assert (done.returncode, done.stdout) == (1, b"")
+    answered(done, code=1, out=b"")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from programs import RUN
 from shipped import Shipped
 
@@ -63,7 +64,7 @@ def check_service(shipped: Shipped) -> None:
     for level in ("2", "1"):
         began = time.monotonic()
         done = shipped.clinit("--wait", "web", level, timeout=30)
-        assert (0, f"web {level} DONE\n") == (done.returncode, done.stdout)
+        answered(done, code=0, out=f"web {level} DONE\n")
         assert time.monotonic() - began < PROMPT
         assert f"{level} DONE" == shipped.clstat()["web"]
 

@@ -140,7 +140,8 @@ def test_values_without_judge(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_limit(value: str) -> None:
     """What the shell calls unlimited has another name."""
     (finding,) = found(f"g:t:1:wait:x\n:::service.t:LimitNOFILE={value}\n")
-    assert (finding.code, finding.hint) == ("directive-doubtful", "systemd's word for no limit is 'infinity'")
+    assert finding.code == "directive-doubtful"
+    assert finding.hint == "systemd's word for no limit is 'infinity'"
 
 
 @pytest.mark.parametrize(

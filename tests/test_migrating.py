@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from documents import block, blocks, play
 from shipped import Shipped
 from translator import run
@@ -42,7 +43,7 @@ def test_every_table_is_right(table: str, tmp_path: Path) -> None:
     path.write_text(table)
     done = run("check", "--strict", path)
 
-    assert (0, "", "") == (done.exit_code, done.stdout, done.stderr)
+    answered(done, code=0, out="", err="")
 
 
 def test_no_block_is_forgotten() -> None:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from documents import block, blocks, play
 from shipped import Shipped
 from translator import run
@@ -43,7 +44,7 @@ def test_every_table_is_right(name: str, tmp_path: Path) -> None:
     path.write_text(TABLES[name])
     done = run("check", "--strict", path)
 
-    assert (0, "", "") == (done.exit_code, done.stdout, done.stderr)
+    answered(done, code=0, out="", err="")
 
 
 def test_no_block_is_forgotten() -> None:
@@ -88,12 +89,14 @@ def test_the_check_of_what_is_wrong(fresh_node: Node) -> None:
     fresh_node.write("/root/check", block(DOCUMENT, "file", "/usr/local/lib/nagios/check_clinit"))
     shipped.clinit("--wait", "web", "3")
     done = fresh_node.run("sh", "/root/check", check=False)
-    assert (2, True) == (done.returncode, done.stdout.startswith("CRITICAL: ")), done
+    answered(done, code=2)
+    assert done.stdout.startswith("CRITICAL: ")
     assert "web: config (test) exited with 1: test -d /srv/www" in done.stdout
 
     shipped.clinit("-k", "--wait")
     done = fresh_node.run("sh", "/root/check", check=False)
-    assert (3, True) == (done.returncode, done.stdout.startswith("UNKNOWN: ")), done
+    answered(done, code=3)
+    assert done.stdout.startswith("UNKNOWN: ")
 
 
 def test_config_management(fresh_node: Node) -> None:
@@ -106,7 +109,8 @@ def test_config_management(fresh_node: Node) -> None:
     before = fresh_node.read("/etc/cltab")
     fresh_node.write("/root/cltab", "mail:queue:prod,:respwan:exec sleep infinity\n")
     assert fresh_node.run("sh", "/root/push", check=False).returncode == 1
-    assert (before, "prod DONE") == (fresh_node.read("/etc/cltab"), shipped.clstat()["mail"])
+    assert before == fresh_node.read("/etc/cltab")
+    assert "prod DONE" == shipped.clstat()["mail"]
 
 
 def test_a_group_that_is_at_no_level_stays_there(fresh_node: Node) -> None:
@@ -162,7 +166,8 @@ def test_an_entry_that_is_masked_or_off(fresh_node: Node) -> None:
     shipped = started(fresh_node, MAIL)
     fresh_node.run("systemctl", "mask", "clinit-mail@queue.service")
     done = shipped.clinit("--wait", "mail", "prod")
-    assert (4, "mail prod FAILED\n", True) == (done.returncode, done.stdout, "is masked" in done.stderr), done
+    answered(done, code=4, out="mail prod FAILED\n")
+    assert "is masked" in done.stderr
     fresh_node.run("systemctl", "unmask", "clinit-mail@queue.service")
     assert shipped.clinit("--wait", "mail", "prod").stdout == "mail prod DONE\n"
     shipped.write_table(MAIL.replace("respawn", "off"))

@@ -232,7 +232,8 @@ def test_another_daemon(instance: Instance) -> None:
     node.write("/etc/next", "web:other:1:respawn:exec sleep 999\n")
     code, answer = diff(node, *options, "/etc/next")
 
-    assert (code, predicted(answer)) == (1, {"web:other": "restart"})
+    assert code == 1
+    assert predicted(answer) == {"web:other": "restart"}
     assert node.run("cltab2systemd", "explain", *options, "web", "2").stdout.startswith(
         "web: from level 1 to level 2\n"
     )

@@ -65,7 +65,8 @@ def test_several() -> None:
         ("cd", False, False, False), ("nginx", False, True, False), ("tee", True, True, False),
         ("tail", False, False, False), ("sshd", False, True, True),
     ]  # fmt: skip
-    assert (found[1].start, found[1].end) == (9, 19)
+    assert found[1].start == 9
+    assert found[1].end == 19
 
 
 @pytest.mark.parametrize(

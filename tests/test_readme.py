@@ -38,7 +38,8 @@ def test_it_opens_with_demo_and_test() -> None:
     commands = [line.split("#")[0].strip() for line in opening.splitlines()] if opening.startswith("    ") else []
     makefile = (PROJECT / "Makefile").read_text()
 
-    assert ("# cltab2systemd", ["make demo", "make test"]) == (title, commands)
+    assert "# cltab2systemd" == title
+    assert ["make demo", "make test"] == commands
     assert "\ndemo: packages\n" in makefile
     assert "\ntest: $(VENV)/installed\n" in makefile
     assert "\n$(VENV)/installed: pyproject.toml | packages\n" in makefile
@@ -67,7 +68,8 @@ def test_the_levels_field() -> None:
         table, findings = parse(f"g:t:{field.strip('`')}:once:true\n".encode(), "cltab")
         (entry,) = table.entries
         names = {name for name in entry.levels.names if not name.endswith(",") and "," not in name}
-        assert (set(listed), ()) == (names, findings)
+        assert set(listed) == names
+        assert () == findings
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ancestorclient import PERL_CLIENT
+from answers import answered
 from instance import varlink
 from programs import RUN
 from shipped import PATH, SERVICE, SOCKET, Shipped
@@ -85,7 +86,7 @@ def test_who_may_not_connect_is_told_so(shipped: Shipped) -> None:
     refused = ask(shipped, ATTACKER, "web", "2")
     shown = ask(shipped, ATTACKER, "-v")
 
-    assert (1, "") == (refused.returncode, refused.stderr)
+    answered(refused, code=1, err="")
     assert refused.stdout.startswith(f"not permitted to connect to {PATH}: only root and members of group clinit may")
     assert shown.stdout.startswith("web ")
     assert ask(shipped, ATTACKER, "-w", "web", "2").returncode == 1
@@ -99,7 +100,7 @@ def test_who_may_connect_may_not_switch(open_socket: Shipped, arguments: list[st
     uid = open_socket.node.run("id", "-u", ATTACKER).stdout.strip()
     refused = ask(open_socket, ATTACKER, *arguments)
 
-    assert (1, REFUSED) == (refused.returncode, refused.stdout)
+    answered(refused, code=1, out=REFUSED)
     method = "Halt" if "-k" in arguments else "Switch" if arguments else "Reread"
     journal = open_socket.node.journal(SERVICE)
     assert re.search(rf"refused org\.clinit\.Manager\.{method} to uid {uid}, pid [1-9]\d*\n", journal)
@@ -174,7 +175,8 @@ def test_files_in_a_directory_of_somebody_else(private: Shipped) -> None:
 
     node.shell("rm -f /srv/theirs/*; ln -s /etc/socket /srv/theirs/socket")
     refused = private.clinit("-d")
-    assert (1, True) == (refused.returncode, "is not a socket" in refused.stderr)
+    answered(refused, code=1)
+    assert "is not a socket" in refused.stderr
     assert not node.exists("/etc/socket")
 
 
@@ -243,7 +245,8 @@ def test_a_table_that_is_not_roots(private: Shipped) -> None:
         journal = node.shell("journalctl --sync; journalctl --boot -o cat -t cltab2systemd-generator").stdout
         assert re.match(reason, journal.splitlines()[-2]), journal
         assert journal.splitlines()[-1] == "using the last good table, /var/lib/cltab2systemd/cltab"
-    assert (running, {"web": "1 DONE"}) == (private.main_pid("clinit-web@a.service"), private.clstat())
+    assert running == private.main_pid("clinit-web@a.service")
+    assert {"web": "1 DONE"} == private.clstat()
 
     node.shell("rm -rf /etc/cltab; mkdir /etc/tables; ln -s /etc/tables/cltab /etc/cltab")
     node.write("/etc/tables/cltab", TABLE)
@@ -259,7 +262,8 @@ def test_settings_of_a_table_that_is_not_roots(private: Shipped) -> None:
     wait_until(lambda: node.exists(PATH))
     refused = private.clinit("web", "1")
 
-    assert (1, True) == (refused.returncode, "can be written by others" in refused.stdout)
+    answered(refused, code=1)
+    assert "can be written by others" in refused.stdout
     assert node.read("/etc/precious") == "precious\n"
     assert not node.exists("/etc/socket")
     private.clinit("-k", "-w")

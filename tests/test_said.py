@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Group, varlink
 from programs import IDLE, RUN
 from shipped import Shipped
@@ -97,7 +98,8 @@ def test_a_masked_slice(group: Group) -> None:
     try:
         for level in ("3", "stop"):
             code, said, reasons = asked(group, level)
-            assert (4, f"{group.name} {level} FAILED") == (code, said)
+            assert 4 == code
+            assert f"{group.name} {level} FAILED" == said
             assert any(group.unit("x") in reason for reason in reasons), reasons
         assert group.pid("x") != 0
     finally:
@@ -164,7 +166,8 @@ def test_a_wait_that_began_is_not_run_again(group: Group) -> None:
     for level in ("3", "3", "m", "3"):
         code, _, reasons = asked(group, level)
         again = f"it is not run again, but by 'systemctl restart {unit}'"
-        assert (4, [True]) == (code, [again in reason for reason in reasons])
+        assert 4 == code
+        assert [True] == [again in reason for reason in reasons]
     assert group.events() == ["fsck"]
     explained = group.node.run("cltab2systemd", "explain", group.name, "3").stdout
     assert "Nothing is stopped or started." in explained
@@ -188,7 +191,8 @@ def test_a_program_that_is_not_there(group: Group, entry: str, state: str, told:
     group.define(f"a:3:{entry}", f"b:3:respawn:{RUN}", "m:m:wait:true")
     for _ in range(4):
         code, said, reasons = asked(group, "3")
-        assert (code, said) == (4 if state == "FAILED" else 0, f"{group.name} 3 {state}")
+        assert code == (4 if state == "FAILED" else 0)
+        assert said == f"{group.name} 3 {state}"
         assert [True] == [told in reason for reason in reasons]
         group.switch("m")
 
@@ -242,7 +246,8 @@ def test_a_failed_test_is_run_again(group: Group) -> None:
     explained = group.node.run("cltab2systemd", "explain", group.name, "3").stdout
     assert f"1.  {group.name}.t  test  run again, for it has failed; waits until it ends" in explained
     differences = group.node.run("cltab2systemd", "diff", check=False)
-    assert (1, True) == (differences.returncode, "has failed" in differences.stdout)
+    answered(differences, code=1)
+    assert "has failed" in differences.stdout
     group.node.write("/srv/there", "")
     try:
         assert (0, f"{group.name} 3 DONE", []) == asked(group, "3")
@@ -278,7 +283,7 @@ def test_a_level_that_no_entry_names_is_told(group: Group) -> None:
     group.switch("prod")
     told = f"no entry of {group.name} names level 'prodd': it stops everything; did you mean 'prod'?"
     refused = group.instance.clinit("--strict", group.name, "prodd")
-    assert (1, f"{told}\n", "") == (refused.returncode, refused.stdout, refused.stderr)
+    answered(refused, code=1, out=f"{told}\n", err="")
     assert group.status == "prod DONE"
     assert asked(group, "prodd") == (0, f"{group.name} prodd DONE", [f"clinit: {told}"])
     assert asked(group, "prod", "--strict") == (0, f"{group.name} prod DONE", [])
@@ -315,7 +320,7 @@ def test_a_slip_of_the_hand(group: Group) -> None:
     """A group that is not there: what was probably meant is told on standard error; the answer stays the ancestor's."""
     group.define(f"a:3:respawn:{RUN}")
     done = group.instance.clinit("idel", "3")
-    assert (1, "no such group: idel\n", "did you mean 'idle'?\n") == (done.returncode, done.stdout, done.stderr)
+    answered(done, code=1, out="no such group: idel\n", err="did you mean 'idle'?\n")
 
 
 def test_a_group_where_a_level_belongs(group: Group) -> None:
@@ -323,7 +328,7 @@ def test_a_group_where_a_level_belongs(group: Group) -> None:
     group.define(f"a:3:respawn:{RUN}")
     for arguments in ([group.name], ["-v", group.name]):
         done = group.instance.clinit(*arguments)
-        assert (2, "") == (done.returncode, done.stdout)
+        answered(done, code=2, out="")
         assert f"{group.name} is a group" in done.stderr
 
 
@@ -349,7 +354,7 @@ def test_names_that_break_lines_for_some(group: Group) -> None:
     """A group may be named with what Python takes for the end of a line; only a newline is one."""
     group.node.write("/run/odd", "Cluster::Init::Group a\u2028b\x85c 3 DONE\n")
     done = group.instance.clinit("-v", "--clstat", "/run/odd")
-    assert (0, "a\u2028b\x85c 3 DONE\n", "") == (done.returncode, done.stdout, done.stderr)
+    answered(done, code=0, out="a\u2028b\x85c 3 DONE\n", err="")
 
 
 def test_a_daemon_that_is_gone_is_told(shipped: Shipped, group: Group) -> None:
@@ -360,11 +365,12 @@ def test_a_daemon_that_is_gone_is_told(shipped: Shipped, group: Group) -> None:
     shipped.node.run("systemctl", "stop", "clinit.socket", "clinit.service")
     try:
         done = shipped.clinit("-v")
-        assert (3, True) == (done.returncode, f"{group.name} 3 DONE" in done.stdout)
+        answered(done, code=3)
+        assert f"{group.name} 3 DONE" in done.stdout
         assert done.stderr.startswith("clinit: the daemon is gone, and /run/clinit/clstat says how the groups were ")
         shipped.node.run("mv", "/run/clinit/clstat", "/run/clinit/away")
         done = shipped.clinit("-v")
-        assert (3, "") == (done.returncode, done.stdout)
+        answered(done, code=3, out="")
         assert "/run/clinit/clstat: No such file or directory" in done.stderr
         shipped.node.run("mv", "/run/clinit/away", "/run/clinit/clstat")
     finally:
@@ -373,6 +379,7 @@ def test_a_daemon_that_is_gone_is_told(shipped: Shipped, group: Group) -> None:
     try:
         shipped.node.run("touch", "--date=50 seconds ago", "/run/clinit/clstat")
         done = shipped.clinit("-v")
-        assert (3, True) == (done.returncode, "s old: the daemon does not keep it true" in done.stderr)
+        answered(done, code=3)
+        assert "s old: the daemon does not keep it true" in done.stderr
     finally:
         shipped.node.run("systemctl", "kill", "--signal=CONT", "--kill-whom=main", "clinit.service")

@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from programs import RUN
 from shipped import PATH, SERVICE, SOCKET, Shipped
 
@@ -55,7 +56,9 @@ def test_the_first_request_starts_the_daemon(shipped: Shipped) -> None:
     shipped.node.run("systemctl", "start", SOCKET)
     status = shipped.node.path(PATH).stat()
     group = shipped.node.run("getent", "group", "clinit").stdout.split(":")[2]
-    assert (0, int(group), 0o660) == (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
+    assert 0 == status.st_uid
+    assert int(group) == status.st_gid
+    assert 0o660 == stat.S_IMODE(status.st_mode)
     assert shipped.states() == ("active", "inactive")
 
     assert shipped.clinit("-w", "web", "1").stdout == "web 1 DONE\n"
@@ -125,9 +128,11 @@ def test_groups_and_clstat_outlive_the_daemon(running: Shipped) -> None:
     before, status = pids(running), running.clstat()
     for command in ("stop", "restart", "kill --signal=KILL", "stop"):
         running.node.shell(f"systemctl {command} {SERVICE}")
-        assert (before, status) == (pids(running), running.clstat())
+        assert before == pids(running)
+        assert status == running.clstat()
         assert running.clinit("-w", "web", "1").returncode == 0
-        assert (before, status) == (pids(running), running.clstat())
+        assert before == pids(running)
+        assert status == running.clstat()
 
 
 def test_a_daemon_by_hand_beside_it(running: Shipped) -> None:
@@ -207,7 +212,7 @@ def test_halt_stops_the_socket_too(running: Shipped) -> None:
     assert poll.returncode == 3
     again = running.clinit("web", "1")
 
-    assert (3, "") == (again.returncode, again.stdout)
+    answered(again, code=3, out="")
     assert again.stderr == (
         f"clinit: no daemon at {PATH}: No such file or directory; start it with 'systemctl start {SERVICE}'\n"
     )
@@ -275,7 +280,8 @@ def test_socket_and_log_outside_of_what_the_unit_may_write(shipped: Shipped) -> 
     assert "web: going to level 1" in shipped.node.read("/srv/log/clinit")
     status = shipped.node.path("/srv/ha/s").stat()
     group = shipped.node.run("getent", "group", "clinit").stdout.split(":")[2]
-    assert (int(group), 0o660) == (status.st_gid, stat.S_IMODE(status.st_mode))
+    assert int(group) == status.st_gid
+    assert 0o660 == stat.S_IMODE(status.st_mode)
 
 
 def test_settings_that_the_unit_may_write(shipped: Shipped) -> None:
@@ -315,7 +321,8 @@ def test_everything_works_in_the_hardened_unit(shipped: Shipped) -> None:
     assert node.read("/srv/files") == "1024\n"
     assert shipped.properties("clinit-web.slice", "TasksMax") == {"TasksMax": "100"}
     assert shipped.clinit("-w", "web", "2").stdout == "web 2 DONE\n"
-    assert (shipped.main_pid("clinit-web@once.service"), shipped.clstat()) == (0, {"web": "2 DONE"})
+    assert shipped.main_pid("clinit-web@once.service") == 0
+    assert shipped.clstat() == {"web": "2 DONE"}
     assert node.read("/var/lib/cltab2systemd/cltab") == shipped.node.read("/etc/cltab")
     assert shipped.clinit("-k", "-w").returncode == 0
     assert shipped.main_pid("clinit-web@db.service") == 0

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Instance
 
 from lab.debs import unpacked
@@ -121,14 +122,14 @@ def test_programs_of_other_users_end_with_the_level(instance: Instance, distribu
     table, tags = numbered()
     instance.write_table(table)
     done = instance.clinit("--wait", "g", "1")
-    assert (0, "g 1 DONE\n") == (done.returncode, done.stdout)
+    answered(done, code=0, out="g 1 DONE\n")
     wait_until(lambda: groups_of_sleeps(node).keys() == tags.keys(), what="all run")
 
     assert groups_of_sleeps(node) == {
         number: f"/clinit.slice/clinit-g.slice/clinit-g@{tag}.service" for number, tag in tags.items()
     }
     done = instance.clinit("--wait", "g", "0")
-    assert (0, "g 0 DONE\n") == (done.returncode, done.stdout)
+    answered(done, code=0, out="g 0 DONE\n")
     assert groups_of_sleeps(node) == {}
 
 

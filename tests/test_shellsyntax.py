@@ -108,7 +108,8 @@ def test_places(monkeypatch: pytest.MonkeyPatch, command: str, expected: str, co
     monkeypatch.setattr(shellsyntax, "command_words", lambda command: (SHELLS[0], "-c", command))
     (finding,) = found(f"g:t:1:wait:{command}\n")
     assert finding.code == "shell-syntax"
-    assert (marked(finding).strip(), finding.place.column) == (expected, len("g:t:1:wait:") + column)
+    assert marked(finding).strip() == expected
+    assert finding.place.column == len("g:t:1:wait:") + column
 
 
 def test_nothing_is_run(tmp_path: Path, shell: str) -> None:

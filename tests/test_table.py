@@ -451,7 +451,9 @@ def test_a_bound_on_errors(line: str) -> None:
     fine = "g:t0:1:wait:x\n"
     table, findings = parsed(fine + f"{line}\n" * 5_000 + "g:t1:1:wait:x\n")
     last = findings[-1]
-    assert (last.code, last.severity, last.source) == ("too-many-findings", Severity.ERROR, line)
+    assert last.code == "too-many-findings"
+    assert last.severity == Severity.ERROR
+    assert last.source == line
     assert MOST_FINDINGS < len(findings) <= MOST_FINDINGS + 3
     assert [found.tag for found in table.entries] == ["t0"]
 
@@ -459,7 +461,8 @@ def test_a_bound_on_errors(line: str) -> None:
 def test_a_bound_on_warnings() -> None:
     """Lines that are passed over are passed over in any number; so many findings are kept, and the table is good."""
     table, findings = parsed(":::x\n" * 5_000 + "g:t1:1:wait:x\n")
-    assert (len(findings), has_errors(findings)) == (MOST_FINDINGS, False)
+    assert len(findings) == MOST_FINDINGS
+    assert not has_errors(findings)
     assert [found.tag for found in table.entries] == ["t1"]
 
 
@@ -476,7 +479,8 @@ def test_places_of_fields() -> None:
         Place("cltab", 1, 16, 6),
     ]  # fmt: skip
     (setting,) = parsed(":::socket:/s\r\n")[0].settings
-    assert (setting.place_of_name, setting.place_of_value) == (Place("cltab", 1, 4, 6), Place("cltab", 1, 11, 2))
+    assert setting.place_of_name == Place("cltab", 1, 4, 6)
+    assert setting.place_of_value == Place("cltab", 1, 11, 2)
     assert setting.line == ":::socket:/s"
 
 

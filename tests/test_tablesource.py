@@ -140,7 +140,8 @@ def test_a_bad_table_is_read_once(source: TableSource, path: Path, monkeypatch: 
     settle(source)
     monkeypatch.setattr(store, "read_table", None)
     second = refusal(source)
-    assert (str(first), first.findings) == (str(second), second.findings)
+    assert str(first) == str(second)
+    assert first.findings == second.findings
 
 
 def test_a_bad_table_costs_no_memory(source: TableSource, path: Path) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from answers import answered
 from translator import run
 
 from cltab2systemd.check.loading import load
@@ -31,7 +32,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_check_of_a_good_table(path: Path) -> None:
     """Nothing to say, exit code 0."""
     result = run("check", path)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    answered(result, code=0, out="", err="")
 
 
 def test_check_of_a_bad_table(path: Path) -> None:
@@ -57,7 +58,7 @@ def test_check_of_a_bad_table(path: Path) -> None:
   hint: an entry is group:tag:levels:mode:command; a comment has '#' in the first column
 cltab2systemd: {path}: 3 errors
 """
-    assert (result.exit_code, result.stdout) == (1, "")
+    answered(result, code=1, out="")
     assert expected == result.stderr
 
 
@@ -65,7 +66,8 @@ def test_a_warning_is_no_failure(path: Path) -> None:
     """A table with a warning can take effect, so it passes; the warning is told."""
     path.write_text(":::y\n" + GOOD)
     result = run("check", path)
-    assert (result.exit_code, result.stderr.count(": warning: ")) == (0, 1)
+    answered(result, code=0)
+    assert result.stderr.count(": warning: ") == 1
     assert "cltab2systemd:" not in result.stderr
 
 
@@ -90,12 +92,9 @@ def test_check_as_json(path: Path) -> None:
         "code": "unknown-mode", "severity": "error", "path": str(path), "line": 1, "column": 7, "width": 4,
         "message": "unknown mode 'wiat'", "hint": "did you mean 'wait'?", "source": "g:t:1:wiat:caf\\xe9",
     }  # fmt: skip
-    assert (result.exit_code, result.stderr) == (1, "")
+    answered(result, code=1, err="")
     assert json.loads(result.stdout) == [expected, expected]
-    assert (run("check", "--format", "json", good).exit_code, run("check", "--format", "json", good).stdout) == (
-        0,
-        "[]\n",
-    )
+    answered(run("check", "--format", "json", good), code=0, out="[]\n")
 
 
 def test_json_of_a_missing_table(path: Path) -> None:
@@ -107,7 +106,8 @@ def test_json_of_a_missing_table(path: Path) -> None:
         "code": "unreadable", "severity": "error", "path": f"{Path.cwd()}/none", "line": 0, "column": 0, "width": 0,
         "message": "file not found: none", "hint": "", "source": "",
     }  # fmt: skip
-    assert (result.exit_code, other["code"]) == (1, "field-count")
+    answered(result, code=1)
+    assert other["code"] == "field-count"
     assert result.stderr == "cltab2systemd: file not found: none\n"
 
 
@@ -142,7 +142,7 @@ def test_pipes(path: Path, arguments: list[str]) -> None:
     expected = run(*arguments, path)
     with pipe_of(GOOD.encode()) as pipe:
         result = run(*arguments, pipe)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, expected.stdout, "")
+    answered(result, code=0, out=expected.stdout, err="")
     with pipe_of(b"word\n") as pipe:
         result = run(*arguments, pipe)
         assert result.exit_code == (2 if "diff" in arguments else 1)
@@ -157,21 +157,22 @@ def test_a_named_pipe(path: Path) -> None:
     thread.start()
     result = run("check", fifo)
     thread.join()
-    assert (result.exit_code, result.stderr.count("[field-count]")) == (1, 1)
+    answered(result, code=1)
+    assert result.stderr.count("[field-count]") == 1
 
 
 def test_a_pipe_without_end(path: Path) -> None:
     """No more is read of a pipe than a table can have."""
     with pipe_of(b"#" * (LARGEST_TABLE + 100_000)) as pipe:
         result = run("check", path, pipe)
-        assert (result.exit_code, result.stderr) == (1, f"cltab2systemd: {pipe} is larger than {LARGEST_TABLE} bytes\n")
+        answered(result, code=1, err=f"cltab2systemd: {pipe} is larger than {LARGEST_TABLE} bytes\n")
 
 
 def test_no_file_and_no_pipe(path: Path) -> None:
     """A device without content is an empty table; a directory is none."""
     assert run("check", "/dev/null").exit_code == 0
     result = run("check", path.parent)
-    assert (result.exit_code, result.stderr) == (1, f"cltab2systemd: {path.parent} is not a regular file\n")
+    answered(result, code=1, err=f"cltab2systemd: {path.parent} is not a regular file\n")
     assert run("check", "/dev/fd/none").stderr == "cltab2systemd: file not found: /dev/fd/none\n"
 
 
@@ -231,7 +232,7 @@ def test_check_of_the_daemons_table(path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_standard_input(path: Path, arguments: list[str], said: str) -> None:
     """Every command takes `-` for it."""
     result = run(*arguments, standard_input=b"web:db:1:wait:x\n")
-    assert (result.exit_code, result.stderr) == (1 if arguments[0] == "diff" else 0, "")
+    answered(result, code=1 if arguments[0] == "diff" else 0, err="")
     assert said in result.stdout
     bad = run(*arguments, standard_input=b"word\n")
     assert "<stdin>:1:1: error: 1 of 5 fields" in bad.stderr
@@ -283,14 +284,14 @@ def test_usage(path: Path, arguments: list[str]) -> None:
 def test_help(arguments: list[str]) -> None:
     """Help goes to the standard output and is no error."""
     result = run(*arguments)
-    assert (result.exit_code, result.stderr) == (0, "")
+    answered(result, code=0, err="")
     assert result.stdout
 
 
 def test_compile(path: Path) -> None:
     """Units are written, and only they, into a directory that is made; nothing is said."""
     result = run("compile", "cltab", "-o", "a/b")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    answered(result, code=0, out="", err="")
     expected = compile_table(load(GOOD.encode(), str(path))[0])
     assert {file.name: file.read_bytes() for file in Path("a/b").iterdir()} == expected
 
@@ -311,7 +312,7 @@ def test_compile_writes_nothing_on_errors(path: Path, table: str | None) -> None
     if table:
         path.write_text(table)
     result = run("compile", path, "-o", "out")
-    assert (result.exit_code, result.stdout) == (1, "")
+    answered(result, code=1, out="")
     assert "cltab2systemd: " in result.stderr
     assert not Path("out").exists()
 
@@ -329,5 +330,6 @@ def test_warnings_do_not_keep_from_compiling(path: Path) -> None:
     """A warning is told, and the units are written."""
     path.write_text(":::y\n" + GOOD)
     result = run("compile", path, "-o", "out")
-    assert (result.exit_code, result.stderr.count(": warning: ")) == (0, 1)
+    answered(result, code=0)
+    assert result.stderr.count(": warning: ") == 1
     assert Path("out/clinit-web@db.service").is_file()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ancestorclient import PERL_CLIENT
+from answers import answered
 from instance import Group, Instance
 from programs import RUN, polite
 
@@ -26,7 +27,9 @@ def groups(alone: Instance) -> list[Group]:
     done.define("a:1:respawn:" + polite(done.name, "a", 1), f"o:1:once:{RUN}")
     passed.define("t:1:test:true")
     failed.define("t:1:test:false", "r:1:respawn:" + polite(failed.name, "r", 1))
-    assert (done.switch("1"), passed.switch("1"), failed.switch("1", code=4)) == ("DONE", "PASSED", "FAILED")
+    assert done.switch("1") == "DONE"
+    assert passed.switch("1") == "PASSED"
+    assert failed.switch("1", code=4) == "FAILED"
     wait_until(lambda: (1, 1) == (len(done.events()), len(failed.events())))
     return [done, passed, failed]
 
@@ -42,7 +45,7 @@ def test_k_prints_nothing_and_answers_at_once(alone: Instance, groups: list[Grou
     began = time.monotonic()
     done = alone.clinit("-k")
 
-    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+    answered(done, code=0, out="", err="")
     assert time.monotonic() - began < 0.9
     assert "a gone" not in groups[0].events()
     wait_until(lambda: nothing_is_left(alone.node))
@@ -51,7 +54,8 @@ def test_k_prints_nothing_and_answers_at_once(alone: Instance, groups: list[Grou
 def test_k_shows_halting_and_stops_gracefully(alone: Instance, groups: list[Group]) -> None:
     """All groups are HALTING at their old levels, PASSED and FAILED ones too, and are stopped with time to end."""
     alone.clinit("-k")
-    assert (groups[0].status, groups[2].status) == ("1 HALTING", "1 HALTING")
+    assert groups[0].status == "1 HALTING"
+    assert groups[2].status == "1 HALTING"
     assert groups[1].status in {"1 HALTING", "1 CONFIGURED"}
     wait_until(lambda: not alone.node.exists(CLSTAT))
 
@@ -68,7 +72,8 @@ def test_groups_that_are_stopped_are_configured(alone: Instance, groups: list[Gr
     alone.clinit("-k")
     wait_until(lambda: groups[0].status == "1 CONFIGURED")
 
-    assert (groups[1].status, slow.status) == ("1 CONFIGURED", "1 HALTING")
+    assert groups[1].status == "1 CONFIGURED"
+    assert slow.status == "1 HALTING"
     wait_until(lambda: nothing_is_left(alone.node))
 
 
@@ -147,7 +152,8 @@ def test_after_a_halt_a_daemon_starts_afresh(alone: Instance, groups: list[Group
     alone.clinit("-k", "--wait")
     wait_until(lambda: alone.properties(alone.unit, "ActiveState") == {"ActiveState": "inactive"})
     alone.start()
-    assert (groups[0].pid("a"), alone.clstat()) == (0, {})
+    assert groups[0].pid("a") == 0
+    assert alone.clstat() == {}
     web.switch("1")
     wait_until(lambda: len(web.events()) == 4)
 
@@ -164,7 +170,8 @@ def test_k_without_a_daemon(alone: Instance) -> None:
     alone.kill("TERM")
     done = alone.clinit("-k")
 
-    assert (3, "", True) == (done.returncode, done.stdout, SOCKET in done.stderr)
+    answered(done, code=3, out="")
+    assert SOCKET in done.stderr
 
 
 @pytest.mark.parametrize("signal", ["TERM", "INT"])
@@ -176,7 +183,8 @@ def test_sigterm_stops_no_group(alone: Instance, groups: list[Group], signal: st
     assert not alone.node.exists(SOCKET)
     alone.start()
 
-    assert (before, shown) == ((groups[0].pid("a"), groups[0].pid("o"), groups[2].pid("r")), alone.clstat())
+    assert before == (groups[0].pid("a"), groups[0].pid("o"), groups[2].pid("r"))
+    assert shown == alone.clstat()
     assert groups[0].switch("1") == "DONE"
     assert before[0] == groups[0].pid("a")
 

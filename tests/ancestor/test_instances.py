@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Instance
 
 from lab.command import kill
@@ -70,7 +71,7 @@ class Site:
     def switch(self, group: str, level: str) -> None:
         """Take a group to a level, which has to end DONE."""
         done = self.clinit("-w", group, level)
-        assert done.stdout == f"{group} {level} DONE\n", done
+        answered(done, out=f"{group} {level} DONE\n")
 
     def pid(self, tag: str) -> str:
         """The pid that an entry left in the site's directory, if that process runs; else empty."""
@@ -149,7 +150,8 @@ def test_a_switch_touches_its_own_instance_only(running: list[Site]) -> None:
     before = pids(one, three)
     two.switch("web", "2")
 
-    assert (before, "") == (pids(one, three), two.pid("db"))
+    assert before == pids(one, three)
+    assert "" == two.pid("db")
     assert two.clinit("-v").stdout == "web 2 DONE\nmail 1 DONE\n"
     for site in (one, three):
         assert site.clinit("-v").stdout == "web 1 DONE\nmail 1 DONE\n"
@@ -189,7 +191,8 @@ def test_a_halt_ends_its_own_instance_only(running: list[Site]) -> None:
     before = pids(one, two)
     assert three.clinit("-k", "-w").returncode == 0
 
-    assert (before, ["", "", ""]) == (pids(one, two), pids(three))
+    assert before == pids(one, two)
+    assert ["", "", ""] == pids(three)
     assert not three.node.exists(f"{three.directory}/clstat")
     assert one.clinit("-v").stdout == "web 1 DONE\nmail 1 DONE\n"
     three.start()
@@ -267,7 +270,8 @@ def test_a_table_that_names_no_socket_is_not_the_systems(system: Instance) -> No
     before = system.clstat()
     for arguments in (("-w", "web", "2"), ("-k", "-w"), ()):
         refused = system.clinit("-c", "/srv/typo", *arguments)
-        assert (refused.returncode, "no daemon has the table /srv/typo" in refused.stderr) == (3, True), refused
+        answered(refused, code=3)
+        assert "no daemon has the table /srv/typo" in refused.stderr
     site = Site(system.node, "silent")
     site.options = ("-c", f"{site.directory}/table")
     site.write_table(f":::socket:@/s\n:::clstat:@/clstat\n{TABLE}")
@@ -299,7 +303,8 @@ def test_another_table_while_the_systems_daemon_is_down(system: Instance) -> Non
     system.kill("TERM")
     before = system.node.run("pgrep", "-f", "sleep 1000").stdout
     refused = system.node.run("clinit", "-d", *site.options, check=False, timeout=20)
-    assert (1, True) == (refused.returncode, "groups of /etc/cltab run under this socket" in refused.stderr), refused
+    answered(refused, code=1)
+    assert "groups of /etc/cltab run under this socket" in refused.stderr
 
     system.start()
     assert system.clinit("-v").stdout == "web 1 DONE\n"
@@ -319,7 +324,8 @@ def test_a_clstat_on_the_command_line_that_is_something_else(fresh_node: Node, c
     options = ("-c", f"{site.directory}/table", "-s", f"{site.directory}/s", "--clstat", f"{site.directory}/{clstat}")
     refused = fresh_node.run("clinit", "-d", *options, check=False, timeout=10)
 
-    assert (refused.returncode, "name another file" in refused.stderr) == (1, True), refused
+    answered(refused, code=1)
+    assert "name another file" in refused.stderr
     assert fresh_node.read(f"{site.directory}/table") == TABLE
 
 
@@ -329,7 +335,8 @@ def test_entries_run_where_the_daemon_was_started(running: list[Site]) -> None:
     one.switch("env", "0")
     one.switch("env", "1")
 
-    assert (one.directory, 0) == (one.inherited()["directory"], one.inherited()["uid"])
+    assert one.directory == one.inherited()["directory"]
+    assert 0 == one.inherited()["uid"]
 
 
 def test_a_working_directory_with_blanks_and_specifiers(fresh_node: Node) -> None:
@@ -455,7 +462,9 @@ def test_nobody_else_can_read_the_environment(fresh_node: Node) -> None:
     processes = fresh_node.run("ps", "axewww", user="nobody").stdout
 
     assert names
-    assert (readable.stdout, "hush-hush" in shown, "hush-hush" in processes) == ("", False, False)
+    assert readable.stdout == ""
+    assert "hush-hush" not in shown
+    assert "hush-hush" not in processes
 
 
 def test_the_system_instance_runs_entries_in_the_root(alone: Instance) -> None:
@@ -465,7 +474,9 @@ def test_the_system_instance_runs_entries_in_the_root(alone: Instance) -> None:
     assert alone.clinit("-w", "env", "1").returncode == 0
     inherited = json.loads(alone.node.read("/srv/inherited"))
 
-    assert (inherited["directory"], inherited["uid"], inherited["umask"]) == ("/", 0, 0o022)
+    assert inherited["directory"] == "/"
+    assert inherited["uid"] == 0
+    assert inherited["umask"] == 0o022
     assert inherited["environment"]["PATH"].split(":")[-1] in {"/bin", "/sbin", "/usr/bin", "/usr/sbin"}
     assert "NOTIFY_SOCKET" not in inherited["environment"]
 
@@ -475,7 +486,8 @@ def test_another_user_than_root_is_refused(fresh_node: Node) -> None:
     fresh_node.write("/etc/cltab", TABLE)
     done = fresh_node.run("clinit", "-d", "-s", "/tmp/s", "--clstat", "/tmp/clstat", user="nobody", check=False)
 
-    assert (1, True) == (done.returncode, "root" in done.stderr), done
+    answered(done, code=1)
+    assert "root" in done.stderr
     assert not fresh_node.exists("/tmp/s")
 
 
@@ -487,7 +499,8 @@ def test_a_second_daemon_on_a_live_socket_is_refused(running: list[Site]) -> Non
     one.node.write("/srv/else", "other:tag:1:wait:true\n")
     for options in (one.options, ("-c", "/srv/else", *one.options[2:])):
         done = one.node.run("clinit", "-d", *options, check=False, timeout=20)
-        assert (1, True) == (done.returncode, f"pid {pid}" in done.stderr), done
+        answered(done, code=1)
+        assert f"pid {pid}" in done.stderr
 
     one.switch("web", "1")
     assert before == pids(one)
@@ -508,7 +521,8 @@ def test_a_file_that_is_no_socket_is_left_alone(fresh_node: Node) -> None:
     fresh_node.write(f"{site.directory}/s", "precious")
     done = fresh_node.run("clinit", "-d", *site.options, check=False, timeout=20)
 
-    assert (1, True) == (done.returncode, f"{site.directory}/s" in done.stderr), done
+    answered(done, code=1)
+    assert f"{site.directory}/s" in done.stderr
     assert fresh_node.read(f"{site.directory}/s") == "precious"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ancestorclient import PERL_CLIENT
+from answers import answered
 from instance import Group, Instance
 from programs import RUN
 
@@ -139,7 +140,8 @@ def test_a_missing_group_or_level(group: Group, fields: str) -> None:
     group.define(f"a:1:respawn:{RUN}")
     reply = ask(group.node, f"[{{{fields.replace('GROUP', group.name)}}}]")
 
-    assert (reply["msg"], group.status) == ("result unknown", "")
+    assert reply["msg"] == "result unknown"
+    assert group.status == ""
 
 
 def test_other_keys_do_no_harm(group: Group) -> None:
@@ -168,7 +170,7 @@ def test_a_bare_clinit_prints_nothing(instance: Instance) -> None:
     """`clinit` without a group has the table read, and prints nothing when all is well."""
     done = instance.clinit()
 
-    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+    answered(done, code=0, out="", err="")
 
 
 def test_shutdown(alone: Instance) -> None:
@@ -180,7 +182,8 @@ def test_shutdown(alone: Instance) -> None:
     assert tell(alone.node, "whatever", ":::SHUTDOWN:::") == "all groups halting"
     wait_until(lambda: not alone.node.exists(f"/proc/{pid}"))
 
-    assert (0, 0) == (web.pid("a"), web.pid("o"))
+    assert 0 == web.pid("a")
+    assert 0 == web.pid("o")
     assert not alone.node.exists(SOCKET)
     assert not alone.node.exists("/run/clinit/clstat")
 
@@ -196,7 +199,8 @@ def test_errors_of_the_table(group: Group) -> None:
 
     assert reply.startswith(f"entry has duplicate tag: {group.name}.a")
     assert "/etc/cltab:" in told
-    assert (pid, "1 DONE") == (group.pid("a"), group.status)
+    assert pid == group.pid("a")
+    assert "1 DONE" == group.status
 
 
 def test_perl_and_clinit_at_the_same_time(group: Group, other: Group) -> None:
@@ -257,7 +261,9 @@ def test_a_malformed_request_does_no_harm(group: Group, name: str) -> None:
     assert connect(group.node, script).wait(15) == 0
 
     assert group.switch("1") == "DONE"
-    assert (daemon, entry, "1 DONE") == (group.instance.pid, group.pid("a"), group.status)
+    assert daemon == group.instance.pid
+    assert entry == group.pid("a")
+    assert "1 DONE" == group.status
 
 
 def test_malformed_requests_are_closed_without_waiting_for_more(instance: Instance) -> None:

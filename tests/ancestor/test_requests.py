@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Group, Instance
 from programs import RUN, polite
 
@@ -35,7 +36,7 @@ def test_a_group_that_is_not_in_the_table(instance: Instance) -> None:
     """An unknown group is answered `no such group: GROUP`, with exit code 1, and gets no line in clstat."""
     done = instance.clinit("nobody", "1")
 
-    assert (1, "no such group: nobody\n") == (done.returncode, done.stdout)
+    answered(done, code=1, out="no such group: nobody\n")
     assert "nobody" not in instance.clstat()
 
 
@@ -57,7 +58,9 @@ def test_what_the_new_level_does_not_have_is_stopped(group: Group) -> None:
     kept = group.pid("k")
     group.switch("2")
 
-    assert (0, 0, kept) == (group.pid("r"), group.pid("o"), group.pid("k"))
+    assert 0 == group.pid("r")
+    assert 0 == group.pid("o")
+    assert kept == group.pid("k")
     assert group.pid("n") != 0
 
 
@@ -110,7 +113,8 @@ def test_other_groups_lines_in_between_do_not_matter(instance: Instance, group: 
     instance.write_table(instance.table + "\n".join(lines) + "\n")
     assert group.switch("1") == "DONE"
 
-    assert (["c", "a", "b"], []) == (group.events(), other.events())
+    assert ["c", "a", "b"] == group.events()
+    assert [] == other.events()
 
 
 def test_wait_and_test_hold_up_the_next(group: Group) -> None:
@@ -144,7 +148,8 @@ def test_a_failed_test_fails_the_group_and_stops_nothing(group: Group) -> None:
     group.define("t:1:test:exit 1", "w:1:wait:@ w", f"r:1:respawn:{RUN}", "u:1:test:true")
 
     assert group.switch("1", code=4) == "FAILED"
-    assert (["w"], True) == (group.events(), group.pid("r") != 0)
+    assert ["w"] == group.events()
+    assert group.pid("r") != 0
 
 
 def test_passed_takes_tests_only(group: Group) -> None:
@@ -181,7 +186,8 @@ def test_off_is_never_started(group: Group) -> None:
     """An `off` entry does not start, and a level with nothing else is DONE."""
     group.define("x:12:off:@ x", "t:2:test:true")
 
-    assert (group.switch("1"), group.switch("2")) == ("DONE", "PASSED")
+    assert group.switch("1") == "DONE"
+    assert group.switch("2") == "PASSED"
     assert group.events() == []
 
 
@@ -205,7 +211,8 @@ def test_asking_again_starts_nothing_that_ran(group: Group) -> None:
     for _ in range(3):
         assert group.switch("1") == "DONE"
 
-    assert (4, pid) == (len(group.events()), group.pid("r"))
+    assert 4 == len(group.events())
+    assert pid == group.pid("r")
 
 
 def test_asking_again_in_the_middle_restarts_nothing(group: Group) -> None:
@@ -271,7 +278,8 @@ def test_groups_switch_side_by_side(group: Group, other: Group) -> None:
     assert other.switch("1") == "DONE"
 
     assert time.monotonic() - began < 2
-    assert (group.status, group.events()) == ("1 STARTING", [])
+    assert group.status == "1 STARTING"
+    assert group.events() == []
 
 
 def test_a_switch_touches_no_other_group(group: Group, other: Group) -> None:
@@ -283,7 +291,9 @@ def test_a_switch_touches_no_other_group(group: Group, other: Group) -> None:
     for level in ("2", "999", "1"):
         group.switch(level)
 
-    assert (pids, 0, "1 DONE") == ((other.pid("a"), other.pid("b")), other.pid("c"), other.status)
+    assert pids == (other.pid("a"), other.pid("b"))
+    assert 0 == other.pid("c")
+    assert "1 DONE" == other.status
 
 
 def test_a_level_that_no_entry_names(group: Group) -> None:
@@ -292,7 +302,9 @@ def test_a_level_that_no_entry_names(group: Group) -> None:
     for level in ("999", "stop", "a/b", "Stufe-Ü"):
         group.switch("1")
         assert group.switch(level) == "DONE"
-        assert (f"{level} DONE", 0, 0) == (group.status, group.pid("a"), group.pid("b"))
+        assert f"{level} DONE" == group.status
+        assert 0 == group.pid("a")
+        assert 0 == group.pid("b")
 
 
 def test_level_0(group: Group) -> None:
@@ -300,10 +312,12 @@ def test_level_0(group: Group) -> None:
     group.define(f"a:0:respawn:{RUN}", f"b:01:respawn:{RUN}")
     assert group.switch("0") == "DONE"
     pid = group.pid("b")
-    assert (True, "0 DONE") == (group.pid("a") != 0, group.status)
+    assert group.pid("a") != 0
+    assert "0 DONE" == group.status
     group.switch("1")
 
-    assert (0, pid) == (group.pid("a"), group.pid("b"))
+    assert 0 == group.pid("a")
+    assert pid == group.pid("b")
 
 
 @pytest.mark.parametrize(
@@ -337,7 +351,8 @@ def test_blanks_in_a_level_are_refused(group: Group, blank: str) -> None:
     group.switch("1")
     done = group.instance.clinit(group.name, blank)
 
-    assert (1, "1 DONE") == (done.returncode, group.status)
+    answered(done, code=1)
+    assert "1 DONE" == group.status
 
 
 def test_a_killed_entry_does_not_change_the_state(group: Group) -> None:
@@ -348,7 +363,8 @@ def test_a_killed_entry_does_not_change_the_state(group: Group) -> None:
     group.node.run("kill", "-KILL", *map(str, pids))
     wait_until(lambda: group.pid("r") not in {0, pids[1]})
 
-    assert ("1 DONE", 0) == (group.status, group.pid("o"))
+    assert "1 DONE" == group.status
+    assert 0 == group.pid("o")
 
 
 def test_many_requests_at_once(group: Group) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from ancestorclient import PERL_CLIENT
+from answers import answered
 from instance import Instance, varlink
 from programs import RUN
 
@@ -214,7 +215,8 @@ def test_groups_survive_a_restart_with_a_moved_socket(plain: Instance) -> None:
     plain.start()
 
     assert not plain.node.exists(SOCKET)
-    assert ({"web": "1 DONE"}, running) == (plain.clstat(), pids(plain))
+    assert {"web": "1 DONE"} == plain.clstat()
+    assert running == pids(plain)
     assert plain.clinit("-w", "web", "2").stdout == "web 2 DONE\n"
     assert running[1] == pids(plain)[1]
 
@@ -335,7 +337,8 @@ def test_no_setting_names_another_file_of_ours(plain: Instance, setting: str) ->
     """The daemon does not write over the table, or its own files: that is an error of the table."""
     plain.write_table(f":::{setting}\n{TABLE}")
     refused = plain.clinit("web", "2")
-    assert (refused.returncode, "cannot be where" in refused.stderr) == (1, True), refused
+    answered(refused, code=1)
+    assert "cannot be where" in refused.stderr
     assert plain.clstat() == {"web": "1 DONE"}
     assert plain.node.read("/etc/cltab") == f":::{setting}\n{TABLE}"
 
@@ -354,7 +357,7 @@ def test_settings_that_no_file_can_have(plain: Instance, name: str, path: str, r
     """They are errors of the table, where they stand, and clients go on to find the daemon and clstat."""
     plain.write_table(f":::{name}:{path}\n{TABLE}")
     refused = plain.clinit("web", "2")
-    assert (refused.returncode, refused.stdout) == (1, reason + "\n"), refused
+    answered(refused, code=1, out=reason + "\n")
     assert refused.stderr.startswith(f"/etc/cltab:1:1: error: {reason}")
     assert plain.clinit("-v").stdout == "web 1 DONE\n"
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from answers import answered
 from instance import EVENTS, Group, Instance
 from programs import RUN, slow_to_stop
 
@@ -74,7 +75,8 @@ def test_no_clstat_gives_an_empty_string(node: Node) -> None:
     assert python(node, "show([status(clstat='/no/file'), Client(clstat='/no/file').status(group='web')])") == ["", ""]
     done = node.run("clinit", "-v", "--clstat", "/no/file", check=False)
 
-    assert (3, "", True) == (done.returncode, done.stdout, done.stderr.startswith("clinit: /no/file: No such file"))
+    answered(done, code=3, out="")
+    assert done.stderr.startswith("clinit: /no/file: No such file")
 
 
 def test_status_needs_no_daemon(alone: Instance) -> None:
@@ -127,7 +129,8 @@ def test_only_groups_that_were_told_a_level_have_a_line(group: Group, other: Gro
     other.define(f"a:1:respawn:{RUN}")
     group.switch("1")
 
-    assert (group.status, other.status) == ("1 DONE", "")
+    assert group.status == "1 DONE"
+    assert other.status == ""
     assert "idle" not in group.instance.clstat()
 
 

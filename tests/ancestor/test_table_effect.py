@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Group, Instance
 from programs import RUN
 
@@ -101,7 +102,8 @@ def test_nothing_else_reads_the_table(running: Instance) -> None:
     running.write_table(NEW.replace("mail:", "post:"))
     time.sleep(2)
 
-    assert (before, {"web": "1 DONE", "mail": "1 DONE"}) == (pids(running), running.clstat())
+    assert before == pids(running)
+    assert {"web": "1 DONE", "mail": "1 DONE"} == running.clstat()
 
 
 @pytest.mark.parametrize("daemon", ["running", "killed", "terminated"])
@@ -129,9 +131,11 @@ def test_a_duplicate_tag(running: Instance) -> None:
     running.write_table(NEW + "other:q:1:wait:true\n")
     refused = running.clinit("web", "2")
 
-    assert (1, True) == (refused.returncode, refused.stdout.startswith("entry has duplicate tag: q")), refused
+    answered(refused, code=1)
+    assert refused.stdout.startswith("entry has duplicate tag: q")
     assert "/etc/cltab:4:7: error: entry has duplicate tag: q" in refused.stderr
-    assert (before, "1 DONE") == (pids(running), running.clstat()["web"])
+    assert before == pids(running)
+    assert "1 DONE" == running.clstat()["web"]
 
 
 def test_all_errors_are_told_at_once(running: Instance) -> None:
@@ -169,7 +173,8 @@ def test_an_erroneous_table_at_the_daemons_start(running: Instance) -> None:
     start_unasked(running)
     wait_until(running.answers)
     assert "entry has duplicate tag: q" in running.node.journal("clinitd.service")
-    assert (before, {"web": "1 DONE", "mail": "1 DONE"}) == (pids(running), running.clstat())
+    assert before == pids(running)
+    assert {"web": "1 DONE", "mail": "1 DONE"} == running.clstat()
     running.write_table(NEW)
     assert running.clinit("-w", "web", "1").returncode == 0
 
@@ -183,7 +188,7 @@ def test_a_missing_table(running: Instance) -> None:
     running.node.run("rm", "/etc/cltab")
     for words in (["web", "2"], []):
         refused = running.clinit(*words)
-        assert (1, "file not found: /etc/cltab\n") == (refused.returncode, refused.stdout)
+        answered(refused, code=1, out="file not found: /etc/cltab\n")
     running.write_table(NEW)
     assert running.clinit("-w", "web", "1").returncode == 0
 
@@ -198,7 +203,8 @@ def test_a_missing_table_at_the_daemons_start(running: Instance) -> None:
     running.node.run("rm", "/etc/cltab")
     start_unasked(running)
     wait_until(running.answers)
-    assert (before, {"web": "1 DONE", "mail": "1 DONE"}) == (pids(running), running.clstat())
+    assert before == pids(running)
+    assert {"web": "1 DONE", "mail": "1 DONE"} == running.clstat()
     running.write_table(OLD)
     assert running.clinit("-w", "web", "2").stdout == "web 2 DONE\n"
 
@@ -216,7 +222,8 @@ def test_a_table_without_entries_while_groups_are_active(running: Instance, cont
     running.kill("KILL")
     running.start()
 
-    assert (before, {"web": "1 DONE", "mail": "1 DONE"}) == (pids(running), running.clstat())
+    assert before == pids(running)
+    assert {"web": "1 DONE", "mail": "1 DONE"} == running.clstat()
 
 
 def test_an_empty_table_without_active_groups(fresh_node: Node) -> None:
@@ -249,7 +256,8 @@ def test_a_table_that_changes_while_it_is_read(running: Instance) -> None:
 
     assert refused is not None
     assert "changes while it is read" in refused.stdout
-    assert (before, "1 DONE") == (pids(running), running.clstat()["web"])
+    assert before == pids(running)
+    assert "1 DONE" == running.clstat()["web"]
     running.write_table(NEW)
     assert running.clinit("-w", "web", "1").returncode == 0
     assert before[0] != pids(running)[0]
