@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import ast
-import os
-import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from answers import answered
 from instance import Group
-from programs import RUN, deaf, polite
+from programs import RUN, polite
 from survivor import Survivor
 
 import cltab2systemd
 from lab.command import kill
-from lab.node import Node
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from concurrent.futures import Future
     from subprocess import Popen
+
+    from lab.node import Node
 
 # Seconds after the end of a fault in which clstat has to be true again.
 PROMPT = 2.0
@@ -503,84 +499,3 @@ def test_files_of_another_time(instance: Survivor, group: Group, when: str) -> N
     assert group.switch("1") == "DONE"
     assert group.events() == ["old", "new"]
     assert abs(instance.node.path("/run/clinit/clstat").stat().st_mtime - time.time()) < 60
-
-
-# What takes long goes on beside the other tests.
-
-
-@dataclass(frozen=True)
-class Deaf:
-    """What was seen of an entry that ignores all signals but SIGKILL."""
-
-    code: int
-    took: float
-    failed_units: str
-
-
-@dataclass(frozen=True)
-class Slow:
-    """What was seen of a PID 1 that gave no answer for 10 s."""
-
-    heartbeat_gap: float
-    code: int
-    true_after: float
-    restarts: int
-
-
-def stop_deaf(layer: Path) -> Deaf:
-    """Stop an entry that ignores signals."""
-    with Node("deaf", layers=[layer]) as node:
-        instance = Survivor(node, f"deaf:d:1:respawn:{deaf('INT', 'TERM')}\n").start()
-        assert instance.clinit("--wait", "deaf", "1").returncode == 0
-        began = time.monotonic()
-        done = instance.clinit("--wait", "deaf", "0")
-        took = time.monotonic() - began
-        return Deaf(done.returncode, took, node.run("systemctl", "--failed", "--plain", "--no-legend").stdout)
-
-
-def stop_systemd(layer: Path) -> Slow:
-    """Stop PID 1 when a heartbeat is due, in a switch with new lines."""
-    table = f"web:a:1:respawn:{RUN}\n"
-    with Node("slow-systemd", layers=[layer]) as node:
-        instance = Survivor(node, table + "web:b:2:test:false\n").start()
-        assert instance.clinit("--wait", "web", "1").returncode == 0
-        instance.write_table(table + "web:b:2:test:sleep 0.1; false\n")
-        path = node.path("/run/clinit/clstat")
-        before = path.stat().st_mtime
-        time.sleep(max(0.0, before + 29 - time.time()))  # as late as no heartbeat can have been
-        os.kill(node.pid, signal.SIGSTOP)
-        client = node.popen("clinit", "--wait", "web", "2")
-        time.sleep(10)  # the fault itself
-        os.kill(node.pid, signal.SIGCONT)
-        end = time.monotonic()
-        gap = wait_until(lambda: path.stat().st_mtime - before)
-        wait_until(lambda: instance.clstat()["web"] == "2 FAILED")
-        return Slow(gap, client.wait(20), time.monotonic() - end, instance.restarts)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def background(request: pytest.FixtureRequest, project_layer: Path) -> Iterator[dict[str, Future[Any]]]:
-    """Begin before the first test of the module what the last ones look at, if they are among those to be run."""
-    work = {"test_an_entry_that_ignores_signals": stop_deaf, "test_systemd_gives_no_answer": stop_systemd}
-    selected = {item.name for item in request.session.items}
-    with ThreadPoolExecutor(len(work)) as executor:
-        yield {name: executor.submit(work[name], project_layer) for name in work if name in selected}
-
-
-def test_an_entry_that_ignores_signals(background: dict[str, Future[Any]]) -> None:
-    """What ignores SIGINT and SIGTERM is killed after 15 s, `--wait` says that it is done, and no unit has failed."""
-    seen: Deaf = background["test_an_entry_that_ignores_signals"].result()
-
-    assert 0 == seen.code
-    assert "" == seen.failed_units
-    assert 15 <= seen.took < 15 + PROMPT
-
-
-def test_systemd_gives_no_answer(background: dict[str, Future[Any]]) -> None:
-    """Heartbeat and watchdog do not notice a PID 1 that is away for 10 s; it costs a request that time, and no more."""
-    seen: Slow = background["test_systemd_gives_no_answer"].result()
-
-    assert 39 < seen.heartbeat_gap < 46
-    assert 4 == seen.code
-    assert 0 == seen.restarts
-    assert seen.true_after < PROMPT

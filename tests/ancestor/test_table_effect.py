@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from answers import answered
-from instance import Group, Instance
+from instance import Group, Instance, varlink
 from programs import RUN
 
 from lab.command import kill
@@ -97,10 +97,15 @@ def test_the_daemons_start_reads_the_table(running: Instance) -> None:
 
 
 def test_nothing_else_reads_the_table(running: Instance) -> None:
-    """Without a request, a pushed table has no effect at all: nobody watches the file."""
+    """Without a request, a pushed table has no effect at all: nobody watches the file, and no other call reads it."""
     before = pids(running)
+    watches = running.node.run(
+        "grep", "--files-with-matches", "inotify", "-r", f"/proc/{running.pid}/fdinfo", check=False
+    )
+    answered(watches, code=1, out="", err="")
     running.write_table(NEW.replace("mail:", "post:"))
-    time.sleep(2)
+    (status,) = varlink(running.node, {"method": "org.clinit.Manager.Status"})
+    assert [group["group"] for group in status["parameters"]["groups"]] == ["web", "mail"]
 
     assert before == pids(running)
     assert {"web": "1 DONE", "mail": "1 DONE"} == running.clstat()
