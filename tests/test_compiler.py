@@ -17,10 +17,11 @@ from cltab2systemd.table.model import Table
 from cltab2systemd.units.compiler import compile_group, compile_table
 from cltab2systemd.units.names import Names
 from fuzz import unitrules
+from lab.install import PROJECT
 
-HERE = Path(__file__).parent
+TESTS = PROJECT / "tests"
 # For each TABLE.cltab a directory TABLE with all of its units.
-GOLDENS = HERE / "golden"
+GOLDENS = TESTS / "golden"
 GOLDEN_NAMES = sorted(path.stem for path in GOLDENS.glob("*.cltab"))
 GOLDEN_TABLE = GOLDENS / "web.cltab"
 
@@ -72,7 +73,7 @@ def test_the_same_bytes_in_every_process() -> None:
         "import hashlib; from test_compiler import every_golden;"
         "print(hashlib.sha256(repr(every_golden()).encode()).hexdigest())"
     )
-    search = os.pathsep.join([str(HERE), str(HERE.parent)])
+    search = os.pathsep.join(map(str, (Path(__file__).parent, TESTS, PROJECT)))
     printed = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -13,8 +13,9 @@ from cltab2systemd.locations import locate
 from cltab2systemd.table.diagnostics import CODES, render
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.units.commands import SHELL
+from lab.install import PROJECT
 
-DOCUMENT = (Path(__file__).parent.parent / "docs/diagnostics.md").read_text()
+DOCUMENT = (PROJECT / "docs/diagnostics.md").read_text()
 SECTIONS = re.findall(r"^### `([a-z-]+)` \((\w+)\)\n(.*?)(?=^##|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
 OF_THE_DAEMON = {"setting-unwritable", "setting-taken"}
 OF_FILES = "unreadable"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,11 +16,14 @@ from cltab2systemd.reports import graph
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import encoded
+from lab.install import PROJECT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cltab2systemd.table.model import Table
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = PROJECT / "docs"
 EXAMPLE = DOCS / "graph.cltab"
 
 # The part of the language of Graphviz that is used here: https://graphviz.org/doc/info/lang.html

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parent.parent
+from lab.install import PROJECT
 
 
 @pytest.mark.parametrize("command", ["ruff check", "ruff format --check", "mypy"])

@@ -27,12 +27,13 @@ from cltab2systemd.table.model import Mode, Table
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units import commands
 from cltab2systemd.units.compiler import compile_table
+from lab.install import PROJECT
 
 if TYPE_CHECKING:
     from click.testing import Result
 
-INITTABS = sorted((Path(__file__).parent / "inittabs").glob("*.inittab"))
-DOCUMENT = Path(__file__).parent.parent / "docs/inittab.md"
+INITTABS = sorted((PROJECT / "tests/inittabs").glob("*.inittab"))
+DOCUMENT = PROJECT / "docs/inittab.md"
 LEFT = "inittab-left-to-systemd"
 ASSERTION = "#> "
 
@@ -565,7 +566,7 @@ def test_the_document_lists_every_action() -> None:
 
 def test_the_document_lists_every_code() -> None:
     """docs/inittab.md explains each code of a finding."""
-    source = (Path(__file__).parent.parent / "cltab2systemd/importers/inittab/importer.py").read_text()
+    source = (PROJECT / "cltab2systemd/importers/inittab/importer.py").read_text()
     used = {part.partition('"')[0] for part in source.split('"')[1::1] if part.startswith("inittab-")}
     documented = {line.split("`")[1] for line in DOCUMENT.read_text().splitlines() if line.startswith("| `inittab-")}
     assert documented == used

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,11 +18,13 @@ from cltab2systemd.reports.diff import FIELDS, Change
 from cltab2systemd.reports.explain import explain as explained
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Mode
+from lab.install import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-DOCUMENT = (Path(__file__).parent.parent / "docs/json.md").read_text()
+DOCUMENT = (PROJECT / "docs/json.md").read_text()
 ENTRY = "An entry"
 
 

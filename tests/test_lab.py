@@ -18,14 +18,12 @@ from support import NodeFactory, alive, cgroups_of, host_state, namespaces, proc
 from lab import host
 from lab.command import CommandError
 from lab.errors import LabError
-from lab.install import installed_layer
+from lab.install import PROJECT, installed_layer
 from lab.link import Link
 from lab.node import Node
 from lab.paths import inside
 from lab.spec import Bind, NodeSpec
 from lab.waiting import wait_until
-
-PROJECT = Path(__file__).resolve().parent.parent
 
 STUB_PROJECT = {
     "pyproject.toml": """\

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from lab.install import PROJECT
+
 PACKAGE = "cltab2systemd"
-TOP = ROOT / PACKAGE
+TOP = PROJECT / PACKAGE
 
 # The rooms, which are folders and the modules beside them, from the lowest floor up. A room imports from the floors
 # below it, and of its own floor only from itself.
@@ -152,7 +153,7 @@ def test_a_plain_request_starts_light() -> None:
 
 def test_a_started_client_has_nothing_heavy() -> None:
     """What the interpreter has loaded before a plain request is sent bears it out."""
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import {PACKAGE}.{COMMAND}; print(*sys.modules)"
+    code = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); import {PACKAGE}.{COMMAND}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
 

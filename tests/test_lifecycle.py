@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -28,8 +27,9 @@ from cltab2systemd.groups.lifecycle import (
     Tells,
     step,
 )
+from lab.install import PROJECT
 
-ROOM = Path(__file__).parent.parent / "cltab2systemd"
+ROOM = PROJECT / "cltab2systemd"
 AT_WORK = {Phase.PREPARING, Phase.EMPTYING, Phase.INSTALLING, Phase.QUEUEING, Phase.MOVING}
 
 

@@ -10,8 +10,7 @@ import pytest
 from answers import answered
 
 from cltab2systemd.locations import absolute, locate
-
-ROOT = Path(__file__).parent.parent
+from lab.install import PROJECT
 
 
 def located(table: Path, **options: Any) -> tuple[str, str, str]:
@@ -98,7 +97,7 @@ def test_a_fifo_has_no_settings(table: Path, *, has_writer: bool) -> None:
     code = f"from cltab2systemd.locations import locate; print(locate({str(table)!r}).socket)"
     try:
         done = subprocess.run(  # a process of its own, to be killed if it hangs
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=2, check=False
+            [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, timeout=2, check=False
         )
     finally:
         os.close(writer)

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,11 +37,13 @@ from cltab2systemd.text import decoded
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.names import Names, unescape
 from fuzz import unitrules
+from lab.install import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-TABLES = sorted((Path(__file__).parent / "tables").glob("*.cltab"))
+TABLES = sorted((PROJECT / "tests/tables").glob("*.cltab"))
 NAMES = Names()
 FINDINGS = {"error", "warning"}
 

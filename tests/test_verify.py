@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,12 +16,13 @@ from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.names import Names
+from lab.install import PROJECT
 
 if TYPE_CHECKING:
     from cltab2systemd.table.model import Table
     from lab.node import Node
 
-SHOWN = Path(__file__).parent / "tables"
+SHOWN = PROJECT / "tests/tables"
 UNITS = "/etc/systemd/system"
 # Whether the man pages that units name are installed is the machine's business, and takes a process for each.
 VERIFY = "systemd-analyze verify --man=no --recursive-errors=yes"
@@ -146,7 +146,7 @@ def test_verify_would_find_an_error(fresh_node: Node) -> None:
 
 def test_the_demo_table_compiles_and_verifies(fresh_node: Node) -> None:
     """`cltab2systemd compile` as a user runs it, on the demo's table."""
-    fresh_node.write("/etc/cltab", (Path(__file__).parent.parent / "demo/cltab").read_bytes())
+    fresh_node.write("/etc/cltab", (PROJECT / "demo/cltab").read_bytes())
     fresh_node.run("cltab2systemd", "compile", "/etc/cltab", "--output", UNITS)
     done = fresh_node.shell(f"{VERIFY} {UNITS}/clinit*")
 
