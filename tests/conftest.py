@@ -37,8 +37,8 @@ _OF_WORKER = "left_out"
 RELEASE = os.environ.get("LAB_RELEASE")
 # Tests of nodes that say nothing of a release, by the start of their names, and why.
 NOT_OF_A_RELEASE = {
-    "tests/test_lab.py": "they test the lab itself, with copies of what the running root has",
-    "tests/test_demo.py": "the demo shows the project as pip installs it, on the running root",
+    "tests/lab/test_lab.py": "they test the lab itself, with copies of what the running root has",
+    "tests/docs/test_demo.py": "the demo shows the project as pip installs it, on the running root",
 }
 
 

@@ -1,6 +1,6 @@
 """The daemon is killed at random moments of switches: nothing is lost, and nothing happens that would not have.
 
-`CLTAB_KILL_MOMENTS=400 pytest tests/test_kill_moments.py` takes more moments, `CLTAB_KILL_SEED=7` other ones.
+`CLTAB_KILL_MOMENTS=400 pytest tests/daemon/test_kill_moments.py` takes more moments, `CLTAB_KILL_SEED=7` other ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The order of a switch, read off compiled units by systemd's rules: that of the file, at every level, from any state.
 
 The model knows what systemd.unit(5) says of Wants=, BindsTo=, Conflicts=, After= and Before=, and nothing of the
-scheme. What a real systemd does is for tests/test_switching.py; this is for all tables that there could be.
+scheme. What a real systemd does is for tests/daemon/test_switching.py; this is for all tables that there could be.
 """
 
 from __future__ import annotations

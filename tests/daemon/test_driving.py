@@ -1,6 +1,6 @@
 """The daemon and the agent, driven at random: what is said of a group is true all the while.
 
-`CLTAB_DRIVING_SEEDS=1,2,3 CLTAB_DRIVING_STEPS=100 pytest tests/test_driving.py` takes others, and more;
+`CLTAB_DRIVING_SEEDS=1,2,3 CLTAB_DRIVING_STEPS=100 pytest tests/daemon/test_driving.py` takes others, and more;
 `python -m driving` (see its module) drives for as long as one likes, and repeats what it found.
 """
 

@@ -48,7 +48,8 @@ def values(unit: str, directive: str) -> list[str]:
 def test_golden(name: str) -> None:
     """The units of golden/TABLE.cltab are those in golden/TABLE, byte for byte.
 
-    After a change that is meant, `UPDATE_GOLDEN=1 pytest tests/test_compiler.py` writes them anew; read the difference.
+    After a change that is meant, `UPDATE_GOLDEN=1 pytest tests/units/test_compiler.py` writes them anew; read the
+    difference.
     """
     found = golden(name)
     directory = GOLDENS / name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from answers import answered
 from programs import RUN, deaf, slow_to_stop
-from test_daemon import TABLE, instance, pids  # noqa: F401 - a fixture
+from twogroups import TABLE, pids
 
 from lab.command import kill
 from lab.waiting import wait_until
@@ -19,7 +19,7 @@ READ_ONLY = "cd /run/systemd/system; mount --bind . .; mount -o remount,bind,ro 
 
 
 @pytest.fixture
-def slow(instance: Instance) -> Instance:  # noqa: F811
+def slow(instance: Instance) -> Instance:
     """A group whose entry takes 0.8 s to stop, at level 1."""
     instance.write_table(TABLE + f"slow:s:1:respawn:{slow_to_stop(0.8)}\nslow:t:2:respawn:{RUN}\n")
     assert instance.clinit("-w", "slow", "1").returncode == 0

@@ -9,42 +9,13 @@ import pytest
 from answers import answered
 from instance import Instance
 from programs import RUN, deaf, slow_to_stop
+from twogroups import TABLE, pids
 
 from lab.command import kill
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from lab.node import Node
-
-TABLE = f"""\
-web:init:12:wait:event web init ran
-web:db:12:respawn:{RUN}
-web:app:1:respawn:{RUN}
-web:chk:2:test:false
-mail:q:1:respawn:{RUN}
-mail:once:1:once:{RUN}
-"""
-ENTRIES = {"web": ["init", "db", "app", "chk"], "mail": ["q", "once"]}
-
-
-@pytest.fixture
-def instance(fresh_node: Node) -> Instance:
-    """A daemon of the test's own, with two groups at level 1."""
-    instance = Instance(fresh_node)
-    instance.write_table(TABLE)
-    instance.start()
-    for group in ENTRIES:
-        assert instance.clinit("-w", group, "1").returncode == 0
-    return instance
-
-
-def pids(instance: Instance) -> dict[str, int]:
-    """The main pid of every entry of the table."""
-    return {
-        f"{group}:{tag}": instance.main_pid(f"clinit-{group}@{tag}.service")
-        for group, tags in ENTRIES.items()
-        for tag in tags
-    }
 
 
 def test_a_killed_daemon_loses_nothing(instance: Instance) -> None:
