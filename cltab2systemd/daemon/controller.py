@@ -173,7 +173,7 @@ class Controller:
 
     def _take_over_held(self) -> None:
         """What an earlier daemon has held for a start that may still be under way; it is let go when that is over."""
-        for unit in self._store.held.all():
+        for unit in sorted(self._store.held.all()):
             group = self._groups.get(self.names.group_of(unit) or "")
             if group is None:
                 self._store.held.discard([unit])

@@ -83,7 +83,9 @@ class Membership:
         None for a group that is left to a cluster: it has what it has, and takes nothing from others.
         """
         if not group.left_to_cluster:
-            yield from (self._groups[name] for name in self._unapplied & self._groups.keys() if name != group.name)
+            yield from (
+                self._groups[name] for name in sorted(self._unapplied & self._groups.keys()) if name != group.name
+            )
 
     def has_moved(self, group: Group) -> None:
         """A request for the group has been carried out, with the lines that were wanted."""
@@ -117,10 +119,10 @@ class Membership:
     async def _apply_table(self) -> tuple[str, ...]:
         wanted = self._source.table.groups
         notes = self._leave_to_cluster()
-        for name in self._unapplied - self._groups.keys():
+        for name in sorted(self._unapplied - self._groups.keys()):
             self._groups[name] = Group(name, self._store)
-        await self._bus.persist(lambda: self._observer.refresh(self._unapplied))
-        unapplied = [self._groups[name] for name in self._unapplied if name in self._groups]
+        await self._bus.persist(lambda: self._observer.refresh(sorted(self._unapplied)))
+        unapplied = [self._groups[name] for name in sorted(self._unapplied) if name in self._groups]
         await self._applier.apply(
             {
                 group: wanted[group.name]

@@ -156,7 +156,7 @@ class Observer:
         self._timer = None
         self._last = asyncio.get_running_loop().time()
         try:
-            self.refresh([*self._due])
+            self.refresh(sorted(self._due))
         except BusReloadingError:
             return  # _reloaded comes
         except BusError as error:

@@ -80,7 +80,7 @@ class Pacer:
 
     def resume(self) -> None:
         """Go on with what an earlier daemon has stopped."""
-        for unit in self._store.paused.all():
+        for unit in sorted(self._store.paused.all()):
             self._vain[unit] = vain = _Vain("", 0, is_slow=True)
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
 

@@ -11,7 +11,7 @@ from cltab2systemd.daemon.request import SupersededError, SwitchRefusedError
 from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
 from cltab2systemd.groups.refusals import Refusal, Supersession
-from cltab2systemd.groups.state import GroupStatus, State, survivors
+from cltab2systemd.groups.state import GroupStatus, State, current_level, survivors
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
@@ -209,12 +209,14 @@ class Settlement:
 
 def is_at_halt_level(group: Group) -> bool:
     """Whether a group is at the level of a halt, or on its way there."""
-    target = None if group.units is None else group.units.levels().get(HALT_LEVEL)
-    return target is not None and not target.at_rest
+    assert group.units is not None
+    target = group.units.levels().get(HALT_LEVEL)
+    return target is not None and (target.starting or current_level(group.units) == HALT_LEVEL)
 
 
 def _is_elsewhere(group: Group) -> bool:
     """Whether a group that is to be halted is at another level, or on its way to one."""
     assert group.units is not None
-    levels = group.units.levels().values()
-    return not is_at_halt_level(group) and any(target.active == "active" or target.starting for target in levels)
+    levels = group.units.levels()
+    halt = levels.get(HALT_LEVEL)
+    return (halt is None or halt.at_rest) and any(t.active == "active" or t.starting for t in levels.values())

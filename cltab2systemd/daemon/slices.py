@@ -53,7 +53,7 @@ class Slices:
 
         What fails is logged only: a switch is not to fail for the want of a limit.
         """
-        slices = {self._names.slice(group): group for group in groups}
+        slices = {self._names.slice(group): group for group in sorted(groups)}
         if not slices:
             return
         try:

@@ -183,7 +183,7 @@ class Switcher:
             if not self._bus.outlived_stop(unit):
                 self._bus.reset_failed(unit)
 
-        for tag in tags:
+        for tag in sorted(tags):
             unit = group.units and group.units.units.get(self._names.entry(group.name, tag))
             if unit and unit.active == "failed":
                 with suppress(BusError):
@@ -217,7 +217,7 @@ class Switcher:
         def begin() -> frozenset[str]:
             present = self._bus.list_units(self._names.patterns(group.name))
             stopping = frozenset(unit.name for unit in present if unit.name in units and not unit.at_rest)
-            for unit in stopping:
+            for unit in sorted(stopping):
                 self._bus.stop(unit)
             self._observer.refresh([group.name])
             return stopping

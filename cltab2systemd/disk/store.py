@@ -152,12 +152,12 @@ class Marks:
 
     def add(self, units: Iterable[str]) -> None:
         """Mark units."""
-        for unit in units:
+        for unit in sorted(units):
             self._disk.touch(self._directory / unit)
 
     def discard(self, units: Iterable[str]) -> None:
         """Take the marks of units away, if they have any."""
-        for unit in units:
+        for unit in sorted(units):
             self._disk.remove(self._directory / unit)
 
     def all(self) -> frozenset[str]:
@@ -345,7 +345,7 @@ class Store:
                 self.disk.touch(self._mark)
             for name, content in new.items():
                 self._write_unit(name, content)
-            for name in gone:
+            for name in sorted(gone):
                 self.disk.remove(self._units / name)
             self._note(group)
         return frozenset(changed)

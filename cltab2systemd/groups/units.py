@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -142,8 +143,12 @@ class GroupUnits:
         """When the level was last asked for: its barrier's condition is checked at every request. 0 if never."""
         return self.probe.condition_time(self.names.barrier(self.group, level))
 
-    def levels(self) -> dict[str, UnitStatus]:
+    def levels(self) -> Mapping[str, UnitStatus]:
         """The loaded level targets."""
+        return self._levels
+
+    @functools.cached_property
+    def _levels(self) -> Mapping[str, UnitStatus]:
         found = ((self.names.level_of(unit.name, self.group), unit) for unit in self.units.values())
         return {level: unit for level, unit in found if level is not None}
 

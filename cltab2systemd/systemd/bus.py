@@ -21,6 +21,7 @@ from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 from cltab2systemd import oserrors
 from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.systemd import child
+from cltab2systemd.systemd.gate import ReloadGate
 from cltab2systemd.text import decoded
 from cltab2systemd.units.names import unit_of_bus_path
 
@@ -63,8 +64,6 @@ _END = (-1, None)
 # Seconds for which a step is tried again while systemd cannot be reached: a daemon-reexec, a restart of dbus.
 PERSISTENCE = 10.0
 _PAUSE = 0.1
-# Seconds after which a daemon-reload of somebody else counts as ended, if systemd has not said so.
-_LONGEST_RELOAD = 90.0
 # As syslog(3) counts.
 _LOG_ERR = 3
 # How many signals are taken at a time, before other tasks of the loop have their turn.
@@ -106,10 +105,7 @@ class Bus:
         self._drain_scheduled = False
         self._told_lost = -_PATIENCE  # when it was said last that the connection is lost
         self._reconnecting: asyncio.Task[None] | None = None
-        self._own_reloads = 0  # that this process has asked for, and that have not ended
-        self._reload_end: asyncio.TimerHandle | None = None  # while somebody's reload is at work
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._gate = ReloadGate(self._loop, self._has_reloaded)
 
     def follow(
         self, on_change: Callable[[str], None], on_connect: Callable[[], None], on_reload: Callable[[], None]
@@ -155,7 +151,7 @@ class Bus:
 
     async def quiet(self) -> None:
         """Wait until no daemon-reload is at work."""
-        await self._quiet.wait()
+        await self._gate.wait()
 
     async def persist(self, step: Callable[[], T], seconds: float = PERSISTENCE) -> T:
         """Do something with systemd when no daemon-reload is at work, and again while systemd cannot be reached.
@@ -277,15 +273,13 @@ class Bus:
 
     async def daemon_reload(self) -> None:
         """Have systemd load the units on disk. In a child process: a call would block this one for all that time."""
-        self._own_reloads += 1
-        self._quiet.clear()
+        self._gate.own_begins()
         try:
             ended = await child.run("systemctl", "daemon-reload")
         except OSError as error:
             raise BusUnavailableError(f"systemctl daemon-reload: {oserrors.worded(error)}") from error
         finally:
-            self._own_reloads -= 1
-            self._after_a_reload()
+            self._gate.own_ended()
         if ended.code != 0:
             raise BusUnavailableError(f"systemctl daemon-reload: {ended.errors.strip() or f'exit code {ended.code}'}")
         await self.quiet()
@@ -321,10 +315,9 @@ class Bus:
             try:
                 message.process_reply(False)  # reads its arguments
                 if message.body:
-                    self._somebody_reloads()
+                    self._gate.somebody_begins()
                 else:
-                    self._somebody_has_reloaded()
-                    self._after_a_reload()
+                    self._gate.somebody_ended()
             except Exception:
                 log.exception("signal handler")
 
@@ -332,26 +325,9 @@ class Bus:
         connection.match_signal(_SYSTEMD, None, _PROPERTIES, b"PropertiesChanged", callback)
         connection.match_signal(_SYSTEMD, _MANAGER_PATH, _MANAGER, b"Reloading", reloading)
 
-    def _somebody_reloads(self) -> None:
-        self._somebody_has_reloaded()
-        self._reload_end = self._loop.call_later(_LONGEST_RELOAD, self._give_up_reload)
-        self._quiet.clear()
-
-    def _somebody_has_reloaded(self) -> None:
-        if self._reload_end is not None:
-            self._reload_end.cancel()
-            self._reload_end = None
-
-    def _give_up_reload(self) -> None:
-        log.warning("systemd began to reload %.0f s ago, and has not said that it has ended", _LONGEST_RELOAD)
-        self._somebody_has_reloaded()
-        self._after_a_reload()
-
-    def _after_a_reload(self) -> None:
-        if not self._own_reloads and self._reload_end is None:
-            self._quiet.set()
-            self._on_reload()
-            self._after_reload()
+    def _has_reloaded(self) -> None:
+        self._on_reload()
+        self._after_reload()
 
     def _drop(self) -> None:
         if self._descriptor >= 0:
@@ -362,10 +338,7 @@ class Bus:
         if connection is not None:
             connection.close()
         self._callbacks.clear()
-        if self._reload_end is not None:  # whose end nobody tells any more
-            self._somebody_has_reloaded()
-            if not self._own_reloads:
-                self._quiet.set()
+        self._gate.connection_lost()
 
     def _schedule_drain(self) -> None:
         if not self._drain_scheduled:
@@ -418,7 +391,7 @@ class Bus:
         """The answer to a question. What systemd has said before counts: it may be that it reloads."""
         while self._take_signals():
             pass
-        if not self._quiet.is_set():
+        if not self._gate.is_open:
             raise BusReloadingError("systemd is reloading its units")
         if self._connection is None:
             raise BusUnavailableError("no connection to systemd at present")

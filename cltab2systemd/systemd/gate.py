@@ -1,0 +1,82 @@
+"""The gate to systemd, which is closed while a daemon-reload is at work: until it has ended, nobody gets an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+# Seconds after which a daemon-reload of somebody else counts as ended, if systemd has not said so.
+_LONGEST_RELOAD = 90.0
+
+
+class ReloadGate:
+    """Knows of the reloads that this process has asked for, and of others by systemd's signals.
+
+    Args:
+        loop: the loop that waits.
+        on_open: called when the last of the reloads at work has ended.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_open: Callable[[], None]) -> None:
+        self._loop = loop
+        self._on_open = on_open
+        self._own = 0  # reloads that this process has asked for, and that have not ended
+        self._end: asyncio.TimerHandle | None = None  # while somebody's reload is at work
+        self._opened = asyncio.Event()
+        self._opened.set()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no reload is at work, as far as is known."""
+        return self._opened.is_set()
+
+    async def wait(self) -> None:
+        """Wait until no reload is at work."""
+        await self._opened.wait()
+
+    def own_begins(self) -> None:
+        """This process is about to ask for a reload."""
+        self._own += 1
+        self._opened.clear()
+
+    def own_ended(self) -> None:
+        """What it has asked for has ended, well or not."""
+        self._own -= 1
+        self._open()
+
+    def somebody_begins(self) -> None:
+        """Systemd says that it reloads."""
+        self._forget_somebody()
+        self._end = self._loop.call_later(_LONGEST_RELOAD, self._give_up)
+        self._opened.clear()
+
+    def somebody_ended(self) -> None:
+        """Systemd says that it has reloaded."""
+        self._forget_somebody()
+        self._open()
+
+    def connection_lost(self) -> None:
+        """Nobody tells any more when a reload ends; who connects again asks anew for all that there is."""
+        self._forget_somebody()
+        if not self._own:
+            self._opened.set()
+
+    def _forget_somebody(self) -> None:
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
+
+    def _give_up(self) -> None:
+        log.warning("systemd began to reload %.0f s ago, and has not said that it has ended", _LONGEST_RELOAD)
+        self.somebody_ended()
+
+    def _open(self) -> None:
+        if not self._own and self._end is None:
+            self._opened.set()
+            self._on_open()
