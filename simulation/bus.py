@@ -1,0 +1,268 @@
+"""What the core has of the stand-in: its bus, its kernel, and its table."""
+
+from __future__ import annotations
+
+import collections
+import errno
+import functools
+from typing import TYPE_CHECKING
+
+from cltab2systemd.check import loading
+from cltab2systemd.daemon.tablesource import TableRefusedError, TableSource
+from cltab2systemd.groups.units import Process, UnitStatus
+from cltab2systemd.systemd.bus import Bus, BusRefusedError, BusReloadingError, BusUnavailableError
+from cltab2systemd.systemd.kernel import Kernel
+from cltab2systemd.table.diagnostics import has_errors
+from cltab2systemd.table.model import Table
+from cltab2systemd.units.commands import PAUSED
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterable
+
+    from cltab2systemd.table.diagnostics import Diagnostic
+    from simulation.systemd import Systemd
+    from simulation.units import Unit
+
+PATH = "/etc/cltab"
+# What a process is before it is its command. µs.
+_EXECUTES = 300
+
+
+class StandInBus(Bus):
+    """A connection to the stand-in.
+
+    Args:
+        systemd: the stand-in.
+        acts: called before all that is asked of systemd; raises Killed if the daemon does not come to it.
+    """
+
+    def __init__(self, systemd: Systemd, acts: Callable[[str], None]) -> None:
+        super().__init__()
+        self._systemd = systemd
+        self._acts = acts
+        self._is_up = True
+        self._arrived: collections.deque[Callable[[], None]] = collections.deque()  # signals that nobody has taken yet
+        self.reload_fails = False
+        systemd.on_signal = self._signal
+        systemd.on_reload_begins = self._signal_reload_begins
+        systemd.on_reload = self._signal_reload
+
+    @property
+    def connected(self) -> bool:
+        return self._is_up
+
+    async def connect(self) -> None:
+        self._on_connect()
+
+    def close(self) -> None:
+        self._is_up = False
+
+    def drop(self) -> None:
+        """The connection is lost."""
+        self._is_up = False
+        self._arrived.clear()
+        self._gate.connection_lost()
+
+    def restore(self) -> None:
+        """It is there again."""
+        self._is_up = True
+        self._loop.call_soon(self._on_connect)
+
+    def _signal(self, unit: str) -> None:
+        self._arrives(functools.partial(self._on_change, unit))
+
+    def _signal_reload_begins(self) -> None:
+        self._arrives(self._gate.somebody_begins)
+
+    def _signal_reload(self) -> None:
+        self._arrives(self._gate.somebody_ended)
+
+    def _arrives(self, signal: Callable[[], None]) -> None:
+        if self._is_up:
+            self._arrived.append(signal)
+            self._loop.call_soon(self._take_signals)
+
+    def _take_signals(self) -> bool:
+        while self._arrived:
+            self._arrived.popleft()()
+        return False
+
+    def _ask(self, what: str = "") -> Systemd:
+        """Systemd, when it answers: during a reload of which no signal has told, a call blocks the process."""
+        if not self._is_up:
+            raise BusUnavailableError("no connection to systemd at present")
+        self._take_signals()
+        systemd = self._systemd
+        if not self._gate.is_open:
+            raise BusReloadingError("systemd is reloading its units")
+        while systemd.is_reloading:
+            systemd.clock.step(systemd.clock.next_due)
+        if what:
+            self._acts(what)
+        return systemd
+
+    def list_units(self, patterns: Iterable[str]) -> list[UnitStatus]:
+        return [unit.shown() for unit in self._ask().matching(patterns)]
+
+    def load_units(self, names: Iterable[str]) -> list[UnitStatus]:
+        systemd = self._ask()
+        units = [systemd.load(name) for name in names]
+        found = [unit.shown() for unit in units]
+        systemd.collect()
+        return found
+
+    def start(self, unit: str) -> None:
+        systemd = self._ask(f"start {unit}")
+        systemd.queue(unit, "start", "daemon")
+        systemd.settle()
+
+    def stop(self, unit: str) -> None:
+        systemd = self._ask(f"stop {unit}")
+        try:
+            systemd.queue(unit, "stop", "daemon")
+        finally:
+            systemd.settle()
+
+    def start_nothing(self, unit: str, slice_name: str) -> None:
+        self._ask(f"start {unit} in {slice_name}")
+
+    def cancel(self, job_id: int) -> None:
+        systemd = self._ask(f"cancel {job_id}")
+        if job_id in systemd.jobs:
+            systemd.cancel(job_id)
+            systemd.settle()
+
+    def reset_failed(self, unit: str) -> None:
+        systemd = self._ask()
+        found = systemd.units.get(unit)
+        if found is None:
+            raise BusRefusedError(f"Unit {unit} not loaded.")
+        systemd.services.reset_failed(found)
+        systemd.settle()
+
+    def _unit(self, unit: str) -> Unit | None:
+        return self._ask().units.get(unit)
+
+    def process(self, unit: str) -> Process:
+        found = self._unit(unit)
+        return Process(0, 0, 0) if found is None else found.last_process()
+
+    def main_pid(self, unit: str) -> int:
+        found = self._unit(unit)
+        return 0 if found is None else found.pid
+
+    def restarts(self, unit: str) -> int:
+        found = self._unit(unit)
+        return 0 if found is None else found.restarts
+
+    def condition_time(self, unit: str) -> int:
+        found = self._unit(unit)
+        return 0 if found is None else found.condition_time
+
+    def condition_holds(self, unit: str) -> bool:
+        found = self._unit(unit)
+        return found is not None and found.condition_holds
+
+    def active_time(self, unit: str) -> int:
+        found = self._unit(unit)
+        return 0 if found is None else found.active_time
+
+    def began_time(self, unit: str) -> int:
+        found = self._unit(unit)
+        return 0 if found is None else found.began_time
+
+    def inactive_time(self, unit: str) -> int:
+        found = self._unit(unit)
+        return 0 if found is None else found.inactive_time
+
+    def outlived_stop(self, unit: str) -> bool:
+        found = self._unit(unit)
+        return found is not None and found.leftover
+
+    async def daemon_reload(self) -> None:
+        self._acts("daemon-reload")
+        if self.reload_fails:
+            self._systemd.is_behind = True
+            raise BusUnavailableError("systemctl daemon-reload: Connection timed out")
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._gate.own_begins()
+        self._systemd.reload(lambda: _end(done))
+        try:
+            await done
+            self._systemd.is_behind = False
+        finally:
+            self._gate.own_ended()
+        await self.quiet()
+
+
+def _end(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
+
+
+class StandInKernel(Kernel):
+    """What the kernel would tell of the stand-in's processes."""
+
+    def __init__(self, systemd: Systemd) -> None:
+        self._systemd = systemd
+
+    def name(self, pid: int) -> str:
+        process = self._systemd.services.running.get(pid)
+        if process is None:
+            raise FileNotFoundError(errno.ENOENT, f"/proc/{pid}")
+        return "(sh)" if self._systemd.clock.now < process.since + _EXECUTES else "sh"
+
+    def command_line(self, pid: int) -> bytes:
+        if pid == 1:
+            return b"/sbin/init\0"
+        process = self._systemd.services.running.get(pid)
+        if process is None:
+            raise FileNotFoundError(errno.ENOENT, f"/proc/{pid}")
+        return f"/run/{PAUSED}/sleep\00060\0".encode() if process.is_pause else b"command\0"
+
+    def control_groups(self, pid: int) -> list[str]:  # noqa: ARG002
+        return []
+
+    def lacked_memory(self, group_slice: str) -> bool:  # noqa: ARG002
+        return False
+
+    def respawns(self, unit: str) -> list[str]:
+        found = self._systemd.units.get(unit)
+        return [] if found is None else [str(number) for number in found.respawns if number or number == 0][:4]
+
+
+@functools.cache
+def load(content: bytes) -> tuple[Table, tuple[Diagnostic, ...]]:
+    """A table and its findings, parsed once."""
+    return loading.load(content, PATH)
+
+
+class StandInSource(TableSource):
+    """The table, as the history has pushed it.
+
+    Args:
+        read: its content; None if there is none.
+    """
+
+    def __init__(self, read: Callable[[], bytes | None]) -> None:
+        self.path = PATH
+        self.table = Table(PATH)
+        self.content = b""
+        self.accepted = False
+        self._read_table = read
+
+    def refresh(self, *, may_be_empty: bool, always: bool = False) -> bool:  # noqa: ARG002
+        data = self._read_table()
+        if data is None:
+            raise TableRefusedError(f"file not found: {PATH}")
+        if self.accepted and data == self.content:
+            return False
+        table, findings = load(data)
+        if has_errors(findings):
+            raise TableRefusedError("an error", findings)
+        if not table.entries and not may_be_empty:
+            raise TableRefusedError(f"{PATH} has no entry, and groups are active")
+        changed = table != self.table or not self.accepted
+        self.accepted, self.table, self.content = True, table, data
+        return changed

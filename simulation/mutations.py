@@ -1,0 +1,83 @@
+"""Faults that are put into the core on purpose: invariants that see none of them would be worth nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from cltab2systemd.daemon import applier, observer, statusfile
+from cltab2systemd.disk import store
+from cltab2systemd.groups import changes
+from cltab2systemd.groups.state import GroupStatus, State, group_status
+from cltab2systemd.units import compiler
+from simulation import bus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+
+def _nothing(*_arguments: object, **_options: object) -> None:
+    """What is not done."""
+
+
+async def _nothing_async(*_arguments: object) -> None:
+    """Likewise."""
+
+
+def _hasty(*arguments: Any) -> GroupStatus | None:
+    status = group_status(*arguments)
+    if status is None or status.state is not State.STARTING:
+        return status
+    return GroupStatus(status.group, status.level, State.DONE)
+
+
+def _compiled_without(what: str, prefix: str) -> Callable[..., Mapping[str, bytes]]:
+    compile_group = compiler.compile_group
+    kept: dict[object, Mapping[str, bytes]] = {}
+
+    def compiled(*arguments: Any) -> Mapping[str, bytes]:
+        if arguments not in kept:
+            kept[arguments] = {
+                name: _without(what, content) if name.startswith(prefix) else content
+                for name, content in compile_group(*arguments).items()
+            }
+        return kept[arguments]
+
+    return compiled
+
+
+def _without(what: str, content: bytes) -> bytes:
+    return b"\n".join(line for line in content.split(b"\n") if not line.startswith(what.encode()))
+
+
+def _of_nobody(*_arguments: object) -> frozenset[str]:
+    return frozenset()
+
+
+MUTATIONS: Mapping[str, tuple[str, Callable[[], Any]]] = {
+    "a switch leaves its mark": ("mark", lambda: mock.patch.object(store.Store, "forget_emptied", _nothing)),
+    "what is held stays held": ("mark", lambda: mock.patch.object(store.Marks, "discard", _nothing)),
+    "a reload leaves its mark": ("mark", lambda: mock.patch.object(store.Store, "reloaded", _nothing)),
+    "whoever waits is answered early": ("answer", lambda: mock.patch.object(observer, "group_status", _hasty)),
+    "new lines stop nothing": ("beside", lambda: mock.patch.object(changes, "tags_to_stop", _of_nobody)),
+    "what has moved runs on": ("beside", lambda: mock.patch.object(changes, "tags_moved_here", _of_nobody)),
+    "a level stops nothing": (
+        "beside",
+        lambda: mock.patch.object(applier, "compile_group", _compiled_without("Conflicts=clinit", "clinitbarrier-")),
+    ),
+    "systemd does not reload": ("clstat", lambda: mock.patch.object(bus.StandInBus, "daemon_reload", _nothing_async)),
+    "clstat is not written": ("clstat", lambda: mock.patch.object(statusfile.StatusFile, "show", _nothing)),
+    "an old switch is gone on with": (
+        "unasked",
+        lambda: mock.patch.object(store.Store, "emptied", lambda self: dict.fromkeys(self.applied(), "2")),
+    ),
+}
+"""Each fault by its name: a rule that has to see it, and what puts it in."""
+
+
+@contextmanager
+def mutated(name: str) -> Iterator[None]:
+    """Within this, the core has a fault; `simulation.caches.warm` is around it."""
+    with MUTATIONS[name][1]():
+        yield

@@ -1,0 +1,222 @@
+"""The stand-in's services: processes that start and end, restarts, and stops in stages."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from simulation.clock import SECOND
+from simulation.units import CLEAN_SIGNALS, SIGINT, SIGKILL, SIGTERM, Running, behaviour_of
+
+if TYPE_CHECKING:
+    from simulation.systemd import Systemd
+    from simulation.units import Job, Unit
+
+_EXITED, _KILLED = 1, 2
+# As the shell before a respawn command counts (`unitfile.throttled`).
+_FAST = SECOND
+_MOST = 5
+_PAUSE = 60 * SECOND
+_NOT_EXECUTED = range(200, 244)
+
+
+class Services:
+    """What systemd does with services.
+
+    Args:
+        systemd: the manager.
+    """
+
+    def __init__(self, systemd: Systemd) -> None:
+        self._systemd = systemd
+        self._pids = itertools.count(1000)
+        self.running: dict[int, Running] = {}  # by pid
+        self.missing: set[str] = set()  # the names of entries whose tests do not find their file
+
+    # Starting.
+
+    def start(self, unit: Unit, job: Job) -> None:
+        """Carry out a start job, as far as it can be now."""
+        if unit.active == "deactivating" or unit.sub == "auto-restart":
+            job.is_running = False  # it waits for the unit to change
+            return
+        if unit.active == "activating":
+            return
+        file = unit.file
+        if file is None:
+            self._systemd.finish(job, "failed")
+            return
+        unit.condition_time = self._systemd.clock.stamp()
+        unit.condition_holds = not file.must_not_exist or not self._exists(file.must_not_exist)
+        if not unit.condition_holds:
+            self._systemd.finish(job, "done")
+            return
+        if job.by != "restart":
+            unit.restarts = 0
+        if job.by == "hand":
+            unit.by_hand = self._systemd.clock.now
+        elif job.by != "restart":
+            unit.by_hand = 0
+        self._systemd.on_start(unit, job.by)
+        self._fork(unit)
+
+    def _exists(self, path: str) -> bool:
+        return path == "/" or self._systemd.files.content(path) is not None
+
+    def _fork(self, unit: Unit) -> None:
+        file = unit.file
+        assert file is not None
+        unit.result, unit.leftover = "success", False
+        clock = self._systemd.clock
+        behaviour = behaviour_of(file.command)
+        is_pause = file.restarts and self._is_paused(unit, clock.now)
+        process = unit.process = Running(next(self._pids), behaviour, clock.now, is_pause)
+        self.running[process.pid] = process
+        unit.end = (process.pid, 0, 0)
+        lasts, status = behaviour.lasts, behaviour.status
+        if is_pause:
+            lasts, status = _PAUSE, 0
+        elif behaviour.looks_for and _tag(unit) in self.missing:
+            status = 1
+        if lasts is not None:
+            self._systemd.after(lasts, self._ended, unit, process, _EXITED, status)
+        if file.is_oneshot:
+            self._systemd.set_state(unit, "activating", "start")
+        else:
+            self._systemd.set_state(unit, "active", "running")
+
+    @staticmethod
+    def _is_paused(unit: Unit, now: int) -> bool:
+        """Whether the shell before a respawn command pauses at this start."""
+        count, last, pause, _ = unit.respawns
+        if pause:
+            unit.respawns[1:] = [now, 0, 0]
+            return False
+        count = min(count + 1, 9) if last and now - last < _FAST else max(count - 1, 0)
+        pause = int(count > _MOST)
+        unit.respawns[:] = [count, now, pause, unit.respawns[3] if pause else 0]
+        return bool(pause)
+
+    # Ending.
+
+    def kill(self, unit: Unit, signal: int) -> None:
+        """Send a signal to the processes of a service."""
+        process = unit.process
+        if process is None or (signal in process.behaviour.deaf and not process.is_pause):
+            return
+        if not process.is_pause and process.behaviour.tail is not None and signal in {SIGINT, SIGTERM}:
+            if not process.is_ending:
+                process.is_ending = True
+                self._systemd.after(process.behaviour.tail, self._ended, unit, process, _EXITED, 0)
+            return
+        self._systemd.after(100, self._ended, unit, process, _KILLED, signal)
+
+    def _ended(self, unit: Unit, process: Running, code: int, status: int) -> None:
+        """A process has ended: by itself, or because it was told to."""
+        if unit.process is not process:
+            return
+        unit.process = None
+        del self.running[process.pid]
+        unit.end = (process.pid, code, status)
+        file = unit.file
+        result = "success"
+        if file is not None and not _is_clean(file.statuses, code, status, any_signal=file.signals_succeed):
+            result = "exit-code" if code == _EXITED else "signal"
+        if unit.result == "success":
+            unit.result = result
+        if code == _EXITED and status == 203 and file is not None and file.restarts:
+            unit.respawns[2:] = [0, 203]
+        was_stopping = unit.active == "deactivating"
+        self._systemd.changed(unit)
+        if was_stopping:
+            self._down(unit, may_restart=False)
+        elif file is not None and file.remains and unit.result == "success":
+            self._systemd.set_state(unit, "active", "exited")
+        else:
+            self._down(unit, may_restart=True)
+
+    def _down(self, unit: Unit, *, may_restart: bool) -> None:
+        file = unit.file
+        has_stop = unit.job is not None and unit.job.kind == "stop"
+        restarts = may_restart and file is not None and file.restarts and not has_stop
+        unit.will_restart = restarts
+        unit.timer += 1
+        failed = unit.result != "success"
+        self._systemd.set_state(unit, "failed" if failed else "inactive", "failed" if failed else "dead")
+        unit.will_restart = False
+        if restarts:
+            assert file is not None
+            self._systemd.after(file.restart_delay, self._restart, unit, unit.timer)
+            self._systemd.set_state(unit, "activating", "auto-restart")
+            return
+        unit.respawns = [0, 0, 0, 0]  # the directory is gone
+        if unit.job is not None:
+            self._systemd.requeue(unit.job)
+
+    def _restart(self, unit: Unit, timer: int) -> None:
+        """The time of RestartSec= is over."""
+        if unit.timer != timer or unit.sub != "auto-restart" or (unit.job is not None and unit.job.kind == "stop"):
+            return
+        unit.restarts += 1
+        self._systemd.queue(unit.name, "restart", "restart")
+
+    # Stopping.
+
+    def stop(self, unit: Unit) -> None:
+        """Carry out a stop job, or the first half of a restart."""
+        if unit.active == "deactivating":
+            return
+        unit.timer += 1
+        if unit.process is None:
+            keeps = unit.job is not None and unit.job.kind == "restart"
+            if not keeps:
+                unit.respawns = [0, 0, 0, 0]
+            was_failed = unit.sub != "auto-restart" and unit.result != "success"
+            self._systemd.set_state(unit, "failed" if was_failed else "inactive", "failed" if was_failed else "dead")
+            return
+        self._systemd.set_state(unit, "deactivating", "stop-sigterm")
+        self.kill(unit, SIGTERM if unit.file is None else SIGINT)  # a masked unit has systemd's own settings
+        self._stage(unit, self._sigterm, unit.file.stop_timeout if unit.file is not None else 90 * SECOND)
+
+    def _stage(self, unit: Unit, do: object, delay: int) -> None:
+        unit.timer += 1
+        self._systemd.after(delay, self._next_stage, unit, unit.timer, do)
+
+    def _next_stage(self, unit: Unit, timer: int, do: object) -> None:
+        if unit.timer == timer and unit.active == "deactivating":
+            assert callable(do)
+            do(unit)
+
+    def _sigterm(self, unit: Unit) -> None:
+        unit.result = "timeout"
+        self._systemd.set_state(unit, "deactivating", "stop-watchdog")
+        self.kill(unit, SIGTERM)
+        self._stage(unit, self._sigkill, unit.file.abort_timeout if unit.file is not None else 90 * SECOND)
+
+    def _sigkill(self, unit: Unit) -> None:
+        self._systemd.set_state(unit, "deactivating", "stop-sigkill")
+        self.kill(unit, SIGKILL)
+        self._stage(unit, self._give_up, 4 * (unit.file.stop_timeout if unit.file is not None else 90 * SECOND))
+
+    def _give_up(self, unit: Unit) -> None:
+        process = unit.process
+        unit.process, unit.leftover = None, True
+        if process is not None:
+            unit.end = (process.pid, 0, 0)
+        self._down(unit, may_restart=False)
+
+    def reset_failed(self, unit: Unit) -> None:
+        """Forget that a unit has failed."""
+        unit.result = "success"
+        if unit.active == "failed":
+            self._systemd.set_state(unit, "inactive", "dead")
+
+
+def _is_clean(statuses: frozenset[int], code: int, status: int, *, any_signal: bool) -> bool:
+    if code == _EXITED:
+        return status == 0 or status in statuses
+    return any_signal or status in CLEAN_SIGNALS
+
+
+def _tag(unit: Unit) -> str:
+    return unit.name.rpartition(".")[0].partition("@")[2]

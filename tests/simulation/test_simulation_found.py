@@ -1,0 +1,95 @@
+"""What the simulation has found in the core: each history reduced to the steps that it takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from simulation import tables
+from simulation.caches import warm
+from simulation.clock import SECOND
+from simulation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    """What happens."""
+    return []
+
+
+@pytest.fixture
+def world(lines: list[str]) -> Iterator[World]:
+    """A machine whose daemon serves the first table."""
+    with warm():
+        made = World(1, lines.append)
+        made.run(SECOND)
+        yield made
+        made.close()
+
+
+def said(world: World, group: str) -> str:
+    """What clstat says of a group."""
+    assert world.daemon is not None
+    return " ".join(world.daemon.told.get(group, ()))
+
+
+def number_of_table(moved: str, to: str) -> int:
+    """A table in which an entry is in another group than first, and its first group has a line still."""
+
+    def has_moved(number: int) -> bool:
+        groups = {line.tag: line.group for line in tables.table(number)}
+        first = next(line.group for line in tables.BASE if line.tag == moved)
+        return groups.get(moved) == to and first in groups.values()
+
+    return next(filter(has_moved, range(tables.TABLES)))
+
+
+def test_a_halt_ends_also_if_an_entry_is_started_meanwhile(world: World, lines: list[str]) -> None:
+    """Who starts an entry when its group has left the halt level does not keep the halt, and who waits, for ever."""
+    world.ask("switch", "job", "1")
+    world.run(5 * SECOND)
+    halt = world.ask("halt")
+    while not any("stop clinit-job-unnamed.target" in line for line in lines):
+        world.run(1_000)
+    world.systemd.queue("clinit-job@ja.service", "start", "hand")
+    world.systemd.settle()
+    world.run(30 * SECOND)
+
+    assert halt.said == [("halting", ""), ("halted", "")]
+
+
+def test_a_halt_that_no_clstat_tells_of_is_gone_on_with(world: World) -> None:
+    """A daemon that is killed in a halt while the disk is full is followed by one that ends it."""
+    world.ask("switch", "web", "1")
+    world.run(5 * SECOND)
+    world.files.is_full = True
+    world.ask("halt")
+    world.run(500)
+    world.kill(0)
+    world.run(SECOND // 2)
+    world.files.is_full = False
+    world.run(30 * SECOND)
+
+    assert said(world, "web") == "1 CONFIGURED"
+
+
+def test_clstat_knows_at_once_which_entries_have_moved_back(world: World) -> None:
+    """An entry that was stopped for its new group, which could not be switched, is down when a table has it back."""
+    for group in tables.GROUPS:
+        world.ask("switch", group, "1")
+    world.run(5 * SECOND)
+    world.table = number_of_table("wa", "job")
+    world.files.is_full = True
+    world.ask("switch", "job", "x")
+    world.run(5 * SECOND)
+    moved = said(world, "web")
+    world.files.is_full = False
+    world.table = 0
+    world.ask("reread")
+    world.run(5 * SECOND)
+
+    assert (moved, said(world, "web")) == ("1 DONE", "1 FAILED")
