@@ -56,7 +56,7 @@ def _of_nobody(*_arguments: object) -> frozenset[str]:
 
 
 MUTATIONS: Mapping[str, tuple[str, Callable[[], Any]]] = {
-    "a switch leaves its mark": ("mark", lambda: mock.patch.object(store.Store, "forget_emptied", _nothing)),
+    "a switch leaves its mark": ("mark", lambda: mock.patch.object(store.Store, "forget_destination", _nothing)),
     "what is held stays held": ("mark", lambda: mock.patch.object(store.Marks, "discard", _nothing)),
     "a reload leaves its mark": ("mark", lambda: mock.patch.object(store.Store, "reloaded", _nothing)),
     "whoever waits is answered early": ("answer", lambda: mock.patch.object(observer, "group_status", _hasty)),
@@ -70,7 +70,7 @@ MUTATIONS: Mapping[str, tuple[str, Callable[[], Any]]] = {
     "clstat is not written": ("clstat", lambda: mock.patch.object(statusfile.StatusFile, "show", _nothing)),
     "an old switch is gone on with": (
         "unasked",
-        lambda: mock.patch.object(store.Store, "emptied", lambda self: dict.fromkeys(self.applied(), "2")),
+        lambda: mock.patch.object(store.Store, "destinations", lambda self: dict.fromkeys(self.applied(), "2")),
     ),
 }
 """Each fault by its name: a rule that has to see it, and what puts it in."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from cltab2systemd.disk.files import Disk
 from cltab2systemd.systemd.bus import Bus
 from cltab2systemd.systemd.kernel import Kernel
+from lab.install import PROJECT
 from simulation import history, runner
 from simulation.bus import StandInBus, StandInKernel
 from simulation.caches import warm
@@ -19,7 +19,6 @@ from simulation.disk import MemoryDisk
 from simulation.judge import RULES
 from simulation.mutations import MUTATIONS, mutated
 
-PROJECT = Path(__file__).parent.parent
 HISTORIES = 20_000
 # Within so many seeds a fault is found that is put into the core on purpose.
 SOON = 600
@@ -70,7 +69,7 @@ def test_a_fault_is_found(name: str) -> None:
 @pytest.mark.parametrize(("stand_in", "real"), [(StandInBus, Bus), (StandInKernel, Kernel), (MemoryDisk, Disk)])
 def test_a_stand_in_leaves_nothing_to_the_machine(stand_in: type, real: type) -> None:
     """Whatever the core can call is the stand-in's own, but for what only calls that."""
-    on_its_own = {"follow", "follow_reloads"}
+    on_its_own = {"follow", "follow_reloads", "quiet", "persist"}
     public = {name for name in vars(real) if not name.startswith("_")} - on_its_own
 
     assert public <= vars(stand_in).keys()
