@@ -123,7 +123,7 @@ def test_a_compiler_that_lets_control_characters_through(monkeypatch: pytest.Mon
 
 def test_a_parser_that_forgets_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fuzzer sees a name that is too long for a unit."""
-    monkeypatch.setattr(loading, "check", lambda _names, _table: ())
+    monkeypatch.setattr(loading, "findings", lambda _names, _table: ())
     assert runner.run(TABLE, 5000, 0, 1).failures
 
 

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from answers import answered
 from instance import Instance, varlink
 
 from cltab2systemd.client import RefusedError, SupersededError
@@ -70,7 +71,7 @@ def web(instance: Instance) -> Instance:
     """The daemon, with group web at level 1."""
     instance.write_table(TABLE)
     done = instance.clinit("--wait", "web", "1")
-    assert (0, "web 1 DONE\n") == (done.returncode, done.stdout), done
+    answered(done, code=0, out="web 1 DONE\n")
     return instance
 
 
@@ -321,4 +322,5 @@ def test_supersession_without_a_code() -> None:
     """A daemon without codes is understood."""
     with pytest.raises(SupersededError) as raised:
         answer({"error": "org.clinit.Manager.Superseded", "parameters": {"message": "by another"}})
-    assert (str(raised.value), raised.value.code) == ("by another", "")
+    assert str(raised.value) == "by another"
+    assert raised.value.code == ""

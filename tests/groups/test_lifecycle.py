@@ -224,7 +224,8 @@ def test_a_request_for_a_group_that_was_left_empty_shows_no_failure_of_its_own()
         for event in (Event.REQUESTED, Event.LINES_DIFFER, Event.REFUSED):
             group.happens(event, "3" if event is Event.REQUESTED else None, why="the disk is full")
         shown = [group.life.shown]
-        assert (group.life.level, group.life.why) == ("3", "the disk is full")
+        assert group.life.level == "3"
+        assert group.life.why == "the disk is full"
         group.happens(Event.REQUESTED, "4")
         shown.append(group.life.shown)
         assert shown == [Shown.FAILED, Shown.STOPPING]
