@@ -1,7 +1,7 @@
 """clstat: the file in which HA managers and people read how a switch went. Pure: text in, text out.
 
 One line per group, `Cluster::Init::Group GROUP LEVEL STATE`; lines of another class are none of ours. Only
-`cltab2systemd.disk.store` writes it, and any program may read it without the daemon.
+`cltab2systemd.daemon.statusfile` writes it, and any program may read it without the daemon.
 """
 
 CLASS = "Cluster::Init::Group"

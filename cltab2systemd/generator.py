@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check import loading
-from cltab2systemd.disk.store import GENERATED_MESSAGES, GENERATED_TABLE, TableUnreadableError, read_table
-from cltab2systemd.locations import BOOT_MESSAGES, BOOT_TABLE, GOOD_TABLE, TABLE
+from cltab2systemd.disk.tables import TableUnreadableError, read_table
+from cltab2systemd.locations import BOOT_MESSAGES, BOOT_TABLE, GENERATED_MESSAGES, GENERATED_TABLE, GOOD_TABLE, TABLE
 from cltab2systemd.table.diagnostics import Severity, has_errors
 from cltab2systemd.terminal import printable
 from cltab2systemd.units import compiler

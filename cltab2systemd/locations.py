@@ -24,6 +24,9 @@ NOTED_REASONS = "reasons"
 NOTED_PREFIX = "prefix"
 # And in which directory the resource agent marks the groups that a cluster has started, and not stopped since.
 OF_CLUSTER = "of-cluster"
+# Beside the units that the generator made: the table that it made them from.
+GENERATED_TABLE = "cltab2systemd.cltab"
+GENERATED_MESSAGES = "cltab2systemd.messages"  # and what it said
 GOOD_TABLE = "/var/lib/cltab2systemd/cltab"
 # What the units of this boot were made from; packaging/tmpfiles.d has it copied there.
 BOOT_TABLE = f"{STATE}/boot.cltab"
@@ -147,7 +150,7 @@ def _content(path: str, *, trusted: bool = False) -> bytes:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return b""
-            if trusted and (status.st_uid != 0 or status.st_mode & 0o022):  # as for its commands: store.read_table
+            if trusted and (status.st_uid != 0 or status.st_mode & 0o022):  # as for its commands: disk.tables
                 return b""
             return file.read()
     except OSError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from cltab2systemd.daemon import applier
-from cltab2systemd.disk import store
+from cltab2systemd.disk import unitstore
 from cltab2systemd.table import grammar
 from cltab2systemd.units import compiler
 from cltab2systemd.units.names import Names
@@ -33,7 +33,7 @@ def warm() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     with (
         mock.patch.object(applier, "compile_group", _compile_group),
-        mock.patch.object(store, "parse", _parse),
+        mock.patch.object(unitstore, "parse", _parse),
         mock.patch.object(Names, "group_of", _GROUP_OF),
         mock.patch.object(Names, "entry", _ENTRY),
         mock.patch.object(Names, "gate", _GATE),

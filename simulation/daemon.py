@@ -12,7 +12,8 @@ from cltab2systemd.daemon.controller import Controller
 from cltab2systemd.daemon.request import NoSuchGroupError, SupersededError, SwitchRefusedError
 from cltab2systemd.daemon.statusfile import StatusFile
 from cltab2systemd.daemon.tablesource import TableRefusedError
-from cltab2systemd.disk.store import Store
+from cltab2systemd.disk.instance import Instance
+from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.locations import CLSTAT, SOCKET, Locations
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.units.surroundings import Surroundings
@@ -162,21 +163,20 @@ class Daemon:
             raise Killed(self.ended) from None
 
     async def _begin(self) -> None:
-        self._store = store = Store(
-            NAMES, path(UNITS), path("/run/cltab2systemd"), path("/run/systemd/generator"),
-            disk=MemoryDisk(self._files, self._act),
-        )  # fmt: skip
-        store.open(LOCATIONS)
-        self._status = StatusFile(path(CLSTAT), store, None)
-        store.note_sockets([SOCKET])
-        store.note_clstat(path(CLSTAT))
+        self._instance = instance = Instance(NAMES, path("/run/cltab2systemd"), MemoryDisk(self._files, self._act))
+        units = UnitStore(instance, path(UNITS), path("/run/systemd/generator"))
+        instance.open(LOCATIONS)
+        units.open()
+        self._status = StatusFile(path(CLSTAT), instance, None)
+        instance.note_sockets([SOCKET])
+        instance.note_clstat(path(CLSTAT))
         bus = self.bus = StandInBus(self._systemd, self._act)
         await bus.connect()
-        applier = Applier(NAMES, PATH, Surroundings(), store, bus, drop_ins=())
+        applier = Applier(NAMES, PATH, Surroundings(), units, bus, drop_ins=())
         self._controller = Controller(
             NAMES,
             StandInSource(self._table),
-            store,
+            units,
             bus,
             applier,
             on_status=self._show,
@@ -245,8 +245,8 @@ class Daemon:
             return
         self._controller.retire()
         self._status.remove()
-        self._store.forget_paths()
-        self._store.close()
+        self._instance.forget_paths()
+        self._instance.close()
         for each in self._halt_clients:
             self._answer(each, "halted")
         self.ended, self.is_halted = "halted", True

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from simulation.units import Unit
 
 Step = "Callable[[World], str]"
-_SHORTEST, _LONGEST = 6, 14
+# Steps of a history: most are short, for most faults take few steps, and more histories fit into a minute.
+_LENGTHS = (4, 5, 6, 7, 7, 8, 8, 9, 11, 14)
 # How often all is let come to its end between steps.
 _SETTLE = 0.3
 # How often everything is mended at the end.
-_MEND = 0.4
+_MEND = 0.2
+# How often a step is about the group that the history is about.
+_FAVOUR = 0.6
 _MOMENTS = (0, 1_000, 10_000, 50_000, 300_000, SECOND)
 
 STEPS: dict[str, tuple[int, Callable[[World], str]]] = {}
@@ -42,7 +45,8 @@ def step(weight: int) -> Callable[[Callable[[World], str]], Callable[[World], st
 
 
 def _group(world: World) -> str:
-    return world.chance.choice(tables.GROUPS)
+    """A group to do something with; mostly the same one, or little would come of a history."""
+    return world.favourite if world.chance.random() < _FAVOUR else world.chance.choice(tables.GROUPS)
 
 
 def _entry(world: World, group: str) -> Unit | None:
@@ -50,7 +54,7 @@ def _entry(world: World, group: str) -> Unit | None:
     return world.chance.choice(found) if found else None
 
 
-@step(40)
+@step(46)
 def switch(world: World) -> str:
     """A request."""
     return str(world.ask("switch", _group(world), world.chance.choice(tables.LEVELS)))
@@ -62,7 +66,7 @@ def reread(world: World) -> str:
     return str(world.ask("reread"))
 
 
-@step(20)
+@step(18)
 def push(world: World) -> str:
     """Another table, which the next request takes."""
     world.table = world.chance.choice((0, world.chance.randrange(tables.TABLES)))
@@ -82,7 +86,7 @@ def halt(world: World) -> str:
     return str(world.ask("halt"))
 
 
-@step(8)
+@step(5)
 def kill(world: World) -> str:
     """The daemon is killed at some moment."""
     delay = world.chance.choice(_MOMENTS)
@@ -90,7 +94,7 @@ def kill(world: World) -> str:
     return f"kill the daemon in {delay} us"
 
 
-@step(14)
+@step(12)
 def kill_at_act(world: World) -> str:
     """The daemon is killed before one of the next things that it does."""
     acts = world.chance.randrange(40)
@@ -98,7 +102,7 @@ def kill_at_act(world: World) -> str:
     return f"kill the daemon before act {acts}"
 
 
-@step(6)
+@step(10)
 def by_hand(world: World) -> str:
     """`systemctl start`, `stop` or `restart` of an entry."""
     group = _group(world)
@@ -131,7 +135,7 @@ def systemctl(world: World, unit: str, kind: str) -> str:
     return f"systemctl {kind} {unit}"
 
 
-@step(6)
+@step(8)
 def end_entry(world: World) -> str:
     """An entry is killed."""
     unit = _entry(world, _group(world))
@@ -273,7 +277,7 @@ def _perform(world: World) -> None:
     chance = world.chance
     names, weights = _choice()
     world.run(SECOND)
-    for _ in range(chance.randint(_SHORTEST, _LONGEST)):
+    for _ in range(chance.choice(_LENGTHS)):
         name = chance.choices(names, weights)[0]
         world.trace(f"step: {name}")
         text = STEPS[name][1](world)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from cltab2systemd.daemon import applier, observer, statusfile
-from cltab2systemd.disk import store
+from cltab2systemd.disk import marks, unitstore
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.state import GroupStatus, State, group_status
 from cltab2systemd.units import compiler
 from simulation import bus
+from simulation.tables import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,9 +57,9 @@ def _of_nobody(*_arguments: object) -> frozenset[str]:
 
 
 MUTATIONS: Mapping[str, tuple[str, Callable[[], Any]]] = {
-    "a switch leaves its mark": ("mark", lambda: mock.patch.object(store.Store, "forget_destination", _nothing)),
-    "what is held stays held": ("mark", lambda: mock.patch.object(store.Marks, "discard", _nothing)),
-    "a reload leaves its mark": ("mark", lambda: mock.patch.object(store.Store, "reloaded", _nothing)),
+    "a switch leaves its mark": ("mark", lambda: mock.patch.object(marks.Destinations, "forget", _nothing)),
+    "what is held stays held": ("mark", lambda: mock.patch.object(marks.Marks, "discard", _nothing)),
+    "a reload leaves its mark": ("mark", lambda: mock.patch.object(unitstore.UnitStore, "reloaded", _nothing)),
     "whoever waits is answered early": ("answer", lambda: mock.patch.object(observer, "group_status", _hasty)),
     "new lines stop nothing": ("beside", lambda: mock.patch.object(changes, "tags_to_stop", _of_nobody)),
     "what has moved runs on": ("beside", lambda: mock.patch.object(changes, "tags_moved_here", _of_nobody)),
@@ -70,7 +71,7 @@ MUTATIONS: Mapping[str, tuple[str, Callable[[], Any]]] = {
     "clstat is not written": ("clstat", lambda: mock.patch.object(statusfile.StatusFile, "show", _nothing)),
     "an old switch is gone on with": (
         "unasked",
-        lambda: mock.patch.object(store.Store, "destinations", lambda self: dict.fromkeys(self.applied(), "2")),
+        lambda: mock.patch.object(marks.Destinations, "all", side_effect=lambda: dict.fromkeys(GROUPS, "2")),
     ),
 }
 """Each fault by its name: a rule that has to see it, and what puts it in."""

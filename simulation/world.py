@@ -35,6 +35,7 @@ class World:
 
     def __init__(self, seed: int, trace: Callable[[str], None] | None = None) -> None:
         self.chance = random.Random(seed)  # noqa: S311 - nothing secret
+        self.favourite = self.chance.choice(tables.GROUPS)  # what most of the history is about
         self._trace = trace
         self.clock = Clock()
         self.files = Files()

@@ -9,7 +9,7 @@ import click
 from cltab2systemd.check import everything
 from cltab2systemd.commands import tables
 from cltab2systemd.commands.printing import Format, format_option, say_json
-from cltab2systemd.disk import store
+from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.locations import TABLE, from_here
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity
 from cltab2systemd.terminal import printable
@@ -40,7 +40,7 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
     for path in files or (TABLE,):
         try:
             findings = everything.findings(*tables.content(path))
-        except store.TableUnreadableError as error:
+        except TableUnreadableError as error:
             tables.complain(f"cltab2systemd: {error}")
             found.append(_unreadable(path, str(error)))
             is_good = False

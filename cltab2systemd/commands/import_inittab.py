@@ -8,7 +8,7 @@ import click
 
 from cltab2systemd.commands import tables
 from cltab2systemd.disk import files as disk
-from cltab2systemd.disk import store
+from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.importers.inittab.dialects import DIALECTS
 from cltab2systemd.importers.inittab.importer import DEFAULT_LEVEL, LARGEST, import_inittab, unusable
 from cltab2systemd.table.diagnostics import render
@@ -41,7 +41,7 @@ def command(file: str, *, group: str, format_: str, level: str, output: str) -> 
         raise SystemExit(1)
     try:
         path, data = _read(file)
-    except store.TableUnreadableError as error:
+    except TableUnreadableError as error:
         tables.complain(f"cltab2systemd: {error}")
         raise SystemExit(1) from error
     imported = import_inittab(data, path, group, dialect=DIALECTS.get(format_), level=level)
@@ -61,11 +61,11 @@ def command(file: str, *, group: str, format_: str, level: str, output: str) -> 
 
 
 def _read(file: str) -> tuple[str, bytes]:
-    """The name and the bytes of an inittab; store.TableUnreadableError if there is none, or it is too large."""
+    """The name and the bytes of an inittab; TableUnreadableError if there is none, or it is too large."""
     if file == _STANDARD:
         path, data = tables.STANDARD_INPUT_PATH, click.get_binary_stream("stdin").read(LARGEST + 1)
     else:
         data, path = tables.content(file)
     if len(data) > LARGEST:
-        raise store.TableUnreadableError(f"{path} is larger than {LARGEST} bytes, as no inittab is")
+        raise TableUnreadableError(f"{path} is larger than {LARGEST} bytes, as no inittab is")
     return path, data

@@ -12,7 +12,8 @@ import click
 
 from cltab2systemd import clstat
 from cltab2systemd.commands.seen import seen
-from cltab2systemd.disk.store import Store, instance_names
+from cltab2systemd.disk import instance as instances
+from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.groups.state import State
@@ -44,8 +45,8 @@ class Instance:
 
     def __init__(self, locations: Locations) -> None:
         self._locations = locations
-        self._names = instance_names(locations)
-        self._store = Store(self._names)
+        self._names = instances.instance_names(locations)
+        self._units = UnitStore(instances.Instance(self._names))
 
     def standings(self, level: str | None = None) -> Mapping[str, Standing]:
         """How each group stands; none if no daemon has applied a table. OSError if that cannot be read.
@@ -57,30 +58,30 @@ class Instance:
         found: dict[str, Standing] = {}
         if not live_sockets(self._locations):
             return found  # and not what the system's own daemon has
-        applied = _applied(self._store)
+        applied = _applied(self._units)
         # Of a group that is CONFIGURED nothing runs: clstat shows the level that it was at.
         present = {name: line for name, line in lines.items() if line[1] != State.CONFIGURED and name in applied}
         units = seen(self._names, {name: applied[name] for name in present}, level)
         for name, group in applied.items():
             at, _ = present.get(name, (None, ""))
             state = _STATES.get(lines[name][1]) if name in lines else None
-            found[name] = Standing(group, at, state, units.get(name), self._store.is_of_cluster(name))
+            found[name] = Standing(group, at, state, units.get(name), self._units.instance.is_of_cluster(name))
         return found
 
     def notes(self, groups: Iterable[ResourceGroup]) -> list[str]:
         """What to tell whoever asks how groups stand: units of somebody's own that stand over the generated ones."""
-        return advice.on_own_units(path for group in groups for path in self._store.own_units(group))
+        return advice.on_own_units(path for group in groups for path in self._units.own_units(group))
 
 
-def _applied(store: Store) -> Mapping[str, ResourceGroup]:
+def _applied(units: UnitStore) -> Mapping[str, ResourceGroup]:
     for _ in range(_TRIES):
         try:
-            return store.applied()
+            return units.applied()
         except FileNotFoundError as error:
             # The directory itself, or a file that was there a moment ago.
             if not str(error.filename).endswith(".cltab"):
                 return {}
-    return store.applied()
+    return units.applied()
 
 
 def _content(path: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd.check import loading
-from cltab2systemd.disk import store
+from cltab2systemd.disk import tables
 from cltab2systemd.locations import from_here
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
 from cltab2systemd.text import encoded
@@ -31,7 +31,7 @@ def load(path: str) -> Table:
     """A table without errors. Warnings are printed; on errors they are too, and SystemExit with 1 is raised."""
     try:
         table, findings = read(path)
-    except store.TableUnreadableError as error:
+    except tables.TableUnreadableError as error:
         complain(f"cltab2systemd: {error}")
         raise SystemExit(1) from error
     report(path, findings)
@@ -41,30 +41,30 @@ def load(path: str) -> Table:
 
 
 def read(path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
-    """A table and its findings, with absolute paths; store.TableUnreadableError if it cannot be read."""
+    """A table and its findings, with absolute paths; tables.TableUnreadableError if it cannot be read."""
     return loading.load(*content(path))
 
 
 def content(path: str) -> tuple[bytes, str]:
-    """The bytes of a table, and its absolute path; store.TableUnreadableError if it cannot be read.
+    """The bytes of a table, and its absolute path; tables.TableUnreadableError if it cannot be read.
 
     Unlike the daemon, which would wait for whoever writes, this takes pipes and terminals as well: `-` for the standard
     input, or what a shell makes of `<(command)`.
     """
     if path == STANDARD_INPUT:
         return bounded(click.get_binary_stream("stdin"), "the standard input"), STANDARD_INPUT_PATH
-    data = _streamed(path) if _is_stream(path) else store.read_table(path)[0]
+    data = _streamed(path) if _is_stream(path) else tables.read_table(path)[0]
     return data, from_here(path)
 
 
 def bounded(stream: BinaryIO, name: str) -> bytes:
-    """What a stream holds up to its end; store.TableUnreadableError if that is no table, or it cannot be read."""
+    """What a stream holds up to its end; tables.TableUnreadableError if that is no table, or it cannot be read."""
     try:
-        data = stream.read(store.LARGEST_TABLE + 1)
+        data = stream.read(tables.LARGEST_TABLE + 1)
     except OSError as error:
         raise _unreadable(name, error) from error
-    if len(data) > store.LARGEST_TABLE:
-        raise store.TableUnreadableError(f"{name} is larger than {store.LARGEST_TABLE} bytes")
+    if len(data) > tables.LARGEST_TABLE:
+        raise tables.TableUnreadableError(f"{name} is larger than {tables.LARGEST_TABLE} bytes")
     return data
 
 
@@ -85,8 +85,8 @@ def _streamed(path: str) -> bytes:
         return bounded(stream, path)
 
 
-def _unreadable(name: str, error: OSError) -> store.TableUnreadableError:
-    return store.TableUnreadableError(f"cannot read {name}: {os.strerror(error.errno or 0)}")
+def _unreadable(name: str, error: OSError) -> tables.TableUnreadableError:
+    return tables.TableUnreadableError(f"cannot read {name}: {os.strerror(error.errno or 0)}")
 
 
 def report(path: str, findings: Collection[Diagnostic], counted: tuple[Severity, ...] = (Severity.ERROR,)) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from cltab2systemd.disk.store import Store
+    from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import ResourceGroup
     from cltab2systemd.units.names import Names
@@ -28,7 +28,7 @@ class Applier:
         names: the unit names of the instance.
         path: the table's path, which the units name as their source.
         surroundings: what entries inherit.
-        store: the files of the instance.
+        units: the units of the instance on disk.
         bus: the connection to systemd.
         drop_ins: where drop-ins of slices are.
     """
@@ -38,7 +38,7 @@ class Applier:
         names: Names,
         path: str,
         surroundings: Surroundings,
-        store: Store,
+        units: UnitStore,
         bus: Bus,
         *,
         drop_ins: Iterable[Path] = DROP_IN_DIRECTORIES,
@@ -46,7 +46,7 @@ class Applier:
         self._names = names
         self._path = path
         self._surroundings = surroundings
-        self._store = store
+        self._units = units
         self._bus = bus
         self._ticket = self._loaded = 0
         self._slices = Slices(names, bus, drop_ins)
@@ -59,17 +59,17 @@ class Applier:
 
     async def recover(self) -> list[Group]:
         """Take up what an earlier daemon left, or the generator: groups with their lines, and a reload that is due."""
-        self._store.adopt()
+        self._units.adopt()
         if self._names.suffix:  # the system instance's is in the package
-            self._store.install_top(compile_top(self._names, self._path))
+            self._units.install_top(compile_top(self._names, self._path))
         groups = []
-        for name, applied in self._store.applied().items():
-            group = Group(name, self._store)
+        for name, applied in self._units.applied().items():
+            group = Group(name, self._units.instance.destinations)
             group.applied = applied
-            group.is_installed = self._store.is_installed(self._compile(applied))
+            group.is_installed = self._units.is_installed(self._compile(applied))
             groups.append(group)
         self._bus.follow_reloads(self._reloaded)
-        if self._store.reload_needed:
+        if self._units.reload_needed:
             self._limited.update(group.name for group in groups)
             await self._reload()
         return groups
@@ -85,11 +85,11 @@ class Applier:
             return
         for group in lines:
             group.is_installed = False
-        changed = self._store.install((new, partial(self._compile, new)) for new in lines.values())
+        changed = self._units.install((new, partial(self._compile, new)) for new in lines.values())
         self._limited.update(group.name for group in lines if self._names.slice(group.name) in changed)
         for group, new in lines.items():
             group.applied = new
-        if changed or self._store.reload_needed:
+        if changed or self._units.reload_needed:
             await self._reload()
         for group in lines:
             group.is_installed = True
@@ -111,7 +111,7 @@ class Applier:
             await self._slices.put_in_force(limited)
             self._limited -= limited
             if newest == self._ticket:
-                self._store.reloaded()
+                self._units.reloaded()
 
     def _reloaded(self) -> None:
         """After a reload, somebody else's too: drop-ins of slices may have come or gone."""

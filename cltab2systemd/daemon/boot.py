@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check import loading
-from cltab2systemd.disk.store import TableUnreadableError, read_table
+from cltab2systemd.disk.tables import TableUnreadableError, read_table
 from cltab2systemd.locations import GOOD_TABLE, TABLE
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.units.names import BOOT_TARGET
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from cltab2systemd.daemon.group import Group
-    from cltab2systemd.disk.store import Store
+    from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import ResourceGroup
     from cltab2systemd.units.names import Names
@@ -29,28 +29,30 @@ class Boot:
 
     Args:
         names: the unit names of the instance.
-        store: its files; open.
+        units: its units on disk; open.
         bus: its connection to systemd; connected.
     """
 
-    def __init__(self, names: Names, store: Store, bus: Bus) -> None:
+    def __init__(self, names: Names, units: UnitStore, bus: Bus) -> None:
         self._names = names
-        self._store = store
+        self._units = units
+        self._instance = units.instance
         self._bus = bus
 
     def notice(self) -> bool:
         """Whether groups are to come to their boot levels now: the machine is on its way to multi-user.target.
 
-        That is noted, so that a daemon that ends before `Store.take_over` is followed by one that goes on. Not so when
-        a daemon has taken over before, nor in rescue mode, nor when somebody starts the daemon of a machine that is up.
+        That is noted, so that a daemon that ends before `Instance.take_over` is followed by one that goes on. Not so
+        when a daemon has taken over before, nor in rescue mode, nor when somebody starts the daemon of a machine that
+        is up.
         BusError if systemd does not tell.
         """
-        if not self._store.is_first_start:
+        if not self._instance.is_first_start:
             return False
-        if not self._store.boot_levels_due:
+        if not self._instance.boot_levels_due:
             if not any(unit.starting for unit in self._bus.load_units([BOOT_TARGET])):
                 return False
-            self._store.note_boot_levels()
+            self._instance.note_boot_levels()
         return True
 
     def last_good_lines(self) -> Mapping[str, ResourceGroup]:
@@ -59,7 +61,7 @@ class Boot:
         It does at the first start of a boot, for a table that is there: who removes it wants no groups. But the
         generator's choice of a table stands.
         """
-        if not self._store.is_first_start or self._store.has_generated or not os.path.lexists(TABLE):
+        if not self._instance.is_first_start or self._units.has_generated or not os.path.lexists(TABLE):
             return {}
         try:
             data = read_table(GOOD_TABLE, trusted=True)[0]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cltab2systemd.daemon.boot import Boot
     from cltab2systemd.daemon.group import Group
     from cltab2systemd.daemon.tablesource import TableSource
-    from cltab2systemd.disk.store import Store
+    from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
     from cltab2systemd.units.names import Names
@@ -50,7 +50,7 @@ class Controller:
     Args:
         names: the unit names of the instance.
         source: its table.
-        store: its files; open.
+        units: its units on disk; open.
         bus: its connection to systemd; connected.
         applier: puts its units on disk.
         on_status: called with all lines of clstat, at each change.
@@ -62,7 +62,7 @@ class Controller:
         self,
         names: Names,
         source: TableSource,
-        store: Store,
+        units: UnitStore,
         bus: Bus,
         applier: Applier,
         *,
@@ -72,12 +72,13 @@ class Controller:
     ) -> None:
         self.names = names
         self._source = source
-        self._store = store
+        self._units = units
+        self._instance = instance = units.instance
         self._bus = bus
         self._applier = applier
         self._on_status = on_status
         self._groups: dict[str, Group] = {}
-        self._pacer = Pacer(names, bus, store, self._try_again, self._look_at)
+        self._pacer = Pacer(names, bus, instance.paused, self._try_again, self._look_at)
         self._observer = Observer(
             names,
             self._groups,
@@ -87,10 +88,10 @@ class Controller:
             on_observed=self._settle,
             on_refreshed=self._publish,
         )
-        self._switcher = Switcher(names, store, bus, applier, self._observer)
+        self._switcher = Switcher(names, instance.held, bus, applier, self._observer)
         self._settlement = Settlement(
             names,
-            store,
+            instance.held,
             bus,
             self._pacer,
             self._observer.probe,
@@ -101,7 +102,7 @@ class Controller:
         self._membership = Membership(
             self._groups,
             source,
-            store,
+            instance,
             bus,
             applier=applier,
             observer=self._observer,
@@ -123,11 +124,11 @@ class Controller:
         self._groups.update({group.name: group for group in await self._applier.recover()})
         for status in shown:
             # Before the boot no group was what it is now.
-            if status.group in self._groups and not self._store.is_first_start:
+            if status.group in self._groups and not self._instance.is_first_start:
                 self._groups[status.group].status = status
-        unfinished = self._store.destinations()
+        unfinished = self._instance.destinations.all()
         for name in unfinished.keys() - self._groups.keys():  # gone since; if it comes back, it is at no level
-            self._store.forget_destination(name)
+            self._instance.destinations.forget(name)
             del unfinished[name]
         for name, level in unfinished.items():
             self._groups[name].happens(Event.FOUND, level)  # as its daemon left it, until we have gone on with it
@@ -147,7 +148,7 @@ class Controller:
         await self._read_first(boot)
         if boot is not None and boots:
             unfinished = await self._boot_levels(boot) | unfinished
-        self._store.take_over()
+        self._instance.take_over()
         for name, level in unfinished.items():
             if name in self._groups and (level == HALT_LEVEL or self._membership.wanted(self._groups[name]).entries):
                 log.info("%s: going on to level %s", name, level)
@@ -173,10 +174,10 @@ class Controller:
 
     def _take_over_held(self) -> None:
         """What an earlier daemon has held for a start that may still be under way; it is let go when that is over."""
-        for unit in sorted(self._store.held.all()):
+        for unit in sorted(self._instance.held.all()):
             group = self._groups.get(self.names.group_of(unit) or "")
             if group is None:
-                self._store.held.discard([unit])
+                self._instance.held.discard([unit])
             else:
                 group.held |= {unit}
 
@@ -231,7 +232,7 @@ class Controller:
             notes = (*notes, doubt)
         log.info("%s: going to level %s", name, level)
         request = self._request(group, level)
-        request.notes += [*notes, *advice.on_own_units(self._store.own_units(group.applied))]
+        request.notes += [*notes, *advice.on_own_units(self._units.own_units(group.applied))]
         await asyncio.shield(request.started)
         return request
 

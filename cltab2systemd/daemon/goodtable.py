@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 
 from cltab2systemd import oserrors
-from cltab2systemd.disk import store
+from cltab2systemd.disk import tables
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ async def _in_thread(content: bytes) -> None:
     def work() -> None:
         failure: OSError | None = None
         try:
-            store.keep_good_table(content)
+            tables.keep_good_table(content)
         except OSError as error:
             failure = error
         with suppress(RuntimeError):  # the loop is closed
@@ -67,6 +67,6 @@ async def _in_thread(content: bytes) -> None:
     try:
         threading.Thread(target=work, daemon=True).start()
     except RuntimeError:  # no thread is to be had: a limit of tasks
-        store.keep_good_table(content)
+        tables.keep_good_table(content)
         return
     await written

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.units import GroupUnits
 
 
-class Marks(Protocol):
+class Destinations(Protocol):
     """Where the daemon writes down to which level a group is to go."""
 
-    def mark_destination(self, group: str, level: str) -> None:
+    def mark(self, group: str, level: str) -> None:
         """A group is about to be emptied on its way to a level."""
 
-    def forget_destination(self, group: str) -> None:
+    def forget(self, group: str) -> None:
         """It is not any more."""
 
 
@@ -35,12 +35,12 @@ class Group:
 
     Args:
         name: the group.
-        marks: keeps on disk where a group is to go, for the next daemon.
+        destinations: keeps on disk where a group is to go, for the next daemon.
     """
 
-    def __init__(self, name: str, marks: Marks) -> None:
+    def __init__(self, name: str, destinations: Destinations) -> None:
         self.name = name
-        self._marks = marks
+        self._destinations = destinations
         self.applied = ResourceGroup(name)  # what the units on disk were made from
         self.is_installed = False  # the units on disk are those of the applied lines, as this version writes them
         self.given_away: frozenset[str] = frozenset()  # tags of applied entries that another group has in the table
@@ -73,9 +73,9 @@ class Group:
         life, row = step(self._life, event, level, now=now_in_microseconds(), why=why)
         if row.mark is Mark.WRITE:
             assert life.level is not None
-            self._marks.mark_destination(self.name, life.level)
+            self._destinations.mark(self.name, life.level)
         elif row.mark is Mark.REMOVE:
-            self._marks.forget_destination(self.name)
+            self._destinations.forget(self.name)
         self._life = life
 
     def freshen(self, tags: frozenset[str]) -> None:

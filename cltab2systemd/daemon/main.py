@@ -27,8 +27,8 @@ from cltab2systemd.daemon.service import Service, Watchers
 from cltab2systemd.daemon.sockets import SocketInUseError, Sockets, first_path
 from cltab2systemd.daemon.statusfile import StatusFile
 from cltab2systemd.daemon.tablesource import TableSource
-from cltab2systemd.disk import store
-from cltab2systemd.disk.store import Store
+from cltab2systemd.disk.instance import AlreadyRunningError, Instance, instance_names
+from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.locations import (
     CLSTAT,
     GOOD_TABLE,
@@ -76,7 +76,7 @@ def run(locations: Locations) -> None:
         raise DaemonError("systemd is not the init of this machine (there is no /run/systemd/system)")
     try:
         asyncio.run(_run(locations))
-    except (store.AlreadyRunningError, SocketInUseError) as error:
+    except (AlreadyRunningError, SocketInUseError) as error:
         kind = OccupiedError if activation.is_started_by_systemd() else DaemonError
         raise kind(str(error)) from error
     except BusError as error:
@@ -96,7 +96,7 @@ def _raise_file_limit() -> None:
 class _Outside:
     """What others see of the daemon, each part where they look for it."""
 
-    instance: Store
+    instance: Instance
     sockets: Sockets
     clstat: StatusFile
     announcer: Announcer
@@ -199,11 +199,13 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
         end: to be called at the end of a halt; ends the daemon.
     """
     is_systemds = activation.is_started_by_systemd()
-    names = store.instance_names(locations)
+    names = instance_names(locations)
     is_systems_table = names == Names() and locations.table == TABLE
-    instance = Store(names)
+    instance = Instance(names)
+    units = UnitStore(instance)
     # A daemon that somebody starts by hand while the system's is down must not stop the system's groups.
     instance.open(locations, may_change_table=is_systemds)
+    units.open()
     earlier = _earlier(locations, knows_good_table=is_systems_table)
     announcer, watchers, bus = Announcer(locations.table), Watchers(), Bus()
     source = TableSource(
@@ -219,11 +221,11 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
     instance.note_clstat(clstat.path)
     good_table = GoodTable() if is_systems_table else None
     outside = _Outside(instance, sockets, clstat, announcer, watchers, good_table)
-    applier = Applier(names, locations.table, _surroundings(locations, instance), instance, bus)
-    controller = Controller(names, source, instance, bus, applier, on_status=outside.show, on_table=outside.follow)
+    applier = Applier(names, locations.table, _surroundings(locations, instance), units, bus)
+    controller = Controller(names, source, units, bus, applier, on_status=outside.show, on_table=outside.follow)
     halt = Halt(controller, outside.leave, end)
     server = Server(Service(controller, watchers, halt.begin, peers.group_id()))
-    boot = Boot(names, instance, bus) if is_systems_table and is_systemds else None
+    boot = Boot(names, units, bus) if is_systems_table and is_systemds else None
     return _Daemon(locations, bus, boot, controller, server, outside)
 
 
@@ -241,7 +243,7 @@ def _earlier(located: Locations, *, knows_good_table: bool) -> Locations:
     return located
 
 
-def _status_file(located: Locations, earlier: Locations, instance: Store) -> StatusFile:
+def _status_file(located: Locations, earlier: Locations, instance: Instance) -> StatusFile:
     """clstat, where it was before; DaemonError if something else is there."""
     path = Path(earlier.clstat)
     if earlier.clstat in {earlier.table, earlier.socket} or path.is_dir():
@@ -251,7 +253,7 @@ def _status_file(located: Locations, earlier: Locations, instance: Store) -> Sta
     return StatusFile(path, instance, written, unnamed)
 
 
-def _surroundings(locations: Locations, instance: Store) -> Surroundings:
+def _surroundings(locations: Locations, instance: Instance) -> Surroundings:
     """What the entries inherit: nothing in the system instance if systemd started it."""
     if activation.is_started_by_systemd() and locations.is_system_instance:
         return Surroundings()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cltab2systemd.daemon.applier import Applier
     from cltab2systemd.daemon.observer import Observer
     from cltab2systemd.daemon.tablesource import TableSource
-    from cltab2systemd.disk.store import Store
+    from cltab2systemd.disk.instance import Instance
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
 
@@ -31,7 +31,7 @@ class Membership:
     Args:
         groups: all of them by name; this adds to them, and takes from them.
         source: the table.
-        store: the files of the instance; open.
+        instance: its state on disk; open.
         bus: its connection to systemd.
         applier: puts units on disk.
         observer: knows how groups are.
@@ -45,7 +45,7 @@ class Membership:
         self,
         groups: dict[str, Group],
         source: TableSource,
-        store: Store,
+        instance: Instance,
         bus: Bus,
         *,
         applier: Applier,
@@ -57,7 +57,7 @@ class Membership:
     ) -> None:
         self._groups = groups
         self._source = source
-        self._store = store
+        self._instance = instance
         self._bus = bus
         self._applier = applier
         self._observer = observer
@@ -94,7 +94,9 @@ class Membership:
 
     async def take_lines(self, lines: Mapping[str, ResourceGroup]) -> bool:
         """Take lines of another table than the one that clients push, for groups that have none; whether any did."""
-        new = {Group(name, self._store): group for name, group in lines.items() if name not in self._groups}
+        new = {
+            Group(name, self._instance.destinations): group for name, group in lines.items() if name not in self._groups
+        }
         await self._applier.apply(new)
         self._groups.update({group.name: group for group in new})
         return bool(new)
@@ -120,7 +122,7 @@ class Membership:
         wanted = self._source.table.groups
         notes = self._leave_to_cluster()
         for name in sorted(self._unapplied - self._groups.keys()):
-            self._groups[name] = Group(name, self._store)
+            self._groups[name] = Group(name, self._instance.destinations)
         await self._bus.persist(lambda: self._observer.refresh(sorted(self._unapplied)))
         unapplied = [self._groups[name] for name in sorted(self._unapplied) if name in self._groups]
         await self._applier.apply(
@@ -149,7 +151,7 @@ class Membership:
         for group in self._groups.values():
             was_left = group.left_to_cluster
             is_gone = group.name not in self._source.table.groups and bool(group.applied.entries)
-            group.left_to_cluster = is_gone and self._store.is_of_cluster(group.name)
+            group.left_to_cluster = is_gone and self._instance.is_of_cluster(group.name)
             if group.left_to_cluster and not was_left:
                 log.warning("%s: left the table; it stays until the cluster that started it stops it", group.name)
                 notes.append(f"{group.name} has left the table, and stays until the cluster that started it stops it")

@@ -21,7 +21,7 @@ from cltab2systemd.units.plan import counts_restarts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cltab2systemd.disk.store import Store
+    from cltab2systemd.disk.marks import Marks
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry
@@ -63,24 +63,24 @@ class Pacer:
     Args:
         names: the unit names of the instance.
         bus: the connection to systemd.
-        store: the files of the instance; open.
+        paused: the units that are stopped, and wait for their next start, for the next daemon.
         start: called with a unit when its time has come; False if it could not be started now.
         changed: called with a unit when what `trouble` says of it has changed by itself.
     """
 
     def __init__(
-        self, names: Names, bus: Bus, store: Store, start: Callable[[str], bool], changed: Callable[[str], None]
+        self, names: Names, bus: Bus, paused: Marks, start: Callable[[str], bool], changed: Callable[[str], None]
     ) -> None:
         self._names = names
         self._bus = bus
-        self._store = store
+        self._paused = paused
         self._start = start
         self._changed = changed
         self._vain: dict[str, _Vain] = {}
 
     def resume(self) -> None:
         """Go on with what an earlier daemon has stopped."""
-        for unit in sorted(self._store.paused.all()):
+        for unit in sorted(self._paused.all()):
             self._vain[unit] = vain = _Vain("", 0, is_slow=True)
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
 
@@ -140,7 +140,7 @@ class Pacer:
         ):
             vain.is_slow = True
             with suppress(OSError):  # only the next daemon does not know of it then
-                self._store.paused.add([status.name])
+                self._paused.add([status.name])
             self._bus.stop(status.name)
             log.debug("%s is stopped for %g s", status.name, PAUSE)
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, status.name)
@@ -176,7 +176,7 @@ class Pacer:
             vain.timer.cancel()
             vain.timer = None
             with suppress(OSError):
-                self._store.paused.discard([unit])
+                self._paused.discard([unit])
 
     def _forget(self, unit: str) -> None:
         vain = self._vain.pop(unit)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cltab2systemd.daemon.pacer import Pacer
     from cltab2systemd.daemon.probe import UnitProbe
     from cltab2systemd.daemon.request import Request
-    from cltab2systemd.disk.store import Store
+    from cltab2systemd.disk.marks import Marks
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry
@@ -42,7 +42,7 @@ class Settlement:
 
     Args:
         names: the unit names of the instance.
-        store: its files.
+        held: the units that are kept from being started again.
         bus: its connection to systemd.
         pacer: slows down what is started in vain.
         probe: knows more about units than their state.
@@ -54,7 +54,7 @@ class Settlement:
     def __init__(
         self,
         names: Names,
-        store: Store,
+        held: Marks,
         bus: Bus,
         pacer: Pacer,
         probe: UnitProbe,
@@ -64,7 +64,7 @@ class Settlement:
         on_stopped: Callable[[Group], None],
     ) -> None:
         self._names = names
-        self._store = store
+        self._held = held
         self._bus = bus
         self._pacer = pacer
         self._probe = probe
@@ -90,7 +90,7 @@ class Settlement:
     def _let_go(self, group: Group) -> None:
         """The start is over for which entries of a group were held."""
         try:
-            self._store.held.discard(group.held)
+            self._held.discard(group.held)
         except OSError as error:
             log.warning("%s: what was held stays so for now: %s", group.name, oserrors.worded(error))
         else:

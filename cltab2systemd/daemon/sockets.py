@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from cltab2systemd.daemon.tablesource import TableSource
-    from cltab2systemd.disk.store import Store
+    from cltab2systemd.disk.instance import Instance
     from cltab2systemd.locations import Locations
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
@@ -56,8 +56,8 @@ class Sockets:
         bus: the connection to systemd.
     """
 
-    def __init__(self, noted: Store, bus: Bus) -> None:
-        self._store = noted
+    def __init__(self, noted: Instance, bus: Bus) -> None:
+        self._instance = noted
         self._bus = bus
         listeners, self._units = activation.inherited_sockets()
         self._inherited = [listener.getsockname() for listener in listeners]
@@ -83,7 +83,7 @@ class Sockets:
                 if not self._inherited:
                     raise
                 _say_cannot_listen(path, error)
-        self._store.note_sockets(self.paths)
+        self._instance.note_sockets(self.paths)
 
     def follow(self, table: Table) -> None:
         """Listen where a table says, too. The old socket stays to the daemon's end, for clients that still know it."""
@@ -95,7 +95,7 @@ class Sockets:
         except (OSError, SocketInUseError) as error:
             _say_cannot_listen(new, error)
         else:
-            self._store.note_sockets(self.paths)
+            self._instance.note_sockets(self.paths)
 
     def _listen(self, path: str) -> None:
         listener = listen(path)

@@ -19,7 +19,7 @@ from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
     from cltab2systemd.disk.files import FileIdentity
-    from cltab2systemd.disk.store import Store
+    from cltab2systemd.disk.instance import Instance
     from cltab2systemd.table.model import Table
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,9 @@ class StatusFile:
         unnamed: where it goes if the first table that takes effect does not name a place; empty: it stays.
     """
 
-    def __init__(self, path: Path, noted: Store, written: FileIdentity | None, unnamed: str = "") -> None:
+    def __init__(self, path: Path, noted: Instance, written: FileIdentity | None, unnamed: str = "") -> None:
         self.path = path
-        self._store = noted
+        self._instance = noted
         self._disk = noted.disk
         self._unnamed = unnamed
         self._noted = path  # where clstat is for others, until it is written elsewhere
@@ -93,7 +93,7 @@ class StatusFile:
         if text == self._reasons:
             return
         try:
-            self._store.note_reasons(text)
+            self._instance.note_reasons(text)
         except OSError as error:
             log.debug("cannot write reasons: %s", oserrors.worded(error))
             self._reasons = None  # at the next heartbeat, at the latest
@@ -110,7 +110,7 @@ class StatusFile:
             self._disk.make_directory(self.path.parent, parents=True)
             self._disk.write(self.path, encoded(text))
             if self.path != self._noted:
-                self._store.note_clstat(self.path)
+                self._instance.note_clstat(self.path)
         except OSError as error:
             if self._retry is None:
                 log.error("cannot write clstat: %s; trying again until it works", oserrors.worded(error, self.path))  # noqa: TRY400

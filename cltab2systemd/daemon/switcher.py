@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cltab2systemd.daemon.group import Group
     from cltab2systemd.daemon.observer import Observer
     from cltab2systemd.daemon.request import Request
-    from cltab2systemd.disk.store import Store
+    from cltab2systemd.disk.marks import Marks
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry, ResourceGroup
@@ -43,15 +43,15 @@ class Switcher:
 
     Args:
         names: the unit names of the instance.
-        store: its files.
+        held: the units that are kept from being started again.
         bus: its connection to systemd.
         applier: puts units on disk.
         observer: knows how groups are.
     """
 
-    def __init__(self, names: Names, store: Store, bus: Bus, applier: Applier, observer: Observer) -> None:
+    def __init__(self, names: Names, held: Marks, bus: Bus, applier: Applier, observer: Observer) -> None:
         self._names = names
-        self._store = store
+        self._held = held
         self._bus = bus
         self._applier = applier
         self._observer = observer
@@ -147,8 +147,8 @@ class Switcher:
     def _hold(self, group: Group, units: frozenset[str]) -> None:
         if units != group.held:
             before, group.held = group.held, group.held | units  # all that there may be, if this fails halfway
-            self._store.held.add(units - before)
-            self._store.held.discard(before - units)
+            self._held.add(units - before)
+            self._held.discard(before - units)
             group.held = units
 
     async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> None:

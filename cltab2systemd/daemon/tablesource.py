@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check import loading
-from cltab2systemd.disk import store
+from cltab2systemd.disk import tables
 from cltab2systemd.disk.files import FileIdentity, identify
 from cltab2systemd.table.diagnostics import Diagnostic, has_errors
 from cltab2systemd.table.model import Table
@@ -146,8 +146,8 @@ class TableSource:
     def _bytes(self) -> tuple[bytes, FileIdentity]:
         """The file's content, and which version it is of; TableRefusedError if it cannot be read."""
         try:
-            return store.read_table(self.path, trusted=True)
-        except store.TableUnreadableError as error:
+            return tables.read_table(self.path, trusted=True)
+        except tables.TableUnreadableError as error:
             raise TableRefusedError(str(error)) from error
 
     def _judged(self, data: bytes) -> tuple[Table, tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:

@@ -63,6 +63,14 @@ def read_whole(path: Path) -> bytes:
         return file.read()
 
 
+def content_of(path: Path) -> bytes | None:
+    """What a regular file holds; None if it cannot be read."""
+    try:
+        return read_whole(path)
+    except OSError:
+        return None
+
+
 def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool = False) -> None:
     """Write a file so that a reader sees the old content or the new, never a part. OSError if that fails.
 
@@ -107,10 +115,7 @@ class Disk:
 
     def content(self, path: Path) -> bytes | None:
         """What a regular file holds; None if it cannot be read."""
-        try:
-            return self.read(path)
-        except OSError:
-            return None
+        return content_of(path)
 
     def write(self, path: Path, content: bytes, mode: int = 0o644, *, durable: bool = False) -> None:
         """Write a file so that a reader sees the old content or the new; `durable`: also after a power cut."""

@@ -65,7 +65,7 @@ def unit_of_bus_path(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The unit names of one instance. `suffix` is empty for the system instance, else see `store.instance_names`."""
+    """The unit names of one instance. `suffix` is empty for the system instance, else see `instance_names`."""
 
     suffix: str = ""
 

@@ -113,7 +113,7 @@ class GroupPlan:
     units: tuple[Unit, ...]
 
 
-# The state of instances, and in it the files that keep entries from being started again: Store.held.
+# The state of instances, and in it the files that keep entries from being started again: Instance.held.
 STATE = "/run/cltab2systemd"
 HELD = "held"
 

@@ -12,7 +12,7 @@ from answers import answered
 from translator import run
 
 from cltab2systemd.check.loading import load
-from cltab2systemd.disk.store import LARGEST_TABLE
+from cltab2systemd.disk.tables import LARGEST_TABLE
 from cltab2systemd.table.model import MOST_FINDINGS
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.daemon import goodtable
 from cltab2systemd.daemon.goodtable import GoodTable
-from cltab2systemd.disk import store
+from cltab2systemd.disk import tables
 
 if TYPE_CHECKING:
     import pytest
@@ -24,7 +24,7 @@ def test_a_stuck_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         assert disk.wait(10)
         kept.append(content)
 
-    monkeypatch.setattr(store, "keep_good_table", write)
+    monkeypatch.setattr(tables, "keep_good_table", write)
 
     async def scenario() -> float:
         table = GoodTable()
@@ -43,7 +43,7 @@ def test_a_stuck_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the machine gives no thread, the table is written all the same."""
     kept: list[bytes] = []
-    monkeypatch.setattr(store, "keep_good_table", kept.append)
+    monkeypatch.setattr(tables, "keep_good_table", kept.append)
 
     def refuse(_thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -63,7 +63,7 @@ def test_it_is_on_disk_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
             raise OSError(28, "No space left on device", "/var/lib/x")
         kept.append(content)
 
-    monkeypatch.setattr(store, "keep_good_table", write)
+    monkeypatch.setattr(tables, "keep_good_table", write)
 
     async def scenario() -> None:
         table = GoodTable()

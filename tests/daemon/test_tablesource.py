@@ -8,7 +8,7 @@ import pytest
 
 from cltab2systemd.daemon import tablesource
 from cltab2systemd.daemon.tablesource import SETTLED, TableRefusedError, TableSource
-from cltab2systemd.disk import store
+from cltab2systemd.disk import tables
 from cltab2systemd.disk.files import FileIdentity
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import Table
@@ -58,7 +58,7 @@ def refusal(source: TableSource, *, may_be_empty: bool = True) -> TableRefusedEr
 
 def test_an_unchanged_file_is_not_read(source: TableSource, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same file is the same table, without a read."""
-    monkeypatch.setattr(store, "read_table", None)
+    monkeypatch.setattr(tables, "read_table", None)
     assert not source.refresh(may_be_empty=False)
 
 
@@ -138,7 +138,7 @@ def test_a_bad_table_is_read_once(source: TableSource, path: Path, monkeypatch: 
     path.write_text(BAD)
     first = refusal(source)
     settle(source)
-    monkeypatch.setattr(store, "read_table", None)
+    monkeypatch.setattr(tables, "read_table", None)
     second = refusal(source)
     assert str(first) == str(second)
     assert first.findings == second.findings

@@ -17,7 +17,7 @@ from cltab2systemd import __version__, clstat, locations
 from cltab2systemd.check import everything
 from cltab2systemd.client import options, outcome
 from cltab2systemd.commands import main as translator
-from cltab2systemd.disk.store import LARGEST_TABLE
+from cltab2systemd.disk.tables import LARGEST_TABLE
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import State
 from cltab2systemd.table import directives

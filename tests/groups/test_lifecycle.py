@@ -40,12 +40,12 @@ class Disk:
         self.marks: dict[str, str] = {}
         self.full = False
 
-    def mark_destination(self, group: str, level: str) -> None:
+    def mark(self, group: str, level: str) -> None:
         if self.full:
             raise OSError
         self.marks[group] = level
 
-    def forget_destination(self, group: str) -> None:
+    def forget(self, group: str) -> None:
         self.marks.pop(group, None)
 
 
@@ -262,5 +262,5 @@ def test_nobody_else_moves_a_group() -> None:
     text = {path.name: path.read_text() for path in (ROOM / "daemon").glob("*.py")}
 
     assert {name for name, code in text.items() if re.search(r"\b_life = |\b_life: ", code)} == {"group.py"}
-    assert {name for name, code in text.items() if re.search(r"\.mark_destination\(", code)} == {"group.py"}
+    assert {name for name, code in text.items() if re.search(r"destinations\.mark\(", code)} == {"group.py"}
     assert {name for name, code in text.items() if re.search(r"\bLife\(", code)} == {"group.py"}

@@ -21,7 +21,7 @@ from simulation.mutations import MUTATIONS, mutated
 
 HISTORIES = 20_000
 # Within so many seeds a fault is found that is put into the core on purpose.
-SOON = 600
+SOON = 4_000
 
 
 def simulate(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

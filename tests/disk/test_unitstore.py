@@ -1,4 +1,4 @@
-"""Files, whole: what is read is one version of the table, and what is written is all there or not at all."""
+"""Files of an instance, whole: one version of the table is read, and what is written is all there or not at all."""
 
 import os
 import stat
@@ -11,15 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from strategies import tables
 
 from cltab2systemd.check.loading import load
-from cltab2systemd.disk import store
+from cltab2systemd.disk import tables as disk_tables
 from cltab2systemd.disk.files import FileIdentity, identify, write_whole
-from cltab2systemd.disk.store import (
-    AlreadyRunningError,
-    Store,
-    TableUnreadableError,
-    instance_names,
-    read_table,
-)
+from cltab2systemd.disk.instance import AlreadyRunningError, Instance, instance_names
+from cltab2systemd.disk.tables import TableUnreadableError, read_table
+from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.locations import SOCKET, Locations, locate
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import ResourceGroup, Table
@@ -41,12 +37,13 @@ class Disk:
         self.units = root / "units"
         self.state = root / "state"
 
-    def store(self, names: Names = NAMES) -> Store:
-        return Store(names, self.units, self.state)
+    def store(self, names: Names = NAMES) -> UnitStore:
+        return UnitStore(Instance(names, self.state), self.units)
 
-    def open(self, names: Names = NAMES) -> Store:
+    def open(self, names: Names = NAMES) -> UnitStore:
         found = self.store(names)
-        found.open(Locations("/t", SOCKET, "/c"))
+        found.instance.open(Locations("/t", SOCKET, "/c"))
+        found.open()
         return found
 
     def names(self) -> list[str]:
@@ -68,7 +65,7 @@ def groups_of(text: str, names: Names = NAMES) -> Groups:
 
 
 def made(groups: Groups) -> list[tuple[ResourceGroup, Callable[[], Mapping[str, bytes]]]]:
-    """Groups as `Store.install` takes them."""
+    """Groups as `UnitStore.install` takes them."""
     return [(group, partial(dict, files)) for group, files in groups]
 
 
@@ -124,7 +121,7 @@ def test_a_table_below_a_file(tmp_path: Path) -> None:
 
 def test_a_huge_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A table above the limit is refused, and is not read any further."""
-    monkeypatch.setattr(store, "LARGEST_TABLE", 10)
+    monkeypatch.setattr(disk_tables, "LARGEST_TABLE", 10)
     path = tmp_path / "cltab"
     path.write_bytes(b"x" * 10)
     assert read_table(str(path))[0] == b"x" * 10
@@ -146,7 +143,7 @@ def test_a_table_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pyte
             path.write_bytes(path.read_bytes() + b"x")
         return identify(name)
 
-    monkeypatch.setattr(store, "identify", disturbed)
+    monkeypatch.setattr(disk_tables, "identify", disturbed)
     if changes == 1:
         assert read_table(str(path))[0] == b"0x"
     else:
@@ -221,7 +218,7 @@ def test_an_instance_keeps_its_names(tmp_path: Path) -> None:
     """A daemon started again by the same command line has its old names, also when the table has moved the socket."""
     before = Locations("/t", "/run/a", "/c")
     names = instance_names(before, tmp_path)
-    found = Store(names, tmp_path / "units", tmp_path)
+    found = Instance(names, tmp_path)
     found.open(before)
     found.close()
     assert names == instance_names(Locations("/t", "/run/b", "/c"), tmp_path)
@@ -240,10 +237,10 @@ def test_what_others_need_stands_beside_the_owner(disk: Disk) -> None:
 def test_the_mark_of_a_group_of_the_cluster(disk: Disk, group: str) -> None:
     """The resource agent marks a group by its name in the names of units, and no other group is meant."""
     found = disk.open()
-    assert not found.is_of_cluster(group)
+    assert not found.instance.is_of_cluster(group)
     (disk.state / "system/of-cluster" / escape(group)).touch()
-    assert found.is_of_cluster(group)
-    assert not found.is_of_cluster(f"{group}2")
+    assert found.instance.is_of_cluster(group)
+    assert not found.instance.is_of_cluster(f"{group}2")
 
 
 def test_the_lock_names_its_holder(disk: Disk) -> None:
@@ -347,7 +344,7 @@ def test_the_mark_comes_first(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> No
     def fail(path: Path, content: bytes, mode: int = 0o644, *, durable: bool = False) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(found.disk, "write", fail)
+    monkeypatch.setattr(found.instance.disk, "write", fail)
     with pytest.raises(OSError, match="No space"):
         found.install(made(groups_of("web:db:1:wait:y\n")))
     assert found.reload_needed
@@ -408,7 +405,7 @@ def test_any_table_can_be_applied(disk: Disk, table: Table) -> None:
 
 def test_reasons(tmp_path: Path) -> None:
     """Reasons are written whole, for everybody to read, and are forgotten with the paths."""
-    made = Store(Names(), tmp_path / "units", tmp_path / "state")
+    made = Instance(Names(), tmp_path / "state")
     made.open(locate())
     made.note_reasons("web 3 web: config (test) exited with 1: test -d /srv/nosuch\n")
     made.note_reasons("web 3 \udcff\n")

@@ -1,0 +1,82 @@
+"""Marks on disk, which tell the next daemon what this one was about to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cltab2systemd.text import decoded, encoded
+from cltab2systemd.units.names import escape, unescape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from cltab2systemd.disk.files import Disk
+
+
+class Marks:
+    """A set of names on disk, which the next daemon finds: files without content in a directory, one for each name.
+
+    The names are those of units, or groups as they stand in these.
+
+    OSError from all methods, if the disk is full, say.
+    """
+
+    def __init__(self, directory: Path, disk: Disk) -> None:
+        self._directory = directory
+        self._disk = disk
+
+    def open(self) -> None:
+        """Make the directory if need be."""
+        self._disk.make_directory(self._directory)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether one is marked."""
+        return self._disk.exists(self._directory / name)
+
+    def add(self, units: Iterable[str]) -> None:
+        """Mark units."""
+        for unit in sorted(units):
+            self._disk.touch(self._directory / unit)
+
+    def discard(self, units: Iterable[str]) -> None:
+        """Take the marks of units away, if they have any."""
+        for unit in sorted(units):
+            self._disk.remove(self._directory / unit)
+
+    def all(self) -> frozenset[str]:
+        """The marked units, perhaps by an earlier daemon."""
+        return frozenset(self._disk.names(self._directory))
+
+
+class Destinations:
+    """The levels that groups are to go to: a file for each group that is between its first stop and its start.
+
+    OSError from all methods, if the disk is full, say.
+    """
+
+    def __init__(self, directory: Path, disk: Disk) -> None:
+        self._directory = directory
+        self._disk = disk
+
+    def open(self) -> None:
+        """Make the directory if need be."""
+        self._disk.make_directory(self._directory)
+
+    def mark(self, group: str, level: str) -> None:
+        """A group is about to be emptied on its way to a level; until `forget` it has not been started there."""
+        self._disk.write(self._directory / escape(group), encoded(level))
+
+    def forget(self, group: str) -> None:
+        """The group is on its way, whatever happens to us."""
+        path = self._directory / escape(group)
+        if self._disk.exists(path):  # on a read-only file system it could not be removed if it is not there, either
+            self._disk.remove(path)
+
+    def all(self) -> dict[str, str]:
+        """The groups that an earlier daemon emptied and did not start again, and the level that each was to go to."""
+        return {
+            unescape(file): decoded(self._disk.read(self._directory / file))
+            for file in sorted(self._disk.names(self._directory))
+            if not file.startswith(".")
+        }
