@@ -92,7 +92,7 @@ class _Source:
 
     @property
     def groups(self) -> dict[str, ResourceGroup]:
-        return {name: ResourceGroup(name, cast("Any", _Store())) for name in GROUPS}
+        return {name: ResourceGroup(name) for name in GROUPS}
 
     def group(self, name: str) -> ResourceGroup:
         return ResourceGroup(name)
@@ -115,8 +115,10 @@ class _Nothing:
         return lambda *_arguments, **_named: None
 
 
-class _Store(_Nothing):
-    """The files of an instance: none are anybody's own."""
+class _Units(_Nothing):
+    """The units on disk: none are anybody's own."""
+
+    instance = _Nothing()
 
     def own_units(self, _group: ResourceGroup) -> list[str]:
         return []
@@ -136,10 +138,10 @@ class _Controller(Controller):
         nothing = cast("Any", _Nothing())
         self.source = _Source()
         super().__init__(
-            Names(), cast("Any", self.source), cast("Any", _Store()), nothing, cast("Any", _Applier()),
+            Names(), cast("Any", self.source), cast("Any", _Units()), nothing, cast("Any", _Applier()),
             on_status=nothing.ignore, on_table=nothing.ignore,
         )  # fmt: skip
-        self._groups.update({name: Group(name, cast("Any", _Store())) for name in GROUPS})
+        self._groups.update({name: Group(name, cast("Any", _Units())) for name in GROUPS})
         self.fate = 0
 
     @property

@@ -19,7 +19,7 @@ from cltab2systemd.daemon.settlement import Settlement, is_at_halt_level
 from cltab2systemd.daemon.switcher import Switcher
 from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.groups import advice
-from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Serving
+from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, settled_level
 from cltab2systemd.systemd.bus import BusError
@@ -270,18 +270,22 @@ class Controller:
     # Requests
 
     def _request(self, group: Group, level: str) -> Request:
+        """Begin with a request; the one before ends, unless this one cannot even be noted on disk."""
         earlier, request = group.request, Request(group.name, level)
-        group.request = request
-        if earlier is not None:
-            earlier.give_up()
         try:
             group.happens(Event.REQUESTED, level)
         except OSError as error:
-            request.task = self._spawn(self._refuse(group, request, _unwritten(group, error)))
-        else:
-            request.task = self._spawn(self._carry_out(group, request))
+            refused = _unwritten(group, error)
+            log.error("%s: %s", group.name, refused)  # noqa: TRY400
+            if group.life.phase is Phase.RESUMED:  # and nobody else goes on with it
+                group.happens(Event.REFUSED, why=str(refused))
+                self._observer.refresh_soon([group.name])
+            request.fail(refused)
+            return request
+        group.request = request
         if earlier is not None:
             earlier.replaced_by(request, self._superseding(request))
+        request.task = self._spawn(self._carry_out(group, request))
         return request
 
     def _superseding(self, request: Request) -> Supersession:

@@ -81,13 +81,20 @@ class Request:
                 future.set_exception(error)
 
     def replaced_by(self, later: Request, code: Supersession) -> None:
-        """End the request for a later one. Who only asked is answered as ever, when something has started."""
+        """End the request for a later one. Who only asked is answered as ever, if that one starts anything."""
         self.give_up()
-        later.started.add_done_callback(lambda _: self.has_started())
+        by = f"a later request took {self.group} to level {later.level}"
+        if later.is_for_good:
+            by = f"{self.group} is being stopped for good, for it has left the table, or all groups are halted"
+
+        def follow(started: asyncio.Future[None]) -> None:
+            if started.cancelled() or started.exception() is None:
+                self.has_started()
+            elif not self.started.done():
+                self.started.set_exception(SupersededError(code, by))
+
+        later.started.add_done_callback(follow)
         if not self.outcome.done():
-            by = f"a later request took {self.group} to level {later.level}"
-            if later.is_for_good:
-                by = f"{self.group} is being stopped for good, for it has left the table, or all groups are halted"
             self.outcome.set_exception(SupersededError(code, by))
 
     def give_up(self) -> None:

@@ -80,6 +80,7 @@ class Switcher:
             else:
                 await self._take_lines(group, request, wanted)
             try:
+                await self._stop_strangers(group)
                 if group.life.fresh is not None:
                     await self._settle_past(group, request.level, group.life.fresh)
                 await self._bus.persist(lambda: self._start(group, request.level))
@@ -119,6 +120,13 @@ class Switcher:
                 await other.at_rest(stopping)
                 await self._reset_after_stop(other, moved)
 
+    async def _stop_strangers(self, group: Group) -> None:
+        """Have a look at the group, and stop what runs of it that none of its lines stands for."""
+        await self._bus.persist(lambda: self._observer.refresh([group.name]))
+        assert group.units is not None
+        strangers = frozenset(unit.name for unit in group.units.strangers())
+        await group.at_rest(await self._stop_units(group, strangers))
+
     async def _settle_past(self, group: Group, level: str, fresh: frozenset[str]) -> None:
         """Prepare the entries that the present level and the next one both have, and that have ended, for the start.
 
@@ -130,7 +138,6 @@ class Switcher:
             level: the level that is asked for.
             fresh: the tags that have been stopped, or whose lines have changed, since; these are as good as new.
         """
-        await self._bus.persist(lambda: self._observer.refresh([group.name]))
         assert group.units is not None
         units = group.units
         remedies = remedies_at(units, level, fresh)
@@ -212,7 +219,10 @@ class Switcher:
 
     async def _stop(self, group: Group, tags: frozenset[str]) -> frozenset[str]:
         """Begin to stop entries of a group, all at once; the units that are not at rest yet."""
-        units = {self._names.entry(group.name, tag) for tag in tags}
+        return await self._stop_units(group, frozenset(self._names.entry(group.name, tag) for tag in tags))
+
+    async def _stop_units(self, group: Group, units: frozenset[str]) -> frozenset[str]:
+        """Likewise units of a group."""
 
         def begin() -> frozenset[str]:
             present = self._bus.list_units(self._names.patterns(group.name))
@@ -222,9 +232,7 @@ class Switcher:
             self._observer.refresh([group.name])
             return stopping
 
-        if not tags:
-            return frozenset()
-        return await self._bus.persist(begin)
+        return await self._bus.persist(begin) if units else frozenset()
 
     def _start(self, group: Group, level: str) -> None:
         """Queue the start of a level target, once all that orders it is known to be in place."""

@@ -65,7 +65,9 @@ class Destinations:
 
     def mark(self, group: str, level: str) -> None:
         """A group is about to be emptied on its way to a level; until `forget` it has not been started there."""
-        self._disk.write(self._directory / escape(group), encoded(level))
+        path = self._directory / escape(group)
+        if self._disk.content(path) != encoded(level):  # a full disk keeps nobody from going on with what is noted
+            self._disk.write(path, encoded(level))
 
     def forget(self, group: str) -> None:
         """The group is on its way, whatever happens to us."""

@@ -140,13 +140,12 @@ ROWS: Mapping[tuple[Phase, Event], Row] = {
     (Phase.MOVING, Event.TAKEN): Row(Phase.RESTING, tells=Tells.SUPERSEDED),
     (Phase.MOVING, Event.REFUSED): Row(Phase.RESTING, tells=Tells.REFUSAL),
     (Phase.LEFT, Event.REQUESTED): Row(Phase.EMPTYING, Mark.WRITE),
-    (Phase.LEFT, Event.REFUSED): _BROKEN_OFF,  # of a request whose own mark could not be written
     (Phase.LEFT, Event.STARTED_BY_HAND): Row(Phase.RESTING, Mark.REMOVE),
     (Phase.LEFT, Event.HALTED): Row(Phase.RESTING, Mark.REMOVE),
     (Phase.LEFT, Event.FORGOTTEN): Row(Phase.GONE, Mark.REMOVE),
     (Phase.RESUMED, Event.DUE): Row(Phase.RESUMED, Mark.WRITE),
     (Phase.RESUMED, Event.REQUESTED): Row(Phase.EMPTYING, Mark.WRITE),
-    (Phase.RESUMED, Event.REFUSED): _BROKEN_OFF,  # likewise
+    (Phase.RESUMED, Event.REFUSED): _BROKEN_OFF,  # a request whose mark could not be written
     (Phase.RESUMED, Event.HALTED): Row(Phase.RESTING, Mark.REMOVE),
     (Phase.RESUMED, Event.FORGOTTEN): Row(Phase.GONE, Mark.REMOVE),
     (Phase.GONE, Event.KEPT): Row(Phase.RESTING),

@@ -214,6 +214,8 @@ def _not_stopped(group: GroupUnits, level: str, since: int) -> Iterator[Reason]:
             found = True
             words = f"is not in level {level} and runs on, for it could not be stopped"
             yield about_unit(group, Cause.NOT_STOPPED, unit.name, words)
+    for unit in group.strangers():
+        yield about_unit(group, Cause.NOT_STOPPED, unit.name, "runs, and no line of the group stands for it any more")
     if not was_let_run and not found:
         words = f"did not run, and so it is not sure that the switch to level {level} was made in order"
         yield about_unit(group, Cause.NOT_SWITCHED, group.names.barrier(group.group, level), words)

@@ -131,6 +131,25 @@ class GroupUnits:
         unit = self.entry(entry) if entry.tag in self.given_away else None
         return unit is not None and unit.at_rest
 
+    def strangers(self) -> list[UnitStatus]:
+        """The services of the group that run, and that no line of it stands for.
+
+        For example, somebody has started an entry whose line was just about to go.
+        """
+        prefix = self.names.entry_prefix
+        return [
+            unit
+            for unit in self.units.values()
+            if unit.runs
+            and unit.name.endswith(".service")
+            and unit.name.startswith(prefix)
+            and unit.name not in self._of_lines
+        ]
+
+    @functools.cached_property
+    def _of_lines(self) -> frozenset[str]:
+        return frozenset(map(self.name_of, self.entries))
+
     def outsiders(self, level: str | None) -> list[Entry]:
         """The entries that are not in a level; all of them, if there is no level."""
         return [entry for entry in self.entries if level is None or not counts(entry, level)]

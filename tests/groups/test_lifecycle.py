@@ -79,7 +79,6 @@ moving      the level has come to its end                 resting     -        t
 moving      somebody has taken it elsewhere               resting     -        superseded
 moving      a step is refused                             resting     -        the refusal
 left        a level is asked for                          emptying    written
-left        a step is refused                             left        -        the refusal
 left        a level was started by hand since             resting     removed
 left        all groups are halted, and nothing of it runs resting     removed
 left        it has left the table, and nothing of it runs gone        removed

@@ -12,7 +12,7 @@ from simulation.clock import SECOND
 from simulation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
@@ -94,3 +94,71 @@ def test_clstat_knows_at_once_which_entries_have_moved_back(world: World) -> Non
 
     assert moved == "1 DONE"
     assert said(world, "web") == "1 FAILED"
+
+
+def test_a_request_whose_mark_cannot_be_written_takes_nothing_over(world: World, lines: list[str]) -> None:
+    """A request that comes while a group is being emptied, and cannot be noted, is refused; the one before goes on."""
+    world.ask("switch", "web", "1")
+    world.run(5 * SECOND)
+    world.table = number_of_table("wa", "job")
+    first = world.ask("switch", "web", "2")
+    while not any("write /run/cltab2systemd/system/emptied/web" in line for line in lines):
+        world.run(1_000)
+    world.files.is_full = True
+    second = world.ask("switch", "web", "x")
+    world.run(1_000)
+    world.files.is_full = False
+    world.run(30 * SECOND)
+
+    assert [what for what, _ in second.said] == ["refused"]
+    assert [what for what, _ in first.said] == ["started", "DONE"]
+    assert said(world, "web") == "2 DONE"
+
+
+def test_who_starts_an_entry_while_its_line_goes_does_not_keep_it_running() -> None:
+    """An entry that somebody starts just before its line goes is stopped before the new level begins."""
+    acts: list[Callable[[str], None]] = []
+
+    def tell(line: str) -> None:
+        for act in acts:
+            act(line)
+
+    with warm():
+        world = World(1, tell)
+        world.run(SECOND)
+        world.ask("switch", "web", "1")
+        world.run(5 * SECOND)
+        world.table = number_of_table("wa", "job")
+        unit = world.systemd.units["clinit-web@wa.service"]
+        started: list[str] = []
+
+        def start_by_hand(line: str) -> None:
+            if "write /run/cltab2systemd/system/reload-needed" in line and unit.is_down and not started:
+                started.append(line)
+                world.systemd.queue(unit.name, "start", "hand")
+                world.systemd.settle()
+
+        acts.append(start_by_hand)
+        request = world.ask("switch", "web", "2")
+        world.run(30 * SECOND)
+
+        assert started
+        assert request.said[-1] == ("DONE", "")
+        assert unit.is_down
+        world.close()
+
+
+def test_what_no_line_stands_for_is_no_good_news(world: World) -> None:
+    """A group of which something runs that it has no line for any more is FAILED, until its next request stops it."""
+    world.ask("switch", "web", "1")
+    world.run(5 * SECOND)
+    world.systemd.load("clinit-web@stranger.service").active = "active"
+    world.ask("switch", "db", "1")
+    world.systemd.on_signal("clinit-web@stranger.service")
+    world.run(SECOND)
+    strange = said(world, "web")
+    again = world.ask("switch", "web", "1")
+    world.run(5 * SECOND)
+
+    assert strange == "1 FAILED"
+    assert [what for what, _ in again.said] == ["started", "DONE"]
