@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cltab2systemd.check import outside, rootshell, shellsyntax, users
+from cltab2systemd.check import outside, shell, shellneeded, users
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.table.spelling import Spellings
@@ -38,10 +38,10 @@ def findings(table: Table) -> Iterator[Diagnostic]:
 
     To look up users may take another machine's answer: nothing for a boot.
     """
-    yield from shellsyntax.findings(table.entries)
+    yield from shell.findings(table.entries)
     yield from _doubtful_directives(table.settings)
     yield from users.findings(table)
-    yield from rootshell.findings(table)
+    yield from shellneeded.findings(table)
     yield from _sessions_by_files(table)
 
 

@@ -9,28 +9,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd.check import shellsyntax
+from cltab2systemd.check import shell
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from cltab2systemd.table.diagnostics import Diagnostic
 
-SHELLS = [shell for shell in ("/bin/dash", "/bin/bash") if Path(shell).exists()]
+SHELLS = [path for path in ("/bin/dash", "/bin/bash") if Path(path).exists()]
 GOOD = "if test -e '/x y'; then echo \"$(date) ${A:-b}\" `id` & fi; ( sleep 1; exit 3 ) >/dev/null 2>&1; :"
 
 
 @pytest.fixture(params=SHELLS)
-def shell(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+def sh(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The shells that may be /bin/sh."""
-    monkeypatch.setattr(shellsyntax, "SHELL", request.param)
+    monkeypatch.setattr(shell, "SHELL", request.param)
     return str(request.param)
 
 
 def found(text: str) -> list[Diagnostic]:
     table, findings = parse(encoded(text), "cltab")
     assert findings == ()
-    return [*shellsyntax.findings(table.entries)]
+    return [*shell.findings(table.entries)]
 
 
 def marked(finding: Diagnostic) -> str:
@@ -40,7 +40,7 @@ def marked(finding: Diagnostic) -> str:
 
 def of_commands(*commands: str) -> list[str]:
     """Those of some commands that cannot be read, whatever rule sends them to the shell."""
-    return sorted(shellsyntax._unreadable(commands))
+    return sorted(shell._unreadable(commands))
 
 
 WRONG = [
@@ -51,9 +51,9 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_command_among_others(shell: str, wrong: str) -> None:
+def test_a_wrong_command_among_others(sh: str, wrong: str) -> None:
     """It is found, and only it, wherever it stands among good ones."""
-    expected = [] if wrong == "[[ a" and shell == "/bin/dash" else [wrong]  # there, a command like any other
+    expected = [] if wrong == "[[ a" and sh == "/bin/dash" else [wrong]  # there, a command like any other
     for place in (0, 7, 20):
         commands = [f"{GOOD} {number}" for number in range(20)]
         commands.insert(place, wrong)
@@ -66,9 +66,9 @@ def test_a_wrong_command_among_others(shell: str, wrong: str) -> None:
      ("echo ${x:-${y", "echo }"), ("cat <<X; (", "X"), ("echo `a", "b`"), ("case x in a) b", "c ;; esac"),
      ("a \\", ")")],
 )  # fmt: skip
-def test_one_does_not_make_good_another(shell: str, commands: tuple[str, str]) -> None:
+def test_one_does_not_make_good_another(sh: str, commands: tuple[str, str]) -> None:
     """Commands that together were good are told each."""
-    expected = sorted(command for command in commands if shellsyntax._complaint(command))
+    expected = sorted(command for command in commands if shell._complaint(command))
     assert expected
     assert expected == of_commands(*commands)
     assert expected == of_commands(GOOD, commands[0], GOOD + " 2", commands[1], GOOD + " 3")
@@ -91,7 +91,7 @@ _PIECES = (
 )
 def test_together_as_alone(commands: list[str]) -> None:
     """Read together, exactly those are found that the shell cannot read alone."""
-    assert sorted(filter(shellsyntax._complaint, commands)) == of_commands(*commands)
+    assert sorted(filter(shell._complaint, commands)) == of_commands(*commands)
 
 
 @pytest.mark.parametrize(
@@ -104,15 +104,15 @@ def test_together_as_alone(commands: list[str]) -> None:
 )  # fmt: skip
 def test_places(monkeypatch: pytest.MonkeyPatch, command: str, expected: str, column: int) -> None:
     """The word that the shell did not expect is marked, the quote that is not closed, or the end of the command."""
-    monkeypatch.setattr(shellsyntax, "SHELL", SHELLS[0])
-    monkeypatch.setattr(shellsyntax, "command_words", lambda command: (SHELLS[0], "-c", command))
+    monkeypatch.setattr(shell, "SHELL", SHELLS[0])
+    monkeypatch.setattr(shell, "command_words", lambda command: (SHELLS[0], "-c", command))
     (finding,) = found(f"g:t:1:wait:{command}\n")
     assert finding.code == "shell-syntax"
     assert marked(finding).strip() == expected
     assert finding.place.column == len("g:t:1:wait:") + column
 
 
-def test_nothing_is_run(tmp_path: Path, shell: str) -> None:
+def test_nothing_is_run(tmp_path: Path, sh: str) -> None:
     """The shell reads commands, alone or together, and runs none of them."""
     touch = f"touch {tmp_path}/file"
     commands = [
@@ -126,7 +126,7 @@ def test_nothing_is_run(tmp_path: Path, shell: str) -> None:
     ]
     of_commands(*commands)
     for command in commands:
-        shellsyntax._complaint(command)
+        shell._complaint(command)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -144,11 +144,11 @@ def test_bytes_and_blanks() -> None:
 def test_many_wrong_ones() -> None:
     """Only so many are told: each costs time, and nobody reads them all."""
     findings = found("".join(f"g:t{number}:1:wait:echo {number}; fi\n" for number in range(1000)))
-    assert len(findings) == shellsyntax.MOST_SYNTAX_ERRORS
+    assert len(findings) == shell.MOST_SYNTAX_ERRORS
 
 
 def test_no_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without a shell has nothing to say."""
-    monkeypatch.setattr(shellsyntax, "SHELL", "/none")
-    monkeypatch.setattr(shellsyntax, "command_words", lambda command: ("/none", "-c", command))
+    monkeypatch.setattr(shell, "SHELL", "/none")
+    monkeypatch.setattr(shell, "command_words", lambda command: ("/none", "-c", command))
     assert found("g:a:1:wait:if;\n") == []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd.check import rootshell
+from cltab2systemd.check import shellneeded
 from cltab2systemd.table.grammar import parse
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def found(command: str, *directives: str) -> list[tuple[str, str]]:
     assert findings == ()
     return [
         (finding.code, finding.source[finding.place.column - 1 :][: finding.place.width])
-        for finding in rootshell.findings(table)
+        for finding in shellneeded.findings(table)
     ]
 
 
