@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check.programs import ASSIGNMENT, SHELLS, calls, program_index
+from cltab2systemd.check.commandline import calls, is_assignment
+from cltab2systemd.check.wrappers import SHELLS, program_index
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import Kind, setting_line
 from cltab2systemd.terminal import shortened
@@ -14,7 +15,7 @@ from cltab2systemd.units.commands import SHELL, command_words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cltab2systemd.check.programs import Call, Word
+    from cltab2systemd.check.commandline import Call, Word
     from cltab2systemd.table.model import Entry
 
 # What only changes the shell that runs it. There are programs of some of these names, which change even less.
@@ -53,7 +54,7 @@ def _builtin_alone(entry: Entry, found: list[Call]) -> Iterator[Diagnostic]:
     if all(first is not None for first in firsts):
         first = firsts[0]
         assert first is not None
-        what = "an assignment" if ASSIGNMENT.match(first.text) else f"'{first.text}'"
+        what = "an assignment" if is_assignment(first) else f"'{first.text}'"
         alone = "this command runs nothing else in it" if _goes_to_shell(entry) else "this command goes to none"
         yield _finding(
             entry,
@@ -71,7 +72,7 @@ def _goes_to_shell(entry: Entry) -> bool:
 def _first(call: Call) -> Word | None:
     """The builtin of a call, or the assignment that is all of it; None if it runs something."""
     words = call.words
-    index = next((index for index, word in enumerate(words) if not ASSIGNMENT.match(word.text)), None)
+    index = next((index for index, word in enumerate(words) if not is_assignment(word)), None)
     if index is None:
         return words[0]
     if words[index].text in {"exec", "command", "builtin"} and index + 1 < len(words):
@@ -82,7 +83,7 @@ def _first(call: Call) -> Word | None:
 def _instead(entry: Entry, call: Call, first: Word) -> str:
     setting = _setting(entry)
     name = first.text
-    if ASSIGNMENT.match(name):
+    if is_assignment(first):
         return f"{setting}Environment= sets it for the command"
     if directive := _DIRECTIVES.get(name):
         return f"{setting}{directive} does so for a command; or put the program behind it, '{name} … && PROGRAM'"
@@ -125,7 +126,7 @@ def _program(call: Call) -> Word | None:
     if index is not None:
         return words[index]
     for index, word in enumerate(words):
-        if word.text.rpartition("/")[2] in SHELLS:
+        if word.name in SHELLS:
             rest = words[index + 1 :]
             if any(re.fullmatch(r"-[A-Za-z]*[cs][A-Za-z]*", option.text) for option in rest):
                 return None

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check import commandlint, oddtext, outside, programs, settinglint
-from cltab2systemd.check.programs import Fate
+from cltab2systemd.check.programs import Behaviour, Run
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import (
     Entry,
@@ -168,7 +168,7 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
     found = programs.started(entry.command)
     if entry.mode.is_waited_for:
         for program in found:
-            if program.fate is Fate.NEVER_ENDS and not program.is_background and not program.is_doubtful:
+            if program.behaviour is Behaviour.NEVER_ENDS and program.run is Run.FOREGROUND:
                 yield _of_command(
                     entry,
                     (program.start, program.end),
@@ -178,10 +178,11 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
                 )
                 return
     if entry.mode.is_restarted:
-        ending = (Fate.DAEMON, Fate.HANDED_OVER)
-        yield from _respawned(entry, [p for p in found if p.fate in ending and p.is_last and not p.is_doubtful])
+        ending = (Behaviour.DAEMON, Behaviour.HANDED_OVER)
+        last = found[-1:]
+        yield from _respawned(entry, [p for p in last if p.behaviour in ending and p.run is not Run.DOUBTFUL])
         return
-    first = next((program for program in found if program.fate is Fate.DAEMON), None)
+    first = next((program for program in found if program.behaviour is Behaviour.DAEMON), None)
     if first is not None and not _is_thought_of(entry):
         foreground = f", or leave out {first.without}, with 'respawn'" if first.without else ""
         if first.foreground:

@@ -11,12 +11,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check.programs import calls, program_index, separated
+from cltab2systemd.check.commandline import calls
+from cltab2systemd.check.programs import joined, separated
+from cltab2systemd.check.wrappers import program_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cltab2systemd.check.programs import Word
+    from cltab2systemd.check.commandline import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,11 +268,10 @@ def _outsiders(command: str) -> Iterator[Outsider]:
         if index is None:
             continue
         program, arguments = call.words[index], call.words[index + 1 :]
-        name = program.text.rpartition("/")[2]
-        joined = "".join(f" {argument.text} " for argument in arguments)
+        name, text = program.name, joined(arguments)
         for row in _ROWS.get(name, ()):
-            if re.search(row.outside, joined) and not (row.inside and re.search(row.inside, joined)):
-                ends = row.ends and not (name == "systemd-run" and re.search(_STAYS, joined))
+            if re.search(row.outside, text) and not (row.inside and re.search(row.inside, text)):
+                ends = row.ends and not (name == "systemd-run" and re.search(_STAYS, text))
                 yield Outsider(
                     name, program.start, call.words[-1].end, row.where, row.instead, ends, call is found[-1],
                     _names(arguments) - {name},
@@ -320,11 +321,11 @@ def _judged(command: str) -> Iterator[tuple[Session, bool]]:
                 is_overridden = value != NO_SESSION
                 continue
             before = [found.text for found in call.words[:index]]
-            if word.text.rpartition("/")[2] in _SESSION_PROGRAMS and _is_program(call.words, index):
+            if word.name in _SESSION_PROGRAMS and _is_program(call.words, index):
                 arguments = [found.text for found in call.words[index + 1 :]]
-                if _is_session(word.text.rpartition("/")[2], arguments):
+                if _is_session(word.name, arguments):
                     yield (
-                        Session(word.text.rpartition("/")[2], word.start, call.words[-1].end),
+                        Session(word.name, word.start, call.words[-1].end),
                         (is_overridden or _is_cleared(before)),
                     )
                     break

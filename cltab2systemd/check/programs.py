@@ -11,11 +11,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check.commandline import LONGEST, calls
+from cltab2systemd.check.wrappers import program_index
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cltab2systemd.check.commandline import Call, Word
 
-class Fate(enum.StrEnum):
+
+class Behaviour(enum.StrEnum):
     """What becomes of a program once it is started."""
 
     ENDS = "ends"  # or nothing is known
@@ -40,17 +45,17 @@ class Program:
     foreground: str = ""  # the arguments that keep it from becoming a daemon
     without: str = ""  # those that make it one
 
-    def fate(self, arguments: str) -> Fate:
+    def behaviour(self, arguments: str) -> Behaviour:
         """What becomes of it with these arguments."""
-        for pattern, fate in (
-            (self.ends, Fate.ENDS),
-            (self.never_ends, Fate.NEVER_ENDS),
-            (self.daemon, Fate.DAEMON),
-            (self.handed_over, Fate.HANDED_OVER),
+        for pattern, behaviour in (
+            (self.ends, Behaviour.ENDS),
+            (self.never_ends, Behaviour.NEVER_ENDS),
+            (self.daemon, Behaviour.DAEMON),
+            (self.handed_over, Behaviour.HANDED_OVER),
         ):
             if pattern is not None and re.search(pattern, arguments):
-                return fate
-        return Fate.ENDS
+                return behaviour
+        return Behaviour.ENDS
 
 
 def _letters(letters: str) -> str:
@@ -223,6 +228,7 @@ PROGRAMS = (
     Program("service invoke-rc.d", handed_over=r"^(?: -\S+ )* [^- ]\S*  start "),
     Program("systemctl", ends=_words("--host --machine"), handed_over=r"^(?: -\S+ )* start "),
 )
+_UNKNOWN = Program("")
 _PROGRAM_OF = {name: program for program in PROGRAMS for name in program.names.split()}
 
 # A script below one of these directories is called with what it is to do. Some hand it over to systemd as well, those
@@ -231,55 +237,6 @@ _PROGRAM_OF = {name: program for program in PROGRAMS for name in program.names.s
 _INIT_SCRIPT = Program("", daemon=r"^ (?:start|restart) ")
 _INIT_SCRIPT_PATH = re.compile(r"/etc/(?:rc\.d/)?(?:init\.d|rc\.d|rc[0-6S]\.d)/[^/]+|/usr/local/etc/rc\.d/[^/]+")
 
-# Programs that become the one that they are given, and their options that take a value. The shell is one if what
-# follows is a path: a script.
-_WRAPPERS = {
-    "exec": "-a",
-    "command": "",
-    "busybox": "",
-    "env": "-u -C --unset --chdir",
-    "nohup": "",
-    "nice": "-n",
-    "ionice": "-c -n",
-    "setsid": "",
-    "stdbuf": "-i -o -e",
-    "sudo": "-u -g",
-}
-SHELLS = frozenset(["sh", "bash", "dash", "ksh"])
-
-# Groups are atomic: possessive ones match what they should not before Python 3.11.5.
-_WORD = r"""(?>(?:[^\s;&|<>()'"\\`$#]|'[^']*'|"(?>(?:[^"\\`$]|\\.|\$(?![({]))*)"|\\.|\$(?![({'"])|(?<=[^\s;&|])\#)+)"""
-_PIECE = re.compile(
-    rf"(?P<blank>\s+)|(?P<redirection>\d*(?:>>|>\||[<>]&|<(?!<)|>)\s*{_WORD})|(?P<word>{_WORD})"
-    r"|(?P<operator>&&|\|\||;(?!;)|&|\|)",
-    re.DOTALL,
-)
-_QUOTES = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
-ASSIGNMENT = re.compile(r"\w+=", re.ASCII)
-_RESERVED = frozenset(
-    [
-        "!",
-        "{",
-        "}",
-        "[[",
-        "case",
-        "do",
-        "done",
-        "elif",
-        "else",
-        "esac",
-        "fi",
-        "for",
-        "function",
-        "if",
-        "in",
-        "select",
-        "then",
-        "time",
-        "until",
-        "while",
-    ]
-)
 _ENDLESS_LOOP = re.compile(
     r"\s*(?:while\s+(?::|true|/bin/true)|until\s+(?:false|/bin/false)|for\s*\(\(\s*;\s*;\s*\)\))\s*;\s*do\s.*;\s*done\s*;?\s*",
     re.DOTALL,
@@ -292,58 +249,52 @@ _STOPPING = frozenset(["stop", "kill", "disable"])
 _TELLING = frozenset({*_PROGRAM_OF, "init.d", "rc.d", "while", "until", "for"}) | {
     f"rc{level}.d" for level in "0123456S"
 }
-# No command line that a person understands is longer; nor is it worth its time.
-_LONGEST = 4096
+
+
+class Run(enum.Enum):
+    """How the shell runs a program of a command."""
+
+    FOREGROUND = "it is started, and waited for"
+    BACKGROUND = "it is started, and not waited for"
+    DOUBTFUL = "it may not be started, or be ended by another program"
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A program that a command starts."""
+    """A program that a command starts.
 
-    name: str  # as a person calls it
-    fate: Fate
-    start: int  # where it stands in the command, with its arguments
-    end: int
-    foreground: str = ""  # the arguments that keep it from becoming a daemon
-    without: str = ""  # those that make it one
-    services: tuple[str, ...] = ()  # those that are handed over to systemd
-    is_last: bool = True
-    is_background: bool = False  # the shell does not wait for it
-    is_doubtful: bool = False  # it may not be started, or be ended by another program
+    Attributes:
+        name: as a person calls it.
+        behaviour: what becomes of it.
+        start: where it stands in the command, with its arguments.
+        end: where what follows stands.
+        run: how the shell runs it.
+        foreground: the arguments that keep it from becoming a daemon.
+        without: those that make it one.
+        services: those that are handed over to systemd.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word of a command, and where it stands."""
-
-    text: str  # without quotes
+    name: str
+    behaviour: Behaviour
     start: int
     end: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A simple command, which may have redirections and no words."""
-
-    words: list[Word]
-    operator: str  # behind it
-    end: int  # where the operator stands
+    run: Run = Run.FOREGROUND
+    foreground: str = ""
+    without: str = ""
+    services: tuple[str, ...] = ()
 
 
 def started(command: str) -> tuple[Started, ...]:
     """The programs that a command starts, in order; none if nothing is known of any, or it takes a shell to tell."""
-    if len(command) > _LONGEST or _TELLING.isdisjoint(separated(command)):
+    if len(command) > LONGEST or _TELLING.isdisjoint(separated(command)):
         return ()
     if _ENDLESS_LOOP.fullmatch(command) and not _WAY_OUT.search(command):
         text = command.strip()
         start = command.index(text)
-        return (Started("the loop", Fate.NEVER_ENDS, start, start + len(text)),)
+        return (Started("the loop", Behaviour.NEVER_ENDS, start, start + len(text)),)
     found = calls(command)
-    indices = [index for index, call in enumerate(found) if call.words]
-    return tuple(
-        _started(found[index], found[index - 1].operator if index else "", is_last=index == indices[-1])
-        for index in indices
-    )
+    separators_before = ["", *(call.separator for call in found)]
+    return tuple(_started(call, before) for call, before in zip(found, separators_before, strict=False) if call.words)
 
 
 def separated(command: str) -> frozenset[str]:
@@ -363,69 +314,44 @@ def background(command: str) -> tuple[int, int] | None:
     In `program &>file` it is one as well: only bash takes that for a redirection.
     """
     programs = [call for call in calls(command) if call.words] if "&" in command else []
-    if [call.operator for call in programs] != ["&"]:
+    if [call.separator for call in programs] != ["&"]:
         return None
     end = programs[0].end
     return end, end + 1
 
 
-def calls(command: str) -> list[Call]:
-    """The simple commands of a command line, in order; none if it is more complicated, or longer than any is."""
-    if len(command) > _LONGEST:
-        return []
-    found: list[Call] = []
-    words: list[Word] = []
-    is_redirected = False
-    at = 0
-    while at < len(command):
-        match = _PIECE.match(command, at)
-        if match is None:
-            return []
-        at = match.end()
-        if match.lastgroup == "operator":
-            if not words and not is_redirected:
-                return []
-            found.append(Call(words, match[0], match.start()))
-            words, is_redirected = [], False
-        elif match.lastgroup == "redirection":
-            is_redirected = True
-        elif match.lastgroup == "word":
-            if not words and match[0] in _RESERVED:
-                return []
-            words.append(Word(_QUOTES.sub(_unquoted, match[0]), match.start(), match.end()))
-    if words:
-        found.append(Call(words, "", len(command)))
-    return found
-
-
-def _unquoted(match: re.Match[str]) -> str:
-    return match[1] or match[2] or match[3] or ""
-
-
-def _started(call: Call, before: str, *, is_last: bool) -> Started:
+def _started(call: Call, before: str) -> Started:
     words = call.words
-    program = Word("", words[0].start, words[0].end)
-    arguments: list[Word] = []
-    if (index := program_index(words)) is not None:
-        program, arguments = words[index], words[index + 1 :]
-    name = program.text.rpartition("/")[2]
-    row = _INIT_SCRIPT if _INIT_SCRIPT_PATH.fullmatch(program.text) else _PROGRAM_OF.get(name)
-    fate = row.fate("".join(f" {argument.text} " for argument in arguments)) if row else Fate.ENDS
+    index = program_index(words)
+    if index is None:
+        return Started("", Behaviour.ENDS, words[0].start, words[-1].end, _run(call, before))
+    program, arguments = words[index], words[index + 1 :]
+    row = _INIT_SCRIPT if _INIT_SCRIPT_PATH.fullmatch(program.text) else _PROGRAM_OF.get(program.name, _UNKNOWN)
+    behaviour = row.behaviour(joined(arguments))
     return Started(
-        name,
-        fate,
+        program.name,
+        behaviour,
         program.start,
         words[-1].end,
-        row.foreground if row else "",
-        row.without if row else "",
-        _services(arguments) if fate is Fate.HANDED_OVER else (),
-        is_last,
-        call.operator == "&",
-        before in {"||", "|"} or call.operator == "|",
+        _run(call, before),
+        row.foreground,
+        row.without,
+        _services(arguments) if behaviour is Behaviour.HANDED_OVER else (),
     )
 
 
-def _services(arguments: list[Word]) -> tuple[str, ...]:
+def joined(arguments: Sequence[Word]) -> str:
+    """Arguments as the patterns of rows are matched against them: ` ARGUMENT  ARGUMENT `."""
+    return "".join(f" {argument.text} " for argument in arguments)
+
+
+def _run(call: Call, before: str) -> Run:
+    if before in {"||", "|"} or call.separator == "|":
+        return Run.DOUBTFUL
+    return Run.BACKGROUND if call.separator == "&" else Run.FOREGROUND
+
+
+def _services(arguments: Sequence[Word]) -> tuple[str, ...]:
     """The services among the arguments of `service NAME start` or `systemctl start NAME...`."""
     names = (argument.text for argument in arguments if not argument.text.startswith("-"))
     return tuple(_service(name) for name in names if name not in {"", "start"})
@@ -434,28 +360,3 @@ def _services(arguments: list[Word]) -> tuple[str, ...]:
 def _service(name: str) -> str:
     """A service's name, from that of its unit or its init script."""
     return name.removesuffix(".service").removesuffix(".sh")
-
-
-def program_index(words: Sequence[Word]) -> int | None:
-    """Which word is the program that the others are arguments of, behind assignments and wrappers; None without one."""
-    index = 0
-    while index < len(words):
-        text = words[index].text
-        name = text.rpartition("/")[2]
-        if ASSIGNMENT.match(text):
-            index += 1
-        elif name in _WRAPPERS:
-            index = _behind_options(words, index + 1, _WRAPPERS[name].split())
-        elif name in SHELLS:
-            index = _behind_options(words, index + 1, ["-c", "-o"])
-            if index < len(words) and not words[index].text.startswith("/"):
-                return None
-        else:
-            return index
-    return None
-
-
-def _behind_options(words: Sequence[Word], index: int, with_value: list[str]) -> int:
-    while index < len(words) and words[index].text.startswith("-"):
-        index += 2 if words[index].text in with_value else 1
-    return index

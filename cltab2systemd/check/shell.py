@@ -11,6 +11,7 @@ import subprocess
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check.commandline import is_closed, open_quote
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded, encoded
@@ -27,22 +28,6 @@ MOST_SYNTAX_ERRORS = 100
 MOST_ALONE = 500
 
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-
-# Commands of these pieces, as the shell takes them, leave no quote, substitution or here-document open at the end of
-# the line, so that it is at the beginning of a line again whatever else is wrong with them. Parentheses and reserved
-# words may be left open: see `_script`.
-# Groups are atomic, against patience without end; possessive ones match what they should not before Python 3.11.5.
-_SIMPLE_SUBSTITUTION = r"\$\{(?>[#!]?[\w@*?$#!-]+(?:[:%#/^,=?+-][^{}()'\"`\\$<>&;|]*)?)\}"
-_PLAIN_INSIDE = r"(?>(?:[^()'\"`\\$<#{}]|\$\w)+)"
-_SUBSTITUTION = (
-    rf"\$[\w@*#?!$-]|{_SIMPLE_SUBSTITUTION}|`[^`'\"\\$<#]*`"
-    rf"|\$\(\({_PLAIN_INSIDE}\)\)|\$\((?!\(){_PLAIN_INSIDE}\)"
-)
-_QUOTED = rf"'[^']*'|\"(?>(?:[^\"\\`$]|\\.|{_SUBSTITUTION}|\$(?=[\s\"/.,:;%=+]))*)\""
-_CLOSED = re.compile(
-    rf"(?:(?>[^'\"\\`$<(]|\\.|<(?![<(])|\((?!\()|{_SUBSTITUTION}|\$\((?!\()|\$(?=[\s/.,:;%=+]|\Z)|{_QUOTED}))*",
-    re.DOTALL,
-)
 
 # What commands are put into, by the word that ends it; a command that has this word nowhere cannot end it.
 _FRAMES = {"done": "while :; do\n%s\ndone\n", "}": "{\n%s\n}\n"}
@@ -111,7 +96,7 @@ def _script(commands: Sequence[str]) -> str:
 def _frame(command: str) -> str | None:
     """The frame in which a command can stand among others; None if it is to be read alone."""
     # After a wrong `[[`, bash reads the rest of a script differently, and says that all is well.
-    if "[[" in command or not _CLOSED.fullmatch(command):
+    if "[[" in command or not is_closed(command):
         return None
     return next((end for end in _FRAMES if end not in command), None)
 
@@ -142,21 +127,7 @@ def _range(command: str, complaint: str) -> tuple[int, int]:
         for start in starts:
             if len(starts) == 1 or _complaint(command[: start + len(token)]) == complaint:
                 return start, len(token)
-    if "quote" in complaint.lower() and (opening := _open_quote(command)) is not None:
+    if "quote" in complaint.lower() and (opening := open_quote(command)) is not None:
         return opening, 1
     text = command.rstrip()
     return (len(text), 1) if _AT_END.search(complaint) else (0, len(text))
-
-
-def _open_quote(command: str) -> int | None:
-    """Where the quote stands that nothing closes."""
-    at = 0
-    while match := re.compile(r"\\.|(['\"])", re.DOTALL).search(command, at):
-        at = match.end()
-        if quote := match[1]:
-            closing = re.compile(r"'" if quote == "'" else r"(?>(?:[^\"\\]|\\.)*)\"", re.DOTALL)
-            closed = closing.search(command, at) if quote == "'" else closing.match(command, at)
-            if closed is None:
-                return match.start()
-            at = closed.end()
-    return None

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from strategies import COMMAND
 
-from cltab2systemd.check.programs import PROGRAMS, Fate, background, started, stopped
+from cltab2systemd.check.programs import PROGRAMS, Behaviour, Run, background, started, stopped
 
-D, N, E, H = Fate.DAEMON, Fate.NEVER_ENDS, Fate.ENDS, Fate.HANDED_OVER
+D, N, E, H = Behaviour.DAEMON, Behaviour.NEVER_ENDS, Behaviour.ENDS, Behaviour.HANDED_OVER
 
 
 @pytest.mark.parametrize(
-    ("command", "fate"),
+    ("command", "expected"),
     [
         ("sleep infinity", N), ("sleep 5", E), ("tail -f /x", N), ("tail -n5 -F /x", N), ("tail -n 5 /x", E),
         ("tail --follow=name /x", N), ("tail --pid=1 -f /x", E), ("/sbin/agetty tty1", N), ("cat", None),
@@ -43,9 +43,9 @@ D, N, E, H = Fate.DAEMON, Fate.NEVER_ENDS, Fate.ENDS, Fate.HANDED_OVER
         ("inotifywait --timeout 60 -m /x", E), ("inotifywait /x", E), ("tail --retry /x", E),
     ],
 )  # fmt: skip
-def test_fates(command: str, fate: Fate | None) -> None:
+def test_behaviours(command: str, expected: Behaviour | None) -> None:
     """What becomes of each, with the arguments that decide it; None is a command that is not even looked at."""
-    assert [found.fate for found in started(command)] == ([fate] if fate else [])
+    assert [found.behaviour for found in started(command)] == ([expected] if expected else [])
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_what_takes_a_shell_is_not_judged(command: str) -> None:
 def test_several() -> None:
     """Each program of a list is told, with its place, and whether it is waited for, or may not be started."""
     found = started("cd /x && nginx -c y | tee z & tail -f w || sshd")
-    assert [(p.name, p.is_background, p.is_doubtful, p.is_last) for p in found] == [
-        ("cd", False, False, False), ("nginx", False, True, False), ("tee", True, True, False),
-        ("tail", False, False, False), ("sshd", False, True, True),
+    assert [(p.name, p.run) for p in found] == [
+        ("cd", Run.FOREGROUND), ("nginx", Run.DOUBTFUL), ("tee", Run.DOUBTFUL), ("tail", Run.FOREGROUND),
+        ("sshd", Run.DOUBTFUL),
     ]  # fmt: skip
     assert found[1].start == 9
     assert found[1].end == 19
@@ -98,9 +98,9 @@ def test_background(command: str, expected: tuple[int, int] | None) -> None:
 
 
 def test_redirections_without_a_program() -> None:
-    """They are commands, and no programs; what stands before them may still be the last program."""
-    assert [(p.name, p.is_last) for p in started(">/x; nginx & >/y")] == [("nginx", True)]
-    assert [p.is_doubtful for p in started(">/x || nginx")] == [True]
+    """They are commands, and no programs."""
+    assert [(p.name, p.run) for p in started(">/x; nginx & >/y")] == [("nginx", Run.BACKGROUND)]
+    assert [p.run for p in started(">/x || nginx")] == [Run.DOUBTFUL]
 
 
 def test_services() -> None:

@@ -76,14 +76,16 @@ def test_one_does_not_make_good_another(sh: str, commands: tuple[str, str]) -> N
 
 _PIECES = (
     "' \" ` \\ $ ${ } { ( ) $( $(( )) << < > | || & && ; ;; # if then fi else while do done until for in case esac "
-    "x a=b f() ! [[ ]] $x ${x} ${x:-a} 'a' \"b\" `c` $(d) é \udcff x) function time [ ] ~ @( do="
+    "x a=b f() ! [[ ]] $x ${x} ${x:-a} 'a' \"b\" `c` $(d) é \udcff x) function time [ ] ~ @( do= # #x"
 )
 
 
 @settings(deadline=None, max_examples=200)
 @given(
     st.lists(
-        st.lists(st.sampled_from(_PIECES.split()), min_size=1, max_size=6).map(" ".join),
+        st.lists(
+            st.tuples(st.sampled_from(_PIECES.split()), st.sampled_from([" ", ""])).map("".join), min_size=1, max_size=6
+        ).map("".join),
         min_size=1,
         max_size=4,
         unique=True,
