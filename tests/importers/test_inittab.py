@@ -358,6 +358,9 @@ def test_tags_are_unique() -> None:
         ("/bin/sh /x/y.sh a", "y.sh"),
         ("sh -c 'a b'", "sh"),
         ("'/x y'", "x"),
+        ("A=1; /x/y", "y"),
+        (">/x </dev/null /z/y a", "y"),
+        ("stdbuf -o L sudo -u a /x/y", "y"),
         (">/dev/null", "entry"),
         ("", "entry"),
         ("/x/" + "y" * 99, "y" * 32),
@@ -447,6 +450,11 @@ def test_formats_are_told_apart(text: str, dialect: Dialect) -> None:
         "echo $(echo a; echo b)",
         "echo `echo a; echo b`; echo c",
         "echo a 2>&1; echo b",
+        "echo a#b && echo c",
+        "echo a\\ #b; echo c",
+        "echo {a; echo b",
+        'echo $(echo "a; b"); echo c',
+        'echo ${x:-";"} a; echo c',
     ],
 )
 def test_commands_do_what_they_did(command: str) -> None:

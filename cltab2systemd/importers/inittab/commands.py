@@ -8,8 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from cltab2systemd.check import commandline, wrappers
+from cltab2systemd.check.commandline import Kind
 from cltab2systemd.units import commands
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cltab2systemd.check.commandline import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +87,9 @@ _LEFT = tuple(
     )
 )
 
-# What may stand before the program that counts: wrappers with their options, assignments, a shell with a script.
-_BEFORE = re.compile(
-    r"""\s*(?:
-        \w+=(?:"[^"]*"|'[^']*'|\S*)\s+
-        | (?:\S*/)?(?:exec|setsid|nohup|cttyhack|busybox)\s+(?:-\S+\s+)*
-        | (?:\S*/)?env\s+(?:(?:-u|--unset|-C|--chdir)\s+\S+\s+|-\S*\s+)*
-        | (?:\S*/)?nice\s+(?:-n\s+)?(?:-{0,2}\d+\s+|-n-?\d+\s+|--adjustment(?:=|\s+)-?\d+\s+)?
-        | (?:\S*/)?ionice\s+(?:-[cnp]\s*\d+\s+|-t\s+)*
-        | (?:\S*/)?openvt\s+(?:-c\s*\d+\s+|--console(?:=|\s+)\d+\s+|-\S+\s+)*
-        # Of s390-tools: it waits until there is such a terminal.
-        | (?:\S*/)?ttyrun\s+(?:(?:-e|--exitstatus)\s+\d+\s+|-\S+\s+)*[A-Za-z]\S*\s+
-        | (?:\S*/)?(?:ba|da|k|a)?sh\s+-l?c\s+['"]\s*(?=(?:exec\s+)?(?:\S*/)?\w*getty\s)
-        | (?:\S*/)?(?:ba|da|k|a)?sh\s+(?:-[a-bd-z]+\s+)*(?=/)(?!/dev/)
-    )""",
-    re.VERBOSE | re.ASCII,
-)
+# What may stand between assignments and the program that they are for.
+_BEHIND = re.compile(r"\s*(?:;|&&)")
+_GETTY_CALL = re.compile(r"(?:\S*/)?\w*getty\s")
 _PROGRAM = re.compile(r"[^\s;|&<>()]+")
 # As much of a command is looked at to see what it is.
 _LOOKED_AT = 4096
@@ -113,12 +108,6 @@ _SHELL_ONLY = re.compile(
     r"(?:\w+=|[({]|(?:!|\.|:|if|for|while|until|case|cd|eval|exec|exit|export|read|set|shift|trap|ulimit|umask|unset)"
     r"(?=[\s;&|]|$))",
     re.ASCII,
-)
-_SHELL_COMMENT = re.compile(r"(?:^|[ \t])#")
-# The parts of a shell command as far as `_first_separator` has to tell them apart.
-_SHELL_PART = re.compile(
-    r"""\\. | '[^']*' | "(?:[^"\\]|\\.)*" | `[^`]*` | [<>]\|?&? | &> | \|\| | && | [ \t]\#.* | .""",
-    re.VERBOSE | re.DOTALL,
 )
 
 
@@ -174,7 +163,7 @@ def adapt(command: str) -> Adapted:
             "remove 'exec' to run all of it",
             doubtful=True,
         )
-    if not shell and _SHELL_COMMENT.search(command):
+    if not shell and commandline.comment_start(command) is not None:
         return Adapted(
             f"exec {command}",
             "only a shell takes what is behind '#' for a comment, so 'exec' goes before the command",
@@ -190,10 +179,40 @@ def adapt(command: str) -> Adapted:
 
 
 def _without_what_stands_before(command: str) -> str:
-    text = command[:_LOOKED_AT].lstrip()
-    while match := _BEFORE.match(text):
-        text = text[match.end() :]
-    return text
+    """A command from the program that counts on, behind assignments, wrappers, and a shell that reads a script."""
+    text = command[:_LOOKED_AT]
+    words = commandline.leading_words(text)
+    while words and all(map(commandline.is_assignment, words)) and (behind := _BEHIND.match(text, words[-1].end)):
+        text = text[behind.end() :]
+        words = commandline.leading_words(text)
+    if not words:
+        return text.lstrip()
+    index = wrappers.behind_wrappers(words)
+    while index < len(words) and words[index].name in wrappers.SHELLS:
+        if getty := _getty_of_script(words[index + 1 :]):
+            return getty
+        script = _script_index(words, index)
+        if script is None:
+            break
+        index = wrappers.behind_wrappers(words, script)
+    return text[words[min(index, len(words) - 1)].start :]
+
+
+def _getty_of_script(arguments: Sequence[Word]) -> str:
+    """The getty that a shell with these arguments runs, with its own; empty if it runs anything else."""
+    if len(arguments) < 2 or arguments[0].text not in {"-c", "-lc"}:
+        return ""
+    program = _without_what_stands_before(arguments[1].text)
+    return program if _GETTY_CALL.match(program) else ""
+
+
+def _script_index(words: Sequence[Word], shell: int) -> int | None:
+    """Which word is the path of the script that a shell is to read; None if there is no such word."""
+    index = wrappers.behind_options(words, shell + 1, "-o")
+    if index >= len(words) or any("c" in option.text for option in words[shell + 1 : index]):
+        return None
+    path = words[index].text
+    return index if path.startswith("/") and not path.startswith("/dev/") else None
 
 
 def _first_separator(command: str) -> str:
@@ -202,14 +221,13 @@ def _first_separator(command: str) -> str:
     In a pipeline of several commands, or in one that runs in the background, `exec` is a subshell's.
     """
     depth = 0
-    for match in _SHELL_PART.finditer(command):
-        part = match[0]
-        if part in {"(", "{"}:
+    for token in commandline.tokens(command):
+        if token.kind is Kind.OPENING or token.raw == "{":
             depth += 1
-        elif part in {")", "}"}:
+        elif token.kind is Kind.CLOSING or token.raw == "}":
             depth -= 1
-        elif depth == 0 and part in {";", "&&", "||"}:
-            return part if command[match.end() :].strip() else ""
-        elif depth == 0 and (part in {"|", "&", "&>"} or part.lstrip(" \t").startswith("#")):
+        elif depth == 0 and token.kind is Kind.SEPARATOR and token.raw in {";", "&&", "||"}:
+            return token.raw if command[token.end :].strip() else ""
+        elif depth == 0 and token.kind in {Kind.SEPARATOR, Kind.COMMENT}:
             return ""
     return ""

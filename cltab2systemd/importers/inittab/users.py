@@ -11,10 +11,13 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check.commandline import calls, comment_start
 from cltab2systemd.units.commands import SHELL, command_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+
+    from cltab2systemd.check.commandline import Redirection
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +33,13 @@ class AsUser:
     directives: tuple[str, ...] = ()
 
 
-# A word as the shell reads it, of pieces that mean the same everywhere; in double quotes `\` is for four characters.
-_PIECE = r"""'[^']*'|"(?>(?:[^"\\$`]|\\.)*)"|\\.|[^\s'"\\;&|<>()$`*?\[\]{}~#!]"""
-_WORDS = re.compile(rf"\s*(?:(?>(?:{_PIECE})+)(?:\s+|$))+", re.DOTALL)
-_WORD = re.compile(rf"(?>(?:{_PIECE})+)", re.DOTALL)
-_PARTS = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\]+)""", re.DOTALL)
-_ESCAPED = re.compile(r'\\(["\\$`])')
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*\$?")
 # Where the output goes, as far as systemd can send it there; as the shell before `su`, it opens files as root.
-_OUTPUT = re.compile(r"\s*(>>?)\s*(/[A-Za-z0-9_./+-]+)(\s+2>&1)?(?:\s*</dev/null)?\s*$")
+_PATH = re.compile(r"/[A-Za-z0-9_./+-]+")
 # A command that only a look at its beginning finds; no other is worth more.
 _CANDIDATE = re.compile(r"\s*(?:exec\s+)?(?:\S*/)?(su|runuser)(?=\s|$)")
-_SHELL_COMMENT = re.compile(r"(?:^|[ \t])#")
 # Shells that read a command as /bin/sh does.
 _LIKE_SH = frozenset(["/bin/sh", "/usr/bin/sh", "sh", "/bin/dash", "/usr/bin/dash"])
-_LONGEST = 4096
 _HINT = "to have the profile read, run it with 'exec /bin/sh -lc'"
 
 
@@ -65,36 +60,35 @@ def as_user(command: str) -> AsUser | None:
     if match is None:
         return None
     name = match[1]
-    output = _OUTPUT.search(command[:_LONGEST])
-    words = shell_words(command[: output.start()] if output else command)
-    call = _read(words[words.index("exec") + 1 if words[0] == "exec" else 0 :][1:]) if words else None
-    found = _taken_out(name, call) if call else None
-    if found and output:
-        found = replace(found, directives=(*found.directives, *_redirected(output)))
-    return found or AsUser(
+    return _of_line(name, command) or AsUser(
         command,
         f"'{name}' stays in the command, for it cannot be told for sure what it runs",
         "a line :::service.TAG:User=NAME runs all of an entry as a user",
     )
 
 
-def _redirected(output: re.Match[str]) -> Iterator[str]:
-    sign, path, has_errors = output.groups()
+def _of_line(name: str, command: str) -> AsUser | None:
+    """What to make of `su` or `runuser`; None if a command has more than this call, or words that the shell expands."""
+    found = calls(command)
+    if len(found) != 1 or found[0].separator or not all(word.is_exact for word in found[0].words):
+        return None
+    redirected = _redirected(found[0].redirections)
+    words = [word.text for word in found[0].words]
+    call = _read(words[2 if words[0] == "exec" else 1 :])
+    result = _taken_out(name, call) if call and redirected is not None else None
+    return replace(result, directives=(*result.directives, *redirected)) if result and redirected else result
+
+
+def _redirected(redirections: Sequence[Redirection]) -> tuple[str, ...] | None:
+    """The directives that send output where redirections do; None if none can."""
+    if not redirections:
+        return ()
+    (sign, path), *others = [(redirection.sign, redirection.target.raw) for redirection in redirections]
+    has_errors = others[:1] == [("2>&", "1")]
+    if sign not in {">", ">>"} or not _PATH.fullmatch(path) or others[has_errors:] not in ([], [("<", "/dev/null")]):
+        return None
     where = "null" if path == "/dev/null" else f"{'append' if sign == '>>' else 'truncate'}:{path}"
-    yield f"StandardOutput={where}"
-    yield f"StandardError={'inherit' if has_errors else 'journal'}"
-
-
-def shell_words(command: str) -> list[str]:
-    """The words of a command as the shell reads them; none if it does more than to take quotes away."""
-    if len(command) > _LONGEST or not _WORDS.fullmatch(command):
-        return []
-    return ["".join(_unquoted(match[0])) for match in _WORD.finditer(command)]
-
-
-def _unquoted(word: str) -> Iterator[str]:
-    for single, double, escaped, plain in _PARTS.findall(word):
-        yield single or _ESCAPED.sub(r"\1", double) or escaped or plain
+    return (f"StandardOutput={where}", f"StandardError={'inherit' if has_errors else 'journal'}")
 
 
 def _read(arguments: Sequence[str]) -> _Call | None:
@@ -136,7 +130,7 @@ def _taken_out(name: str, call: _Call) -> AsUser | None:
         command = f"exec {shlex.quote(call.shell)} -c {shlex.quote(command)}"
     elif not call.shell and command_words(command) == (SHELL, "-c", command):
         remark = f"; {SHELL} reads the command, whatever the user's shell is"
-    if _SHELL_COMMENT.search(command) and command_words(command) != (SHELL, "-c", command):
+    if comment_start(command) is not None and command_words(command) != (SHELL, "-c", command):
         command = f"exec {command}"
     return _result(call, call.words[0], command, remark)
 
@@ -145,7 +139,7 @@ def _command_of(words: Sequence[str]) -> str:
     """A command that executes these words: plain if a cltab takes them so."""
     plain = " ".join(words)
     found = command_words(plain)
-    is_plain = plain.split() == [*words] and found != (SHELL, "-c", plain) and not _SHELL_COMMENT.search(plain)
+    is_plain = plain.split() == [*words] and found != (SHELL, "-c", plain) and comment_start(plain) is None
     return plain if is_plain else f"exec {shlex.join(words)}"
 
 
