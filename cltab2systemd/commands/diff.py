@@ -16,7 +16,7 @@ from cltab2systemd.locations import locate
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports import diff as difference
 from cltab2systemd.reports.diff import Change
-from cltab2systemd.reports.show import asked_for
+from cltab2systemd.reports.show import without_lists
 from cltab2systemd.terminal import printable
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _done(group: GroupDifference, entry: EntryDifference) -> str:
     if group.standing is not None:
         done = [str(effect) for _, effect in entry.effects if effect is not Effect.NONE]
     else:
-        levels = {effect: asked_for(entry.levels_with(effect)) for effect in Effect}
+        levels = {effect: without_lists(entry.levels_with(effect)) for effect in Effect}
         done = [f"{effect} at {', '.join(levels[effect])}" for effect in _TOLD if levels[effect]]
         if not done and levels[Effect.LEAVE]:
             done = [str(Effect.LEAVE)]

@@ -147,7 +147,7 @@ def units_as_text(table: Table) -> list[str]:
         [
             [printable(unit.group), unit.kind, printable(unit.name or ""), unit.unit]
             for unit in units_of(table)
-            if unit.kind is not Kind.LEVEL or matrix.asked_for([unit.name or ""])
+            if unit.kind is not Kind.LEVEL or matrix.without_lists([unit.name or ""])
         ]
     )
 

@@ -143,7 +143,7 @@ def first_path(located: Locations, earlier: Locations, source: TableSource) -> s
         source: the table.
     """
     is_silent = located.socket_is_guessed and not located.is_default
-    is_moved = located.socket != earlier.socket and not is_silent and source.is_fit()
+    is_moved = located.socket != earlier.socket and not is_silent and source.has_no_errors()
     return located.socket if is_moved else earlier.socket
 
 

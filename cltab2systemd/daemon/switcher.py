@@ -104,7 +104,7 @@ class Switcher:
 
     async def _stop_moved(self, others: list[Group], wanted: tuple[Entry, ...], level: str) -> None:
         """Stop entries of this group that still run in another one, which they have left in the table."""
-        started = tuple(entry for entry in wanted if changes.counts(entry, level))
+        started = tuple(entry for entry in wanted if changes.is_member(entry, level))
         for other in others:
             if other.left_to_cluster and (moved := changes.tags_moved_here(other.applied.entries, started)):
                 raise SwitchRefusedError(

@@ -135,7 +135,7 @@ class TableSource:
             self._seen_since = now
         self._seen, self._read_at = identity, now
 
-    def is_fit(self) -> bool:
+    def has_no_errors(self) -> bool:
         """Whether the file is a table without errors; nothing is remembered of it."""
         try:
             _, findings, of_machine = self._judged(self._bytes()[0])

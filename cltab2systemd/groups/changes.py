@@ -49,7 +49,7 @@ class Effect(enum.StrEnum):
     NONE = "none"  # it does not run, and is not started
 
 
-def counts(entry: Entry, level: str) -> bool:
+def is_member(entry: Entry, level: str) -> bool:
     """Whether a group at a level has an entry: the level is one of its levels, and it is not `off`."""
     return entry.runnable and level in entry.levels
 
@@ -69,11 +69,11 @@ def effects(
     Returns:
         First the applied entries in their order, then the new ones in theirs.
     """
-    by_lines = frozenset(entry.tag for entry in applied if present is not None and counts(entry, present))
+    by_lines = frozenset(entry.tag for entry in applied if present is not None and is_member(entry, present))
     running = by_lines if seen is None else seen.active
     remedies = {} if seen is None else seen.remedies
     stopped = tags_to_stop(applied, wanted, level)
-    members = {entry.tag for entry in wanted if counts(entry, level)}
+    members = {entry.tag for entry in wanted if is_member(entry, level)}
 
     def effect(tag: str) -> Effect:
         if tag in stopped or tag not in by_lines | running:
@@ -100,7 +100,7 @@ def tags_to_stop(applied: tuple[Entry, ...], wanted: tuple[Entry, ...], level: s
         wanted: the new lines.
         level: the level that the group goes to.
     """
-    staying = {definition(entry) for entry in wanted if counts(entry, level)}
+    staying = {definition(entry) for entry in wanted if is_member(entry, level)}
     return frozenset(entry.tag for entry in applied if definition(entry) not in staying)
 
 

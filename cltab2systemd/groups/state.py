@@ -10,7 +10,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.changes import counts
+from cltab2systemd.groups.changes import is_member
 from cltab2systemd.groups.failure import REMARKS, Cause, Remedy, about_entry, about_unit, is_under_way, verdict
 from cltab2systemd.units.names import HALT_LEVEL
 
@@ -133,7 +133,7 @@ def remedies_at(group: GroupUnits, level: str | None, fresh: frozenset[str] = fr
     present = pending[0] if pending else current_level(group)
     if present is None or HALT_LEVEL in {present, level}:
         return {}
-    both = (entry for entry in group.members(present) if counts(entry, level or present) and entry.tag not in fresh)
+    both = (entry for entry in group.members(present) if is_member(entry, level or present) and entry.tag not in fresh)
     found = {e.tag: _remedy(group, e, present, level) for e in both if not is_under_way(e, group.entry(e))}
     return {tag: remedy for tag, remedy in found.items() if remedy is not Remedy.LEAVE}
 

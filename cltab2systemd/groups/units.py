@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from cltab2systemd.groups.changes import counts
+from cltab2systemd.groups.changes import is_member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,7 +125,7 @@ class GroupUnits:
 
     def members(self, level: str) -> list[Entry]:
         """The entries of a level, in file order. One that moved to another group, and is gone here, is none of them."""
-        return [entry for entry in self.entries if counts(entry, level) and not self._is_given_away(entry)]
+        return [entry for entry in self.entries if is_member(entry, level) and not self._is_given_away(entry)]
 
     def _is_given_away(self, entry: Entry) -> bool:
         unit = self.entry(entry) if entry.tag in self.given_away else None
@@ -152,7 +152,7 @@ class GroupUnits:
 
     def outsiders(self, level: str | None) -> list[Entry]:
         """The entries that are not in a level; all of them, if there is no level."""
-        return [entry for entry in self.entries if level is None or not counts(entry, level)]
+        return [entry for entry in self.entries if level is None or not is_member(entry, level)]
 
     def barrier(self, level: str) -> UnitStatus | None:
         """The barrier of a level, if it is loaded."""

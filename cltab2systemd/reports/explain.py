@@ -54,7 +54,7 @@ def explain(standing: Standing, wanted: ResourceGroup, level: str, others: Itera
     for other in others:
         if other.level is not None:
             tags = changes.tags_moved_here(other.group.entries, wanted.entries)
-            moving += (e for e in other.group.entries if e.tag in tags and changes.counts(e, other.level))
+            moving += (e for e in other.group.entries if e.tag in tags and changes.is_member(e, other.level))
 
     def having(entries: Iterable[Entry], *kinds: Effect) -> tuple[Entry, ...]:
         return tuple(entry for entry in entries if effects[entry.tag] in kinds)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.changes import counts
-from cltab2systemd.reports.show import asked_for
+from cltab2systemd.groups.changes import is_member
+from cltab2systemd.reports.show import without_lists
 from cltab2systemd.table.model import level_names
 from cltab2systemd.terminal import shortened
 
@@ -61,7 +61,7 @@ def _cluster(number: int, group: ResourceGroup) -> Iterator[str]:
     # Invisible edges keep the entries in file order, also where no level has two of them.
     for before, after in itertools.pairwise(nodes.values()):
         yield f"    {before} -> {after} [style=invis, weight=10];"
-    for index, level in enumerate(asked_for(level_names(group.entries))):
+    for index, level in enumerate(without_lists(level_names(group.entries))):
         node, colour = f"g{number}_level{index}", COLOURS[index % len(COLOURS)]
         look = ", peripheries=2" if level == group.boot_level else ""
         yield f'    {node} [label={quoted(f"level {level}")}, shape=ellipse, style=bold, color="{colour}"{look}];'
@@ -71,7 +71,7 @@ def _cluster(number: int, group: ResourceGroup) -> Iterator[str]:
 
 def _line(start: str, level: str, colour: str, entries: tuple[Entry, ...], nodes: dict[str, str]) -> Iterator[str]:
     """The line of a level: from its own node through the entries that it starts."""
-    members = [entry for entry in entries if counts(entry, level)]
+    members = [entry for entry in entries if is_member(entry, level)]
     if members:
         yield f'    {start} -> {nodes[members[0].tag]} [color="{colour}", tooltip={quoted(f"level {level}")}];'
     for before, after in itertools.pairwise(members):

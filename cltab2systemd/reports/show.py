@@ -32,14 +32,14 @@ class Matrix:
 
 def of_group(group: ResourceGroup) -> Matrix:
     """The matrix of a group, with the levels that people ask for."""
-    levels = asked_for(level_names(group.entries))
+    levels = without_lists(level_names(group.entries))
     rows = (
         Row(entry, tuple(entry.mode if level in entry.levels else None for level in levels)) for entry in group.entries
     )
     return Matrix(group, levels, tuple(rows))
 
 
-def asked_for(levels: Iterable[str]) -> tuple[str, ...]:
+def without_lists(levels: Iterable[str]) -> tuple[str, ...]:
     """The levels that people ask for.
 
     A whole list such as `3,m` is a level, too, as it was with the ancestor. Nobody means that, and it would take a

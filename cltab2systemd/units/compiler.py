@@ -104,7 +104,7 @@ def _files(path: str, surroundings: Surroundings) -> Mapping[type[Unit], Callabl
         "stops": unitfile.STOPS,
         "surroundings": surroundings,
     }
-    for shared in ("header", "origin", "point"):
+    for shared in ("header", "origin", "never_runs"):
         values[shared] = environment.get_template(f"{shared}.j2").render(values).removesuffix("\n")
     modules = {kind: environment.get_template(name).make_module(values) for kind, name in _TEMPLATE_OF.items()}
     return {kind: module.__dict__["file"] for kind, module in modules.items()}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import tables
 
-from cltab2systemd.groups.changes import Standing, counts
+from cltab2systemd.groups.changes import Standing, is_member
 from cltab2systemd.reports.explain import explain
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import ResourceGroup, level_names
@@ -105,10 +105,10 @@ def test_steps(old: Table, new: Table, data: st.DataObject) -> None:
         {entry.tag for entry in (*before.entries, *after.entries)}
     )
     assert found.restarts == set(stops) & set(starts)
-    members = [entry.tag for entry in after.entries if counts(entry, level)]
+    members = [entry.tag for entry in after.entries if is_member(entry, level)]
     assert starts == [tag for tag in members if tag not in stays]
     assert stays == [tag for tag in members if tag not in starts]
-    running = [entry.tag for entry in before.entries if present is not None and counts(entry, present)]
+    running = [entry.tag for entry in before.entries if present is not None and is_member(entry, present)]
     assert stops == [tag for tag in running if tag not in stays]
     assert set(stays) <= set(running)
     if before == after:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class LeftToSystemd:
     """A command that has no place in a group: what it does, and what of systemd does it."""
 
     what: str
@@ -48,7 +48,7 @@ _BIN = r"(?:/(?:usr/)?s?bin/|/etc/)?"
 _ANYWHERE = r"(?:\S*/)?"
 _SYSTEM = r"/(?:etc|(?:usr/)?(?:sbin|lib|libexec))/(?:\S*/)?"
 _LEFT = tuple(
-    (re.compile(pattern + r"(?=\s|$)"), Left(what, equivalent))
+    (re.compile(pattern + r"(?=\s|$)"), LeftToSystemd(what, equivalent))
     for pattern, what, equivalent in (
         (
             _ANYWHERE + r"(?:(?:a|m|min|f|fb|n|s|run|uu|v|start_)?getty|getty_ps|qingy|ttymon|smtty|iucvtty)",
@@ -111,7 +111,7 @@ _SHELL_ONLY = re.compile(
 )
 
 
-def left_to_systemd(command: str) -> Left | None:
+def left_to_systemd(command: str) -> LeftToSystemd | None:
     """What a command does for the whole machine, so that it has no place in a group; None for any other."""
     program = _without_what_stands_before(command)
     return next((left for pattern, left in _LEFT if pattern.match(program)), None)
