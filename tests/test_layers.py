@@ -1,6 +1,7 @@
 """The architecture: folders import downwards only, what is pure does no input or output, each library has its place."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,15 @@ def test_every_room_has_a_floor() -> None:
     """The floors, and the client, hold all folders and modules, each once; an empty one is none."""
     assert sorted([*FLOOR_OF, "client"]) == sorted({room_of(module) for module in MODULES})
     assert len(FLOOR_OF) == sum(len(rooms.split()) for rooms in FLOORS)
+
+
+def test_the_documentation_has_the_floors() -> None:
+    """docs/architecture.md has each room on its floor, from the lowest up."""
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", (PROJECT / "docs/architecture.md").read_text(), re.MULTILINE)
+
+    assert [(int(floor), room) for floor, room in rows] == [
+        (floor, room) for floor, rooms in enumerate(FLOORS) for room in rooms.split()
+    ]
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))

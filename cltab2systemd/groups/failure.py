@@ -1,6 +1,6 @@
 """Why an entry is not as its level wants it, and what a request does about it. Pure.
 
-docs/architecture.md has the rules as a table.
+docs/unit-scheme.md has the rules as a table.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ lines are changing, say, and where it is to go then. That is the phase. A row sa
 3. then those are told who wait for it.
 
 A daemon may die between any two of these, and nothing may be told that is not on disk or in the units.
-docs/architecture.md has the tables as pictures, which `make generated` draws from here.
+docs/lifecycle.md has the tables as pictures, which `make generated` draws from here.
 """
 
 from __future__ import annotations

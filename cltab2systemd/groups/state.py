@@ -1,7 +1,7 @@
 """The state of a group, from the states of its units. Pure: nothing is remembered but the level shown last.
 
 A group has at most one current level: the level target that is active, or whose start job is queued. Targets cannot
-fail, so how a level went is read off its entries. docs/architecture.md has the states as a table.
+fail, so how a level went is read off its entries. docs/unit-scheme.md has the states as a table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plan: which units stand for a table, with what in them. Pure; the scheme is explained in docs/architecture.md.
+"""The plan: which units stand for a table, with what in them. Pure; docs/unit-scheme.md explains the scheme.
 
 One group at one level is one target. Starting it is one transaction that stops what the level does not have, all at
 once, waits, then starts in file order what the level has and is not there yet. Entries in both levels stay untouched.

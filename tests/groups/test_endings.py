@@ -1,4 +1,4 @@
-"""What systemd says of an entry that has ended, or could not be executed: the table in docs/architecture.md.
+"""What systemd says of an entry that has ended, or could not be executed: the table in docs/unit-scheme.md.
 
 The daemon judges groups by these properties, so that they are to be the same on every release.
 """

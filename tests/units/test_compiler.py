@@ -129,7 +129,7 @@ _COUNT = '/bin/sh "-c" "eval \\"$${CLINIT_THROTTLE-sleep 1}\\"; exec \\"$$@\\"" 
     ],
 )
 def test_modes(mode: str, expected: dict[str, str]) -> None:
-    """A wait or test blocks and stays active, a once stays active, a respawn is restarted; see docs/architecture.md."""
+    """A wait or test blocks and stays active, a once stays active, a respawn is restarted; see docs/unit-scheme.md."""
     unit = compiled(f"web:db:1:{mode}:x\n")["clinit-web@db.service"]
     keys = ("Type", "Restart", "RestartSec", "RemainAfterExit", "TimeoutStartSec", "ExecStart")
     assert expected == {key: value for key in keys for value in values(unit, key)}

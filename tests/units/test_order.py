@@ -129,7 +129,7 @@ def test_levels_exclude_each_other() -> None:
         for level in levels:
             jobs = units.transaction(NAMES.level("g", level), active)
             gone = {unit for unit, job in jobs.items() if job == "stop"}
-            # From one level that no entry names to another, the daemon stops the first: see docs/architecture.md.
+            # From one level that no entry names to another, the daemon stops the first: see docs/unit-scheme.md.
             assert gone == (set() if present == level or {present, level} == {"x", "y"} else active)
 
 
