@@ -15,30 +15,31 @@ TABLE = "/etc/cltab"
 SOCKET = "/run/clinit/clinit.s"
 CLSTAT = "/run/clinit/clstat"
 STATE = "/run/cltab2systemd"
-# In an instance's directory there: what the daemon goes by, a path a line.
+# In an instance's directory there: the sockets at which the daemon listens, and the clstat that it writes; a path a
+# line.
 NOTED_SOCKETS = "sockets"
 NOTED_CLSTAT = "clstat"
 # And why groups are FAILED: a reason a line, `GROUP LEVEL TEXT`.
 NOTED_REASONS = "reasons"
-# And what the names of its entries, level targets and slices start with.
+# And the prefix of the names of its entries, level targets and slices.
 NOTED_PREFIX = "prefix"
-# And in which directory the resource agent marks the groups that a cluster has started, and not stopped since.
+# And a directory: in it the resource agent marks each group that a cluster has started, and has not stopped since.
 OF_CLUSTER = "of-cluster"
 # Beside the units that the generator made: the table that it made them from.
 GENERATED_TABLE = "cltab2systemd.cltab"
 GENERATED_MESSAGES = "cltab2systemd.messages"  # and what it said
 GOOD_TABLE = "/var/lib/cltab2systemd/cltab"
-# What the units of this boot were made from; packaging/tmpfiles.d has it copied there.
+# The table that the units of this boot were made from. packaging/tmpfiles.d has it copied there.
 BOOT_TABLE = f"{STATE}/boot.cltab"
-# And what the generator said at first, likewise.
+# What the generator said when it made them, copied likewise.
 BOOT_MESSAGES = f"{STATE}/boot.messages"
 
 
 class Locations:
     """The files of one instance, as absolute paths.
 
-    `named_socket` and `named_clstat` are what the command line names, or empty; `socket_is_guessed` tells that neither
-    it nor the table names the socket.
+    `named_socket` and `named_clstat` are what the command line names; they are empty if it names none.
+    `socket_is_guessed` is true if neither the command line nor the table names the socket.
     """
 
     __slots__ = ("clstat", "named_clstat", "named_socket", "socket", "socket_is_guessed", "table")
@@ -62,7 +63,7 @@ class Locations:
 
     @property
     def is_default(self) -> bool:
-        """Whether the command line is that of the system's own daemon, wherever its table has moved the socket."""
+        """Whether the command line is that of the system's own daemon. Its table may have moved the socket."""
         return self.table == TABLE and self.named_socket in {"", SOCKET}
 
     @property
@@ -80,12 +81,12 @@ def locate(
     """The files of the instance that a table and options name.
 
     Args:
-        table: the table's path, or None for the default; an unreadable table has no settings.
-        socket: the socket that the command line names, if it does.
-        clstat: the clstat that the command line names, if it does.
-        trusted: whether root is to write there, so that settings in a table that others may have written do not count.
+        table: the table's path, or None for the default. A table that cannot be read has no settings.
+        socket: the socket that the command line names, if it names one.
+        clstat: the clstat that the command line names, if it names one.
+        trusted: whether root will write to these files. Then settings count only in a table that root alone can write.
 
-    Relative paths start at the working directory, and `/var/run` is `/run`.
+    A relative path starts at the working directory. `/var/run` becomes `/run`.
     """
     path = absolute(table or TABLE)
     named_socket = absolute(socket) if socket else ""
@@ -102,15 +103,16 @@ def locate(
 
 
 def owner(locations: Locations) -> bytes:
-    """What the file `owner` in an instance's state directory says: the command line that the instance is of."""
+    """The content of the file `owner` in an instance's state directory: table and socket of the command line."""
     return os.fsencode(f"{locations.table}\n{locations.named_socket}\n")  # noqa: TID251 - paths
 
 
 def live_sockets(locations: Locations) -> list[str]:
-    """Where the daemon of the same command line may listen, the likeliest first; nowhere if there is no telling.
+    """Where the daemon of the same command line may listen, the likeliest path first; none if that is not known.
 
-    What the daemon has noted counts more than a table that it has not read, or has refused. And what a table does not
-    say that no daemon has had is not the system's socket: its groups are others.
+    What the daemon has noted counts more than the table: the daemon may not have read it yet, or may have refused it.
+    A table that names no socket, and that no daemon has ever served, gets no default: the system's socket leads to
+    other groups.
     """
     live = noted(locations, NOTED_SOCKETS)
     if locations.socket_is_guessed and not locations.is_default:
@@ -120,14 +122,17 @@ def live_sockets(locations: Locations) -> list[str]:
 
 
 def live_clstat(locations: Locations) -> str:
-    """The clstat that the daemon of the same command line writes: perhaps not yet, or never, the one of the table."""
+    """The clstat that the daemon of the same command line writes.
+
+    This need not be the one that the table names: the daemon may not have read the table yet, or may have refused it.
+    """
     if locations.clstat == locations.named_clstat:  # the table has no say
         return locations.clstat
     return next(iter(noted(locations, NOTED_CLSTAT)), locations.clstat)
 
 
 def noted(locations: Locations, name: str) -> list[str]:
-    """The paths in a file of the state directory of the daemon of the same command line; none if there is no such."""
+    """The paths in a file of the instance's state directory; none if there is no such directory or file."""
     for instance in _instances(locations):
         paths = os.fsdecode(_content(f"{instance}/{name}"))  # noqa: TID251 - paths
         return [path for path in paths.split("\n") if path]
@@ -135,7 +140,7 @@ def noted(locations: Locations, name: str) -> list[str]:
 
 
 def _instances(locations: Locations) -> list[str]:
-    """The state directory of the daemon of the same command line, if there is one."""
+    """The state directory of the instance of the same command line, if there is one."""
     try:
         instances = [item.path for item in os.scandir(STATE)]
     except OSError:
@@ -144,7 +149,7 @@ def _instances(locations: Locations) -> list[str]:
 
 
 def _content(path: str, *, trusted: bool = False) -> bytes:
-    """What a file holds; nothing if it cannot be read or trusted. A FIFO or device in its place hangs nobody."""
+    """What a regular file holds; nothing if it cannot be read or trusted. This never waits, not even for a FIFO."""
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             status = os.fstat(file.fileno())
@@ -158,9 +163,10 @@ def _content(path: str, *, trusted: bool = False) -> bytes:
 
 
 def is_served(locations: Locations) -> bool | None:
-    """Whether a daemon of the same command line runs: whether the lock on its state is held; None if nobody can tell.
+    """Whether a daemon of the same command line runs; None if that cannot be told.
 
-    Anybody may ask, and nobody is woken by it: proc_locks(5) names each lock by the file's device and inode.
+    A daemon holds the lock on its state. proc_locks(5) names each lock by the file's device and inode. So anybody may
+    ask, and systemd does not start the daemon for the question.
     """
     for instance in _instances(locations):
         try:
@@ -183,7 +189,8 @@ def absolute(path: str) -> str:
 def from_here(path: str) -> str:
     """A path made absolute from the working directory, links in it as they are.
 
-    If that directory has been removed, a relative path stays what it is: there is nothing, which who opens it is told.
+    If the working directory has been removed, a relative path stays relative. Whoever opens it is told that there is
+    nothing.
     """
     try:
         return os.path.abspath(path)  # noqa: PTH100 - pathlib is slow to import, and would follow links

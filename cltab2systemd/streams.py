@@ -5,7 +5,7 @@ import sys
 
 
 def stand_in_for_closed_streams() -> None:
-    """Give a process that was started with a standard stream closed (`>&-`) /dev/null for it, so that it can say on."""
+    """Reopen closed standard streams (`>&-`) on /dev/null, so that prints do not fail."""
     while (descriptor := os.open("/dev/null", os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
@@ -25,7 +25,7 @@ def go_on_in_utf8() -> None:
 
 
 def give_up_output() -> None:
-    """Send to /dev/null what the standard output cannot take: else Python tries again at its end, and complains."""
+    """Send to /dev/null what the standard output cannot take. Else Python tries again when it ends, and complains."""
     null = os.open("/dev/null", os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from simulation.units import Job, Unit
 
 _EXITED, _KILLED = 1, 2
-# As the shell before a respawn command counts (`unitfile.throttled`).
+# As the shell before a respawn command counts (`commands.throttled`).
 _FAST = SECOND
 _MOST = 5
 _PAUSE = 60 * SECOND

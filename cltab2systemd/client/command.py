@@ -1,7 +1,7 @@
 """`clinit`: the way in.
 
-What programs ask for often, a switch (with or without `--wait`) and the status, is parsed here and never pays for
-importing click; all else goes through `cltab2systemd.client.options`, which takes the same words in the same way.
+Programs often ask for a switch (with or without `--wait`) or for the status. These are parsed here, so that they do not
+pay for importing click. All else goes through `cltab2systemd.client.options`, which takes the same words the same way.
 """
 
 import sys

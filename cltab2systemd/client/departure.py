@@ -1,4 +1,4 @@
-"""Waiting until a daemon has gone, and systemd listens for it no more: what `clinit -k --wait` promises."""
+"""Waiting until a daemon has gone and systemd does not listen for it any more. `clinit -k --wait` promises that."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
     from cltab2systemd.client.transport import Connection
 
-# Seconds between looks at systemd's sockets, and for which a socket may go on to listen when the daemon has ended.
+# Seconds between two looks at systemd's sockets; and for which a socket may listen on after the daemon has ended.
 _PAUSE = 0.02
 _PATIENCE = 30.0
 _GONE = {"inactive", "failed"}
 
 
 class StillThereError(Exception):
-    """Systemd goes on to listen, and would start the daemon again; the text says what to do."""
+    """systemd still listens, and would start the daemon again. The text says what to do."""
 
 
 class _Unit(NamedTuple):
-    """A socket unit as systemd has it; each start of it is another invocation."""
+    """A socket unit, as systemd tells of it. Each start of the unit is another invocation."""
 
     state: str
     invocation: str
@@ -46,9 +46,9 @@ class Departure:
         self._before: Mapping[str, _Unit] | None = None  # socket units that listen for it; None if that is not known
 
     def watch(self, connection: Connection) -> None:
-        """Take down whom to wait for, from a connection on which the daemon has just answered, so that it still runs.
+        """Note which process to wait for, from a connection on which the daemon has just answered: it still runs.
 
-        A daemon that this process cannot see, being in another PID namespace, is not waited for.
+        A daemon in another PID namespace cannot be seen from here, and is not waited for.
         """
         if self._pid or not connection.sender:
             return
@@ -60,14 +60,14 @@ class Departure:
         self._before = self._listening()
 
     def wait(self, deadline: float | None) -> None:
-        """Wait until the process has ended, and what it was to be had at is inactive or has been started anew.
+        """Wait until the process has ended, and each of its socket units is inactive or was started anew.
 
         Args:
             deadline: CLOCK_MONOTONIC in seconds; None for ever.
 
         Raises:
-            TimeoutError: the deadline has come; the text says what is still there.
-            StillThereError: a socket goes on to listen.
+            TimeoutError: the deadline has come. The text says what is still there.
+            StillThereError: a socket unit still listens.
         """
         if self._process is not None:
             poll = select.poll()
@@ -89,7 +89,7 @@ class Departure:
             time.sleep(_PAUSE)
 
     def _still_listens(self) -> str:
-        """A unit that listens as it did when the daemon was there; empty if none does."""
+        """A socket unit that has listened since the daemon was there; empty if there is none."""
         if self._before == {}:
             return ""
         now = self._listening()
@@ -102,7 +102,7 @@ class Departure:
         return ""
 
     def _listening(self) -> Mapping[str, _Unit] | None:
-        """The loaded socket units that are for one of the paths; None if systemd does not say."""
+        """The loaded socket units of the daemon's paths; None if systemd gives no answer."""
         done = subprocess.run(
             ["systemctl", "show", "--property=Id,Listen,ActiveState,InvocationID", "--", "*.socket"],
             stdin=subprocess.DEVNULL,

@@ -51,7 +51,7 @@ class Reported:
             return False
         self.code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
         if isinstance(error, requests.RefusedError):
-            # As in the ancestor the daemon's answer is what a request prints, whatever the answer is.
+            # As with the ancestor, a request prints the daemon's answer, whatever it is.
             for finding in error.findings:
                 complain(finding)
             say(str(error))
@@ -64,8 +64,8 @@ def say(text: str, end: str = "\n") -> bool:
     """Print a line; bytes of names that are not UTF-8 come out as they came in.
 
     Returns:
-        Whether it could be written. What came of a request does not change with that, so it is only complained of; a
-        reader that has gone has had enough, and is not.
+        Whether it could be written. If not, a line on the standard error says so. The request has its outcome all the
+        same. If the reader has gone, there is no such line: it has read enough.
     """
     try:
         sys.stdout.buffer.write(encoded(text + end))
@@ -79,7 +79,7 @@ def say(text: str, end: str = "\n") -> bool:
 
 
 def note(answer: requests.Answer) -> None:
-    """Print what the daemon has to say besides its answer, to the standard error."""
+    """Print to the standard error what the daemon says besides its answer."""
     for text in answer.notes:
         complain(f"clinit: {text}")
     for text in answer.reasons:
@@ -95,7 +95,7 @@ def complain(text: str) -> None:
 def switch(
     client: Client, words: list[str], *, wait: bool = False, timeout: float | None = None, strict: bool = False
 ) -> int:
-    """Carry out `[GROUP] LEVEL`: print what comes of it, and return the exit code. No group means the host's name."""
+    """Carry out `[GROUP] LEVEL`: print the outcome, and return the exit code. Without GROUP, it is the host's name."""
     *named, level = words
     group = named[0] if named else os.uname().nodename
     if not named and client.has_group(level):

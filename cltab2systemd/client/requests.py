@@ -27,14 +27,14 @@ _UNITS = ("/usr/lib/systemd/system/clinit.service", "/lib/systemd/system/clinit.
 
 
 class Answer(str):  # noqa: SLOT000 - few are made
-    """What the daemon answered, and besides it notes for whoever asked, and what is wrong with the group."""
+    """The daemon's answer, with notes for whoever asked, and with the reasons why the group is FAILED."""
 
     notes: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
 
 class ClientError(Exception):
-    """What a request can come to; the text is fit for a person."""
+    """A request has failed. The text is fit for a person."""
 
 
 class RefusedError(ClientError):
@@ -62,13 +62,13 @@ class _LostError(NoDaemonError):
 
 
 class TimedOutError(ClientError):
-    """The time was up before the end; what was requested goes on."""
+    """The time was up before the end. What was requested goes on."""
 
 
 class SupersededError(ClientError):
     """A later request or a halt took the group elsewhere.
 
-    `code` is what did, as clinit(8) has it; empty if the daemon cannot tell, for it was restarted meanwhile.
+    `code` says what did, as clinit(8) has it. It is empty if the daemon was restarted meanwhile and cannot tell.
     """
 
     def __init__(self, message: str, code: str = "") -> None:
@@ -92,7 +92,7 @@ class Client:
         self.locations = locate(cltab, socket, clstat)
 
     def tell(self, group: str, level: str, *, strict: bool = False) -> Answer:
-        """Move a group to a level. Returns the daemon's message as soon as the transition has started.
+        """Move a group to a level. Returns the daemon's message when the transition has started.
 
         Args:
             group: the group.
@@ -117,11 +117,11 @@ class Client:
             TimedOutError: the time was up; the switch goes on.
             SupersededError: another request or a halt took the group elsewhere.
 
-        A daemon that goes away meanwhile and comes back, as in an upgrade, is asked how it went on.
+        A daemon may go away meanwhile and come back, as in an upgrade. Then it is asked how the switch went on.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         parameters = {"group": group, "level": level, **({"strict": True} if strict else {})}
-        # None once it has begun: it is not to be asked for twice.
+        # None once the switch has begun, so that it is not asked for twice.
         switch: bytes | None = varlink.call("Switch", parameters, more=True)
         # Until when a daemon that went away may come back; None if it has answered since.
         patience: float | None = None
@@ -141,7 +141,7 @@ class Client:
             self._await_daemon(deadline, patience)
 
     def _followed(self, group: str, level: str, deadline: float | None) -> Iterator[dict[str, Any]]:
-        """Follow a group: the daemon's answers, and last the status that it settles in; raises what `wait` raises."""
+        """Follow a group. Yields the daemon's answers, and last the status that settles it. Raises as `wait` does."""
         for reply in self._replies(varlink.call("Status", {"group": group}, more=True), deadline):
             yield reply
             status: dict[str, Any] = reply["groups"][0] if reply["groups"] else {"level": "", "state": clstats.STOPPED}
@@ -155,7 +155,7 @@ class Client:
         raise _LostError(f"the daemon at {self.locations.socket} went away")
 
     def _await_daemon(self, deadline: float | None, patience: float) -> None:
-        """Wait until a daemon listens again; NoDaemonError if patience ends before, TimedOutError at the deadline."""
+        """Wait until a daemon listens again. NoDaemonError when patience ends, TimedOutError at the deadline."""
         while True:
             try:
                 self._connect(_remaining(deadline, transport.ANSWER_TIMEOUT)).close()
@@ -181,9 +181,9 @@ class Client:
         return _message(next(self._replies(varlink.call("Halt", {}))))
 
     def shutdown_and_wait(self, timeout: float | None = None) -> str:
-        """Stop all groups, then the daemon; returns when all of it is gone, with the sockets that it was to be had at.
+        """Stop all groups, then the daemon. Returns when the daemon has gone, and nobody listens at its sockets.
 
-        TimedOutError as for `wait`; RefusedError if systemd goes on to listen there.
+        TimedOutError as for `wait`. RefusedError if systemd still listens there.
         """
         from cltab2systemd.client.departure import Departure, StillThereError  # noqa: PLC0415 - slow to import
 
@@ -207,7 +207,7 @@ class Client:
         return status(group, level, live_clstat(self.locations))
 
     def _connect(self, timeout: float | None) -> transport.Connection:
-        """Connect to the daemon; where it still listens, if the table has moved the socket and it has not read that."""
+        """Connect to the daemon: at the table's socket, or at its old one if it has not read that table yet."""
         failure: OSError | None = None
         for path in self._sockets():
             try:
@@ -223,7 +223,7 @@ class Client:
 
     def _sockets(self) -> Iterator[str]:
         usual = self.locations.socket
-        if self.locations.is_default:  # without a look at what is noted, as long as all is as usual
+        if self.locations.is_default:  # what is noted is read only if nobody answers at the usual socket
             yield usual
             yield from (path for path in live_sockets(self.locations) if path != usual)
         else:
@@ -289,7 +289,7 @@ def _worded(error: Exception) -> str:
 
 
 def answer(message: dict[str, object]) -> dict[str, Any]:
-    """The parameters of a reply; an error reply is raised as what it means."""
+    """The parameters of a reply. An error reply is raised as the ClientError that it stands for."""
     parameters = message.get("parameters")
     if not isinstance(parameters, dict):
         parameters = {}
@@ -346,7 +346,7 @@ def _remaining(deadline: float | None, otherwise: float | None) -> float | None:
 
 
 def _timed_out(path: str, deadline: float | None) -> ClientError:
-    """The caller's time is up; or, before that, the daemon has not answered at all."""
+    """The error for a timeout: the caller's time is up; or, if it is not, the daemon gives no answer."""
     if deadline is not None and time.monotonic() >= deadline:
         return TimedOutError("timed out; what was requested goes on (see 'clinit -v')")
     return NoDaemonError(f"the daemon at {path} gives no answer; see 'journalctl -u clinit'")

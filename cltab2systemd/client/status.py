@@ -1,4 +1,4 @@
-"""`clinit -v`: what clstat says, and whether that can be relied on. Imports nothing heavy; asks no daemon."""
+"""`clinit -v`: what clstat says, and whether it can be trusted. Imports nothing heavy, and asks no daemon."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ STALE = 45
 
 
 def show_status(client: Client, *, is_halted: bool = False) -> int:
-    """Print what clstat says, and to the standard error what is wrong with the groups, and with clstat itself.
+    """Print what clstat says. Print to the standard error what is wrong with the groups, and with clstat itself.
 
     Args:
         client: of the instance.
-        is_halted: whether it has just been told to end, so that it is no news if it is gone.
+        is_halted: whether the daemon was just told to end. Then nothing is said if it is gone.
 
     Returns:
         The exit code: FINE, FAILED if some group is, NO_DAEMON if nobody keeps clstat true, REFUSED if it could not be
@@ -48,7 +48,7 @@ def show_status(client: Client, *, is_halted: bool = False) -> int:
 
 
 def _doubt(client: Client) -> str:
-    """Why clstat is not to be relied on; empty if it is."""
+    """Why clstat cannot be trusted; empty if it can."""
     path = live_clstat(client.locations)
     start = f"start the daemon with '{client.start_command()}'"
     try:

@@ -30,7 +30,7 @@ class Connection:
 
     def __init__(self, path: str, timeout: float | None = ANSWER_TIMEOUT) -> None:
         self._received = b""
-        # The pid of who sent what was received last; 0 if nobody asked for it, or if we cannot see that process.
+        # The pid of the sender of what was received last. 0 if nobody asked for it, or if we cannot see that process.
         self.sender = 0
         self._tells_sender = False
         deadline = monotonic() + (ANSWER_TIMEOUT if timeout is None else timeout)
@@ -40,7 +40,7 @@ class Connection:
             while True:
                 try:
                     self._socket.connect(path)
-                except BlockingIOError:  # as many as may are waiting to be accepted
+                except BlockingIOError:  # the backlog is full
                     if monotonic() >= deadline:
                         raise TimeoutError from None
                     sleep(_PAUSE)
@@ -51,13 +51,16 @@ class Connection:
             raise
 
     def set_timeout(self, timeout: float | None) -> None:
-        """Wait at most so many seconds for anything from now on; None for ever."""
+        """Set how many seconds each step may take from now on; None is for ever."""
         self._socket.settimeout(timeout)
 
     def send(self, message: bytes, *, tell_sender: bool = False) -> None:
-        """Send a message whole; one that the daemon does not wait for, for it refuses its client, is its to answer.
+        """Send a whole message.
 
-        With `tell_sender` the kernel says in `sender` who answers. The socket's peer may be systemd, which opened it.
+        If the daemon refuses the client before it reads, the write fails. That is ignored, for the answer says why.
+
+        With `tell_sender`, `sender` is set to the pid of whoever answers. The kernel tells it with the answer. The peer
+        of the socket is no help: it may be systemd, which opened the socket.
         """
         if tell_sender:
             self._socket.setsockopt(SOL_SOCKET, SO_PASSCRED, 1)
@@ -68,7 +71,7 @@ class Connection:
             return
 
     def receive(self) -> bytes:
-        """Receive one message, without its NUL; ConnectionResetError if the daemon closes before its end."""
+        """Receive one message, without its NUL. ConnectionResetError if the daemon closes before the message ends."""
         while b"\0" not in self._received:
             data = self._receive_some()
             if not data:

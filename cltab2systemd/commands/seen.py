@@ -31,7 +31,7 @@ _Properties = dict[str, str]
 
 
 class _Shown:
-    """A `groupunits.Probe` on what systemctl has shown."""
+    """A `groups.units.Probe` on what systemctl has shown."""
 
     def __init__(self, units: Mapping[str, _Properties]) -> None:
         self._units = units

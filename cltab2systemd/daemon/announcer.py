@@ -1,4 +1,4 @@
-"""What the daemon says of itself unasked: to systemd (see sd_notify(3)), and in the log what became of the table."""
+"""What the daemon says unasked: to systemd how it is (see sd_notify(3)), and to the log what became of the table."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ class Announcer:
         self._told = ""  # the summary that systemd was told last
 
     def ready(self) -> None:
-        """The daemon serves clients."""
+        """Say that the daemon serves clients."""
         self._is_ready = True
         activation.tell("READY=1")
 
     @staticmethod
     def stopping() -> None:
-        """The daemon ends."""
+        """Say that the daemon ends."""
         activation.tell("STOPPING=1")
 
     def show(self, statuses: tuple[GroupStatus, ...]) -> None:
-        """The groups are like this now."""
+        """Say how the groups are now."""
         self._summary = replace(self._summary, statuses=statuses)
         self._tell_summary()
 
     def judged(self, error: TableRefusedError | None) -> None:
-        """A version of the table is refused; None: it is accepted.
+        """Say that a version of the table is refused; or, with None, that it is accepted.
 
-        Whoever asked may be a program that shows its answer to nobody. So the log has it, and `systemctl status`.
+        A program may have asked that shows the answer to nobody. So the log has it, and `systemctl status`.
         """
         if self._is_ready:  # the start says it in its own words
             for line in refusal_lines(error) if error else ():

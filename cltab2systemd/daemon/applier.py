@@ -50,7 +50,7 @@ class Applier:
         self._bus = bus
         self._ticket = self._loaded = 0
         self._slices = Slices(names, bus, drop_ins)
-        # Whose slice's file may be newer than what is in force.
+        # Groups whose slice may have a file that is newer than the limits in force.
         self._limited: set[str] = set()
         self._looks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
@@ -58,7 +58,7 @@ class Applier:
         """Held by whoever reads the table and applies it, or gives a group new lines."""
 
     async def recover(self) -> list[Group]:
-        """Take up what an earlier daemon left, or the generator: groups with their lines, and a reload that is due."""
+        """Take up what an earlier daemon or the generator left: groups with their lines, and a reload that is due."""
         self._units.adopt()
         if self._names.suffix:  # the system instance's is in the package
             self._units.install_top(compile_top(self._names, self._path))
@@ -75,11 +75,11 @@ class Applier:
         return groups
 
     async def apply(self, lines: Mapping[Group, ResourceGroup]) -> None:
-        """Give groups new lines: units on disk, and loaded; a group without lines has no units left.
+        """Give groups new lines: their units are written and loaded. A group without lines loses its units.
 
-        Nothing of a group may run that its new lines do not have. OSError if the files cannot be written,
-        BusUnavailableError if systemd does not reload; the groups are not `is_installed` then, and it is to be done
-        again.
+        The caller has stopped what the new lines do not have. OSError if the files cannot be written,
+        BusUnavailableError if systemd does not reload. After an error the groups are not `is_installed`: call
+        this again.
         """
         if not lines:
             return
@@ -98,7 +98,7 @@ class Applier:
         return compile_group(self._names, self._path, group, self._surroundings) if group.entries else {}
 
     async def _reload(self) -> None:
-        """Have systemd load what is on disk now; one reload at a time, and one serves all who wait for it."""
+        """Have systemd load what is on disk now. There is one reload at a time, and it serves all who wait for it."""
         self._ticket += 1
         ticket = self._ticket
         async with self._reloading:
@@ -114,7 +114,7 @@ class Applier:
                 self._units.reloaded()
 
     def _reloaded(self) -> None:
-        """After a reload, somebody else's too: drop-ins of slices may have come or gone."""
+        """A reload, anybody's, has ended. Drop-ins of slices may have come or gone."""
         look = asyncio.get_running_loop().create_task(self._look_at_drop_ins())
         self._looks.add(look)  # a loop keeps no task from being collected
         look.add_done_callback(self._looks.discard)

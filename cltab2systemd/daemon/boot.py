@@ -1,6 +1,7 @@
-"""What the daemon does at its first start of a boot: all that the generator could not, for too little was mounted.
+"""What the daemon does at its first start of a boot: what the generator could not do, for too little was mounted.
 
-As the boot's own transaction would have done it, and once: whoever stops a group later has stopped it.
+It does what the boot's own transaction would have done, and does it once. A group that somebody stops later stays
+stopped.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Boot:
-    """The boot that a daemon is a part of; for that of the system's own table, if systemd started it.
+    """The boot that a daemon is a part of. Only the daemon of the system's own table has one, if systemd started it.
 
     Args:
         names: the unit names of the instance.
@@ -40,11 +41,12 @@ class Boot:
         self._bus = bus
 
     def notice(self) -> bool:
-        """Whether groups are to come to their boot levels now: the machine is on its way to multi-user.target.
+        """Whether groups are to come to their boot levels now.
 
-        That is noted, so that a daemon that ends before `Instance.take_over` is followed by one that goes on. Not so
-        when a daemon has taken over before, nor in rescue mode, nor when somebody starts the daemon of a machine that
-        is up.
+        They are if the machine is on its way to multi-user.target, and no daemon has taken over in this boot. They are
+        not in rescue mode, nor if somebody starts the daemon of a machine that is up.
+
+        If they are, that is noted on disk. A daemon that ends before `Instance.take_over` is followed by one that goes on.
         BusError if systemd does not tell.
         """
         if not self._instance.is_first_start:
@@ -58,8 +60,8 @@ class Boot:
     def last_good_lines(self) -> Mapping[str, ResourceGroup]:
         """The groups of the last good table, if it is to stand in for one that is refused; else none.
 
-        It does at the first start of a boot, for a table that is there: who removes it wants no groups. But the
-        generator's choice of a table stands.
+        It stands in at the first start of a boot only, and only if the generator found no table, for the generator's
+        choice stands. It does not stand in for a table that is not there: whoever removed that wants no groups.
         """
         if not self._instance.is_first_start or self._units.has_generated or not os.path.lexists(TABLE):
             return {}
@@ -71,7 +73,7 @@ class Boot:
         return {} if has_errors(findings) else table.groups
 
     def levels(self, groups: Iterable[Group], wanted: Callable[[Group], ResourceGroup]) -> dict[str, str]:
-        """The boot levels of the groups that the boot's transaction has not started, by group.
+        """The boot level of each group that the boot's transaction has not started, by group.
 
         BusError if systemd does not tell.
         """

@@ -1,7 +1,11 @@
-"""The control daemon's core: the groups, the table, the requests, and when their outcome is known.
+"""The control daemon's core: the groups, the table, and the requests.
 
-systemd holds all the state. A request is one start job of a level target; what the daemon keeps is which lines of the
-table each group's units were made from (on disk, by `store`), which level clstat shows, and who waits for what.
+systemd holds the state: a request is one start job of a level target. The daemon keeps four things besides:
+
+1. the lines of the table that each group's units were made from (on disk, by `store`),
+2. the level that clstat shows of each group,
+3. the phase of each group (`groups.lifecycle`),
+4. who waits for what.
 """
 
 from __future__ import annotations
@@ -55,7 +59,7 @@ class Controller:
         applier: puts its units on disk.
         on_status: called with all lines of clstat, at each change.
         on_table: called with each new table that takes effect, and its bytes.
-        kernel: what knows the processes, if it is not this machine's.
+        kernel: tells of processes; None for this machine's.
     """
 
     def __init__(
@@ -118,20 +122,20 @@ class Controller:
     async def begin(self, shown: Iterable[GroupStatus], boot: Boot | None = None) -> None:
         """Take over what an earlier daemon left: its groups, what its clstat showed, and what it did not finish.
 
-        At the first start of a boot, the generator's groups, and what it could not bring up.
+        At the first start of a boot, take over the generator's groups, and bring up what it could not.
         """
         boots = boot is not None and await self._bus.persist(boot.notice)
         self._groups.update({group.name: group for group in await self._applier.recover()})
         for status in shown:
-            # Before the boot no group was what it is now.
+            # At the first start of a boot, a clstat that is there tells of the boot before.
             if status.group in self._groups and not self._instance.is_first_start:
                 self._groups[status.group].status = status
         unfinished = self._instance.destinations.all()
-        for name in unfinished.keys() - self._groups.keys():  # gone since; if it comes back, it is at no level
+        for name in unfinished.keys() - self._groups.keys():  # gone since; if it comes back, nothing starts it
             self._instance.destinations.forget(name)
             del unfinished[name]
         for name, level in unfinished.items():
-            self._groups[name].happens(Event.FOUND, level)  # as its daemon left it, until we have gone on with it
+            self._groups[name].happens(Event.FOUND, level)
         unfinished |= {
             group.name: HALT_LEVEL
             for group in self._groups.values()
@@ -140,7 +144,7 @@ class Controller:
         self._take_over_held()
         self._pacer.resume()
         await self._bus.persist(lambda: self._observer.refresh(self._groups))
-        # Clstat may not tell of a halt: the disk was full, say.
+        # clstat may not tell of a halt: perhaps the disk was full.
         unfinished |= {group.name: HALT_LEVEL for group in self._groups.values() if is_at_halt_level(group)}
         stale = [group for group in self._groups.values() if not group.active and not group.is_installed]
         await self._applier.apply({group: group.applied for group in stale})
@@ -165,7 +169,7 @@ class Controller:
             log.error("%s; %s", printable(error.summary), consequence)  # noqa: TRY400
 
     async def _boot_levels(self, boot: Boot) -> dict[str, str]:
-        """Which groups are to come to which boot level, noted so that the next daemon goes on if this one cannot."""
+        """Note which groups are to come to which boot level, so that the next daemon can go on; returns them."""
         await self._bus.persist(lambda: self._observer.refresh(self._groups))
         levels = await self._bus.persist(lambda: boot.levels(self._groups.values(), self._membership.wanted))
         for name, level in levels.items():
@@ -173,7 +177,7 @@ class Controller:
         return levels
 
     def _take_over_held(self) -> None:
-        """What an earlier daemon has held for a start that may still be under way; it is let go when that is over."""
+        """Take over the units that an earlier daemon held. Their start may be under way; they are let go after it."""
         for unit in sorted(self._instance.held.all()):
             group = self._groups.get(self.names.group_of(unit) or "")
             if group is None:
@@ -182,7 +186,7 @@ class Controller:
                 group.held |= {unit}
 
     def look_at_processes(self) -> None:
-        """See what no signal tells; to be called now and then."""
+        """Look for what no signal tells. To be called now and then."""
         try:
             self._observer.look_at_processes()
         except BusError as error:
@@ -211,7 +215,7 @@ class Controller:
             SwitchRefusedError: systemd cannot do it.
             SupersededError: another request for the group came before this one could start.
         """
-        # As they came, first: escaped, 64 KiB of them would take megabytes.
+        # First by the lengths as they came: to escape names of 64 KiB would take megabytes.
         if max(len(name), len(level)) > LONGEST_UNIT_NAME or len(self.names.barrier(name, level)) > LONGEST_UNIT_NAME:
             raise SwitchRefusedError(
                 Refusal.LONG_NAME, f"the names of group and level are too long: at most {LONGEST_UNIT_NAME} bytes"
@@ -241,27 +245,31 @@ class Controller:
         return await self._membership.reread(always=always)
 
     async def halt(self) -> list[Request]:
-        """Stop all groups; returns when all are going, with a request for each that waits for its end.
+        """Begin to stop all groups. Until `resume`, no group can be switched.
 
-        Until `resume`, no group can be switched. SwitchRefusedError, BusError: not all of them can be stopped.
+        Returns:
+            When all groups are going: a request for each of them, whose outcome is its end.
+
+        Raises:
+            SwitchRefusedError, BusError: not all groups can be stopped.
         """
         self._happens(HaltEvent.REQUESTED)
-        async with self._applier.table_lock:  # whoever has it may be about to request a switch
+        async with self._applier.table_lock:  # whoever holds it may be about to request a switch
             await self._bus.persist(lambda: self._observer.refresh(self._groups))
             requests = [self._request(group, HALT_LEVEL) for group in self._groups.values() if group.active]
             for group in self._groups.values():
-                if not group.active and group.life.phase in MARKED:  # and no later daemon is to go on with it
+                if not group.active and group.life.phase in MARKED:  # the next daemon must not go on with it
                     group.happens(Event.HALTED)
         for request in requests:
             await asyncio.shield(request.started)
         return requests
 
     def resume(self) -> None:
-        """The halt has failed: groups can be switched again."""
+        """The halt has failed. Groups can be switched again."""
         self._happens(HaltEvent.REFUSED)
 
     def retire(self) -> None:
-        """The halt has ended: nothing is to be done for any group any more."""
+        """The halt has ended. Nothing more is done for any group."""
         self._happens(HaltEvent.ENDED)
 
     def _happens(self, event: HaltEvent) -> None:

@@ -1,7 +1,7 @@
-"""The end of the daemon, which comes in time whatever is under way.
+"""The end of the daemon comes in time, whatever is under way.
 
-Nothing is lost by a sudden end: a daemon can be killed at any moment, and the next one goes on. So an end that waits
-for what does not come is cut short.
+A sudden end loses nothing: a daemon can be killed at any moment, and the next one goes on. So an end that takes too
+long is cut short.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from cltab2systemd.daemon import logs
 
 log = logging.getLogger(__name__)
 
-# Seconds for an orderly end: clients take their last replies, tasks are cancelled.
+# Seconds for an orderly end, in which clients take their last replies and tasks are cancelled.
 LIMIT = 1.6
-# Seconds until the kernel ends what blocks the whole process then: a call of a library, a disk.
+# Seconds until the kernel ends the process. Something blocks all of it then: a call of a library, or a disk.
 HARD_LIMIT = 2.5
 
 
 def bound(code: int = 0) -> None:
-    """See to it that this process ends in time from now on. To be called in the loop, once the end is certain.
+    """Have this process end in time from now on. To be called in the loop, once the end is certain.
 
-    `code` is its exit code if the end has to be cut short.
+    `code` is the exit code if the end has to be cut short.
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, HARD_LIMIT)

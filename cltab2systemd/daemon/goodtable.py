@@ -1,4 +1,4 @@
-"""The last good table on disk, for a boot with a bad one: written beside everything else, for a disk may be stuck."""
+"""The copy of the last good table, for a boot with a bad one. Writing it holds nobody up, for a disk may be stuck."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cltab2systemd.disk import tables
 
 log = logging.getLogger(__name__)
 
-# Seconds that a request waits for its table to be on disk; a disk that takes longer holds nobody up.
+# Seconds that a request waits for its table to be on disk. After that it goes on.
 PATIENCE = 2.0
 
 
 class GoodTable:
-    """Keeps a copy of each table that takes effect; of those that come while the disk is busy, the last."""
+    """Keeps a copy of each table that takes effect. Of tables that come while the disk is busy, it keeps the last."""
 
     def __init__(self) -> None:
         self._wanted: bytes | None = None
         self._writing: asyncio.Task[None] | None = None
 
     async def keep(self, content: bytes) -> None:
-        """Write a table's bytes, and return when they are on disk, or will be when the disk is there again."""
+        """Write a table's bytes. Returns when they are on disk, or after PATIENCE; then they are written later."""
         self._wanted = content
         if self._writing is None or self._writing.done():
             self._writing = asyncio.get_running_loop().create_task(self._write())
@@ -43,7 +43,7 @@ class GoodTable:
 
 
 async def _in_thread(content: bytes) -> None:
-    """Write in a thread of its own. asyncio's would be waited for at the end, and that needs another thread."""
+    """Write in a thread of its own. asyncio would wait for its own threads at the end, in one more thread."""
     loop = asyncio.get_running_loop()
     written: asyncio.Future[None] = loop.create_future()
 
@@ -66,7 +66,7 @@ async def _in_thread(content: bytes) -> None:
 
     try:
         threading.Thread(target=work, daemon=True).start()
-    except RuntimeError:  # no thread is to be had: a limit of tasks
+    except RuntimeError:  # no thread can be started: a limit of tasks
         tables.keep_good_table(content)
         return
     await written

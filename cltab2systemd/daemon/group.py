@@ -19,10 +19,10 @@ class Destinations(Protocol):
     """Where the daemon writes down to which level a group is to go."""
 
     def mark(self, group: str, level: str) -> None:
-        """A group is about to be emptied on its way to a level."""
+        """Note that a group is about to be emptied on its way to a level."""
 
     def forget(self, group: str) -> None:
-        """It is not any more."""
+        """Remove that note."""
 
 
 def now_in_microseconds() -> int:
@@ -48,18 +48,18 @@ class Group:
         self.units: GroupUnits | None = None  # as systemd said last
         self.status: GroupStatus | None = None
         self.request: Request | None = None
-        self.asked: Asked | None = None  # of systemd last, by this daemon
+        self.asked: Asked | None = None  # what this daemon last asked of systemd
         self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again
         self._life = Life()
         self._observed = asyncio.Event()
 
     @property
     def life(self) -> Life:
-        """Where the group is in its life; `happens` alone moves it on."""
+        """Where the group is in its life. Only `happens` moves it on."""
         return self._life
 
     def happens(self, event: Event, level: str | None = None, why: str = "") -> None:
-        """Move on in the group's life: the mark on disk first, and then what clstat will show.
+        """Move on in the group's life: first the mark on disk, then the phase, by which clstat shows it.
 
         Args:
             event: what happens.
@@ -79,7 +79,7 @@ class Group:
         self._life = life
 
     def freshen(self, tags: frozenset[str]) -> None:
-        """What became of these entries before does not count any more."""
+        """From now on, how these entries ended before does not count."""
         self._life = self._life.freshened(tags)
 
     @property
@@ -107,15 +107,15 @@ class Group:
             request.outcome.set_result(result)
 
     def observed(self) -> None:
-        """`units` is new."""
+        """Wake those who wait: `units` is new."""
         self._observed.set()
         self._observed = asyncio.Event()
 
     async def at_rest(self, units: frozenset[str]) -> None:
-        """Wait until none of the units runs, once they are being stopped.
+        """Wait until all of the units are at rest. Their stop jobs are queued already.
 
-        SwitchRefusedError if one is not stopped any more and runs on: systemd has refused that, as of a frozen unit, or
-        somebody has cancelled it.
+        SwitchRefusedError if one has no stop job any more, and runs. Perhaps systemd has refused the stop, as it does
+        for a frozen unit, or somebody has cancelled it.
         """
         while True:
             if self.units is not None:

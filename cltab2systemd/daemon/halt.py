@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class _Attempt:
-    """One attempt: when all groups are going, and when all are stopped. Either may be the reason why that cannot be."""
+    """One attempt. `begun` is done when all groups are going, `ended` when all are stopped; or they have an error."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -29,7 +29,7 @@ class _Attempt:
             future.add_done_callback(asyncio.Future.exception)  # nobody may be waiting, and that is fine
 
     def fail(self, reason: SwitchRefusedError) -> None:
-        """Tell everybody who waits why it cannot be."""
+        """Tell everybody who waits why it has failed."""
         for future in (self.begun, self.ended):
             if not future.done():
                 future.set_exception(reason)
@@ -40,8 +40,8 @@ class Halt:
 
     Args:
         controller: stops the groups.
-        leave: called when all groups are stopped; removes the daemon's files. Whoever waits for the end is told only
-            after that, for they may start the next daemon at once.
+        leave: called when all groups are stopped; removes the daemon's files. Whoever waits for the end is told after
+            that, for they may start the next daemon at once.
         end: called last; ends the daemon.
     """
 
@@ -49,15 +49,15 @@ class Halt:
         self._controller = controller
         self._leave = leave
         self._end = end
-        self._attempt: _Attempt | None = None  # that is under way
+        self._attempt: _Attempt | None = None  # the one that is under way
         self._task: asyncio.Task[None] | None = None  # the loop itself keeps only a weak reference
 
     async def begin(self) -> asyncio.Future[None]:
         """Begin to stop all groups; returns when all are going.
 
         Returns:
-            A future that is done when all groups are stopped and the daemon's files are gone. If a group does not stop,
-            it has SwitchRefusedError, and the daemon goes on.
+            A future, done when all groups are stopped and the daemon's files are gone. If a group does not stop, the
+            future raises SwitchRefusedError, and the daemon goes on.
 
         Raises:
             SwitchRefusedError: a group cannot be stopped, and the daemon goes on.

@@ -1,7 +1,7 @@
 """The daemon's log lines: to the journal or whoever reads its standard error, and to the file of `:::log:`.
 
-No line ever holds the daemon up. What a reader does not take (a stopped journald, a full pipe) is kept, and written
-when it does; what is too much to be kept is lost, and that is told with its number.
+No line ever holds the daemon up. A reader may not take lines: a journald that is stopped, or a full pipe. Such lines
+are kept until it does. What is too much to be kept is lost, and a line tells how many were.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def flush() -> None:
 
 
 def write_to(path: str | None) -> None:
-    """Log to a file as well; None leaves it as it is. One that cannot be written is said so, and is no other harm.
+    """Log to a file as well; None leaves all as it is. If the file cannot be opened, that is logged, and no more.
 
     The file is opened anew when somebody has moved it away, as logrotate does.
     """
@@ -86,10 +86,10 @@ def write_to(path: str | None) -> None:
 
 
 class PatientHandler(logging.Handler):
-    """Writes lines to somebody who may not read them, and never waits for that.
+    """Writes lines for a reader who may not read them, and never waits for the reader.
 
     Args:
-        write: takes bytes, and returns how many it has taken; BlockingIOError if none can be taken now.
+        write: takes bytes, and returns how many it has taken. BlockingIOError if it can take none now.
     """
 
     def __init__(self, write: Callable[[bytes], int]) -> None:
@@ -113,7 +113,7 @@ class PatientHandler(logging.Handler):
                 self._timer = asyncio.get_running_loop().call_later(_PAUSE, self._try_again)
 
     def flush(self) -> None:
-        """Write what is kept, as far as it is taken; then how many lines were lost."""
+        """Write what is kept, as far as the reader takes it. Then write how many lines were lost."""
         while True:
             while self._kept:
                 try:
@@ -162,7 +162,7 @@ def _is_journal(descriptor: int) -> bool:
 
 
 def _standard_error(*, to_journal: bool) -> Callable[[bytes], int]:
-    """What writes to the standard error without waiting, and changes nothing for others who have it open, too."""
+    """A function that writes to the standard error without waiting. It changes nothing for others who have it open."""
     sys.stderr.flush()
     mode = os.fstat(2).st_mode
     if stat.S_ISSOCK(mode):
@@ -170,7 +170,7 @@ def _standard_error(*, to_journal: bool) -> Callable[[bytes], int]:
         return _Journal(stream) if to_journal else lambda data: stream.send(data, socket.MSG_DONTWAIT)
     descriptor = 2
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
-        # O_NONBLOCK belongs to whoever shares the open file: a shell has its terminal from there. So open it anew.
+        # O_NONBLOCK would hold for all who share the open file, such as a shell and its terminal. So open it anew.
         with suppress(OSError):
             descriptor = os.open("/proc/self/fd/2", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     poll = select.poll()
@@ -185,7 +185,7 @@ def _standard_error(*, to_journal: bool) -> Callable[[bytes], int]:
 
 
 class _Journal:
-    """The journal, by the stream that systemd has connected; by datagrams when that has been closed at the other end.
+    """The journal, by the stream that systemd has connected. When its other end has been closed, by datagrams.
 
     A restart of journald keeps the stream. A stop of journald and its sockets does not.
     """
@@ -214,7 +214,7 @@ class _Journal:
 
 
 class _LogFile(logging.handlers.WatchedFileHandler):
-    """A file that others may move away, and may not make us write elsewhere with; when it fails, nobody notices."""
+    """A file that others may move away. A link in its place is not followed, and an error is ignored."""
 
     def _open(self) -> TextIOWrapper:
         return cast(
@@ -233,7 +233,7 @@ class _LogFile(logging.handlers.WatchedFileHandler):
         self._give_up()
 
     def _give_up(self) -> None:
-        """Have the next line open the file anew: what is left of this one would be written first, and fail again."""
+        """Have the next line open the file anew. Else what is left of this line would be written first, and fail."""
         stream, self.stream = self.stream, None
         with suppress(OSError, ValueError):
             if stream is not None:
@@ -241,7 +241,7 @@ class _LogFile(logging.handlers.WatchedFileHandler):
 
 
 def _open_regular(path: str, flags: int) -> int:
-    """Open a regular file: no symlink's target, and no FIFO that waits for a reader."""
+    """Open a regular file. A link is not followed, and a FIFO is refused, for it would wait for a reader."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

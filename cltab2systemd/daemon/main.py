@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("clinit")
 
-# File descriptors that we may have: one for each client, and then some. systemd's limit for services is 1,024.
+# File descriptors that we may have open: one for each client, and some more. systemd's limit for services is 1,024.
 MOST_FILES = 16384
 
 
@@ -62,7 +62,7 @@ class DaemonError(Exception):
 
 
 class OccupiedError(DaemonError):
-    """Somebody runs another daemon by hand in the place of systemd's, which would be started again in vain."""
+    """Another daemon, run by hand, has the place of systemd's. It would be in vain to start systemd's again."""
 
 
 def run(locations: Locations) -> None:
@@ -94,7 +94,7 @@ def _raise_file_limit() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Outside:
-    """What others see of the daemon, each part where they look for it."""
+    """All parts of the daemon that others see."""
 
     instance: Instance
     sockets: Sockets
@@ -110,9 +110,9 @@ class _Outside:
         self.announcer.show(statuses)
 
     async def follow(self, table: Table, content: bytes) -> None:
-        """Do what the settings of a table say that takes effect, and keep a copy of its bytes.
+        """Follow the settings of a table that takes effect, and keep a copy of its bytes.
 
-        Settings beat the command line. One that leaves the table keeps its last value.
+        A setting beats the command line. A setting that leaves the table keeps its last value.
         """
         if self.good_table is not None:
             await self.good_table.keep(content)
@@ -121,9 +121,9 @@ class _Outside:
         self.sockets.follow(table)
 
     async def leave(self) -> None:
-        """Remove what tells of the daemon, and let another one have the instance. Only a halt may do that.
+        """Remove the daemon's files, and let another daemon have the instance. Only a halt may do that.
 
-        While groups run and there is no clstat, an HA manager would start them elsewhere.
+        If groups ran and there were no clstat, an HA manager would start them elsewhere.
         """
         self.clstat.remove()
         self.instance.forget_paths()
@@ -138,7 +138,7 @@ class _Daemon:
 
     locations: Locations
     bus: Bus
-    boot: Boot | None  # what it does for the boot of the machine
+    boot: Boot | None  # brings groups up at the boot of the machine
     controller: Controller
     server: Server
     outside: _Outside
@@ -169,7 +169,7 @@ class _Daemon:
 
 
 async def _run(locations: Locations) -> None:
-    """Serve until the end is asked for, and end in time then, also in the middle of the start."""
+    """Serve until the end is asked for. Then end in time, also in the middle of the start."""
     loop = asyncio.get_running_loop()
     is_asked = asyncio.Event()
 
@@ -187,12 +187,12 @@ async def _run(locations: Locations) -> None:
         serving.result()
         return
     serving.cancel()
-    serving.add_done_callback(lambda task: task.cancelled() or task.exception())  # of no interest any more
+    serving.add_done_callback(lambda task: task.cancelled() or task.exception())  # else asyncio complains
     await daemon.close()
 
 
 def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
-    """Make the parts of a daemon, in an order in which each finds those that it needs.
+    """Make the parts of a daemon. Each is made after those that it needs.
 
     Args:
         locations: its files.
@@ -203,7 +203,7 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
     is_systems_table = names == Names() and locations.table == TABLE
     instance = Instance(names)
     units = UnitStore(instance)
-    # A daemon that somebody starts by hand while the system's is down must not stop the system's groups.
+    # A daemon started by hand must not stop the groups of the system's daemon.
     instance.open(locations, may_change_table=is_systemds)
     units.open()
     earlier = _earlier(locations, knows_good_table=is_systems_table)
@@ -230,9 +230,9 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
 
 
 def _earlier(located: Locations, *, knows_good_table: bool) -> Locations:
-    """Where socket and clstat were before: with the last daemon, or, after a boot, by the last good table.
+    """Where socket and clstat were before: those of the last daemon, or, after a boot, of the last good table.
 
-    A table with errors does not move them. One that is accepted does, as soon as it is read.
+    A table with errors does not move them. A table that is accepted does, as soon as it is read.
     """
     sockets, clstats = noted(located, NOTED_SOCKETS), noted(located, NOTED_CLSTAT)
     if sockets and clstats:
@@ -244,7 +244,7 @@ def _earlier(located: Locations, *, knows_good_table: bool) -> Locations:
 
 
 def _status_file(located: Locations, earlier: Locations, instance: Instance) -> StatusFile:
-    """clstat, where it was before; DaemonError if something else is there."""
+    """clstat, at its earlier place. DaemonError if something else is there."""
     path = Path(earlier.clstat)
     if earlier.clstat in {earlier.table, earlier.socket} or path.is_dir():
         raise DaemonError(f"{path} is something else already; name another file for clstat (--clstat)")
@@ -254,7 +254,7 @@ def _status_file(located: Locations, earlier: Locations, instance: Instance) -> 
 
 
 def _surroundings(locations: Locations, instance: Instance) -> Surroundings:
-    """What the entries inherit: nothing in the system instance if systemd started it."""
+    """What the entries inherit. In the system instance, if systemd started it, they inherit nothing."""
     if activation.is_started_by_systemd() and locations.is_system_instance:
         return Surroundings()
     try:

@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 
 
 class Membership:
-    """The groups of an instance, those of the table and those that have left it and still run.
+    """The groups of an instance: those of the table, and those that have left it and still run.
 
     Args:
-        groups: all of them by name; this adds to them, and takes from them.
+        groups: all of them by name. Groups are added here, and removed.
         source: the table.
         instance: its state on disk; open.
         bus: its connection to systemd.
@@ -68,19 +68,19 @@ class Membership:
         self._unapplied: set[str] = set()  # groups whose lines, or units, may not be those of the table
 
     def doubt_all(self) -> None:
-        """Nobody knows which groups have the table's lines: the daemon has just come."""
+        """Take no group to have the table's lines: the daemon has just started, and does not know."""
         self._unapplied = set(self._groups)
 
     def wanted(self, group: Group) -> ResourceGroup:
-        """What the table says of a group; the lines it has as long as no table was accepted, or it is a cluster's."""
+        """The table's lines of a group. They are those that it has while no table is accepted, or a cluster has it."""
         if not self._source.accepted or group.left_to_cluster:
             return group.applied
         return self._source.table.group(group.name)
 
     def others(self, group: Group) -> Iterator[Group]:
-        """The groups that may still run an entry that the table has in this one by now.
+        """The groups that may still run an entry that the table now has in this one.
 
-        None for a group that is left to a cluster: it has what it has, and takes nothing from others.
+        A group that is left to a cluster takes no entries from others, so there are none for it.
         """
         if not group.left_to_cluster:
             yield from (
@@ -88,12 +88,12 @@ class Membership:
             )
 
     def has_moved(self, group: Group) -> None:
-        """A request for the group has been carried out, with the lines that were wanted."""
+        """Take note that a request for the group has been carried out, with the lines that were wanted."""
         if self.wanted(group) == group.applied and group.is_installed and not group.left_to_cluster:
             self._unapplied.discard(group.name)
 
     async def take_lines(self, lines: Mapping[str, ResourceGroup]) -> bool:
-        """Take lines of another table than the one that clients push, for groups that have none; whether any did."""
+        """Apply lines of the last good table to groups that have none. Returns whether there were such groups."""
         new = {
             Group(name, self._instance.destinations): group for name, group in lines.items() if name not in self._groups
         }
@@ -104,12 +104,14 @@ class Membership:
     async def reread(self, *, always: bool) -> tuple[str, ...]:
         """Read the table if it changed, or `always`, and apply it to all groups that are not active.
 
-        Groups that left the table are stopped, but for those that a cluster has started, and is to stop: it would take
-        them for stopped in order. An active group keeps its lines until its own request.
-        TableRefusedError: the table has errors; nothing was changed.
+        An active group keeps its lines until its own request. A group that left the table is stopped, but not if a
+        cluster has started it. The cluster has to stop it itself, or it would take the group for stopped in order.
 
         Returns:
             Notes for whoever asked: what becomes of groups that have just left the table.
+
+        Raises:
+            TableRefusedError: the table has errors; nothing was changed.
         """
         async with self._applier.table_lock:
             may_be_empty = not any(group.active for group in self._groups.values())
@@ -143,9 +145,9 @@ class Membership:
         return tuple(notes)
 
     def _leave_to_cluster(self) -> list[str]:
-        """See which groups left the table that a cluster has started, and is to stop; what is to be told of that now.
+        """See which groups a cluster has started that have left the table. Returns notes on those that are new.
 
-        Their level for stopped, with an umount perhaps, is in the lines that they have.
+        The cluster stops such a group by its present lines. They have the level for that, with an umount perhaps.
         """
         notes = []
         for group in self._groups.values():
@@ -158,7 +160,7 @@ class Membership:
         return notes
 
     def _note_given_away(self) -> None:
-        """Which applied entries of a group the table has in another one, whose request may stop them."""
+        """Note the applied entries of each group that the table has in another group. Its request may stop them."""
         owners = {entry.tag: entry.group for entry in self._source.table.entries}
         for group in self._groups.values():
             may_lose = group.name in self._unapplied and not group.left_to_cluster
@@ -169,7 +171,7 @@ class Membership:
                 self._observer.refresh_soon([group.name])
 
     def _retire(self, group: Group) -> bool:
-        """Stop a group that left the table; then its units and its line in clstat go. Whether that begins now."""
+        """Stop a group that left the table; then its units and its line in clstat go. Returns whether a stop begins."""
         if not group.active:
             self.forget_soon(group)
             return False
@@ -180,7 +182,7 @@ class Membership:
         return True
 
     def forget_soon(self, group: Group) -> None:
-        """A group of which nothing runs is to go, unless the table has it by now, or somebody starts it."""
+        """Remove a group of which nothing runs, unless the table has it by then, or somebody has started it."""
         self._spawn(self._forget(group))
 
     async def _forget(self, group: Group) -> None:

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# At most one look at systemd in this time, so that a burst of signals costs one list and not one each. Seconds.
+# Seconds between two looks at systemd, at least. So a burst of signals costs one list, and not one each.
 _INTERVAL = 0.01
-# After a respawn entry was seen to end: by then the shell before its command pauses, if it does. Seconds.
+# Seconds until a second look, after a respawn entry was seen to end. By then the shell before it pauses, if it does.
 _SECOND_LOOK = 0.5
 # An outcome is not held up longer for processes that do not come to execute their commands. Seconds.
 _LONGEST_EXECUTION = 5.0
 # Nor for respawn entries that end again and again; the shell before their command pauses before that. Seconds.
 _LONGEST_DYING = 2.5
-# Before asking again after systemd gave no answer. Seconds.
+# Seconds until systemd is asked again, if it gave no answer.
 _RETRY = 1.0
 
 
@@ -46,7 +46,7 @@ class Observer:
         groups: all groups by name, as the controller keeps them.
         bus: the connection to systemd.
         pacer: slows down what is started in vain.
-        kernel: what knows the processes.
+        kernel: tells of processes.
         on_observed: called with each group after its units were asked for.
         on_refreshed: called when all groups that were asked for at a time are observed.
     """
@@ -77,7 +77,7 @@ class Observer:
         bus.follow(self._unit_changed, self._connected, self._reloaded)
 
     def refresh_soon(self, groups: Iterable[str]) -> None:
-        """Have a look at groups in a moment; several looks at a time become one."""
+        """Look at groups in a moment. Several calls become one look."""
         self._due.update(groups)
         if self._due and self._timer is None:
             loop = asyncio.get_running_loop()
@@ -91,7 +91,7 @@ class Observer:
         units: dict[str, dict[str, UnitStatus]] = {group.name: {} for group in asked}
         patterns = [pattern for group in asked for pattern in self._names.patterns(group.name)]
         due = self._due & units.keys()
-        self._due -= due  # before they are listed: whatever a signal tells from then on is worth another look
+        self._due -= due  # before they are listed, for what a signal tells after that needs another look
         try:
             listed = self._bus.list_units(patterns)
         except BusError:
@@ -134,7 +134,7 @@ class Observer:
             self.refresh_soon([group])
 
     def forget_vain(self, group: str) -> None:
-        """The group was asked to go to a level: what was started in vain is started anew, if it is to run."""
+        """The group was asked to go to a level. That starts anew what was started in vain, if the level has it."""
         self._pacer.forget_group(group)
 
     def _unit_changed(self, unit: str) -> None:
@@ -149,7 +149,7 @@ class Observer:
         self.refresh_soon(self._groups)
 
     def _reloaded(self) -> None:
-        # The units of other groups are not loaded.
+        # Other groups have no units that are loaded.
         self.refresh_soon([*self._due, *(group.name for group in self._groups.values() if group.status is not None)])
 
     def _refresh_due(self) -> None:
@@ -176,7 +176,7 @@ class Observer:
             state = State.HALTING if life.level == HALT_LEVEL else State.STOPPING
             status = GroupStatus(group.name, group.shown_level, state)
         elif life.shown is Shown.FAILED:
-            # Emptied and not started again: whatever its units say, it has not come to where it was to go.
+            # It was emptied and not started again. So whatever its units say, it has not reached its level.
             assert life.level is not None
             level = group.shown_level or life.level if life.level == HALT_LEVEL else life.level
             status = GroupStatus(group.name, level, State.FAILED, (_unreached(group, level),))
@@ -192,7 +192,7 @@ class Observer:
         group.observed()
 
     def _reset_failed(self, group: Group) -> None:
-        """An entry that needed SIGTERM or SIGKILL ends failed: it was told to, so the machine is not degraded."""
+        """Reset entries that have failed because their stop needed SIGTERM or SIGKILL. The machine is not degraded."""
         status = group.status
         if group.units is None or status is None or not (status.state.settled or status.state is State.CONFIGURED):
             return

@@ -1,9 +1,9 @@
 """Slows down respawn entries that systemd starts in vain: after some fast tries, one try a minute.
 
-A respawn command that ends too fast is slowed down by the shell before it (`unitfile.throttled`). What fails before
-that shell, or has none, systemd would try several times a second for ever. No setting of systemd 252 slows that down
-without holding up switches. So such a unit is stopped here, and started again when its time has come. Units that wait
-so are noted on disk: the next daemon goes on with them.
+A respawn command that ends too fast is slowed down by the shell before it (`commands.throttled`). An entry may fail
+before that shell, or have none. Then systemd would try it several times a second for ever. No setting of systemd 252
+slows that down without holding up switches. So such a unit is stopped here, and started again when its time has come.
+Units that wait so are noted on disk: the next daemon goes on with them.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# As the shell that counts: tries without a pause, and the pause. Seconds.
+# As with the shell that counts: how many tries come without a pause; and the pause, in seconds.
 MOST_TRIES = 6
 PAUSE = 60.0
-# Before the next try if systemd could not be asked for it. Seconds.
+# Seconds until the next try, if systemd could not be asked for one.
 _RETRY = 1.0
-# Who is up for so long has been started. Seconds.
+# Seconds after which a unit that is up has been started well.
 _UP = 1.0
 
 
@@ -50,7 +50,7 @@ class _Vain:
     up: asyncio.TimerHandle | None = None  # forgets it, if it is still up then
 
     def cancel(self) -> None:
-        """Nothing is to happen any more."""
+        """Cancel both timers."""
         for handle in (self.timer, self.up):
             if handle is not None:
                 handle.cancel()
@@ -64,8 +64,8 @@ class Pacer:
         names: the unit names of the instance.
         bus: the connection to systemd.
         paused: the units that are stopped, and wait for their next start, for the next daemon.
-        start: called with a unit when its time has come; False if it could not be started now.
-        changed: called with a unit when what `trouble` says of it has changed by itself.
+        start: called with a unit when its time has come. Returns False if it could not be started now.
+        changed: called with a unit when `trouble` says something else of it, and no signal tells that.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Pacer:
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
 
     def trouble(self, unit: str) -> str:
-        """Why a unit could not be started, if it has not been up for a while since; empty if it could."""
+        """Why a unit could not be started; empty if it could, or has been up for a while since."""
         vain = self._vain.get(unit)
         if vain is None or not vain.words:
             return ""
@@ -94,14 +94,14 @@ class Pacer:
         return "" if vain.is_executed else vain.words
 
     def is_rising(self, unit: str) -> bool:
-        """Whether a unit that could not be started runs now, and it is not sure yet that it stays up."""
+        """Whether a unit that could not be started runs now, but not for long enough to be sure that it stays up."""
         vain = self._vain.get(unit)
         return vain is not None and vain.up is not None
 
     def look(self, group: GroupUnits, level: str | None, *, is_switching: bool = False) -> None:
-        """Have a look at the entries of the level that a group is at, or on its way to; None if there is none.
+        """Look at the entries of a level: the group is at it, or on its way to it. None if there is no level.
 
-        While a request is at work, nothing is forgotten: it may come to nothing.
+        While a request is at work, nothing is forgotten, for the request may fail.
         """
         members = [] if level is None else [entry for entry in group.members(level) if entry.mode.is_restarted]
         present = {group.name_of(entry) for entry in members}
@@ -118,7 +118,7 @@ class Pacer:
                 self._not_restarting(group, status)
 
     def forget_group(self, group: str) -> None:
-        """The group is on its way to a level, and its units are started by that, if they are to run."""
+        """Forget the group's units. It is on its way to a level, and that starts them, if they are to run."""
         for unit in [unit for unit in self._vain if self._names.group_of(unit) == group]:
             self._forget(unit)
 
@@ -146,7 +146,7 @@ class Pacer:
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, status.name)
 
     def _not_restarting(self, group: GroupUnits, status: UnitStatus) -> None:
-        """A unit that could not be started is not about to be restarted now."""
+        """Look at a unit that could not be started, and that is not about to be restarted."""
         vain = self._vain[status.name]
         if status.runs:
             self._let_go(status.name, vain)
@@ -154,7 +154,7 @@ class Pacer:
                 later = asyncio.get_running_loop().call_later
                 vain.up = later(_UP, self._has_been_up, status.name, group.probe.pause)
         elif status.at_rest and vain.timer is None:
-            self._forget(status.name)  # stopped by somebody else, who means it
+            self._forget(status.name)  # somebody else has stopped it, and wants it down
 
     def _try_again(self, unit: str) -> None:
         vain, pause = self._vain[unit], PAUSE
@@ -190,7 +190,7 @@ class Pacer:
             is_paused = bool(pause(unit))
         except BusError:
             is_paused = False
-        if is_paused:  # by the shell before its command, which is no more up than before
+        if is_paused:  # by the shell before its command; so the command is no more up than before
             vain.is_slow = True
         else:
             self._forget(unit)

@@ -8,7 +8,7 @@ import socket
 import struct
 from dataclasses import dataclass
 
-# Its members may switch groups, as root may: root gives it to whoever is to have that right.
+# Its members may switch groups, as root may. Root decides who is a member.
 GROUP = "clinit"
 
 _SO_PEERGROUPS = 59  # socket(7); Python has no name for it
@@ -28,7 +28,7 @@ class Peer:
     def of(cls, connection: socket.socket) -> Peer:
         """The process at the other end. SO_PEERCRED has only its first group, SO_PEERGROUPS the others.
 
-        One with more than 256 others counts as having none of them.
+        A process with more than 256 other groups is taken to have none of them.
         """
         pid, uid, gid = _CREDENTIALS.unpack(
             connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

@@ -1,4 +1,4 @@
-"""What more there is to know of a unit than ListUnits says, asked of systemd and of /proc, and not twice."""
+"""More about a unit than ListUnits says. systemd and /proc are asked for it, and not twice for the same."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _EXECUTOR = b"/systemd-executor"
 
 
 class UnitProbe:
-    """A `groupunits.Probe`.
+    """A `groups.units.Probe`.
 
-    What systemd said of an entry's unit is kept until a signal or a list of units tells that the unit has changed. What
-    it said of targets and barriers is kept for one look only.
+    An answer about an entry's unit is kept until a signal or a list of units tells that the unit has changed. An answer
+    about a target or a barrier is kept for one look only.
 
     Args:
         bus: the connection to systemd.
         trouble: what is known of units that are started in vain.
-        kernel: what knows the processes.
+        kernel: tells of processes.
     """
 
     def __init__(self, bus: Bus, trouble: Callable[[str], str], kernel: Kernel) -> None:
@@ -42,9 +42,9 @@ class UnitProbe:
         self._seen: dict[str, tuple[str, str, int]] = {}
 
     def saw(self, units: Iterable[UnitStatus]) -> None:
-        """Take note of how units are now, and forget what was known of those that were otherwise before.
+        """Take note of how units are now. Forget what was known of units that have changed.
 
-        Of targets and barriers, all is forgotten: an answer to a client may hang on a time that has just moved.
+        Forget all of targets and barriers. A client's answer may depend on a time of theirs that has just changed.
         """
         self._of_this_look.clear()
         for unit in units:
@@ -54,13 +54,13 @@ class UnitProbe:
                 self._seen[unit.name] = now
 
     def forget(self, unit: str) -> None:
-        """The unit may have changed."""
+        """Forget all of a unit: it may have changed."""
         self._known.pop(unit, None)
         self._of_this_look.pop(unit, None)
         self._seen.pop(unit, None)
 
     def forget_all(self) -> None:
-        """Any unit may have changed, and nobody has told."""
+        """Forget all: any unit may have changed, and no signal has told."""
         self._known.clear()
         self._of_this_look.clear()
         self._seen.clear()
@@ -82,7 +82,7 @@ class UnitProbe:
         return self._once(unit, "active time", self._bus.active_time)
 
     def began_time(self, unit: str) -> int:
-        """When a unit last left its rest, on its way to be active; 0 if never."""
+        """When a unit last left its rest on the way to active; 0 if never."""
         return self._once(unit, "began time", self._bus.began_time)
 
     def inactive_time(self, unit: str) -> int:
@@ -90,7 +90,7 @@ class UnitProbe:
         return self._once(unit, "inactive time", self._bus.inactive_time)
 
     def outlived_stop(self, unit: str) -> bool:
-        """Whether processes of a failed service are left that its stop was to end, and could not in time."""
+        """Whether a service has failed because its stop could not end all processes in time, and some are left."""
         return self._bus.outlived_stop(unit)
 
     def lacked_memory(self, group_slice: str) -> bool:
@@ -98,7 +98,7 @@ class UnitProbe:
         return self._kernel.lacked_memory(group_slice)
 
     def strayed_to(self, unit: str) -> str:
-        """The control group that the main process of a running service has left its own for; empty if it has not."""
+        """The control group to which the main process of a running service has moved; empty if it is in its own."""
         pid = self._once(unit, "main pid", self._bus.main_pid)
         try:
             lines = self._kernel.control_groups(pid)
@@ -112,18 +112,20 @@ class UnitProbe:
         return pid
 
     def is_being_executed(self, pid: int, command: str) -> bool:
-        """Whether the main process of a service that is said to run is not its command yet, and may never be.
+        """Whether the main process of a running service is not its command yet. Perhaps it will never be.
 
-        Until it executes the command, it is systemd itself, or the executor that systemd has since 255, and soon has a
-        name in parentheses: `(sleep)`. Then it may be the shell that our units have before the command, or one whose
-        command is just `exec PROGRAM`. One that is gone has ended since the unit was looked at.
+        1. Until it executes anything, it is a copy of systemd, or the executor that systemd has since 255. Soon its
+           name is in parentheses: `(sleep)`.
+        2. Then it may be the shell that our units have before the command.
+        3. It may be a shell whose command is just `exec PROGRAM`.
+        4. If it is gone, it has ended since the unit was looked at. That is True, too.
         """
         kernel = self._kernel
         try:
             name, line, of_systemd = kernel.name(pid), kernel.command_line(pid), kernel.command_line(1)
         except OSError:
             return True
-        # One that has ended, and that nobody has waited for, has no words.
+        # A process that has ended, and that nobody has waited for, has no words.
         if name.startswith("(") or not line or line.startswith(b"(") or line == of_systemd:
             return True
         words = line.split(b"\0")
@@ -132,13 +134,13 @@ class UnitProbe:
         return words[0] == SHELL.encode() and is_before_program(words, command)
 
     def trouble(self, unit: str) -> str:
-        """Why the latest tries to start a respawn entry were in vain; empty if they were not."""
+        """Why a respawn entry could not be started when it was tried last; empty if it could."""
         return self._trouble(unit)
 
     def pause(self, unit: str) -> str:
         """Why a respawn entry pauses instead of running its command; empty if it does not.
 
-        Its main process is a `sleep` then, which the shell before the command has become (`unitfile.throttled`).
+        Then its main process is a `sleep`. The shell before the command has become it (`commands.throttled`).
         """
         pid = self._once(unit, "main pid", self._bus.main_pid)
         try:
@@ -148,7 +150,7 @@ class UnitProbe:
         return "ends too fast, and pauses for 60 s" if program.endswith(_PAUSED) else ""
 
     def was_not_executed(self, unit: str) -> bool:
-        """Whether a respawn entry pauses because its words could not be executed: the shell before it notes that."""
+        """Whether a respawn entry pauses because its words could not be executed. The shell before it notes that."""
         return self._kernel.respawns(unit)[3:] == ["203"]
 
     def _once(self, unit: str, what: str, ask: Callable[[str], T]) -> T:
@@ -161,7 +163,7 @@ class UnitProbe:
 
 
 def _outside(unit: str, groups: list[str]) -> str:
-    """The control group that a service's main process has, if it is not, or is not below, the service's own."""
+    """The control group of a service's main process; empty if it is the service's own, or is below that."""
     places = [line.split(":", 2)[2] for line in groups if line.startswith("0:") or ":name=systemd:" in line]
     if not places or any(unit in place.split("/") for place in places):
         return ""

@@ -1,4 +1,4 @@
-"""Requests for groups, and what they can come to."""
+"""Requests for groups, and how they can end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class NoSuchGroupError(Exception):
-    """Neither the table nor what runs has this group. `hint` is what was probably meant, for a person; or empty."""
+    """Neither the table nor what runs has this group. `hint` tells a person what was probably meant, or is empty."""
 
     def __init__(self, group: str, hint: str = "") -> None:
         super().__init__(f"no such group: {group}")
@@ -24,7 +24,7 @@ class NoSuchGroupError(Exception):
 
 
 class SwitchRefusedError(Exception):
-    """The switch cannot begin: the code says why, and the text why and what to do."""
+    """The switch cannot be made. The code says why. The text says why, and what to do."""
 
     def __init__(self, code: Refusal, message: str) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class SwitchRefusedError(Exception):
 
 
 class SupersededError(Exception):
-    """Something else took the group elsewhere: the code says what, and the text whereto."""
+    """Something else took the group elsewhere. The code says what did, and the text where it is now."""
 
     def __init__(self, code: Supersession, message: str) -> None:
         super().__init__(message)
@@ -54,34 +54,34 @@ class Request:
         self.started: asyncio.Future[None] = loop.create_future()
         self.outcome: asyncio.Future[GroupStatus] = loop.create_future()
         self.task: asyncio.Task[None] | None = None
-        self.notes: list[str] = []  # what else whoever asked should know
+        self.notes: list[str] = []  # what whoever asked should know besides the answer
         self.pids: dict[str, int] = {}  # main processes of the level, as they were when it was settled first
         self.settled_at: float | None = None  # when its level was settled first, by the loop's clock
-        self.is_told = False  # whether the log has its end
+        self.is_told = False  # whether the log tells how it has ended
         self.stopped: set[str] = set()  # units that a halt has stopped one by one
         # Nobody may be waiting, and that is fine.
         self.started.add_done_callback(_retrieve)
         self.outcome.add_done_callback(_retrieve)
 
     def has_started(self) -> None:
-        """The transition has begun, and clstat shows it."""
+        """Tell whoever asked that the transition has begun. clstat shows it by now."""
         if not self.started.done():
             self.started.set_result(None)
 
     @property
     def is_for_good(self) -> bool:
-        """Whether the group is to be stopped for good: all groups are halted, or it has left the table."""
+        """Whether the group is stopped for good, because all groups are halted, or because it has left the table."""
         return self.level == HALT_LEVEL
 
     def fail(self, error: Exception) -> None:
-        """End the request, wherever it is."""
+        """End the request with an error, at whatever step it is."""
         self.give_up()
         for future in (self.started, self.outcome):
             if not future.done():
                 future.set_exception(error)
 
     def replaced_by(self, later: Request, code: Supersession) -> None:
-        """End the request for a later one. Who only asked is answered as ever, if that one starts anything."""
+        """End the request because of a later one. Whoever waits for its start only is answered when that one starts."""
         self.give_up()
         by = f"a later request took {self.group} to level {later.level}"
         if later.is_for_good:
@@ -98,7 +98,7 @@ class Request:
             self.outcome.set_exception(SupersededError(code, by))
 
     def give_up(self) -> None:
-        """Do nothing more for it."""
+        """Stop the task that carries it out."""
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Seconds that a client may take to send a request, from when it connected or had its last reply; and to take a reply.
+# Seconds that a client may take to send a request, after it connected or had its last reply; and to take a reply.
 REQUEST_TIMEOUT = 30.0
 # Connections at a time: of all together, and of one user that is not root.
 MOST_CLIENTS = 4096
@@ -59,14 +59,14 @@ class Server:
             start_serving=False,
             **_LEAVE_PATH,
         )
-        self._servers.append(server)  # first, for whoever is cancelled while it begins: `close` has to find it
+        self._servers.append(server)  # before it begins, so that `close` finds it if this is cancelled meanwhile
         await server.start_serving()
 
     def drop_gone_clients(self) -> None:
-        """Forget clients that have closed while they wait for news: nothing else tells that they went."""
+        """Forget clients that have closed while they wait for news. Nothing else tells that they have gone."""
         for task, connection in self._clients.items():
             poll = select.poll()
-            poll.register(connection, 0)  # a client that has only shut its own direction still wants the replies
+            poll.register(connection, 0)  # a client that has shut down only its own direction still wants replies
             if any(events & select.POLLHUP for _, events in poll.poll(0)):
                 task.cancel()
 
@@ -118,7 +118,7 @@ class Server:
                     self._warned.discard(peer.uid)
 
     def _has_too_many(self, peer: Peer) -> bool:
-        """Whether a client is one too many; a user's first one is worth a line in the log, until all have gone."""
+        """Whether a client is one too many. A user's first such client is logged; and again after all have gone."""
         if peer.uid == 0:
             return False
         mine = self._clients_of[peer.uid]
@@ -139,7 +139,7 @@ class Server:
                     return
                 message = (first + await reader.readuntil(b"\0"))[:-1] if first != b"\0" else b""
             await self._serve_call(message, writer, peer)
-            await asyncio.sleep(0)  # others have their turn, also if the next call is here already
+            await asyncio.sleep(0)  # other clients have their turn, even if the next call is here already
         # A client of the ancestor: one request, one reply.
         await _send(writer, await ancestor.reply(self._service, asked, peer))
 
@@ -163,7 +163,7 @@ class Server:
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
-    """Close a connection when the client has taken what was sent; if it does not in time, with what is left."""
+    """Close a connection when the client has taken what was sent. After a while, drop what it has not taken."""
     writer.close()
     try:
         async with asyncio.timeout(REQUEST_TIMEOUT):

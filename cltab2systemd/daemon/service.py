@@ -1,4 +1,4 @@
-"""What the daemon offers on its socket: the methods of `org.clinit.Manager`, whatever framing they came in."""
+"""What the daemon offers on its socket: the methods of `org.clinit.Manager`, in any framing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What changes something, and so is not for everybody who can connect.
+# The methods that change something. Not everybody who can connect may call them.
 _RESTRICTED = frozenset(f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Reread", "Halt"))
 _NOT_PERMITTED = (
     f"not permitted: only root and members of group {peers.GROUP} may switch groups; 'clinit -v' shows how they are"
@@ -50,14 +50,14 @@ class CallError(Exception):
 
 
 def too_many_connections() -> CallError:
-    """What a client is told that is one too many, whatever it wants."""
+    """The answer to a client that is one too many, whatever it asks."""
     message = "too many connections; close some, and try again"
     return CallError(f"{varlink.INTERFACE}.TooManyConnections", message=message)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: the method's full name, its parameters, whether several replies are welcome, and who calls."""
+    """One call: the method's full name, its parameters, whether it takes several replies (`more`), and who calls."""
 
     method: str
     parameters: dict[str, object]
@@ -65,21 +65,21 @@ class Call:
     peer: Peer
 
     def string(self, name: str) -> str:
-        """A parameter that has to be there; CallError if it is not a non-empty string."""
+        """A parameter that is required. CallError if it is not a string, or is empty."""
         value = self.parameters.get(name)
         if not isinstance(value, str) or not value or _has_lone_surrogate(value):
             raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter=name)
         return value
 
     def flag(self, name: str) -> bool:
-        """A parameter that may be left out, and is true or false; CallError if it is anything else."""
+        """A parameter that is true or false; False if it is left out. CallError if it is anything else."""
         value = self.parameters.get(name)
         if value is not None and not isinstance(value, bool):
             raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter=name)
         return value is True
 
     def optional_string(self, name: str) -> str | None:
-        """A parameter that may be left out."""
+        """A string that may be left out; None if it is. CallError as for `string`."""
         return None if self.parameters.get(name) is None else self.string(name)
 
 
@@ -98,12 +98,12 @@ class Watchers:
         self._changed = asyncio.Event()
 
     def notify(self) -> None:
-        """Something changed."""
+        """Wake all of them."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     def next_change(self) -> asyncio.Event:
-        """What is set at the next change: to be taken before looking, so that none is missed."""
+        """An event that the next change sets. Take it before you look at the status, so that you miss no change."""
         return self._changed
 
 
@@ -236,7 +236,7 @@ def _refused(code: Refusal, message: str) -> CallError:
 
 
 def _has_lone_surrogate(value: str) -> bool:
-    """Whether JSON brought what is neither text nor a byte that is not UTF-8 (surrogateescape)."""
+    """Whether a string from JSON has a surrogate that does not stand for an odd byte (surrogateescape)."""
     try:
         encoded(value)
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""When a request has come to its end, and to which: told as soon as the units of its group say so for sure."""
+"""The end of requests: a request has ended when the units of its group say for sure how."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Before another look at what is not certain yet. Seconds.
+# Seconds until another look at what is not certain yet.
 _PAUSE = 0.01
-# An outcome is not held up longer for processes that do not come to execute their commands. Seconds.
+# Seconds that an outcome waits for processes to execute their commands.
 _LONGEST_EXECUTION = 5.0
-# Nor for respawn entries that end again and again; the shell before their command pauses before that. Seconds.
+# Seconds that it waits for respawn entries that end again and again. The shell before their command pauses before that.
 _LONGEST_DYING = 2.5
 
 
@@ -45,9 +45,9 @@ class Settlement:
         held: the units that are kept from being started again.
         bus: its connection to systemd.
         pacer: slows down what is started in vain.
-        probe: knows more about units than their state.
-        look_soon: has a look at groups in a moment.
-        on_refused: called with a request that systemd, or what runs, does not let come to its end.
+        probe: tells more about units than their state.
+        look_soon: looks at groups in a moment.
+        on_refused: called with a request that cannot come to its end, because of systemd or of what runs.
         on_stopped: called with a group that has been stopped for good.
     """
 
@@ -73,7 +73,7 @@ class Settlement:
         self._on_stopped = on_stopped
 
     def settle(self, group: Group) -> None:
-        """End the request of a group whose units tell its outcome. BusUnavailableError: nobody can tell just now."""
+        """End the request of a group if its units tell the outcome. BusUnavailableError if systemd cannot be asked."""
         request, status = group.request, group.status
         if group.life.phase is Phase.LEFT and request is None and self._was_started_by_hand(group):
             group.happens(Event.STARTED_BY_HAND)
@@ -88,7 +88,7 @@ class Settlement:
             self._settle_switch(group, request)
 
     def _let_go(self, group: Group) -> None:
-        """The start is over for which entries of a group were held."""
+        """Let go of a group's held entries. The start that they were held for is over."""
         try:
             self._held.discard(group.held)
         except OSError as error:
@@ -116,7 +116,7 @@ class Settlement:
         group.end(request, SupersededError(Supersession.BY_HAND, words))
 
     def _was_started_by_hand(self, group: Group) -> bool:
-        """Whether somebody has started a level target with systemctl since the group was emptied and left so."""
+        """Whether somebody has started a level target with systemctl since the group was left empty."""
         assert group.units is not None
         return any(
             (target.active == "active" or target.starting)
@@ -127,7 +127,7 @@ class Settlement:
     # Whether what systemd says is what it will say
 
     def _is_certain(self, group: Group, request: Request, status: GroupStatus) -> bool:
-        """Whether what runs of a settled group is its commands by now; if not, it is looked at again in a moment."""
+        """Whether all that runs of a settled group is its commands by now. If not, it is looked at again soon."""
         assert group.units is not None
         loop = asyncio.get_running_loop()
         request.settled_at = request.settled_at or loop.time()
@@ -141,10 +141,10 @@ class Settlement:
         return False
 
     def _may_fail(self, entry: Entry, unit: UnitStatus, request: Request, waited: float, *, is_told: bool) -> bool:
-        """Whether it is still open what an entry's start comes to.
+        """Whether an entry's start may still fail.
 
-        Its process may not be its command yet; a file may block that for ever, so it is not waited for as long as that.
-        A respawn entry may have ended already: it is waited for until the status tells that it pauses, or cannot run.
+        Its process may not be its command yet. A file can block that for ever, so there is a limit to the wait. A
+        respawn entry may have ended already. Then the wait goes on until the status tells that it pauses or cannot run.
         """
         if unit.sub != "running" and not unit.is_restarting:
             return False
@@ -167,7 +167,7 @@ class Settlement:
         assert group.units is not None
         target = group.units.units.get(self._names.level(group.name, HALT_LEVEL))
         is_reached = target is not None and target.active == "active" and not target.job
-        # Somebody has started an entry when the level was left, or has cancelled the start of the level.
+        # The halt level is not active any more, and an entry runs: somebody has started it, or has cancelled the halt.
         is_past = (target is None or target.at_rest) and group.units.is_active() and not _is_elsewhere(group)
         if is_reached or is_past:
             self._stop_what_is_left(group, request)
@@ -179,7 +179,7 @@ class Settlement:
             self._is_taken(group, request, f"{group.name} was started while it was being halted")
 
     def _stop_what_is_left(self, group: Group, request: Request) -> None:
-        """Stop what the barrier of the halt level did not, for it was made from other lines; then the level itself."""
+        """Stop what the halt level's barrier did not stop, for it was made from other lines. Then stop the level."""
         assert group.units is not None
         services = self._services(group)
         if any(not unit.at_rest and not unit.runs for unit in services):
@@ -195,12 +195,12 @@ class Settlement:
                 self._bus.stop(unit)
             self._look_soon([group.name])
         else:
-            # Not with the marker, for then nothing would tell that it was to be stopped.
+            # The marker stays, for else nothing would tell that the group was to be stopped.
             why = f"{left[0]} does not stop, and so {group.name} is not halted; see 'systemctl status {left[0]}'"
             self._on_refused(group, request, SwitchRefusedError(Refusal.NOT_STOPPED, why))
 
     def _services(self, group: Group) -> list[UnitStatus]:
-        """The services of a group, also those that none of its lines stand for any more."""
+        """The services of a group, also those of entries that have left its lines."""
         assert group.units is not None
         prefix = self._names.entry_prefix
         units = group.units.units.values()

@@ -1,8 +1,8 @@
-"""Puts the limits of groups' slices in force in the kernel, once systemd has loaded them.
+"""Has the kernel keep to the limits of groups' slices, once systemd has loaded them.
 
-At a daemon-reload systemd 252 writes the limits of a slice that is active; 257 does so when a unit of the slice is
-started. So a unit is started in it that does nothing and is gone at once. Nothing is set at runtime, for that would
-then win over the files.
+At a daemon-reload, systemd 252 writes the limits of an active slice. systemd 257 writes them when a unit of the slice
+is started. So a unit is started in the slice that does nothing and is gone at once. Limits are not set at runtime: from
+then on they would win over the files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Seconds to wait for systemd to have started the units, and between two looks; it takes some milliseconds.
+# Seconds to wait for the start of these units, and between two looks. The start takes some milliseconds.
 _PATIENCE = 1.0
 _PAUSE = 0.002
 
@@ -49,9 +49,9 @@ class Slices:
         self._drop_ins = self._present_drop_ins()
 
     async def put_in_force(self, groups: Iterable[str]) -> None:
-        """Have the kernel keep to what systemd has loaded of those slices of groups that are active.
+        """Have the kernel keep to the limits that systemd has loaded, for those slices of groups that are active.
 
-        What fails is logged only: a switch is not to fail for the want of a limit.
+        A failure is logged only: no switch fails for want of a limit.
         """
         slices = {self._names.slice(group): group for group in sorted(groups)}
         if not slices:
@@ -65,7 +65,7 @@ class Slices:
             log.warning("limits of %s may not be in force yet: %s", ", ".join(slices.values()), error)
 
     def changed_by_hand(self) -> frozenset[str]:
-        """The groups whose slices have other drop-ins than when this was asked last."""
+        """The groups whose slices have other drop-ins than at the last call."""
         before, self._drop_ins = self._drop_ins, self._present_drop_ins()
         groups = before.keys() | self._drop_ins.keys()
         return frozenset(group for group in groups if before.get(group) != self._drop_ins.get(group))
@@ -87,7 +87,7 @@ class Slices:
             await asyncio.sleep(_PAUSE if units else 0)
 
     def _present_drop_ins(self) -> Mapping[str, tuple[str, ...]]:
-        """The drop-ins of each group's slice, each with what tells whether it is another one."""
+        """The drop-ins of each group's slice: path, inode, time and size, by which a changed one is told."""
         found: dict[str, tuple[str, ...]] = {}
         for directory in self._directories:
             for name in _names_in(directory):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Clients that have connected and are not accepted yet; see Backlog= in clinit.socket.
+# How many clients may have connected that are not accepted yet. See Backlog= in clinit.socket.
 BACKLOG = 4096
 
 _SYSTEMDS = (
@@ -74,7 +74,7 @@ class Sockets:
     def open(self, path: str) -> None:
         """Listen at a path, unless systemd does so for us.
 
-        SocketInUseError, OSError: that cannot be, and systemd has opened no other socket that the daemon could serve.
+        SocketInUseError or OSError if it cannot, and systemd has opened no other socket that the daemon can serve.
         """
         if path not in self._inherited:
             try:
@@ -86,7 +86,7 @@ class Sockets:
         self._instance.note_sockets(self.paths)
 
     def follow(self, table: Table) -> None:
-        """Listen where a table says, too. The old socket stays to the daemon's end, for clients that still know it."""
+        """Also listen where a table says. The old socket stays to the daemon's end, for clients that know only that."""
         path = table.setting("socket")
         if not path or (new := absolute(path)) in self.paths:
             return
@@ -103,17 +103,17 @@ class Sockets:
         self._unserved.put_nowait(listener)
 
     async def serve(self, start: Start) -> None:
-        """Have all sockets served; returns when `start` has begun to serve those that nobody served yet."""
+        """Begin to serve all sockets that are not served yet, by `start`."""
         while not self._unserved.empty():
             await start(self._unserved.get_nowait())
 
     async def serve_new(self, start: Start) -> None:
-        """Have each socket served that is opened from now on; does not return."""
+        """Serve each socket that is opened from now on. Does not return."""
         while True:
             await start(await self._unserved.get())
 
     def remove(self) -> None:
-        """Remove our own sockets from the disk. What others have put in their place stays."""
+        """Remove our own sockets from the disk. If others have put something in their place, that stays."""
         for path, identity in self._own.items():
             if identity.is_of(identify(path)):
                 Path(path).unlink(missing_ok=True)
@@ -133,13 +133,13 @@ def _say_cannot_listen(path: str, error: Exception) -> None:
 
 
 def first_path(located: Locations, earlier: Locations, source: TableSource) -> str:
-    """Where a daemon that starts listens first: where the one before did, unless a good table names another socket.
+    """Where a daemon listens at its start: where the one before it did, unless a good table names another socket.
 
-    A table that names none moves nothing, unless it is the default table.
+    A table that names no socket moves nothing, unless it is the default table.
 
     Args:
-        located: the instance's files, by its command line and its table as they are.
-        earlier: the same, as they were for the daemon before.
+        located: the instance's files, by its command line and its present table.
+        earlier: the files of the daemon before.
         source: the table.
     """
     is_silent = located.socket_is_guessed and not located.is_default
@@ -148,12 +148,12 @@ def first_path(located: Locations, earlier: Locations, source: TableSource) -> s
 
 
 def listen(path: str) -> socket.socket:
-    """A listening socket at a path; a stale one is replaced, a live one is SocketInUseError. OSError otherwise."""
+    """A listening socket at a path. It replaces a stale one. SocketInUseError if a daemon answers there, or OSError."""
     Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         _remove_stale(path)
-        # Not chmod after it: if others can write the directory, what is at the path then may be their doing.
+        # No chmod afterwards: if others can write the directory, the file at the path may be theirs by then.
         umask = os.umask(0o117)
         try:
             listener.bind(path)
@@ -176,7 +176,7 @@ def _remove_stale(path: str) -> None:
             raise SocketInUseError(f"{path} is there already, and is not a socket; move it away or name another socket")
     except FileNotFoundError:
         return
-    if _is_systemds(path):  # which would start its service for our question
+    if _is_systemds(path):  # to ask there would start the service
         raise SocketInUseError(_SYSTEMDS.format(path=path))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(5.0)
@@ -195,7 +195,7 @@ def _remove_stale(path: str) -> None:
 
 
 def _is_systemds(path: str) -> bool:
-    """Whether systemd listens at a path; False if that cannot be told, as in a network namespace of our own."""
+    """Whether systemd listens at a path. False if that cannot be told, as in a network namespace of our own."""
     try:
         lines = decoded(Path("/proc/net/unix").read_bytes()).splitlines()
         rows = [line.split(maxsplit=7) for line in lines]

@@ -1,6 +1,6 @@
 """clstat, as the daemon keeps it: where it is, when it is written, and its end.
 
-It is written whole at every change and every heartbeat, and again until the disk takes it.
+It is written whole, at every change and every heartbeat. If the disk does not take it, it is tried again until it does.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Seconds. A reader of clstat takes one that is older than 45 s for a dead node's, and systemd may keep us waiting.
+# Seconds. A reader takes a clstat that is older than 45 s for a dead node's. systemd may keep us waiting meanwhile.
 HEARTBEAT = 30.0
-# Seconds before a clstat that could not be written is tried again: the disk was full, say.
+# Seconds until clstat is written again if it could not be: perhaps the disk was full.
 _RETRY = 1.0
 
 
 async def until_heartbeat() -> None:
-    """Wait until clstat is due again; a little longer or shorter each time, which spreads the nodes of a cluster."""
+    """Wait until clstat is due again. The time varies a little, so that the nodes of a cluster are spread."""
     await asyncio.sleep(HEARTBEAT + random.uniform(0, 4))  # noqa: S311
 
 
@@ -42,7 +42,7 @@ class StatusFile:
         path: where it is.
         noted: the state directory of the instance, open; it tells clients where clstat is.
         written: the file at `path`, if an earlier daemon of the instance wrote it.
-        unnamed: where it goes if the first table that takes effect does not name a place; empty: it stays.
+        unnamed: where it goes if the first table that takes effect names no place. Empty if it stays then.
     """
 
     def __init__(self, path: Path, noted: Instance, written: FileIdentity | None, unnamed: str = "") -> None:
@@ -58,7 +58,7 @@ class StatusFile:
         self._removed = False
 
     def shown_before(self) -> tuple[GroupStatus, ...]:
-        """What an earlier daemon wrote; a line with a strange state says nothing. To be shown until we know better."""
+        """What an earlier daemon wrote. It is shown until we know better. A line with an unknown state is left out."""
         try:
             lines = clstat.parse(decoded(self._disk.read(self.path)))
         except OSError:
@@ -69,7 +69,7 @@ class StatusFile:
         return self._statuses
 
     def follow(self, table: Table) -> None:
-        """Write where a table that takes effect says. The old file goes as soon as the new one is written.
+        """Write to the place that a table names that takes effect. The old file goes when the new one is written.
 
         A table that names no place leaves the file where it is, unless it is the first one.
         """
@@ -85,7 +85,7 @@ class StatusFile:
         self.write()
 
     def _note_reasons(self) -> None:
-        """Write down, before clstat says FAILED, why: clients and the resource agent look there."""
+        """Write the reasons before clstat says FAILED. Clients and the resource agent look there."""
         lines = (
             f"{status.group} {status.level} {reason.text}\n" for status in self._statuses for reason in status.reasons
         )
@@ -101,7 +101,7 @@ class StatusFile:
             self._reasons = text
 
     def write(self) -> None:
-        """Write what was shown last, with the present time. If that fails it is tried again until it works."""
+        """Write what was shown last, with the present time. If that fails, it is tried again until it works."""
         if self._removed:
             return
         self._note_reasons()
@@ -125,12 +125,12 @@ class StatusFile:
         before, self._noted = self._noted, self.path
         written, self._written = self._written, self._disk.identity(self.path)
         if before != self.path and written is not None and written.is_of(self._disk.identity(before)):
-            # And not another daemon's.
+            # It is still ours, and not another daemon's.
             with suppress(OSError):
                 self._disk.remove(before)
 
     def remove(self) -> None:
-        """Remove clstat for good. Only a halt does: without it an HA manager would start the groups elsewhere."""
+        """Remove clstat for good. Only a halt may: without clstat, an HA manager would start the groups elsewhere."""
         self._removed = True
         with suppress(OSError):
             self._disk.remove(self.path)

@@ -1,4 +1,4 @@
-"""What `systemctl status clinit` says of the daemon, and what its log says of a refused table: both as text only."""
+"""Text: the line that `systemctl status clinit` has of the daemon, and the log's lines on a refused table."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from cltab2systemd.daemon.tablesource import TableRefusedError
     from cltab2systemd.groups.state import GroupStatus
 
-# So many errors of a table are told in the log, and so many groups in the summary.
+# How many errors of a table the log tells, and how many groups the summary names.
 _MOST_ERRORS = 10
 _MOST_GROUPS = 5
-# Characters: more is no summary, and systemd takes no message of any length.
+# Characters of the summary. systemd's messages have a limit, too.
 _LONGEST = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How it is: the groups, and why the table is refused, if it is."""
+    """The groups, and why the table is refused, if it is."""
 
     statuses: tuple[GroupStatus, ...] = ()
     refusal: str = ""
 
     @property
     def text(self) -> str:
-        """One line. The table is read when somebody asks for something only, so its part is as of then."""
+        """One line. The table is read only when somebody asks for something, so the line tells of that time."""
         parts = [f"table refused at the last request: {self.refusal}"] if self.refusal else []
         number = len(self.statuses)
         groups = f"{number or 'no'} group{'' if number == 1 else 's'}"
@@ -42,7 +42,7 @@ class Summary:
 
 
 def refusal_lines(error: TableRefusedError) -> list[str]:
-    """What the log says of a refused table: its errors, each with its place and what to do, and what follows of it."""
+    """The log's lines on a refused table: each error with its place and what to do; then what the refusal means."""
     errors = [finding for finding in error.findings if has_errors((finding,))]
     lines = [
         printable(finding.summary) + (f"; {printable(finding.hint)}" if finding.hint else "")

@@ -63,8 +63,8 @@ class Switcher:
 
         Args:
             group: the group.
-            request: what is asked; `started` is set as soon as something has begun.
-            wanted: what the table says of the group, as it does when that is needed.
+            request: what is asked. Its `started` is set as soon as something has begun.
+            wanted: returns the lines that the group is to have, at the time of the call.
             others: the groups that may still run an entry that has moved here.
 
         Raises:
@@ -97,13 +97,13 @@ class Switcher:
         self._observer.forget_vain(group.name)
         try:
             await self._bus.persist(lambda: self._observer.refresh([group.name]))
-        except BusError:  # it has been asked for; what it comes to is seen in a moment
+        except BusError:  # the start is queued; the next look shows how it goes
             self._observer.refresh_soon([group.name])
         request.has_started()
-        self._observer.refresh_soon([group.name])  # its outcome may have been there before its start was told
+        self._observer.refresh_soon([group.name])  # the level may have settled before its start was told
 
     async def _stop_moved(self, others: list[Group], wanted: tuple[Entry, ...], level: str) -> None:
-        """Stop entries of this group that still run in another one, which they have left in the table."""
+        """Stop entries that the table has in this group, and that still run in the one that they have left."""
         started = tuple(entry for entry in wanted if changes.is_member(entry, level))
         for other in others:
             if other.left_to_cluster and (moved := changes.tags_moved_here(other.applied.entries, started)):
@@ -128,21 +128,22 @@ class Switcher:
         await group.at_rest(await self._stop_units(group, strangers))
 
     async def _settle_past(self, group: Group, level: str, fresh: frozenset[str]) -> None:
-        """Prepare the entries that the present level and the next one both have, and that have ended, for the start.
+        """Prepare for the start the entries that both the present level and the next one have, and that have ended.
 
-        systemd would run all of them again that are not active. Tests that failed are stopped, so that it does. A wait
-        or once that has begun is held: a file keeps its condition from being true until the level is reached.
+        systemd runs all of these again that are not active. That is right for tests that failed, so they are stopped.
+        It is wrong for a wait or once that has begun, so they are held: a file keeps the condition of their unit from
+        being true until the level is reached.
 
         Args:
             group: the group.
             level: the level that is asked for.
-            fresh: the tags that have been stopped, or whose lines have changed, since; these are as good as new.
+            fresh: the tags of entries that were stopped on the way, or whose lines have changed. These are like new.
         """
         assert group.units is not None
         units = group.units
         remedies = remedies_at(units, level, fresh)
         held = frozenset(units.name_of(e) for e in units.entries if remedies.get(e.tag) is Remedy.HOLD)
-        # What an earlier request has held, and whose start still waits: to let go of it would be to run it.
+        # What an earlier request has held stays held while its start waits. Else it would run.
         waiting = (
             units.name_of(e) for e in units.members(level) if e.tag not in fresh and is_under_way(e, units.entry(e))
         )
@@ -153,7 +154,7 @@ class Switcher:
 
     def _hold(self, group: Group, units: frozenset[str]) -> None:
         if units != group.held:
-            before, group.held = group.held, group.held | units  # all that there may be, if this fails halfway
+            before, group.held = group.held, group.held | units  # if this fails halfway, any of them may be held
             self._held.add(units - before)
             self._held.discard(before - units)
             group.held = units
@@ -163,8 +164,8 @@ class Switcher:
         if wanted() == group.applied and group.is_installed:
             group.happens(Event.NOTHING_TO_INSTALL)
             return
-        # From here on entries may be down that the present level has. If the daemon ends before the start, the next one
-        # has to know.
+        # From here on, entries of the present level may be down. If the daemon dies before the start, the next one has
+        # to know.
         group.happens(Event.LINES_DIFFER)
         await self._bus.persist(lambda: self._cancel_jobs(group))
         going = changes.tags_to_stop(group.applied.entries, wanted().entries, request.level)
@@ -178,13 +179,13 @@ class Switcher:
         group.happens(Event.AT_REST)
         async with self._applier.table_lock:
             before = {changes.definition(entry) for entry in group.applied.entries}
-            # To its end, even if a later request takes over: the next step would not know how far it came.
+            # This goes to its end, even if a later request takes over: that would not know how far it came.
             await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: wanted()})))
         group.freshen(frozenset(e.tag for e in group.applied.entries if changes.definition(e) not in before))
         group.happens(Event.LOADED)
 
     async def _reset_after_stop(self, group: Group, tags: frozenset[str]) -> None:
-        """Reset entries that have failed, as by a stop that needed SIGTERM: soon their units are gone, or others."""
+        """Reset failed entries, such as those whose stop needed SIGTERM. Soon their units are gone, or new."""
 
         def reset(unit: str) -> None:
             if not self._bus.outlived_stop(unit):
@@ -197,13 +198,13 @@ class Switcher:
                     await self._bus.persist(partial(reset, unit.name))
 
     def _stop_one_by_one(self, group: Group) -> None:
-        """Stop the services of a group whose targets are not there any more."""
+        """Stop the services of a group. Somebody has removed its targets."""
         for unit in self._bus.list_units(self._names.patterns(group.name)):
             if unit.name.startswith(self._names.entry_prefix) and not unit.at_rest:
                 self._bus.stop(unit.name)
 
     def _cancel_jobs(self, group: Group) -> None:
-        """Cancel what is queued for a group, backwards: a cancelled job opens the way for those ordered after it."""
+        """Cancel a group's jobs, the last one first, for a cancelled job lets those run that are ordered after it."""
         names = self._names
         order = [names.first_gate(group.name)]
         for entry in group.applied.entries:
@@ -218,7 +219,7 @@ class Switcher:
             self._bus.cancel(unit.job_id)
 
     async def _stop(self, group: Group, tags: frozenset[str]) -> frozenset[str]:
-        """Begin to stop entries of a group, all at once; the units that are not at rest yet."""
+        """Begin to stop entries of a group, all at once. Returns the units that are not at rest yet."""
         return await self._stop_units(group, frozenset(self._names.entry(group.name, tag) for tag in tags))
 
     async def _stop_units(self, group: Group, units: frozenset[str]) -> frozenset[str]:
@@ -235,19 +236,19 @@ class Switcher:
         return await self._bus.persist(begin) if units else frozenset()
 
     def _start(self, group: Group, level: str) -> None:
-        """Queue the start of a level target, once all that orders it is known to be in place."""
+        """Queue the start of a level target, if all units that order it are loaded."""
         names = self._names
         target = names.level(group.name, level)
         needed = [target, names.barrier(group.name, level)]
         entries: set[str] = set()
-        if level != HALT_LEVEL:  # for which only the stop counts
+        if level != HALT_LEVEL:  # it starts nothing, so it needs no gates
             gates = (names.gate(group.name, entry.tag) for entry in group.applied.entries if entry.runnable)
             needed += [names.first_gate(group.name), *gates]
             entries = {names.entry(group.name, entry.tag) for entry in group.applied.entries if entry.runnable}
         for unit in self._bus.load_units([*needed, *entries]):
             if unit.load == "not-found":
                 raise _UnitsGoneError(f"{unit.name} is not there any more; somebody has removed it")
-            if unit.load != "loaded" and unit.name not in entries:  # an entry's own trouble only fails its level
+            if unit.load != "loaded" and unit.name not in entries:  # for an entry, its level is FAILED
                 raise SwitchRefusedError(
                     Refusal.BAD_UNIT,
                     f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
@@ -255,10 +256,10 @@ class Switcher:
                 )
         asked = Asked(level, now_in_microseconds())
         self._bus.start(target)
-        group.asked = asked  # if systemd refuses, all is as it was
+        group.asked = asked  # only now, for systemd may refuse the start
 
     def _cancel_other_levels(self, group: Group, level: str) -> None:
-        """Levels that no entry names do not conflict with each other: the later request has to win."""
+        """Cancel the starts of other levels: those that no entry names do not conflict, and the later has to win."""
         units = {unit.name: unit for unit in self._bus.list_units(self._names.patterns(group.name))}
         for unit in units.values():
             other = self._names.level_of(unit.name, group.name)

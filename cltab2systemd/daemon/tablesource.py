@@ -1,4 +1,4 @@
-"""The table as the daemon follows it: read again when the file is another, kept when the new one is no good."""
+"""The table as the daemon follows it. It is read again when the file changes. If the new one is bad, the old stays."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     from cltab2systemd.units.names import Names
 
-# Seconds. Within a tick of its clock, 10 ms at most, a file system gives two versions of a file the same times. So a
-# file that was seen for the first time less than this ago may have changed since.
+# Seconds. Within a tick of its clock, of 10 ms at most, a file system gives two versions of a file the same times. So a
+# file that was first seen less than this ago may have changed since, and its times do not tell.
 SETTLED = 0.02
 
 
 class TableRefusedError(Exception):
     """The table on disk may not take effect.
 
-    The text is the first reason, `summary` the same with its place, `findings` are all there are.
+    The text is the first reason. `summary` is the same with its place. `findings` are all that there are.
     """
 
     def __init__(self, message: str, findings: tuple[Diagnostic, ...] = (), summary: str = "") -> None:
@@ -39,10 +39,10 @@ class TableSource:
     Args:
         path: of the file.
         names: the unit names of the instance.
-        check: what this machine has to say about a table that parses.
-        on_verdict: called with each refusal once for a version of the file, and with None when the table is accepted
-            for the first time, or again.
-        last_good: the path of the copy that is kept of the last good table, if one is.
+        check: finds what is wrong, on this machine, with a table that parses.
+        on_verdict: called with a refusal, once for each version of the file. Called with None when the table is
+            accepted for the first time, or again.
+        last_good: the path of the copy of the last good table; empty if none is kept.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class TableSource:
         self.path = path
         self._last_good = last_good
         self.table = Table(path)
-        self.content = b""  # that it was parsed from
-        self.accepted = False  # any table yet: until then, nothing is known of what the groups are to be
+        self.content = b""  # what `table` was parsed from
+        self.accepted = False  # True once a table was accepted; before that its settings and lines do not count
         self._names = names
         self._check = check
         self._on_verdict = on_verdict
@@ -101,10 +101,10 @@ class TableSource:
             return False
         seen_before, self._seen, self._findings = self._seen, None, ()
         data, identity = self._bytes()
-        if self.accepted and data == self.content:  # and is in force, whatever this machine would say to it by now
+        if self.accepted and data == self.content:  # it is in force, even if this machine would refuse it by now
             self._remember(identity, seen_before, now)
             return False
-        # Not remembered; and who empties it while the daemon runs, means it.
+        # Not remembered. Whoever empties the table while the daemon runs, means it.
         if not data and not self.accepted and self._last_good and identify(self._last_good) is not None:
             raise TableRefusedError(f"{self.path} is empty: perhaps the machine went down while it was written")
         table, findings, of_machine = self._judged(data)
@@ -126,11 +126,11 @@ class TableSource:
         return changed
 
     def _is_settled(self) -> bool:
-        """Whether the file was read when another version of it would have had other times."""
+        """Whether another version of the file would have other times than the one that was read."""
         return self._seen is not None and self._read_at - self._seen_since >= SETTLED
 
     def _remember(self, identity: FileIdentity, before: FileIdentity | None, now: float) -> None:
-        """Note which version was read, now; and since when it is known."""
+        """Note which version was read now, and since when that version is known."""
         if identity != before:
             self._seen_since = now
         self._seen, self._read_at = identity, now

@@ -28,7 +28,8 @@ class LockedError(Exception):
 class FileIdentity:
     """What tells one version of a file from the next.
 
-    Anybody can set the time of modification back, as `touch -d` and `rsync --times` do. Nobody can that of the change.
+    Anybody can set the time of modification back, as `touch -d` and `rsync --times` do. Nobody can set back the time of
+    change.
     """
 
     device: int
@@ -56,7 +57,7 @@ def identify(path: str) -> FileIdentity | None:
 
 
 def read_whole(path: Path) -> bytes:
-    """What a regular file holds; OSError if it cannot be read, or is another kind of file, which may never end."""
+    """What a regular file holds. OSError if it cannot be read, or is no regular file: another kind may never end."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file", str(path))
@@ -155,7 +156,7 @@ class Disk:
         path.mkdir(mode=0o755, parents=parents, exist_ok=True)
 
     def lock(self, path: Path) -> Callable[[], None]:
-        """Take a lock, and write this process's number there; what is returned gives it back. LockedError."""
+        """Take a lock, and write this process's pid into its file. Returns what gives it back; raises LockedError."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

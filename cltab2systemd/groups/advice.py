@@ -1,4 +1,4 @@
-"""What whoever asks for a switch should know besides its answer: slips of the hand, units that are not ours. Pure."""
+"""Advice for whoever asks for a switch: names that are probably misspelt, units that are not ours. Pure."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MOST_NAMES = 20
 
 
 def on_group(name: str, table: Table) -> str:
-    """What a person probably meant who named a group that the table does not have; empty if there is no telling."""
+    """The group that was probably meant by a name that the table does not have; empty if none is like it."""
     like = Spellings(table.groups).like(name)
     return f"did you mean '{shortened(like)}'?" if like is not None else ""
 
 
 def on_level(group: ResourceGroup, level: str) -> str:
-    """That no entry of a group names a level, and what was probably meant; empty if one does."""
+    """A warning if no entry of a group names a level, with the level that was probably meant; else empty."""
     names = level_names(group.entries)
     if level in names:
         return ""
@@ -36,7 +36,7 @@ def on_level(group: ResourceGroup, level: str) -> str:
 
 
 def on_own_units(paths: Iterable[str]) -> list[str]:
-    """That units of somebody's own stand over the generated ones, so that the table has no say."""
+    """A warning for each unit of an administrator that replaces a generated one: the table has no effect on it."""
     return [
         f"{path} stands over the unit that the table makes, and changes of the table do not reach it; "
         f"use a drop-in ('systemctl edit'), and remove that file"

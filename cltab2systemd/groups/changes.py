@@ -1,6 +1,6 @@
 """What a request does to the entries of a group, also when the group gets new lines with it. Pure.
 
-The order in which it is done is the switcher's; the commands that tell it beforehand ask here too.
+The switcher decides in which order it is done. The commands that foretell it, `diff` and `explain`, ask here too.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A group as it stands: the lines that its units were made from, and the level that it is at; None if at none."""
+    """A group as it stands: the lines that its units were made from, and its level (None if it is at none)."""
 
     group: ResourceGroup
     level: str | None = None
     state: State | None = None  # as clstat has it; None if it has none
     seen: Seen | None = None  # None if nobody has looked at the units
-    of_cluster: bool = False  # a cluster has started it, and is to stop it, also if it leaves the table
+    of_cluster: bool = False  # a cluster has started it; so the cluster is to stop it, even if it leaves the table
 
 
 class Effect(enum.StrEnum):
@@ -50,7 +50,7 @@ class Effect(enum.StrEnum):
 
 
 def is_member(entry: Entry, level: str) -> bool:
-    """Whether a group at a level has an entry: the level is one of its levels, and it is not `off`."""
+    """Whether an entry belongs to a level: it names the level, and it is not `off`."""
     return entry.runnable and level in entry.levels
 
 
@@ -64,7 +64,7 @@ def effects(
         wanted: the lines that the table has for the group now.
         present: the level that the group is at; None if nothing of it runs.
         level: the level that is asked for.
-        seen: what the units say; without it an entry is taken to run if the present level has it.
+        seen: what the units say. Without it, the entries of the present level are taken to run.
 
     Returns:
         First the applied entries in their order, then the new ones in theirs.
@@ -85,15 +85,15 @@ def effects(
     return {entry.tag: effect(entry.tag) for entry in (*applied, *wanted)}
 
 
-# Of a request for a level on an entry that the present level has too, with the same definition.
+# The effect on an entry that both levels have, with the same definition.
 _EFFECT_OF = {Remedy.START: Effect.START, Remedy.RERUN: Effect.RERUN}
 
 
 def tags_to_stop(applied: tuple[Entry, ...], wanted: tuple[Entry, ...], level: str) -> frozenset[str]:
-    """The entries of a group that may not run on when it gets new lines and goes to a level.
+    """The entries of a group that must stop when it gets new lines and goes to a level.
 
-    These are the entries that were deleted, are outside of the level, or whose mode, command or directives changed:
-    nothing may outlive its definition. A change of the levels alone restarts nothing.
+    An entry must stop if it was deleted, if it is outside of the level, or if its mode, command or directives changed:
+    no process may outlive its definition. A change of its levels alone restarts nothing.
 
     Args:
         applied: the lines that the present units were made from.
@@ -105,10 +105,10 @@ def tags_to_stop(applied: tuple[Entry, ...], wanted: tuple[Entry, ...], level: s
 
 
 def definition(entry: Entry) -> tuple[object, ...]:
-    """What a process of an entry may not outlive: all of the entry but its levels."""
+    """All of an entry but its levels. When this changes, its process must stop."""
     return entry.tag, entry.mode, entry.command, entry.directives
 
 
 def tags_moved_here(other: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> frozenset[str]:
-    """The entries of another group's applied lines that the table now has in this group: tags are unique in it."""
+    """The entries of another group's applied lines that the table now has in this group. A tag is unique in a table."""
     return frozenset(entry.tag for entry in other) & {entry.tag for entry in wanted}

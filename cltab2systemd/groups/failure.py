@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
     from cltab2systemd.table.model import Entry
 
-# systemd.exec(5), PROCESS EXIT CODES: what systemd's own child exits with that does not come as far as the command.
+# systemd.exec(5), PROCESS EXIT CODES: how systemd's own child exits if it fails before it executes the command.
 NOT_EXECUTED = {
     200: "CHDIR: WorkingDirectory=", 201: "NICE", 202: "FDS", 203: "EXEC: the program", 204: "MEMORY",
     205: "LIMITS", 206: "OOM_ADJUST", 207: "SIGNAL_MASK", 208: "STDIN: StandardInput=",
@@ -62,7 +62,7 @@ class Cause(enum.StrEnum):
     SKIPPED = "skipped"  # a condition in a drop-in did not hold
 
 
-# They are told, and do not make a group FAILED.
+# These are told, but do not make a group FAILED.
 REMARKS = frozenset({Cause.PAUSED, Cause.RESTARTING, Cause.NOT_RUN, Cause.SKIPPED})
 
 
@@ -77,9 +77,9 @@ class Remedy(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that is wrong with a group: what, with which unit, and the same for a person to read in a line.
+    """One thing that is wrong with a group: a code, the unit, and a line for a person.
 
-    `tag` and `mode` are those of the entry; empty if it is not about an entry of the level.
+    `tag` and `mode` are those of the entry. They are empty if the reason is not about an entry of the level.
     """
 
     cause: Cause
@@ -116,7 +116,7 @@ def is_under_way(entry: Entry, unit: UnitStatus | None) -> bool:
 
 
 def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
-    """How an entry of the level that the group is at stands; it is not under way."""
+    """How an entry of the group's level stands. The caller has made sure that it is not under way."""
     unit = group.entry(entry)
     if unit is None or unit.load != "loaded":
         return _verdict_without_unit(unit)
@@ -135,9 +135,10 @@ def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
 
 
 def _was_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus) -> bool:
-    """Whether a unit whose time was up is one that had ended, and that somebody has stopped since.
+    """Whether the timeout of a unit is that of its stop by hand, and not of its command.
 
-    That needed more than the first stage, SIGINT, which what a shell starts with `&` ignores.
+    An example: a `wait` has ended, and left a process in the background. A shell has such processes ignore SIGINT, so
+    a stop needs its second stage, which systemd calls a timeout.
     """
     if not unit.at_rest:
         return False
@@ -152,7 +153,7 @@ def _is_unfinished(group: GroupUnits, unit: UnitStatus) -> bool:
 
 
 def _remedy_if_ended(unit: UnitStatus) -> Remedy:
-    """What a request does about what has begun: systemd would run it again if it is not active, or soon will not be."""
+    """What a request does about an entry that has begun. If it is down or going down, systemd would run it again."""
     return Remedy.LEAVE if unit.active == "active" and unit.job != "stop" else Remedy.HOLD
 
 
@@ -165,7 +166,7 @@ def _verdict_without_unit(unit: UnitStatus | None) -> Verdict:
 
 
 def _is_down(unit: UnitStatus) -> bool:
-    """Whether a respawn entry does not run, and is not about to."""
+    """Whether a respawn entry neither runs nor is about to."""
     return not (unit.runs or unit.starting)
 
 
@@ -194,7 +195,7 @@ def _verdict_on_pause(group: GroupUnits, unit: UnitStatus) -> Verdict:
 
 
 def _verdict_on_stopped(group: GroupUnits, unit: UnitStatus, level: str) -> Verdict:
-    """How a respawn entry stands that does not run: whoever stopped it, it should."""
+    """How a respawn entry stands that does not run. It should, whoever stopped it."""
     if not unit.at_rest:
         return Verdict(Cause.DOWN, "is being stopped", Remedy.START)
     if not group.probe.condition_holds(unit.name) and group.probe.condition_time(unit.name) >= group.asked_at(level):
@@ -220,7 +221,7 @@ def _verdict_on_test(unit: UnitStatus, process: Process) -> Verdict:
 
 
 def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process) -> Verdict:
-    """How a wait or once stands: how its command exits does not count, but whether it could be executed does."""
+    """How a wait or once stands. Its exit status does not matter; it matters whether its command could be executed."""
     if words := _why_not_executed(process):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = _remedy_if_ended(unit)
@@ -243,7 +244,7 @@ def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Ca
         return cause
     if unit.active == "failed" and process.result != "success":
         return Cause.BROKEN_OFF
-    # Killed by hand, it counts as it ended. Under OOMPolicy=continue only the kernel's count tells one from the other.
+    # A kill by hand is no failure. Under OOMPolicy=continue, only the kernel's count tells it from a kill for memory.
     was_killed = process.code not in {0, _EXITED} and process.status == _SIGKILL and not unit.at_rest
     is_short = was_killed and group.probe.lacked_memory(group.names.slice(group.group))
     return Cause.OUT_OF_MEMORY if is_short else None
@@ -257,7 +258,7 @@ _WORDS = {
 
 
 def _never_began(group: GroupUnits, unit: UnitStatus, level: str) -> bool:
-    """Whether a unit at rest was not active since the level was asked for, and no condition of its own is why."""
+    """Whether a unit at rest has not been active since the level was asked for, and not because of its conditions."""
     reached = group.asked_at(level)
     return group.probe.inactive_time(unit.name) < reached and group.probe.condition_time(unit.name) < reached
 
@@ -274,7 +275,7 @@ def _why_not_executed(process: Process) -> str:
 
 
 def why_it_ended(process: Process, *, counts_itself: bool) -> str:
-    """Why a respawn entry is started in vain; empty if a shell before its command counts that, and slows it down."""
+    """Why a respawn entry is started in vain; empty if the shell before its command counts that and slows it down."""
     return _why_not_executed(process) or ("" if counts_itself else _ending(process))
 
 
@@ -288,7 +289,7 @@ def _ending(process: Process) -> str:
 
 
 def about_entry(group: GroupUnits, entry: Entry, found: Verdict) -> Reason:
-    """A verdict that is no good news, as `web: config (test) exited with 1: test -d /srv/www`."""
+    """The reason for a verdict that is not good, such as `web: config (test) exited with 1: test -d /srv/www`."""
     assert found.cause is not None
     text = printable(f"{group.group}: {entry.tag} ({entry.mode}) {found.words}: {shortened(entry.command)}")
     return Reason(found.cause, group.name_of(entry), text, entry.tag, str(entry.mode))

@@ -1,13 +1,13 @@
 """The life of a group as the daemon moves it, and of the daemon that halts all groups: two tables. Pure.
 
-systemd holds what runs. What it cannot tell is what the daemon was about to do: that a group is empty because its
-lines are changing, say, and where it is to go then. That is the phase. A row says what an event leads to:
+systemd knows what runs. It does not know what the daemon was about to do. An example: a group is empty because its
+lines are changing, and it is to go to level 3 then. That is its phase. A row says what an event leads to:
 
 1. the mark on disk is written or removed, so that the next daemon knows where a group was to go;
 2. then the phase changes, and clstat shows it;
 3. then those are told who wait for it.
 
-A daemon may die between any two of these, and nothing may be told that is not on disk or in the units.
+A daemon may die between any two of these. So nothing is told that is not on disk, or in the units, by then.
 docs/lifecycle.md has the tables as pictures, which `make generated` draws from here.
 """
 
@@ -57,7 +57,7 @@ class Event(enum.StrEnum):
 
 
 class Mark(enum.StrEnum):
-    """What becomes of the mark on disk, which holds the level that a group is to go to."""
+    """What happens to the mark on disk. The mark holds the level that a group is to go to."""
 
     KEEP = ""  # as it is: written or not, as for every group in that phase
     WRITE = "written"
@@ -103,10 +103,10 @@ SHOWN: Mapping[Phase, Shown] = {
     Phase.RESUMED: Shown.STOPPING,
     Phase.GONE: Shown.OBSERVED,  # until its units are removed; then there is no line
 }
-"""What clstat shows in each phase. STOPPING is for a group that it shows a level of; of others the units tell."""
+"""What clstat shows in each phase. A group of which it shows no level yet is never STOPPING: its units tell then."""
 
 MARKED = frozenset({Phase.EMPTYING, Phase.INSTALLING, Phase.QUEUEING, Phase.LEFT, Phase.RESUMED})
-"""The phases in which there is a mark: entries may be down that the level on show has."""
+"""The phases in which there is a mark: entries may be down that belong to the level on show."""
 
 _ANEW = Row(Phase.EMPTYING, Mark.WRITE, Tells.SUPERSEDED_BY)
 _BROKEN_OFF = Row(Phase.LEFT, tells=Tells.REFUSAL)
@@ -150,17 +150,20 @@ ROWS: Mapping[tuple[Phase, Event], Row] = {
     (Phase.RESUMED, Event.FORGOTTEN): Row(Phase.GONE, Mark.REMOVE),
     (Phase.GONE, Event.KEPT): Row(Phase.RESTING),
 }
-"""What each event leads to in each phase in which it can happen; elsewhere it is a fault of the daemon."""
+"""What an event leads to in a phase. Without a row it cannot happen, but by a fault of the daemon."""
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
     """Where a group is in its life.
 
-    `level` is where it is to go, or where it was to go when that was broken off. `since` is when it was broken off
-    (CLOCK_MONOTONIC, in µs; 0 if before this daemon), and `why`, if this daemon knows. `fresh` are the tags of entries
-    that have been stopped, or whose definitions have changed, on the way: what became of them before counts no more;
-    None if that is not known, and so true of all.
+    Attributes:
+        phase: what the daemon is doing with it.
+        level: where it is to go, or was to go when that was broken off.
+        since: when it was broken off (CLOCK_MONOTONIC, in µs); 0 if an earlier daemon did.
+        why: the reason, if this daemon knows it.
+        fresh: the tags of entries that were stopped, or got another definition, on the way. How they ended before does
+            not count any more. None if these are not known, and so all of them may be.
     """
 
     phase: Phase = Phase.RESTING
@@ -234,4 +237,4 @@ HALT_ROWS: Mapping[tuple[Serving, HaltEvent], Serving] = {
     (Serving.HALTING, HaltEvent.REFUSED): Serving.SERVING,
     (Serving.HALTING, HaltEvent.ENDED): Serving.HALTED,
 }
-"""The halt of all groups. Each active group is asked to go to the halt level; of the others, Event.HALTED."""
+"""The halt of all groups. Each active group is asked to go to the halt level. The others get Event.HALTED."""

@@ -1,7 +1,7 @@
 """The state of a group, from the states of its units. Pure: nothing is remembered but the level shown last.
 
-A group has at most one current level: the level target that is active, or whose start job is queued. Targets cannot
-fail, so how a level went is read off its entries. docs/unit-scheme.md has the states as a table.
+A group has at most one current level: its target is active, or its start job is queued. A target cannot fail. So how a
+level went is read off its entries. docs/unit-scheme.md has the states as a table.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class GroupStatus:
-    """One line of clstat, and what it does not say: why a group is FAILED, and what else is no good news."""
+    """One line of clstat, and more than it says: why a group is FAILED, and what else is worth a look."""
 
     group: str
     level: str
@@ -64,8 +64,8 @@ def group_status(group: GroupUnits, shown_level: str | None, asked: Asked | None
 
     Args:
         group: its units and its applied entries.
-        shown_level: the level that clstat shows at present, if any; it is what STOPPING and HALTING go on showing.
-        asked: the latest request, if it is known: that its barrier ran at some earlier time does not count.
+        shown_level: the level that clstat shows at present, if any. STOPPING and HALTING go on showing it.
+        asked: the latest request, if it is known. A run of its barrier before the request does not count.
 
     Returns:
         The status, or None for a group that is at no level and was at none.
@@ -91,7 +91,7 @@ def group_status(group: GroupUnits, shown_level: str | None, asked: Asked | None
 
 
 def settled_level(group: GroupUnits) -> str | None:
-    """The level that the group is at, as long as no switch is under way; None if there is none."""
+    """The level that the group is at; None if it is at none, or a switch is under way."""
     if any(target.starting for target in group.levels().values()):
         return None
     level = current_level(group)
@@ -111,7 +111,8 @@ def current_level(group: GroupUnits) -> str | None:
     if len(active) < 2:
         return active[0] if active else None
 
-    # Those of levels that no entry names do not stop each other. A barrier that was not let run has an old time.
+    # Targets of levels that no entry names do not stop each other. The latest is the one whose barrier ran last; the
+    # barrier of a switch that was not made has an old time.
     def reached(level: str) -> int:
         return max(group.asked_at(level), group.probe.active_time(group.names.level(group.group, level)))
 
@@ -119,15 +120,15 @@ def current_level(group: GroupUnits) -> str | None:
 
 
 def remedies_at(group: GroupUnits, level: str | None, fresh: frozenset[str] = frozenset()) -> dict[str, Remedy]:
-    """What a request for a level does, by tag, to the entries that the present level has too and that have ended.
+    """What a request for a level does to those entries of the present level that have ended, by tag.
 
     Args:
         group: its units and entries.
         level: the level that is asked for; None for the present one.
-        fresh: the tags of entries whose lines have changed, so that what became of them before does not count.
+        fresh: the tags of entries whose lines have changed. How they ended before does not count.
 
     Returns:
-        What there is to do for each entry that is not simply left alone; none if the group is at no level.
+        The remedy of each entry that both levels have, but for those left alone; empty if the group is at no level.
     """
     pending = [name for name, target in group.levels().items() if target.starting]
     present = pending[0] if pending else current_level(group)
@@ -153,7 +154,7 @@ def _remedy(group: GroupUnits, entry: Entry, present: str, level: str | None) ->
         return remedy
     if unit.at_rest:
         return Remedy.START  # as systemd does by itself
-    # Another level takes its result as it is; it is the request for the same level that wants to know again.
+    # A request for another level takes the test's result as it is. One for the same level has it run again.
     return remedy if level in {None, present} else Remedy.LEAVE
 
 
@@ -179,7 +180,7 @@ def _is_stopping(group: GroupUnits, level: str) -> bool:
 
 
 def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
-    """How a level that was reached stands: STARTING while any of it is being started (again), else settled."""
+    """How a level stands that was reached. It is STARTING while any of its entries is being started, again perhaps."""
     if group.levels()[level].job == "stop":  # as at a shutdown: the entries go with it, and have not failed
         return GroupStatus(group.group, level, State.STOPPING)
     members = group.members(level)
@@ -202,8 +203,8 @@ def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
 def _not_stopped(group: GroupUnits, level: str, since: int) -> Iterator[Reason]:
     """What the switch to a level did not stop.
 
-    A level counts only if its barrier ran since it was asked for, and since its target became active last. Nothing
-    outside of the level may be older than that. What somebody has started by hand since is newer.
+    The switch was made in order only if the level's barrier ran since the level was asked for, and since its target was
+    last inactive. Then nothing outside of the level may be older than that run. What is newer was started by hand.
     """
     target = group.names.level(group.group, level)
     asked = group.asked_at(level)
@@ -227,7 +228,7 @@ def _survivors(group: GroupUnits, level: str | None) -> Iterator[Reason]:
 
 
 def survivors(group: GroupUnits, level: str | None) -> list[str]:
-    """The units outside of a level whose processes even SIGKILL did not end; systemd has given them up as failed."""
+    """The units outside of a level whose processes have survived SIGKILL. systemd has given them up as failed."""
     outside = (
         group.entry(entry)
         for entry in group.outsiders(level)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UnitStatus:
-    """What systemd's ListUnits says of a unit; `job` is the type of its queued job, or empty."""
+    """What systemd's ListUnits says of a unit. `job` is the type of its queued job; empty if it has none."""
 
     name: str
     load: str
@@ -43,7 +43,7 @@ class UnitStatus:
 
     @property
     def is_restarting(self) -> bool:
-        """Whether systemd waits a moment before it starts the service again."""
+        """Whether the service has ended, and systemd is about to start it again."""
         return self.sub.startswith("auto-restart")
 
 
@@ -63,7 +63,7 @@ class Process:
 
 
 class Probe(Protocol):
-    """Properties that only some judgements need, asked of systemd when they do. Times are CLOCK_MONOTONIC, in µs."""
+    """Properties that only some judgements need. They are asked for when needed. Times are CLOCK_MONOTONIC, in µs."""
 
     def process(self, unit: str) -> Process:
         """How the last main process of a service went."""
@@ -78,22 +78,22 @@ class Probe(Protocol):
         """When a unit last became active; 0 if never."""
 
     def began_time(self, unit: str) -> int:
-        """When a unit last left its rest, on its way to be active; 0 if never."""
+        """When a unit last left its rest on the way to active; 0 if never."""
 
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive; 0 if never."""
 
     def outlived_stop(self, unit: str) -> bool:
-        """Whether processes of a failed service are left that its stop was to end, and could not in time."""
+        """Whether a service has failed because its stop could not end all processes in time, and some are left."""
 
     def lacked_memory(self, group_slice: str) -> bool:
         """Whether the kernel has killed anything in the slice of a group for want of memory."""
 
     def strayed_to(self, unit: str) -> str:
-        """The control group that the main process of a running service has left its own for; empty if it has not."""
+        """The control group to which the main process of a running service has moved; empty if it is in its own."""
 
     def trouble(self, unit: str) -> str:
-        """Why the latest tries to start a respawn entry were in vain; empty if they were not."""
+        """Why a respawn entry could not be started when it was tried last; empty if it could."""
 
     def pause(self, unit: str) -> str:
         """Why a respawn entry pauses instead of running its command; empty if it does not."""
@@ -124,7 +124,7 @@ class GroupUnits:
         return self.units.get(self.name_of(entry))
 
     def members(self, level: str) -> list[Entry]:
-        """The entries of a level, in file order. One that moved to another group, and is gone here, is none of them."""
+        """The entries of a level, in file order. One that moved to another group, and is gone here, is left out."""
         return [entry for entry in self.entries if is_member(entry, level) and not self._is_given_away(entry)]
 
     def _is_given_away(self, entry: Entry) -> bool:
@@ -159,7 +159,7 @@ class GroupUnits:
         return self.units.get(self.names.barrier(self.group, level))
 
     def asked_at(self, level: str) -> int:
-        """When the level was last asked for: its barrier's condition is checked at every request. 0 if never."""
+        """When the level was last asked for; 0 if never. Each request has its barrier's condition checked."""
         return self.probe.condition_time(self.names.barrier(self.group, level))
 
     def levels(self) -> Mapping[str, UnitStatus]:

@@ -1,1 +1,1 @@
-"""systemd as it is asked and told: over D-Bus, by the sockets and the words that it hands to a service."""
+"""Everything between this program and systemd: D-Bus, and the sockets and notifications of a service."""

@@ -11,12 +11,12 @@ _FIRST = 3  # SD_LISTEN_FDS_START
 
 
 def is_started_by_systemd() -> bool:
-    """Whether systemd itself started this process, and not somebody in one of its services."""
+    """Whether systemd itself started this process, and not a process of one of its services."""
     return os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
 
 
 def inherited_sockets() -> tuple[list[socket.socket], list[str]]:
-    """The listening sockets that systemd opened for us, and their units. Who we start hears of neither."""
+    """The listening sockets that systemd opened for us, and their units. Our child processes are told of neither."""
     names = os.environ.get("LISTEN_FDNAMES", "").split(":")
     count = daemon.listen_fds(unset_environment=True)
     sockets = [socket.socket(fileno=descriptor) for descriptor in range(_FIRST, _FIRST + count)]
@@ -26,11 +26,11 @@ def inherited_sockets() -> tuple[list[socket.socket], list[str]]:
 
 
 def tell(state: str) -> None:
-    """Tell systemd about us, as in sd_notify(3): `READY=1`, `STOPPING=1`, `WATCHDOG=1`. Nobody may be listening."""
+    """Notify systemd, as sd_notify(3): `READY=1`, `STOPPING=1`, `WATCHDOG=1`. It is no error if nobody listens."""
     daemon.notify(False, state)
 
 
 def watchdog_interval() -> float | None:
-    """Seconds after which systemd wants to hear from us again, at the latest; None if it does not."""
+    """The watchdog's timeout in seconds; None if there is no watchdog."""
     microseconds = daemon.watchdog_enabled(unset_environment=False)
     return microseconds / 1e6 if microseconds else None

@@ -1,8 +1,11 @@
 """systemd over D-Bus, through pystemd, on an asyncio loop.
 
-What pystemd 0.11 asks of its users, as measured: a call blocks the whole process, and `SYSTEMD_BUS_TIMEOUT`, set before
-the first connection, is its only timeout; a synchronous call takes signals off the socket, so the queue is drained
-after each; callbacks must be plain functions that somebody else keeps alive; `close` must not be called twice.
+How pystemd 0.11 behaves, as measured:
+
+1. A call blocks the whole process. Its only timeout is `SYSTEMD_BUS_TIMEOUT`, set before the first connection.
+2. A synchronous call takes signals off the socket. So the queue of signals is drained after each call.
+3. Callbacks must be plain functions. It keeps no reference to them, so somebody else has to.
+4. `close` must not be called twice.
 """
 
 from __future__ import annotations
@@ -57,14 +60,14 @@ _LOST = (
     dbusexc.DBusNoServerError,
     dbusexc.DBusConnectionRefusedError,
 )
-# Seconds for which systemd may be away, as in a restart of dbus, before that is worth a warning.
+# Seconds for which systemd may be away before a warning is logged. A restart of dbus takes a moment.
 _PATIENCE = 2.0
 # What pystemd calls the end of an array, a structure or a variant.
 _END = (-1, None)
 # Seconds for which a step is tried again while systemd cannot be reached: a daemon-reexec, a restart of dbus.
 PERSISTENCE = 10.0
 _PAUSE = 0.1
-# As syslog(3) counts.
+# A priority of syslog(3).
 _LOG_ERR = 3
 # How many signals are taken at a time, before other tasks of the loop have their turn.
 _BATCH = 256
@@ -75,7 +78,7 @@ class BusError(Exception):
 
 
 class BusUnavailableError(BusError):
-    """systemd cannot be reached, or did not answer; it may be so again in a moment."""
+    """systemd cannot be reached, or did not answer. It may answer again in a moment."""
 
 
 class BusReloadingError(BusUnavailableError):
@@ -87,10 +90,10 @@ class BusRefusedError(BusError):
 
 
 class Bus:
-    """One connection to systemd, renewed whenever it is lost. To be made in the loop that it is used in.
+    """One connection to systemd, renewed whenever it is lost. Make it within the loop that uses it.
 
-    During a daemon-reload, whoever has asked for it, systemd answers nobody, and a call would block the whole process
-    for all that time. So every question raises BusReloadingError then; `persist` waits for the end.
+    During a daemon-reload, anybody's, systemd answers nobody. A call would block the whole process until it has ended.
+    So every question raises BusReloadingError then. `persist` waits for the end.
     """
 
     def __init__(self) -> None:
@@ -114,8 +117,8 @@ class Bus:
 
         Args:
             on_change: called with the name of a unit whose state may have changed.
-            on_connect: called after each connect; whatever was known of units is to be asked anew then.
-            on_reload: called when a daemon-reload has ended: units may be gone or masked, of which nothing else tells.
+            on_connect: called after each connect. Whatever is known of units may be old by then.
+            on_reload: called when a daemon-reload has ended. Units may be gone or masked, and no signal tells that.
         """
         self._on_change, self._on_connect, self._on_reload = on_change, on_connect, on_reload
 
@@ -154,9 +157,9 @@ class Bus:
         await self._gate.wait()
 
     async def persist(self, step: Callable[[], T], seconds: float = PERSISTENCE) -> T:
-        """Do something with systemd when no daemon-reload is at work, and again while systemd cannot be reached.
+        """Perform a step when no daemon-reload is at work. Try again while systemd cannot be reached.
 
-        BusUnavailableError when it could not be reached for so many seconds.
+        BusUnavailableError if it could not be reached for so many seconds.
         """
         deadline: float | None = None
         while True:
@@ -195,10 +198,10 @@ class Bus:
         self._call(b"StopUnit", b"ss", unit, "replace")
 
     def start_nothing(self, unit: str, slice_name: str) -> None:
-        """Start a transient service in a slice that does nothing, and of which nothing is left, in the journal neither.
+        """Start a transient service in a slice. It does nothing, and leaves no trace, not even in the journal.
 
-        systemd gives the slice the attributes that it has loaded for it before it forks. BusRefusedError if anything is
-        queued for the slice or the unit that is in the way.
+        Before systemd forks, it gives the kernel the attributes that it has loaded for the slice. BusRefusedError if a
+        queued job of the slice or the unit is in the way.
         """
         properties: tuple[tuple[bytes, bytes, object], ...] = (
             (b"Description", b"s", f"limits of {slice_name}"),
@@ -214,7 +217,7 @@ class Bus:
         )
 
     def cancel(self, job_id: int) -> None:
-        """Cancel a queued job; one that is gone already is fine."""
+        """Cancel a queued job. It is no error if it is gone already."""
         try:
             self._call(b"CancelJob", b"u", job_id)
         except BusRefusedError as error:
@@ -255,7 +258,7 @@ class Bus:
         return int(self._get(unit, _UNIT, b"ActiveEnterTimestampMonotonic", b"t"))
 
     def began_time(self, unit: str) -> int:
-        """When a unit last left its rest, on its way to be active, CLOCK_MONOTONIC in µs."""
+        """When a unit last left its rest on the way to active, CLOCK_MONOTONIC in µs."""
         return int(self._get(unit, _UNIT, b"InactiveExitTimestampMonotonic", b"t"))
 
     def inactive_time(self, unit: str) -> int:
@@ -263,7 +266,7 @@ class Bus:
         return int(self._get(unit, _UNIT, b"InactiveEnterTimestampMonotonic", b"t"))
 
     def outlived_stop(self, unit: str) -> bool:
-        """Whether processes of a failed service are left that its stop was to end, and could not in time."""
+        """Whether a service has failed because its stop could not end all processes in time, and some are left."""
         try:
             return self._get(unit, _SERVICE, b"Result", b"s") == b"timeout" and bool(
                 self._call(b"GetUnitProcesses", b"s", unit)
@@ -272,7 +275,7 @@ class Bus:
             return False
 
     async def daemon_reload(self) -> None:
-        """Have systemd load the units on disk. In a child process: a call would block this one for all that time."""
+        """Have systemd load the units on disk. A child process does it, for the call would block this one."""
         self._gate.own_begins()
         try:
             ended = await child.run("systemctl", "daemon-reload")
@@ -299,7 +302,7 @@ class Bus:
         except dbusexc.DBusBaseError as error:
             self._drop()
             raise BusUnavailableError(_text(error)) from error
-        # One of our own: on an error the library closes its descriptor, and the number may be somebody else's then.
+        # A duplicate: on an error the library closes its own descriptor, and the number may soon be another file's.
         self._descriptor = os.dup(connection.get_fd())
         self._loop.add_reader(self._descriptor, self._drain)
         self._schedule_drain()
@@ -388,7 +391,7 @@ class Bus:
         return self._asked(lambda: self._connection.get_property(_SYSTEMD, path, interface, name, kind))
 
     def _asked(self, question: Callable[[], Any]) -> Any:
-        """The answer to a question. What systemd has said before counts: it may be that it reloads."""
+        """The answer to a question. Signals are taken first: systemd may have said that it reloads."""
         while self._take_signals():
             pass
         if not self._gate.is_open:
@@ -432,7 +435,7 @@ def _bus_label(unit: str) -> bytes:
 
 
 def _text(error: Any) -> str:
-    """An error in the words of systemd or dbus, or of the operating system; not in pystemd's, which are jokes."""
+    """An error in the words of systemd, dbus or the operating system. pystemd's own words are jokes."""
     is_ours = type(error) is dbusexc.DBusBaseError and not str(error.err_name or "").startswith("org.")
     if (message := error.err_message) and not is_ours:
         return message if isinstance(message, str) else decoded(message)

@@ -1,7 +1,7 @@
 """Running a command to its end, beside everything else that a loop does.
 
-asyncio has its own way. On Python 3.13 a task that is cancelled while it starts a command there waits for ever, for the
-task that connects the pipes is cancelled as well, and nobody tells of the command's end.
+asyncio's own way has a fault on Python 3.13. If a task is cancelled while it starts a command, the task that connects
+the pipes is cancelled as well. Then nothing tells of the command's end, and the first task waits for ever.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 # Bytes of a command's errors that are kept.
 _MOST_ERRORS = 64 * 1024
-# Seconds between looks whether a command has ended that has closed its standard error: it is about to.
+# Seconds between two looks whether the command has ended. It has closed its standard error, so it soon will.
 _PAUSE = 0.002
 
 
@@ -26,7 +26,7 @@ class Ended:
 
 
 async def run(*command: str) -> Ended:
-    """Run a command; OSError if it cannot be started. It runs on by itself if the task is cancelled."""
+    """Run a command; OSError if it cannot be started. If the task is cancelled, the command runs on."""
     loop = asyncio.get_running_loop()
     source, target = os.pipe()
     os.set_blocking(source, False)

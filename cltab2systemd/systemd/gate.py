@@ -1,4 +1,4 @@
-"""The gate to systemd, which is closed while a daemon-reload is at work: until it has ended, nobody gets an answer."""
+"""The gate to systemd. It is closed during a daemon-reload, for systemd answers nobody until the reload has ended."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Seconds after which a daemon-reload of somebody else counts as ended, if systemd has not said so.
+# Seconds after which somebody else's daemon-reload is taken to have ended, if systemd does not say so.
 _LONGEST_RELOAD = 90.0
 
 
 class ReloadGate:
-    """Knows of the reloads that this process has asked for, and of others by systemd's signals.
+    """Counts the reloads that this process has asked for, and follows those of others by systemd's signals.
 
     Args:
         loop: the loop that waits.
-        on_open: called when the last of the reloads at work has ended.
+        on_open: called when no reload is at work any more.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_open: Callable[[], None]) -> None:
@@ -41,17 +41,17 @@ class ReloadGate:
         await self._opened.wait()
 
     def own_begins(self) -> None:
-        """This process is about to ask for a reload."""
+        """Close: this process is about to ask for a reload."""
         self._own += 1
         self._opened.clear()
 
     def own_ended(self) -> None:
-        """What it has asked for has ended, well or not."""
+        """A reload of this process has ended, well or not."""
         self._own -= 1
         self._open()
 
     def somebody_begins(self) -> None:
-        """Systemd says that it reloads."""
+        """Close: systemd says that it reloads."""
         self._forget_somebody()
         self._end = self._loop.call_later(_LONGEST_RELOAD, self._give_up)
         self._opened.clear()
@@ -62,7 +62,7 @@ class ReloadGate:
         self._open()
 
     def connection_lost(self) -> None:
-        """Nobody tells any more when a reload ends; who connects again asks anew for all that there is."""
+        """Forget the reloads of others: no signal will tell of their end. Whoever connects again asks for all anew."""
         self._forget_somebody()
         if not self._own:
             self._opened.set()

@@ -1,4 +1,4 @@
-"""What the kernel tells of processes and control groups, and what the shell before a command has written down."""
+"""What the kernel tells of processes and control groups, and what the shell before a command has noted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST_START = 8192
 
 
 class Kernel:
-    """Asks for what is true of a process at this moment. OSError if there is no such process any more."""
+    """Asks how processes are at this moment. OSError if a process is gone."""
 
     def name(self, pid: int) -> str:
         """The name of a process: what it was executed from, or what it calls itself."""
@@ -37,7 +37,7 @@ class Kernel:
         return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in events.splitlines())
 
     def respawns(self, unit: str) -> list[str]:
-        """What the shell before the command of a respawn entry has noted (`unitfile.throttled`); empty if nothing."""
+        """What the shell before the command of a respawn entry has noted (`commands.throttled`); empty if nothing."""
         try:
             text = Path(f"/run/{throttle_directory(unit)}/respawns").read_text(encoding="utf-8", errors="replace")
         except OSError:

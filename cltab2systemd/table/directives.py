@@ -216,9 +216,10 @@ def _gives_path(settings: Mapping[str, Sequence[str]]) -> bool:
 
 
 def _is_finite(value: str) -> bool:
-    """Whether a time ends: for systemd 0 is none, however it is written, also as a fraction of what it can count.
+    """Whether a time limit is above zero, so that it is a limit.
 
-    What is no time at all systemd does not take, so that the time that was there stays.
+    systemd reads 0, 0s and 0.0 as "no limit", and so any fraction that is too small for it. A value below 1, such as
+    0.5s, is taken for such a fraction. systemd ignores text that is no time, and the limit that was there stays.
     """
     whole = re.sub(r"\.[0-9]*", "", value)
     return "infinity" not in whole and re.search("[1-9]", whole) is not None

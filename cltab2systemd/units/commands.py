@@ -28,18 +28,24 @@ _EXECUTABLE = re.compile(r"(?:/[\w.+,=:@~^!#-]+)+|\w[\w.+,=:@~^!#-]*", re.ASCII)
 _DOTS = re.compile(r"/\.{1,2}(?:/|\Z)")
 _LONGEST_NAME = 255
 _LONGEST_PATH = 4000
-# Runs before the command of a respawn entry, in the shell that then becomes the command. As the ancestor's, it counts
-# up when a start comes less than 1 s after the last one, down when it comes later, and from 6 on pauses for 60 s before
-# the start. The unit is active meanwhile, so a switch is not held up, and a stop ends the pause. The count is kept from
-# start to start, not from level to level, in a file of the unit's runtime directory. Times are hundredths of a second.
+# Runs before the command of a respawn entry, in the shell that then becomes the command. As the ancestor's:
 #
-# Directives of the table may be in the way, and must not make the entry run without pause. Without /proc, the time is
-# date's, to a second; without any, each start counts as fast. Where the count cannot be kept, each start is 1 s late; a
-# limit on the size of files then is no signal that kills, nor is a journal that hears nothing. To pause is to become
-# sleep, which leaves nothing behind with KillMode=process: the next start, as the file's third number says, goes
-# straight to the command. It becomes sleep by a link whose path says to people what that is; if there is no link, or no
-# process can be had to make one, by its own name. No name here is one that a command may find in its environment, for
-# there it would be changed.
+# 1. A start less than 1 s after the last one counts up. A later one counts down.
+# 2. From a count of 6 on, the start is put off for 60 s.
+# 3. The unit is active meanwhile. So a switch is not held up, and a stop ends the pause.
+# 4. The count is kept from start to start, in a file of the unit's runtime directory. The next level starts at 0.
+# 5. Times are hundredths of a second.
+#
+# Directives of the table may be in the way. They must not make the entry run without a pause:
+#
+# 6. Without /proc, the time is that of date, to a second. Without either, each start counts as fast.
+# 7. Where the count cannot be kept, each start is 1 s late.
+# 8. Neither a limit on the size of files nor a journal that has gone kills the shell: XFSZ and PIPE are ignored.
+# 9. The shell pauses by becoming sleep. With KillMode=process, that leaves no process behind.
+# 10. The start after a pause goes straight to the command. The third number in the file says that there was one.
+# 11. sleep is executed through a link whose path tells people what it is. Without the link, or without a process to
+#     make it, sleep is executed by its own name.
+# 12. All variables here have names that no command expects in its environment, for they are changed there.
 _THROTTLE = """\
 unset VARIABLE; _up= _count=0 _last= _pause=; trap '' XFSZ PIPE; { \
 read -r _up _rest </proc/uptime || _up=$(PATH=$PATH:/usr/bin:/bin; date +%s.00); \
