@@ -30,10 +30,6 @@ log = logging.getLogger(__name__)
 _INTERVAL = 0.01
 # Seconds until a second look, after a respawn entry was seen to end. By then the shell before it pauses, if it does.
 _SECOND_LOOK = 0.5
-# An outcome is not held up longer for processes that do not come to execute their commands. Seconds.
-_LONGEST_EXECUTION = 5.0
-# Nor for respawn entries that end again and again; the shell before their command pauses before that. Seconds.
-_LONGEST_DYING = 2.5
 # Seconds until systemd is asked again, if it gave no answer.
 _RETRY = 1.0
 
