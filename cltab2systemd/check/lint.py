@@ -183,7 +183,7 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
         yield from _respawned(entry, [p for p in last if p.behaviour in ending and p.run is not Run.DOUBTFUL])
         return
     first = next((program for program in found if program.behaviour is Behaviour.DAEMON), None)
-    if first is not None and not _is_thought_of(entry):
+    if first is not None and not _sets_kill_mode(entry):
         foreground = f", or leave out {first.without}, with 'respawn'" if first.without else ""
         if first.foreground:
             foreground = f", or run '{first.name} {first.foreground}' with 'respawn'"
@@ -196,7 +196,7 @@ def _program(entry: Entry) -> Iterator[Diagnostic]:
         )
 
 
-def _is_thought_of(entry: Entry) -> bool:
+def _sets_kill_mode(entry: Entry) -> bool:
     """Whether the table says what is to become of what an entry leaves behind; then nothing is doubtful."""
     return any(given.name == "KillMode" for given in entry.directives)
 
@@ -209,7 +209,7 @@ def _outside_the_group(table: Table) -> Iterator[Diagnostic]:
 
 def _services_outside(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
     """What systemd is told to start as a service."""
-    ending = (entry for entry in entries if not entry.mode.is_restarted and not _is_thought_of(entry))
+    ending = (entry for entry in entries if not entry.mode.is_restarted and not _sets_kill_mode(entry))
     started = [(entry, program) for entry in ending for program in programs.started(entry.command) if program.services]
     stopped = {service for entry in entries for service in programs.stopped(entry.command)} if started else set()
     for entry, program in started:
@@ -229,7 +229,7 @@ def _started_elsewhere(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
     started = [
         (entry, found)
         for entry in entries
-        if not _is_thought_of(entry)
+        if not _sets_kill_mode(entry)
         for found in outside.outsiders(entry.command)
         if not (entry.mode.is_restarted and found.ends and found.is_last)  # which is worse, and told as that
     ]

@@ -46,7 +46,8 @@ class Boot:
         They are if the machine is on its way to multi-user.target, and no daemon has taken over in this boot. They are
         not in rescue mode, nor if somebody starts the daemon of a machine that is up.
 
-        If they are, that is noted on disk. A daemon that ends before `Instance.take_over` is followed by one that goes on.
+        If they are, that is noted on disk. A daemon that ends before `Instance.take_over` is followed by one that goes
+        on.
         BusError if systemd does not tell.
         """
         if not self._instance.is_first_start:

@@ -75,11 +75,17 @@ class Instance:
         self._unlock: Callable[[], None] | None = None
 
     def open(self, locations: Locations, *, may_change_table: bool = True) -> None:
-        """Make the directories, and take the instance; AlreadyRunningError if another process has it.
+        """Make the directories, and take the instance.
 
-        With another table than before, the groups of the one before are taken over as well, and those that are not in
-        the new one are stopped, but for those that a cluster has started. If that cannot be meant (not
-        `may_change_table`), it is AlreadyRunningError too.
+        Args:
+            locations: its command line.
+            may_change_table: whether it may have another table than the daemon before. The groups of the earlier table
+                are taken over then. Those that the new one does not have are stopped, but for those that a cluster has
+                started.
+
+        Raises:
+            AlreadyRunningError: another process has the instance; or groups of the earlier table still run, and
+                `may_change_table` is false.
         """
         self.disk.make_directory(self.directory, parents=True)
         for marks in (self.destinations, self.held, self.paused, self._of_cluster):
