@@ -195,7 +195,8 @@ def test_lines_that_are_not_taken_are_kept_and_counted() -> None:
 def test_the_standard_error(tmp_path: Path, mode: str) -> None:
     """Lines come to a pipe or a file as they are, bytes that are not UTF-8 too, and no flag of it is changed."""
     script = (
-        "import os, fcntl; from cltab2systemd import logs; before = fcntl.fcntl(2, fcntl.F_GETFL); logs.set_up()\n"
+        "import os, fcntl; from cltab2systemd.daemon import logs\n"
+        "before = fcntl.fcntl(2, fcntl.F_GETFL); logs.set_up()\n"
         "import logging; logging.getLogger('x').info('line \\udcff'); assert before == fcntl.fcntl(2, fcntl.F_GETFL)\n"
     )
     path = tmp_path / "err"

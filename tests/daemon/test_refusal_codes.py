@@ -221,10 +221,15 @@ class _WithoutUnits:
     def list_units(self, _patterns: Iterable[str]) -> list[UnitStatus]:
         return []
 
+    def discard(self, _units: Iterable[str]) -> None:
+        pass
+
+    add = discard
+
     def refresh(self, groups: Iterable[str]) -> None:
         pass
 
-    def mark_destination(self, group: str, level: str) -> None:
+    def mark(self, group: str, level: str) -> None:
         pass
 
 
