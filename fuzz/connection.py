@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cltab2systemd import varlink
 from cltab2systemd.ancestor import messages as ldt
-from cltab2systemd.daemon.controller import Controller
-from cltab2systemd.daemon.group import Group
+from cltab2systemd.core.controller import Controller
+from cltab2systemd.core.group import Group
+from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedError
+from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.daemon.peers import Peer
-from cltab2systemd.daemon.request import Request, SupersededError, SwitchRefusedError
 from cltab2systemd.daemon.server import Server
 from cltab2systemd.daemon.service import Service, Watchers
-from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.systemd.bus import BusUnavailableError

@@ -8,7 +8,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check import loading
-from cltab2systemd.daemon.tablesource import TableRefusedError, TableSource
+from cltab2systemd.core.tablesource import TableRefusedError, TableSource
 from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.systemd.bus import Bus, BusRefusedError, BusReloadingError, BusUnavailableError
 from cltab2systemd.systemd.kernel import Kernel

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from cltab2systemd.daemon import applier
+from cltab2systemd.core import applier
 from cltab2systemd.disk import unitstore
 from cltab2systemd.table import grammar
 from cltab2systemd.units import compiler

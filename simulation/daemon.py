@@ -7,11 +7,11 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.clstat import parse
-from cltab2systemd.daemon.applier import Applier
-from cltab2systemd.daemon.controller import Controller
-from cltab2systemd.daemon.request import NoSuchGroupError, SupersededError, SwitchRefusedError
+from cltab2systemd.core.applier import Applier
+from cltab2systemd.core.controller import Controller
+from cltab2systemd.core.request import NoSuchGroupError, SupersededError, SwitchRefusedError
+from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.daemon.statusfile import StatusFile
-from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.disk.instance import Instance
 from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.locations import CLSTAT, SOCKET, Locations

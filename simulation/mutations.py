@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from cltab2systemd.daemon import applier, observer, statusfile
+from cltab2systemd.core import applier, observer
+from cltab2systemd.daemon import statusfile
 from cltab2systemd.disk import marks, unitstore
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.state import GroupStatus, State, group_status

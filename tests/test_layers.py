@@ -23,7 +23,8 @@ FLOORS = (
     "groups",
     "disk systemd reports",
     "check",
-    "daemon importers",
+    "core importers",
+    "daemon",
     "commands generator",
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}

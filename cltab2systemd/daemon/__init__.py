@@ -1,1 +1,1 @@
-"""The control daemon: it follows the units of all groups, and moves one group at a time."""
+"""The control daemon around its core: sockets, clients, the status file, the log, its start and its end."""

@@ -11,7 +11,7 @@ from cltab2systemd.daemon.summary import Summary, refusal_lines
 from cltab2systemd.systemd import activation
 
 if TYPE_CHECKING:
-    from cltab2systemd.daemon.tablesource import TableRefusedError
+    from cltab2systemd.core.tablesource import TableRefusedError
     from cltab2systemd.groups.state import GroupStatus
 
 log = logging.getLogger(__name__)

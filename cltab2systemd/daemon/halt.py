@@ -6,14 +6,14 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from cltab2systemd.daemon.request import SupersededError, SwitchRefusedError
+from cltab2systemd.core.request import SupersededError, SwitchRefusedError
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.systemd.bus import BusError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from cltab2systemd.daemon.controller import Controller
+    from cltab2systemd.core.controller import Controller
 
 log = logging.getLogger(__name__)
 

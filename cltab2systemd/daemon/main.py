@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import oserrors
 from cltab2systemd.check import settings
+from cltab2systemd.core.applier import Applier
+from cltab2systemd.core.boot import Boot
+from cltab2systemd.core.controller import Controller
+from cltab2systemd.core.tablesource import TableSource
 from cltab2systemd.daemon import ending, logs, peers, statusfile
 from cltab2systemd.daemon.announcer import Announcer
-from cltab2systemd.daemon.applier import Applier
-from cltab2systemd.daemon.boot import Boot
-from cltab2systemd.daemon.controller import Controller
 from cltab2systemd.daemon.goodtable import GoodTable
 from cltab2systemd.daemon.halt import Halt
 from cltab2systemd.daemon.server import Server
 from cltab2systemd.daemon.service import Service, Watchers
 from cltab2systemd.daemon.sockets import SocketInUseError, Sockets, first_path
 from cltab2systemd.daemon.statusfile import StatusFile
-from cltab2systemd.daemon.tablesource import TableSource
 from cltab2systemd.disk.instance import AlreadyRunningError, Instance, instance_names
 from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.locations import (

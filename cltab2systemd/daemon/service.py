@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import __version__, oserrors, varlink
+from cltab2systemd.core.request import NoSuchGroupError, SupersededError, SwitchRefusedError, code_of
+from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.daemon import peers
-from cltab2systemd.daemon.request import NoSuchGroupError, SupersededError, SwitchRefusedError, code_of
-from cltab2systemd.daemon.tablesource import TableRefusedError
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.table.diagnostics import Diagnostic, render
@@ -21,7 +21,7 @@ from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from cltab2systemd.daemon.controller import Controller
+    from cltab2systemd.core.controller import Controller
     from cltab2systemd.daemon.peers import Peer
     from cltab2systemd.groups.failure import Reason
     from cltab2systemd.groups.state import GroupStatus

@@ -24,7 +24,7 @@ from cltab2systemd.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from cltab2systemd.daemon.tablesource import TableSource
+    from cltab2systemd.core.tablesource import TableSource
     from cltab2systemd.disk.instance import Instance
     from cltab2systemd.locations import Locations
     from cltab2systemd.systemd.bus import Bus

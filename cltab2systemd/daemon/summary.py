@@ -10,7 +10,7 @@ from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.terminal import printable
 
 if TYPE_CHECKING:
-    from cltab2systemd.daemon.tablesource import TableRefusedError
+    from cltab2systemd.core.tablesource import TableRefusedError
     from cltab2systemd.groups.state import GroupStatus
 
 # How many errors of a table the log tells, and how many groups the summary names.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cltab2systemd.daemon.group import Group
+from cltab2systemd.core.group import Group
 from cltab2systemd.groups.lifecycle import (
     HALT_ROWS,
     MARKED,
@@ -258,8 +258,11 @@ def test_a_halt_of_all_groups() -> None:
 
 def test_nobody_else_moves_a_group() -> None:
     """A phase is assigned in one place, and marks of destinations are written in one place."""
-    text = {path.name: path.read_text() for path in (ROOM / "daemon").glob("*.py")}
+    text = {path.relative_to(ROOM).as_posix(): path.read_text() for path in ROOM.rglob("*.py")}
 
-    assert {name for name, code in text.items() if re.search(r"\b_life = |\b_life: ", code)} == {"group.py"}
-    assert {name for name, code in text.items() if re.search(r"destinations\.mark\(", code)} == {"group.py"}
-    assert {name for name, code in text.items() if re.search(r"\bLife\(", code)} == {"group.py"}
+    assert {name for name, code in text.items() if re.search(r"\b_life = |\b_life: ", code)} == {"core/group.py"}
+    assert {name for name, code in text.items() if re.search(r"destinations\.mark\(", code)} == {"core/group.py"}
+    assert {name for name, code in text.items() if re.search(r"\bLife\(", code)} == {
+        "core/group.py",
+        "groups/lifecycle.py",
+    }

@@ -14,10 +14,10 @@ from instance import Instance, varlink
 
 from cltab2systemd.client import RefusedError, SupersededError
 from cltab2systemd.client.requests import answer
-from cltab2systemd.daemon.group import Group
+from cltab2systemd.core.group import Group
+from cltab2systemd.core.request import Request, SwitchRefusedError, code_of
+from cltab2systemd.core.switcher import Switcher
 from cltab2systemd.daemon.halt import Halt
-from cltab2systemd.daemon.request import Request, SwitchRefusedError, code_of
-from cltab2systemd.daemon.switcher import Switcher
 from cltab2systemd.groups.lifecycle import Event
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.units import GroupUnits, UnitStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from cltab2systemd.daemon.request import Request, SwitchRefusedError
+from cltab2systemd.core.request import Request, SwitchRefusedError
 from cltab2systemd.groups.lifecycle import Event, Life, Mark, step
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.table.model import ResourceGroup

@@ -8,8 +8,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cltab2systemd.daemon.group import now_in_microseconds
-from cltab2systemd.daemon.request import SwitchRefusedError
+from cltab2systemd.core.group import now_in_microseconds
+from cltab2systemd.core.request import SwitchRefusedError
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.failure import Remedy, is_under_way
 from cltab2systemd.groups.lifecycle import Event
@@ -21,10 +21,10 @@ from cltab2systemd.units.names import HALT_LEVEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cltab2systemd.daemon.applier import Applier
-    from cltab2systemd.daemon.group import Group
-    from cltab2systemd.daemon.observer import Observer
-    from cltab2systemd.daemon.request import Request
+    from cltab2systemd.core.applier import Applier
+    from cltab2systemd.core.group import Group
+    from cltab2systemd.core.observer import Observer
+    from cltab2systemd.core.request import Request
     from cltab2systemd.disk.marks import Marks
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.systemd.bus import Bus

@@ -15,13 +15,13 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd import oserrors
-from cltab2systemd.daemon.membership import Membership
-from cltab2systemd.daemon.observer import Observer
-from cltab2systemd.daemon.pacer import Pacer
-from cltab2systemd.daemon.request import NoSuchGroupError, Request, SwitchRefusedError, code_of
-from cltab2systemd.daemon.settlement import Settlement, is_at_halt_level
-from cltab2systemd.daemon.switcher import Switcher
-from cltab2systemd.daemon.tablesource import TableRefusedError
+from cltab2systemd.core.membership import Membership
+from cltab2systemd.core.observer import Observer
+from cltab2systemd.core.pacer import Pacer
+from cltab2systemd.core.request import NoSuchGroupError, Request, SwitchRefusedError, code_of
+from cltab2systemd.core.settlement import Settlement, is_at_halt_level
+from cltab2systemd.core.switcher import Switcher
+from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
 from cltab2systemd.groups.refusals import Refusal, Supersession
@@ -34,10 +34,10 @@ from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
-    from cltab2systemd.daemon.applier import Applier
-    from cltab2systemd.daemon.boot import Boot
-    from cltab2systemd.daemon.group import Group
-    from cltab2systemd.daemon.tablesource import TableSource
+    from cltab2systemd.core.applier import Applier
+    from cltab2systemd.core.boot import Boot
+    from cltab2systemd.core.group import Group
+    from cltab2systemd.core.tablesource import TableSource
     from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cltab2systemd.daemon import tablesource
-from cltab2systemd.daemon.tablesource import SETTLED, TableRefusedError, TableSource
+from cltab2systemd.core import tablesource
+from cltab2systemd.core.tablesource import SETTLED, TableRefusedError, TableSource
 from cltab2systemd.disk import tables
 from cltab2systemd.disk.files import FileIdentity
 from cltab2systemd.table.diagnostics import Diagnostic

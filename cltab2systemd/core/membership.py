@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd import oserrors
-from cltab2systemd.daemon.group import Group
+from cltab2systemd.core.group import Group
 from cltab2systemd.groups.lifecycle import Event, Phase
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.table.model import ResourceGroup
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 
-    from cltab2systemd.daemon.applier import Applier
-    from cltab2systemd.daemon.observer import Observer
-    from cltab2systemd.daemon.tablesource import TableSource
+    from cltab2systemd.core.applier import Applier
+    from cltab2systemd.core.observer import Observer
+    from cltab2systemd.core.tablesource import TableSource
     from cltab2systemd.disk.instance import Instance
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table

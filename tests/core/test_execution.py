@@ -12,7 +12,7 @@ import pytest
 from programs import RUN
 from shipped import Shipped
 
-from cltab2systemd.daemon.probe import UnitProbe
+from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.systemd.kernel import Kernel
 from lab.waiting import wait_until
 

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd import oserrors
-from cltab2systemd.daemon.request import SupersededError, SwitchRefusedError
+from cltab2systemd.core.request import SupersededError, SwitchRefusedError
 from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
 from cltab2systemd.groups.refusals import Refusal, Supersession
@@ -17,10 +17,10 @@ from cltab2systemd.units.names import HALT_LEVEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cltab2systemd.daemon.group import Group
-    from cltab2systemd.daemon.pacer import Pacer
-    from cltab2systemd.daemon.probe import UnitProbe
-    from cltab2systemd.daemon.request import Request
+    from cltab2systemd.core.group import Group
+    from cltab2systemd.core.pacer import Pacer
+    from cltab2systemd.core.probe import UnitProbe
+    from cltab2systemd.core.request import Request
     from cltab2systemd.disk.marks import Marks
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.systemd.bus import Bus

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from cltab2systemd.daemon.probe import UnitProbe
+from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.lifecycle import Shown
 from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, survivors
@@ -18,8 +18,8 @@ from cltab2systemd.units.names import HALT_LEVEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cltab2systemd.daemon.group import Group
-    from cltab2systemd.daemon.pacer import Pacer
+    from cltab2systemd.core.group import Group
+    from cltab2systemd.core.pacer import Pacer
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
     from cltab2systemd.units.names import Names

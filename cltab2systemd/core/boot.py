@@ -18,7 +18,7 @@ from cltab2systemd.units.names import BOOT_TARGET
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from cltab2systemd.daemon.group import Group
+    from cltab2systemd.core.group import Group
     from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import ResourceGroup

@@ -6,8 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cltab2systemd.daemon.group import Group
-from cltab2systemd.daemon.slices import DROP_IN_DIRECTORIES, Slices
+from cltab2systemd.core.group import Group
+from cltab2systemd.core.slices import DROP_IN_DIRECTORIES, Slices
 from cltab2systemd.units.compiler import compile_group, compile_top
 
 if TYPE_CHECKING:
