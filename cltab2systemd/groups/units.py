@@ -132,18 +132,15 @@ class GroupUnits:
         return unit is not None and unit.at_rest
 
     def strangers(self) -> list[UnitStatus]:
-        """The services of the group that run, and that no line of it stands for.
+        """The services of the group that run on without a unit file, and that no line of it stands for.
 
-        For example, somebody has started an entry whose line was just about to go.
+        For example, somebody has started an entry whose line was just about to go. A service that an administrator has
+        added, as `clinit-web@extra.service` in /etc, is none.
         """
         prefix = self.names.entry_prefix
+        lost = (unit for name, unit in self.units.items() if unit.load == "not-found" and name.startswith(prefix))
         return [
-            unit
-            for unit in self.units.values()
-            if unit.runs
-            and unit.name.endswith(".service")
-            and unit.name.startswith(prefix)
-            and unit.name not in self._of_lines
+            unit for unit in lost if unit.runs and unit.name.endswith(".service") and unit.name not in self._of_lines
         ]
 
     @functools.cached_property
