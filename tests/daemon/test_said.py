@@ -316,6 +316,24 @@ def test_a_unit_of_ones_own_is_told(group: Group) -> None:
         group.node.path(path).unlink()
 
 
+def test_what_no_line_stands_for(group: Group) -> None:
+    """What runs on without a unit file, as after a start just then, fails its group until a request stops it."""
+    group.define(f"a:3:respawn:{RUN}")
+    group.switch("3")
+    stranger = f"clinit-{group.name}@stranger.service"
+    path = f"/run/systemd/system/{stranger}"
+    group.node.write(path, "[Service]\nExecStart=sleep 1000\n")
+    group.node.run("systemctl", "start", stranger)
+    assert group.status == "3 DONE"
+    group.node.path(path).unlink()
+    group.node.run("systemctl", "daemon-reload")
+    group.wait_for("3 FAILED")
+    assert f"{stranger} runs, and no line of the group stands for it any more" in group.instance.clinit("-v").stderr
+
+    assert asked(group, "3") == (0, f"{group.name} 3 DONE", [])
+    assert group.instance.properties(stranger, "ActiveState") == {"ActiveState": "inactive"}
+
+
 def test_a_slip_of_the_hand(group: Group) -> None:
     """A group that is not there: what was probably meant is told on standard error; the answer stays the ancestor's."""
     group.define(f"a:3:respawn:{RUN}")
