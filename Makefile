@@ -6,6 +6,8 @@ VENV := .venv
 RELEASE := bookworm
 # Modules of tests, three on two cores, for they mostly wait; each has nodes of its own.
 SIDE_BY_SIDE := --numprocesses=3 --dist=loadfile
+# The core without a machine, in 20,000 histories: a minute of two processors, which it has for itself.
+HISTORIES := tests/histories/test_simulation.py
 # Debian's own versions of everything that the product and its lab run on.
 PACKAGES := busybox-static curl dbus fish libxml2-utils locales mandoc perl procps python3 python3-click python3-hypothesis \
 	python3-jinja2 python3-pip python3-pystemd python3-pytest python3-pytest-xdist python3-setuptools python3-venv \
@@ -61,7 +63,8 @@ demo: packages
 	@$(PYTHON) -m demo
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/package
+	$(VENV)/bin/python -m pytest $(HISTORIES)
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/package --ignore=$(HISTORIES)
 
 # Apart from the others, for it makes roots of other releases, a minute each, and installs what is built into them.
 test-package: $(VENV)/installed deb-packages root-packages
