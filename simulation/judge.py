@@ -32,6 +32,8 @@ RULES = {
 }
 # For so long after a fault its consequences may show.
 _AFTERMATH = 15 * SECOND
+# For so long an answer that was true when it was given may be on its way, while somebody takes a hand. µs.
+_ON_ITS_WAY = 100
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Standing:
     debt: str | None = None
     may_halt: bool = False  # a halt was begun, and its end is not known
     is_hindered: bool = False
+    hindered_at: int = -SECOND  # when that was last, µs
     unfinished: set[str] = field(default_factory=set)  # levels that were asked for, and not come to
     in_flight: list[Client] = field(default_factory=list)
 
@@ -90,6 +93,7 @@ class Judge:
         for name, standing in self.groups.items():
             if group in {"", name}:
                 standing.is_hindered = True
+                standing.hindered_at = self._world.clock.now
 
     def read(self, number: int) -> None:
         """The daemon reads a table: what is not in it is to be halted."""
@@ -223,7 +227,8 @@ class Judge:
         if ("started", "") not in client.said[:-1]:
             self.violate("answer", f"{client} is told of {state} before its start")
         truth = self.truth(client.group)
-        if not truth.allows(client.level, state):
+        is_outrun = self._world.clock.now - self.groups[client.group].hindered_at < _ON_ITS_WAY
+        if not truth.allows(client.level, state) and not is_outrun:
             self.violate("answer", f"{client} is told of {state}, and {self._world.units_of(client.group)}")
 
     def _check_refusal(self, client: Client, text: str) -> None:
