@@ -25,6 +25,7 @@ RULES = {
     "unasked": "no group moves that nobody asked for",
     "clstat": "clstat agrees with the units once all is settled",
     "answer": "whoever waits gets one answer, and a true one",
+    "definition": "what runs has the definition that its unit has",
     "mark": "no mark outlives its purpose",
     "settles": "all comes to its end",
     "error": "the core has no error of its own",
@@ -303,7 +304,16 @@ class Judge:
             if not standing.in_flight and state in {"DONE", "PASSED"}:
                 standing.debt = None
                 standing.unfinished.clear()
+        self._check_definitions()
         self._check_marks(lines)
+
+    def _check_definitions(self) -> None:
+        for group, standing in self.groups.items():
+            for unit in entries(self._world.systemd, group):
+                process, file = unit.process, unit.file
+                is_old = process is not None and file is not None and process.command != file.command
+                if is_old and not unit.is_down and not standing.in_flight and not self.is_faulty:
+                    self.violate("definition", f"{unit.name} runs on as it was before its line changed")
 
     def _check_marks(self, lines: dict[str, tuple[str, str]]) -> None:
         files, systemd = self._world.files, self._world.systemd

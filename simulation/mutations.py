@@ -63,6 +63,10 @@ MUTATIONS: Mapping[str, tuple[str, Callable[[], Any]]] = {
     "a reload leaves its mark": ("mark", lambda: mock.patch.object(unitstore.UnitStore, "reloaded", _nothing)),
     "whoever waits is answered early": ("answer", lambda: mock.patch.object(observer, "group_status", _hasty)),
     "new lines stop nothing": ("beside", lambda: mock.patch.object(changes, "tags_to_stop", _of_nobody)),
+    "a command outlives its line": (
+        "definition",
+        lambda: mock.patch.object(changes, "definition", lambda entry: (entry.tag, entry.mode)),
+    ),
     "what has moved runs on": ("beside", lambda: mock.patch.object(changes, "tags_moved_here", _of_nobody)),
     "a level stops nothing": (
         "beside",

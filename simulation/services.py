@@ -70,7 +70,7 @@ class Services:
         clock = self._systemd.clock
         behaviour = behaviour_of(file.command)
         is_pause = file.restarts and self._is_paused(unit, clock.now)
-        process = unit.process = Running(next(self._pids), behaviour, clock.now, is_pause)
+        process = unit.process = Running(next(self._pids), behaviour, clock.now, file.command, is_pause)
         self.running[process.pid] = process
         unit.end = (process.pid, 0, 0)
         lasts, status = behaviour.lasts, behaviour.status

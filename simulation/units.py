@@ -66,6 +66,7 @@ class Running:
     pid: int
     behaviour: Behaviour
     since: int
+    command: str = ""  # that it was started as
     is_pause: bool = False  # of the shell before a respawn command
     is_ending: bool = False
 

@@ -55,7 +55,7 @@ class Departure:
         self._pid = connection.sender
         try:
             self._process = os.pidfd_open(self._pid)
-        except ProcessLookupError:  # so soon
+        except OSError:  # it has ended so soon, or cannot be watched here
             self._process = None
         self._before = self._listening()
 
@@ -103,13 +103,16 @@ class Departure:
 
     def _listening(self) -> Mapping[str, _Unit] | None:
         """The loaded socket units of the daemon's paths; None if systemd gives no answer."""
-        done = subprocess.run(
-            ["systemctl", "show", "--property=Id,Listen,ActiveState,InvocationID", "--", "*.socket"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                ["systemctl", "show", "--property=Id,Listen,ActiveState,InvocationID", "--", "*.socket"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+        except OSError:  # as in a container that has only the socket
+            return None
         if done.returncode != 0:
             return None
         found: dict[str, _Unit] = {}

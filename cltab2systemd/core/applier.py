@@ -91,8 +91,8 @@ class Applier:
             group.applied = new
         if changed or self._units.reload_needed:
             await self._reload()
-        for group in lines:
-            group.is_installed = True
+        for group, new in lines.items():
+            group.is_installed = group.applied is new  # and not what a later request has written meanwhile
 
     def _compile(self, group: ResourceGroup) -> Mapping[str, bytes]:
         return compile_group(self._names, self._path, group, self._surroundings) if group.entries else {}

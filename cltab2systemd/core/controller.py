@@ -2,7 +2,7 @@
 
 systemd holds the state: a request is one start job of a level target. The daemon keeps four things besides:
 
-1. the lines of the table that each group's units were made from (on disk, by `store`),
+1. the lines of the table that each group's units were made from (on disk, by `disk`),
 2. the level that clstat shows of each group,
 3. the phase of each group (`groups.lifecycle`),
 4. who waits for what.
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.tablesource import TableSource
     from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.systemd.bus import Bus
-    from cltab2systemd.table.model import Table
+    from cltab2systemd.table.model import ResourceGroup, Table
     from cltab2systemd.units.names import Names
 
 log = logging.getLogger(__name__)
@@ -302,9 +302,11 @@ class Controller:
         return Supersession.LEFT_TABLE if self._serving is Serving.SERVING else Supersession.HALT
 
     async def _carry_out(self, group: Group, request: Request) -> None:
-        others = [*self._membership.others(group)]
+        def wanted() -> ResourceGroup:
+            return self._membership.wanted(group)
+
         try:
-            await self._switcher.carry_out(group, request, lambda: self._membership.wanted(group), others)
+            await self._switcher.carry_out(group, request, wanted, lambda: self._membership.others(group))
             self._membership.has_moved(group)
         except BusError as error:
             await self._refuse(group, request, SwitchRefusedError(code_of(error), f"systemd refuses: {error}"))

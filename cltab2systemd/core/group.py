@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd.core.request import Request, SwitchRefusedError
-from cltab2systemd.groups.lifecycle import Event, Life, Mark, step
+from cltab2systemd.groups.lifecycle import MARKED, Event, Life, Mark, step
 from cltab2systemd.groups.refusals import Refusal
+from cltab2systemd.oserrors import worded
 from cltab2systemd.table.model import ResourceGroup
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.state import Asked, GroupStatus
     from cltab2systemd.groups.units import GroupUnits
+
+
+log = logging.getLogger(__name__)
 
 
 class Destinations(Protocol):
@@ -51,6 +56,7 @@ class Group:
         self.asked: Asked | None = None  # what this daemon last asked of systemd
         self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again
         self._life = Life()
+        self._is_mark_left = False  # on disk, in a phase that has none
         self._observed = asyncio.Event()
 
     @property
@@ -67,16 +73,29 @@ class Group:
             why: the reason, likewise.
 
         Raises:
-            OSError: the mark cannot be written; the life stays as it is.
+            OSError: the mark cannot be written, or not be removed before the group's units; the life stays as it is.
             ImpossibleError: it cannot happen now.
         """
         life, row = step(self._life, event, level, now=now_in_microseconds(), why=why)
         if row.mark is Mark.WRITE:
             assert life.level is not None
             self._destinations.mark(self.name, life.level)
-        elif row.mark is Mark.REMOVE:
-            self._destinations.forget(self.name)
+            self._is_mark_left = False
+        elif row.mark is Mark.REMOVE or (self._is_mark_left and life.phase not in MARKED):
+            self._remove_mark(needed=event is Event.FORGOTTEN)
         self._life = life
+
+    def _remove_mark(self, *, needed: bool) -> None:
+        """Remove the mark; one that cannot be removed now is tried again at the next event, if that can wait."""
+        try:
+            self._destinations.forget(self.name)
+        except OSError as error:
+            if needed:
+                raise
+            log.warning("%s: the mark of a switch that has begun remains for now: %s", self.name, worded(error))
+            self._is_mark_left = True
+        else:
+            self._is_mark_left = False
 
     def freshen(self, tags: frozenset[str]) -> None:
         """From now on, how these entries ended before does not count."""

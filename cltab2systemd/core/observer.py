@@ -97,18 +97,31 @@ class Observer:
             name = self._names.group_of(unit.name)
             if name in units:
                 units[name][unit.name] = unit
-        unread = set()
-        for group in asked:
-            try:
-                self._observe(group, units[group.name])
-                self._on_observed(group)
-            except BusError as error:  # its properties could not be read just now
-                unread.add(group.name)
-                if not isinstance(error, BusReloadingError):
-                    self._last = asyncio.get_running_loop().time() + _RETRY
-        self._due |= unread
-        self._on_refreshed()
-        self.refresh_soon([])
+        unread = {group.name for group in asked}
+        try:
+            for group in asked:
+                if self._read(group, units[group.name]):
+                    unread.discard(group.name)
+        finally:
+            self._due |= unread
+            self._on_refreshed()
+            self.refresh_soon([])
+
+    def _read(self, group: Group, units: Mapping[str, UnitStatus]) -> bool:
+        """Observe a group; whether its properties could be read."""
+        later = asyncio.get_running_loop().time() + _RETRY
+        try:
+            self._observe(group, units)
+            self._on_observed(group)
+        except BusReloadingError:
+            return False
+        except BusError:
+            self._last = later
+            return False
+        except Exception:
+            self._last = later
+            raise
+        return True
 
     def look_at_processes(self) -> None:
         """Look for what no signal tells: processes that have left their control group, and pauses."""

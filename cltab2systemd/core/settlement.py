@@ -7,11 +7,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd import oserrors
-from cltab2systemd.core.request import SupersededError, SwitchRefusedError
+from cltab2systemd.core.request import SupersededError, SwitchRefusedError, code_of
 from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, current_level, survivors
+from cltab2systemd.systemd.bus import BusRefusedError
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
@@ -170,7 +171,10 @@ class Settlement:
         # The halt level is not active any more, and an entry runs: somebody has started it, or has cancelled the halt.
         is_past = (target is None or target.at_rest) and group.units.is_active() and not _is_elsewhere(group)
         if is_reached or is_past:
-            self._stop_what_is_left(group, request)
+            try:
+                self._stop_what_is_left(group, request)
+            except BusRefusedError as error:
+                self._on_refused(group, request, SwitchRefusedError(code_of(error), f"systemd refuses: {error}"))
         elif not group.units.is_active():
             group.happens(Event.SETTLED)
             group.end(request, GroupStatus(group.name, group.shown_level or HALT_LEVEL, State.CONFIGURED))

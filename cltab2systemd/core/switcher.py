@@ -57,7 +57,11 @@ class Switcher:
         self._observer = observer
 
     async def carry_out(
-        self, group: Group, request: Request, wanted: Callable[[], ResourceGroup], others: Iterable[Group]
+        self,
+        group: Group,
+        request: Request,
+        wanted: Callable[[], ResourceGroup],
+        others: Callable[[], Iterable[Group]],
     ) -> None:
         """Carry out a request; returns when its start job is queued and clstat shows it.
 
@@ -72,13 +76,11 @@ class Switcher:
             BusError: systemd says no, or cannot be reached.
             OSError: the units cannot be written.
         """
-        if not request.is_for_good:
-            await self._stop_moved(list(others), wanted().entries, request.level)
         for last_try in (False, True):
             if request.is_for_good:
                 group.happens(Event.NOTHING_TO_INSTALL)
             else:
-                await self._take_lines(group, request, wanted)
+                await self._take_lines(group, request, wanted, others)
             try:
                 await self._stop_strangers(group)
                 if group.life.fresh is not None:
@@ -159,16 +161,44 @@ class Switcher:
             self._held.discard(before - units)
             group.held = units
 
-    async def _take_lines(self, group: Group, request: Request, wanted: Callable[[], ResourceGroup]) -> None:
-        """Give the group the table's lines: first stop what may not outlive its old ones, under the old units."""
-        if wanted() == group.applied and group.is_installed:
-            group.happens(Event.NOTHING_TO_INSTALL)
+    async def _take_lines(
+        self,
+        group: Group,
+        request: Request,
+        wanted: Callable[[], ResourceGroup],
+        others: Callable[[], Iterable[Group]],
+    ) -> None:
+        """Give the group the table's lines: first stop what may not outlive its old ones, under the old units.
+
+        A table may come meanwhile. Then there may be more to stop, here and in the groups that entries come from.
+        """
+        while True:
+            lines = wanted()
+            await self._stop_moved([*others()], lines.entries, request.level)
+            if wanted() != lines:
+                continue
+            if lines == group.applied and group.is_installed:
+                group.happens(Event.NOTHING_TO_INSTALL)
+                return
+            await self._make_room(group, request, lines)
+            async with self._applier.table_lock:
+                if wanted() != lines:
+                    continue
+                group.happens(Event.AT_REST)
+                before = {changes.definition(entry) for entry in group.applied.entries}
+                # This goes to its end, even if a later request takes over: that would not know how far it came.
+                await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: lines})))
+            group.freshen(frozenset(e.tag for e in lines.entries if changes.definition(e) not in before))
+            group.happens(Event.LOADED)
             return
+
+    async def _make_room(self, group: Group, request: Request, lines: ResourceGroup) -> None:
+        """Stop what may not outlive the group's old lines."""
         # From here on, entries of the present level may be down. If the daemon dies before the start, the next one has
         # to know.
         group.happens(Event.LINES_DIFFER)
         await self._bus.persist(lambda: self._cancel_jobs(group))
-        going = changes.tags_to_stop(group.applied.entries, wanted().entries, request.level)
+        going = changes.tags_to_stop(group.applied.entries, lines.entries, request.level)
         group.freshen(going)
         stopping = await self._stop(group, going)
         if stopping:
@@ -176,13 +206,6 @@ class Switcher:
             request.has_started()
             await group.at_rest(stopping)
         await self._reset_after_stop(group, going)
-        group.happens(Event.AT_REST)
-        async with self._applier.table_lock:
-            before = {changes.definition(entry) for entry in group.applied.entries}
-            # This goes to its end, even if a later request takes over: that would not know how far it came.
-            await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: wanted()})))
-        group.freshen(frozenset(e.tag for e in group.applied.entries if changes.definition(e) not in before))
-        group.happens(Event.LOADED)
 
     async def _reset_after_stop(self, group: Group, tags: frozenset[str]) -> None:
         """Reset failed entries, such as those whose stop needed SIGTERM. Soon their units are gone, or new."""

@@ -88,7 +88,10 @@ class Halt:
             return
         log.info("all groups are halted")
         self._controller.retire()
-        await self._leave()
+        try:
+            await self._leave()
+        except Exception:  # what is left behind keeps nobody waiting: the groups are stopped
+            log.exception("removing the daemon's files")
         attempt.ended.set_result(None)
         self._end()
 

@@ -116,7 +116,10 @@ class Sockets:
         """Remove our own sockets from the disk. If others have put something in their place, that stays."""
         for path, identity in self._own.items():
             if identity.is_of(identify(path)):
-                Path(path).unlink(missing_ok=True)
+                try:
+                    Path(path).unlink(missing_ok=True)
+                except OSError as error:
+                    log.warning("cannot remove the socket: %s", oserrors.worded(error, path))
 
     async def stop_units(self) -> None:
         """Have systemd stop listening for us. Otherwise the next client would start the daemon again."""

@@ -134,3 +134,7 @@ class StatusFile:
         self._removed = True
         with suppress(OSError):
             self._disk.remove(self.path)
+        noted = self._disk.identity(self._noted)
+        if self._noted != self.path and self._written is not None and self._written.is_of(noted):
+            with suppress(OSError):
+                self._disk.remove(self._noted)  # the table has moved it, and the new place could not be written

@@ -151,6 +151,7 @@ class Bus:
         if patience is None:
             log.info("systemd can be reached again")
         self._on_connect()
+        self._after_reload()  # there may have been some, unheard
 
     async def quiet(self) -> None:
         """Wait until no daemon-reload is at work."""

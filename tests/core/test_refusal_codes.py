@@ -242,7 +242,7 @@ def test_units_that_somebody_removes() -> None:
 
     async def switch() -> None:
         group.happens(Event.REQUESTED, "1")
-        await Switcher(Names(), parts, parts, parts, parts).carry_out(group, Request("web", "1"), lambda: lines, ())
+        await Switcher(Names(), parts, parts, parts, parts).carry_out(group, Request("web", "1"), lambda: lines, tuple)
 
     with pytest.raises(SwitchRefusedError, match="somebody has removed it") as raised:
         asyncio.run(switch())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,10 +10,13 @@ import pytest
 from simulation import tables
 from simulation.caches import warm
 from simulation.clock import SECOND
+from simulation.disk import MemoryDisk
+from simulation.tables import Line
 from simulation.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -162,3 +166,82 @@ def test_what_no_line_stands_for_is_no_good_news(world: World) -> None:
 
     assert strange == "1 FAILED"
     assert [what for what, _ in again.said] == ["started", "DONE"]
+
+
+def between(monkeypatch: pytest.MonkeyPatch, *pushed: tuple[Line, ...]) -> World:
+    """A machine at whose daemon these tables come: the first is there, the others are `world.table` 1, 2 and so on."""
+    monkeypatch.setattr(tables, "table", lambda number: pushed[number])
+    monkeypatch.setattr(tables, "text", lambda number: "".join(map(str, pushed[number])).encode())
+    world = World(1)
+    world.settle()
+    return world
+
+
+@pytest.mark.usefixtures("world")
+def test_a_table_that_comes_while_a_group_is_emptied_stops_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs has the definition that the group's units have, also if the table changed between stop and start."""
+    first, second = Line("web", "wa", ("1", "2"), "steady"), Line("web", "wb", ("1", "2"), "polite")
+    third, fourth = Line("web", "wa", ("1", "2"), "steady", 1), Line("web", "wb", ("1", "2"), "polite", 1)
+    world = between(monkeypatch, (first, second), (first, fourth), (third, fourth))
+    world.ask("switch", "web", "1")
+    world.settle()
+    pid = world.systemd.units["clinit-web@wa.service"].pid
+    world.table = 1
+    request = world.ask("switch", "web", "1")
+    world.run(100_000)
+    world.table = 2
+    world.ask("reread")
+    world.settle()
+
+    assert [what for what, _ in request.said] == ["started", "DONE"]
+    assert world.systemd.units["clinit-web@wa.service"].pid not in {0, pid}
+    assert world.judge.violations == []
+    world.close()
+
+
+@pytest.mark.usefixtures("world")
+def test_an_entry_that_moves_while_its_new_group_is_emptied_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry that a table moves to a group just then is stopped in its old group before the new one starts it."""
+    polite, changed = Line("web", "wb", ("1", "2"), "polite"), Line("web", "wb", ("1", "2"), "polite", 1)
+    here, there = Line("db", "da", ("1",), "steady"), Line("web", "da", ("1",), "steady")
+    rest = Line("db", "dc", ("1",), "steady")
+    world = between(monkeypatch, (polite, here, rest), (changed, here, rest), (changed, there, rest))
+    for group in ("web", "db"):
+        world.ask("switch", group, "1")
+        world.settle()
+    world.table = 1
+    request = world.ask("switch", "web", "1")
+    world.run(100_000)
+    world.table = 2
+    world.ask("reread")
+    world.settle()
+
+    assert request.said[-1][0] == "DONE"
+    assert world.judge.violations == []
+    assert not world.systemd.units["clinit-web@da.service"].is_down
+    assert world.systemd.units["clinit-db@da.service"].is_down
+    world.close()
+
+
+def test_a_mark_that_cannot_be_removed_makes_no_switch_fail(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A switch that systemd has begun is not called broken off because its mark is still on disk."""
+    remove = MemoryDisk.remove
+
+    def removed(disk: MemoryDisk, path: Path) -> None:
+        if "/emptied/" in str(path):
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        remove(disk, path)
+
+    world.ask("switch", "web", "1")
+    world.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryDisk, "remove", removed)
+        world.table = number_of_table("wa", "job")
+        request = world.ask("switch", "web", "2")
+        world.run(30 * SECOND)
+    again = world.ask("switch", "web", "x")
+    world.run(30 * SECOND)
+
+    assert [what for what, _ in request.said] == ["started", "DONE"]
+    assert again.said[-1][0] == "DONE"
+    assert world.files.names("/run/cltab2systemd/system/emptied") == []
