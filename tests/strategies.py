@@ -13,7 +13,9 @@ _NAME_BYTES = st.one_of(
     st.text("abz019.-_/@\\%é数\ufffe", min_size=1, max_size=8).map(str.encode),
     st.binary(min_size=1, max_size=8).map(lambda data: re.sub(rb"[\x00-\x20\x7f:]", b"x", data)),
 )
-NAME = _NAME_BYTES.map(decoded).filter(lambda name: name[0] not in "#\ufeff")
+# What a file may not begin with: a comment, and the marks of UTF-8 and UTF-16.
+_BEGINNINGS = ("#", "\ufeff", decoded(b"\xff\xfe"), decoded(b"\xfe\xff"))
+NAME = _NAME_BYTES.map(decoded).filter(lambda name: not name.startswith(_BEGINNINGS))
 
 # What a name of a table can be: any text without NUL, blanks aside; and bytes that are not UTF-8.
 ANY_NAME = st.one_of(
