@@ -336,7 +336,9 @@ class Judge:
             self._check_leftovers()
 
     def _check_leftovers(self) -> None:
-        for group in self.groups:
+        for group, standing in self.groups.items():
+            if standing.is_hindered:  # what somebody has started is let run until a request for it
+                continue
             is_present = self._world.files.content(f"{STATE}/applied/{escape(group)}.cltab") is not None
             units = [name for name in self._world.files.names(UNITS) if family_of(name) == group]
             if bool(units) != is_present:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from cltab2systemd.systemd.bus import BusRefusedError
 from simulation.clock import SECOND
 from simulation.units import CLEAN_SIGNALS, SIGINT, SIGKILL, SIGTERM, Running, behaviour_of
 
@@ -158,7 +159,11 @@ class Services:
         if unit.timer != timer or unit.sub != "auto-restart" or (unit.job is not None and unit.job.kind == "stop"):
             return
         unit.restarts += 1
-        self._systemd.queue(unit.name, "restart", "restart")
+        try:
+            self._systemd.queue(unit.name, "restart", "restart")
+        except BusRefusedError:  # it has been masked meanwhile: systemd gives up
+            unit.result = "resources"
+            self._systemd.set_state(unit, "failed", "failed")
 
     # Stopping.
 
