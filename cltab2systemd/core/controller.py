@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.tablesource import TableSource
     from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.systemd.bus import Bus
-    from cltab2systemd.table.model import ResourceGroup, Table
+    from cltab2systemd.table.model import Table
     from cltab2systemd.units.names import Names
 
 log = logging.getLogger(__name__)
@@ -302,11 +302,8 @@ class Controller:
         return Supersession.LEFT_TABLE if self._serving is Serving.SERVING else Supersession.HALT
 
     async def _carry_out(self, group: Group, request: Request) -> None:
-        def wanted() -> ResourceGroup:
-            return self._membership.wanted(group)
-
         try:
-            await self._switcher.carry_out(group, request, wanted, lambda: self._membership.others(group))
+            await self._switcher.carry_out(group, request, self._membership)
             self._membership.has_moved(group)
         except BusError as error:
             await self._refuse(group, request, SwitchRefusedError(code_of(error), f"systemd refuses: {error}"))

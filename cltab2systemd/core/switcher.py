@@ -19,10 +19,9 @@ from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from cltab2systemd.core.applier import Applier
     from cltab2systemd.core.group import Group
+    from cltab2systemd.core.membership import Membership
     from cltab2systemd.core.observer import Observer
     from cltab2systemd.core.request import Request
     from cltab2systemd.disk.marks import Marks
@@ -56,20 +55,13 @@ class Switcher:
         self._applier = applier
         self._observer = observer
 
-    async def carry_out(
-        self,
-        group: Group,
-        request: Request,
-        wanted: Callable[[], ResourceGroup],
-        others: Callable[[], Iterable[Group]],
-    ) -> None:
+    async def carry_out(self, group: Group, request: Request, membership: Membership) -> None:
         """Carry out a request; returns when its start job is queued and clstat shows it.
 
         Args:
             group: the group.
             request: what is asked. Its `started` is set as soon as something has begun.
-            wanted: returns the lines that the group is to have, at the time of the call.
-            others: the groups that may still run an entry that has moved here.
+            membership: knows the lines that the group is to have, and the groups that may still run an entry of these.
 
         Raises:
             SwitchRefusedError: the switch cannot be made in order.
@@ -80,7 +72,7 @@ class Switcher:
             if request.is_for_good:
                 group.happens(Event.NOTHING_TO_INSTALL)
             else:
-                await self._take_lines(group, request, wanted, others)
+                await self._take_lines(group, request, membership)
             try:
                 await self._stop_strangers(group)
                 if group.life.fresh is not None:
@@ -161,28 +153,22 @@ class Switcher:
             self._held.discard(before - units)
             group.held = units
 
-    async def _take_lines(
-        self,
-        group: Group,
-        request: Request,
-        wanted: Callable[[], ResourceGroup],
-        others: Callable[[], Iterable[Group]],
-    ) -> None:
+    async def _take_lines(self, group: Group, request: Request, membership: Membership) -> None:
         """Give the group the table's lines: first stop what may not outlive its old ones, under the old units.
 
         A table may come meanwhile. Then there may be more to stop, here and in the groups that entries come from.
         """
         while True:
-            lines = wanted()
-            await self._stop_moved([*others()], lines.entries, request.level)
-            if wanted() != lines:
+            lines = membership.wanted(group)
+            await self._stop_moved([*membership.others(group)], lines.entries, request.level)
+            if membership.wanted(group) != lines:
                 continue
             if lines == group.applied and group.is_installed:
                 group.happens(Event.NOTHING_TO_INSTALL)
                 return
             await self._make_room(group, request, lines)
             async with self._applier.table_lock:
-                if wanted() != lines:
+                if membership.wanted(group) != lines:
                     continue
                 group.happens(Event.AT_REST)
                 before = {changes.definition(entry) for entry in group.applied.entries}
@@ -221,7 +207,7 @@ class Switcher:
                     await self._bus.persist(partial(reset, unit.name))
 
     def _stop_one_by_one(self, group: Group) -> None:
-        """Stop the services of a group. Somebody has removed its targets."""
+        """Stop all that runs of a group, unit by unit. Somebody has removed the target that would stop it."""
         for unit in self._bus.list_units(self._names.patterns(group.name)):
             if unit.name.startswith(self._names.entry_prefix) and not unit.at_rest:
                 self._bus.stop(unit.name)

@@ -52,12 +52,12 @@ class Sockets:
     """The sockets of one daemon: those that systemd opened for it, and its own.
 
     Args:
-        noted: the state directory of the instance, open; it tells clients where the daemon listens.
+        instance: the state directory of the instance, open; it tells clients where the daemon listens.
         bus: the connection to systemd.
     """
 
-    def __init__(self, noted: Instance, bus: Bus) -> None:
-        self._instance = noted
+    def __init__(self, instance: Instance, bus: Bus) -> None:
+        self._instance = instance
         self._bus = bus
         listeners, self._units = activation.inherited_sockets()
         self._inherited = [listener.getsockname() for listener in listeners]

@@ -40,15 +40,15 @@ class StatusFile:
 
     Args:
         path: where it is.
-        noted: the state directory of the instance, open; it tells clients where clstat is.
+        instance: the state directory of the instance, open; it tells clients where clstat is.
         written: the file at `path`, if an earlier daemon of the instance wrote it.
         unnamed: where it goes if the first table that takes effect names no place. Empty if it stays then.
     """
 
-    def __init__(self, path: Path, noted: Instance, written: FileIdentity | None, unnamed: str = "") -> None:
+    def __init__(self, path: Path, instance: Instance, written: FileIdentity | None, unnamed: str = "") -> None:
         self.path = path
-        self._instance = noted
-        self._disk = noted.disk
+        self._instance = instance
+        self._disk = instance.disk
         self._unnamed = unnamed
         self._noted = path  # where clstat is for others, until it is written elsewhere
         self._written = written
@@ -124,17 +124,19 @@ class StatusFile:
             log.info("clstat is written again")
         before, self._noted = self._noted, self.path
         written, self._written = self._written, self._disk.identity(self.path)
-        if before != self.path and written is not None and written.is_of(self._disk.identity(before)):
-            # It is still ours, and not another daemon's.
-            with suppress(OSError):
-                self._disk.remove(before)
+        if before != self.path:
+            self._remove_ours(before, written)
 
     def remove(self) -> None:
         """Remove clstat for good. Only a halt may: without clstat, an HA manager would start the groups elsewhere."""
         self._removed = True
         with suppress(OSError):
             self._disk.remove(self.path)
-        noted = self._disk.identity(self._noted)
-        if self._noted != self.path and self._written is not None and self._written.is_of(noted):
+        if self._noted != self.path:  # the table has moved it, and the new place could not be written
+            self._remove_ours(self._noted, self._written)
+
+    def _remove_ours(self, path: Path, written: FileIdentity | None) -> None:
+        """Remove an earlier clstat, if it is still the file that was written, and not another daemon's."""
+        if written is not None and written.is_of(self._disk.identity(path)):
             with suppress(OSError):
-                self._disk.remove(self._noted)  # the table has moved it, and the new place could not be written
+                self._disk.remove(path)

@@ -208,6 +208,12 @@ class _WithoutUnits:
 
     table_lock = contextlib.nullcontext()  # where nobody else is
 
+    def wanted(self, group: Group) -> ResourceGroup:
+        return parse(b"web:a:1:wait:true\n", "cltab")[0].group(group.name)
+
+    def others(self, _group: Group) -> tuple[Group, ...]:
+        return ()
+
     async def persist(self, step: Callable[[], object]) -> object:
         return step()
 
@@ -236,13 +242,12 @@ class _WithoutUnits:
 def test_units_that_somebody_removes() -> None:
     """Units are installed once more if they are gone; if they are gone again, the request is refused."""
     parts: Any = _WithoutUnits()
-    lines = parse(b"web:a:1:wait:true\n", "cltab")[0].group("web")
     group = Group("web", parts)
     group.units = GroupUnits(Names(), "web", (), {}, cast("Any", None))
 
     async def switch() -> None:
         group.happens(Event.REQUESTED, "1")
-        await Switcher(Names(), parts, parts, parts, parts).carry_out(group, Request("web", "1"), lambda: lines, tuple)
+        await Switcher(Names(), parts, parts, parts, parts).carry_out(group, Request("web", "1"), parts)
 
     with pytest.raises(SwitchRefusedError, match="somebody has removed it") as raised:
         asyncio.run(switch())
