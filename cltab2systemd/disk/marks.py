@@ -14,13 +14,8 @@ if TYPE_CHECKING:
     from cltab2systemd.disk.files import Disk
 
 
-class Marks:
-    """A set of names on disk, which the next daemon finds: files without content in a directory, one for each name.
-
-    The names are those of units, or groups as they stand in these.
-
-    OSError from all methods, if the disk is full, say.
-    """
+class _Directory:
+    """A directory of marks."""
 
     def __init__(self, directory: Path, disk: Disk) -> None:
         self._directory = directory
@@ -29,6 +24,15 @@ class Marks:
     def open(self) -> None:
         """Make the directory if need be."""
         self._disk.make_directory(self._directory)
+
+
+class Marks(_Directory):
+    """A set of names on disk, which the next daemon finds: files without content in a directory, one for each name.
+
+    The names are those of units, or groups as they stand in these.
+
+    OSError from all methods, if the disk is full, say.
+    """
 
     def __contains__(self, name: str) -> bool:
         """Whether one is marked."""
@@ -49,19 +53,11 @@ class Marks:
         return frozenset(self._disk.names(self._directory))
 
 
-class Destinations:
+class Destinations(_Directory):
     """The levels that groups are to go to: a file for each group that is between its first stop and its start.
 
     OSError from all methods, if the disk is full, say.
     """
-
-    def __init__(self, directory: Path, disk: Disk) -> None:
-        self._directory = directory
-        self._disk = disk
-
-    def open(self) -> None:
-        """Make the directory if need be."""
-        self._disk.make_directory(self._directory)
 
     def mark(self, group: str, level: str) -> None:
         """A group is about to be emptied on its way to a level; until `forget` it has not been started there."""
