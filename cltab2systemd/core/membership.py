@@ -125,6 +125,7 @@ class Membership:
         notes = self._leave_to_cluster()
         for name in sorted(self._unapplied - self._groups.keys()):
             self._groups[name] = Group(name, self._instance.destinations)
+        self._note_given_away()  # first, for the disk may not take what comes now
         await self._bus.persist(lambda: self._observer.refresh(sorted(self._unapplied)))
         unapplied = [self._groups[name] for name in sorted(self._unapplied) if name in self._groups]
         await self._applier.apply(

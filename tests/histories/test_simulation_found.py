@@ -245,3 +245,28 @@ def test_a_mark_that_cannot_be_removed_makes_no_switch_fail(world: World, monkey
     assert [what for what, _ in request.said] == ["started", "DONE"]
     assert again.said[-1][0] == "DONE"
     assert world.files.names("/run/cltab2systemd/system/emptied") == []
+
+
+@pytest.mark.usefixtures("world")
+def test_a_full_disk_does_not_keep_clstat_from_knowing_what_has_moved_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry that is down, and that a table has in its group again, fails it, also if the table cannot be applied."""
+    rest = (Line("web", "wb", ("1",), "steady"), Line("job", "ja", ("1",), "steady"))
+    here, there = Line("web", "wa", ("1",), "steady"), Line("job", "wa", ("1",), "steady")
+    idle, other = Line("db", "da", ("1",), "steady"), Line("db", "da", ("1",), "steady", 1)
+    world = between(monkeypatch, (here, *rest, idle), (there, *rest, idle), (here, *rest, other))
+    for group in ("web", "job"):
+        world.ask("switch", group, "1")
+        world.settle()
+    world.files.is_full = True
+    world.table = 1
+    world.ask("switch", "job", "1")
+    world.settle()
+    moved = said(world, "web")
+    world.table = 2
+    world.ask("reread")
+    world.settle()
+
+    assert moved == "1 DONE"
+    assert world.systemd.units["clinit-web@wa.service"].is_down
+    assert said(world, "web") == "1 FAILED"
+    world.close()
