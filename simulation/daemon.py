@@ -99,11 +99,6 @@ class Daemon:
         self._tasks: list[asyncio.Task[None]] = []
         self._spawn(self._serve())
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether it serves."""
-        return self.has_begun and not self.ended
-
     def run_to(self, limit: int) -> bool:
         """Let it run until a time in µs; whether it still lives."""
         try:

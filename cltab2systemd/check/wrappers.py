@@ -1,15 +1,14 @@
-"""Programs that run the one they are given, and the program that a command line runs behind them. Pure.
+"""Programs that run the one they are given, and which word of a command is the program behind them. Pure.
 
 The rows are data; sources are the programs' manual pages. The words are those that `commandline` reads.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check.commandline import calls, comment_start, is_assignment
+from cltab2systemd.check.commandline import is_assignment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +50,6 @@ _WRAPPER_OF = {name: wrapper for wrapper in WRAPPERS for name in wrapper.names.s
 
 SHELLS = frozenset(["sh", "bash", "dash", "ksh", "ash"])
 SHELL_VALUED = "-c -o"
-# Programs that take a command line as the value of an option.
-_OF_SCRIPTS = SHELLS | {"su", "runuser"}
-_SCRIPT_OPTIONS = frozenset(["-c", "-lc", "--command"])
-# What prepares the shell for the program behind it.
-_PREPARING_WORDS = ". : [ cd export set source test trap true ulimit umask unset"
-_PREPARING = frozenset(_PREPARING_WORDS.split())
 
 
 def behind_wrappers(words: Sequence[Word], start: int = 0, *, waits_only: bool = False) -> int:
@@ -105,30 +98,3 @@ def program_index(words: Sequence[Word]) -> int | None:
             return None
         index = behind_wrappers(words, script, waits_only=True)
     return index if index < len(words) else None
-
-
-def main_program(command: str) -> str | None:
-    """The program that a command line is there for, as it is written; None if it takes a shell to tell.
-
-    It is the first one that does not only prepare the shell, as `cd` does. What stands before a program is left out:
-    assignments, `exec` and other wrappers, and shells, `su` and `runuser` whose `-c` says what they run. So is a
-    comment: `cd /srv && A=1 exec su -c 'exec nice ./server -v' web # the server` is there for `./server`.
-    """
-    for call in calls(command[: comment_start(command)]):
-        index = behind_wrappers(call.words)
-        if index == len(call.words) or call.words[index].text in _PREPARING:
-            continue
-        if call.words[index].name not in _OF_SCRIPTS:
-            return call.words[index].text
-        return _main_program_of_script(call.words[index:])
-    return None
-
-
-def _main_program_of_script(words: Sequence[Word]) -> str | None:
-    """The program that a shell or `su` runs; the shell or `su` itself if it is not told what."""
-    for option, value in itertools.pairwise(words):
-        if option.text in _SCRIPT_OPTIONS:
-            return main_program(value.text)
-    script = behind_options(words, 1, SHELL_VALUED)
-    is_of_script = words[0].name in SHELLS and script < len(words)
-    return words[script if is_of_script else 0].text

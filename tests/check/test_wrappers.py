@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cltab2systemd.check.commandline import calls
-from cltab2systemd.check.wrappers import WRAPPERS, main_program, program_index
+from cltab2systemd.check.wrappers import WRAPPERS, program_index
 
 
 @pytest.mark.parametrize(
@@ -24,24 +24,6 @@ def test_program(command: str, expected: str | None) -> None:
     index = program_index(call.words)
 
     assert (None if index is None else call.words[index].text) == expected
-
-
-@pytest.mark.parametrize(
-    ("command", "expected"),
-    [
-        ("x -a", "x"), ("exec ./x", "./x"), ("cd /srv && x", "x"), ("cd /srv; umask 7; A=1 exec nice -n 5 /x -y", "/x"),
-        ("x && y", "x"), ("x -a # y", "x"), ("x a#b", "x"), ("# x", None), ("test -x /x && /x", "/x"),
-        ("[ -x /x ] || exit 1; exec /x", "exit"), ("openvt -c 5 -- x", "x"), ("su - web -c 'exec nice x y'", "x"),
-        ("su -c x web >/y 2>&1", "x"), ("runuser -u web x", "runuser"), ("su --command 'cd /y && x' web", "x"),
-        ("sh -c 'su -c \"x  y\" web'", "x"), ("sh -x /x y", "/x"), ("sh ./x", "./x"), ("bash", "bash"),
-        ("su - web", "su"), ("cd /srv && A=1 exec su -c 'exec nice ./server -v' web # the server", "./server"),
-        ("cd /srv", None), ("exec", None), ("$(x)", None), ("if x; then y; fi", None), ("(x)", None), ("", None),
-        ("sh -c 'if x; then y; fi'", None), ("$x y", "$x"),
-    ],
-)  # fmt: skip
-def test_main_program(command: str, expected: str | None) -> None:
-    """The program that a whole command line is there for."""
-    assert main_program(command) == expected
 
 
 def test_every_wrapper_is_named_once() -> None:
