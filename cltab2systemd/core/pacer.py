@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.failure import why_it_ended
+from cltab2systemd.groups.endings import why_it_ended
 from cltab2systemd.systemd.bus import BusError, BusReloadingError, BusUnavailableError
 from cltab2systemd.units.plan import counts_restarts
 

@@ -9,32 +9,12 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd.groups.endings import EXITED, NOT_EXECUTED, SHELL_STATUSES, SIGKILL, why_not_executed, worded
 from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
     from cltab2systemd.table.model import Entry
-
-# systemd.exec(5), PROCESS EXIT CODES: how systemd's own child exits if it fails before it executes the command.
-NOT_EXECUTED = {
-    200: "CHDIR: WorkingDirectory=", 201: "NICE", 202: "FDS", 203: "EXEC: the program", 204: "MEMORY",
-    205: "LIMITS", 206: "OOM_ADJUST", 207: "SIGNAL_MASK", 208: "STDIN: StandardInput=",
-    209: "STDOUT: StandardOutput=", 210: "CHROOT: RootDirectory=", 211: "IOPRIO", 212: "TIMERSLACK", 213: "SECUREBITS",
-    214: "SETSCHEDULER", 215: "CPUAFFINITY", 216: "GROUP: Group=", 217: "USER: User=", 218: "CAPABILITIES",
-    219: "CGROUP", 220: "SETSID", 221: "CONFIRM", 222: "STDERR: StandardError=", 224: "PAM: PAMName=", 225: "NETWORK",
-    226: "NAMESPACE: a path that a directive names", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT",
-    230: "PERSONALITY", 231: "APPARMOR_PROFILE", 232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY", 235: "CHOWN",
-    236: "SMACK_PROCESS_LABEL", 237: "KEYRING", 238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY",
-    241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS: LoadCredential=",
-}  # fmt: skip
-_SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
-# signal(7), x86 and ARM.
-_SIGNALS = """
-    HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG
-    XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS
-"""
-_SIGKILL = 9
-_EXITED = 1
 
 
 class Cause(enum.StrEnum):
@@ -176,9 +156,9 @@ def _verdict_on_running(group: GroupUnits, unit: UnitStatus) -> Verdict:
         return Verdict(Cause.NOT_EXECUTED, trouble)
     if unit.is_restarting:
         process = group.probe.process(unit.name)
-        if words := _why_not_executed(process):
+        if words := why_not_executed(process):
             return Verdict(Cause.NOT_EXECUTED, words)
-        return Verdict(Cause.RESTARTING, f"{_ending(process)}, and is started again")
+        return Verdict(Cause.RESTARTING, f"{worded(process)}, and is started again")
     if place := group.probe.strayed_to(unit.name):
         return Verdict(Cause.STRAYED, f"has left its control group for {place}", Remedy.RERUN)
     return _verdict_on_pause(group, unit)
@@ -202,7 +182,7 @@ def _verdict_on_stopped(group: GroupUnits, unit: UnitStatus, level: str) -> Verd
         return _skipped(unit)
     if _never_began(group, unit, level):
         return Verdict(Cause.NEVER_STARTED, "was not started", Remedy.START)
-    if words := group.probe.trouble(unit.name) or _why_not_executed(group.probe.process(unit.name)):
+    if words := group.probe.trouble(unit.name) or why_not_executed(group.probe.process(unit.name)):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.START)
     return Verdict(Cause.DOWN, "does not run: it was stopped", Remedy.START)
 
@@ -214,24 +194,24 @@ def _skipped(unit: UnitStatus) -> Verdict:
 def _verdict_on_test(unit: UnitStatus, process: Process) -> Verdict:
     if process.succeeded and (unit.active != "failed" or process.result == "success"):
         return Verdict(remedy=_remedy_if_ended(unit))
-    if words := _why_not_executed(process):
+    if words := why_not_executed(process):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     cause = _CAUSE_OF_RESULT.get(process.result, Cause.TEST_FAILED)
-    return Verdict(cause, _WORDS.get(cause) or _ending(process), Remedy.RERUN)
+    return Verdict(cause, _WORDS.get(cause) or worded(process), Remedy.RERUN)
 
 
 def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process) -> Verdict:
     """How a wait or once stands. Its exit status does not matter; it matters whether its command could be executed."""
-    if words := _why_not_executed(process):
+    if words := why_not_executed(process):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = _remedy_if_ended(unit)
     if entry.mode.is_waited_for and unit.active == "inactive" and _is_unfinished(group, unit):
         return Verdict(Cause.BROKEN_OFF, f"was stopped before it ended; {_how_to_repeat(unit)}", remedy)
     if cause := _why_broken_off(group, unit, process):
-        words = _WORDS.get(cause) or f"{_ending(process)} ({process.result})"
+        words = _WORDS.get(cause) or f"{worded(process)} ({process.result})"
         return Verdict(cause, f"{words}; {_how_to_repeat(unit)}", remedy)
-    if process.code == _EXITED and process.status in _SHELL_STATUSES:
-        return Verdict(Cause.NOT_RUN, _ending(process), remedy)
+    if process.code == EXITED and process.status in SHELL_STATUSES:
+        return Verdict(Cause.NOT_RUN, worded(process), remedy)
     return Verdict(remedy=remedy)
 
 
@@ -245,7 +225,7 @@ def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Ca
     if unit.active == "failed" and process.result != "success":
         return Cause.BROKEN_OFF
     # A kill by hand is no failure. Under OOMPolicy=continue, only the kernel's count tells it from a kill for memory.
-    was_killed = process.code not in {0, _EXITED} and process.status == _SIGKILL and not unit.at_rest
+    was_killed = process.code not in {0, EXITED} and process.status == SIGKILL and not unit.at_rest
     is_short = was_killed and group.probe.lacked_memory(group.names.slice(group.group))
     return Cause.OUT_OF_MEMORY if is_short else None
 
@@ -261,31 +241,6 @@ def _never_began(group: GroupUnits, unit: UnitStatus, level: str) -> bool:
     """Whether a unit at rest has not been active since the level was asked for, and not because of its conditions."""
     reached = group.asked_at(level)
     return group.probe.inactive_time(unit.name) < reached and group.probe.condition_time(unit.name) < reached
-
-
-def _why_not_executed(process: Process) -> str:
-    """Why systemd could not start the command; empty if it could."""
-    if process.result == "resources":
-        return "could not be started, for want of a file that a directive names, or of memory or tasks"
-    if not process.pid:
-        return "was not run"
-    if process.code == _EXITED and process.status in NOT_EXECUTED:
-        return f"could not be started: {process.status}/{NOT_EXECUTED[process.status]}"
-    return ""
-
-
-def why_it_ended(process: Process, *, counts_itself: bool) -> str:
-    """Why a respawn entry is started in vain; empty if the shell before its command counts that and slows it down."""
-    return _why_not_executed(process) or ("" if counts_itself else _ending(process))
-
-
-def _ending(process: Process) -> str:
-    if process.code == 0:
-        return "does not run"
-    if process.code == _EXITED:
-        return f"exited with {process.status}{_SHELL_STATUSES.get(process.status, '')}"
-    name = dict(enumerate(_SIGNALS.split(), 1)).get(process.status)
-    return f"was killed by SIG{name}" if name else f"was killed by signal {process.status}"
 
 
 def about_entry(group: GroupUnits, entry: Entry, found: Verdict) -> Reason:

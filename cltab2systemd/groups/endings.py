@@ -1,0 +1,73 @@
+"""How a main process ended, or why it could not be started, in words. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cltab2systemd.groups.units import Process
+
+# systemd.exec(5), PROCESS EXIT CODES: how systemd's own child exits if it fails before it executes the command.
+NOT_EXECUTED = {
+    200: "CHDIR: WorkingDirectory=", 201: "NICE", 202: "FDS", 203: "EXEC: the program", 204: "MEMORY",
+    205: "LIMITS", 206: "OOM_ADJUST", 207: "SIGNAL_MASK", 208: "STDIN: StandardInput=",
+    209: "STDOUT: StandardOutput=", 210: "CHROOT: RootDirectory=", 211: "IOPRIO", 212: "TIMERSLACK", 213: "SECUREBITS",
+    214: "SETSCHEDULER", 215: "CPUAFFINITY", 216: "GROUP: Group=", 217: "USER: User=", 218: "CAPABILITIES",
+    219: "CGROUP", 220: "SETSID", 221: "CONFIRM", 222: "STDERR: StandardError=", 224: "PAM: PAMName=", 225: "NETWORK",
+    226: "NAMESPACE: a path that a directive names", 227: "NO_NEW_PRIVILEGES", 228: "SECCOMP", 229: "SELINUX_CONTEXT",
+    230: "PERSONALITY", 231: "APPARMOR_PROFILE", 232: "ADDRESS_FAMILIES", 233: "RUNTIME_DIRECTORY", 235: "CHOWN",
+    236: "SMACK_PROCESS_LABEL", 237: "KEYRING", 238: "STATE_DIRECTORY", 239: "CACHE_DIRECTORY", 240: "LOGS_DIRECTORY",
+    241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS: LoadCredential=",
+}  # fmt: skip
+SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
+# signal(7), x86 and ARM.
+_SIGNALS = """
+    HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG
+    XCPU XFSZ VTALRM PROF WINCH POLL PWR SYS
+"""
+SIGKILL = 9
+# `Process.code`, as of waitid(2).
+EXITED = 1
+_DUMPED = 3
+
+
+def signal_name(number: int) -> str:
+    """The name of a signal, such as `SIGTERM`; empty if it has none."""
+    name = dict(enumerate(_SIGNALS.split(), 1)).get(number)
+    return f"SIG{name}" if name else ""
+
+
+def worded(process: Process) -> str:
+    """How a process ended, such as `exited with 3` or `was killed by SIGTERM`."""
+    if process.code == 0:
+        return "does not run"
+    if process.code == EXITED:
+        return f"exited with {process.status}{SHELL_STATUSES.get(process.status, '')}"
+    return f"was killed by {signal_name(process.status) or f'signal {process.status}'}"
+
+
+def why_not_executed(process: Process) -> str:
+    """Why systemd could not start the command; empty if it could."""
+    if process.result == "resources":
+        return "could not be started, for want of a file that a directive names, or of memory or tasks"
+    if not process.pid:
+        return "was not run"
+    if process.code == EXITED and process.status in NOT_EXECUTED:
+        return f"could not be started: {process.status}/{NOT_EXECUTED[process.status]}"
+    return ""
+
+
+def why_it_ended(process: Process, *, counts_itself: bool) -> str:
+    """Why a respawn entry is started in vain; empty if the shell before its command counts that and slows it down."""
+    return why_not_executed(process) or ("" if counts_itself else worded(process))
+
+
+def kind(process: Process) -> str:
+    """How a process ended, as a word for programs: `none`, `running`, `exited`, `killed` or `dumped`."""
+    if not process.pid:
+        return "none"
+    if process.code == 0:
+        return "running"
+    if process.code == EXITED:
+        return "exited"
+    return "dumped" if process.code == _DUMPED else "killed"
