@@ -19,9 +19,18 @@ DESCRIPTION = """\
 # Moves resource groups of /etc/cltab to runlevels, on one node.
 interface org.clinit.Manager
 
-# What is wrong with a group: a code, the unit, the tag and mode of the entry if it is about one, and the same as a line
-# for a person. One that is no failure is only worth a look, and does not make the group FAILED.
-type Reason (code: string, failure: bool, unit: string, tag: ?string, mode: ?string, text: string)
+# How a main process ended: kind is exited, killed or dumped, or none if it was never started; the exit status or the
+# signal's number; the signal's name; what systemd calls it; and when, in µs since 1970.
+type Ending (kind: string, status: int, signal: ?string, result: string, at_usec: ?int)
+
+# What is wrong with a group: a code, the unit, the tag, mode and command of the entry if it is about one, and the same
+# as a line for a person; since when (in µs since 1970); how its process ended; the id of that run, by which the journal
+# has its lines (_SYSTEMD_INVOCATION_ID=); what to do. One that is no failure is only worth a look, and does not make
+# the group FAILED.
+type Reason (
+  code: string, failure: bool, unit: string, tag: ?string, mode: ?string, text: string, command: ?string,
+  since_usec: ?int, ending: ?Ending, invocation: ?string, cure: ?string
+)
 
 # A group that was ever told a level: CONFIGURED, STOPPING, STARTING, DONE, PASSED, FAILED or HALTING.
 type GroupStatus (group: string, level: string, state: string, reasons: []Reason)

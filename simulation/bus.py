@@ -176,6 +176,10 @@ class StandInBus(Bus):
         found = self._unit(unit)
         return 0 if found is None else found.inactive_time
 
+    def invocation(self, unit: str) -> str:
+        found = self._unit(unit)
+        return "" if found is None or not found.pid else f"{found.pid:032x}"
+
     def outlived_stop(self, unit: str) -> bool:
         found = self._unit(unit)
         return found is not None and found.leftover

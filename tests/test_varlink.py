@@ -80,7 +80,9 @@ def test_decode_never_fails_otherwise(message: bytes) -> None:
 def declared(description: str) -> dict[tuple[str, str], str]:
     """The declarations of an interface by kind and name, after a check that there is nothing else in it."""
     members = {}
-    for number, line in enumerate(re.sub(r"^#.*\n", "", description, flags=re.MULTILINE).split("\n")):
+    bare = re.sub(r"^#.*\n", "", description, flags=re.MULTILINE)
+    on_one_line = re.sub(r"\(\n([^()]*)\n\)", lambda found: f"({' '.join(found[1].split())})", bare)
+    for number, line in enumerate(on_one_line.split("\n")):
         member = r"(method|error|type) ([A-Z][A-Za-z0-9]*) ?(\([^()]*\)( -> \([^()]*\))?)"
         if number == 0:
             assert re.fullmatch(r"interface [a-z]+(\.[a-z]+)+(\.[A-Za-z]+)?", line)
@@ -95,7 +97,7 @@ def declared(description: str) -> dict[tuple[str, str], str]:
 def fields(declaration: str) -> dict[str, str]:
     """The fields of the first struct of a declaration."""
     inside = declaration[1 : declaration.index(")")]
-    return dict(re.fullmatch(r"([a-z]+): (\S+)", part).groups() for part in inside.split(", ") if part)  # type: ignore[union-attr,misc]
+    return dict(re.fullmatch(r"([a-z_]+): (\S+)", part).groups() for part in inside.split(", ") if part)  # type: ignore[union-attr,misc]
 
 
 @pytest.mark.parametrize("description", DESCRIPTIONS.values(), ids=DESCRIPTIONS)
@@ -105,7 +107,9 @@ def test_the_description_is_well_formed(description: str) -> None:
     for declaration in members.values():
         for kind in re.findall(r": \??(?:\[\])?(?:\[string\])?([A-Za-z]+)", declaration):
             assert kind in BASIC_TYPES or ("type", kind) in members
-        assert declaration.count(":") == len(re.findall(r"[(,] ?[a-z]+: \??(?:\[\])?[A-Za-z]+(?=[,)])", declaration))
+        assert declaration.count(":") == len(
+            re.findall(r"[(,] ?[a-z]+(?:_[a-z]+)*: \??(?:\[\])?[A-Za-z]+(?=[,)])", declaration)
+        )
 
 
 def test_the_names_of_the_interfaces() -> None:

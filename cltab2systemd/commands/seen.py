@@ -22,7 +22,7 @@ _PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "ExecMainPID", "ExecMainCode", "ExecMainStatus", "Result",
     "ConditionResult",
     "ConditionTimestampMonotonic", "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic",
-    "InactiveExitTimestampMonotonic",
+    "InactiveExitTimestampMonotonic", "ExecMainExitTimestampMonotonic", "InvocationID",
 )  # fmt: skip
 # systemctl waits longer for a systemd that does not answer. Seconds.
 _PATIENCE = 10.0
@@ -39,7 +39,8 @@ class _Shown:
     def process(self, unit: str) -> Process:
         """How the last main process of a service went."""
         pid, code, status = (self._number(unit, f"ExecMain{name}") for name in ("PID", "Code", "Status"))
-        return Process(pid, code, status, self._units.get(unit, {}).get("Result") or "success")
+        result = self._units.get(unit, {}).get("Result") or "success"
+        return Process(pid, code, status, result, self._number(unit, "ExecMainExitTimestampMonotonic"))
 
     def condition_time(self, unit: str) -> int:
         """When the conditions of a unit were last checked; 0 if never."""
@@ -60,6 +61,10 @@ class _Shown:
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive; 0 if never."""
         return self._number(unit, "InactiveEnterTimestampMonotonic")
+
+    def invocation(self, unit: str) -> str:
+        """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
+        return self._units.get(unit, {}).get("InvocationID", "")
 
     def outlived_stop(self, unit: str) -> bool:  # noqa: ARG002 - a request cannot do anything about it
         """Not looked at."""

@@ -89,6 +89,10 @@ class UnitProbe:
         """When a unit last became inactive; 0 if never."""
         return self._once(unit, "inactive time", self._bus.inactive_time)
 
+    def invocation(self, unit: str) -> str:
+        """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
+        return self._once(unit, "invocation", self._bus.invocation)
+
     def outlived_stop(self, unit: str) -> bool:
         """Whether a service has failed because its stop could not end all processes in time, and some are left."""
         return self._bus.outlived_stop(unit)

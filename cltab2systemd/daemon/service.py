@@ -13,7 +13,9 @@ from cltab2systemd.core.request import NoSuchGroupError, SupersededError, Switch
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.daemon import peers
 from cltab2systemd.groups.refusals import Refusal
+from cltab2systemd.reports.overview import status_object
 from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.kernel import clock_offset
 from cltab2systemd.table.diagnostics import Diagnostic, render
 from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
     from cltab2systemd.core.controller import Controller
     from cltab2systemd.daemon.peers import Peer
-    from cltab2systemd.groups.failure import Reason
     from cltab2systemd.groups.state import GroupStatus
 
 log = logging.getLogger(__name__)
@@ -199,17 +200,18 @@ class Service:
 
     async def _status(self, call: Call) -> AsyncIterator[Reply]:
         group, level = call.optional_string("group"), call.optional_string("level")
-        shown: list[dict[str, object]] | None = None
+        shown: list[object] | None = None
         while True:
             changed = self._watchers.next_change()
             statuses = [
-                _status_object(status)
+                status
                 for status in self._controller.statuses
                 if group in {None, status.group} and level in {None, status.level}
             ]
-            if statuses != shown:
-                shown = statuses
-                yield Reply({"groups": statuses}, call.more)
+            present: list[object] = [(status, status.momentary) for status in statuses]
+            if present != shown:
+                shown = present
+                yield Reply({"groups": [*map(_status_object, statuses)]}, call.more)
             if not call.more:
                 return
             await changed.wait()
@@ -249,19 +251,7 @@ def _noted(notes: Sequence[str]) -> dict[str, object]:
 
 
 def _status_object(status: GroupStatus) -> dict[str, object]:
-    reasons = [_reason_object(reason) for reason in (*status.reasons, *status.momentary)]
-    return {"group": status.group, "level": status.level, "state": str(status.state), "reasons": reasons}
-
-
-def _reason_object(reason: Reason) -> dict[str, object]:
-    return {
-        "code": str(reason.cause),
-        "failure": reason.is_failure,
-        "unit": reason.unit,
-        "tag": reason.tag or None,
-        "mode": reason.mode or None,
-        "text": reason.text,
-    }
+    return status_object(status, clock_offset())
 
 
 def _finding_object(finding: Diagnostic) -> dict[str, object]:

@@ -6,7 +6,7 @@ docs/unit-scheme.md has the rules as a table.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.endings import EXITED, NOT_EXECUTED, SHELL_STATUSES, SIGKILL, why_not_executed, worded
@@ -56,10 +56,23 @@ class Remedy(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """The run of a unit that a reason is about. Times are CLOCK_MONOTONIC, in µs."""
+
+    since: int = 0  # from when on it is wrong; 0 if that is not known
+    process: Process | None = None  # how its last main process went; None if the reason is not about one
+    invocation: str = ""  # the run's id, by which the journal has its lines; empty if it has none
+
+
+_UNKNOWN = Attempt()
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """One thing that is wrong with a group: a code, the unit, and a line for a person.
 
-    `tag` and `mode` are those of the entry. They are empty if the reason is not about an entry of the level.
+    `tag`, `mode` and `command` are those of the entry. They are empty if the reason is not about an entry of the level.
+    Two reasons are the same, however often it was tried: `attempt` does not count.
     """
 
     cause: Cause
@@ -67,6 +80,8 @@ class Reason:
     text: str
     tag: str = ""
     mode: str = ""
+    command: str = ""
+    attempt: Attempt = field(default=_UNKNOWN, compare=False)
 
     @property
     def is_failure(self) -> bool:
@@ -243,11 +258,25 @@ def _never_began(group: GroupUnits, unit: UnitStatus, level: str) -> bool:
     return group.probe.inactive_time(unit.name) < reached and group.probe.condition_time(unit.name) < reached
 
 
-def about_entry(group: GroupUnits, entry: Entry, found: Verdict) -> Reason:
+def about_entry(group: GroupUnits, entry: Entry, level: str, found: Verdict) -> Reason:
     """The reason for a verdict that is not good, such as `web: config (test) exited with 1: test -d /srv/www`."""
     assert found.cause is not None
     text = printable(f"{group.group}: {entry.tag} ({entry.mode}) {found.words}: {shortened(entry.command)}")
-    return Reason(found.cause, group.name_of(entry), text, entry.tag, str(entry.mode))
+    attempt = _attempt(group, entry, level, found.cause)
+    return Reason(found.cause, group.name_of(entry), text, entry.tag, str(entry.mode), entry.command, attempt)
+
+
+def _attempt(group: GroupUnits, entry: Entry, level: str, cause: Cause) -> Attempt:
+    """The run that a verdict is about."""
+    unit, probe = group.entry(entry), group.probe
+    if unit is None or cause in {Cause.NEVER_STARTED, Cause.NOT_LOADED, Cause.MASKED}:
+        return Attempt(group.asked_at(level) if cause is Cause.NEVER_STARTED else 0)
+    process = probe.process(unit.name)
+    if unit.sub == "running":  # as one that pauses: it has run since
+        since = probe.active_time(unit.name)
+    else:
+        since = process.ended_at or probe.inactive_time(unit.name)
+    return Attempt(since, process, probe.invocation(unit.name))
 
 
 def about_unit(group: GroupUnits, cause: Cause, unit: str, words: str) -> Reason:

@@ -191,7 +191,7 @@ def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
     reasons = (
         *_not_stopped(group, level, since),
         *_survivors(group, level),
-        *(about_entry(group, entry, judged) for entry, judged in found if judged.cause is not None),
+        *(about_entry(group, entry, level, judged) for entry, judged in found if judged.cause is not None),
     )
     state = State.PASSED if members and all(entry.mode.is_judged for entry in members) else State.DONE
     if any(reason.is_failure for reason in reasons):

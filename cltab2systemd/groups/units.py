@@ -55,6 +55,7 @@ class Process:
     code: int  # si_code: 0 while it runs, 1 exited, 2 killed by a signal, 3 the same with a dump
     status: int  # the exit status, or the signal
     result: str = "success"  # systemd's verdict on the service: success, exit-code, signal, timeout, resources, …
+    ended_at: int = 0  # CLOCK_MONOTONIC in µs; 0 if it has not ended
 
     @property
     def succeeded(self) -> bool:
@@ -82,6 +83,9 @@ class Probe(Protocol):
 
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive; 0 if never."""
+
+    def invocation(self, unit: str) -> str:
+        """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
 
     def outlived_stop(self, unit: str) -> bool:
         """Whether a service has failed because its stop could not end all processes in time, and some are left."""

@@ -231,12 +231,12 @@ class Bus:
     def process(self, unit: str) -> Process:
         """How the last main process of a service went."""
         while True:
-            pid, code, status, result, latest = (self._get(unit, _SERVICE, name, kind) for name, kind in (
+            pid, code, status, result, ended_at, latest = (self._get(unit, _SERVICE, name, kind) for name, kind in (
                 (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"), (b"Result", b"s"),
-                (b"ExecMainPID", b"u"),
+                (b"ExecMainExitTimestampMonotonic", b"t"), (b"ExecMainPID", b"u"),
             ))  # fmt: skip
             if pid == latest:  # and all of it is about one process
-                return Process(pid, code, status, result.decode())
+                return Process(pid, code, status, result.decode(), ended_at)
 
     def main_pid(self, unit: str) -> int:
         """The main process of a service; 0 if it has none."""
@@ -265,6 +265,10 @@ class Bus:
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive, CLOCK_MONOTONIC in µs."""
         return int(self._get(unit, _UNIT, b"InactiveEnterTimestampMonotonic", b"t"))
+
+    def invocation(self, unit: str) -> str:
+        """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
+        return bytes(self._get(unit, _UNIT, b"InvocationID", b"ay")).hex()
 
     def outlived_stop(self, unit: str) -> bool:
         """Whether a service has failed because its stop could not end all processes in time, and some are left."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from cltab2systemd.text import decoded
@@ -9,6 +10,11 @@ from cltab2systemd.units.commands import throttle_directory
 
 # Of a command line: a shell, its option, and the beginning of its script.
 _LONGEST_START = 8192
+
+
+def clock_offset() -> int:
+    """µs to be added to CLOCK_MONOTONIC to get the time since 1970, as it is now."""
+    return (time.time_ns() - time.monotonic_ns()) // 1000
 
 
 class Kernel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from programs import IDLE, RUN
 from shipped import Shipped
 
 from lab.node import Node
-from lab.waiting import wait_until
+from lab.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -268,10 +269,18 @@ def test_a_reason_wherever_a_state_is_told(group: Group) -> None:
     assert f"{group.name} 3 {reason}" in group.node.read(REASONS).splitlines()
     [reply] = varlink(group.node, {"method": "org.clinit.Manager.Status", "parameters": {"group": group.name}})
     [found] = reply["parameters"]["groups"][0]["reasons"]
+    ended = group.instance.properties(group.unit("config"), "InvocationID", "ExecMainExitTimestampMonotonic")
+    since, ending = found.pop("since_usec"), found.pop("ending")
     assert found == {
         "code": "test-failed", "failure": True, "unit": group.unit("config"), "tag": f"{group.name}.config",
-        "mode": "test", "text": reason,
+        "mode": "test", "text": reason, "command": "test -d /srv/nosuch", "invocation": ended["InvocationID"],
+        "cure": f"mend it, then 'clinit {group.name} 3' runs it again",
     }  # fmt: skip
+    assert ending.pop("at_usec") == since
+    assert ending == {"kind": "exited", "status": 1, "signal": None, "result": "success"}
+    age = time.time() * 1e6 - since
+    assert 0 < age < 60e6 * PATIENCE
+    assert abs(time.monotonic() * 1e6 - int(ended["ExecMainExitTimestampMonotonic"]) - age) < 1e6
 
 
 # Told besides

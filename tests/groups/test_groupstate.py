@@ -88,6 +88,9 @@ class Probed:
     def lacked_memory(self, group_slice: str) -> bool:
         return group_slice in self.short_of_memory
 
+    def invocation(self, unit: str) -> str:
+        return f"run of {_instance(unit)}"
+
     def strayed_to(self, unit: str) -> str:
         return self.strayed.get(_instance(unit), "")
 

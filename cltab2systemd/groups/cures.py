@@ -1,0 +1,67 @@
+"""What to do about a reason: the next step of whoever has to mend a group. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from cltab2systemd.groups.failure import Cause
+from cltab2systemd.table.model import Mode
+from cltab2systemd.terminal import printable
+
+if TYPE_CHECKING:
+    from cltab2systemd.groups.failure import Reason
+
+# {again} is the request for the level that the group is at, {unit} the unit. Modes that a request does not run again
+# have words of their own.
+_CURES = {
+    Cause.TEST_FAILED: "mend it, then {again} runs it again",
+    Cause.NOT_EXECUTED: "mend it, then {again} runs it",
+    Cause.TIMED_OUT: "mend it, then {again} runs it again",
+    Cause.OUT_OF_MEMORY: "give it more, or the group less to do, then {again} runs it again",
+    Cause.BROKEN_OFF: "mend it, then {restart} runs it again",
+    Cause.DOWN: "{again} starts it",
+    Cause.NEVER_STARTED: "{again} starts it",
+    Cause.MASKED: "{unmask}, then {again}",
+    Cause.NOT_LOADED: "mend what {status} says, then 'systemctl daemon-reload' and {again}",
+    Cause.STRAYED: "{again} stops it and starts it anew",
+    Cause.NOT_STOPPED: "see what holds it in {status}, stop it, then {again}",
+    Cause.OUTLIVED: "see in {status} what they wait for, then {again}; perhaps only a reboot ends them",
+    Cause.NOT_SWITCHED: "{again} makes the switch again",
+    Cause.NO_LEVEL: "{again} takes the group to that level",
+    Cause.UNREACHED: "mend it, then {again}",
+    Cause.PAUSED: "mend it; it is tried again by itself, and by {restart} at once",
+    Cause.RESTARTING: "",
+    Cause.NOT_RUN: "mend it, then {restart} runs it again",
+    Cause.SKIPPED: "see the condition in {status}; {again} tries it again",
+}
+_OF_RESTARTED = {
+    Cause.NOT_EXECUTED: "mend it; it is tried again by itself, and by {restart} at once",
+}
+# Of entries that a request does not run again once they have begun.
+_OF_RUN_ONCE = {
+    Cause.TIMED_OUT: "mend it, then {restart} runs it again",
+    Cause.OUT_OF_MEMORY: "give it more, or the group less to do, then {restart} runs it again",
+}
+
+
+def cure(reason: Reason, group: str, level: str) -> str:
+    """The next step, such as `mend it, then 'clinit web 3' runs it again`; empty if there is nothing to do but wait.
+
+    Args:
+        reason: what is wrong.
+        group: with which group.
+        level: the level that the group is at.
+    """
+    mode = Mode(reason.mode) if reason.mode else None
+    of_mode = {} if mode is None or mode.is_judged else _OF_RESTARTED if mode.is_restarted else _OF_RUN_ONCE
+    words = of_mode.get(reason.cause, _CURES[reason.cause])
+    unit = shlex.quote(reason.unit)
+    return printable(
+        words.format(
+            again=f"'clinit {shlex.quote(group)} {shlex.quote(level)}'",
+            restart=f"'systemctl restart {unit}'",
+            status=f"'systemctl status {unit}'",
+            unmask=f"'systemctl unmask {unit}'",
+        )
+    )

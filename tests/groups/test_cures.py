@@ -1,0 +1,40 @@
+"""What to do about each reason: every cause has a next step, in each mode, that can be typed as it stands."""
+
+import re
+import shlex
+
+import pytest
+
+from cltab2systemd.groups.cures import cure
+from cltab2systemd.groups.failure import Cause, Reason
+from cltab2systemd.table.model import Mode
+
+UNIT = r"clinit-web@a\x20b.service"
+
+
+@pytest.mark.parametrize("mode", ["", *Mode])
+@pytest.mark.parametrize("cause", Cause)
+def test_every_cause_has_a_next_step(cause: Cause, mode: str) -> None:
+    """Only what is about to be started again by itself needs none."""
+    words = cure(Reason(cause, UNIT, "text", "a b", mode), "web", "3")
+
+    assert (words == "") == (cause is Cause.RESTARTING)
+    assert "{" not in words
+    if words:
+        assert re.search("'(clinit web 3|systemctl [a-z]+ .*)'", words)
+
+
+def test_names_can_be_typed_as_they_stand() -> None:
+    """A shell reads back the names of group, level and unit."""
+    failed = cure(Reason(Cause.TEST_FAILED, UNIT, "text", "a b", Mode.TEST), "a $(b)", "3;m")
+    masked = cure(Reason(Cause.MASKED, UNIT, "text", "a b", Mode.TEST), "web", "3")
+
+    assert shlex.split(failed.partition("then '")[2].partition("' runs")[0]) == ["clinit", "a $(b)", "3;m"]
+    assert shlex.split(masked[1:].partition("', then")[0]) == ["systemctl", "unmask", UNIT]
+
+
+def test_what_a_request_does_not_run_again() -> None:
+    """A wait or once that began is run again by systemctl only; a test by a request."""
+    for mode in (Mode.WAIT, Mode.ONCE):
+        assert "systemctl restart" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", "a", mode), "web", "3")
+    assert "clinit web 3" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", "a", Mode.TEST), "web", "3")
