@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cltab2systemd import varlink
 
 SERVICE_MODULE = Path(varlink.__file__).parent / "daemon/service.py"
+OBJECTS_MODULE = Path(varlink.__file__).parent / "reports/overview.py"
 DESCRIPTIONS = {"INTERFACE": varlink.DESCRIPTION, "SERVICE": varlink.SERVICE_DESCRIPTION}
 BASIC_TYPES = {"string", "int", "bool", "float", "object"}
 
@@ -147,11 +148,13 @@ def test_errors_have_their_declared_parameters() -> None:
 
 def test_types_are_what_the_service_sends() -> None:
     """The objects of the service have the fields of their types."""
-    functions = {
-        node.name: node for node in ast.parse(SERVICE_MODULE.read_text()).body if isinstance(node, ast.FunctionDef)
-    }
+    bodies = (node for module in (SERVICE_MODULE, OBJECTS_MODULE) for node in ast.parse(module.read_text()).body)
+    functions = {node.name: node for node in bodies if isinstance(node, ast.FunctionDef)}
     members = declared(varlink.DESCRIPTION)
-    types = {"_status_object": "GroupStatus", "_reason_object": "Reason", "_finding_object": "Finding"}
+    types = {
+        "status_object": "GroupStatus", "reason_object": "Reason", "ending_object": "Ending",
+        "_finding_object": "Finding",
+    }  # fmt: skip
     for function, name in types.items():
         (sent,) = [node for node in ast.walk(functions[function]) if isinstance(node, ast.Dict)]
         assert [ast.literal_eval(key) for key in sent.keys if key] == list(fields(members["type", name]))
