@@ -35,6 +35,25 @@ type Reason (
 # A group that was ever told a level: CONFIGURED, STOPPING, STARTING, DONE, PASSED, FAILED or HALTING.
 type GroupStatus (group: string, level: string, state: string, reasons: []Reason)
 
+# The table: its path; why the file that was read last was refused; and whether the file has changed and not been read.
+type TableFile (path: string, refusal: ?string, unread: bool)
+
+# A group with its entries: its level, or none; its state as in GroupStatus, and since when (in µs since 1970); the
+# level to which it comes at boot; whether the table has it; the tags of entries that change at its next request.
+type Group (
+  group: string, level: ?string, state: string, since_usec: ?int, boot_level: ?string, in_table: bool,
+  pending: []string, reasons: []Reason, entries: []Entry
+)
+
+# An entry: its line; how it is, as clinitctl(8) has it; whether the level has it; its unit, as systemd has it, and
+# since when; its main process; how often systemd has restarted it; how its last main process ended; and what it uses,
+# as far as systemd has the kernel count it.
+type Entry (
+  tag: string, levels: string, mode: string, command: string, state: string, in_level: bool, unit: string,
+  load: ?string, active: ?string, sub: ?string, since_usec: ?int, pid: ?int, restarts: int, ending: ?Ending,
+  memory_bytes: ?int, cpu_usec: ?int, tasks: ?int
+)
+
 # A finding about the table: what, how bad (error, warning), where (from 1), and the finding as a person reads it.
 type Finding (code: string, severity: string, path: string, line: int, column: int, message: string, text: string)
 
@@ -50,6 +69,9 @@ method Halt() -> (message: string)
 
 # The groups and their levels. With "more", again at every change.
 method Status(group: ?string, level: ?string) -> (groups: []GroupStatus)
+
+# The daemon, its table, and the groups that are named, or all, with their entries. With "more", again at every change.
+method Describe(groups: ?[]string) -> (version: string, pid: int, table: TableFile, groups: []Group)
 
 error NoSuchGroup (message: string, group: string, hint: ?string)
 error TableRefused (message: string, findings: []Finding)

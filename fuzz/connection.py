@@ -18,11 +18,12 @@ from cltab2systemd import varlink
 from cltab2systemd.ancestor import messages as ldt
 from cltab2systemd.core.controller import Controller
 from cltab2systemd.core.group import Group
-from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedError
+from cltab2systemd.core.request import NoSuchGroupError, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.daemon.server import Server
 from cltab2systemd.daemon.service import Service, Watchers
+from cltab2systemd.groups.overview import GroupOverview
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.systemd.bus import BusUnavailableError
@@ -82,6 +83,10 @@ class _Writer:
 class _Source:
     """A table that may be refused."""
 
+    path = "/etc/caf\udce9"
+    refusal = "mode \udcff\u2028 is none"
+    is_unread = True
+
     def __init__(self) -> None:
         self.accepted = True
         self.refused = False
@@ -136,9 +141,9 @@ class _Controller(Controller):
 
     def __init__(self) -> None:
         nothing = cast("Any", _Nothing())
-        self.source = _Source()
+        self.stand_in = _Source()
         super().__init__(
-            Names(), cast("Any", self.source), cast("Any", _Units()), nothing, cast("Any", _Applier()),
+            Names(), cast("Any", self.stand_in), cast("Any", _Units()), nothing, cast("Any", _Applier()),
             on_status=nothing.ignore, on_table=nothing.ignore,
         )  # fmt: skip
         self._groups.update({name: Group(name, cast("Any", _Units())) for name in GROUPS})
@@ -147,6 +152,11 @@ class _Controller(Controller):
     @property
     def statuses(self) -> tuple[GroupStatus, ...]:
         return tuple(GroupStatus(name, "1\udcff", State.DONE) for name in GROUPS)
+
+    def overview(self, name: str) -> GroupOverview:
+        if name not in GROUPS:
+            raise NoSuchGroupError(name, "did you mean '\udcff'?")
+        return GroupOverview(name, GroupStatus(name, "1\udcff", State.DONE), 0, ResourceGroup(name), (name,), ())
 
     def _request(self, group: Group, level: str) -> Request:
         encoded(level)  # it is going to be part of file names
@@ -205,7 +215,7 @@ class Daemon:
         """What comes of a connection over which these bytes come, and then the end."""
         choice = zlib.crc32(data)
         self._controller.fate = choice % 7
-        self._controller.source.refused = choice % 11 == 0
+        self._controller.stand_in.refused = choice % 11 == 0
         peer = PEERS[choice % 13 % len(PEERS)]
         reader = asyncio.StreamReader(varlink.LARGEST_REQUEST - 1, self.loop)
         writer = _Writer()

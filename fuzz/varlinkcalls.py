@@ -27,11 +27,13 @@ _KNOWN_ERRORS = {
 }
 
 _METHODS: tuple[object, ...] = (
-    *(f"{varlink.INTERFACE}.{name}" for name in ("Switch", "Switch", "Switch", "Status", "Status", "Reread", "Halt")),
+    *(f"{varlink.INTERFACE}.{name}" for name in (
+        "Switch", "Switch", "Switch", "Status", "Status", "Describe", "Reread", "Halt",
+    )),
     f"{varlink.SERVICE}.GetInfo", f"{varlink.SERVICE}.GetInterfaceDescription", "org.clinit.Manager", "", ".",
     "x" * 500, "org.clinit.Manager.switch", "org.clinit.Manager.Switch ", "__class__", 7, None, [], {}, True,
 )  # fmt: skip
-_NAMES = ("group", "level", "interface", "more", "method", "parameters", "", "__class__", "x")
+_NAMES = ("group", "groups", "level", "interface", "more", "method", "parameters", "", "__class__", "x")
 _LEVELS = ("1", "2", "long", "数", "\udcff", ":::SHUTDOWN:::")
 _TEXTS = (
     *GROUPS, "web", "1", "2", "123", "no-such", "", " ", "a b", "a\tb", "a\nb", "\0", "..", ".", "/", "a/../b",

@@ -176,6 +176,9 @@ class StandInBus(Bus):
         found = self._unit(unit)
         return 0 if found is None else found.inactive_time
 
+    def changed_time(self, unit: str) -> int:
+        return max(self.active_time(unit), self.began_time(unit), self.inactive_time(unit))
+
     def invocation(self, unit: str) -> str:
         found = self._unit(unit)
         return "" if found is None or not found.pid else f"{found.pid:032x}"

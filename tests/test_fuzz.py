@@ -129,7 +129,7 @@ def test_a_parser_that_forgets_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_calls_get_everywhere() -> None:
     """A good part of the calls is answered, with all kinds of replies, and a good part is none."""
-    figures = runner.run(VARLINK, 8000, 1, 2)
+    figures = runner.run(VARLINK, 12000, 1, 2)
     assert figures.failures == []
     errors = {label.removeprefix("error ") for label in figures.counts if label.startswith("error ")}
     assert errors >= {

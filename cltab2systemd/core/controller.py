@@ -24,6 +24,7 @@ from cltab2systemd.core.switcher import Switcher
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
+from cltab2systemd.groups.overview import group_overview
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, settled_level
 from cltab2systemd.systemd.bus import BusError
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.tablesource import TableSource
     from cltab2systemd.disk.unitstore import UnitStore
+    from cltab2systemd.groups.overview import GroupOverview
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
     from cltab2systemd.units.names import Names
@@ -198,6 +200,27 @@ class Controller:
         order = {name: index for index, name in enumerate(self._source.table.groups)}
         known = [group.status for group in self._groups.values() if group.status is not None]
         return tuple(sorted(known, key=lambda status: order.get(status.group, len(order))))
+
+    @property
+    def source(self) -> TableSource:
+        """The table."""
+        return self._source
+
+    @property
+    def names_of_groups(self) -> tuple[str, ...]:
+        """All groups: those of the table in its order, then those that have left it and are still there."""
+        return tuple(dict.fromkeys((*self._source.table.groups, *self._groups)))
+
+    def overview(self, name: str) -> GroupOverview:
+        """A group and its entries as they are. NoSuchGroupError; BusError if systemd does not answer."""
+        group = self._groups.get(name)
+        if group is None:
+            raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
+        if group.units is None or group.units.entries != group.applied.entries:
+            self._observer.refresh([name])
+        assert group.units is not None
+        lines = self._membership.wanted(group)
+        return group_overview(group.units, group.status, lines, self._observer.probe, group.since)
 
     # What clients ask for
 

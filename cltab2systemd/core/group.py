@@ -52,6 +52,7 @@ class Group:
         self.left_to_cluster = False  # not in the table any more; a cluster has started it, and is to stop it
         self.units: GroupUnits | None = None  # as systemd said last
         self.status: GroupStatus | None = None
+        self.since = 0  # when its level and state came about, CLOCK_MONOTONIC in µs; 0 if before this daemon
         self.request: Request | None = None
         self.asked: Asked | None = None  # what this daemon last asked of systemd
         self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.lifecycle import Shown
@@ -193,6 +194,8 @@ class Observer:
             _tell(status)
             if group.request is not None:
                 group.request.is_told = status.state.settled
+        if not _is_same(status, group.status):
+            group.since = now_in_microseconds()
         group.status = status
         if status is not None and status.momentary and group.name not in self._second_looks:
             self._second_looks.add(group.name)
@@ -218,6 +221,13 @@ class Observer:
                     self._bus.reset_failed(unit.name)
                 except BusError as error:
                     log.debug("%s: %s", unit.name, error)
+
+
+def _is_same(one: GroupStatus | None, other: GroupStatus | None) -> bool:
+    """Whether clstat has the same line for both."""
+    if one is None or other is None:
+        return one is other
+    return (one.level, one.state) == (other.level, other.state)
 
 
 def _unreached(group: Group, level: str) -> Reason:

@@ -10,6 +10,7 @@ from cltab2systemd.units.commands import PAUSED, SHELL, is_before_program
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from cltab2systemd.groups.overview import Usage
     from cltab2systemd.groups.units import Process, UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
@@ -103,7 +104,7 @@ class UnitProbe:
 
     def strayed_to(self, unit: str) -> str:
         """The control group to which the main process of a running service has moved; empty if it is in its own."""
-        pid = self._once(unit, "main pid", self._bus.main_pid)
+        pid = self.pid(unit)
         try:
             lines = self._kernel.control_groups(pid)
         except OSError:  # it has just ended, and systemd is about to say so
@@ -137,6 +138,22 @@ class UnitProbe:
             return True
         return words[0] == SHELL.encode() and is_before_program(words, command)
 
+    def pid(self, unit: str) -> int:
+        """The main process of a service; 0 if it has none."""
+        return self._once(unit, "main pid", self._bus.main_pid)
+
+    def restarts(self, unit: str) -> int:
+        """How often systemd has restarted a service by itself, since its last start by a request."""
+        return self._once(unit, "restarts", self._bus.restarts)
+
+    def changed_time(self, unit: str) -> int:
+        """When the state of a unit changed last; 0 if never."""
+        return self._once(unit, "changed time", self._bus.changed_time)
+
+    def usage(self, group_slice: str, unit: str) -> Usage:
+        """What the control group of a service uses."""
+        return self._kernel.usage(group_slice, unit)
+
     def trouble(self, unit: str) -> str:
         """Why a respawn entry could not be started when it was tried last; empty if it could."""
         return self._trouble(unit)
@@ -146,7 +163,7 @@ class UnitProbe:
 
         Then its main process is a `sleep`. The shell before the command has become it (`commands.throttled`).
         """
-        pid = self._once(unit, "main pid", self._bus.main_pid)
+        pid = self.pid(unit)
         try:
             program = self._kernel.command_line(pid).partition(b"\0")[0]
         except OSError:

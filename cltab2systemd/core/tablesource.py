@@ -67,6 +67,16 @@ class TableSource:
         self._read_at = 0.0
         self._findings: tuple[Diagnostic, ...] = ()  # of the file read last, if it was refused
 
+    @property
+    def refusal(self) -> str:
+        """Why the file that was read last was refused, with the place; empty if it was accepted."""
+        return self._told[1] if self._told is not None else ""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the file is another one than that which was accepted last, and nobody has had it read yet."""
+        return not self.refusal and identify(self.path) != self._seen
+
     def refresh(self, *, may_be_empty: bool, always: bool = False) -> bool:
         """Read the file if it is not the one read last.
 

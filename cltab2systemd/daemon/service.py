@@ -12,6 +12,7 @@ from cltab2systemd import __version__, oserrors, varlink
 from cltab2systemd.core.request import NoSuchGroupError, SupersededError, SwitchRefusedError, code_of
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.daemon import peers
+from cltab2systemd.daemon.describer import describe
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.reports.overview import status_object
 from cltab2systemd.systemd.bus import BusError
@@ -79,6 +80,17 @@ class Call:
             raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter=name)
         return value is True
 
+    def strings(self, name: str) -> list[str]:
+        """Strings; none if they are left out. CallError if they are anything else, or one is empty."""
+        values = self.parameters.get(name)
+        if values is None:
+            return []
+        if not isinstance(values, list) or not all(
+            isinstance(value, str) and value and not _has_lone_surrogate(value) for value in values
+        ):
+            raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter=name)
+        return values
+
     def optional_string(self, name: str) -> str | None:
         """A string that may be left out; None if it is. CallError as for `string`."""
         return None if self.parameters.get(name) is None else self.string(name)
@@ -134,6 +146,7 @@ class Service:
             f"{varlink.INTERFACE}.Reread": self._reread,
             f"{varlink.INTERFACE}.Halt": self._halt,
             f"{varlink.INTERFACE}.Status": self._status,
+            f"{varlink.INTERFACE}.Describe": self._describe,
             f"{varlink.SERVICE}.GetInfo": self._get_info,
             f"{varlink.SERVICE}.GetInterfaceDescription": self._get_interface_description,
         }
@@ -212,6 +225,15 @@ class Service:
             if present != shown:
                 shown = present
                 yield Reply({"groups": [*map(_status_object, statuses)]}, call.more)
+            if not call.more:
+                return
+            await changed.wait()
+
+    async def _describe(self, call: Call) -> AsyncIterator[Reply]:
+        groups = call.strings("groups")
+        while True:
+            changed = self._watchers.next_change()
+            yield Reply(await describe(self._controller, groups), call.more)
             if not call.more:
                 return
             await changed.wait()

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups import endings
 from cltab2systemd.groups.cures import cure
+from cltab2systemd.groups.state import State
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.overview import EntryOverview, GroupOverview
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.units import Process
 
@@ -32,6 +34,47 @@ def status_object(status: GroupStatus, offset: int) -> Object:
         "level": status.level,
         "state": str(status.state),
         "reasons": [reason_object(reason, status.group, status.level, offset) for reason in reasons],
+    }
+
+
+def group_object(overview: GroupOverview, offset: int) -> Object:
+    """A group with its entries; the offset as for `status_object`. One that was never told a level has none."""
+    status = overview.status
+    shown = status_object(status, offset) if status is not None else {}
+    return {
+        "group": overview.group,
+        "level": shown.get("level"),
+        "state": shown.get("state", str(State.CONFIGURED)),
+        "since_usec": since_1970(overview.since, offset),
+        "boot_level": overview.wanted.boot_level,
+        "in_table": bool(overview.wanted.entries),
+        "pending": [*overview.pending],
+        "reasons": shown.get("reasons", []),
+        "entries": [entry_object(entry, offset) for entry in overview.entries],
+    }
+
+
+def entry_object(overview: EntryOverview, offset: int) -> Object:
+    """An entry; the offset as for `status_object`."""
+    entry, unit, usage = overview.entry, overview.loaded, overview.usage
+    return {
+        "tag": entry.tag,
+        "levels": entry.levels.text,
+        "mode": str(entry.mode),
+        "command": entry.command,
+        "state": str(overview.state),
+        "in_level": overview.in_level,
+        "unit": overview.unit,
+        "load": unit.load if unit is not None else None,
+        "active": unit.active if unit is not None else None,
+        "sub": unit.sub if unit is not None else None,
+        "since_usec": since_1970(overview.since, offset),
+        "pid": overview.pid or None,
+        "restarts": overview.restarts,
+        "ending": None if overview.process is None else ending_object(overview.process, offset),
+        "memory_bytes": usage.memory,
+        "cpu_usec": usage.cpu,
+        "tasks": usage.tasks,
     }
 
 

@@ -266,6 +266,10 @@ class Bus:
         """When a unit last became inactive, CLOCK_MONOTONIC in µs."""
         return int(self._get(unit, _UNIT, b"InactiveEnterTimestampMonotonic", b"t"))
 
+    def changed_time(self, unit: str) -> int:
+        """When the state of a unit changed last, CLOCK_MONOTONIC in µs."""
+        return int(self._get(unit, _UNIT, b"StateChangeTimestampMonotonic", b"t"))
+
     def invocation(self, unit: str) -> str:
         """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
         return bytes(self._get(unit, _UNIT, b"InvocationID", b"ay")).hex()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
+from cltab2systemd.groups.overview import Usage
 from cltab2systemd.text import decoded
 from cltab2systemd.units.commands import throttle_directory
 
@@ -42,6 +44,16 @@ class Kernel:
             return False
         return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in events.splitlines())
 
+    def usage(self, group_slice: str, unit: str) -> Usage:
+        """What the control group of a service in a slice uses, as far as the kernel counts it."""
+        directory = f"/sys/fs/cgroup/{group_slice.partition('-')[0]}.slice/{group_slice}/{unit}"
+        cpu = _words(f"{directory}/cpu.stat")
+        return Usage(
+            _number(_words(f"{directory}/memory.current")),
+            _number(cpu[1:]) if cpu[:1] == [b"usage_usec"] else None,
+            _number(_words(f"{directory}/pids.current")),
+        )
+
     def respawns(self, unit: str) -> list[str]:
         """What the shell before the command of a respawn entry has noted (`commands.throttled`); empty if nothing."""
         try:
@@ -49,3 +61,21 @@ class Kernel:
         except OSError:
             return []
         return text.split()
+
+
+def _words(path: str) -> list[bytes]:
+    """The words at the beginning of a file of the kernel; none if it is not there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return []
+    try:
+        return os.read(descriptor, _LONGEST_START).split()
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
+
+
+def _number(words: list[bytes]) -> int | None:
+    return int(words[0]) if words and words[0].isdigit() else None

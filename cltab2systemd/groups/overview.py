@@ -1,0 +1,188 @@
+"""A group and each of its entries at a glance: for people who look, and for programs that watch. Pure.
+
+docs/unit-scheme.md has the states of entries as a table.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from cltab2systemd.groups.changes import definition, is_member
+from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.state import current_level, level_of_members
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cltab2systemd.groups.state import GroupStatus
+    from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
+    from cltab2systemd.table.model import Entry, ResourceGroup
+
+
+class EntryState(enum.StrEnum):
+    """How an entry is, in one word."""
+
+    RUNNING = "running"  # its process runs
+    STARTING = "starting"  # a wait or test that runs, and that what is behind it waits for
+    WAITING = "waiting"  # its turn to be started has not come
+    STOPPING = "stopping"
+    RESTARTING = "restarting"  # a respawn has ended, and is about to be started again
+    BACKING_OFF = "backing-off"  # a respawn has ended too often and too fast, and pauses
+    PASSED = "passed"  # a test that exited with 0
+    ENDED = "ended"  # a wait or once that has run
+    FAILED = "failed"  # as the group's reason says
+    DOWN = "down"  # it should run, and does not
+    SKIPPED = "skipped"  # a condition in a drop-in did not hold
+    STOPPED = "stopped"  # it is not in the level, and does not run
+    OFF = "off"  # its mode
+
+
+_STATE_OF_CAUSE = {
+    Cause.PAUSED: EntryState.BACKING_OFF,
+    Cause.RESTARTING: EntryState.RESTARTING,
+    Cause.DOWN: EntryState.DOWN,
+    Cause.NEVER_STARTED: EntryState.DOWN,
+    Cause.SKIPPED: EntryState.SKIPPED,
+    Cause.NOT_RUN: EntryState.ENDED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a control group uses. None is what the kernel does not count for it."""
+
+    memory: int | None = None  # bytes
+    cpu: int | None = None  # µs since its start
+    tasks: int | None = None
+
+
+class Facts(Protocol):
+    """What else can be asked about an entry's unit. Times are CLOCK_MONOTONIC, in µs."""
+
+    def pid(self, unit: str) -> int:
+        """The main process of a service; 0 if it has none."""
+
+    def process(self, unit: str) -> Process:
+        """How the last main process of a service went."""
+
+    def restarts(self, unit: str) -> int:
+        """How often systemd has restarted a service by itself, since its last start by a request."""
+
+    def changed_time(self, unit: str) -> int:
+        """When the state of a unit changed last; 0 if never."""
+
+    def usage(self, group_slice: str, unit: str) -> Usage:
+        """What the control group of a service uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryOverview:
+    """An entry as it is."""
+
+    entry: Entry
+    unit: str
+    state: EntryState
+    in_level: bool  # whether the level that the group is at, or goes to, has it
+    loaded: UnitStatus | None  # as systemd has its unit; None if that is not loaded
+    since: int = 0  # when its unit changed last; 0 if never
+    pid: int = 0
+    restarts: int = 0
+    process: Process | None = None
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOverview:
+    """A group as it is."""
+
+    group: str
+    status: GroupStatus | None  # None if it is at no level and was at none
+    since: int  # when it came to that; 0 if that is not known
+    wanted: ResourceGroup  # what the table says of it
+    pending: tuple[str, ...]  # the tags of entries that change at its next request
+    entries: tuple[EntryOverview, ...]
+
+
+def group_overview(
+    units: GroupUnits, status: GroupStatus | None, wanted: ResourceGroup, facts: Facts, since: int = 0
+) -> GroupOverview:
+    """An overview of a group.
+
+    Args:
+        units: its units, with the entries that they were made from.
+        status: what clstat shows of it.
+        wanted: what the table says of it now.
+        facts: tells of its units.
+        since: since when its status is so; 0 if nobody has noted that.
+    """
+    level = level_of_members(units)
+    causes = {} if status is None else {r.unit: r.cause for r in (*status.reasons, *status.momentary) if r.tag}
+    entries = tuple(_entry_overview(units, entry, level, causes, facts) for entry in units.entries)
+    is_at_level = status is not None and (level is not None or current_level(units) is not None)
+    pending = pending_tags(units.entries, wanted.entries) if is_at_level else ()
+    return GroupOverview(units.group, status, since or _latest_failure(status), wanted, pending, entries)
+
+
+def _latest_failure(status: GroupStatus | None) -> int:
+    times = (reason.attempt.since for reason in status.reasons if reason.is_failure) if status is not None else ()
+    return max(times, default=0)
+
+
+def pending_tags(applied: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> tuple[str, ...]:
+    """The tags of entries that are new, gone, or another way in the wanted lines, in the order of both."""
+    before, after = ({(definition(e), e.levels.text) for e in entries} for entries in (applied, wanted))
+    changed = ((definition(e), e.levels.text) in before ^ after for e in (*applied, *wanted))
+    return tuple(dict.fromkeys(e.tag for e, is_new in zip((*applied, *wanted), changed, strict=True) if is_new))
+
+
+def _entry_overview(
+    units: GroupUnits, entry: Entry, level: str | None, causes: Mapping[str, Cause], facts: Facts
+) -> EntryOverview:
+    name, unit = units.name_of(entry), units.entry(entry)
+    in_level = level is not None and is_member(entry, level)
+    cause = causes.get(name)
+    if unit is None or unit.load != "loaded":
+        state = EntryState.FAILED if cause is not None else _state_at_rest(entry)
+        return EntryOverview(entry, name, state, in_level, unit)
+    process, since = facts.process(name), facts.changed_time(name)
+    state = entry_state(entry, unit, process, cause, in_level=in_level)
+    pid, restarts, usage = 0, 0, Usage()
+    if not unit.at_rest and unit.sub != "exited":
+        pid, restarts = facts.pid(name), facts.restarts(name)
+        usage = facts.usage(units.names.slice(units.group), name)
+    return EntryOverview(entry, name, state, in_level, unit, since, pid, restarts, process, usage)
+
+
+def entry_state(entry: Entry, unit: UnitStatus, process: Process, cause: Cause | None, *, in_level: bool) -> EntryState:
+    """How an entry is, in one word.
+
+    Args:
+        entry: the entry.
+        unit: its unit, loaded.
+        process: how its last main process went.
+        cause: what is wrong with it, if anything is.
+        in_level: whether it is to run.
+    """
+    if unit.active == "deactivating" or unit.job == "stop":
+        return EntryState.STOPPING
+    if unit.starting and unit.active in {"inactive", "failed"}:
+        return EntryState.WAITING
+    if cause is not None:
+        return _STATE_OF_CAUSE.get(cause, EntryState.FAILED)
+    if unit.runs and unit.sub != "exited":
+        return _state_of_running(entry, unit)
+    if not in_level and unit.at_rest:
+        return _state_at_rest(entry)
+    return EntryState.PASSED if entry.mode.is_judged and process.succeeded else EntryState.ENDED
+
+
+def _state_of_running(entry: Entry, unit: UnitStatus) -> EntryState:
+    if unit.is_restarting:
+        return EntryState.RESTARTING
+    return EntryState.STARTING if entry.mode.is_waited_for and unit.active == "activating" else EntryState.RUNNING
+
+
+def _state_at_rest(entry: Entry) -> EntryState:
+    return EntryState.STOPPED if entry.runnable else EntryState.OFF
