@@ -20,24 +20,24 @@ LIFECYCLE = PROJECT / "docs/lifecycle.md"
 
 
 def contents(programs: tuple[Command, ...]) -> dict[Path, str]:
-    """Each file as it should be, made of what it is: clinit and cltab2systemd are the programs, in this order."""
-    clinit, translator = programs
-    bash, zsh = COMPLETION / "clinit", COMPLETION / "_clinit"
-    fish, more_fish = COMPLETION / "clinit.fish", COMPLETION / "cltab2systemd.fish"
-    page, translators_page = MAN / "clinit.8", MAN / "cltab2systemd.8"
-    return {
+    """Each file as it should be, made of what it is: clinit is the first of the programs."""
+    clinit, *others = programs
+    bash, zsh, fish = COMPLETION / "clinit", COMPLETION / "_clinit", COMPLETION / "clinit.fish"
+    page = MAN / "clinit.8"
+    files = {
         bash: _with_part(bash.read_text(), "commands", shells.bash(programs)),
         zsh: _with_part(zsh.read_text(), "commands", shells.zsh(programs)),
         fish: _with_part(
             _with_part(fish.read_text(), "values", shells.fish_values(programs)), "commands", shells.fish(clinit)
         ),
-        more_fish: _with_part(more_fish.read_text(), "commands", shells.fish(translator)),
         page: manpages.with_forms(manpages.with_options(page.read_text(), clinit), clinit),
-        translators_page: manpages.with_commands(
-            manpages.with_options(translators_page.read_text(), translator), translator
-        ),
         LIFECYCLE: _with_lifecycle(LIFECYCLE.read_text()),
     }
+    for program in others:  # which have commands
+        more_fish, page = COMPLETION / f"{program.name}.fish", MAN / f"{program.name}.8"
+        files[more_fish] = _with_part(more_fish.read_text(), "commands", shells.fish(program))
+        files[page] = manpages.with_commands(manpages.with_options(page.read_text(), program), program)
+    return files
 
 
 def _with_lifecycle(text: str) -> str:

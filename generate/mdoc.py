@@ -51,6 +51,8 @@ def argument(usage: str) -> str:
     repeated = "" if usage == (usage := usage.replace("...", "…").removesuffix("…")) else " ..."
     if found := re.fullmatch(r"\[\[(\w+)\] (\w+)\]", usage):
         return f"Op Oo Ar {found[1]} Oc Ar {found[2]}{repeated}"
+    if found := re.fullmatch(r"\[(\w+)\|(\w+)\]", usage):
+        return f"Op Ar {found[1]} | {found[2]}{repeated}"
     if found := re.fullmatch(r"\[(\w+)\]", usage):
         return f"Op Ar {found[1]}{repeated}"
     return f"Ar {usage}{repeated}"

@@ -15,6 +15,7 @@ import click
 
 from cltab2systemd.client import options
 from cltab2systemd.commands import main as translator
+from cltab2systemd.operators import main as operators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _DEFAULT = re.compile(r" *\[default: (.+)\]$")
 # As in `[[GROUP] LEVEL]`: the first of two arguments may be left out.
 _FIRST_OPTIONAL = re.compile(r"\[\[\w+\] (\w+)\]")
+# As in `[GROUP|TAG]`: either may stand there.
+_ALTERNATIVES = "|"
 _REPEATED = ("…", "...")
 _HELP = "--help"
 _HELP_TEXT = "Show a short help and exit."  # click's own speaks of "this message"
@@ -35,6 +38,7 @@ class Kind(enum.StrEnum):
     DIRECTORIES = "directories"
     GROUPS = "groups"
     LEVELS = "levels"
+    TAGS = "tags"
     WORDS = "words"
     NOTHING = "nothing"
 
@@ -47,6 +51,7 @@ KINDS = {
     "DIR": Kind.DIRECTORIES,
     "GROUP": Kind.GROUPS,
     "LEVEL": Kind.LEVELS,
+    "TAG": Kind.TAGS,
 }
 
 
@@ -131,7 +136,11 @@ class Command:
 
 def programs() -> tuple[Command, ...]:
     """All programs that click parses the command line of."""
-    return read(options.command, "clinit"), read(translator.group, "cltab2systemd")
+    return (
+        read(options.command, "clinit"),
+        read(operators.group, "clinitctl"),
+        read(translator.group, "cltab2systemd"),
+    )
 
 
 def with_commands(all_programs: tuple[Command, ...]) -> Iterator[Command]:
@@ -177,6 +186,8 @@ def _name(parameter: click.Parameter) -> str:
 def _places(usage: str) -> list[tuple[str, ...]]:
     """The names of what can stand at each place of an argument, which may be several words."""
     names = re.findall(r"\w+", usage)
+    if _ALTERNATIVES in usage:
+        return [tuple(names)]
     places: list[tuple[str, ...]] = [(name,) for name in names]
     if _FIRST_OPTIONAL.fullmatch(usage):
         places[0] = (*places[0], *places[1])

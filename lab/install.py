@@ -15,7 +15,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 _PYTHON = "/usr/bin/python3"
 _SOURCES = ("pyproject.toml", "README*", "LICENSE*", "cltab2systemd", "templates", "packaging", "man")
-_MAN_PAGES = (("clinit", 8), ("clstat", 5), ("cltab", 5), ("cltab2systemd", 8), ("cltab2systemd-generator", 8))
+_MAN_PAGES = (
+    ("clinit", 8), ("clinitctl", 8), ("clstat", 5), ("cltab", 5), ("cltab2systemd", 8), ("cltab2systemd-generator", 8),
+)  # fmt: skip
 # What pip does not install, but a package does; by where it goes.
 _SYSTEM_FILES = {
     "packaging/systemd/cltab2systemd-generator": "usr/lib/systemd/system-generators",
@@ -37,7 +39,7 @@ _SYSTEM_LINKS = {
     "usr/lib/systemd/system/sysinit.target.wants/cltab2systemd-boot.service": "../cltab2systemd-boot.service",
 }
 # Where these look for it, and where pip puts it.
-_COMMANDS = {"usr/bin/clinit": "/usr/local/bin/clinit", "usr/bin/cltab2systemd": "/usr/local/bin/cltab2systemd"}
+_COMMANDS = {f"usr/bin/{name}": f"/usr/local/bin/{name}" for name in ("clinit", "clinitctl", "cltab2systemd")}
 
 # Layers in use by this process, and the open directory that locks each of them against removal.
 _locks: dict[Path, int] = {}

@@ -29,6 +29,7 @@ PLACES = {
     "clinit": "bash-completion/completions",
     "_clinit": "zsh/vendor-completions",
     "clinit.fish": "fish/vendor_completions.d",
+    "clinitctl.fish": "fish/vendor_completions.d",
     "cltab2systemd.fish": "fish/vendor_completions.d",
     "cltab-words.awk": "cltab2systemd",
 }
@@ -82,7 +83,7 @@ def in_zsh(directory: Path, *words: str) -> list[str]:
 
 def in_fish(directory: Path, *words: str) -> list[str]:
     """What fish offers for the last of the words of a command line."""
-    script = "source share/fish/vendor_completions.d/cltab2systemd.fish; complete -C $argv[1]"
+    script = "for file in share/fish/vendor_completions.d/*.fish; source $file; end; complete -C $argv[1]"
     environment = {**os.environ, "HOME": str(directory), "LC_ALL": "C.UTF-8"}
     command = ["fish", "--no-config", "-c", script, " ".join(words)]
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=True)

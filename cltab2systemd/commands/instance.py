@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.locations import Locations
     from cltab2systemd.table.model import ResourceGroup
+    from cltab2systemd.units.names import Names
 
 C = TypeVar("C", bound="Callable[..., Any]")
 
@@ -67,6 +68,15 @@ class Instance:
             state = _STATES.get(lines[name][1]) if name in lines else None
             found[name] = Standing(group, at, state, units.get(name), self._units.instance.is_of_cluster(name))
         return found
+
+    @property
+    def names(self) -> Names:
+        """The names of its units."""
+        return self._names
+
+    def applied(self) -> Mapping[str, ResourceGroup]:
+        """The groups with the lines that their units were made from; none if there are none. OSError if unreadable."""
+        return _applied(self._units)
 
     def notes(self, groups: Iterable[ResourceGroup]) -> list[str]:
         """What to tell whoever asks how groups stand: units of somebody's own that stand over the generated ones."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-
 import click
 
 from cltab2systemd import __version__
+from cltab2systemd.commands.lazy import Commands
 from cltab2systemd.streams import go_on_in_utf8, stand_in_for_closed_streams
 
 # The module of each command; it has the click command as `command`.
@@ -21,21 +20,12 @@ COMMANDS = {
 }
 
 
-class _Commands(click.Group):
-    """The commands, each imported only when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        command = importlib.import_module(f"cltab2systemd.commands.{COMMANDS[cmd_name]}").command
-        assert isinstance(command, click.Command)
-        return command
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    package="cltab2systemd.commands",
+    modules=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="cltab2systemd")
 def group() -> None:
     """Translate /etc/cltab into systemd units, and tell beforehand what it means.

@@ -1,4 +1,4 @@
-# fish completion of clinit(8)
+# fish completion of clinit(8), and what clinitctl(8) and cltab2systemd(8) have in common with it
 
 set -g __cltab_awk (status dirname)/../../cltab2systemd/cltab-words.awk
 
@@ -7,6 +7,8 @@ function __cltab_valued
     switch "$argv"
         case clinit
             string split ' ' -- '--timeout -c --cltab -s --socket --clstat'
+        case 'clinitctl log'
+            string split ' ' -- '-n --lines -S --since -U --until -c --cltab -s --socket'
         case 'cltab2systemd check'
             string split ' ' -- '--format'
         case 'cltab2systemd compile'
@@ -54,7 +56,7 @@ function __cltab_arguments
                 contains -- $word $valued; and set is_value 1
             case '*'
                 echo -- $word
-                if test $is_first = 1 -a $argv[1] = cltab2systemd
+                if test $is_first = 1 -a $argv[1] != clinit
                     set valued (__cltab_valued $argv[1] $word)
                 end
                 set is_first 0
@@ -68,17 +70,17 @@ function __cltab_is
     test "$given[1]" = "$argv[2]"
 end
 
-# The groups of a table, or the levels of one of its groups: TABLE [GROUP].
+# The groups of a table, the levels of one of its groups, or with TAGS its tags: TABLE [GROUP [TAGS]].
 function __cltab_words
     if test -f "$argv[1]" -a -r "$argv[1]"
-        CLTAB_GROUP="$argv[2]" LC_ALL=C command awk -F: -f $__cltab_awk <$argv[1] 2>/dev/null
+        CLTAB_GROUP="$argv[2]" CLTAB_TAGS="$argv[3]" LC_ALL=C command awk -F: -f $__cltab_awk <$argv[1] 2>/dev/null
     end
 end
 
 # What a value can be: PROGRAM and kinds of it, and words, with "|" between.
 function __cltab_value
     set -l given (__cltab_arguments $argv[1])
-    test $argv[1] = cltab2systemd; and set -e given[1]
+    test $argv[1] != clinit; and set -e given[1]
     for kind in (string split '|' -- $argv[2])
         set -l place (string replace -rf '.*:' '' -- $kind)
         set -l of ''
@@ -90,6 +92,8 @@ function __cltab_value
                 __fish_complete_directories (commandline -ct)
             case @groups
                 __cltab_words (__cltab_table)
+            case @tags
+                __cltab_words (__cltab_table) '' all
             case '@groups:*'
                 __cltab_words $of
             case @levels
@@ -107,7 +111,7 @@ end
 # What an argument can be: PROGRAM, and what can stand at each place; a "+" at the end of the last repeats it.
 function __cltab_argument
     set -l given (__cltab_arguments $argv[1])
-    test $argv[1] = cltab2systemd; and set -e given[1]
+    test $argv[1] != clinit; and set -e given[1]
     set -l places $argv[2..-1]
     set -l place $places[(math (count $given) + 1)]
     if test -z "$place"; and string match -q '*+' -- $places[-1]

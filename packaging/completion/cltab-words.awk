@@ -1,7 +1,7 @@
-# The groups of a table, or the levels that the entries of a group name if CLTAB_GROUP is in the environment; one a line,
-# in the order of the table. cltab(5) has the grammar. To be run as: LC_ALL=C awk -F: -f cltab-words.awk <TABLE
+# The groups of a table; its tags if CLTAB_TAGS is in the environment; or the levels that the entries of a group name if
+# CLTAB_GROUP is; one a line, in the order of the table. cltab(5) has the grammar. To be run as: LC_ALL=C awk -F: -f cltab-words.awk <TABLE
 
-BEGIN { group = ENVIRON["CLTAB_GROUP"] }
+BEGIN { group = ENVIRON["CLTAB_GROUP"]; tags = ENVIRON["CLTAB_TAGS"] }
 
 function say(word) {
 	if (word != "" && !(word in said)) {
@@ -14,6 +14,7 @@ function say(word) {
 /^#/ || /^:::/ || NF < 5 { next }
 $1 == "" || $1 $3 ~ /[\001-\040\177]/ { next }
 
+tags != "" { if ($2 !~ /[\001-\040\177]/) say($2); next }
 group == "" { say($1); next }
 
 # A level is one of the parts of a field with commas, else the whole field or one of its characters, which are UTF-8.

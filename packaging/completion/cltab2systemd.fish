@@ -1,6 +1,6 @@
 # fish completion of cltab2systemd(8)
 
-# What the two have in common.
+# What the programs have in common.
 source (status dirname)/clinit.fish
 
 # begin commands: written by `make generated`

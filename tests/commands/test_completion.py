@@ -13,11 +13,14 @@ from shells import COMPLETION, PLACES, SHELLS, TABLE, complete
 
 from cltab2systemd.client import options
 from cltab2systemd.commands import main as translator
+from cltab2systemd.operators import main as operators
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HELP = {"-h", "--help"}
+# Those that have commands.
+PROGRAMS = {"clinitctl": operators, "cltab2systemd": translator}
 
 
 @pytest.fixture
@@ -32,9 +35,11 @@ def directory(tmp_path: Path) -> Path:
 
 def commands() -> dict[tuple[str, ...], click.Command]:
     """Every command there is, by its words."""
-    found: dict[tuple[str, ...], click.Command] = {("clinit",): options.command, ("cltab2systemd",): translator.group}
-    for name, module in translator.COMMANDS.items():
-        found["cltab2systemd", name] = importlib.import_module(f"cltab2systemd.commands.{module}").command
+    found: dict[tuple[str, ...], click.Command] = {("clinit",): options.command}
+    for name, program in PROGRAMS.items():
+        found[name,] = program.group
+        for command, module in program.COMMANDS.items():
+            found[name, command] = importlib.import_module(f"{program.__package__}.{module}").command
     return found
 
 
@@ -103,9 +108,10 @@ def test_every_option_is_offered(directory: Path, shell: str, words: tuple[str, 
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_command_is_offered(directory: Path, shell: str) -> None:
-    """Each shell offers exactly the commands of `cltab2systemd`."""
-    assert {*translator.COMMANDS} == {*SHELLS[shell](directory, "cltab2systemd", "")}
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_command_is_offered(directory: Path, shell: str, program: str) -> None:
+    """Each shell offers exactly the commands that a program has."""
+    assert {*PROGRAMS[program].COMMANDS} == {*SHELLS[shell](directory, program, "")}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -119,6 +125,9 @@ def test_every_command_is_offered(directory: Path, shell: str) -> None:
         ("clinit -c missing ", ""),
         ("clinit --timeout ", ""),
         ("clinit --clstat cl", "cltab"),
+        ("clinitctl log -c cltab w", "web wéb"),
+        ("clinitctl log -c cltab web d", "dirs"),
+        ("clinitctl log --lines ", ""),
         ("cltab2systemd explain --table cltab m", "mail"),
         ("cltab2systemd explain -c cltab mail ", "prod test"),
         ("cltab2systemd explain -c cltab mail prod --from ", "prod test"),

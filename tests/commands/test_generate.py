@@ -145,7 +145,7 @@ def test_what_is_gone_leaves_the_pages(extended: tuple[Command, ...]) -> None:
 
     assert with_forms(before + ".Op Fl vqw\n" + behind, old) == with_forms(before + section + behind, old)
     assert ".Fl q" not in with_forms(pages[MAN / "clinit.8"], old)
-    translators = next(program for program in programs() if program.commands)
+    translators = next(program for program in programs() if program.name == "cltab2systemd")
     few = Command(translators.words, translators.help, translators.options, (), (), is_open=False,
                   commands=translators.commands[:2])  # fmt: skip
     text = with_commands(pages[MAN / "cltab2systemd.8"], few)
@@ -158,15 +158,16 @@ def test_what_was_written_by_hand_stays() -> None:
     page = (MAN / "cltab2systemd.8").read_text()
     old = "Warnings count as errors do: exit with 1.\n"
     by_hand = f"{BY_HAND}\nSay so.\n"
-    (translators,) = (program for program in programs() if program.commands)
+    (translators,) = (program for program in programs() if program.name == "cltab2systemd")
 
     changed = page.replace(old, f"Something old.\n{by_hand}")
     assert page.replace(old, old + by_hand) == with_commands(changed, translators)
 
 
 def test_values_are_told_by_their_names() -> None:
-    """Files, directories, groups and levels; which table and which group they are of; anything else is free."""
-    clinit, translators = programs()
+    """Files, directories, groups, tags and levels; which table and which group they are of; anything else is free."""
+    clinit, operators, translators = programs()
+    (log,) = (command for command in operators.commands if command.name == "log")
     (explain,) = (command for command in translators.commands if command.name == "explain")
     (level,) = (command for command in translators.commands if command.name == "import-inittab")
 
@@ -174,6 +175,7 @@ def test_values_are_told_by_their_names() -> None:
         Value("GROUP", Kind.GROUPS), Value("LEVEL", Kind.LEVELS), Value("LEVEL", Kind.LEVELS, of=0)
     )  # fmt: skip
     assert clinit.arguments == ((group, of_host), (of_group,))
+    assert log.arguments == ((group, Value("TAG", Kind.TAGS)),)
     assert explain.arguments == ((group,), (of_group,))
     assert explain.options[0].value == of_group
     assert {option.value for option in level.options if "--level" in option.names} == {Value("LEVEL", Kind.NOTHING)}

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 PAGES = sorted((PROJECT / "man").glob("*.[1-9]"), key=lambda path: path.name)
-NAMES = ["clinit.8", "clstat.5", "cltab.5", "cltab2systemd-generator.8", "cltab2systemd.8"]
+NAMES = ["clinit.8", "clinitctl.8", "clstat.5", "cltab.5", "cltab2systemd-generator.8", "cltab2systemd.8"]
 SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "FILES", "EXAMPLES", "SEE ALSO"]
 # What these pages refer to, and other packages have.
 OTHERS = {

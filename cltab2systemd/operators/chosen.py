@@ -1,0 +1,92 @@
+"""Which entries somebody means by the names of groups and tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.commands.instance import Instance
+from cltab2systemd.disk import tables
+from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.spelling import Spellings
+from cltab2systemd.terminal import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cltab2systemd.locations import Locations
+
+# Between the group and the tag of one entry, as in a table: no name can have it.
+_BETWEEN = ":"
+
+
+class UnknownNameError(Exception):
+    """A name that is neither a group nor a tag; the text is fit for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What somebody means.
+
+    Attributes:
+        entries: the group and the tag of each, in the order of the table.
+        notes: what to tell whoever asked.
+    """
+
+    entries: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
+
+
+def known(locations: Locations) -> tuple[tuple[str, str], ...]:
+    """The group and the tag of every entry: those of the table on disk, and those that a daemon has applied.
+
+    tables.TableUnreadableError if neither can be read.
+    """
+    try:
+        applied = Instance(locations).applied()
+    except OSError:
+        applied = {}
+    try:
+        data, _ = tables.read_table(locations.table)
+        entries = parse(data, locations.table)[0].entries
+    except tables.TableUnreadableError:
+        if not applied:
+            raise
+        entries = ()
+    here = [(entry.group, entry.tag) for entry in entries]
+    left = [(entry.group, entry.tag) for group in applied.values() for entry in group.entries]
+    return tuple(dict.fromkeys((*here, *left)))
+
+
+def chosen(words: Sequence[str], entries: Iterable[tuple[str, str]]) -> Chosen:
+    """The entries that words name; all if there is no word.
+
+    Args:
+        words: each a group, a tag, or `GROUP:TAG`. What is both a group and a tag is the group.
+        entries: the group and the tag of each entry that there is.
+
+    Raises:
+        UnknownNameError: there is no such group or tag.
+    """
+    entries = tuple(entries)
+    groups = dict.fromkeys(group for group, _ in entries)
+    tags = dict.fromkeys(tag for _, tag in entries)
+    wanted: set[tuple[str, str]] = set()
+    notes = []
+    for word in words:
+        group, between, tag = word.partition(_BETWEEN)
+        found = [entry for entry in entries if (entry == (group, tag) if between else word in entry[:1])]
+        of_tag = [entry for entry in entries if entry[1] == word]
+        if found and of_tag and set(of_tag) - set(found):
+            others = ", ".join(shortened(_BETWEEN.join(entry)) for entry in of_tag)
+            notes.append(f"{shortened(word)} is a group, and also the tag of {others}; this is the group")
+        if not (found := found or of_tag):
+            raise UnknownNameError(_unknown(word, groups, tags))
+        wanted.update(found)
+    return Chosen(tuple(entry for entry in entries if not words or entry in wanted), tuple(notes))
+
+
+def _unknown(word: str, groups: Iterable[str], tags: Iterable[str]) -> str:
+    told = f"no such group or tag: {shortened(word)}"
+    like = Spellings([*groups, *tags]).like(word)
+    return f"{told}; did you mean '{shortened(like)}'?" if like is not None else told

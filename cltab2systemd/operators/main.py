@@ -1,0 +1,50 @@
+"""`clinitctl`: the operator's commands; each is a module of its own, imported when it is run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from cltab2systemd import __version__
+from cltab2systemd.client import outcome
+from cltab2systemd.commands.lazy import Commands
+from cltab2systemd.streams import go_on_in_utf8, stand_in_for_closed_streams
+
+# The module of each command; it has the click command as `command`.
+COMMANDS = {
+    "log": "log",
+}
+
+
+class _Interruptible(Commands):
+    """Commands that Ctrl-C ends without a word."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the words name."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise SystemExit(outcome.INTERRUPTED) from None
+
+
+@click.group(
+    cls=_Interruptible,
+    package="cltab2systemd.operators",
+    modules=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="clinitctl")
+def group() -> None:
+    """Look after the groups of /etc/cltab on this machine, and after each of their entries.
+
+    `clinit` moves groups. Exit codes are those of `clinit`: 0 fine, 1 refused, 2 usage, 3 no daemon, 4 a group is
+    FAILED, 130 interrupted.
+    """
+
+
+def main() -> None:
+    """Run `clinitctl` with the process's arguments, and exit."""
+    go_on_in_utf8()
+    stand_in_for_closed_streams()
+    group()

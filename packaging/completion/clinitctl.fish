@@ -1,0 +1,21 @@
+# fish completion of clinitctl(8)
+
+# What the programs have in common.
+source (status dirname)/clinit.fish
+
+# begin commands: written by `make generated`
+complete -c clinitctl -n '__cltab_is clinitctl' -f
+complete -c clinitctl -n '__cltab_is clinitctl' -a log -d 'Show what the entries of groups write, in the order of time, each line with its tag'
+complete -c clinitctl -n '__cltab_is clinitctl' -l version -d 'Show the version and exit'
+complete -c clinitctl -n '__cltab_is clinitctl' -s h -l help -d 'Show a short help and exit'
+complete -c clinitctl -n '__cltab_is clinitctl log' -f -k -a '(__cltab_argument clinitctl "@groups|@tags+")'
+complete -c clinitctl -n '__cltab_is clinitctl log' -s f -l follow -d 'Go on with what is written from now on'
+complete -c clinitctl -n '__cltab_is clinitctl log' -s n -l lines -x -d 'The last N lines, or all'
+complete -c clinitctl -n '__cltab_is clinitctl log' -s S -l since -x -d 'Lines from then on, as journalctl takes it'
+complete -c clinitctl -n '__cltab_is clinitctl log' -s U -l until -x -d 'Lines up to then, likewise'
+complete -c clinitctl -n '__cltab_is clinitctl log' -s b -l boot -d 'Lines of this boot only'
+complete -c clinitctl -n '__cltab_is clinitctl log' -l raw -d 'Only what the entries wrote, byte for byte, without times and tags'
+complete -c clinitctl -n '__cltab_is clinitctl log' -s c -l cltab -r -F -d 'The daemon\'s table'
+complete -c clinitctl -n '__cltab_is clinitctl log' -s s -l socket -r -F -d 'The daemon\'s socket'
+complete -c clinitctl -n '__cltab_is clinitctl log' -s h -l help -d 'Show a short help and exit'
+# end commands
