@@ -1,0 +1,176 @@
+"""Ways in which entries fail, with real programs: what breaks each, and what has to be said of it. Data.
+
+A way is a group of its own, at level 3. The programs are Debian's nginx, redis and PostgreSQL, where they fail so.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.groups.failure import Cause
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from instance import Group
+
+PACKAGES = ("nginx-light", "redis-server", "postgresql")
+PORT = 7001  # another one is on it
+POSTGRES = "/usr/lib/postgresql/*/bin"
+MOUNTED = "/srv/small"  # a filesystem that has no space left
+
+SET_UP = f"""
+    ln -sf {POSTGRES}/initdb {POSTGRES}/postgres /usr/local/bin/
+    mkdir -p /srv/stolen {MOUNTED}
+    runuser -u postgres -- initdb --no-sync -A trust -D /var/lib/postgresql/whole >/dev/null
+    cp -a /var/lib/postgresql/whole /srv/stolen/pg
+    chown -R root: /srv/stolen/pg
+    mount -t tmpfs -o size=64k,mode=777 tmpfs {MOUNTED}
+    {{
+        echo 'daemon off; error_log stderr; events {{}}'
+        echo 'http {{ server {{ listen 127.0.0.1:{PORT}; }} }}'
+    }} >/srv/nginx.conf
+    printf 'events {{}}\\nhttp {{ sarver {{ }} }}\\n' >/srv/bad-nginx.conf
+    printf 'maxmemory lots\\n' >/srv/bad-redis.conf
+    printf '#!/bin/sh\\nexec redis-server --port 0\\n' >/srv/not-executable
+    printf '[Service]\\nType=oneshot\\nExecStart=false\\n' >/etc/systemd/system/failing.service
+    systemd-run --quiet --unit=taken redis-server --port {PORT} --save ''
+    until redis-cli -p {PORT} ping 2>/dev/null | grep -q PONG; do sleep 0.05; done
+"""
+"""A shell script that prepares a node, once for all ways."""
+
+
+def nothing(group: Group) -> None:
+    """Break nothing."""
+
+
+class Mends(enum.Enum):
+    """What a request for the level that a group has already mends by itself."""
+
+    NOTHING = enum.auto()
+    ALL = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to fail.
+
+    Args:
+        name: what fails, in a few words.
+        entries: the group's lines, as `Group.define` takes them. Level 3 is asked for.
+        cause: the code of the reason that has to be given.
+        words: what has to be in that reason.
+        tag: the entry that has to be named.
+        directives: what the table says of entries, as `TAG:Name=value`.
+        before: breaks something before the level is asked for.
+        later: breaks something that was well. So no request tells of it: the next one would mend it.
+        state: what the group is then.
+        next_request: what a request for the same level does about it.
+    """
+
+    name: str
+    entries: tuple[str, ...]
+    cause: Cause
+    words: tuple[str, ...]
+    tag: str = "bad"
+    directives: tuple[str, ...] = ()
+    before: Callable[[Group], None] = nothing
+    later: Callable[[Group], None] | None = None
+    state: str = "FAILED"
+    next_request: Mends = Mends.NOTHING
+
+
+def drop_in(group: Group, tag: str, *lines: str) -> None:
+    """Write a drop-in for an entry, as `systemctl edit` does."""
+    text = "".join(f"{line}\n" for line in lines)
+    group.node.write(f"/etc/systemd/system/{group.unit(tag)}.d/override.conf", text)
+    group.node.run("systemctl", "daemon-reload")
+
+
+def _mask(group: Group) -> None:
+    group.node.path("/etc/systemd/system").joinpath(group.unit("bad")).symlink_to("/dev/null")
+    group.node.run("systemctl", "daemon-reload")
+
+
+def _stop(group: Group) -> None:
+    group.node.run("systemctl", "stop", group.unit("bad"))
+
+
+def _stop_while_it_starts(group: Group) -> None:
+    wait_until(lambda: group.property("bad", "ActiveState") == "activating", what="it runs")
+    _stop(group)
+
+
+def _stray(group: Group) -> None:
+    group.node.shell(
+        f"mkdir -p /sys/fs/cgroup/elsewhere; echo {group.pid('bad')} >/sys/fs/cgroup/elsewhere/cgroup.procs"
+    )
+
+
+def _fill(group: Group) -> None:
+    group.node.shell(f"head -c 100000 /dev/zero >{MOUNTED}/full || :")
+
+
+# It listens somewhere, or would not run.
+REDIS = "redis-server --port 0 --unixsocket /run/redis.socket"
+
+WAYS = (
+    # What could not be executed.
+    Way("missing program", ("bad:3:respawn:/usr/sbin/nginxx -c /srv/nginx.conf",), Cause.NOT_EXECUTED, ("203/EXEC",)),
+    Way("program not executable", ("bad:3:once:/srv/not-executable",), Cause.NOT_EXECUTED, ("203/EXEC",)),
+    Way("missing user", ("bad:3:respawn:postgres -D /var/lib/postgresql/whole",), Cause.NOT_EXECUTED,
+        ("217/USER",), directives=("bad:User=postgress",)),
+    Way("missing directory", (f"bad:3:respawn:{REDIS}",), Cause.NOT_EXECUTED,
+        ("200/CHDIR", "WorkingDirectory="), directives=("bad:WorkingDirectory=/srv/nowhere",)),
+    Way("missing EnvironmentFile", (f"bad:3:respawn:{REDIS}",), Cause.NOT_EXECUTED,
+        ("a file that a directive names",), directives=("bad:EnvironmentFile=/etc/nowhere.env",)),
+    Way("missing directory of the log", (f"bad:3:respawn:{REDIS}",), Cause.NOT_EXECUTED,
+        ("209/STDOUT", "StandardOutput="), directives=("bad:StandardOutput=append:/srv/nowhere/redis.log",)),
+    Way("missing path in a sandbox", (f"bad:3:respawn:{REDIS}",), Cause.NOT_EXECUTED,
+        ("226/NAMESPACE",), directives=("bad:ReadWritePaths=/srv/nowhere",)),
+    Way("missing credential", ("bad:3:wait:true",), Cause.NOT_EXECUTED,
+        ("243/CREDENTIALS",), directives=("bad:LoadCredential=key:/srv/nowhere.key",)),
+    # What ran, and failed.
+    Way("failing test of a configuration", ("bad:3:test:nginx -t -c /srv/bad-nginx.conf",), Cause.TEST_FAILED,
+        ("exited with 1", "nginx -t -c /srv/bad-nginx.conf")),
+    Way("segfault", ("bad:3:test:kill -SEGV $$",), Cause.TEST_FAILED, ("was killed by SIGSEGV",),
+        directives=("bad:LimitCORE=0",)),
+    Way("disk full", ("bad:3:test:initdb --no-sync -D /srv/small/pg",), Cause.TEST_FAILED, ("exited with 1",),
+        directives=("bad:User=postgres",), before=_fill),
+    Way("wrong user", ("bad:3:test:initdb --no-sync -D /srv/pg",), Cause.TEST_FAILED, ("exited with 1",)),
+    Way("timeout of a wait", ("bad:3:wait:until redis-cli -s /srv/nowhere ping; do sleep 0.1; done",),
+        Cause.TIMED_OUT, ("took longer than it may",), directives=("bad:TimeoutStartSec=1s",)),
+    Way("timeout of a once", (f"bad:3:once:{REDIS}",), Cause.TIMED_OUT,
+        ("took longer than it may",), directives=("bad:RuntimeMaxSec=1s",), later=nothing),
+    # What somebody has done.
+    Way("stopped by hand", (f"bad:3:respawn:{REDIS}",), Cause.DOWN, ("does not run", "stopped"),
+        later=_stop, next_request=Mends.ALL),
+    Way("wait stopped by hand", ("bad:3:wait:exec sleep 30",), Cause.BROKEN_OFF, ("was stopped before it ended",),
+        later=_stop_while_it_starts),
+    Way("killed by hand", ("bad:3:test:kill -KILL $$",), Cause.TEST_FAILED, ("was killed by SIGKILL",)),
+    Way("masked", (f"bad:3:respawn:{REDIS}",), Cause.MASKED, ("is masked", "systemctl unmask"),
+        before=_mask),
+    Way("refused drop-in", (f"bad:3:respawn:{REDIS}",), Cause.NOT_LOADED,
+        ("cannot be loaded", "bad-setting"), before=lambda group: drop_in(group, "bad", "[Service]", "ExecStart=")),
+    Way("refused start", (f"bad:3:respawn:{REDIS}",), Cause.NEVER_STARTED, ("was not started",),
+        before=lambda group: drop_in(group, "bad", "[Unit]", "Requires=failing.service", "After=failing.service")),
+    Way("condition of a drop-in", (f"bad:3:respawn:{REDIS}",), Cause.SKIPPED,
+        ("is skipped", "condition"), state="DONE",
+        before=lambda group: drop_in(group, "bad", "[Unit]", "ConditionPathExists=/srv/nowhere")),
+    Way("strayed", (f"bad:3:respawn:{REDIS}",), Cause.STRAYED, ("has left its control group", "/elsewhere"),
+        later=_stray, next_request=Mends.ALL),
+    # What dies again and again.
+    Way("dies at once", ("bad:3:respawn:redis-server /srv/bad-redis.conf",), Cause.PAUSED,
+        ("ends too fast", "pauses for 60 s"), later=nothing, state="DONE"),
+    Way("port taken by another", (f"bad:3:respawn:redis-server --port {PORT}",), Cause.PAUSED,
+        ("ends too fast",), later=nothing, state="DONE"),
+    Way("missing data directory", ("bad:3:respawn:postgres -D /var/lib/postgresql/nowhere",), Cause.PAUSED,
+        ("ends too fast",), directives=("bad:User=postgres",), later=nothing, state="DONE"),
+    Way("data directory of another", ("bad:3:respawn:postgres -D /srv/stolen/pg",), Cause.PAUSED,
+        ("ends too fast",), directives=("bad:User=postgres",), later=nothing, state="DONE"),
+    Way("missing program in a shell", ("bad:3:once:redis-serverr --port 0 >/dev/null",), Cause.NOT_RUN,
+        ("exited with 127", "there is no such program"), later=nothing, state="DONE"),
+)  # fmt: skip
