@@ -13,6 +13,7 @@ SERVICE = "org.varlink.service"
 LARGEST_REQUEST = 64 * 1024
 
 STARTED = "level transition started"
+PREPARING = "level transition being prepared"  # only with progress
 STARTED_REPLY = b'{"parameters":{"message":"' + STARTED.encode() + b'"}}'
 
 DESCRIPTION = """\
@@ -33,7 +34,24 @@ type Reason (
 )
 
 # A group that was ever told a level: CONFIGURED, STOPPING, STARTING, DONE, PASSED, FAILED or HALTING.
-type GroupStatus (group: string, level: string, state: string, reasons: []Reason)
+# The progress is there if it is asked for, and the group is on its way.
+type GroupStatus (group: string, level: string, state: string, reasons: []Reason, progress: ?Progress)
+
+# An entry that is waited for. What it does is "queued", "starting" or "stopping". "elapsed_usec" is for how long it has
+# done so, or has been in this stage of its stop, when the reply is made; "limit_usec" is for how long it may. While it
+# is stopping: the signal that was sent last, and the one that is sent at the limit. "says" is STATUS= of sd_notify(3).
+type Awaited (
+  tag: string, mode: string, unit: string, doing: string, elapsed_usec: ?int, limit_usec: ?int, signal: ?string,
+  next_signal: ?string, says: ?string
+)
+
+# How far a group has come from one level to another. The phase is "waiting", "stopping", "loading", "starting" or
+# "settling". "done" and "total" count entries in this phase. "waiting" is how many are waited for; "awaited" has the
+# first of these. Without an origin it was at no level, or nobody knows; without a level it goes to none.
+type Progress (
+  group: string, origin: ?string, level: ?string, phase: string, done: int, total: int, waiting: int,
+  awaited: []Awaited
+)
 
 # The table: its path; why the file that was read last was refused; and whether the file has changed and not been read.
 type TableFile (path: string, refusal: ?string, unread: bool)
@@ -58,8 +76,11 @@ type Entry (
 type Finding (code: string, severity: string, path: string, line: int, column: int, message: string, text: string)
 
 # Move one group to one level. Replies when the transition has started; with "more", a second reply tells the end. With
-# "strict", a level that no entry names is refused. The notes say what else whoever asks should know.
-method Switch(group: string, level: string, strict: ?bool) -> (message: string, notes: ?[]string, status: ?GroupStatus)
+# "strict", a level that no entry names is refused. The notes say what else whoever asks should know. With "progress"
+# and "more", there are also replies with progress, at each change: before the first of these two, and between them.
+method Switch(group: string, level: string, strict: ?bool, progress: ?bool) -> (
+  message: string, notes: ?[]string, status: ?GroupStatus, progress: ?Progress
+)
 
 # Read the table again.
 method Reread() -> (notes: ?[]string)
@@ -67,8 +88,8 @@ method Reread() -> (notes: ?[]string)
 # Stop all groups, then the daemon. Replies at once; with "more", a second reply tells the end.
 method Halt() -> (message: string)
 
-# The groups and their levels. With "more", again at every change.
-method Status(group: ?string, level: ?string) -> (groups: []GroupStatus)
+# The groups and their levels. With "more", again at every change. With "progress", also how far they have come.
+method Status(group: ?string, level: ?string, progress: ?bool) -> (groups: []GroupStatus)
 
 # The daemon, its table, and the groups that are named, or all, with their entries. With "more", again at every change.
 method Describe(groups: ?[]string) -> (version: string, pid: int, table: TableFile, groups: []Group)

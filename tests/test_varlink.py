@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cltab2systemd import varlink
 
 SERVICE_MODULE = Path(varlink.__file__).parent / "daemon/service.py"
-OBJECTS_MODULE = Path(varlink.__file__).parent / "reports/overview.py"
+OBJECTS_MODULES = [Path(varlink.__file__).parent / "reports" / name for name in ("overview.py", "progress.py")]
 DESCRIPTIONS = {"INTERFACE": varlink.DESCRIPTION, "SERVICE": varlink.SERVICE_DESCRIPTION}
 BASIC_TYPES = {"string", "int", "bool", "float", "object"}
 
@@ -148,16 +148,18 @@ def test_errors_have_their_declared_parameters() -> None:
 
 def test_types_are_what_the_service_sends() -> None:
     """The objects of the service have the fields of their types."""
-    bodies = (node for module in (SERVICE_MODULE, OBJECTS_MODULE) for node in ast.parse(module.read_text()).body)
+    bodies = (node for module in (SERVICE_MODULE, *OBJECTS_MODULES) for node in ast.parse(module.read_text()).body)
     functions = {node.name: node for node in bodies if isinstance(node, ast.FunctionDef)}
     members = declared(varlink.DESCRIPTION)
     types = {
         "status_object": "GroupStatus", "group_object": "Group", "entry_object": "Entry", "reason_object": "Reason",
-        "ending_object": "Ending", "_finding_object": "Finding",
+        "ending_object": "Ending", "_finding_object": "Finding", "progress_object": "Progress",
+        "awaited_object": "Awaited",
     }  # fmt: skip
     for function, name in types.items():
         sent = max(
             (node for node in ast.walk(functions[function]) if isinstance(node, ast.Dict)),
             key=lambda node: len(node.keys),
         )
-        assert [ast.literal_eval(key) for key in sent.keys if key] == list(fields(members["type", name]))
+        made = [ast.literal_eval(key) for key in sent.keys if key] + (["progress"] if name == "GroupStatus" else [])
+        assert made == list(fields(members["type", name]))

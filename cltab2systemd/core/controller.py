@@ -22,6 +22,7 @@ from cltab2systemd.core.request import NoSuchGroupError, Request, SwitchRefusedE
 from cltab2systemd.core.settlement import Settlement, is_at_halt_level
 from cltab2systemd.core.switcher import Switcher
 from cltab2systemd.core.tablesource import TableRefusedError
+from cltab2systemd.core.watch import Watch
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
 from cltab2systemd.groups.overview import group_overview
@@ -225,7 +226,13 @@ class Controller:
     # What clients ask for
 
     async def switch(self, name: str, level: str, *, strict: bool = False) -> Request:
-        """Move a group to a level; returns when the transition has started.
+        """`ask` for a switch; returns when the transition has started. What is raised of a request's start, too."""
+        request = await self.ask(name, level, strict=strict)
+        await asyncio.shield(request.started)
+        return request
+
+    async def ask(self, name: str, level: str, *, strict: bool = False) -> Request:
+        """Ask for a move of a group to a level. The request's `started` tells when the transition has started.
 
         Args:
             name: the group.
@@ -260,8 +267,11 @@ class Controller:
         log.info("%s: going to level %s", name, level)
         request = self._request(group, level)
         request.notes += [*notes, *advice.on_own_units(self._units.own_units(group.applied))]
-        await asyncio.shield(request.started)
         return request
+
+    def watch(self) -> Watch:
+        """What somebody who begins to watch now sees of groups on their way."""
+        return Watch(self._groups, self._observer.probe)
 
     async def reread(self, *, always: bool = False) -> tuple[str, ...]:
         """Read the table if it changed, or `always`, and apply it; see `Membership.reread`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from cltab2systemd.core.request import Request, SwitchRefusedError
 from cltab2systemd.groups.lifecycle import MARKED, Event, Life, Mark, step
 from cltab2systemd.groups.refusals import Refusal
+from cltab2systemd.groups.state import State
 from cltab2systemd.oserrors import worded
 from cltab2systemd.table.model import ResourceGroup
 
@@ -59,6 +60,8 @@ class Group:
         self._life = Life()
         self._is_mark_left = False  # on disk, in a phase that has none
         self._observed = asyncio.Event()
+        self.origin: str | None = None  # the level at which it was settled last, as far as this daemon has seen it
+        self._news = asyncio.Event()
 
     @property
     def life(self) -> Life:
@@ -85,6 +88,9 @@ class Group:
         elif row.mark is Mark.REMOVE or (self._is_mark_left and life.phase not in MARKED):
             self._remove_mark(needed=event is Event.FORGOTTEN)
         self._life = life
+        if event in {Event.REQUESTED, Event.SETTLED}:
+            self._note_origin()
+        self._tell_news()
 
     def _remove_mark(self, *, needed: bool) -> None:
         """Remove the mark; one that cannot be removed now is tried again at the next event, if that can wait."""
@@ -130,6 +136,23 @@ class Group:
         """Wake those who wait: `units` is new."""
         self._observed.set()
         self._observed = asyncio.Event()
+        if self.request is None:
+            self._note_origin()
+        self._tell_news()
+
+    def _note_origin(self) -> None:
+        if self.status is None or self.status.state is State.CONFIGURED:
+            self.origin = None
+        elif self.status.state.settled:
+            self.origin = self.status.level
+
+    def next_news(self) -> asyncio.Event:
+        """An event that is set when the group is observed again, or moves on in its life."""
+        return self._news
+
+    def _tell_news(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
 
     async def at_rest(self, units: frozenset[str]) -> None:
         """Wait until all of the units are at rest. Their stop jobs are queued already.

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cltab2systemd.groups.overview import Usage
+    from cltab2systemd.groups.progress import StopSettings
     from cltab2systemd.groups.units import Process, UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
@@ -173,6 +174,18 @@ class UnitProbe:
     def was_not_executed(self, unit: str) -> bool:
         """Whether a respawn entry pauses because its words could not be executed. The shell before it notes that."""
         return self._kernel.respawns(unit)[3:] == ["203"]
+
+    def start_limit(self, unit: str) -> int | None:
+        """How long the start of a service may take, in µs; None is for ever."""
+        return self._once(unit, "start limit", self._bus.start_limit)
+
+    def stop_settings(self, unit: str) -> StopSettings:
+        """How a service is stopped."""
+        return self._once(unit, "stop settings", self._bus.stop_settings)
+
+    def status_text(self, unit: str) -> str:
+        """What a service says of itself; empty if it says nothing."""
+        return self._once(unit, "status text", self._bus.status_text)
 
     def _once(self, unit: str, what: str, ask: Callable[[str], T]) -> T:
         is_entry = unit.endswith(".service") and not unit.startswith("clinitbarrier")

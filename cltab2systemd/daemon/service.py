@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import __version__, oserrors, varlink
+from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.request import NoSuchGroupError, SupersededError, SwitchRefusedError, code_of
 from cltab2systemd.core.tablesource import TableRefusedError
+from cltab2systemd.core.watch import PAUSE, any_of
 from cltab2systemd.daemon import peers
 from cltab2systemd.daemon.describer import describe
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.reports.overview import status_object
+from cltab2systemd.reports.progress import progress_object
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.systemd.kernel import clock_offset
 from cltab2systemd.table.diagnostics import Diagnostic, render
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.core.controller import Controller
     from cltab2systemd.daemon.peers import Peer
+    from cltab2systemd.groups.progress import Progress
     from cltab2systemd.groups.state import GroupStatus
 
 log = logging.getLogger(__name__)
@@ -188,8 +192,17 @@ class Service:
             raise SwitchRefusedError(
                 Refusal.WAITS_FOR_ITSELF, f"an entry of {group} cannot wait for {group}: it would wait for itself"
             )
-        request = await self._controller.switch(group, level, strict=call.flag("strict"))
+        is_watched = call.flag("progress") and call.more
+        request = await self._controller.ask(group, level, strict=call.flag("strict"))
+        watch = self._controller.watch()
+        if is_watched:
+            async for seen in watch.follow(group, request.started):
+                yield Reply({"message": varlink.PREPARING, **_progress(seen)}, continues=True)
+        await asyncio.shield(request.started)
         yield Reply({"message": varlink.STARTED, **_noted(request.notes)}, call.more)
+        if is_watched:
+            async for seen in watch.follow(group, request.outcome):
+                yield Reply({"message": varlink.STARTED, **_progress(seen)}, continues=True)
         if call.more:
             status = await asyncio.shield(request.outcome)
             yield Reply({"message": varlink.STARTED, "status": _status_object(status)})
@@ -213,21 +226,25 @@ class Service:
 
     async def _status(self, call: Call) -> AsyncIterator[Reply]:
         group, level = call.optional_string("group"), call.optional_string("level")
-        shown: list[object] | None = None
+        watch = self._controller.watch() if call.flag("progress") else None
+        shown: list[tuple[GroupStatus, object, Progress | None]] | None = None
         while True:
-            changed = self._watchers.next_change()
-            statuses = [
-                status
-                for status in self._controller.statuses
-                if group in {None, status.group} and level in {None, status.level}
-            ]
-            present: list[object] = [(status, status.momentary) for status in statuses]
-            if present != shown:
-                shown = present
-                yield Reply({"groups": [*map(_status_object, statuses)]}, call.more)
+            changed = [self._watchers.next_change()]
+            seen: list[tuple[GroupStatus, object, Progress | None]] = []
+            for status in self._controller.statuses:
+                if group in {None, status.group} and level in {None, status.level}:
+                    news = watch.next_news([status.group]) if watch else []
+                    on = watch.progress(status.group) if watch else None
+                    changed += news if on else []
+                    seen.append((status, status.momentary, on))
+            if seen != shown:
+                shown = seen
+                yield Reply({"groups": [_status_object(status) | _progress(on) for status, _, on in seen]}, call.more)
             if not call.more:
                 return
-            await changed.wait()
+            await any_of(changed)
+            if watch:
+                await asyncio.sleep(PAUSE)
 
     async def _describe(self, call: Call) -> AsyncIterator[Reply]:
         groups = call.strings("groups")
@@ -270,6 +287,10 @@ def _has_lone_surrogate(value: str) -> bool:
 
 def _noted(notes: Sequence[str]) -> dict[str, object]:
     return {"notes": [*notes]} if notes else {}
+
+
+def _progress(seen: Progress | None) -> dict[str, object]:
+    return {} if seen is None else {"progress": progress_object(seen, now_in_microseconds())}
 
 
 def _status_object(status: GroupStatus) -> dict[str, object]:

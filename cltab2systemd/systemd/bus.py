@@ -22,6 +22,7 @@ from pystemd import dbusexc
 from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 
 from cltab2systemd import oserrors
+from cltab2systemd.groups.progress import StopSettings
 from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.systemd import child
 from cltab2systemd.systemd.gate import ReloadGate
@@ -60,6 +61,8 @@ _LOST = (
     dbusexc.DBusNoServerError,
     dbusexc.DBusConnectionRefusedError,
 )
+# A length of time that has no end.
+_FOR_EVER = 2**64 - 1
 # Seconds for which systemd may be away before a warning is logged. A restart of dbus takes a moment.
 _PATIENCE = 2.0
 # What pystemd calls the end of an array, a structure or a variant.
@@ -273,6 +276,28 @@ class Bus:
     def invocation(self, unit: str) -> str:
         """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
         return bytes(self._get(unit, _UNIT, b"InvocationID", b"ay")).hex()
+
+    def start_limit(self, unit: str) -> int | None:
+        """How long the start of a service may take, in µs; None is for ever."""
+        return self._limit(unit, b"TimeoutStartUSec")
+
+    def stop_settings(self, unit: str) -> StopSettings:
+        """How a service is stopped."""
+        first, abort, last = (
+            int(self._get(unit, _SERVICE, name, b"i"))
+            for name in (b"KillSignal", b"WatchdogSignal", b"FinalKillSignal")
+        )
+        is_aborted = self._get(unit, _SERVICE, b"TimeoutStopFailureMode", b"s") == b"abort"
+        limits = self._limit(unit, b"TimeoutStopUSec"), self._limit(unit, b"TimeoutAbortUSec")
+        return StopSettings(first, abort, last, *limits, is_aborted)
+
+    def status_text(self, unit: str) -> str:
+        """What a service says of itself (STATUS= of sd_notify); empty if it says nothing."""
+        return decoded(self._get(unit, _SERVICE, b"StatusText", b"s"))
+
+    def _limit(self, unit: str, name: bytes) -> int | None:
+        limit = int(self._get(unit, _SERVICE, name, b"t"))
+        return None if limit == _FOR_EVER else limit
 
     def outlived_stop(self, unit: str) -> bool:
         """Whether a service has failed because its stop could not end all processes in time, and some are left."""

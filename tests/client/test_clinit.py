@@ -139,7 +139,10 @@ def test_varlink_introspection(instance: Instance) -> None:
     )
 
     assert info["parameters"]["interfaces"] == [service, "org.clinit.Manager"]
-    assert "method Switch(group: string, level: string, strict: ?bool)" in description["parameters"]["description"]
+    assert (
+        "method Switch(group: string, level: string, strict: ?bool, progress: ?bool)"
+        in description["parameters"]["description"]
+    )
     assert missing == {"error": f"{service}.InterfaceNotFound", "parameters": {"interface": "org.example"}}
 
 

@@ -1,0 +1,82 @@
+"""Watching groups on their way: what one watcher sees of them. Nothing is asked or remembered when nobody watches."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from cltab2systemd.groups.progress import leaving, progress, way
+from cltab2systemd.systemd.bus import BusError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping
+
+    from cltab2systemd.core.group import Group
+    from cltab2systemd.groups.progress import Progress, Timings
+
+# Seconds that pass before anything is told, and between two replies. So a quick switch costs nothing, and a program
+# that says something of itself a thousand times a second costs little.
+PAUSE = 0.1
+
+
+class Watch:
+    """What one watcher sees.
+
+    Args:
+        groups: all groups by name, as the controller keeps them.
+        timings: tells of times and limits of units.
+    """
+
+    def __init__(self, groups: Mapping[str, Group], timings: Timings) -> None:
+        self._groups = groups
+        self._timings = timings
+        self._seen: dict[str, tuple[str | None, frozenset[str]]] = {}  # where to, and what was seen being stopped
+        self._last: dict[str, Progress] = {}
+
+    def progress(self, name: str) -> Progress | None:
+        """How far a group has come; None if it is at rest. What was seen last, if systemd cannot be asked now."""
+        group = self._groups.get(name)
+        if group is None or group.units is None:
+            return None
+        on = way(group.units, group.life, group.status, group.origin, is_asked=group.request is not None)
+        if on is None:
+            self._seen.pop(name, None)
+            self._last.pop(name, None)
+            return None
+        level, seen = self._seen.get(name, (on.level, frozenset()))
+        seen = (seen if level == on.level else frozenset()) | leaving(group.units).keys()
+        self._seen[name] = on.level, seen
+        with suppress(BusError):  # as during a daemon-reload; a look follows it
+            self._last[name] = progress(group.units, self._timings, on, seen)
+        return self._last.get(name)
+
+    def next_news(self, names: Iterable[str]) -> list[asyncio.Event]:
+        """Events of which one is set when there is news of any of the groups. Take them before you look."""
+        return [self._groups[name].next_news() for name in names if name in self._groups]
+
+    async def follow(self, name: str, until: asyncio.Future[Any]) -> AsyncIterator[Progress]:
+        """How far a group has come, at each change, until something is done."""
+        shown: Progress | None = None
+        while True:
+            await asyncio.wait([until], timeout=PAUSE)
+            if until.done():
+                return
+            news = self.next_news([name])
+            seen = self.progress(name)
+            if seen is not None and seen != shown:
+                shown = seen
+                yield seen
+            else:
+                await any_of(news, until)
+
+
+async def any_of(events: Iterable[asyncio.Event], *futures: asyncio.Future[Any]) -> None:
+    """Wait until one of the events is set, or one of the futures is done."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    awaited: list[asyncio.Future[Any]] = [*tasks, *futures]
+    try:
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

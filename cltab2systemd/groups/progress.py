@@ -1,0 +1,265 @@
+"""How far a group has come on its way to a level, and what it waits for. Pure: read off its units.
+
+It is worked out only while somebody watches. Times are CLOCK_MONOTONIC, and lengths of time are in µs, too.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from cltab2systemd.groups.endings import signal_name
+from cltab2systemd.groups.failure import is_under_way
+from cltab2systemd.groups.lifecycle import Phase
+from cltab2systemd.groups.state import State
+from cltab2systemd.terminal import shortened
+from cltab2systemd.units.names import HALT_LEVEL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cltab2systemd.groups.lifecycle import Life
+    from cltab2systemd.groups.state import GroupStatus
+    from cltab2systemd.groups.units import GroupUnits, UnitStatus
+    from cltab2systemd.table.model import Entry
+
+# Entries that are told one by one; of more there is only the number.
+MOST_AWAITED = 8
+
+
+class ProgressPhase(enum.StrEnum):
+    """What is being done on the way to a level, in this order. Not every switch has all of them."""
+
+    WAITING = "waiting"  # it is asked for, and nothing that the group runs has been touched but failed tests
+    STOPPING = "stopping"  # what the level does not have is being stopped
+    LOADING = "loading"  # the new units are written, and systemd loads them
+    STARTING = "starting"  # what the level has is being started, one entry after the other
+    SETTLING = "settling"  # all is started; whether it stays so is seen in a moment
+
+
+class Doing(enum.StrEnum):
+    """What an entry does that is waited for."""
+
+    QUEUED = "queued"  # its job waits for its turn, or for something else of systemd's
+    STARTING = "starting"  # its command runs, and is to end before the next entry is started
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class StopSettings:
+    """What systemd does when a service is stopped: the signals by their numbers, and how long each may take."""
+
+    first_signal: int
+    abort_signal: int  # the one of the second stage
+    last_signal: int
+    stop_limit: int | None  # of the first stage, and of the last; None is for ever
+    abort_limit: int | None  # of the second stage
+    is_aborted: bool  # whether there is a second stage
+
+
+class Timings(Protocol):
+    """More about units that are on their way. It is asked for the few that are told."""
+
+    def changed_time(self, unit: str) -> int:
+        """When a unit last went from one state or substate to another."""
+
+    def start_limit(self, unit: str) -> int | None:
+        """How long the start of a service may take; None is for ever."""
+
+    def stop_settings(self, unit: str) -> StopSettings:
+        """How a service is stopped."""
+
+    def status_text(self, unit: str) -> str:
+        """What a service says of itself (STATUS= of sd_notify); empty if it says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """An entry that is waited for.
+
+    Attributes:
+        tag: the entry's.
+        mode: the entry's.
+        unit: its service.
+        doing: what it does.
+        since: when it began with this, or with this stage of its stop; None if it has not begun.
+        limit: how long this may take; None is for ever.
+        signal: the signal that was sent last to stop it, as `SIGINT`; empty if none was.
+        next_signal: the signal that is sent at the limit; empty if none is.
+        says: what the service says of itself; empty if it says nothing.
+    """
+
+    tag: str
+    mode: str
+    unit: str
+    doing: Doing
+    since: int | None = None
+    limit: int | None = None
+    signal: str = ""
+    next_signal: str = ""
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a group comes from, where it goes to, and what is being done.
+
+    Attributes:
+        origin: the level that it was at; None if it was at none, or if that is not known.
+        level: the level that it goes to; None if somebody takes it to none. `units.names.HALT_LEVEL` in a halt.
+        phase: what is being done.
+    """
+
+    origin: str | None
+    level: str | None
+    phase: ProgressPhase
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a group has come.
+
+    Attributes:
+        group: its name.
+        way: from where to where, and in which phase.
+        done: how many entries have come to their end in this phase.
+        total: of how many; 0 if none are counted in this phase.
+        waiting: how many entries are waited for.
+        awaited: the first of these, in file order.
+    """
+
+    group: str
+    way: Way
+    done: int = 0
+    total: int = 0
+    waiting: int = 0
+    awaited: tuple[Awaited, ...] = ()
+
+
+def way(group: GroupUnits, life: Life, status: GroupStatus | None, origin: str | None, *, is_asked: bool) -> Way | None:
+    """Where a group is on its way; None if it is on none.
+
+    Args:
+        group: its units.
+        life: where it is in its life.
+        status: its line of clstat.
+        origin: the level at which it was settled last.
+        is_asked: whether a request is at work.
+    """
+    if status is not None and status.state in {State.STOPPING, State.HALTING}:
+        origin = status.level  # also where the daemon that saw it settle is gone
+    if (phase := _PHASE_OF_LIFE.get(life.phase)) is not None:
+        return Way(origin, life.level, phase)
+    if status is None or life.phase not in {Phase.RESTING, Phase.MOVING}:
+        return None
+    level = life.level if life.phase is Phase.MOVING else _destination(group, status)
+    if status.state.settled:
+        return Way(origin, level, ProgressPhase.SETTLING) if is_asked else None
+    if (phase := _PHASE_OF_STATE.get(status.state)) is None:
+        return None
+    return Way(origin, level, phase)
+
+
+_PHASE_OF_LIFE = {
+    Phase.PREPARING: ProgressPhase.WAITING,
+    Phase.RESUMED: ProgressPhase.WAITING,
+    Phase.EMPTYING: ProgressPhase.STOPPING,
+    Phase.INSTALLING: ProgressPhase.LOADING,
+    Phase.QUEUEING: ProgressPhase.LOADING,
+}
+_PHASE_OF_STATE = {
+    State.STOPPING: ProgressPhase.STOPPING,
+    State.HALTING: ProgressPhase.STOPPING,
+    State.STARTING: ProgressPhase.STARTING,
+}
+
+
+def _destination(group: GroupUnits, status: GroupStatus) -> str | None:
+    """Where a group goes that no request of ours moves."""
+    pending = {target.job_id: level for level, target in group.levels().items() if target.starting}
+    if pending:
+        return pending[max(pending)]
+    if status.state is State.HALTING:
+        return HALT_LEVEL
+    return None if status.state is State.STOPPING else status.level
+
+
+def leaving(group: GroupUnits) -> Mapping[str, Entry]:
+    """The entries that are being stopped, by unit, in file order."""
+    units = ((entry, group.entry(entry)) for entry in group.entries)
+    return {unit.name: entry for entry, unit in units if unit is not None and _is_leaving(unit)}
+
+
+def _is_leaving(unit: UnitStatus) -> bool:
+    return unit.job == "stop" or unit.active == "deactivating"
+
+
+def progress(group: GroupUnits, timings: Timings, on: Way, seen: frozenset[str] = frozenset()) -> Progress:
+    """How far a group has come on its way.
+
+    Args:
+        group: its units.
+        timings: tells of times and limits. It is asked only for the entries that are told.
+        on: its way.
+        seen: the units that whoever watches has seen being stopped on this way. Those that are gone by now are done.
+    """
+    if on.phase in {ProgressPhase.WAITING, ProgressPhase.STOPPING}:
+        going = leaving(group)
+        total = len(seen | going.keys())
+        told = [_stopping(group, timings, entry) for entry in [*going.values()][:MOST_AWAITED]]
+        return Progress(group.group, on, total - len(going), total, len(going), tuple(told))
+    if on.phase is ProgressPhase.LOADING or on.level is None:
+        return Progress(group.group, on)
+    members = group.members(on.level)
+    due = [entry for entry in members if is_under_way(entry, group.entry(entry))]
+    at_work = [entry for entry in due if _runs(group, entry)]
+    now = at_work or due[:1]
+    told = [_starting(group, timings, entry) for entry in now[:MOST_AWAITED]]
+    return Progress(group.group, on, len(members) - len(due), len(members), len(now), tuple(told))
+
+
+def _runs(group: GroupUnits, entry: Entry) -> bool:
+    unit = group.entry(entry)
+    return unit is not None and unit.active == "activating"
+
+
+def _starting(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
+    unit = group.name_of(entry)
+    if not _runs(group, entry):
+        return Awaited(entry.tag, str(entry.mode), unit, Doing.QUEUED)
+    return Awaited(
+        entry.tag, str(entry.mode), unit, Doing.STARTING,
+        timings.changed_time(unit), timings.start_limit(unit), says=shortened(timings.status_text(unit)),
+    )  # fmt: skip
+
+
+def _stopping(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
+    unit = group.entry(entry)
+    assert unit is not None
+    if unit.active != "deactivating":
+        return Awaited(entry.tag, str(entry.mode), unit.name, Doing.QUEUED)
+    signal, next_signal, limit = _stage(unit.sub, timings.stop_settings(unit.name))
+    return Awaited(
+        entry.tag, str(entry.mode), unit.name, Doing.STOPPING, timings.changed_time(unit.name), limit,
+        signal, next_signal, shortened(timings.status_text(unit.name)),
+    )  # fmt: skip
+
+
+def _stage(sub: str, settings: StopSettings) -> tuple[str, str, int | None]:
+    """The signal that was sent, the next one, and how long the stage may take; by the substate of a service.
+
+    Stages whose names begin with `stop` are for the processes of the command, those with `final` for what a stop
+    command has left behind. They have the same signals.
+    """
+    signals = (settings.first_signal, settings.abort_signal, settings.last_signal)
+    first, abort, last = (signal_name(number) or f"signal {number}" for number in signals)
+    second = abort if settings.is_aborted else last
+    _, _, stage = sub.partition("-")
+    if stage == "sigterm":
+        return first, second, settings.stop_limit
+    if stage == "watchdog":
+        return abort, last, settings.abort_limit
+    if stage == "sigkill":
+        return last, "", settings.stop_limit
+    return "", second if sub == "stop" else first, settings.stop_limit

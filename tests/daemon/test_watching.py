@@ -1,0 +1,145 @@
+"""Progress over varlink, on a node: what somebody is told who watches a switch, and that nobody else is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from instance import Group, Instance, varlink
+from programs import IDLE, RUN, RUN_NEW, deaf
+from watching import progress_of, replies
+
+if TYPE_CHECKING:
+    from lab.node import Node
+
+SECOND = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def shared(node: Node) -> Instance:
+    """A daemon that all tests of this module share."""
+    instance = Instance(node)
+    instance.table = IDLE
+    instance.write_table(IDLE)
+    return instance.start()
+
+
+@pytest.fixture
+def group(shared: Instance) -> Group:
+    return Group(shared)
+
+
+def steps(found: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The phases of some progress, with the tags that are waited for, and the last signals."""
+    return [
+        (seen["phase"], *(f"{e['tag'].rpartition('.')[2]} {e['signal'] or e['doing']}" for e in seen["awaited"]))
+        for seen in found
+    ]
+
+
+def test_a_switch_with_all_stages(group: Group) -> None:
+    """Who watches is told of each stage of a slow stop, and of each entry that is waited for."""
+    group.define(
+        f"old:1:respawn:{deaf('INT', 'TERM')}", "init:2:wait:sleep 1", f"app:2:respawn:{RUN}", "t:2:test:sleep 1"
+    )
+    group.switch("1")
+    found = replies(group.node, "Switch", group=group.name, level="2", progress=True)
+    seen = progress_of(found)
+
+    assert [
+        ("stopping", "old SIGINT"), ("stopping", "old SIGTERM"),
+        ("starting", "init starting"), ("starting", "t starting"),
+    ] == [step for step in steps(seen) if step[0] in {"stopping", "starting"}]  # fmt: skip
+    first, second = (step["awaited"][0] for step in seen if step["phase"] == "stopping")
+    assert (5 * SECOND, "SIGTERM", 10 * SECOND, "SIGKILL") == (
+        first["limit_usec"], first["next_signal"], second["limit_usec"], second["next_signal"],
+    )  # fmt: skip
+    assert all(0 <= told["elapsed_usec"] < 4 * SECOND for told in (first, second))
+    assert {("1", "2")} == {(step["origin"], step["level"]) for step in seen}
+    assert "DONE" == found[-1]["parameters"]["status"]["state"]
+    assert all(reply.get("continues") for reply in found[:-1])
+
+
+def test_new_lines(group: Group) -> None:
+    """A group that gets new lines is emptied, its units are loaded, and then it starts."""
+    group.define(f"app:1:respawn:{deaf('INT')}", "init:1:wait:true")
+    group.switch("1")
+    group.define(f"app:1:respawn:{RUN_NEW}", "init:1:wait:sleep 1")
+    seen = progress_of(replies(group.node, "Switch", group=group.name, level="1", progress=True))
+
+    phases = [step[0] for step in steps(seen)]
+    assert ["stopping", "starting"] == [phase for phase in dict.fromkeys(phases) if phase in {"stopping", "starting"}]
+    assert phases == sorted(phases, key=["waiting", "stopping", "loading", "starting", "settling"].index)
+
+
+def test_what_a_service_says(group: Group) -> None:
+    """STATUS= of a service that may notify is told, and a limit of its start is systemd's."""
+    group.define("init:1:wait:systemd-notify --status=half; sleep 1; systemd-notify --status=most; sleep 1")
+    unit = group.unit("init")
+    group.node.write(f"/etc/systemd/system/{unit}.d/x.conf", "[Service]\nNotifyAccess=all\nTimeoutStartSec=40\n")
+    seen = progress_of(replies(group.node, "Switch", group=group.name, level="1", progress=True))
+
+    told = [step["awaited"][0] for step in seen if step["awaited"]]
+    assert ["half", "most"] == [says for says in dict.fromkeys(entry["says"] for entry in told) if says]
+    assert {40 * SECOND} == {entry["limit_usec"] for entry in told}
+
+
+def test_nobody_else_is_told(group: Group) -> None:
+    """Without the flag, a client has two replies with `more`, and one without; the status has no progress."""
+    group.define("init:1:wait:sleep 1")
+    plain = replies(group.node, "Switch", group=group.name, level="1")
+    group.switch("2")
+    (single,) = varlink(
+        group.node,
+        {"method": "org.clinit.Manager.Switch", "parameters": {"group": group.name, "level": "1", "progress": True}},
+    )
+    status = replies(group.node, "Status", group=group.name, until="STARTING")[-1]["parameters"]["groups"]
+
+    assert [["message"], ["message", "status"]] == [[*reply["parameters"]] for reply in plain]
+    assert {"parameters": {"message": "level transition started"}} == single
+    assert [["group", "level", "state", "reasons"]] == [[*line] for line in status]
+
+
+def test_a_flag_that_is_none(group: Group) -> None:
+    """`progress` is true or false; anything else is refused before anything is moved."""
+    group.define("init:1:wait:true")
+    (reply,) = replies(group.node, "Switch", group=group.name, level="1", progress="yes")
+
+    assert {"error": "org.varlink.service.InvalidParameter", "parameters": {"parameter": "progress"}} == reply
+    assert "" == group.status
+
+
+def test_the_status_with_progress(group: Group) -> None:
+    """Who follows the status has the progress in the groups that are on their way, until they are at rest."""
+    group.define("init:1:wait:sleep 1", f"app:1:respawn:{RUN}")
+    group.switch("2")
+    group.request("1")
+    found = replies(group.node, "Status", group=group.name, until='"DONE","reasons":[]}', progress=True)
+    lines = [line for reply in found for line in reply["parameters"]["groups"] if line["group"] == group.name]
+
+    assert ["starting"] == [*dict.fromkeys(line["progress"]["phase"] for line in lines if line["state"] == "STARTING")]
+    assert ("DONE", False) == (lines[-1]["state"], "progress" in lines[-1])
+
+
+def test_a_switch_by_hand(group: Group) -> None:
+    """A level that somebody starts with systemctl has progress, too."""
+    group.define("init:1:wait:sleep 2")
+    group.switch("2")
+    group.node.run("systemctl", "start", "--no-block", group.target("1"))
+    found = replies(group.node, "Status", group=group.name, until='"phase"', progress=True)
+
+    line = found[-1]["parameters"]["groups"][0]["progress"]
+    assert ("2", "1", "starting") == (line["origin"], line["level"], line["phase"])
+    group.wait_for("1 DONE")
+
+
+def test_a_superseded_switch(group: Group) -> None:
+    """Whoever watches a switch that another takes over is told that, as ever."""
+    group.define("init:1:wait:sleep 30")
+    script = f"sleep 1; clinit {group.name} 2"
+    group.node.popen("sh", "-c", script)
+    found = replies(group.node, "Switch", group=group.name, level="1", progress=True)
+
+    assert ("starting", "init starting") in steps(progress_of(found))
+    assert "org.clinit.Manager.Superseded" == found[-1]["error"]
+    group.wait_for("2 DONE")
