@@ -30,7 +30,7 @@ _METHODS: tuple[object, ...] = (
     *(f"{varlink.INTERFACE}.{name}" for name in (
         "Switch", "Switch", "Switch", "Status", "Status", "Describe", "Reread", "Halt",
     )),
-    f"{varlink.SERVICE}.GetInfo", f"{varlink.SERVICE}.GetInterfaceDescription", "org.clinit.Manager", "", ".",
+    f"{varlink.SERVICE}.GetInfo", *2 * (f"{varlink.SERVICE}.GetInterfaceDescription",), "org.clinit.Manager", "", ".",
     "x" * 500, "org.clinit.Manager.switch", "org.clinit.Manager.Switch ", "__class__", 7, None, [], {}, True,
 )  # fmt: skip
 _NAMES = ("group", "groups", "level", "interface", "more", "method", "parameters", "", "__class__", "x")
