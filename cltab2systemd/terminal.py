@@ -62,3 +62,32 @@ def cut(line: str, width: int | None) -> str:
     while columns(kept) > max(0, width - 1):
         kept = kept[:-1]
     return f"{kept}…"
+
+
+def wrapped(line: str, width: int | None) -> list[str]:
+    """A printable line over as many lines of a terminal as it needs, each with its indentation; None is no limit.
+
+    A word that is too long for a line is cut into pieces.
+    """
+    if width is None or columns(line) <= width:
+        return [line]
+    indent = " " * min(len(line) - len(line.lstrip(" ")), max(0, width - 2))
+    found, present = [], indent
+    for word in line.split():
+        for piece in _pieces(word, max(2, width - len(indent))):
+            gap = " " if present.strip() else ""
+            if gap and columns(present) + 1 + columns(piece) > width:
+                found.append(present)
+                present, gap = indent, ""
+            present += gap + piece
+    return [*found, present]
+
+
+def _pieces(word: str, width: int) -> list[str]:
+    """A word in pieces of at most so many columns, which are at least two."""
+    found = [""]
+    for character in word:
+        if columns(found[-1] + character) > width:
+            found.append("")
+        found[-1] += character
+    return found

@@ -24,13 +24,13 @@ interface org.clinit.Manager
 # signal's number; the signal's name; what systemd calls it; and when, in µs since 1970.
 type Ending (kind: string, status: int, signal: ?string, result: string, at_usec: ?int)
 
-# What is wrong with a group: a code, the unit, the tag, mode and command of the entry if it is about one, and the same
-# as a line for a person; since when (in µs since 1970); how its process ended; the id of that run, by which the journal
-# has its lines (_SYSTEMD_INVOCATION_ID=); what to do. One that is no failure is only worth a look, and does not make
-# the group FAILED.
+# What is wrong with a group: a code, the unit, the tag, mode and command of the entry if it is about one; what is wrong
+# in words, and the same as a whole line for a person; since when (in µs since 1970); how its process ended; the id of
+# that run, by which the journal has its lines (_SYSTEMD_INVOCATION_ID=); what to do. One that is no failure is only
+# worth a look, and does not make the group FAILED.
 type Reason (
-  code: string, failure: bool, unit: string, tag: ?string, mode: ?string, text: string, command: ?string,
-  since_usec: ?int, ending: ?Ending, invocation: ?string, cure: ?string
+  code: string, failure: bool, unit: string, tag: ?string, mode: ?string, words: string, text: string,
+  command: ?string, since_usec: ?int, ending: ?Ending, invocation: ?string, cure: ?string
 )
 
 # A group that was ever told a level: CONFIGURED, STOPPING, STARTING, DONE, PASSED, FAILED or HALTING.
@@ -56,10 +56,11 @@ type Progress (
 # The table: its path; why the file that was read last was refused; and whether the file has changed and not been read.
 type TableFile (path: string, refusal: ?string, unread: bool)
 
-# A group with its entries: its level, or none; its state as in GroupStatus, and since when (in µs since 1970); the
-# level to which it comes at boot; whether the table has it; the tags of entries that change at its next request.
+# A group with its entries: its level, or none; its state as in GroupStatus, and since when (in µs since 1970); its
+# health: well, degraded (something is worth a look), failed, moving or at-rest; the level to which it comes at boot;
+# whether the table has it; the tags of entries that change at its next request.
 type Group (
-  group: string, level: ?string, state: string, since_usec: ?int, boot_level: ?string, in_table: bool,
+  group: string, level: ?string, state: string, since_usec: ?int, health: string, boot_level: ?string, in_table: bool,
   pending: []string, reasons: []Reason, entries: []Entry
 )
 

@@ -6,6 +6,7 @@ import subprocess
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cltab2systemd.core.probe import pause_of
 from cltab2systemd.groups.changes import Seen
 from cltab2systemd.groups.state import failures, remedies_at
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
@@ -15,6 +16,7 @@ from cltab2systemd.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cltab2systemd.groups.overview import Facts, Usage
     from cltab2systemd.table.model import ResourceGroup
     from cltab2systemd.units.names import Names
 
@@ -22,7 +24,8 @@ _PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "ExecMainPID", "ExecMainCode", "ExecMainStatus", "Result",
     "ConditionResult",
     "ConditionTimestampMonotonic", "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic",
-    "InactiveExitTimestampMonotonic", "ExecMainExitTimestampMonotonic", "InvocationID",
+    "InactiveExitTimestampMonotonic", "ExecMainExitTimestampMonotonic", "StateChangeTimestampMonotonic", "InvocationID",
+    "MainPID", "NRestarts", "Job",
 )  # fmt: skip
 # systemctl waits longer for a systemd that does not answer. Seconds.
 _PATIENCE = 10.0
@@ -31,10 +34,11 @@ _Properties = dict[str, str]
 
 
 class _Shown:
-    """A `groups.units.Probe` on what systemctl has shown."""
+    """A `groups.units.Probe`, and `groups.overview.Facts`, on what systemctl has shown."""
 
     def __init__(self, units: Mapping[str, _Properties]) -> None:
         self._units = units
+        self._kernel = Kernel()
 
     def process(self, unit: str) -> Process:
         """How the last main process of a service went."""
@@ -72,7 +76,7 @@ class _Shown:
 
     def lacked_memory(self, group_slice: str) -> bool:
         """Whether the kernel has killed anything in the slice of a group for want of memory."""
-        return Kernel().lacked_memory(group_slice)
+        return self._kernel.lacked_memory(group_slice)
 
     def strayed_to(self, unit: str) -> str:  # noqa: ARG002
         """Not looked at."""
@@ -82,13 +86,29 @@ class _Shown:
         """Not looked at."""
         return ""
 
-    def was_not_executed(self, unit: str) -> bool:  # noqa: ARG002
-        """Not looked at."""
-        return False
+    def was_not_executed(self, unit: str) -> bool:
+        """Whether a respawn entry pauses because its words could not be executed."""
+        return self._kernel.was_not_executed(unit)
 
-    def pause(self, unit: str) -> str:  # noqa: ARG002
-        """Not looked at."""
-        return ""
+    def pause(self, unit: str) -> str:
+        """Why a respawn entry pauses instead of running its command; empty if it does not."""
+        return pause_of(self.pid(unit), self._kernel)
+
+    def pid(self, unit: str) -> int:
+        """The main process of a service; 0 if it has none."""
+        return self._number(unit, "MainPID")
+
+    def restarts(self, unit: str) -> int:
+        """How often systemd has restarted a service by itself, since its last start by a request."""
+        return self._number(unit, "NRestarts")
+
+    def changed_time(self, unit: str) -> int:
+        """When the state of a unit changed last; 0 if never."""
+        return self._number(unit, "StateChangeTimestampMonotonic")
+
+    def usage(self, group_slice: str, unit: str) -> Usage:
+        """What the control group of a service uses."""
+        return self._kernel.usage(group_slice, unit)
 
     def _number(self, unit: str, name: str) -> int:
         value = self._units.get(unit, {}).get(name, "")
@@ -103,17 +123,33 @@ def seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -
         groups: the groups by name, with the lines that their units were made from.
         level: the level that is asked for; None for the one that each group is at.
     """
+    units = units_of(names, groups)
+    return {} if units is None else {name: _seen(found, level) for name, (found, _) in units.items()}
+
+
+def units_of(names: Names, groups: Mapping[str, ResourceGroup]) -> dict[str, tuple[GroupUnits, Facts]] | None:
+    """The units of groups, and what else can be asked about them; None if systemd cannot be asked.
+
+    Args:
+        names: the unit names of the instance.
+        groups: the groups by name, with the lines that their units were made from.
+    """
     shown = _show([pattern for name in groups for pattern in names.patterns(name)]) if groups else {}
     if shown is None:
-        return {}
+        return None
     units: dict[str, dict[str, UnitStatus]] = defaultdict(dict)
     for unit, values in shown.items():
-        status = UnitStatus(unit, values["LoadState"], values["ActiveState"], values["SubState"])
+        status = UnitStatus(unit, values["LoadState"], values["ActiveState"], values["SubState"], *_job(values))
         units[names.group_of(unit) or ""][unit] = status
     probe = _Shown(shown)
-    return {
-        name: _seen(GroupUnits(names, name, group.entries, units[name], probe), level) for name, group in groups.items()
-    }
+    return {name: (GroupUnits(names, name, group.entries, units[name], probe), probe) for name, group in groups.items()}
+
+
+def _job(values: _Properties) -> tuple[int, str]:
+    """The id of a unit's job, and what kind it must be, for systemctl shows only the id; 0 and none if it has none."""
+    if not values.get("Job", "").isdigit():
+        return 0, ""
+    return int(values["Job"]), "stop" if values["ActiveState"] in {"active", "deactivating"} else "start"
 
 
 def _seen(group: GroupUnits, level: str | None) -> Seen:

@@ -234,8 +234,8 @@ def _unreached(group: Group, level: str) -> Reason:
     assert group.units is not None
     unit = group.units.names.level(group.name, level)
     why = group.life.why or "the daemon ended meanwhile"
-    text = printable(f"{group.name}: the switch to level {level} was broken off before its start: {why}")
-    return Reason(Cause.UNREACHED, unit, text)
+    words = f"the switch to level {level} was broken off before its start: {why}"
+    return Reason(Cause.UNREACHED, unit, printable(f"{group.name}: {words}"), words)
 
 
 def _tell(status: GroupStatus) -> None:

@@ -160,20 +160,12 @@ class UnitProbe:
         return self._trouble(unit)
 
     def pause(self, unit: str) -> str:
-        """Why a respawn entry pauses instead of running its command; empty if it does not.
-
-        Then its main process is a `sleep`. The shell before the command has become it (`commands.throttled`).
-        """
-        pid = self.pid(unit)
-        try:
-            program = self._kernel.command_line(pid).partition(b"\0")[0]
-        except OSError:
-            return ""
-        return "ends too fast, and pauses for 60 s" if program.endswith(_PAUSED) else ""
+        """Why a respawn entry pauses instead of running its command; empty if it does not."""
+        return pause_of(self.pid(unit), self._kernel)
 
     def was_not_executed(self, unit: str) -> bool:
         """Whether a respawn entry pauses because its words could not be executed. The shell before it notes that."""
-        return self._kernel.respawns(unit)[3:] == ["203"]
+        return self._kernel.was_not_executed(unit)
 
     def start_limit(self, unit: str) -> int | None:
         """How long the start of a service may take, in µs; None is for ever."""
@@ -194,6 +186,18 @@ class UnitProbe:
             known[what] = ask(unit)
         value: T = known[what]
         return value
+
+
+def pause_of(pid: int, kernel: Kernel) -> str:
+    """Why the respawn entry with a main process pauses instead of running its command; empty if it does not.
+
+    Then that process is a `sleep`. The shell before the command has become it (`commands.throttled`).
+    """
+    try:
+        program = kernel.command_line(pid).partition(b"\0")[0]
+    except OSError:
+        return ""
+    return "ends too fast, and pauses for 60 s" if program.endswith(_PAUSED) else ""
 
 
 def _outside(unit: str, groups: list[str]) -> str:

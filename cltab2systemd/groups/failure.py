@@ -78,6 +78,7 @@ class Reason:
     cause: Cause
     unit: str
     text: str
+    words: str = ""  # what of it is wrong, as it stands in `text` behind the name
     tag: str = ""
     mode: str = ""
     command: str = ""
@@ -263,7 +264,8 @@ def about_entry(group: GroupUnits, entry: Entry, level: str, found: Verdict) -> 
     assert found.cause is not None
     text = printable(f"{group.group}: {entry.tag} ({entry.mode}) {found.words}: {shortened(entry.command)}")
     attempt = _attempt(group, entry, level, found.cause)
-    return Reason(found.cause, group.name_of(entry), text, entry.tag, str(entry.mode), entry.command, attempt)
+    unit, mode = group.name_of(entry), str(entry.mode)
+    return Reason(found.cause, unit, text, found.words, entry.tag, mode, entry.command, attempt)
 
 
 def _attempt(group: GroupUnits, entry: Entry, level: str, cause: Cause) -> Attempt:
@@ -281,4 +283,4 @@ def _attempt(group: GroupUnits, entry: Entry, level: str, cause: Cause) -> Attem
 
 def about_unit(group: GroupUnits, cause: Cause, unit: str, words: str) -> Reason:
     """What is wrong with a unit that is no entry of the level."""
-    return Reason(cause, unit, printable(f"{group.group}: {unit} {words}; see 'systemctl status {unit}'"))
+    return Reason(cause, unit, printable(f"{group.group}: {unit} {words}; see 'systemctl status {unit}'"), words)

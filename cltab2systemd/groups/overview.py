@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd.groups.changes import definition, is_member
 from cltab2systemd.groups.failure import Cause
-from cltab2systemd.groups.state import current_level, level_of_members
+from cltab2systemd.groups.state import State, current_level, level_of_members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +37,16 @@ class EntryState(enum.StrEnum):
     SKIPPED = "skipped"  # a condition in a drop-in did not hold
     STOPPED = "stopped"  # it is not in the level, and does not run
     OFF = "off"  # its mode
+
+
+class Health(enum.StrEnum):
+    """How well a group is, in one word."""
+
+    FAILED = "failed"
+    DEGRADED = "degraded"  # all that should run does, and something is worth a look: an entry backs off, say
+    MOVING = "moving"  # on its way to a level
+    WELL = "well"
+    AT_REST = "at-rest"  # at no level
 
 
 _STATE_OF_CAUSE = {
@@ -103,6 +113,17 @@ class GroupOverview:
     wanted: ResourceGroup  # what the table says of it
     pending: tuple[str, ...]  # the tags of entries that change at its next request
     entries: tuple[EntryOverview, ...]
+
+    @property
+    def health(self) -> Health:
+        """How well it is."""
+        if self.status is None or self.status.state is State.CONFIGURED:
+            return Health.AT_REST
+        if self.status.state is State.FAILED:
+            return Health.FAILED
+        if not self.status.state.settled:
+            return Health.MOVING
+        return Health.DEGRADED if (*self.status.reasons, *self.status.momentary) else Health.WELL
 
 
 def group_overview(

@@ -44,6 +44,10 @@ class Kernel:
             return False
         return any(line.startswith("oom_kill ") and line != "oom_kill 0" for line in events.splitlines())
 
+    def was_not_executed(self, unit: str) -> bool:
+        """Whether that shell has noted that the words of the entry could not be executed."""
+        return self.respawns(unit)[3:] == ["203"]
+
     def usage(self, group_slice: str, unit: str) -> Usage:
         """What the control group of a service in a slice uses, as far as the kernel counts it."""
         directory = f"/sys/fs/cgroup/{group_slice.partition('-')[0]}.slice/{group_slice}/{unit}"

@@ -16,7 +16,7 @@ UNIT = r"clinit-web@a\x20b.service"
 @pytest.mark.parametrize("cause", Cause)
 def test_every_cause_has_a_next_step(cause: Cause, mode: str) -> None:
     """Only what is about to be started again by itself needs none."""
-    words = cure(Reason(cause, UNIT, "text", "a b", mode), "web", "3")
+    words = cure(Reason(cause, UNIT, "text", tag="a b", mode=mode), "web", "3")
 
     assert (words == "") == (cause is Cause.RESTARTING)
     assert "{" not in words
@@ -26,8 +26,8 @@ def test_every_cause_has_a_next_step(cause: Cause, mode: str) -> None:
 
 def test_names_can_be_typed_as_they_stand() -> None:
     """A shell reads back the names of group, level and unit."""
-    failed = cure(Reason(Cause.TEST_FAILED, UNIT, "text", "a b", Mode.TEST), "a $(b)", "3;m")
-    masked = cure(Reason(Cause.MASKED, UNIT, "text", "a b", Mode.TEST), "web", "3")
+    failed = cure(Reason(Cause.TEST_FAILED, UNIT, "text", tag="a b", mode=Mode.TEST), "a $(b)", "3;m")
+    masked = cure(Reason(Cause.MASKED, UNIT, "text", tag="a b", mode=Mode.TEST), "web", "3")
 
     assert shlex.split(failed.partition("then '")[2].partition("' runs")[0]) == ["clinit", "a $(b)", "3;m"]
     assert shlex.split(masked[1:].partition("', then")[0]) == ["systemctl", "unmask", UNIT]
@@ -36,5 +36,5 @@ def test_names_can_be_typed_as_they_stand() -> None:
 def test_what_a_request_does_not_run_again() -> None:
     """A wait or once that began is run again by systemctl only; a test by a request."""
     for mode in (Mode.WAIT, Mode.ONCE):
-        assert "systemctl restart" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", "a", mode), "web", "3")
-    assert "clinit web 3" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", "a", Mode.TEST), "web", "3")
+        assert "systemctl restart" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", tag="a", mode=mode), "web", "3")
+    assert "clinit web 3" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", tag="a", mode=Mode.TEST), "web", "3")

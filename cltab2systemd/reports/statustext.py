@@ -1,0 +1,145 @@
+"""`clinitctl status` as lines for a person. Pure: the value of `reports.overview` in, printable lines out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cltab2systemd.terminal import aligned, columns, cut, printable, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+Object = dict[str, Any]
+
+# What is worst comes first.
+_RANK = {health: rank for rank, health in enumerate(("failed", "degraded", "moving", "well", "at-rest"))}
+_AT_REST = {"stopped", "off"}
+_NOTHING = "-"
+_INDENT = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of the table of entries: its heading, and what it has of an entry at a moment (in µs since 1970)."""
+
+    heading: str
+    cell: Callable[[Object, int], str]
+
+
+# The last ones go first where a terminal is too narrow.
+_COLUMNS = (
+    _Column("TAG", lambda entry, _now: printable(entry["tag"])),
+    _Column("STATE", lambda entry, _now: entry["state"]),
+    _Column("MODE", lambda entry, _now: entry["mode"]),
+    _Column("SINCE", lambda entry, now: duration(now - entry["since_usec"]) if entry["since_usec"] else _NOTHING),
+    _Column("PID", lambda entry, _now: str(entry["pid"] or _NOTHING)),
+    _Column("RESTARTS", lambda entry, _now: str(entry["restarts"] or _NOTHING)),
+    _Column("LAST EXIT", lambda entry, _now: ending(entry["ending"])),
+    _Column("MEMORY", lambda entry, _now: size(entry["memory_bytes"])),
+    _Column("CPU", lambda entry, _now: duration(entry["cpu_usec"]) if entry["cpu_usec"] is not None else _NOTHING),
+)
+
+
+def lines(groups: Sequence[Object], now: int, width: int | None = None, *, everything: bool = False) -> Iterator[str]:
+    """Groups and their entries, what is wrong first.
+
+    Args:
+        groups: as the overview has them.
+        now: µs since 1970.
+        width: the columns of the terminal; None if there is no limit.
+        everything: whether to show the entries too that are not in the level, and do not run.
+    """
+    for number, group in enumerate(sorted(groups, key=lambda group: _RANK[group["health"]])):
+        if number:
+            yield ""
+        yield from _group_lines(group, now, width, everything=everything)
+
+
+def _group_lines(group: Object, now: int, width: int | None, *, everything: bool) -> Iterator[str]:
+    yield from wrapped(heading(group, now), width)
+    reasons: dict[str, list[Object]] = {}
+    for reason in group["reasons"]:
+        reasons.setdefault(reason["unit"], []).append(reason)
+    entries = [e for e in group["entries"] if everything or e["in_level"] or e["state"] not in _AT_REST]
+    entries.sort(key=lambda entry: entry["unit"] not in reasons)
+    for entry, line in zip([None, *entries], _table(entries, now, width), strict=False):
+        yield f"{_INDENT}{line}"
+        for reason in reasons.pop(entry["unit"], ()) if entry is not None else ():
+            yield from _reason_lines(reason, width)
+    for others in reasons.values():  # of what is no entry of the level
+        for reason in others:
+            yield from _reason_lines(reason, width, subject=f"{reason['unit']} ")
+    if hidden := len(group["entries"]) - len(entries):
+        entries_are = "entry is" if hidden == 1 else "entries are"
+        level = f"in level {group['level']}" if group["level"] is not None else "started"
+        yield from wrapped(printable(f"{_INDENT}{hidden} more {entries_are} not {level}"), width)
+    if pending := group["pending"]:
+        changes = "1 entry changes" if len(pending) == 1 else f"{len(pending)} entries change"
+        yield from wrapped(printable(f"{_INDENT}{changes} at its next request: {', '.join(pending)}"), width)
+
+
+def heading(group: Object, now: int) -> str:
+    """A group in one line, such as `web: level 3 FAILED for 2min`."""
+    level = "at no level" if group["level"] is None else f"level {group['level']} {group['state']}"
+    health = ", degraded" if group["health"] == "degraded" else ""
+    since = f" for {duration(now - group['since_usec'])}" if group["since_usec"] else ""
+    gone = "" if group["in_table"] else ", and not in the table any more"
+    return printable(f"{group['group']}: {level}{health}{since}{gone}")
+
+
+def _table(entries: Sequence[Object], now: int, width: int | None) -> list[str]:
+    """The lines of the table of entries with its headings, as many columns as fit; none for no entries."""
+    if not entries:
+        return []
+    rows = [[column.heading for column in _COLUMNS]]
+    rows += [[column.cell(entry, now) for column in _COLUMNS] for entry in entries]
+    # A column that has nothing to say is left out.
+    kept = [index for index in range(len(_COLUMNS)) if any(row[index] != _NOTHING for row in rows[1:])]
+    limit = None if width is None else width - len(_INDENT)
+    while True:
+        shown = aligned([[row[index] for index in kept] for row in rows])
+        if limit is None or len(kept) <= 2 or max(map(columns, shown)) <= limit:
+            return [cut(line, limit) for line in shown]
+        kept.pop()
+
+
+def _reason_lines(reason: Object, width: int | None, subject: str = "") -> Iterator[str]:
+    indent = _INDENT * 2
+    yield from wrapped(printable(f"{indent}{subject}{reason['words']}"), width)
+    if reason["command"]:
+        yield cut(printable(f"{indent}{reason['command']}"), width)
+    if reason["cure"]:
+        yield from wrapped(printable(f"{indent}{reason['cure']}"), width)
+
+
+def ending(value: Object | None) -> str:
+    """How a process ended, such as `1` or `SIGKILL`."""
+    if value is None or value["kind"] in {"none", "running"}:
+        return _NOTHING if value is None or value["result"] == "success" else str(value["result"])
+    return str(value["signal"] or value["status"])
+
+
+def size(value: int | None) -> str:
+    """Bytes, such as `12.3M`."""
+    if value is None:
+        return _NOTHING
+    amount = float(value)
+    for unit in ("B", "K", "M", "G"):
+        if amount < 1024:
+            return f"{amount:.0f}{unit}" if unit == "B" or amount >= 100 else f"{amount:.1f}{unit}"
+        amount /= 1024
+    return f"{amount:.1f}T"
+
+
+def duration(microseconds: int) -> str:
+    """A time in its two largest units, such as `2min 5s`, `3d 4h` or `12ms`."""
+    left = max(0, microseconds) // 1000
+    if left < 1000:
+        return f"{left}ms"
+    parts: list[str] = []
+    for name, length in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000)):
+        number, left = divmod(left, length)
+        if number or parts:
+            parts.append(f"{number}{name}")
+    return " ".join(part for part in parts[:2] if part[0] != "0")

@@ -1,0 +1,139 @@
+"""`clinitctl status` as text: what is wrong comes first, columns are counted, nothing is lost in a pipe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cltab2systemd.reports import statustext
+from cltab2systemd.terminal import columns, wrapped
+
+NOW = 1_795_695_000_000_000
+
+
+def entry(tag: str, state: str = "running", **more: Any) -> dict[str, Any]:
+    """An entry as the overview has it."""
+    value = {
+        "tag": tag, "levels": "3", "mode": "respawn", "command": "x", "state": state, "in_level": True,
+        "unit": f"clinit-web@{tag}.service", "load": "loaded", "active": "active", "sub": "running",
+        "since_usec": NOW - 125_000_000, "pid": 4711, "restarts": 0, "ending": None, "memory_bytes": 12_900_000,
+        "cpu_usec": 3_400_000, "tasks": 1,
+    }  # fmt: skip
+    return {**value, **more}
+
+
+def reason(tag: str, words: str, **more: Any) -> dict[str, Any]:
+    """A reason as the overview has it."""
+    value = {
+        "code": "test-failed", "failure": True, "unit": f"clinit-web@{tag}.service", "tag": tag, "mode": "test",
+        "words": words, "text": f"web: {tag} (test) {words}: test -d /srv/www", "command": "test -d /srv/www",
+        "since_usec": NOW, "ending": None, "invocation": None, "cure": "mend it, then 'clinit web 3' runs it again",
+    }  # fmt: skip
+    return {**value, **more}
+
+
+def group(name: str, state: str = "DONE", health: str = "well", **more: Any) -> dict[str, Any]:
+    """A group as the overview has it."""
+    value = {
+        "group": name, "level": "3", "state": state, "since_usec": NOW - 3_600_000_000, "health": health,
+        "boot_level": None, "in_table": True, "pending": [], "reasons": [], "entries": [],
+    }  # fmt: skip
+    return {**value, **more}
+
+
+FAILED = group(
+    "web",
+    "FAILED",
+    "failed",
+    entries=[
+        entry("server", restarts=3, ending={"kind": "killed", "status": 9, "signal": "SIGKILL", "result": "signal"}),
+        entry("config", "failed", mode="test", pid=None, memory_bytes=None, cpu_usec=None,
+              ending={"kind": "exited", "status": 1, "signal": None, "result": "success"}),
+        entry("old", "stopped", in_level=False),
+    ],
+    reasons=[reason("config", "exited with 1")],
+    pending=["server", "new"],
+)  # fmt: skip
+
+
+def test_a_group_that_is_not_well() -> None:
+    """The group, what is wrong with it, then what is well, and what the table will change."""
+    assert [*statustext.lines([FAILED], NOW)] == [
+        "web: level 3 FAILED for 1h",
+        "  TAG     STATE    MODE     SINCE    PID   RESTARTS  LAST EXIT  MEMORY  CPU",
+        "  config  failed   test     2min 5s  -     -         1          -       -",
+        "    exited with 1",
+        "    test -d /srv/www",
+        "    mend it, then 'clinit web 3' runs it again",
+        "  server  running  respawn  2min 5s  4711  3         SIGKILL    12.3M   3s",
+        "  1 more entry is not in level 3",
+        "  2 entries change at its next request: server, new",
+    ]
+
+
+def test_everything() -> None:
+    """Entries that are not in the level are shown on demand."""
+    assert any(line.startswith("  old ") for line in statustext.lines([FAILED], NOW, everything=True))
+
+
+def test_the_worst_comes_first() -> None:
+    """Groups are ordered by how well they are; else they stay in the order of the table."""
+    at_rest = group("e", "CONFIGURED", "at-rest", level=None, since_usec=None)
+    groups = [group("a"), group("b", health="degraded"), group("c"), group("d", "FAILED", "failed"), at_rest,
+              group("f", "STARTING", "moving")]  # fmt: skip
+
+    assert [line.partition(":")[0] for line in statustext.lines(groups, NOW) if line] == [*"dbface"]
+    assert "e: at no level" in [*statustext.lines(groups, NOW)]
+    assert "b: level 3 DONE, degraded for 1h" in [*statustext.lines(groups, NOW)]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 120])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    """Columns go, reasons are wrapped; names of any script are counted as they are shown."""
+    wide = group("数" * 30, "FAILED", "failed", entries=[entry("é" * 60), entry("数据库" * 20, "failed")],
+                 reasons=[reason("数据库" * 20, "exited with 1")], pending=["数"] * 40)  # fmt: skip
+
+    for value in (FAILED, wide):
+        shown = [*statustext.lines([value], NOW, width)]
+        assert max(map(columns, shown)) <= width
+        assert any("exited" in line for line in shown)
+
+
+@given(st.text(st.characters(blacklist_categories=["C", "Z"]), min_size=1), st.integers(4, 60), st.integers(0, 3))
+def test_wrapped_lines_keep_every_word(text: str, width: int, indent: int) -> None:
+    """Nothing is lost when a line is wrapped, and no line is too wide."""
+    line = " " * indent + text + " " + text
+
+    shown = wrapped(line, width)
+    assert "".join(shown).replace(" ", "") == line.replace(" ", "")
+    assert all(columns(part) <= width for part in shown)
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "shown"),
+    [(0, "0ms"), (999_999, "999ms"), (1_000_000, "1s"), (125_000_000, "2min 5s"), (3_600_000_000, "1h"),
+     (3_601_000_000, "1h"), (90_061_000_000, "1d 1h"), (-5, "0ms")],
+)  # fmt: skip
+def test_durations(microseconds: int, shown: str) -> None:
+    """The two largest units, without those that are zero."""
+    assert statustext.duration(microseconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "-"),
+        (0, "0B"),
+        (1023, "1023B"),
+        (1536, "1.5K"),
+        (12_900_000, "12.3M"),
+        (2**40, "1.0T"),
+        (2**60, "1048576.0T"),
+    ],
+)
+def test_sizes(value: int | None, shown: str) -> None:
+    """Powers of 1024, as systemctl has them."""
+    assert statustext.size(value) == shown
