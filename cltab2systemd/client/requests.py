@@ -16,7 +16,7 @@ from cltab2systemd.text import decoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
 # Seconds before a daemon that went away is looked for again.
@@ -171,6 +171,15 @@ class Client:
                 time.sleep(_PAUSE)
             else:
                 return
+
+    def describe(self, groups: Iterable[str] = (), timeout: float | None = None) -> dict[str, Any]:
+        """All groups, or those that are named, with their entries, the table, and the daemon: see varlink's Describe.
+
+        TimedOutError if the daemon has not answered after so many seconds; None waits for 30.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        parameters: dict[str, object] = {"groups": [*groups]} if groups else {}
+        return next(self._replies(varlink.call("Describe", parameters), deadline))
 
     def reread(self) -> Answer:
         """Have the daemon read its table again. Returns its notes with an empty answer."""

@@ -41,13 +41,13 @@ def show_status(client: Client, *, is_halted: bool = False) -> int:
             found = found or [f"{group}: nobody has noted why it is FAILED; see 'journalctl -u clinit'"]
         for reason in found if state in clstat.SETTLED else ():
             outcome.complain(reason)
-    if not is_halted and (doubt := _doubt(client)):
-        outcome.complain(f"clinit: {doubt}")
+    if not is_halted and (problem := doubt(client)):
+        outcome.complain(f"clinit: {problem}")
         return outcome.NO_DAEMON
     return outcome.FAILED if failed else outcome.FINE
 
 
-def _doubt(client: Client) -> str:
+def doubt(client: Client) -> str:
     """Why clstat cannot be trusted; empty if it can."""
     path = live_clstat(client.locations)
     start = f"start the daemon with '{client.start_command()}'"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd.check import everything
-from cltab2systemd.commands import tables
+from cltab2systemd.commands import printing, tables
 from cltab2systemd.commands.printing import Format, format_option, say_json
 from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.locations import TABLE, from_here
@@ -41,7 +41,7 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
         try:
             findings = everything.findings(*tables.content(path))
         except TableUnreadableError as error:
-            tables.complain(f"cltab2systemd: {error}")
+            printing.complain(f"cltab2systemd: {error}")
             found.append(_unreadable(path, str(error)))
             is_good = False
             continue

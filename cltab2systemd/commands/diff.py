@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd import terminal
-from cltab2systemd.commands import instance, printing, tables
+from cltab2systemd.commands import instance, options, printing, tables
 from cltab2systemd.groups.changes import Effect
 from cltab2systemd.groups.state import State
 from cltab2systemd.locations import locate
@@ -40,7 +40,7 @@ _NOTHING = "-"
 
 @click.command(name="diff")
 @click.argument("files", nargs=-1, metavar="[[OLD] FILE]")
-@instance.options
+@options.of_daemon
 @printing.format_option
 def command(files: tuple[str, ...], *, cltab: str | None, socket: str | None, format_: str) -> None:
     """Tell what a table changes: what the next `clinit` for each group stops, restarts, starts and leaves alone.
@@ -81,12 +81,12 @@ def _standings(locations: Locations) -> Mapping[str, Standing]:
     try:
         standings = here.standings()
     except OSError as error:
-        tables.complain(f"cltab2systemd: {error.filename}: {os.strerror(error.errno or 0)}")
+        printing.complain(f"cltab2systemd: {error.filename}: {os.strerror(error.errno or 0)}")
         raise SystemExit(TROUBLE) from error
     for note in here.notes(standing.group for standing in standings.values()):
-        tables.complain(f"cltab2systemd: {note}")
+        printing.complain(f"cltab2systemd: {note}")
     if not standings:
-        tables.complain("cltab2systemd: no daemon has applied a table here; all of it is new")
+        printing.complain("cltab2systemd: no daemon has applied a table here; all of it is new")
     return standings
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd import terminal
-from cltab2systemd.commands import instance, printing, tables
+from cltab2systemd.commands import instance, options, printing, tables
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.locations import locate
 from cltab2systemd.reports import asjson
@@ -38,7 +38,7 @@ class _Level(click.ParamType):
 @click.argument("level", type=_Level())
 @click.option("--from", "from_level", type=_Level(), metavar="LEVEL", help="The level that the group comes from.")
 @click.option("--table", metavar="FILE", help="The table, if it is not the daemon's.")
-@instance.options
+@options.of_daemon
 @printing.format_option
 def command(
     group: str, level: str, *, from_level: str | None, table: str | None, cltab: str | None, socket: str | None,
@@ -52,7 +52,7 @@ def command(
     locations = locate(cltab, socket)
     wanted = tables.load(table or locations.table).group(group)
     if not wanted.entries:
-        tables.complain(f"cltab2systemd: no such group: {shortened(group)}")
+        printing.complain(f"cltab2systemd: no such group: {shortened(group)}")
         raise SystemExit(1)
     standing = Standing(wanted, from_level)
     others: tuple[Standing, ...] = ()
@@ -61,11 +61,11 @@ def command(
         try:
             present = here.standings(level)
         except OSError as error:
-            tables.complain(f"cltab2systemd: {error.filename}: {error.strerror}")
+            printing.complain(f"cltab2systemd: {error.filename}: {error.strerror}")
             raise SystemExit(1) from error
         standing = present.get(group, standing)
         for note in here.notes([standing.group]):
-            tables.complain(f"cltab2systemd: {note}")
+            printing.complain(f"cltab2systemd: {note}")
         others = tuple(other for name, other in present.items() if name != group)
     explanation = explain(standing, wanted, level, others)
     if format_ == printing.Format.JSON:

@@ -23,6 +23,6 @@ def command(file: str, groups: tuple[str, ...]) -> None:
     """
     table = tables.load(file)
     if unknown := [name for name in groups if name not in table.groups]:
-        tables.complain(f"cltab2systemd: no such group: {shortened(unknown[0])}")
+        printing.complain(f"cltab2systemd: no such group: {shortened(unknown[0])}")
         raise SystemExit(1)
     printing.say([graph.dot(group for name, group in table.groups.items() if not groups or name in groups).rstrip()])

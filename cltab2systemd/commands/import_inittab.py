@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cltab2systemd.commands import tables
+from cltab2systemd.commands import printing, tables
 from cltab2systemd.disk import files as disk
 from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.importers.inittab.dialects import DIALECTS
@@ -37,16 +37,16 @@ def command(file: str, *, group: str, format_: str, level: str, output: str) -> 
     A note is printed on each line that has no equivalent. Such a line stays in the table, as a comment.
     """
     if reason := unusable(group, level):
-        tables.complain(f"cltab2systemd: unusable name: {reason}")
+        printing.complain(f"cltab2systemd: unusable name: {reason}")
         raise SystemExit(1)
     try:
         path, data = _read(file)
     except TableUnreadableError as error:
-        tables.complain(f"cltab2systemd: {error}")
+        printing.complain(f"cltab2systemd: {error}")
         raise SystemExit(1) from error
     imported = import_inittab(data, path, group, dialect=DIALECTS.get(format_), level=level)
     for finding in imported.diagnostics:
-        tables.complain(render(finding))
+        printing.complain(render(finding))
     if output == _STANDARD:
         click.echo(imported.content, nl=False)
         return

@@ -6,9 +6,7 @@ Read from files, and asked of systemctl: no daemon needs to run.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import click
+from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat
 from cltab2systemd.commands.seen import seen
@@ -17,28 +15,19 @@ from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.groups.state import State
-from cltab2systemd.locations import SOCKET, TABLE, live_clstat, live_sockets
+from cltab2systemd.locations import live_clstat, live_sockets
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from cltab2systemd.locations import Locations
     from cltab2systemd.table.model import ResourceGroup
     from cltab2systemd.units.names import Names
 
-C = TypeVar("C", bound="Callable[..., Any]")
-
 # The daemon may remove a group's file while all are read.
 _TRIES = 5
 _STATES = {str(state): state for state in State}
-
-
-def options(command: C) -> C:
-    """Let a command take `cltab` and `socket`, which name a daemon as they do for `clinit`."""
-    socket = click.option("-s", "--socket", metavar="PATH", help=f"The daemon's socket.  [default: {SOCKET}]")
-    cltab = click.option("-c", "--cltab", metavar="FILE", help=f"The daemon's table.  [default: {TABLE}]")
-    return cltab(socket(command))
 
 
 class Instance:

@@ -1,4 +1,4 @@
-"""How the translator's commands print what they are asked for."""
+"""How commands print what they are asked for."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.commands import tables
-from cltab2systemd.reports import asjson
 from cltab2systemd.streams import give_up_output
+from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from cltab2systemd.reports.asjson import Json
 
 
 class Format(enum.StrEnum):
@@ -37,10 +38,24 @@ def say(lines: Iterable[str]) -> None:
         raise  # whoever reads has had enough, which click knows
     except OSError as error:
         give_up_output()
-        tables.complain(f"cltab2systemd: cannot write: {error.strerror}")
+        complain(f"{click.get_current_context().find_root().info_name}: cannot write: {error.strerror}")
         raise SystemExit(2) from error
 
 
-def say_json(value: asjson.Json) -> None:
+def say_json(value: Json) -> None:
     """Print a JSON document."""
+    from cltab2systemd.reports import asjson  # noqa: PLC0415 - slow to import
+
     say([asjson.document(value)])
+
+
+def say_object(value: object) -> None:
+    """Print a value of strings, numbers, lists and objects as a JSON document; any string may be text of a table."""
+    from cltab2systemd.reports import asjson  # noqa: PLC0415 - slow to import
+
+    say([asjson.document(asjson.value(value))])
+
+
+def complain(text: str) -> None:
+    """Print to the standard error; bytes that are not UTF-8 come out as they came in."""
+    click.echo(encoded(text), err=True)

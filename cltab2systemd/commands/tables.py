@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd.check import loading
+from cltab2systemd.commands.printing import complain
 from cltab2systemd.disk import tables
 from cltab2systemd.locations import from_here
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
-from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -96,8 +96,3 @@ def report(path: str, findings: Collection[Diagnostic], counted: tuple[Severity,
     numbers = [(severity, sum(finding.severity is severity for finding in findings)) for severity in counted]
     if told := ", ".join(f"{number} {severity}{'s' if number > 1 else ''}" for severity, number in numbers if number):
         complain(f"cltab2systemd: {path}: {told}")
-
-
-def complain(text: str) -> None:
-    """Print to the standard error; bytes that are not UTF-8 come out as they came in."""
-    click.echo(encoded(text), err=True)

@@ -11,9 +11,9 @@ import click
 
 from cltab2systemd import journal
 from cltab2systemd.client import outcome
-from cltab2systemd.commands import instance
+from cltab2systemd.commands import options
 from cltab2systemd.commands.instance import Instance
-from cltab2systemd.commands.tables import complain
+from cltab2systemd.commands.printing import complain
 from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.locations import locate
 from cltab2systemd.operators.chosen import UnknownNameError, chosen, known
@@ -59,7 +59,7 @@ class _Number(click.ParamType):
 @click.option("-U", "--until", metavar="TIME", help="Lines up to then, likewise.")
 @click.option("-b", "--boot", is_flag=True, help="Lines of this boot only.")
 @click.option("--raw", is_flag=True, help="Only what the entries wrote, byte for byte, without times and tags.")
-@instance.options
+@options.of_daemon
 def command(
     names: tuple[str, ...], *, follow: bool, lines: int | None, since: str | None, until: str | None, boot: bool,
     raw: bool, cltab: str | None, socket: str | None,

@@ -38,6 +38,18 @@ def texts(values: Iterable[str]) -> Json:
     return [text(value) for value in values]
 
 
+def value(found: object) -> Json:
+    """A value of strings, numbers, lists and objects, in which any string may be text of a table."""
+    if isinstance(found, str):
+        return text(found)
+    if isinstance(found, dict):
+        return {str(name): value(member) for name, member in found.items()}
+    if isinstance(found, list):
+        return [*map(value, found)]
+    assert found is None or isinstance(found, int)
+    return found
+
+
 def directives(values: Iterable[Directive]) -> Json:
     """Directives, in their order."""
     return [{"name": text(directive.name), "value": text(directive.value)} for directive in values]

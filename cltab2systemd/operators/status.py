@@ -1,0 +1,104 @@
+"""`clinitctl status`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from cltab2systemd.client import outcome
+from cltab2systemd.client.requests import Client, RefusedError
+from cltab2systemd.commands import options, printing
+from cltab2systemd.operators.present import Daemon, NoAnswerError, present
+from cltab2systemd.terminal import printable, shortened, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cltab2systemd.operators.present import Object
+
+# Beside those of clinit: no group is FAILED, and something is worth a look.
+DEGRADED = 7
+_DAEMON = {
+    Daemon.GONE: "the daemon is gone; this is what systemd says. Start it with '{start}'",
+    Daemon.SILENT: "the daemon gives no answer; this is what systemd says. See 'systemctl status clinit'",
+    Daemon.CLOSED: "only root and members of group clinit may ask the daemon; this is what systemd says",
+    Daemon.OLD: "the daemon is of an older version; this is what systemd says. Restart it: 'systemctl restart clinit'",
+}
+
+
+@click.command(name="status")
+@click.argument("groups", nargs=-1, metavar="[GROUP]…")
+@click.option("-a", "--all", "everything", is_flag=True, help="Show entries too that the level does not have.")
+@click.option("--json", "as_json", is_flag=True, help="For a program: one JSON document.")
+@options.of_daemon
+@click.option("--clstat", metavar="PATH", help="The status file.")
+def command(
+    groups: tuple[str, ...], *, everything: bool, as_json: bool, cltab: str | None, socket: str | None,
+    clstat: str | None,
+) -> None:  # fmt: skip
+    """Show how groups and their entries are, what is wrong first.
+
+    Without a GROUP, these are all groups. The daemon is asked; if it gives no answer, systemd is. The exit code says
+    whether all is well: 0 if it is, 4 if a group is FAILED, 3 if no daemon looks after the groups, and 7 if something
+    is worth a look: an entry that backs off, say, or a table that is refused.
+    """
+    client = Client(cltab, socket, clstat)
+    try:
+        found = present(client, groups)
+    except RefusedError as error:
+        for hint in error.findings:
+            printing.complain(f"clinitctl: {hint}")
+        printing.complain(f"clinitctl: {shortened(str(error))}")
+        raise SystemExit(outcome.REFUSED) from error
+    except NoAnswerError as error:
+        printing.complain(f"clinitctl: {error}")
+        raise SystemExit(outcome.NO_DAEMON) from error
+    if as_json:
+        printing.say_object(found)
+    else:
+        printing.say(as_text(found, client, everything=everything))
+    raise SystemExit(code(found))
+
+
+def as_text(found: Object, client: Client, *, everything: bool = False) -> Iterator[str]:
+    """What was found as lines: first what is wrong with the daemon, clstat and the table, then the groups."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for problem in problems(found, client.start_command()):
+        yield from wrapped(printable(problem), width)
+    from cltab2systemd.reports import statustext  # noqa: PLC0415 - a program that reads JSON has no use for it
+
+    yield from statustext.lines(found["groups"], time.time_ns() // 1000, width, everything=everything)
+
+
+def problems(found: Object, start: str) -> Iterator[str]:
+    """What is wrong with the instance itself.
+
+    Args:
+        found: as `present` has it.
+        start: the command that starts the daemon.
+    """
+    daemon, table = Daemon(found["daemon"]["state"]), found["table"]
+    if daemon is not Daemon.ANSWERS:
+        yield _DAEMON[daemon].format(start=start)
+    if problem := found["clstat"]["problem"]:
+        yield problem
+    if table["refusal"]:
+        yield f"the table is refused, and the groups stay as they are: {table['refusal']}"
+    elif table["unread"]:
+        yield f"{table['path']} has changed; 'clinit' has it read, and 'cltab2systemd diff' tells what it changes"
+    if not found["groups"]:
+        yield f"{table['path']} has no group"
+
+
+def code(found: Object) -> int:
+    """The exit code."""
+    health = {group["health"] for group in found["groups"]}
+    if "failed" in health:
+        return outcome.FAILED
+    if found["daemon"]["state"] in {Daemon.GONE, Daemon.SILENT} or found["clstat"]["problem"]:
+        return outcome.NO_DAEMON
+    return DEGRADED if "degraded" in health or found["table"]["refusal"] else outcome.FINE
