@@ -35,6 +35,8 @@ from cltab2systemd.units.names import Names
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from cltab2systemd.events import Asker
+
 CLINIT = 990
 # Root, a member of the group, and a user who may only read.
 PEERS = (Peer(10, 0, frozenset()), Peer(11, 1000, frozenset({100, CLINIT})), Peer(12, 1001, frozenset({100})))
@@ -158,10 +160,10 @@ class _Controller(Controller):
             raise NoSuchGroupError(name, "did you mean '\udcff'?")
         return GroupOverview(name, GroupStatus(name, "1\udcff", State.DONE), 0, ResourceGroup(name), (name,), ())
 
-    def _request(self, group: Group, level: str) -> Request:
+    def _request(self, group: Group, level: str, asker: Asker) -> Request:
         encoded(level)  # it is going to be part of file names
         self.names.level(group.name, level).encode("ascii")
-        request = Request(group.name, level)
+        request = Request(group.name, level, asker)
         if self.fate == 0:
             request.fail(SwitchRefusedError(Refusal.NOT_STOPPED, f"{group.name} cannot be switched to {level}"))
         elif self.fate == 1:
@@ -200,7 +202,7 @@ class Daemon:
         self._controller = _Controller()
         self._server = Server(Service(self._controller, Watchers(), self._halt, CLINIT))
 
-    async def _halt(self) -> asyncio.Future[None]:
+    async def _halt(self, _asker: Asker) -> asyncio.Future[None]:
         future = self.loop.create_future()
         if self._controller.fate == 0:
             future.add_done_callback(asyncio.Future.exception)

@@ -17,7 +17,7 @@ TOP = PROJECT / PACKAGE
 # below it, and of its own floor only from itself.
 FLOORS = (
     "text terminal streams clstat varlink",
-    "locations oserrors journal",
+    "locations oserrors journal events",
     "table ancestor",
     "units",
     "groups",

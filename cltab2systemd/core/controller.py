@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd import oserrors
+from cltab2systemd import events, oserrors
 from cltab2systemd.core.membership import Membership
 from cltab2systemd.core.observer import Observer
 from cltab2systemd.core.pacer import Pacer
-from cltab2systemd.core.request import NoSuchGroupError, Request, SwitchRefusedError, code_of
+from cltab2systemd.core.request import NoSuchGroupError, Request, SwitchRefusedError, code_of, tell_rejected
 from cltab2systemd.core.settlement import Settlement, is_at_halt_level
 from cltab2systemd.core.switcher import Switcher
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.core.watch import Watch
+from cltab2systemd.events import Asker, By
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
 from cltab2systemd.groups.overview import group_overview
@@ -115,7 +117,7 @@ class Controller:
             observer=self._observer,
             spawn=self._spawn,
             on_table=on_table,
-            on_retired=lambda group: self._request(group, HALT_LEVEL),
+            on_retired=lambda group, asker: self._request(group, HALT_LEVEL, asker),
             on_gone=self._publish,
         )
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,7 +134,7 @@ class Controller:
         for status in shown:
             # At the first start of a boot, a clstat that is there tells of the boot before.
             if status.group in self._groups and not self._instance.is_first_start:
-                self._groups[status.group].status = status
+                self._groups[status.group].status = self._groups[status.group].told = status
         unfinished = self._instance.destinations.all()
         for name in unfinished.keys() - self._groups.keys():  # gone since; if it comes back, nothing starts it
             self._instance.destinations.forget(name)
@@ -153,13 +155,11 @@ class Controller:
         await self._applier.apply({group: group.applied for group in stale})
         self._membership.doubt_all()
         await self._read_first(boot)
-        if boot is not None and boots:
-            unfinished = await self._boot_levels(boot) | unfinished
+        due = await self._boot_levels(boot) if boot is not None and boots else {}
         self._instance.take_over()
-        for name, level in unfinished.items():
+        for name, level in (due | unfinished).items():
             if name in self._groups and (level == HALT_LEVEL or self._membership.wanted(self._groups[name]).entries):
-                log.info("%s: going on to level %s", name, level)
-                self._request(self._groups[name], level)
+                self._request(self._groups[name], level, Asker(By.RESUMED if name in unfinished else By.BOOT))
         self._publish(force=True)
 
     async def _read_first(self, boot: Boot | None) -> None:
@@ -169,7 +169,7 @@ class Controller:
             consequence = "the groups stay as they are" if self._groups else "no group can be started"
             if boot is not None and await self._membership.take_lines(boot.last_good_lines()):
                 consequence = "using the last good table"
-            log.error("%s; %s", printable(error.summary), consequence)  # noqa: TRY400
+            events.REFUSED_TABLE(why=f"{printable(error.summary)}; {consequence}")
 
     async def _boot_levels(self, boot: Boot) -> dict[str, str]:
         """Note which groups are to come to which boot level, so that the next daemon can go on; returns them."""
@@ -225,19 +225,20 @@ class Controller:
 
     # What clients ask for
 
-    async def switch(self, name: str, level: str, *, strict: bool = False) -> Request:
+    async def switch(self, name: str, level: str, *, strict: bool = False, asker: Asker | None = None) -> Request:
         """`ask` for a switch; returns when the transition has started. What is raised of a request's start, too."""
-        request = await self.ask(name, level, strict=strict)
+        request = await self.ask(name, level, strict=strict, asker=asker)
         await asyncio.shield(request.started)
         return request
 
-    async def ask(self, name: str, level: str, *, strict: bool = False) -> Request:
+    async def ask(self, name: str, level: str, *, strict: bool = False, asker: Asker | None = None) -> Request:
         """Ask for a move of a group to a level. The request's `started` tells when the transition has started.
 
         Args:
             name: the group.
             level: the level.
             strict: whether a level that no entry names is refused.
+            asker: who asks, if it is known.
 
         Raises:
             TableRefusedError: the table has errors; nothing was changed.
@@ -245,6 +246,19 @@ class Controller:
             SwitchRefusedError: systemd cannot do it.
             SupersededError: another request for the group came before this one could start.
         """
+        try:
+            group, notes = await self._admit(name, level, asker, strict=strict)
+        except (TableRefusedError, NoSuchGroupError, SwitchRefusedError, BusError, OSError) as error:
+            tell_rejected(name, level, asker, error)
+            raise
+        request = self._request(group, level, asker or Asker())
+        request.notes += [*notes, *advice.on_own_units(self._units.own_units(group.applied))]
+        return request
+
+    async def _admit(
+        self, name: str, level: str, asker: Asker | None, *, strict: bool
+    ) -> tuple[Group, tuple[str, ...]]:
+        """The group of a request that can be begun with, and notes for whoever asks; errors as for `ask`."""
         # First by the lengths as they came: to escape names of 64 KiB would take megabytes.
         if max(len(name), len(level)) > LONGEST_UNIT_NAME or len(self.names.barrier(name, level)) > LONGEST_UNIT_NAME:
             raise SwitchRefusedError(
@@ -254,7 +268,7 @@ class Controller:
             raise SwitchRefusedError(Refusal.BAD_LEVEL, f"not a level: {level!r}; a level is a name without blanks")
         notes: tuple[str, ...] = ()
         if self._serving is Serving.SERVING:
-            notes = await self.reread()
+            notes = await self.reread(asker=asker)
         if self._serving is not Serving.SERVING:  # perhaps since a moment ago
             raise SwitchRefusedError(Refusal.HALTING, _HALTING)
         group = self._groups.get(name)
@@ -264,21 +278,21 @@ class Controller:
             if strict:
                 raise SwitchRefusedError(Refusal.UNNAMED_LEVEL, doubt)
             notes = (*notes, doubt)
-        log.info("%s: going to level %s", name, level)
-        request = self._request(group, level)
-        request.notes += [*notes, *advice.on_own_units(self._units.own_units(group.applied))]
-        return request
+        return group, notes
 
     def watch(self) -> Watch:
         """What somebody who begins to watch now sees of groups on their way."""
         return Watch(self._groups, self._observer.probe)
 
-    async def reread(self, *, always: bool = False) -> tuple[str, ...]:
+    async def reread(self, *, always: bool = False, asker: Asker | None = None) -> tuple[str, ...]:
         """Read the table if it changed, or `always`, and apply it; see `Membership.reread`."""
-        return await self._membership.reread(always=always)
+        return await self._membership.reread(asker, always=always)
 
-    async def halt(self) -> list[Request]:
+    async def halt(self, asker: Asker | None = None) -> list[Request]:
         """Begin to stop all groups. Until `resume`, no group can be switched.
+
+        Args:
+            asker: who asks, if it is known.
 
         Returns:
             When all groups are going: a request for each of them, whose outcome is its end.
@@ -289,7 +303,8 @@ class Controller:
         self._happens(HaltEvent.REQUESTED)
         async with self._applier.table_lock:  # whoever holds it may be about to request a switch
             await self._bus.persist(lambda: self._observer.refresh(self._groups))
-            requests = [self._request(group, HALT_LEVEL) for group in self._groups.values() if group.active]
+            asker = replace(asker or Asker(), by=By.HALT)
+            requests = [self._request(group, HALT_LEVEL, asker) for group in self._groups.values() if group.active]
             for group in self._groups.values():
                 if not group.active and group.life.phase in MARKED:  # the next daemon must not go on with it
                     group.happens(Event.HALTED)
@@ -310,14 +325,17 @@ class Controller:
 
     # Requests
 
-    def _request(self, group: Group, level: str) -> Request:
+    def _request(self, group: Group, level: str, asker: Asker) -> Request:
         """Begin with a request; the one before ends, unless this one cannot even be noted on disk."""
-        earlier, request = group.request, Request(group.name, level)
+        is_nowhere = group.status is None or group.status.state is State.CONFIGURED
+        origin, target = None if is_nowhere else group.shown_level, self.names.level(group.name, level)
+        earlier, request = group.request, Request(group.name, level, asker, origin, target)
+        request.tell_begin()
         try:
             group.happens(Event.REQUESTED, level)
         except OSError as error:
             refused = _unwritten(group, error)
-            log.error("%s: %s", group.name, refused)  # noqa: TRY400
+            request.tell_end(refused)
             if group.life.phase is Phase.RESUMED:  # and nobody else goes on with it
                 group.happens(Event.REFUSED, why=str(refused))
                 self._observer.refresh_soon([group.name])
@@ -344,12 +362,12 @@ class Controller:
             await self._refuse(group, request, error)
         except OSError as error:
             await self._refuse(group, request, _unwritten(group, error))
-        except Exception as error:
-            log.exception("%s: going to level %s", group.name, request.level)
+        except Exception as error:  # noqa: BLE001
+            events.FAULT(trace=True, group=group.name, why=f"while {group.name} was going to level {request.level}")
             await self._refuse(group, request, _broken(error))
 
     async def _refuse(self, group: Group, request: Request, error: SwitchRefusedError) -> None:
-        log.error("%s: %s", group.name, error)
+        request.tell_end(error)
         if group.request is request:
             group.happens(Event.REFUSED, why=str(error))
             group.request = None

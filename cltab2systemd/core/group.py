@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Protocol
 
+from cltab2systemd import events
 from cltab2systemd.core.request import Request, SwitchRefusedError
 from cltab2systemd.groups.lifecycle import MARKED, Event, Life, Mark, step
 from cltab2systemd.groups.refusals import Refusal
@@ -16,9 +16,6 @@ from cltab2systemd.table.model import ResourceGroup
 if TYPE_CHECKING:
     from cltab2systemd.groups.state import Asked, GroupStatus
     from cltab2systemd.groups.units import GroupUnits
-
-
-log = logging.getLogger(__name__)
 
 
 class Destinations(Protocol):
@@ -54,6 +51,7 @@ class Group:
         self.units: GroupUnits | None = None  # as systemd said last
         self.status: GroupStatus | None = None
         self.since = 0  # when its level and state came about, CLOCK_MONOTONIC in µs; 0 if before this daemon
+        self.told: GroupStatus | None = None  # what the log was told last
         self.request: Request | None = None
         self.asked: Asked | None = None  # what this daemon last asked of systemd
         self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again
@@ -99,7 +97,7 @@ class Group:
         except OSError as error:
             if needed:
                 raise
-            log.warning("%s: the mark of a switch that has begun remains for now: %s", self.name, worded(error))
+            events.MARK_REMAINS(group=self.name, why=worded(error))
             self._is_mark_left = True
         else:
             self._is_mark_left = False
@@ -129,8 +127,9 @@ class Group:
             self.request = None
         if isinstance(result, Exception):
             request.fail(result)
-        elif not request.outcome.done():
-            request.outcome.set_result(result)
+        else:
+            self.told = result
+            request.succeed(result)
 
     def observed(self) -> None:
         """Wake those who wait: `units` is new."""

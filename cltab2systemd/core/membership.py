@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd import oserrors
+from cltab2systemd import events, oserrors
 from cltab2systemd.core.group import Group
+from cltab2systemd.events import Asker, By
 from cltab2systemd.groups.lifecycle import Event, Phase
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.table.model import ResourceGroup
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
 
-log = logging.getLogger(__name__)
-
 
 class Membership:
     """The groups of an instance: those of the table, and those that have left it and still run.
@@ -37,7 +36,7 @@ class Membership:
         observer: knows how groups are.
         spawn: runs work beside everything else.
         on_table: called with each new table that takes effect, and its bytes.
-        on_retired: called with a group that has left the table, and is to be stopped for good.
+        on_retired: called with a group that has left the table, and is to be stopped for good, and on whose account.
         on_gone: called when a group is no more.
     """
 
@@ -52,7 +51,7 @@ class Membership:
         observer: Observer,
         spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         on_table: Callable[[Table, bytes], Awaitable[None]],
-        on_retired: Callable[[Group], object],
+        on_retired: Callable[[Group, Asker], object],
         on_gone: Callable[[], None],
     ) -> None:
         self._groups = groups
@@ -101,11 +100,15 @@ class Membership:
         self._groups.update({group.name: group for group in new})
         return bool(new)
 
-    async def reread(self, *, always: bool) -> tuple[str, ...]:
+    async def reread(self, asker: Asker | None, *, always: bool) -> tuple[str, ...]:
         """Read the table if it changed, or `always`, and apply it to all groups that are not active.
 
         An active group keeps its lines until its own request. A group that left the table is stopped, but not if a
         cluster has started it. The cluster has to stop it itself, or it would take the group for stopped in order.
+
+        Args:
+            asker: who has the table read, if it is known.
+            always: whether it is read also if it has not changed.
 
         Returns:
             Notes for whoever asked: what becomes of groups that have just left the table.
@@ -118,9 +121,10 @@ class Membership:
             if self._source.refresh(may_be_empty=may_be_empty, always=always):
                 self._unapplied = {*self._groups, *self._source.table.groups}
                 await self._on_table(self._source.table, self._source.content)
-            return await self._apply_table() if self._unapplied else ()
+            asker = replace(asker or Asker(), by=By.TABLE)
+            return await self._apply_table(asker) if self._unapplied else ()
 
-    async def _apply_table(self) -> tuple[str, ...]:
+    async def _apply_table(self, asker: Asker) -> tuple[str, ...]:
         wanted = self._source.table.groups
         notes = self._leave_to_cluster()
         for name in sorted(self._unapplied - self._groups.keys()):
@@ -142,7 +146,8 @@ class Membership:
         }
         self._note_given_away()
         retired = [group for group in self._groups.values() if group.name not in wanted and not group.left_to_cluster]
-        notes += [f"{group.name} has left the table, and is being stopped" for group in retired if self._retire(group)]
+        stopping = [group for group in retired if self._retire(group, asker)]
+        notes += [f"{group.name} has left the table, and is being stopped" for group in stopping]
         return tuple(notes)
 
     def _leave_to_cluster(self) -> list[str]:
@@ -156,7 +161,7 @@ class Membership:
             is_gone = group.name not in self._source.table.groups and bool(group.applied.entries)
             group.left_to_cluster = is_gone and self._instance.is_of_cluster(group.name)
             if group.left_to_cluster and not was_left:
-                log.warning("%s: left the table; it stays until the cluster that started it stops it", group.name)
+                events.LEFT_TO_CLUSTER(group=group.name)
                 notes.append(f"{group.name} has left the table, and stays until the cluster that started it stops it")
         return notes
 
@@ -171,15 +176,14 @@ class Membership:
                 group.given_away = given_away
                 self._observer.refresh_soon([group.name])
 
-    def _retire(self, group: Group) -> bool:
+    def _retire(self, group: Group, asker: Asker) -> bool:
         """Stop a group that left the table; then its units and its line in clstat go. Returns whether a stop begins."""
         if not group.active:
             self.forget_soon(group)
             return False
         if group.halting:
             return False
-        log.info("%s: left the table, stopping", group.name)
-        self._on_retired(group)
+        self._on_retired(group, asker)
         return True
 
     def forget_soon(self, group: Group) -> None:
@@ -193,13 +197,13 @@ class Membership:
             try:
                 await self._bus.persist(lambda: self._observer.refresh([group.name]))
                 if group.active:  # somebody has just started it with systemctl
-                    self._on_retired(group)
+                    self._on_retired(group, Asker(By.TABLE))
                     return
                 group.happens(Event.FORGOTTEN)
                 await self._applier.apply({group: ResourceGroup(group.name)})
             except (BusError, OSError) as error:
                 told = oserrors.worded(error) if isinstance(error, OSError) else error
-                log.error("%s: its units cannot be removed now: %s", group.name, told)  # noqa: TRY400
+                events.UNITS_REMAIN(group=group.name, why=told)
                 if group.life.phase is Phase.GONE:
                     group.happens(Event.KEPT)
                 return

@@ -6,6 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from cltab2systemd import events
+from cltab2systemd.core import telling
 from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.groups.failure import Cause, Reason
@@ -170,7 +172,7 @@ class Observer:
         except BusReloadingError:
             return  # _reloaded comes
         except BusError as error:
-            log.warning("cannot ask systemd for the state of units: %s", error)
+            events.SYSTEMD_SILENT(why=error)
             if self._bus.connected:  # else _connected comes
                 self._last += _RETRY
                 self.refresh_soon([*self._due])
@@ -190,10 +192,9 @@ class Observer:
             assert life.level is not None
             level = group.shown_level or life.level if life.level == HALT_LEVEL else life.level
             status = GroupStatus(group.name, level, State.FAILED, (_unreached(group, level),))
-        if status is not None and status != group.status:
-            _tell(status)
-            if group.request is not None:
-                group.request.is_told = status.state.settled
+        if status is not None and status != group.told and not _will_be_told(group, status):
+            telling.tell(status, {"unit": self._names.level(group.name, status.level)})
+            group.told = status
         if not _is_same(status, group.status):
             group.since = now_in_microseconds()
         group.status = status
@@ -211,7 +212,7 @@ class Observer:
         left = survivors(group.units, status.level if status.state.settled else None)
         for name in left:
             if name not in self._survivors:
-                log.error("%s: processes have outlived SIGKILL, see 'systemctl status %s'", group.name, name)
+                events.OUTLIVED(group=group.name, unit=name)
         self._survivors = {name for name in self._survivors if self._names.group_of(name) != group.name} | {*left}
         for entry in group.applied.entries:
             unit = group.units.entry(entry)
@@ -238,11 +239,6 @@ def _unreached(group: Group, level: str) -> Reason:
     return Reason(Cause.UNREACHED, unit, printable(f"{group.name}: {words}"), words)
 
 
-def _tell(status: GroupStatus) -> None:
-    """Say to the log how a group is now, and why it is not well."""
-    level = logging.DEBUG
-    if status.state.settled:
-        level = logging.ERROR if status.state is State.FAILED else logging.INFO
-    log.log(level, "%s: level %s %s", status.group, status.level, status.state)
-    for reason in status.reasons:
-        log.log(logging.ERROR if reason.is_failure else logging.WARNING, "%s", reason.text)
+def _will_be_told(group: Group, status: GroupStatus) -> bool:
+    """Whether the end of a request tells this, or what it has become by then."""
+    return group.request is not None and status.state.settled and status.level == group.request.level

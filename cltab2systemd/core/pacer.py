@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd import events
 from cltab2systemd.groups.endings import why_it_ended
 from cltab2systemd.systemd.bus import BusError, BusReloadingError, BusUnavailableError
 from cltab2systemd.units.plan import counts_restarts
@@ -161,10 +162,8 @@ class Pacer:
         try:
             is_started = self._start(unit)
         except BusError as error:
-            log.log(
-                logging.DEBUG if isinstance(error, BusReloadingError) else logging.WARNING,
-                "%s cannot be tried again now: %s", unit, error,
-            )  # fmt: skip
+            if not isinstance(error, BusReloadingError):
+                events.NOT_TRIED(group=self._names.group_of(unit) or "", unit=unit, why=error)
             is_started, pause = False, _RETRY if isinstance(error, BusUnavailableError) else PAUSE
         if is_started:
             self._let_go(unit, vain)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from cltab2systemd import events
+from cltab2systemd.core import telling
+from cltab2systemd.core.tablesource import TableRefusedError
+from cltab2systemd.events import Asker, By
 from cltab2systemd.groups.refusals import Refusal, Supersession
-from cltab2systemd.systemd.bus import BusUnavailableError
+from cltab2systemd.systemd.bus import BusError, BusUnavailableError
+from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.state import GroupStatus
-    from cltab2systemd.systemd.bus import BusError
 
 
 class NoSuchGroupError(Exception):
@@ -44,24 +48,88 @@ def code_of(error: BusError) -> Refusal:
     return Refusal.NO_SYSTEMD if isinstance(error, BusUnavailableError) else Refusal.SYSTEMD_REFUSES
 
 
-class Request:
-    """One request for a group: `started` and `outcome` are set once each, with a result or an exception."""
+def tell_rejected(group: str, level: str, asker: Asker | None, error: Exception) -> None:
+    """Say to the log that a request has been refused before anything was begun; how, is what `error` tells."""
+    summary = printable(error.summary) if isinstance(error, TableRefusedError) else error
+    events.REJECTED(
+        group=shortened(group), level=shortened(level), request=events.new_request(), asker=asker or Asker(),
+        reason=_reason_of(error), why=summary,
+    )  # fmt: skip
 
-    def __init__(self, group: str, level: str) -> None:
+
+def _reason_of(error: Exception) -> str:
+    """The code of an error by which a request ends."""
+    if isinstance(error, SwitchRefusedError | SupersededError):
+        return error.code
+    if isinstance(error, BusError):
+        return code_of(error)
+    if isinstance(error, TableRefusedError | NoSuchGroupError):
+        return events.TABLE_REFUSED if isinstance(error, TableRefusedError) else events.NO_SUCH_GROUP
+    return Refusal.UNWRITABLE if isinstance(error, OSError) else Refusal.INTERNAL
+
+
+class Request:
+    """One request for a group: `started` and `outcome` are set once each, with a result or an exception.
+
+    The log has a line when it begins, and one when it ends.
+
+    Args:
+        group: the group.
+        level: the level that it is to go to.
+        asker: who has asked for it; None for somebody who is not known.
+        origin: the level that the group comes from; None if it is at none.
+        unit: the target of the level.
+    """
+
+    def __init__(
+        self, group: str, level: str, asker: Asker | None = None, origin: str | None = None, unit: str = ""
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.group = group
         self.level = level
+        self.asker = asker or Asker()
+        self.origin = origin
+        self.unit = unit
+        self.id = events.new_request()
+        self.began_at = loop.time()
         self.started: asyncio.Future[None] = loop.create_future()
         self.outcome: asyncio.Future[GroupStatus] = loop.create_future()
         self.task: asyncio.Task[None] | None = None
         self.notes: list[str] = []  # what whoever asked should know besides the answer
         self.pids: dict[str, int] = {}  # main processes of the level, as they were when it was settled first
         self.settled_at: float | None = None  # when its level was settled first, by the loop's clock
-        self.is_told = False  # whether the log tells how it has ended
+        self._is_told = False  # whether the log tells how it has ended
         self.stopped: set[str] = set()  # units that a halt has stopped one by one
         # Nobody may be waiting, and that is fine.
         self.started.add_done_callback(_retrieve)
         self.outcome.add_done_callback(_retrieve)
+
+    def tell_begin(self) -> None:
+        """Say to the log that it begins, and for whom."""
+        _BEGINNINGS[self.asker.by](**self._values)
+
+    def tell_end(self, result: GroupStatus | Exception) -> None:
+        """Say to the log how it ends, once."""
+        if self._is_told:
+            return
+        self._is_told = True
+        values = self._values
+        values["duration"] = int((asyncio.get_running_loop().time() - self.began_at) * 1_000_000)
+        if isinstance(result, Exception):
+            event = events.SUPERSEDED if isinstance(result, SupersededError) else events.REFUSED
+            values["reason"], values["why"] = _reason_of(result), result
+            event(**values)
+        elif self.is_for_good:
+            events.STOPPED(**values)
+        else:
+            telling.tell(result, values)
+
+    @property
+    def _values(self) -> events.Values:
+        return {
+            "group": self.group, "level": self.level, "origin": self.origin, "unit": self.unit,
+            "request": self.id, "asker": self.asker,
+        }  # fmt: skip
 
     def has_started(self) -> None:
         """Tell whoever asked that the transition has begun. clstat shows it by now."""
@@ -75,10 +143,17 @@ class Request:
 
     def fail(self, error: Exception) -> None:
         """End the request with an error, at whatever step it is."""
+        self.tell_end(error)
         self.give_up()
         for future in (self.started, self.outcome):
             if not future.done():
                 future.set_exception(error)
+
+    def succeed(self, status: GroupStatus) -> None:
+        """End the request: its level has come to its end, well or not."""
+        if not self.outcome.done():
+            self.tell_end(status)
+            self.outcome.set_result(status)
 
     def replaced_by(self, later: Request, code: Supersession) -> None:
         """End the request because of a later one. Whoever waits for its start only is answered when that one starts."""
@@ -93,6 +168,7 @@ class Request:
             elif not self.started.done():
                 self.started.set_exception(SupersededError(code, by))
 
+        self.tell_end(SupersededError(code, by))
         later.started.add_done_callback(follow)
         if not self.outcome.done():
             self.outcome.set_exception(SupersededError(code, by))
@@ -101,6 +177,15 @@ class Request:
         """Stop the task that carries it out."""
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
+
+
+_BEGINNINGS = {
+    By.CLIENT: events.REQUESTED,
+    By.BOOT: events.RESUMED,
+    By.RESUMED: events.RESUMED,
+    By.TABLE: events.RETIRED,
+    By.HALT: events.HALTING,
+}
 
 
 def _retrieve(future: asyncio.Future[Any]) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
 
-from cltab2systemd import oserrors
+from cltab2systemd import events, oserrors
 from cltab2systemd.core.request import SupersededError, SwitchRefusedError, code_of
 from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names
-
-log = logging.getLogger(__name__)
 
 # Seconds until another look at what is not certain yet.
 _PAUSE = 0.01
@@ -93,7 +90,7 @@ class Settlement:
         try:
             self._held.discard(group.held)
         except OSError as error:
-            log.warning("%s: what was held stays so for now: %s", group.name, oserrors.worded(error))
+            events.HELD_REMAINS(group=group.name, why=oserrors.worded(error))
         else:
             group.held = frozenset()
 
@@ -106,8 +103,6 @@ class Settlement:
         elif status.level != request.level:
             self._is_taken(group, request, f"{group.name} was taken to level {status.level} instead")
         elif self._is_certain(group, request, status):
-            if not request.is_told:
-                log.info("%s: level %s %s, as before", group.name, status.level, status.state)
             group.happens(Event.SETTLED)
             group.end(request, status)
 

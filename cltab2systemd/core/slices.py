@@ -8,11 +8,11 @@ then on they would win over the files.
 from __future__ import annotations
 
 import asyncio
-import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cltab2systemd import events
 from cltab2systemd.systemd.bus import BusError
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.units.names import Names
-
-log = logging.getLogger(__name__)
 
 # Seconds to wait for the start of these units, and between two looks. The start takes some milliseconds.
 _PATIENCE = 1.0
@@ -62,7 +60,7 @@ class Slices:
             started = [self._names.limits(slices[name]) for name in active if await self._start(name, slices[name])]
             await self._await_started(started)
         except BusError as error:
-            log.warning("limits of %s may not be in force yet: %s", ", ".join(slices.values()), error)
+            events.LIMITS_LATE(group=", ".join(slices.values()), why=error)
 
     def changed_by_hand(self) -> frozenset[str]:
         """The groups whose slices have other drop-ins than at the last call."""
@@ -74,7 +72,7 @@ class Slices:
         try:
             await self._bus.persist(lambda: self._bus.start_nothing(self._names.limits(group), slice_name))
         except BusError as error:
-            log.warning("limits of %s may not be in force yet: %s", group, error)
+            events.LIMITS_LATE(group=group, why=error)
             return False
         return True
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry, ResourceGroup
     from cltab2systemd.units.names import Names
-
-log = logging.getLogger(__name__)
 
 
 class _UnitsGoneError(Exception):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd import events
 from cltab2systemd.daemon.summary import Summary, refusal_lines
 from cltab2systemd.systemd import activation
 
 if TYPE_CHECKING:
     from cltab2systemd.core.tablesource import TableRefusedError
     from cltab2systemd.groups.state import GroupStatus
-
-log = logging.getLogger(__name__)
 
 
 class Announcer:
@@ -52,9 +50,9 @@ class Announcer:
         """
         if self._is_ready:  # the start says it in its own words
             for line in refusal_lines(error) if error else ():
-                log.error("%s", line)
+                events.REFUSED_TABLE(why=line)
             if error is None:
-                log.info("%s is accepted again", self._table)
+                events.ACCEPTED_TABLE(path=self._table)
         self._summary = replace(self._summary, refusal=refusal_lines(error)[0] if error else "")
         self._tell_summary()
 

@@ -7,13 +7,11 @@ long is cut short.
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 
+from cltab2systemd import events
 from cltab2systemd.daemon import logs
-
-log = logging.getLogger(__name__)
 
 # Seconds for an orderly end, in which clients take their last replies and tasks are cancelled.
 LIMIT = 1.6
@@ -33,7 +31,7 @@ def bound(code: int = 0) -> None:
 
 def _end(code: int) -> None:
     waiting = sorted({_name(task) for task in asyncio.all_tasks()})
-    log.warning("the end waits for %s; ending without", ", ".join(waiting) or "nothing known")
+    events.SLOW_END(why=", ".join(waiting) or "nothing known")
     logs.flush()
     os._exit(code)
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 from contextlib import suppress
 
-from cltab2systemd import oserrors
+from cltab2systemd import events, oserrors
 from cltab2systemd.disk import tables
-
-log = logging.getLogger(__name__)
 
 # Seconds that a request waits for its table to be on disk. After that it goes on.
 PATIENCE = 2.0
@@ -30,7 +27,7 @@ class GoodTable:
             self._writing = asyncio.get_running_loop().create_task(self._write())
         _, late = await asyncio.wait({self._writing}, timeout=PATIENCE)
         if late:
-            log.warning("the copy of the table, for a boot with a bad one, is not on disk yet; going on without")
+            events.LATE_COPY()
 
     async def _write(self) -> None:
         while self._wanted is not None:
@@ -38,8 +35,7 @@ class GoodTable:
             try:
                 await _in_thread(content)
             except OSError as error:
-                told = oserrors.worded(error)
-                log.warning("cannot keep a copy of the table, for a boot with a bad one: %s", told)
+                events.NO_COPY(why=oserrors.worded(error))
 
 
 async def _in_thread(content: bytes) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd import events
 from cltab2systemd.core.request import SupersededError, SwitchRefusedError
+from cltab2systemd.events import Asker, By
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.systemd.bus import BusError
 
@@ -15,18 +17,25 @@ if TYPE_CHECKING:
 
     from cltab2systemd.core.controller import Controller
 
-log = logging.getLogger(__name__)
-
 
 class _Attempt:
     """One attempt. `begun` is done when all groups are going, `ended` when all are stopped; or they have an error."""
 
-    def __init__(self) -> None:
+    def __init__(self, asker: Asker | None) -> None:
         loop = asyncio.get_running_loop()
+        self.asker = replace(asker or Asker(), by=By.HALT)
+        self._id = events.new_request()
+        self._began_at = loop.time()
         self.begun: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         for future in (self.begun, self.ended):
             future.add_done_callback(asyncio.Future.exception)  # nobody may be waiting, and that is fine
+
+    def tell(self, event: events.Event, *, reason: str = "", why: object = "") -> None:
+        """Say to the log that it begins, or how it ends."""
+        took = int((asyncio.get_running_loop().time() - self._began_at) * 1_000_000)
+        duration = None if event is events.HALT_BEGINS else took
+        event(asker=self.asker, request=self._id, reason=reason, why=why, duration=duration)
 
     def fail(self, reason: SwitchRefusedError) -> None:
         """Tell everybody who waits why it has failed."""
@@ -52,8 +61,11 @@ class Halt:
         self._attempt: _Attempt | None = None  # the one that is under way
         self._task: asyncio.Task[None] | None = None  # the loop itself keeps only a weak reference
 
-    async def begin(self) -> asyncio.Future[None]:
+    async def begin(self, asker: Asker | None = None) -> asyncio.Future[None]:
         """Begin to stop all groups; returns when all are going.
+
+        Args:
+            asker: who asks, if it is known.
 
         Returns:
             A future, done when all groups are stopped and the daemon's files are gone. If a group does not stop, the
@@ -64,34 +76,35 @@ class Halt:
         """
         attempt = self._attempt
         if attempt is None:
-            attempt = self._attempt = _Attempt()
+            attempt = self._attempt = _Attempt(asker)
             self._task = asyncio.create_task(self._carry_out(attempt))
         await asyncio.shield(attempt.begun)
         return attempt.ended
 
     async def _carry_out(self, attempt: _Attempt) -> None:
-        log.info("halting all groups")
+        attempt.tell(events.HALT_BEGINS)
         try:
-            requests = await self._controller.halt()
+            requests = await self._controller.halt(attempt.asker)
             attempt.begun.set_result(None)
             for request in requests:
                 await asyncio.shield(request.outcome)
         except (BusError, SwitchRefusedError, SupersededError) as error:
-            log.error("not all groups can be halted: %s", error)  # noqa: TRY400
+            attempt.tell(events.HALT_FAILED, reason=Refusal.HALT_FAILED, why=error)
             message = f"not all groups can be halted, and the daemon goes on: {error}"
             self._give_up(attempt, SwitchRefusedError(Refusal.HALT_FAILED, message))
             return
-        except Exception as error:
-            log.exception("halting all groups")
+        except Exception as error:  # noqa: BLE001
+            events.FAULT(trace=True, why="while halting all groups")
+            attempt.tell(events.HALT_FAILED, reason=Refusal.INTERNAL, why=repr(error))
             message = f"internal error, see the journal; the daemon goes on: {error!r}"
             self._give_up(attempt, SwitchRefusedError(Refusal.INTERNAL, message))
             return
-        log.info("all groups are halted")
+        attempt.tell(events.HALT_ENDED)
         self._controller.retire()
         try:
             await self._leave()
-        except Exception:  # what is left behind keeps nobody waiting: the groups are stopped
-            log.exception("removing the daemon's files")
+        except Exception:  # noqa: BLE001 (what is left behind keeps nobody waiting: the groups are stopped)
+            events.FAULT(trace=True, why="while removing the daemon's files")
         attempt.ended.set_result(None)
         self._end()
 

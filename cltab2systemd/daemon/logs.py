@@ -20,7 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from cltab2systemd import oserrors
+from cltab2systemd import events, oserrors
+from cltab2systemd.daemon.journal import Journal, JournalFormatter, own_unit
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
@@ -34,23 +35,20 @@ _LEVELS = {
     "warning": logging.WARNING,
     "err": logging.ERROR,
 }
-# sd-daemon(3): what the journal takes for a line's priority.
-_PRIORITIES = {logging.DEBUG: "<7>", logging.INFO: "<6>", logging.WARNING: "<4>", logging.ERROR: "<3>"}
 # Seconds until what is kept is tried again.
 _PAUSE = 0.5
 # Bytes that are kept for a reader that does not take them.
 MOST_KEPT = 512 * 1024
-# Takes a datagram for each line, with or without a connection before; systemd.journal-fields(7) has the fields.
-_JOURNAL = "/run/systemd/journal/socket"
-# The reader of a stream has gone for good.
-_GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ECONNREFUSED}
 
 
 def set_up() -> None:
     """Log to the standard error, from the level that SYSTEMD_LOG_LEVEL names."""
-    to_journal = _is_journal(2)
-    handler = PatientHandler(_standard_error(to_journal=to_journal))
-    handler.setFormatter(_JournalFormatter() if to_journal else logging.Formatter("clinit: %(message)s"))
+    handler: PatientHandler
+    if _is_journal(2):
+        handler = JournalHandler(Journal(), JournalFormatter(own_unit()))
+    else:
+        handler = PatientHandler(_standard_error())
+        handler.setFormatter(logging.Formatter("clinit: %(message)s"))
     level = _LEVELS.get(os.environ.get("SYSTEMD_LOG_LEVEL", "").lower(), logging.INFO)
     logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("asyncio").setLevel(logging.WARNING)
@@ -60,6 +58,13 @@ def flush() -> None:
     """Write what is kept for readers that did not take it, as far as they do now. Never waits."""
     for handler in logging.getLogger().handlers:
         handler.flush()
+
+
+def name_instance(name: str) -> None:
+    """Have the journal know of which instance the lines are from now on."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, JournalHandler):
+            handler.fields.instance = name
 
 
 def write_to(path: str | None) -> None:
@@ -75,8 +80,7 @@ def write_to(path: str | None) -> None:
         Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         added = _LogFile(path, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        told = oserrors.worded(error, path)
-        logging.getLogger(__name__).error("cannot log to %s, which the table names: %s", path, told)  # noqa: TRY400
+        events.NO_LOG(path=path, why=oserrors.worded(error, path))
         return
     added.setFormatter(logging.Formatter("%(asctime)s clinit[%(process)d]: %(message)s"))
     root.addHandler(added)
@@ -131,10 +135,7 @@ class PatientHandler(logging.Handler):
                     self._kept.popleft()
             if not self._lost:
                 return
-            told = logging.LogRecord(
-                __name__, logging.WARNING, __file__, 0, "%d log lines were lost: they could not be written in time",
-                (self._lost,), None,
-            )  # fmt: skip
+            told = events.LINES_LOST.record(why=self._lost)
             self._lost = 0
             self._keep(self._line(told))
 
@@ -152,6 +153,17 @@ class PatientHandler(logging.Handler):
         return encoded(self.format(record) + "\n")
 
 
+class JournalHandler(PatientHandler):
+    """Likewise for the journal: a line is a datagram with fields."""
+
+    def __init__(self, write: Callable[[bytes], int], fields: JournalFormatter) -> None:
+        super().__init__(write)
+        self.fields = fields
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return self.fields.datagram(record)
+
+
 def _is_journal(descriptor: int) -> bool:
     """Whether a descriptor leads to the journal: as systemd.exec(5) says of JOURNAL_STREAM."""
     try:
@@ -161,13 +173,13 @@ def _is_journal(descriptor: int) -> bool:
     return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
-def _standard_error(*, to_journal: bool) -> Callable[[bytes], int]:
+def _standard_error() -> Callable[[bytes], int]:
     """A function that writes to the standard error without waiting. It changes nothing for others who have it open."""
     sys.stderr.flush()
     mode = os.fstat(2).st_mode
     if stat.S_ISSOCK(mode):
         stream = socket.socket(fileno=os.dup(2))
-        return _Journal(stream) if to_journal else lambda data: stream.send(data, socket.MSG_DONTWAIT)
+        return lambda data: stream.send(data, socket.MSG_DONTWAIT)
     descriptor = 2
     if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
         # O_NONBLOCK would hold for all who share the open file, such as a shell and its terminal. So open it anew.
@@ -182,35 +194,6 @@ def _standard_error(*, to_journal: bool) -> Callable[[bytes], int]:
         return os.write(descriptor, data)
 
     return write
-
-
-class _Journal:
-    """The journal, by the stream that systemd has connected. When its other end has been closed, by datagrams.
-
-    A restart of journald keeps the stream. A stop of journald and its sockets does not.
-    """
-
-    def __init__(self, stream: socket.socket) -> None:
-        self._stream: socket.socket | None = stream
-        self._datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-
-    def __call__(self, data: bytes) -> int:
-        if self._stream is not None:
-            try:
-                return self._stream.send(data, socket.MSG_DONTWAIT)
-            except OSError as error:
-                if error.errno not in _GONE:
-                    raise
-                self._stream.close()
-                self._stream = None
-        for line in data.splitlines():
-            priority, text = (line[1:2], line[3:]) if line.startswith(b"<") else (b"6", line)
-            fields = b"PRIORITY=" + priority + b"\nSYSLOG_IDENTIFIER=clinit\nMESSAGE=" + text + b"\n"
-            try:
-                self._datagrams.sendto(fields, socket.MSG_DONTWAIT, _JOURNAL)
-            except (ConnectionRefusedError, FileNotFoundError) as error:  # journald is down, and may come back
-                raise BlockingIOError from error
-        return len(data)
 
 
 class _LogFile(logging.handlers.WatchedFileHandler):
@@ -247,11 +230,3 @@ def _open_regular(path: str, flags: int) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, "not a regular file")
     return descriptor
-
-
-class _JournalFormatter(logging.Formatter):
-    """A priority before each line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        prefix = _PRIORITIES.get(record.levelno, "<6>")
-        return "\n".join(prefix + line for line in super().format(record).split("\n"))

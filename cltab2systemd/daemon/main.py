@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import os
 import resource
 import signal
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import oserrors
+from cltab2systemd import events, oserrors
 from cltab2systemd.check import settings
 from cltab2systemd.core.applier import Applier
 from cltab2systemd.core.boot import Boot
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
 
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.table.model import Table
-
-log = logging.getLogger("clinit")
 
 # File descriptors that we may have open: one for each client, and some more. systemd's limit for services is 1,024.
 MOST_FILES = 16384
@@ -149,7 +146,8 @@ class _Daemon:
         await self.bus.connect()
         await self.controller.begin(clstat.shown_before(), self.boot)
         await sockets.serve(self.server.start)
-        log.info("table %s, socket %s, clstat %s", self.locations.table, ", ".join(sockets.paths), clstat.path)
+        paths = ", ".join(sockets.paths)
+        events.SERVING(why=f"table {self.locations.table}, socket {paths}, clstat {clstat.path}")
         announcer.ready()
         await asyncio.gather(self._beat(), announcer.feed_watchdog(), sockets.serve_new(self.server.start))
 
@@ -200,6 +198,7 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
     """
     is_systemds = activation.is_started_by_systemd()
     names = instance_names(locations)
+    logs.name_instance(names.instance)
     is_systems_table = names == Names() and locations.table == TABLE
     instance = Instance(names)
     units = UnitStore(instance)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import errno
 import grp
+import os
 import socket
 import struct
 from dataclasses import dataclass
+
+from cltab2systemd.events import Asker, By
+from cltab2systemd.terminal import shortened
+from cltab2systemd.text import decoded
 
 # Its members may switch groups, as root may. Root decides who is a member.
 GROUP = "clinit"
 
 _SO_PEERGROUPS = 59  # socket(7); Python has no name for it
 _CREDENTIALS = struct.Struct("3i")
+_LONGEST_COMMAND = 4096  # bytes of a command line that are read
 _LONGEST_LIST = 1024  # bytes that Python lets the kernel give: 256 groups
 
 
@@ -40,6 +46,20 @@ class Peer:
                 raise
             others = b""
         return cls(pid, uid, frozenset({gid, *struct.unpack(f"{len(others) // 4}I", others)}))
+
+    def asker(self) -> Asker:
+        """Who asks for something now: this process, with its command line if it still lives.
+
+        Another process may have its pid by now. One of another user is not taken for it.
+        """
+        try:
+            with open(f"/proc/{self.pid}/cmdline", "rb") as file:  # noqa: PTH123
+                is_same = os.fstat(file.fileno()).st_uid == self.uid
+                words = file.read(_LONGEST_COMMAND).rstrip(b"\0").split(b"\0") if is_same else []
+        except OSError:
+            words = []
+        command = shortened(" ".join(decoded(word) for word in words))
+        return Asker(By.CLIENT, self.uid, self.pid, command)
 
     def may_switch(self, group_id: int | None) -> bool:
         """Whether it may switch groups, and have the table read: root, and members of a group."""

@@ -9,7 +9,7 @@ import select
 import sys
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd import oserrors, varlink
+from cltab2systemd import events, oserrors, varlink
 from cltab2systemd.ancestor.messages import LdtError
 from cltab2systemd.daemon import ancestor
 from cltab2systemd.daemon.peers import Peer
@@ -90,7 +90,7 @@ class Server:
         try:
             peer = Peer.of(connection)
         except OSError as error:
-            log.warning("a client that nobody knows: %s", oserrors.worded(error))
+            events.UNKNOWN_CLIENT(why=oserrors.worded(error))
             writer.close()
             return
         self._clients[task] = connection
@@ -104,9 +104,10 @@ class Server:
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             log.debug("client with pid %d: %r", peer.pid, error)
         except (varlink.ProtocolError, LdtError) as error:
-            log.info("client with uid %d, pid %d: %s", peer.uid, peer.pid, error)
-        except Exception:
-            log.exception("serving a client")
+            asker = events.Asker(uid=peer.uid, pid=peer.pid)
+            events.BAD_CLIENT(asker=asker, why=f"uid {peer.uid}, pid {peer.pid}: {error}")
+        except Exception:  # noqa: BLE001
+            events.FAULT(trace=True, why="while serving a client")
         finally:
             try:
                 await _close(writer)
@@ -124,7 +125,8 @@ class Server:
         mine = self._clients_of[peer.uid]
         if mine > MOST_CLIENTS_OF_A_USER and peer.uid not in self._warned:
             self._warned.add(peer.uid)
-            log.warning("uid %d, pid %d: more than %d connections", peer.uid, peer.pid, MOST_CLIENTS_OF_A_USER)
+            why = f"uid {peer.uid}, pid {peer.pid}: more than {MOST_CLIENTS_OF_A_USER} connections"
+            events.TOO_MANY_CLIENTS(asker=events.Asker(uid=peer.uid, pid=peer.pid), why=why)
         return mine > MOST_CLIENTS_OF_A_USER or len(self._clients) > MOST_CLIENTS
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: Peer) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import __version__, oserrors, varlink
+from cltab2systemd import __version__, events, oserrors, varlink
 from cltab2systemd.core.group import now_in_microseconds
-from cltab2systemd.core.request import NoSuchGroupError, SupersededError, SwitchRefusedError, code_of
+from cltab2systemd.core.request import NoSuchGroupError, SupersededError, SwitchRefusedError, code_of, tell_rejected
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.core.watch import PAUSE, any_of
 from cltab2systemd.daemon import peers
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from cltab2systemd.daemon.peers import Peer
     from cltab2systemd.groups.progress import Progress
     from cltab2systemd.groups.state import GroupStatus
-
-log = logging.getLogger(__name__)
 
 # The methods that change something. Not everybody who can connect may call them.
 _RESTRICTED = frozenset(f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Reread", "Halt"))
@@ -130,7 +127,8 @@ class Service:
     Args:
         controller: does what is asked.
         watchers: notified at every change of status.
-        halt: begins to stop all groups, and then the daemon; its future is done when the groups are stopped.
+        halt: begins to stop all groups, and then the daemon, for whoever asks; its future is done when the groups are
+            stopped.
         group_id: the number of the group whose members may do what root may, if there is one.
     """
 
@@ -138,7 +136,7 @@ class Service:
         self,
         controller: Controller,
         watchers: Watchers,
-        halt: Callable[[], Awaitable[asyncio.Future[None]]],
+        halt: Callable[[events.Asker], Awaitable[asyncio.Future[None]]],
         group_id: int | None,
     ) -> None:
         self._controller = controller
@@ -160,7 +158,9 @@ class Service:
         if call.method not in self._methods:
             raise CallError(f"{varlink.SERVICE}.MethodNotFound", method=call.method)
         if call.method in _RESTRICTED and not call.peer.may_switch(self._group_id):
-            log.warning("refused %s to uid %d, pid %d", call.method, call.peer.uid, call.peer.pid)
+            asker = events.Asker(uid=call.peer.uid, pid=call.peer.pid)
+            why = f"{call.method} to uid {asker.uid}, pid {asker.pid}"
+            events.DENIED(asker=asker, reason=events.NOT_PERMITTED, why=why)
             raise CallError(f"{varlink.INTERFACE}.NotPermitted", message=_NOT_PERMITTED)
         try:
             async for reply in self._methods[call.method](call):
@@ -189,11 +189,13 @@ class Service:
                 yield reply
             return
         if call.more and len(group) <= LONGEST_UNIT_NAME and self._waits_for_itself(group, call.peer.pid):
-            raise SwitchRefusedError(
+            refused = SwitchRefusedError(
                 Refusal.WAITS_FOR_ITSELF, f"an entry of {group} cannot wait for {group}: it would wait for itself"
             )
+            tell_rejected(group, level, call.peer.asker(), refused)
+            raise refused
         is_watched = call.flag("progress") and call.more
-        request = await self._controller.ask(group, level, strict=call.flag("strict"))
+        request = await self._controller.ask(group, level, strict=call.flag("strict"), asker=call.peer.asker())
         watch = self._controller.watch()
         if is_watched:
             async for seen in watch.follow(group, request.started):
@@ -214,11 +216,11 @@ class Service:
             return False
         return f"/{self._controller.names.slice(group)}/" in membership
 
-    async def _reread(self, _call: Call) -> AsyncIterator[Reply]:
-        yield Reply(_noted(await self._controller.reread(always=True)))
+    async def _reread(self, call: Call) -> AsyncIterator[Reply]:
+        yield Reply(_noted(await self._controller.reread(always=True, asker=call.peer.asker())))
 
     async def _halt(self, call: Call) -> AsyncIterator[Reply]:
-        halted = await self._begin_halt()
+        halted = await self._begin_halt(call.peer.asker())
         yield Reply({"message": "all groups halting"}, call.more)
         if call.more:
             await asyncio.shield(halted)

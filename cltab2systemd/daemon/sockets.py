@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import os
 import socket
 import stat
@@ -12,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import oserrors
+from cltab2systemd import events, oserrors
 from cltab2systemd.daemon import peers
 from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.disk.files import FileIdentity, identify
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
     Start = Callable[[socket.socket], Awaitable[None]]
     """Begins to serve a listening socket."""
-
-log = logging.getLogger(__name__)
 
 # How many clients may have connected that are not accepted yet. See Backlog= in clinit.socket.
 BACKLOG = 4096
@@ -119,7 +116,7 @@ class Sockets:
                 try:
                     Path(path).unlink(missing_ok=True)
                 except OSError as error:
-                    log.warning("cannot remove the socket: %s", oserrors.worded(error, path))
+                    events.SOCKET_REMAINS(why=oserrors.worded(error, path))
 
     async def stop_units(self) -> None:
         """Have systemd stop listening for us. Otherwise the next client would start the daemon again."""
@@ -127,12 +124,12 @@ class Sockets:
             try:
                 await self._bus.persist(functools.partial(self._bus.stop, unit))
             except BusError as error:
-                log.error("cannot stop %s, and the next request starts the daemon again: %s", unit, error)  # noqa: TRY400
+                events.SOCKET_LISTENS(unit=unit, why=error)
 
 
 def _say_cannot_listen(path: str, error: Exception) -> None:
     told = oserrors.worded(error) if isinstance(error, OSError) else error
-    log.error("cannot listen at %s, which the table names: %s", path, told)
+    events.NOT_LISTENING(path=path, why=told)
 
 
 def first_path(located: Locations, earlier: Locations, source: TableSource) -> str:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd import clstat, oserrors
+from cltab2systemd import clstat, events, oserrors
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.locations import absolute
 from cltab2systemd.text import decoded, encoded
@@ -113,7 +113,7 @@ class StatusFile:
                 self._instance.note_clstat(self.path)
         except OSError as error:
             if self._retry is None:
-                log.error("cannot write clstat: %s; trying again until it works", oserrors.worded(error, self.path))  # noqa: TRY400
+                events.NO_CLSTAT(why=oserrors.worded(error, self.path))
             else:
                 self._retry.cancel()
             self._retry = asyncio.get_running_loop().call_later(_RETRY, self.write)
@@ -121,7 +121,7 @@ class StatusFile:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
-            log.info("clstat is written again")
+            events.CLSTAT_AGAIN()
         before, self._noted = self._noted, self.path
         written, self._written = self._written, self._disk.identity(self.path)
         if before != self.path:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cltab2systemd import events
 from cltab2systemd.locations import GENERATED_TABLE, TABLE
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.terminal import printable
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from cltab2systemd.disk.instance import Instance
     from cltab2systemd.table.model import ResourceGroup
-
-log = logging.getLogger(__name__)
 
 UNIT_DIRECTORY = Path("/run/systemd/system")
 # Where systemd looks for a unit before it looks there: systemd.unit(5), UNIT FILE LOAD PATH.
@@ -85,7 +83,7 @@ class UnitStore:
             path = self._applied / file
             table, findings = parse(self._disk.read(path), str(path))
             for finding in findings:  # there were none when it was applied
-                log.warning("applied by another version, and refused by this one: %s", printable(finding.summary))
+                events.OLD_LINES(why=printable(finding.summary))
             name = unescape(file.removesuffix(".cltab"))
             groups[name] = table.group(name)
         return groups

@@ -21,7 +21,7 @@ os.environ.setdefault("SYSTEMD_BUS_TIMEOUT", "25s")
 from pystemd import dbusexc
 from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 
-from cltab2systemd import oserrors
+from cltab2systemd import events, oserrors
 from cltab2systemd.groups.progress import StopSettings
 from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.systemd import child
@@ -148,11 +148,11 @@ class Bus:
                 except BusUnavailableError as private_error:
                     if patience is not None and self._loop.time() >= patience:
                         patience = None  # a restart takes a moment, and is no news
-                        log.warning("cannot reach systemd: %s; %s; trying until it works", error, private_error)
+                        events.SYSTEMD_AWAY(why=f"{error}; {private_error}")
                     await asyncio.sleep(delay)
                     delay = min(delay * 2, 1.0)
         if patience is None:
-            log.info("systemd can be reached again")
+            events.SYSTEMD_BACK()
         self._on_connect()
         self._after_reload()  # there may have been some, unheard
 
@@ -345,8 +345,8 @@ class Bus:
         def callback(message: Any, error: object = None, userdata: object = None) -> None:  # noqa: ARG001
             try:
                 self._on_change(unit_of_bus_path(decoded(message.get_path())))
-            except Exception:
-                log.exception("signal handler")
+            except Exception:  # noqa: BLE001
+                events.FAULT(trace=True, why="while following systemd's signals")
 
         def reloading(message: Any, error: object = None, userdata: object = None) -> None:  # noqa: ARG001
             try:
@@ -355,8 +355,8 @@ class Bus:
                     self._gate.somebody_begins()
                 else:
                     self._gate.somebody_ended()
-            except Exception:
-                log.exception("signal handler")
+            except Exception:  # noqa: BLE001
+                events.FAULT(trace=True, why="while following systemd's signals")
 
         self._callbacks += [callback, reloading]  # pystemd takes no reference
         connection.match_signal(_SYSTEMD, None, _PROPERTIES, b"PropertiesChanged", callback)
@@ -406,8 +406,10 @@ class Bus:
 
     def _lost(self, why: str) -> None:
         now = self._loop.time()
-        level = logging.DEBUG if now - self._told_lost < _PATIENCE else logging.INFO
-        log.log(level, "connection to systemd lost (%s); connecting again", why)
+        if now - self._told_lost < _PATIENCE:
+            log.debug("connection to systemd lost again: %s", why)
+        else:
+            events.SYSTEMD_LOST(why=why)
         self._told_lost = now
         self._drop()
         self._reconnecting = self._loop.create_task(self.connect())

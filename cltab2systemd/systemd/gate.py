@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING
+
+from cltab2systemd import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-log = logging.getLogger(__name__)
 
 # Seconds after which somebody else's daemon-reload is taken to have ended, if systemd does not say so.
 _LONGEST_RELOAD = 90.0
@@ -73,7 +72,7 @@ class ReloadGate:
             self._end = None
 
     def _give_up(self) -> None:
-        log.warning("systemd began to reload %.0f s ago, and has not said that it has ended", _LONGEST_RELOAD)
+        events.LONG_RELOAD(why=f"{_LONGEST_RELOAD:.0f}")
         self.somebody_ended()
 
     def _open(self) -> None:

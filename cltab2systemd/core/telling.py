@@ -1,0 +1,46 @@
+"""What the log is told of how a group is."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from cltab2systemd import events
+from cltab2systemd.groups.state import State
+
+if TYPE_CHECKING:
+    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.state import GroupStatus
+
+log = logging.getLogger(__name__)
+
+
+def tell(status: GroupStatus, values: events.Values) -> None:
+    """Say how a group is now, and why it is not well.
+
+    Args:
+        status: how it is.
+        values: of the line on the group. Those on the reasons have the request of it.
+    """
+    if status.state.settled:
+        event = events.FAILED if status.state is State.FAILED else events.DONE
+        event(**values | {"group": status.group, "level": status.level, "state": status.state})
+    else:
+        log.debug("%s: level %s %s", status.group, status.level, status.state)
+    for reason in status.reasons:
+        _tell_reason(status, reason, values.get("request", ""))
+
+
+def _tell_reason(status: GroupStatus, reason: Reason, request: str) -> None:
+    event = events.NOT_WELL if reason.is_failure else events.REMARK
+    event(
+        group=status.group,
+        level=status.level,
+        state=status.state,
+        entry=reason.tag,
+        mode=reason.mode,
+        unit=reason.unit,
+        reason=reason.cause,
+        request=request,
+        why=reason.text,
+    )
