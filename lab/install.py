@@ -28,6 +28,7 @@ _SYSTEM_FILES = {
     "packaging/forget-boot": "usr/libexec/cltab2systemd",
     "packaging/sysusers.d/clinit.conf": "usr/lib/sysusers.d",
     "packaging/tmpfiles.d/cltab2systemd.conf": "usr/lib/tmpfiles.d",
+    "packaging/clinit.catalog": "usr/lib/systemd/catalog",
     "packaging/ocf/group": "usr/lib/ocf/resource.d/clinit",
     "packaging/ocf/ocf_clinit_group.7": "usr/share/man/man7",
     "packaging/keepalived-follow": "usr/libexec/cltab2systemd",
