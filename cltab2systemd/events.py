@@ -220,4 +220,6 @@ LONG_RELOAD = Event(
     "systemd began to reload {why} s ago, and has not said that it has ended",
 )  # fmt: skip
 
+# All kinds by their names; and the names by their MESSAGE_IDs.
 EVENTS = {name: value for name, value in list(globals().items()) if isinstance(value, Event)}
+KINDS = {event.message_id: name for name, event in EVENTS.items()}
