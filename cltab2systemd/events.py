@@ -147,6 +147,10 @@ REFUSED = Event("1726bb7e6fec3f6471f9c185304c9c17", _ERROR, "{group}: {why}")
 # A request is refused before anything is begun. So it has this line only.
 REJECTED = Event("87c4f402151ec1662e8cc910da69271f", _WARNING, "{group}: level {level} is refused: {why}")
 
+# Somebody does something to a single entry.
+RESTARTED_BY_HAND = Event("8b355b08d6d26d862bd233a7c933a7df", _INFO, "{group}: restarting {entry}, as asked for")
+STOPPED_BY_HAND = Event("9488119a630b056806eb2a6ac65b7f61", _INFO, "{group}: stopping {entry}, as asked for")
+
 # Why a group is not well.
 NOT_WELL = Event("e9980d00307783c68538cdf35e841bd2", _ERROR, "{why}")
 REMARK = Event("05539b76d5e8613e108298a994aa4425", _WARNING, "{why}")

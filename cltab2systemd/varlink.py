@@ -83,6 +83,11 @@ method Switch(group: string, level: string, strict: ?bool, progress: ?bool) -> (
   message: string, notes: ?[]string, status: ?GroupStatus, progress: ?Progress
 )
 
+# Do something to single entries of a group that is at its level: the action is "restart" or "stop". Replies when this
+# has begun; with "more", a second reply tells how the group is then. The entries are stopped all at once, and started
+# one after another in the order of the table, a wait or test up to its end. A request for the group takes over.
+method Entries(group: string, action: string, tags: []string) -> (message: string, status: ?GroupStatus)
+
 # Read the table again.
 method Reread() -> (notes: ?[]string)
 

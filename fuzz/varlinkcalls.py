@@ -28,7 +28,7 @@ _KNOWN_ERRORS = {
 
 _METHODS: tuple[object, ...] = (
     *(f"{varlink.INTERFACE}.{name}" for name in (
-        "Switch", "Switch", "Switch", "Status", "Status", "Describe", "Reread", "Halt",
+        "Switch", "Switch", "Switch", "Entries", "Status", "Status", "Describe", "Reread", "Halt",
     )),
     f"{varlink.SERVICE}.GetInfo", *2 * (f"{varlink.SERVICE}.GetInterfaceDescription",), "org.clinit.Manager", "", ".",
     "x" * 500, "org.clinit.Manager.switch", "org.clinit.Manager.Switch ", "__class__", 7, None, [], {}, True,
@@ -77,6 +77,12 @@ def _message(source: random.Random) -> bytes:
 
 
 def _parameters(source: random.Random) -> object:
+    if source.random() < 0.1:
+        return {
+            "group": source.choice(source.choice((GROUPS, _TEXTS))),
+            "action": source.choice(("restart", "stop", "stop", *_TEXTS)),
+            "tags": [source.choice(_TEXTS) for _ in range(source.randrange(4))],
+        }
     if source.random() < 0.7:
         return {
             "group": source.choice(source.choice((GROUPS, _TEXTS))) if source.random() < 0.9 else _value(source, 2),

@@ -32,6 +32,11 @@ _CODES = {
 }
 
 
+def code_of(error: requests.ClientError) -> int:
+    """The exit code that an error stands for."""
+    return next(code for kind, code in _CODES.items() if isinstance(error, kind))
+
+
 class Reported:
     """A context in which a client's error is printed and becomes `code`, instead of a traceback."""
 
@@ -49,7 +54,7 @@ class Reported:
             return True
         if not isinstance(error, requests.ClientError):
             return False
-        self.code = next(code for kind, code in _CODES.items() if isinstance(error, kind))
+        self.code = code_of(error)
         if isinstance(error, requests.RefusedError):
             # As with the ancestor, a request prints the daemon's answer, whatever it is.
             for finding in error.findings:

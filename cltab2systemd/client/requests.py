@@ -27,10 +27,14 @@ _UNITS = ("/usr/lib/systemd/system/clinit.service", "/lib/systemd/system/clinit.
 
 
 class Answer(str):  # noqa: SLOT000 - few are made
-    """The daemon's answer, with notes for whoever asked, and with the reasons why the group is FAILED."""
+    """The daemon's answer, with notes for whoever asked, and with the reasons why the group is FAILED.
+
+    `level` is where the group is, if whoever asked did not say so.
+    """
 
     notes: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    level = ""
 
 
 class ClientError(Exception):
@@ -180,6 +184,21 @@ class Client:
         deadline = None if timeout is None else time.monotonic() + timeout
         parameters: dict[str, object] = {"groups": [*groups]} if groups else {}
         return next(self._replies(varlink.call("Describe", parameters), deadline))
+
+    def act(self, group: str, action: str, tags: list[str]) -> Answer:
+        """Do something to single entries of a group, `restart` or `stop`, and wait for its end.
+
+        Returns:
+            The state of the group afterwards; with the reasons for it. Its `level` is that of the group.
+
+        Raises:
+            SupersededError: a request for the group has taken over, or a halt.
+        """
+        call = varlink.call("Entries", {"group": group, "action": action, "tags": tags}, more=True)
+        *_, reply = self._replies(call)
+        outcome = _outcome(reply["status"], ())
+        outcome.level = str(reply["status"]["level"])
+        return outcome
 
     def reread(self) -> Answer:
         """Have the daemon read its table again. Returns its notes with an empty answer."""

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events, oserrors
+from cltab2systemd.core.hands import Hands
 from cltab2systemd.core.membership import Membership
 from cltab2systemd.core.observer import Observer
 from cltab2systemd.core.pacer import Pacer
@@ -36,11 +37,12 @@ from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 
     from cltab2systemd.core.applier import Applier
     from cltab2systemd.core.boot import Boot
     from cltab2systemd.core.group import Group
+    from cltab2systemd.core.hands import Action
     from cltab2systemd.core.tablesource import TableSource
     from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.groups.overview import GroupOverview
@@ -108,6 +110,7 @@ class Controller:
             on_refused=lambda group, request, error: self._spawn(self._refuse(group, request, error)),
             on_stopped=self._stopped,
         )
+        self._hands = Hands(names, bus, self._pacer, self._observer, self._settlement)
         self._membership = Membership(
             self._groups,
             source,
@@ -284,6 +287,14 @@ class Controller:
         """What somebody who begins to watch now sees of groups on their way."""
         return Watch(self._groups, self._observer.probe)
 
+    async def act(self, name: str, action: Action, tags: Collection[str], asker: Asker) -> asyncio.Future[GroupStatus]:
+        """Stop or restart single entries of a group; see `Hands.begin`. NoSuchGroupError, too."""
+        if self._serving is not Serving.SERVING:
+            raise SwitchRefusedError(Refusal.HALTING, _HALTING)
+        if name not in self._groups:
+            raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
+        return await self._hands.begin(self._groups[name], action, tags, asker)
+
     async def reread(self, *, always: bool = False, asker: Asker | None = None) -> tuple[str, ...]:
         """Read the table if it changed, or `always`, and apply it; see `Membership.reread`."""
         return await self._membership.reread(asker, always=always)
@@ -342,6 +353,7 @@ class Controller:
             request.fail(refused)
             return request
         group.request = request
+        self._hands.give_way(group, self._superseding(request))
         if earlier is not None:
             earlier.replaced_by(request, self._superseding(request))
         request.task = self._spawn(self._carry_out(group, request))

@@ -55,6 +55,7 @@ class Group:
         self.request: Request | None = None
         self.asked: Asked | None = None  # what this daemon last asked of systemd
         self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again
+        self.restarting = ""  # its level, while entries of it are being restarted one by one
         self._life = Life()
         self._is_mark_left = False  # on disk, in a phase that has none
         self._observed = asyncio.Event()
@@ -170,4 +171,8 @@ class Group:
                             Refusal.NOT_STOPPED,
                             f"{unit.name} could not be stopped, and runs on; see 'systemctl status {unit.name}'",
                         )
-            await self._observed.wait()
+            await self.next_observation()
+
+    async def next_observation(self) -> None:
+        """Wait until `units` is new."""
+        await self._observed.wait()

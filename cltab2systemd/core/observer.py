@@ -187,6 +187,8 @@ class Observer:
         if life.shown is Shown.STOPPING and group.shown_level is not None:
             state = State.HALTING if life.level == HALT_LEVEL else State.STOPPING
             status = GroupStatus(group.name, group.shown_level, state)
+        elif group.restarting:  # what is down for it is no failure
+            status = GroupStatus(group.name, group.restarting, State.STARTING)
         elif life.shown is Shown.FAILED:
             # It was emptied and not started again. So whatever its units say, it has not reached its level.
             assert life.level is not None

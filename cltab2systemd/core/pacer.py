@@ -123,6 +123,11 @@ class Pacer:
         for unit in [unit for unit in self._vain if self._names.group_of(unit) == group]:
             self._forget(unit)
 
+    def forget(self, unit: str) -> None:
+        """Forget a unit that somebody is about to stop: it is not started again."""
+        if unit in self._vain:
+            self._forget(unit)
+
     def _restarting(self, group: GroupUnits, entry: Entry, status: UnitStatus) -> None:
         words = why_it_ended(group.probe.process(status.name), counts_itself=counts_restarts(entry))
         if not words:

@@ -102,7 +102,7 @@ class Settlement:
             return
         elif status.level != request.level:
             self._is_taken(group, request, f"{group.name} was taken to level {status.level} instead")
-        elif self._is_certain(group, request, status):
+        elif self.is_certain(group, request, status):
             group.happens(Event.SETTLED)
             group.end(request, status)
 
@@ -122,7 +122,7 @@ class Settlement:
 
     # Whether what systemd says is what it will say
 
-    def _is_certain(self, group: Group, request: Request, status: GroupStatus) -> bool:
+    def is_certain(self, group: Group, request: Request, status: GroupStatus) -> bool:
         """Whether all that runs of a settled group is its commands by now. If not, it is looked at again soon."""
         assert group.units is not None
         loop = asyncio.get_running_loop()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import __version__, events, oserrors, varlink
 from cltab2systemd.core.group import now_in_microseconds
+from cltab2systemd.core.hands import Action
 from cltab2systemd.core.request import NoSuchGroupError, SupersededError, SwitchRefusedError, code_of, tell_rejected
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.core.watch import PAUSE, any_of
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.state import GroupStatus
 
 # The methods that change something. Not everybody who can connect may call them.
-_RESTRICTED = frozenset(f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Reread", "Halt"))
+_RESTRICTED = frozenset(f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Entries", "Reread", "Halt"))
 _NOT_PERMITTED = (
     f"not permitted: only root and members of group {peers.GROUP} may switch groups; 'clinit -v' shows how they are"
 )
@@ -145,6 +146,7 @@ class Service:
         self._group_id = group_id
         self._methods = {
             f"{varlink.INTERFACE}.Switch": self._switch,
+            f"{varlink.INTERFACE}.Entries": self._entries,
             f"{varlink.INTERFACE}.Reread": self._reread,
             f"{varlink.INTERFACE}.Halt": self._halt,
             f"{varlink.INTERFACE}.Status": self._status,
@@ -215,6 +217,17 @@ class Service:
         except OSError:
             return False
         return f"/{self._controller.names.slice(group)}/" in membership
+
+    async def _entries(self, call: Call) -> AsyncIterator[Reply]:
+        group, name, tags = call.string("group"), call.string("action"), call.strings("tags")
+        if name not in {*Action}:
+            raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter="action")
+        if not tags:
+            raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter="tags")
+        done = await self._controller.act(group, Action(name), tags, call.peer.asker())
+        yield Reply({"message": f"{name} begun"}, call.more)
+        if call.more:
+            yield Reply({"message": f"{name} done", "status": _status_object(await asyncio.shield(done))})
 
     async def _reread(self, call: Call) -> AsyncIterator[Reply]:
         yield Reply(_noted(await self._controller.reread(always=True, asker=call.peer.asker())))

@@ -15,6 +15,9 @@ class Refusal(enum.StrEnum):
     BAD_LEVEL = "bad-level"  # a level is a name without blanks
     LONG_NAME = "long-name"  # the names of group and level do not fit into the name of a unit
     UNNAMED_LEVEL = "unnamed-level"  # no entry names the level, and the request was strict
+    NO_SUCH_ENTRY = "no-such-entry"  # the group has no such entry, as its lines are in force
+    NOT_IN_LEVEL = "not-in-level"  # the group is at a level that does not have the entry, or at none
+    ON_ITS_WAY = "on-its-way"  # the group is being started or stopped, so nothing is done to one entry
     HALTING = "halting"  # all groups are being halted, and then the daemon ends
     WAITS_FOR_ITSELF = "waits-for-itself"  # an entry of the group would wait for the switch that stops it
     LEFT_TO_CLUSTER = "left-to-cluster"  # an entry may run in a group that a cluster is to stop first

@@ -86,6 +86,31 @@ def chosen(words: Sequence[str], entries: Iterable[tuple[str, str]]) -> Chosen:
     return Chosen(tuple(entry for entry in entries if not words or entry in wanted), tuple(notes))
 
 
+def tagged(words: Iterable[str], entries: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The entries that words name, each a tag or `GROUP:TAG`; the arguments and errors are as for `chosen`.
+
+    A group is none of these: whoever stops or restarts one means a level.
+    """
+    entries = tuple(entries)
+    groups, tags = {group for group, _ in entries}, dict.fromkeys(tag for _, tag in entries)
+    wanted: set[tuple[str, str]] = set()
+    for word in words:
+        group, between, tag = word.partition(_BETWEEN)
+        found = {entry for entry in entries if (entry == (group, tag) if between else entry[1] == word)}
+        if not found and word in groups:
+            name = shortened(word)
+            raise UnknownNameError(f"{name} is a group: name its entries, or move it with 'clinit {name} LEVEL'")
+        if not found:
+            like = Spellings(tags).like(word)
+            hint = f"; did you mean '{shortened(like)}'?" if like is not None else ""
+            raise UnknownNameError(f"no entry has the tag {shortened(word)}{hint}")
+        if len(found) > 1:  # it is about to move from one to the other
+            which = " or ".join(f"'{shortened(_BETWEEN.join(entry))}'" for entry in sorted(found))
+            raise UnknownNameError(f"{shortened(word)} is in several groups; say {which}")
+        wanted |= found
+    return tuple(entry for entry in entries if entry in wanted)
+
+
 def _unknown(word: str, groups: Iterable[str], tags: Iterable[str]) -> str:
     told = f"no such group or tag: {shortened(word)}"
     like = Spellings([*groups, *tags]).like(word)

@@ -158,10 +158,34 @@ def halt_failed(web: Instance) -> str:
     return str(reply["parameters"]["code"])
 
 
+def entries(web: Instance, *tags: str, group: str = "web") -> str:
+    """The code with which a stop of single entries is refused."""
+    parameters = {"group": group, "action": "stop", "tags": tags}
+    (reply,) = varlink(web.node, {"method": "org.clinit.Manager.Entries", "parameters": parameters})
+    assert reply["error"] == "org.clinit.Manager.SwitchRefused", reply
+    return str(reply["parameters"]["code"])
+
+
+def no_such_entry(web: Instance) -> str:
+    return entries(web, "web.run", "data.run")
+
+
+def not_in_level(web: Instance) -> str:
+    return entries(web, "web.run", "web.slow")
+
+
+def on_its_way(web: Instance) -> str:
+    assert web.clinit("web", "2").returncode == 0
+    return entries(web, "web.slow")
+
+
 ON_A_NODE: dict[Refusal, Callable[[Instance], str]] = {
     Refusal.BAD_LEVEL: bad_level,
     Refusal.LONG_NAME: long_name,
     Refusal.UNNAMED_LEVEL: unnamed_level,
+    Refusal.NO_SUCH_ENTRY: no_such_entry,
+    Refusal.NOT_IN_LEVEL: not_in_level,
+    Refusal.ON_ITS_WAY: on_its_way,
     Refusal.WAITS_FOR_ITSELF: waits_for_itself,
     Refusal.LEFT_TO_CLUSTER: left_to_cluster,
     Refusal.BAD_UNIT: bad_unit,

@@ -107,6 +107,18 @@ def test_who_may_connect_may_not_switch(open_socket: Shipped, arguments: list[st
     assert running == open_socket.main_pid("clinit-web@a.service")
 
 
+def test_who_may_connect_may_not_stop_an_entry(open_socket: Shipped) -> None:
+    """Nor restart one; a member of the group may, who is no root."""
+    running = open_socket.main_pid("clinit-web@a.service")
+    for action in ("restart", "stop"):
+        done = open_socket.node.run("clinitctl", action, "a", check=False, user=ATTACKER)
+        answered(done, code=1, out="", err=f"clinitctl: {REFUSED}")
+    assert running == open_socket.main_pid("clinit-web@a.service")
+
+    answered(open_socket.node.run("clinitctl", "restart", "a", user="supplementary"), code=0, out="web 1 DONE\n")
+    assert running != open_socket.main_pid("clinit-web@a.service")
+
+
 def test_who_may_connect_may_not_switch_as_the_ancestors_client(open_socket: Shipped) -> None:
     """So with the other protocol: a switch, a halt, and having the table read."""
     for group, level in (("web", "2"), ("any", ":::SHUTDOWN:::"), ("", "")):

@@ -1,0 +1,206 @@
+"""What people do to single entries of a group that is at its level: stop them, or stop and start them again.
+
+A request for the group takes over from this at any time, and starts what it wants.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from typing import TYPE_CHECKING
+
+from cltab2systemd import events
+from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedError
+from cltab2systemd.groups.failure import is_under_way
+from cltab2systemd.groups.lifecycle import MARKED
+from cltab2systemd.groups.refusals import Refusal, Supersession
+from cltab2systemd.groups.state import State
+from cltab2systemd.table.spelling import Spellings
+from cltab2systemd.terminal import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from cltab2systemd.core.group import Group
+    from cltab2systemd.core.observer import Observer
+    from cltab2systemd.core.pacer import Pacer
+    from cltab2systemd.core.settlement import Settlement
+    from cltab2systemd.events import Asker
+    from cltab2systemd.groups.state import GroupStatus
+    from cltab2systemd.systemd.bus import Bus
+    from cltab2systemd.table.model import Entry
+    from cltab2systemd.units.names import Names
+
+
+class Action(enum.StrEnum):
+    """What is done to entries."""
+
+    RESTART = "restart"
+    STOP = "stop"
+
+
+class Hands:
+    """Stops and restarts single entries.
+
+    Args:
+        names: the unit names of the instance.
+        bus: its connection to systemd.
+        pacer: starts respawn entries again that were started in vain.
+        observer: knows how groups are.
+        settlement: tells when a group is certain to have settled.
+    """
+
+    def __init__(self, names: Names, bus: Bus, pacer: Pacer, observer: Observer, settlement: Settlement) -> None:
+        self._names = names
+        self._bus = bus
+        self._pacer = pacer
+        self._observer = observer
+        self._settlement = settlement
+        self._at_work: dict[str, tuple[asyncio.Task[None], asyncio.Future[GroupStatus]]] = {}
+
+    async def begin(
+        self, group: Group, action: Action, tags: Collection[str], asker: Asker
+    ) -> asyncio.Future[GroupStatus]:
+        """Begin with an action.
+
+        Args:
+            group: the group.
+            action: what is done.
+            tags: of which entries.
+            asker: who asks.
+
+        Returns:
+            How the group is afterwards; fails with SwitchRefusedError, SupersededError or BusError.
+
+        Raises:
+            SwitchRefusedError: the group has no such entry, is not at a level that has it, or is at work.
+            BusError: systemd cannot be asked.
+        """
+        await self._bus.persist(lambda: self._observer.refresh([group.name]))
+        if group.name in self._at_work:
+            raise SwitchRefusedError(
+                Refusal.ON_ITS_WAY, f"entries of {group.name} are being stopped or restarted; try again then"
+            )
+        level = _level_of(group)
+        entries = _entries(group, level, tags)
+        event = events.RESTARTED_BY_HAND if action is Action.RESTART else events.STOPPED_BY_HAND
+        for entry in entries:
+            unit = self._names.entry(group.name, entry.tag)
+            event(group=group.name, level=level, entry=entry.tag, mode=str(entry.mode), unit=unit, asker=asker)
+        outcome: asyncio.Future[GroupStatus] = asyncio.get_running_loop().create_future()
+        outcome.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits
+        task = asyncio.get_running_loop().create_task(self._carry_out(group, level, action, entries, outcome))
+        self._at_work[group.name] = (task, outcome)
+        return outcome
+
+    def give_way(self, group: Group, code: Supersession) -> None:
+        """End what is at work on a group, for something else takes over."""
+        if group.name not in self._at_work:
+            return
+        task, outcome = self._at_work.pop(group.name)
+        task.cancel()
+        group.restarting = ""
+        if not outcome.done():
+            outcome.set_exception(SupersededError(code, f"a later request for {group.name} has taken over"))
+
+    async def _carry_out(
+        self, group: Group, level: str, action: Action, entries: tuple[Entry, ...],
+        outcome: asyncio.Future[GroupStatus],
+    ) -> None:  # fmt: skip
+        if action is Action.RESTART:
+            group.restarting = level
+        try:
+            await self._stop(group, entries)
+            if action is Action.RESTART:
+                for entry in entries:
+                    await self._start(group, entry)
+            group.restarting = ""
+            await self._bus.persist(lambda: self._observer.refresh([group.name]))
+            status = await self._settled(group, level)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whoever asked is told
+            self._end(group)
+            if not outcome.done():
+                outcome.set_exception(error)
+        else:
+            self._end(group)
+            if not outcome.done():
+                outcome.set_result(status)
+
+    def _end(self, group: Group) -> None:
+        group.restarting = ""
+        self._at_work.pop(group.name, None)
+        self._observer.refresh_soon([group.name])
+
+    async def _stop(self, group: Group, entries: tuple[Entry, ...]) -> None:
+        """Stop entries, all at once; returns when they are at rest."""
+        units = frozenset(self._names.entry(group.name, entry.tag) for entry in entries)
+
+        def begin() -> None:
+            assert group.units is not None
+            for unit in sorted(units):
+                self._pacer.forget(unit)
+                if (status := group.units.units.get(unit)) is not None and not status.at_rest:
+                    self._bus.stop(unit)
+            self._observer.refresh([group.name])
+
+        await self._bus.persist(begin)
+        await group.at_rest(units)
+
+    async def _start(self, group: Group, entry: Entry) -> None:
+        """Start an entry; returns when the next one may start."""
+        unit = self._names.entry(group.name, entry.tag)
+
+        def begin() -> None:
+            self._bus.start(unit)
+            self._observer.refresh([group.name])
+
+        await self._bus.persist(begin)
+        while group.units is not None and is_under_way(entry, group.units.entry(entry)):
+            await group.next_observation()
+
+    async def _settled(self, group: Group, level: str) -> GroupStatus:
+        """Wait until it is certain how the group is."""
+        request = Request(group.name, level)  # of nobody: what it remembers is what counts
+        while True:
+            status = group.status
+            if status is None or status.level != level:
+                raise SupersededError(Supersession.BY_HAND, f"{group.name} is not at level {level} any more")
+            if status.state.settled and self._settlement.is_certain(group, request, status):
+                return status
+            await group.next_observation()
+
+
+def _level_of(group: Group) -> str:
+    """The level that a group is at. SwitchRefusedError if it is at none, or on its way."""
+    status = group.status
+    if status is None or status.state is State.CONFIGURED:
+        raise SwitchRefusedError(
+            Refusal.NOT_IN_LEVEL, f"{group.name} is at no level; 'clinit {shortened(group.name)} LEVEL' starts it"
+        )
+    if group.request is not None or group.life.phase in MARKED or not status.state.settled:
+        raise SwitchRefusedError(
+            Refusal.ON_ITS_WAY, f"{group.name} is {status.state}; try again when it has come to its level"
+        )
+    return status.level
+
+
+def _entries(group: Group, level: str, tags: Collection[str]) -> tuple[Entry, ...]:
+    """The entries of a group that tags name, in the order of the table. SwitchRefusedError if the level lacks one."""
+    assert group.units is not None
+    known = {entry.tag: entry for entry in group.applied.entries}
+    for tag in tags:
+        if tag not in known:
+            like = Spellings(known).like(tag)
+            hint = f"; did you mean '{shortened(like)}'?" if like is not None else ""
+            raise SwitchRefusedError(Refusal.NO_SUCH_ENTRY, f"{group.name} has no entry {shortened(tag)}{hint}")
+    members = group.units.members(level)
+    for tag in tags:
+        if known[tag] not in members:
+            levels = shortened(known[tag].levels.text) if known[tag].runnable else ""
+            has = f"it is in {levels}: 'clinit {shortened(group.name)} LEVEL' starts it" if levels else "it is off"
+            raise SwitchRefusedError(
+                Refusal.NOT_IN_LEVEL, f"{group.name} is at level {level}, which does not have {shortened(tag)}; {has}"
+            )
+    return tuple(entry for entry in members if entry.tag in tags)

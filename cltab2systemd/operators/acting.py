@@ -1,0 +1,66 @@
+"""What `clinitctl restart` and `clinitctl stop` have in common: which entries are meant, and how it went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cltab2systemd.client import outcome
+from cltab2systemd.client.requests import Client, ClientError, RefusedError
+from cltab2systemd.commands.printing import complain
+from cltab2systemd.disk.tables import TableUnreadableError
+from cltab2systemd.operators.chosen import UnknownNameError, known, tagged
+from cltab2systemd.terminal import printable, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cltab2systemd.client.requests import Answer
+
+RESTART = "restart"
+STOP = "stop"
+
+
+def act(action: str, names: Sequence[str], cltab: str | None, socket: str | None) -> int:
+    """Have the daemon do something to entries, and print how their groups are then; the exit code.
+
+    Args:
+        action: RESTART or STOP.
+        names: the tags of the entries, or `GROUP:TAG`.
+        cltab: the daemon's table; None for the usual one.
+        socket: the daemon's socket, likewise.
+    """
+    client = Client(cltab, socket)
+    try:
+        entries = tagged(names, known(client.locations))
+    except (UnknownNameError, TableUnreadableError) as error:
+        complain(f"clinitctl: {error}")
+        return outcome.REFUSED
+    tags: dict[str, list[str]] = {}
+    for group, tag in entries:
+        tags.setdefault(group, []).append(tag)
+    codes = []
+    for group, of_group in tags.items():
+        try:
+            codes.append(_tell(action, group, of_group, client.act(group, action, of_group)))
+        except ClientError as error:
+            for finding in error.findings if isinstance(error, RefusedError) else ():
+                complain(f"clinitctl: {finding}")
+            complain(f"clinitctl: {printable(str(error))}")
+            codes.append(outcome.code_of(error))
+        except KeyboardInterrupt:
+            complain("clinitctl: interrupted; what has begun goes on (see 'clinitctl status')")
+            return outcome.INTERRUPTED
+    return next((code for code in codes if code != outcome.FINE), outcome.FINE)
+
+
+def _tell(action: str, group: str, tags: list[str], state: Answer) -> int:
+    """Print how a group is after an action; the exit code."""
+    if not outcome.say(f"{group} {state.level} {state}"):
+        return outcome.REFUSED
+    outcome.note(state)
+    if action == STOP:
+        stopped = " ".join(map(shortened, tags))
+        so = f", and {shortened(group)} is FAILED" if state == "FAILED" else ""
+        complain(f"clinitctl: stopped by hand: {stopped}{so}; 'clinitctl restart {stopped}' starts it again")
+        return outcome.FINE
+    return outcome.FAILED if state == "FAILED" else outcome.FINE

@@ -1,0 +1,234 @@
+"""`clinitctl restart` and `stop`: single entries by their tags, in the order of the table, and who is told what."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from answers import answered
+from instance import Group, Instance, in_order, varlink
+
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from lab.node import Node
+
+
+@pytest.fixture(scope="module")
+def instance(node: Node) -> Instance:
+    """A daemon."""
+    instance = Instance(node)
+    instance.write_table("other:web-x:1:respawn:exec sleep infinity\n")
+    instance.table = "other:web-x:1:respawn:exec sleep infinity\n"
+    return instance.start()
+
+
+@pytest.fixture
+def group(instance: Instance) -> Group:
+    """A group at level 1, with entries that tell when they run."""
+    group = Group(instance)
+    group.define(
+        "first:1:wait:@ first; sleep 0.3; @ first ended",
+        "a:1:respawn:@ a; exec sleep infinity",
+        "job:1:once:@ job",
+        "b:1:respawn:@ b; exec sleep infinity",
+        "test:1:test:[ ! -e /run/bad ] && @ test",
+        "later:2:respawn:exec sleep infinity",
+    )
+    assert group.switch("1") == "DONE"
+    wait_until(lambda: len(group.events()) == 6, what="all have run")
+    return group
+
+
+def ctl(group: Group, action: str, *tags: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
+    """`clinitctl ACTION TAG…` with tags of a group."""
+    names = [f"{group.name}.{tag}" for tag in tags]
+    return group.node.run("clinitctl", action, *names, check=False, user=user)
+
+
+def test_restart(group: Group) -> None:
+    """One entry has another process then; the others keep theirs."""
+    a, b = group.pid("a"), group.pid("b")
+    done = ctl(group, "restart", "a")
+
+    answered(done, code=0, out=f"{group.name} 1 DONE\n", err="")
+    assert group.pid("a") not in {0, a}
+    assert group.pid("b") == b
+
+
+def test_restart_in_the_order_of_the_table(group: Group) -> None:
+    """Whatever the order on the command line is; a wait is waited for before the next one starts."""
+    before = len(group.events())
+    done = ctl(group, "restart", "b", "a", "first")
+
+    answered(done, code=0, out=f"{group.name} 1 DONE\n", err="")
+    wait_until(lambda: len(group.events()) == before + 4, what="all have run again")
+    assert in_order(group.events()[before:], "first", "first ended", "a", "b")
+
+
+def test_what_has_ended_is_run_again(group: Group) -> None:
+    """A once, a wait and a test are, for that is what is asked for."""
+    done = ctl(group, "restart", "job", "test")
+
+    answered(done, code=0, out=f"{group.name} 1 DONE\n", err="")
+    wait_until(lambda: group.events().count("job") == 2, what="the job runs again")
+    assert group.events().count("test") == 2
+
+
+def test_a_restart_shows_no_failure(group: Group) -> None:
+    """Clstat says STARTING meanwhile, and whoever watches is told of no failure that is none."""
+    with ThreadPoolExecutor() as pool:
+        restart = pool.submit(ctl, group, "restart", "a", "first")
+        group.wait_for("1 STARTING")
+        answered(restart.result(), code=0)
+    said = [line for line in group.node.journal(group.instance.unit).splitlines() if f"{group.name}: " in line]
+
+    assert group.status == "1 DONE"
+    assert not [line for line in said if "FAILED" in line]
+
+
+def test_a_restart_that_fails(group: Group) -> None:
+    """The exit code is 4, and the reason is told; restarted again it is well."""
+    group.node.write("/run/bad", "")
+    try:
+        done = ctl(group, "restart", "test")
+    finally:
+        group.node.path("/run/bad").unlink()
+
+    answered(done, code=4, out=f"{group.name} 1 FAILED\n")
+    assert f"{group.name}.test (test) exited with 1" in done.stderr
+    answered(ctl(group, "restart", "test"), code=0, out=f"{group.name} 1 DONE\n", err="")
+
+
+def test_stop_and_restart(group: Group) -> None:
+    """The group is FAILED by a stop of what should run, which is said, with what starts it again."""
+    done = ctl(group, "stop", "a", "b")
+
+    answered(done, code=0, out=f"{group.name} 1 FAILED\n")
+    tags = f"{group.name}.a {group.name}.b"
+    assert (
+        f"clinitctl: stopped by hand: {tags}, and {group.name} is FAILED; 'clinitctl restart {tags}' starts it again\n"
+        in done.stderr
+    )
+    assert [0, 0] == [group.pid("a"), group.pid("b")]
+    answered(ctl(group, "restart", "a", "b"), code=0, out=f"{group.name} 1 DONE\n", err="")
+    assert 0 not in {group.pid("a"), group.pid("b")}
+
+
+def test_stop_and_a_request(group: Group) -> None:
+    """A request for the present level starts again what was stopped."""
+    answered(ctl(group, "stop", "a"), code=0)
+    assert group.switch("1") == "DONE"
+    assert group.pid("a") != 0
+
+
+def test_stop_what_is_started_in_vain(group: Group) -> None:
+    """What waits for its next try is not tried any more."""
+    group.define("vain:3:respawn:exec sleep 1000")
+    group.node.shell(f"mkdir -p '/etc/systemd/system/{group.unit('vain')}.d'")
+    group.node.write(f"/etc/systemd/system/{group.unit('vain')}.d/x.conf", "[Service]\nWorkingDirectory=/nowhere\n")
+    assert group.switch("3", code=4) == "FAILED"
+    answered(ctl(group, "stop", "vain"), code=0)
+
+    assert group.property("vain", "ActiveState") in {"inactive", "failed"}
+    assert not group.node.exists(f"/run/cltab2systemd/system/paused/{group.unit('vain')}")
+
+
+def test_a_request_takes_over(group: Group) -> None:
+    """A request that comes meanwhile wins; whoever restarts is told so."""
+    group.define("slow:1:wait:sleep 0.1; [ -e /run/quick ] || sleep 1000", "a:1:respawn:exec sleep infinity")
+    group.node.write("/run/quick", "")
+    assert group.switch("1") == "DONE"
+    group.node.path("/run/quick").unlink()
+    with ThreadPoolExecutor() as pool:
+        restart = pool.submit(ctl, group, "restart", "slow")
+        group.wait_for("1 STARTING")
+        assert group.switch("stop") == "DONE"
+        done = restart.result()
+    answered(done, code=6, out="", err=f"clinitctl: a later request for {group.name} has taken over\n")
+
+
+@pytest.mark.parametrize("action", ["restart", "stop"])
+def test_refusals(group: Group, action: str) -> None:
+    """Nothing is done if the level does not have all of it, and it is said what to do."""
+    name, pid = group.name, group.pid("a")
+    later = f"{name} is at level 1, which does not have {name}.later; it is in 2: 'clinit {name} LEVEL' starts it"
+    run = group.node.run
+
+    answered(ctl(group, action, "a", "later"), code=1, out="", err=f"clinitctl: {later}\n")
+    answered(
+        run("clinitctl", action, "web-x", check=False),
+        code=1, out="", err="clinitctl: other is at no level; 'clinit other LEVEL' starts it\n",
+    )  # fmt: skip
+    answered(
+        run("clinitctl", action, f"{name}.a", "wbe-x", check=False),
+        code=1, out="", err="clinitctl: no entry has the tag wbe-x; did you mean 'web-x'?\n",
+    )  # fmt: skip
+    answered(
+        run("clinitctl", action, name, check=False),
+        code=1, out="", err=f"clinitctl: {name} is a group: name its entries, or move it with 'clinit {name} LEVEL'\n",
+    )  # fmt: skip
+    answered(run("clinitctl", action, check=False), code=2, out="")
+    assert group.pid("a") == pid
+
+
+def test_on_its_way(group: Group) -> None:
+    """A group that moves is left alone."""
+    group.define("slow:1:wait:sleep 1000")
+    group.request("1")
+    group.wait_for("1 STARTING")
+
+    answered(
+        ctl(group, "restart", "slow"),
+        code=1, out="", err=f"clinitctl: {group.name} is STARTING; try again when it has come to its level\n",
+    )  # fmt: skip
+    group.switch("stop")
+
+
+def test_who_asked_is_in_the_journal(group: Group) -> None:
+    """Each entry has a line, with its unit and who asked."""
+    answered(ctl(group, "restart", "a"), code=0)
+    fields = group.node.run(
+        "journalctl", "--output=export", f"CLINIT_ENTRY={group.name}.a", f"CLINIT_GROUP={group.name}"
+    ).stdout
+
+    assert f"MESSAGE={group.name}: restarting {group.name}.a, as asked for" in fields
+    assert "CLINIT_ASKED_UID=0" in fields
+    assert f"CLINIT_UNIT={group.unit('a')}" in fields
+
+
+def test_bad_parameters(instance: Instance, group: Group) -> None:
+    """Programs are told which parameter is wrong."""
+    for parameters, wrong in (
+        ({"group": group.name, "action": "start", "tags": ["x"]}, "action"),
+        ({"group": group.name, "action": "stop", "tags": []}, "tags"),
+        ({"group": group.name, "action": "stop", "tags": "x"}, "tags"),
+        ({"action": "stop", "tags": ["x"]}, "group"),
+    ):
+        (reply,) = varlink(instance.node, {"method": "org.clinit.Manager.Entries", "parameters": parameters})
+        assert reply["error"] == "org.varlink.service.InvalidParameter"
+        assert reply["parameters"] == {"parameter": wrong}
+
+
+def test_no_daemon(fresh_node: Node) -> None:
+    """That there is none is told, with how to start it."""
+    fresh_node.write("/etc/cltab", "web:a:1:respawn:exec sleep 1000\n")
+    done = fresh_node.run("clinitctl", "stop", "a", check=False)
+
+    answered(done, code=3, out="")
+    assert "no daemon at /run/clinit/clinit.s" in done.stderr
+
+
+def test_another_instance(instance: Instance) -> None:
+    """-c and -s find the daemon and its entries."""
+    node = instance.node
+    options = ("-c", "/etc/second", "-s", "/run/second.s")
+    node.write("/etc/second", "web:second:1:respawn:exec sleep infinity\n")
+    node.run("systemd-run", "--quiet", "--unit=second.service", "clinit", "-d", *options, "--clstat", "/run/second")
+    wait_until(lambda: node.exists("/run/second.s"), what="the other daemon listens")
+    node.run("clinit", "-w", *options, "web", "1")
+
+    answered(node.run("clinitctl", "restart", *options, "second", check=False), code=0, out="web 1 DONE\n", err="")
