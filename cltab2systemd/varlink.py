@@ -56,12 +56,18 @@ type Progress (
 # The table: its path; why the file that was read last was refused; and whether the file has changed and not been read.
 type TableFile (path: string, refusal: ?string, unread: bool)
 
+# How often requests for a group have ended so, since the daemon's start; and how long the last one took whose group
+# came to the end of its way, and was neither refused nor superseded. "stopped" are those that stopped it for good.
+type Transitions (
+  done: int, passed: int, failed: int, stopped: int, refused: int, superseded: int, last_usec: ?int
+)
+
 # A group with its entries: its level, or none; its state as in GroupStatus, and since when (in µs since 1970); its
 # health: well, degraded (something is worth a look), failed, moving or at-rest; the level to which it comes at boot;
-# whether the table has it; the tags of entries that change at its next request.
+# whether the table has it; the tags of entries that change at its next request; how its requests have ended.
 type Group (
   group: string, level: ?string, state: string, since_usec: ?int, health: string, boot_level: ?string, in_table: bool,
-  pending: []string, reasons: []Reason, entries: []Entry
+  pending: []string, transitions: ?Transitions, reasons: []Reason, entries: []Entry
 )
 
 # An entry: its line; how it is, as clinitctl(8) has it; whether the level has it; its unit, as systemd has it, and

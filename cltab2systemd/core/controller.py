@@ -224,7 +224,8 @@ class Controller:
             self._observer.refresh([name])
         assert group.units is not None
         lines = self._membership.wanted(group)
-        return group_overview(group.units, group.status, lines, self._observer.probe, group.since)
+        probe = self._observer.probe
+        return group_overview(group.units, group.status, lines, probe, group.since, tally=group.tally)
 
     # What clients ask for
 
@@ -340,7 +341,7 @@ class Controller:
         """Begin with a request; the one before ends, unless this one cannot even be noted on disk."""
         is_nowhere = group.status is None or group.status.state is State.CONFIGURED
         origin, target = None if is_nowhere else group.shown_level, self.names.level(group.name, level)
-        earlier, request = group.request, Request(group.name, level, asker, origin, target)
+        earlier, request = group.request, Request(group.name, level, asker, origin, target, on_end=group.count)
         request.tell_begin()
         try:
             group.happens(Event.REQUESTED, level)

@@ -10,6 +10,7 @@ from cltab2systemd.core.request import Request, SwitchRefusedError
 from cltab2systemd.groups.lifecycle import MARKED, Event, Life, Mark, step
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import State
+from cltab2systemd.groups.tally import Outcome, Tally
 from cltab2systemd.oserrors import worded
 from cltab2systemd.table.model import ResourceGroup
 
@@ -53,6 +54,7 @@ class Group:
         self.since = 0  # when its level and state came about, CLOCK_MONOTONIC in µs; 0 if before this daemon
         self.told: GroupStatus | None = None  # what the log was told last
         self.request: Request | None = None
+        self.tally = Tally()  # of its requests that have ended
         self.asked: Asked | None = None  # what this daemon last asked of systemd
         self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again
         self.restarting = ""  # its level, while entries of it are being restarted one by one
@@ -131,6 +133,10 @@ class Group:
         else:
             self.told = result
             request.succeed(result)
+
+    def count(self, outcome: Outcome, duration: int) -> None:
+        """Count a request that has ended; the duration in µs."""
+        self.tally = self.tally.with_one(outcome, duration)
 
     def observed(self) -> None:
         """Wake those who wait: `units` is new."""

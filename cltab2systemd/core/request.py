@@ -10,11 +10,14 @@ from cltab2systemd.core import telling
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups.refusals import Refusal, Supersession
+from cltab2systemd.groups.tally import Outcome
 from cltab2systemd.systemd.bus import BusError, BusUnavailableError
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cltab2systemd.groups.state import GroupStatus
 
 
@@ -79,10 +82,18 @@ class Request:
         asker: who has asked for it; None for somebody who is not known.
         origin: the level that the group comes from; None if it is at none.
         unit: the target of the level.
+        on_end: called when it ends, with how, and how long it took, in µs.
     """
 
     def __init__(
-        self, group: str, level: str, asker: Asker | None = None, origin: str | None = None, unit: str = ""
+        self,
+        group: str,
+        level: str,
+        asker: Asker | None = None,
+        origin: str | None = None,
+        unit: str = "",
+        *,
+        on_end: Callable[[Outcome, int], None] = lambda outcome, duration: None,  # noqa: ARG005
     ) -> None:
         loop = asyncio.get_running_loop()
         self.group = group
@@ -90,6 +101,7 @@ class Request:
         self.asker = asker or Asker()
         self.origin = origin
         self.unit = unit
+        self._on_end = on_end
         self.id = events.new_request()
         self.began_at = loop.time()
         self.started: asyncio.Future[None] = loop.create_future()
@@ -109,12 +121,13 @@ class Request:
         _BEGINNINGS[self.asker.by](**self._values)
 
     def tell_end(self, result: GroupStatus | Exception) -> None:
-        """Say to the log how it ends, once."""
+        """Say how it ends, once: to the log, and to whoever counts."""
         if self._is_told:
             return
         self._is_told = True
         values = self._values
-        values["duration"] = int((asyncio.get_running_loop().time() - self.began_at) * 1_000_000)
+        duration = values["duration"] = int((asyncio.get_running_loop().time() - self.began_at) * 1_000_000)
+        self._on_end(self._outcome(result), duration)
         if isinstance(result, Exception):
             event = events.SUPERSEDED if isinstance(result, SupersededError) else events.REFUSED
             values["reason"], values["why"] = _reason_of(result), result
@@ -123,6 +136,11 @@ class Request:
             events.STOPPED(**values)
         else:
             telling.tell(result, values)
+
+    def _outcome(self, result: GroupStatus | Exception) -> Outcome:
+        if isinstance(result, Exception):
+            return Outcome.SUPERSEDED if isinstance(result, SupersededError) else Outcome.REFUSED
+        return Outcome.STOPPED if self.is_for_good else Outcome(result.state.lower())
 
     @property
     def _values(self) -> events.Values:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cltab2systemd.groups.state import GroupStatus
+    from cltab2systemd.groups.tally import Tally
     from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
     from cltab2systemd.table.model import Entry, ResourceGroup
 
@@ -113,6 +114,7 @@ class GroupOverview:
     wanted: ResourceGroup  # what the table says of it
     pending: tuple[str, ...]  # the tags of entries that change at its next request
     entries: tuple[EntryOverview, ...]
+    tally: Tally | None = None  # how its requests have ended; None if nobody has counted
 
     @property
     def health(self) -> Health:
@@ -127,7 +129,13 @@ class GroupOverview:
 
 
 def group_overview(
-    units: GroupUnits, status: GroupStatus | None, wanted: ResourceGroup, facts: Facts, since: int = 0
+    units: GroupUnits,
+    status: GroupStatus | None,
+    wanted: ResourceGroup,
+    facts: Facts,
+    since: int = 0,
+    *,
+    tally: Tally | None = None,
 ) -> GroupOverview:
     """An overview of a group.
 
@@ -137,13 +145,14 @@ def group_overview(
         wanted: what the table says of it now.
         facts: tells of its units.
         since: since when its status is so; 0 if nobody has noted that.
+        tally: how its requests have ended; None if nobody has counted.
     """
     level = level_of_members(units)
     causes = {} if status is None else {r.unit: r.cause for r in (*status.reasons, *status.momentary) if r.tag}
     entries = tuple(_entry_overview(units, entry, level, causes, facts) for entry in units.entries)
     is_at_level = status is not None and (level is not None or current_level(units) is not None)
     pending = pending_tags(units.entries, wanted.entries) if is_at_level else ()
-    return GroupOverview(units.group, status, since or _latest_failure(status), wanted, pending, entries)
+    return GroupOverview(units.group, status, since or _latest_failure(status), wanted, pending, entries, tally)
 
 
 def _latest_failure(status: GroupStatus | None) -> int:

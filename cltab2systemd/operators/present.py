@@ -35,18 +35,19 @@ class Daemon(enum.StrEnum):
     OLD = "old"  # it runs, and does not know the question
 
 
-def present(client: Client, groups: Sequence[str]) -> Object:
+def present(client: Client, groups: Sequence[str], patience: float = PATIENCE) -> Object:
     """The value that `clinitctl status --json` prints; docs/json.md describes it.
 
     Args:
         client: of the instance.
         groups: which groups; all, if there are none.
+        patience: seconds in which the daemon has to answer.
 
     Raises:
         RefusedError: there is no such group.
         NoAnswerError: neither the daemon nor systemd tells anything.
     """
-    daemon, described = _asked(client, groups)
+    daemon, described = _asked(client, groups, patience)
     if not described:
         # Slow to import, and seldom needed.
         from cltab2systemd.operators.standalone import describe  # noqa: PLC0415
@@ -60,12 +61,12 @@ def present(client: Client, groups: Sequence[str]) -> Object:
     }
 
 
-def _asked(client: Client, groups: Sequence[str]) -> tuple[Daemon, Object]:
+def _asked(client: Client, groups: Sequence[str], patience: float) -> tuple[Daemon, Object]:
     """What the daemon is like, and its answer, which is empty if it gives none."""
     if is_served(client.locations) is False:  # to connect would start it
         return Daemon.GONE, {}
     try:
-        return Daemon.ANSWERS, client.describe(groups, PATIENCE)
+        return Daemon.ANSWERS, client.describe(groups, patience)
     except TimedOutError:
         return Daemon.SILENT, {}
     except NoDaemonError:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from cltab2systemd.groups import endings
 from cltab2systemd.groups.cures import cure
 from cltab2systemd.groups.state import State
+from cltab2systemd.groups.tally import Outcome
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.failure import Reason
     from cltab2systemd.groups.overview import EntryOverview, GroupOverview
     from cltab2systemd.groups.state import GroupStatus
+    from cltab2systemd.groups.tally import Tally
     from cltab2systemd.groups.units import Process
 
 Object = dict[str, object]
@@ -50,8 +52,23 @@ def group_object(overview: GroupOverview, offset: int) -> Object:
         "boot_level": overview.wanted.boot_level,
         "in_table": bool(overview.wanted.entries),
         "pending": [*overview.pending],
+        "transitions": None if overview.tally is None else tally_object(overview.tally),
         "reasons": shown.get("reasons", []),
         "entries": [entry_object(entry, offset) for entry in overview.entries],
+    }
+
+
+def tally_object(tally: Tally) -> Object:
+    """How requests for a group have ended."""
+    counts = tally.counts
+    return {
+        "done": counts[Outcome.DONE],
+        "passed": counts[Outcome.PASSED],
+        "failed": counts[Outcome.FAILED],
+        "stopped": counts[Outcome.STOPPED],
+        "refused": counts[Outcome.REFUSED],
+        "superseded": counts[Outcome.SUPERSEDED],
+        "last_usec": tally.duration,
     }
 
 

@@ -9,6 +9,8 @@ function __cltab_valued
             string split ' ' -- '--timeout -c --cltab -s --socket --clstat'
         case 'clinitctl log'
             string split ' ' -- '-n --lines -S --since -U --until -c --cltab -s --socket'
+        case 'clinitctl metrics'
+            string split ' ' -- '-o --output -c --cltab -s --socket --clstat'
         case 'clinitctl restart'
             string split ' ' -- '-c --cltab -s --socket'
         case 'clinitctl status'

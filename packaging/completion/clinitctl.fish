@@ -6,6 +6,7 @@ source (status dirname)/clinit.fish
 # begin commands: written by `make generated`
 complete -c clinitctl -n '__cltab_is clinitctl' -f
 complete -c clinitctl -n '__cltab_is clinitctl' -a log -d 'Show what the entries of groups write, in the order of time, each line with its tag'
+complete -c clinitctl -n '__cltab_is clinitctl' -a metrics -d 'Print how groups and entries are in Prometheus\' text format, for node_exporter\'s textfile collector'
 complete -c clinitctl -n '__cltab_is clinitctl' -a restart -d 'Restart entries by their tags'
 complete -c clinitctl -n '__cltab_is clinitctl' -a status -d 'Show how groups and their entries are, what is wrong first'
 complete -c clinitctl -n '__cltab_is clinitctl' -a stop -d 'Stop entries by their tags, all at once, and wait until they are gone'
@@ -21,6 +22,12 @@ complete -c clinitctl -n '__cltab_is clinitctl log' -l raw -d 'Only what the ent
 complete -c clinitctl -n '__cltab_is clinitctl log' -s c -l cltab -r -F -d 'The daemon\'s table'
 complete -c clinitctl -n '__cltab_is clinitctl log' -s s -l socket -r -F -d 'The daemon\'s socket'
 complete -c clinitctl -n '__cltab_is clinitctl log' -s h -l help -d 'Show a short help and exit'
+complete -c clinitctl -n '__cltab_is clinitctl metrics' -f
+complete -c clinitctl -n '__cltab_is clinitctl metrics' -s o -l output -r -F -d 'Write to this file, whole, and only if all went well'
+complete -c clinitctl -n '__cltab_is clinitctl metrics' -s c -l cltab -r -F -d 'The daemon\'s table'
+complete -c clinitctl -n '__cltab_is clinitctl metrics' -s s -l socket -r -F -d 'The daemon\'s socket'
+complete -c clinitctl -n '__cltab_is clinitctl metrics' -l clstat -r -F -d 'The status file'
+complete -c clinitctl -n '__cltab_is clinitctl metrics' -s h -l help -d 'Show a short help and exit'
 complete -c clinitctl -n '__cltab_is clinitctl restart' -f -k -a '(__cltab_argument clinitctl "@tags+")'
 complete -c clinitctl -n '__cltab_is clinitctl restart' -s c -l cltab -r -F -d 'The daemon\'s table'
 complete -c clinitctl -n '__cltab_is clinitctl restart' -s s -l socket -r -F -d 'The daemon\'s socket'
