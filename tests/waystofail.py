@@ -104,6 +104,15 @@ def _stop_while_it_starts(group: Group) -> None:
     _stop(group)
 
 
+def _kill(group: Group, signal: str) -> None:
+    group.node.run("systemctl", "kill", f"--signal={signal}", group.unit("bad"))
+
+
+def _refuse_restart(group: Group) -> None:
+    drop_in(group, "bad", "[Unit]", "Requires=nowhere.service", "[Service]", "SuccessExitStatus=0")
+    _kill(group, "KILL")
+
+
 def _stray(group: Group) -> None:
     group.node.shell(
         f"mkdir -p /sys/fs/cgroup/elsewhere; echo {group.pid('bad')} >/sys/fs/cgroup/elsewhere/cgroup.procs"
@@ -171,6 +180,19 @@ WAYS = (
         ("ends too fast",), directives=("bad:User=postgres",), later=nothing, state="DONE"),
     Way("data directory of another", ("bad:3:respawn:postgres -D /srv/stolen/pg",), Cause.PAUSED,
         ("ends too fast",), directives=("bad:User=postgres",), later=nothing, state="DONE"),
+    Way("dies every 2 s", ("bad:3:respawn:sleep 2; exit 5",), Cause.KEEPS_ENDING,
+        ("ends again and again", "started again"), later=nothing, state="DONE"),
+    # nginx tries for 2.5 s.
+    Way("port taken by another, slowly", ("bad:3:respawn:nginx -c /srv/nginx.conf",), Cause.KEEPS_ENDING,
+        ("ends again and again", "nginx -c /srv/nginx.conf"), later=nothing, state="DONE"),
+    # What has failed, and does not fail its group.
+    Way("failing mount in a wait", ("bad:3:wait:mount /dev/nosuch /mnt",), Cause.ENDED_BADLY,
+        ("exited with 32", "no failure of a wait"), state="DONE"),
+    Way("once that is killed", (f"bad:3:once:{REDIS}",), Cause.ENDED_BADLY,
+        ("was killed by SIGKILL", "no failure of a once"),
+        later=lambda group: _kill(group, "KILL"), state="DONE"),
+    Way("refused restart", (f"bad:3:respawn:{REDIS}",), Cause.DOWN, ("does not run", "killed by SIGKILL"),
+        later=_refuse_restart, next_request=Mends.ALL),
     Way("missing program in a shell", ("bad:3:once:redis-serverr --port 0 >/dev/null",), Cause.NOT_RUN,
         ("exited with 127", "there is no such program"), later=nothing, state="DONE"),
 )  # fmt: skip

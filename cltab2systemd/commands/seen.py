@@ -90,6 +90,10 @@ class _Shown:
         """Whether a respawn entry pauses because its words could not be executed."""
         return self._kernel.was_not_executed(unit)
 
+    def keeps_ending(self, unit: str) -> bool:  # noqa: ARG002
+        """Not known: only the daemon has followed its runs."""
+        return False
+
     def pause(self, unit: str) -> str:
         """Why a respawn entry pauses instead of running its command; empty if it does not."""
         return pause_of(self.pid(unit), self._kernel)

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 _INTERVAL = 0.01
 # Seconds until a second look, after a respawn entry was seen to end. By then the shell before it pauses, if it does.
 _SECOND_LOOK = 0.5
+# What no signal tells the beginning or the end of.
+_UNTOLD = {Cause.STRAYED, Cause.PAUSED, Cause.KEEPS_ENDING}
 # Seconds until systemd is asked again, if it gave no answer.
 _RETRY = 1.0
 
@@ -131,12 +133,13 @@ class Observer:
         for group in self._groups.values():
             if group.units is None or group.status is None or not group.status.state.settled:
                 continue
-            told = {r.unit: r.cause for r in group.status.reasons if r.cause in {Cause.STRAYED, Cause.PAUSED}}
+            told = {r.unit: r.cause for r in group.status.reasons if r.cause in _UNTOLD}
             for entry in group.units.members(group.status.level):
                 unit = group.units.entry(entry)
                 if entry.mode.is_restarted and unit is not None and unit.sub == "running":
                     strayed, paused = self.probe.strayed_to(unit.name), self.probe.pause(unit.name)
-                    now = Cause.STRAYED if strayed else Cause.PAUSED if paused else None
+                    ends = Cause.KEEPS_ENDING if self.probe.keeps_ending(unit.name) else None
+                    now = Cause.STRAYED if strayed else Cause.PAUSED if paused else ends
                     if now is not told.get(unit.name):
                         self.refresh_soon([group.name])
 
@@ -200,7 +203,7 @@ class Observer:
         if not _is_same(status, group.status):
             group.since = now_in_microseconds()
         group.status = status
-        if status is not None and status.momentary and group.name not in self._second_looks:
+        if status is not None and _is_momentary(status) and group.name not in self._second_looks:
             self._second_looks.add(group.name)
             asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look_again, group.name)
         self._reset_failed(group)
@@ -244,3 +247,11 @@ def _unreached(group: Group, level: str) -> Reason:
 def _will_be_told(group: Group, status: GroupStatus) -> bool:
     """Whether the end of a request tells this, or what it has become by then."""
     return group.request is not None and status.state.settled and status.level == group.request.level
+
+
+def _is_momentary(status: GroupStatus) -> bool:
+    """Whether a respawn entry has just ended. Soon it runs, or pauses, and no signal tells which."""
+    recently = now_in_microseconds() - 1_000_000
+    return bool(status.momentary) or any(
+        reason.cause is Cause.KEEPS_ENDING and reason.attempt.since > recently for reason in status.reasons
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cltab2systemd.core.runs import Runs
 from cltab2systemd.units.commands import PAUSED, SHELL, is_before_program
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class UnitProbe:
         self._bus = bus
         self._kernel = kernel
         self._trouble = trouble
+        self._runs = Runs(bus)
         self._known: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._of_this_look: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._seen: dict[str, tuple[str, str, int]] = {}
@@ -54,6 +56,8 @@ class UnitProbe:
             if self._seen.get(unit.name) != now:
                 self.forget(unit.name)
                 self._seen[unit.name] = now
+            if unit.at_rest:
+                self._runs.forget(unit.name)
 
     def forget(self, unit: str) -> None:
         """Forget all of a unit: it may have changed."""
@@ -162,6 +166,11 @@ class UnitProbe:
     def pause(self, unit: str) -> str:
         """Why a respawn entry pauses instead of running its command; empty if it does not."""
         return pause_of(self.pid(unit), self._kernel)
+
+    def keeps_ending(self, unit: str) -> bool:
+        """Whether a respawn entry has ended again and again within a minute, and has not been up for one since."""
+        self._runs.saw(unit, self.pid(unit))
+        return self._runs.are_short(unit)
 
     def was_not_executed(self, unit: str) -> bool:
         """Whether a respawn entry pauses because its words could not be executed. The shell before it notes that."""

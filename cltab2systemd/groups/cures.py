@@ -32,6 +32,8 @@ _CURES = {
     Cause.UNREACHED: "mend it, then {again}",
     Cause.PAUSED: "mend it; it is tried again by itself, and by {restart} at once",
     Cause.RESTARTING: "",
+    Cause.KEEPS_ENDING: "see in {status} what it wrote, and mend it; it is started by itself, by {restart} at once",
+    Cause.ENDED_BADLY: "if that matters, mend it, then {restart} runs it again; a test fails its group",
     Cause.NOT_RUN: "mend it, then {restart} runs it again",
     Cause.SKIPPED: "see the condition in {status}; {again} tries it again",
 }

@@ -38,12 +38,16 @@ class Cause(enum.StrEnum):
     # What does not make a group FAILED, but is no good news:
     PAUSED = "paused"  # a respawn entry has ended too often and too fast
     RESTARTING = "restarting"  # a respawn entry has ended, and is about to be started again
+    KEEPS_ENDING = "keeps-ending"  # a respawn entry has ended again and again, each time within a minute
+    ENDED_BADLY = "ended-badly"  # a wait or once did not exit with 0
     NOT_RUN = "not-run"  # the shell of a wait or once did not find its program
     SKIPPED = "skipped"  # a condition in a drop-in did not hold
 
 
 # These are told, but do not make a group FAILED.
-REMARKS = frozenset({Cause.PAUSED, Cause.RESTARTING, Cause.NOT_RUN, Cause.SKIPPED})
+REMARKS = frozenset(
+    {Cause.PAUSED, Cause.RESTARTING, Cause.KEEPS_ENDING, Cause.ENDED_BADLY, Cause.NOT_RUN, Cause.SKIPPED}
+)
 
 
 class Remedy(enum.StrEnum):
@@ -100,6 +104,8 @@ class Verdict:
 
 
 _WELL = Verdict()
+# Without a number, which would make each restart another reason, and another line in the log.
+_KEEPS_ENDING = Verdict(Cause.KEEPS_ENDING, "ends again and again, each time within a minute, and is started again")
 
 
 def is_under_way(entry: Entry, unit: UnitStatus | None) -> bool:
@@ -174,6 +180,8 @@ def _verdict_on_running(group: GroupUnits, unit: UnitStatus) -> Verdict:
         process = group.probe.process(unit.name)
         if words := why_not_executed(process):
             return Verdict(Cause.NOT_EXECUTED, words)
+        if group.probe.keeps_ending(unit.name):
+            return _KEEPS_ENDING
         return Verdict(Cause.RESTARTING, f"{worded(process)}, and is started again")
     if place := group.probe.strayed_to(unit.name):
         return Verdict(Cause.STRAYED, f"has left its control group for {place}", Remedy.RERUN)
@@ -182,7 +190,7 @@ def _verdict_on_running(group: GroupUnits, unit: UnitStatus) -> Verdict:
 
 def _verdict_on_pause(group: GroupUnits, unit: UnitStatus) -> Verdict:
     if not (words := group.probe.pause(unit.name)):
-        return _WELL
+        return _KEEPS_ENDING if group.probe.keeps_ending(unit.name) else _WELL
     if group.probe.was_not_executed(unit.name):
         return Verdict(
             Cause.NOT_EXECUTED, f"could not be started: 203/{NOT_EXECUTED[203]}; it is tried again every 60 s"
@@ -200,7 +208,10 @@ def _verdict_on_stopped(group: GroupUnits, unit: UnitStatus, level: str) -> Verd
         return Verdict(Cause.NEVER_STARTED, "was not started", Remedy.START)
     if words := group.probe.trouble(unit.name) or why_not_executed(group.probe.process(unit.name)):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.START)
-    return Verdict(Cause.DOWN, "does not run: it was stopped", Remedy.START)
+    # One that was stopped may have failed, too: it says how it has ended itself.
+    process = group.probe.process(unit.name)
+    how = worded(process) if unit.active == "failed" and process.code else "was stopped"
+    return Verdict(Cause.DOWN, f"does not run: it {how}", Remedy.START)
 
 
 def _skipped(unit: UnitStatus) -> Verdict:
@@ -228,6 +239,8 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
         return Verdict(cause, f"{words}; {_how_to_repeat(unit)}", remedy)
     if process.code == EXITED and process.status in SHELL_STATUSES:
         return Verdict(Cause.NOT_RUN, worded(process), remedy)
+    if unit.active == "active" and process.code and not process.succeeded:
+        return Verdict(Cause.ENDED_BADLY, f"{worded(process)}, which is no failure of a {entry.mode}", remedy)
     return Verdict(remedy=remedy)
 
 

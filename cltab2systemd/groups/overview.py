@@ -57,6 +57,7 @@ _STATE_OF_CAUSE = {
     Cause.NEVER_STARTED: EntryState.DOWN,
     Cause.SKIPPED: EntryState.SKIPPED,
     Cause.NOT_RUN: EntryState.ENDED,
+    Cause.ENDED_BADLY: EntryState.ENDED,
 }
 
 
@@ -199,7 +200,7 @@ def entry_state(entry: Entry, unit: UnitStatus, process: Process, cause: Cause |
         return EntryState.STOPPING
     if unit.starting and unit.active in {"inactive", "failed"}:
         return EntryState.WAITING
-    if cause is not None:
+    if cause not in {None, Cause.KEEPS_ENDING}:
         return _STATE_OF_CAUSE.get(cause, EntryState.FAILED)
     if unit.runs and unit.sub != "exited":
         return _state_of_running(entry, unit)

@@ -102,6 +102,9 @@ class Probe(Protocol):
     def pause(self, unit: str) -> str:
         """Why a respawn entry pauses instead of running its command; empty if it does not."""
 
+    def keeps_ending(self, unit: str) -> bool:
+        """Whether a respawn entry has ended again and again within a minute, and has not been up for one since."""
+
     def was_not_executed(self, unit: str) -> bool:
         """Whether a respawn entry pauses because its words could not be executed."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -127,11 +126,12 @@ def failed(shipped: Shipped, request: pytest.FixtureRequest) -> Failed:
         return found
     group.request(LEVEL)
     way.later(group)
-    expected = [{"tag": found.tag, "code": str(way.cause)}]
-    wait_until(
-        lambda: [{"tag": reason["tag"], "code": reason["code"]} for reason in found.status()] == expected,
-        what=f"{json.dumps(expected)}, not {found.status()}",
-    )
+    expected = [(found.tag, way.cause)]
+
+    def told() -> list[tuple[object, object]]:
+        return [(reason["tag"], reason["code"]) for reason in found.status()]
+
+    wait_until(lambda: told() == expected, what=f"{group.name} has failed: {way.name}", timeout=20)
     group.wait_for(f"{LEVEL} {way.state}")
     return found
 

@@ -64,6 +64,7 @@ class Probed:
     short_of_memory: set[str] = field(default_factory=set)  # slices
     strayed: dict[str, str] = field(default_factory=dict)
     pauses: dict[str, str] = field(default_factory=dict)
+    restless: set[str] = field(default_factory=set)  # that end again and again
 
     def process(self, unit: str) -> Process:
         return self.processes.get(_instance(unit), PASSED)
@@ -100,6 +101,9 @@ class Probed:
     def was_not_executed(self, unit: str) -> bool:  # noqa: ARG002
         """Not looked at."""
         return False
+
+    def keeps_ending(self, unit: str) -> bool:
+        return _instance(unit) in self.restless
 
     def pause(self, unit: str) -> str:
         return self.pauses.get(_instance(unit), "")
