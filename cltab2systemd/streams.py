@@ -1,7 +1,13 @@
 """Standard streams that are closed, or that nobody reads, and the encoding of a process. Light."""
 
+from __future__ import annotations
+
 import os
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 
 def stand_in_for_closed_streams() -> None:
@@ -24,8 +30,8 @@ def go_on_in_utf8() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - no shell is meant
 
 
-def give_up_output() -> None:
-    """Send to /dev/null what the standard output cannot take. Else Python tries again when it ends, and complains."""
+def give_up_output(stream: TextIO | None = None) -> None:
+    """Send to /dev/null what a stream cannot take, or else the standard output. Python would try again at its end."""
     null = os.open("/dev/null", os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, (stream or sys.stdout).fileno())
     os.close(null)

@@ -7,7 +7,7 @@ import os
 import click
 
 from cltab2systemd import __version__
-from cltab2systemd.client import outcome
+from cltab2systemd.client import outcome, watching
 from cltab2systemd.client.outcome import switch
 from cltab2systemd.client.requests import Client
 from cltab2systemd.client.status import show_status as print_status
@@ -41,6 +41,12 @@ Exit codes:
 @click.option("-w", "--wait", is_flag=True, help="Wait until the group has settled, and print how.")
 @click.option("--strict", is_flag=True, help="Refuse a level that no entry names; else it stops everything.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait at most so long.")
+@click.option(
+    "--progress",
+    type=click.Choice(watching.MODES),
+    metavar="HOW",
+    help=f"How to show progress with --wait, on the standard error; else as ${watching.VARIABLE} says.",
+)
 @click.option("-c", "--cltab", metavar="FILE", help=f"The table.  [default: {TABLE}]")
 @click.option("-s", "--socket", metavar="PATH", help=f"The daemon's socket.  [default: {SOCKET}]")
 @click.option("--clstat", metavar="PATH", help=f"The status file.  [default: {CLSTAT}]")
@@ -54,6 +60,7 @@ def command(
     wait: bool,
     strict: bool,
     timeout: float | None,
+    progress: str | None,
     cltab: str | None,
     socket: str | None,
     clstat: str | None,
@@ -67,13 +74,15 @@ def command(
     _check_usage(words, daemon=daemon, halt=halt, wait=wait, timeout=timeout)
     if strict and not words:
         raise click.UsageError("--strict goes with a level")
+    if progress is not None and not wait:
+        raise click.UsageError("--progress goes with --wait")
     if daemon:
         _run_daemon(cltab, socket, clstat)
         return
     instance = Client(cltab, socket, clstat)
     code = outcome.FINE
     if words:
-        code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict)
+        code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict, progress=progress)
     else:
         with outcome.Reported() as reported:
             if halt and wait:

@@ -92,15 +92,33 @@ def note(answer: requests.Answer) -> None:
 
 
 def complain(text: str) -> None:
-    """Print a line to the standard error."""
-    sys.stderr.buffer.write(encoded(text) + b"\n")
-    sys.stderr.buffer.flush()
+    """Print a line to the standard error. If nobody reads it, the exit code still tells the outcome."""
+    try:
+        sys.stderr.buffer.write(encoded(text) + b"\n")
+        sys.stderr.buffer.flush()
+    except OSError:
+        give_up_output(sys.stderr)
 
 
 def switch(
-    client: Client, words: list[str], *, wait: bool = False, timeout: float | None = None, strict: bool = False
+    client: Client,
+    words: list[str],
+    *,
+    wait: bool = False,
+    timeout: float | None = None,
+    strict: bool = False,
+    progress: str | None = None,
 ) -> int:
-    """Carry out `[GROUP] LEVEL`: print the outcome, and return the exit code. Without GROUP, it is the host's name."""
+    """Carry out `[GROUP] LEVEL`: print the outcome, and return the exit code. Without GROUP, it is the host's name.
+
+    Args:
+        client: of the instance.
+        words: the group, if it is named, and the level.
+        wait: whether to wait for the end.
+        timeout: seconds to wait at most.
+        strict: whether a level that no entry names is refused.
+        progress: how progress is shown while it waits, as `watching.MODES`; None is what the environment says.
+    """
     *named, level = words
     group = named[0] if named else os.uname().nodename
     if not named and client.has_group(level):
@@ -111,7 +129,7 @@ def switch(
         return USAGE
     with Reported() as reported:
         if wait:
-            state = client.wait(group, level, timeout, strict=strict)
+            state = _watched(client, group, level, timeout, strict=strict, progress=progress)
             say(f"{group} {level} {state}")
             note(state)
             return FAILED if state == "FAILED" else FINE
@@ -119,3 +137,19 @@ def switch(
         say(answer)
         note(answer)
     return reported.code
+
+
+def _watched(
+    client: Client, group: str, level: str, timeout: float | None, *, strict: bool, progress: str | None
+) -> requests.Answer:
+    """`Client.wait`, with progress on the standard error. It is gone before anything else is printed."""
+    from cltab2systemd.client import watching  # noqa: PLC0415 - who does not wait has no use for it
+
+    mode = watching.mode_of(progress, complain)
+    if mode == watching.NONE:
+        return client.wait(group, level, timeout, strict=strict)
+    showing = watching.Showing(mode)
+    try:
+        return client.wait(group, level, timeout, strict=strict, on_progress=showing.progress, on_tick=showing.tick)
+    finally:
+        showing.end()

@@ -105,7 +105,16 @@ class Client:
         """
         return _answer(next(self._replies(varlink.switch_call(group, level, strict=strict))))
 
-    def wait(self, group: str, level: str, timeout: float | None = None, *, strict: bool = False) -> Answer:
+    def wait(
+        self,
+        group: str,
+        level: str,
+        timeout: float | None = None,
+        *,
+        strict: bool = False,
+        on_progress: Callable[[dict[str, Any]], object] | None = None,
+        on_tick: Callable[[], object] | None = None,
+    ) -> Answer:
         """Move a group to a level, and wait for its end.
 
         Args:
@@ -113,6 +122,10 @@ class Client:
             level: the level.
             timeout: seconds for the whole of it; None for ever.
             strict: whether a level that no entry names is refused.
+            on_progress: called at each change of how far the switch has come, with an object of type Progress as
+                `varlink.DESCRIPTION` has it. Its phase is `disconnected` while the daemon is away. A daemon of an
+                older version does not tell any.
+            on_tick: called some times a second meanwhile, for clocks.
 
         Returns:
             The state that the level settled in: DONE, PASSED or FAILED; with the reasons for it.
@@ -124,7 +137,8 @@ class Client:
         A daemon may go away meanwhile and come back, as in an upgrade. Then it is asked how the switch went on.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        parameters = {"group": group, "level": level, **({"strict": True} if strict else {})}
+        parameters: dict[str, object] = {"group": group, "level": level}
+        parameters |= ({"strict": True} if strict else {}) | ({"progress": True} if on_progress else {})
         # None once the switch has begun, so that it is not asked for twice.
         switch: bytes | None = varlink.call("Switch", parameters, more=True)
         # Until when a daemon that went away may come back; None if it has answered since.
@@ -133,8 +147,13 @@ class Client:
         last: dict[str, Any] = {}
         while True:
             try:
-                for reply in self._replies(switch, deadline) if switch else self._followed(group, level, deadline):
-                    switch, patience, last = None, None, reply
+                asked = switch and self._replies(switch, deadline, on_tick=on_tick)
+                for reply in asked or self._followed(group, level, deadline, on_progress, on_tick):
+                    patience, last = None, reply
+                    if reply.get("message") != varlink.PREPARING:
+                        switch = None
+                    if on_progress and "progress" in reply:
+                        on_progress(reply["progress"])
                     notes = notes or _notes(reply)
                 return _outcome(last.get("status", {"state": clstats.STOPPED}), notes)  # halted, if there is none
             except _LostError:
@@ -142,13 +161,25 @@ class Client:
             except NoDaemonError:
                 if patience is None:
                     raise
-            self._await_daemon(deadline, patience)
+            if on_progress:
+                on_progress(_disconnected(group, level))
+            self._await_daemon(deadline, patience, on_tick)
 
-    def _followed(self, group: str, level: str, deadline: float | None) -> Iterator[dict[str, Any]]:
+    def _followed(
+        self,
+        group: str,
+        level: str,
+        deadline: float | None,
+        on_progress: Callable[[dict[str, Any]], object] | None,
+        on_tick: Callable[[], object] | None,
+    ) -> Iterator[dict[str, Any]]:
         """Follow a group. Yields the daemon's answers, and last the status that settles it. Raises as `wait` does."""
-        for reply in self._replies(varlink.call("Status", {"group": group}, more=True), deadline):
+        parameters: dict[str, object] = {"group": group} | ({"progress": True} if on_progress else {})
+        for reply in self._replies(varlink.call("Status", parameters, more=True), deadline, on_tick=on_tick):
             yield reply
             status: dict[str, Any] = reply["groups"][0] if reply["groups"] else {"level": "", "state": clstats.STOPPED}
+            if on_progress and status.get("progress"):
+                on_progress(status["progress"])
             if status["state"] in clstats.SETTLED and status["level"] == level:
                 yield {"status": status}
                 return
@@ -158,7 +189,7 @@ class Client:
                 raise SupersededError(f"{group} was stopped before it reached level {level}")
         raise _LostError(f"the daemon at {self.locations.socket} went away")
 
-    def _await_daemon(self, deadline: float | None, patience: float) -> None:
+    def _await_daemon(self, deadline: float | None, patience: float, on_tick: Callable[[], object] | None) -> None:
         """Wait until a daemon listens again. NoDaemonError when patience ends, TimedOutError at the deadline."""
         while True:
             try:
@@ -173,6 +204,8 @@ class Client:
                         f"the daemon at {self.locations.socket} went away, and none came back"
                     ) from error
                 time.sleep(_PAUSE)
+                if on_tick:
+                    on_tick()
             else:
                 return
 
@@ -264,11 +297,16 @@ class Client:
         return "clinit -d"
 
     def _replies(
-        self, call: bytes, deadline: float | None = None, watch: Callable[[transport.Connection], None] | None = None
+        self,
+        call: bytes,
+        deadline: float | None = None,
+        watch: Callable[[transport.Connection], None] | None = None,
+        on_tick: Callable[[], object] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """The parameters of each reply to a call. The first has to come in 30 s, the others before the deadline.
 
-        `watch` is called with the connection, whose `sender` is the daemon, as soon as there is a reply.
+        `watch` is called with the connection, whose `sender` is the daemon, as soon as there is a reply; `on_tick` some
+        times a second until there is one.
         """
         if len(call) > varlink.LARGEST_REQUEST:
             raise RefusedError(f"the names are too long: a request has at most {varlink.LARGEST_REQUEST} bytes")
@@ -287,12 +325,15 @@ class Client:
             raise NoDaemonError(f"no daemon at {path}: {reason}; start it with '{self.start_command()}'") from error
         try:
             connection.send(call, tell_sender=watch is not None)
+            longest: float | None = transport.ANSWER_TIMEOUT
             while True:
-                message = _reply(connection, watch)
+                message = varlink.decode_reply(connection.receive_within(_remaining(deadline, longest), on_tick))
+                if watch is not None:
+                    watch(connection)
                 yield answer(message)
                 if message.get("continues") is not True:
                     return
-                connection.set_timeout(_remaining(deadline, None))
+                longest = None
         except TimeoutError:
             raise _timed_out(path, deadline) from None
         except (OSError, varlink.ProtocolError) as error:
@@ -301,11 +342,10 @@ class Client:
             connection.close()
 
 
-def _reply(connection: transport.Connection, watch: Callable[[transport.Connection], None] | None) -> dict[str, object]:
-    message = varlink.decode_reply(connection.receive())
-    if watch is not None:
-        watch(connection)
-    return message
+def _disconnected(group: str, level: str) -> dict[str, Any]:
+    """An object of type Progress, in a phase that no daemon tells: there is none."""
+    nothing: dict[str, Any] = {"origin": None, "done": 0, "total": 0, "waiting": 0, "awaited": []}
+    return {"group": group, "level": level, "phase": "disconnected", **nothing}
 
 
 def _worded(error: Exception) -> str:

@@ -19,9 +19,14 @@ from _socket import (
 from sys import byteorder
 from time import monotonic, sleep
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LARGEST_MESSAGE = 16 * 1024 * 1024
 ANSWER_TIMEOUT = 30.0
 _PAUSE = 0.02
+_TICK = 0.25
 _UCRED = 12  # bytes of a struct ucred: pid, uid, gid
 
 
@@ -81,6 +86,22 @@ class Connection:
                 raise ConnectionResetError(f"the daemon's answer is longer than {LARGEST_MESSAGE} bytes")
         message, _, self._received = self._received.partition(b"\0")
         return message
+
+    def receive_within(self, seconds: float | None, on_tick: Callable[[], object] | None) -> bytes:
+        """`receive`, in silence for at most so many seconds; None is for ever.
+
+        `on_tick` is called some times a second meanwhile, for whoever shows a clock.
+        """
+        end = None if seconds is None else monotonic() + seconds
+        while True:
+            left = None if end is None else max(end - monotonic(), 0.001)  # 0 would make the socket non-blocking
+            self.set_timeout(left if on_tick is None else _TICK if left is None else min(_TICK, left))
+            try:
+                return self.receive()
+            except TimeoutError:
+                if on_tick is None or (end is not None and monotonic() >= end):
+                    raise
+            on_tick()
 
     def _receive_some(self) -> bytes:
         if not self._tells_sender:

@@ -6,7 +6,7 @@ set -g __cltab_awk (status dirname)/../../cltab2systemd/cltab-words.awk
 function __cltab_valued
     switch "$argv"
         case clinit
-            string split ' ' -- '--timeout -c --cltab -s --socket --clstat'
+            string split ' ' -- '--timeout --progress -c --cltab -s --socket --clstat'
         case 'clinitctl log'
             string split ' ' -- '-n --lines -S --since -U --until -c --cltab -s --socket'
         case 'clinitctl metrics'
@@ -136,6 +136,7 @@ complete -c clinit -s v -l status -d 'Print status afterwards'
 complete -c clinit -s w -l wait -d 'Wait until the group has settled, and print how'
 complete -c clinit -l strict -d 'Refuse a level that no entry names'
 complete -c clinit -l timeout -x -d 'Wait at most so long'
+complete -c clinit -l progress -x -a 'auto tty plain none' -d 'How to show progress with --wait, on the standard error'
 complete -c clinit -s c -l cltab -r -F -d 'The table'
 complete -c clinit -s s -l socket -r -F -d 'The daemon\'s socket'
 complete -c clinit -l clstat -r -F -d 'The status file'
