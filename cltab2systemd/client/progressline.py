@@ -50,7 +50,7 @@ class InPlace:
         if due != self._shown:
             self._shown = due  # first, for Ctrl-C may come in between
             if not _write("\r" + due[0] + _ERASE + "\r"):
-                self._shown = None
+                self._shown = "", 0
 
     def end(self) -> None:
         """Erase the line."""
