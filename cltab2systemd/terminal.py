@@ -11,6 +11,11 @@ if TYPE_CHECKING:
 # Characters of what a message quotes; a name that can be used fits whole.
 QUOTED_WIDTH = 255
 
+# Colours, as `coloured` takes them: codes of ECMA-48.
+RED = "31"
+YELLOW = "33"
+DIM = "2"
+
 # Between two columns.
 _GAP = "  "
 
@@ -27,6 +32,11 @@ def printable(text: str) -> str:
         else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
+
+
+def coloured(text: str, colour: str) -> str:
+    """Text in a colour of ECMA-48; as it is if that is empty. To be done last: colours take no columns."""
+    return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
 
 
 def shortened(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,8 +16,9 @@ from cltab2systemd.commands.printing import complain
 from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.locations import locate
 from cltab2systemd.operators.chosen import UnknownNameError, chosen, known
+from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.streams import give_up_output
-from cltab2systemd.terminal import columns, printable
+from cltab2systemd.terminal import DIM, coloured, columns, printable
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _LINES = 100
 _WIDEST_TAG = 24
 # Of tags on a terminal: cyan, yellow, green, magenta, blue, bright cyan. Red would be an alarm.
 _COLOURS = ("36", "33", "32", "35", "34", "96")
-_DIM = "2"
 
 
 class _Number(click.ParamType):
@@ -134,9 +133,8 @@ class _Tagged:
         width = min(_WIDEST_TAG, max(map(columns, shown.values())))
         self._tags = {unit: tag + " " * (width - columns(tag)) for unit, tag in shown.items()}
         self._is_terminal = sys.stdout.isatty()
-        has_colours = self._is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         self._colours = (
-            {unit: _COLOURS[number % len(_COLOURS)] for number, unit in enumerate(units)} if has_colours else {}
+            {unit: _COLOURS[number % len(_COLOURS)] for number, unit in enumerate(units)} if has_colours() else {}
         )
         # The unit whose line goes on, because journald has cut it.
         self._unfinished = ""
@@ -164,16 +162,12 @@ class _Tagged:
             part = encoded("\t".join(map(printable, decoded(part).split("\t"))))
         if line.is_of_systemd:
             part = b"systemd: " + part
-            part = encoded(_coloured(decoded(part), _DIM)) if self._colours else part
+            part = encoded(coloured(decoded(part), DIM)) if self._colours else part
         return part
 
     def _prefix(self, line: JournalLine) -> bytes:
         when = datetime.fromtimestamp(line.time / 1_000_000).astimezone().strftime("%b %d %H:%M:%S")
         tag = self._tags.get(line.unit, line.unit)
         if colour := self._colours.get(line.unit):
-            tag = _coloured(tag, colour)
+            tag = coloured(tag, colour)
         return encoded(f"{when} {tag}  ")
-
-
-def _coloured(text: str, colour: str) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m"

@@ -12,8 +12,9 @@ import click
 from cltab2systemd.client import outcome
 from cltab2systemd.client.requests import Client, RefusedError
 from cltab2systemd.commands import options, printing
+from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.operators.present import Daemon, NoAnswerError, present
-from cltab2systemd.terminal import printable, shortened, wrapped
+from cltab2systemd.terminal import YELLOW, coloured, printable, shortened, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,18 +61,28 @@ def command(
     if as_json:
         printing.say_object(found)
     else:
-        printing.say(as_text(found, client, everything=everything))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        printing.say(as_text(found, client.start_command(), width, everything=everything))
     raise SystemExit(code(found))
 
 
-def as_text(found: Object, client: Client, *, everything: bool = False) -> Iterator[str]:
-    """What was found as lines: first what is wrong with the daemon, clstat and the table, then the groups."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for problem in problems(found, client.start_command()):
-        yield from wrapped(printable(problem), width)
+def as_text(found: Object, start: str, width: int | None, *, everything: bool = False) -> Iterator[str]:
+    """What was found as lines: first what is wrong with the daemon, clstat and the table, then the groups.
+
+    Args:
+        found: as `present` has it.
+        start: the command that starts the daemon.
+        width: the columns of the terminal; None if it is none.
+        everything: whether to show the entries too that are not in the level, and do not run.
+    """
+    colours = has_colours()
+    for problem in problems(found, start):
+        for line in wrapped(printable(problem), width):
+            yield coloured(line, YELLOW if colours else "")
     from cltab2systemd.reports import statustext  # noqa: PLC0415 - a program that reads JSON has no use for it
 
-    yield from statustext.lines(found["groups"], time.time_ns() // 1000, width, everything=everything)
+    now = time.time_ns() // 1000
+    yield from statustext.lines(found["groups"], now, width, everything=everything, colours=colours)
 
 
 def problems(found: Object, start: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd.terminal import aligned, columns, cut, printable, wrapped
+from cltab2systemd.terminal import RED, YELLOW, aligned, coloured, columns, cut, printable, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +14,8 @@ Object = dict[str, Any]
 
 # What is worst comes first.
 _RANK = {health: rank for rank, health in enumerate(("failed", "degraded", "moving", "well", "at-rest"))}
+# Never the only sign: the words say the same.
+_COLOUR_OF_HEALTH = {"failed": RED, "degraded": YELLOW}
 _AT_REST = {"stopped", "off"}
 _NOTHING = "-"
 _INDENT = "  "
@@ -41,7 +43,9 @@ _COLUMNS = (
 )
 
 
-def lines(groups: Sequence[Object], now: int, width: int | None = None, *, everything: bool = False) -> Iterator[str]:
+def lines(
+    groups: Sequence[Object], now: int, width: int | None = None, *, everything: bool = False, colours: bool = False
+) -> Iterator[str]:
     """Groups and their entries, what is wrong first.
 
     Args:
@@ -49,23 +53,27 @@ def lines(groups: Sequence[Object], now: int, width: int | None = None, *, every
         now: µs since 1970.
         width: the columns of the terminal; None if there is no limit.
         everything: whether to show the entries too that are not in the level, and do not run.
+        colours: whether what is wrong stands out in colours.
     """
     for number, group in enumerate(sorted(groups, key=lambda group: _RANK[group["health"]])):
         if number:
             yield ""
-        yield from _group_lines(group, now, width, everything=everything)
+        yield from _group_lines(group, now, width, everything=everything, colours=colours)
 
 
-def _group_lines(group: Object, now: int, width: int | None, *, everything: bool) -> Iterator[str]:
-    yield from wrapped(heading(group, now), width)
+def _group_lines(group: Object, now: int, width: int | None, *, everything: bool, colours: bool) -> Iterator[str]:
+    colour = _COLOUR_OF_HEALTH.get(group["health"], "") if colours else ""
+    for line in wrapped(heading(group, now), width):
+        yield coloured(line, colour)
     reasons: dict[str, list[Object]] = {}
     for reason in group["reasons"]:
         reasons.setdefault(reason["unit"], []).append(reason)
     entries = [e for e in group["entries"] if everything or e["in_level"] or e["state"] not in _AT_REST]
     entries.sort(key=lambda entry: entry["unit"] not in reasons)
     for entry, line in zip([None, *entries], _table(entries, now, width), strict=False):
-        yield f"{_INDENT}{line}"
-        for reason in reasons.pop(entry["unit"], ()) if entry is not None else ():
+        found = reasons.pop(entry["unit"], []) if entry is not None else []
+        yield _INDENT + coloured(line, _colour_of(found) if colours else "")
+        for reason in found:
             yield from _reason_lines(reason, width)
     for others in reasons.values():  # of what is no entry of the level
         for reason in others:
@@ -77,6 +85,12 @@ def _group_lines(group: Object, now: int, width: int | None, *, everything: bool
     if pending := group["pending"]:
         changes = "1 entry changes" if len(pending) == 1 else f"{len(pending)} entries change"
         yield from wrapped(printable(f"{_INDENT}{changes} at its next request: {', '.join(pending)}"), width)
+
+
+def _colour_of(reasons: Sequence[Object]) -> str:
+    if not reasons:
+        return ""
+    return RED if any(reason["failure"] for reason in reasons) else YELLOW
 
 
 def heading(group: Object, now: int) -> str:

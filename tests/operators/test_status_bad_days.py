@@ -1,0 +1,244 @@
+"""`clinitctl status` on bad days: no daemon, one that hangs or is old, doubtful files, tables under way, odd names."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from answers import answered
+from instance import Instance
+from programs import RUN
+
+from cltab2systemd.terminal import columns
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from lab.node import Node
+
+TABLE = f"web:a:1:respawn:{RUN}\nweb:b:1:wait:true\nmail:c:1:respawn:{RUN}\n"
+CLSTAT = "/run/clinit/clstat"
+GONE = "the daemon is gone; this is what systemd says. Start it with 'systemctl start clinit.service'"
+# A daemon of a version that knows no Describe: it holds the lock, and refuses the method.
+OLD_DAEMON = """\
+import fcntl, glob, json, os, socket
+lock = open(glob.glob("/run/cltab2systemd/*/lock")[0], "w")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+s = socket.socket(socket.AF_UNIX)
+os.path.exists("/run/clinit/clinit.s") and os.unlink("/run/clinit/clinit.s")
+s.bind("/run/clinit/clinit.s"); s.listen()
+while True:
+    c, _ = s.accept(); c.recv(65536)
+    error = {"error": "org.varlink.service.MethodNotFound", "parameters": {"method": "Describe"}}
+    c.sendall(json.dumps(error).encode() + b"\\0"); c.close()
+"""
+
+
+def status(node: Node, *arguments: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
+    return node.run("clinitctl", "status", *arguments, check=False, user=user)
+
+
+def value(node: Node, *arguments: str, user: str | None = None) -> Any:
+    return json.loads(status(node, "--json", *arguments, user=user).stdout)
+
+
+def states(found: Any) -> dict[str, str]:
+    """The state of each entry by its tag."""
+    return {entry["tag"]: entry["state"] for group in found["groups"] for entry in group["entries"]}
+
+
+WELL = {"a": "running", "b": "ended", "c": "running"}
+
+
+@pytest.fixture(scope="module")
+def module_instance(node: Node) -> Instance:
+    daemon = Instance(node)
+    daemon.write_table(TABLE)
+    return daemon
+
+
+@pytest.fixture
+def instance(module_instance: Instance) -> Instance:
+    """A daemon whose groups are well, whatever the test before did."""
+    daemon = module_instance
+    if not daemon.pid:
+        daemon.start()
+    daemon.write_table(TABLE)
+    for group in ("web", "mail"):
+        assert daemon.clinit("--wait", group, "1").returncode == 0
+    answered(status(daemon.node), code=0, err="")
+    return daemon
+
+
+def test_a_daemon_that_hangs(instance: Instance) -> None:
+    """Systemd is asked, and that is said."""
+    node, pid = instance.node, str(instance.pid)
+    node.run("kill", "-STOP", pid)
+    try:
+        found, done = value(node), status(node)
+    finally:
+        node.run("kill", "-CONT", pid)
+
+    assert ("silent", WELL) == (found["daemon"]["state"], states(found))
+    answered(done, code=3, err="")
+    assert done.stdout.startswith(
+        "the daemon gives no answer; this is what systemd says. See 'systemctl status clinit'\n"
+    )
+
+
+def test_a_daemon_that_is_gone_is_not_started(instance: Instance) -> None:
+    """Nobody listens, and nobody does afterwards; how old clstat is is no news then."""
+    instance.kill()
+    done = status(instance.node)
+
+    answered(done, code=3, err="")
+    assert GONE == done.stdout.splitlines()[0]
+    assert "web: level 1 DONE" in done.stdout
+    assert 0 == instance.pid
+
+
+def test_a_daemon_of_an_older_version(instance: Instance) -> None:
+    """It cannot be asked; it is said that it is to be restarted."""
+    node = instance.node
+    instance.kill()
+    old = node.popen("python3", "-c", OLD_DAEMON)
+    try:
+        wait_until(lambda: value(node)["daemon"]["state"] == "old", what="the old daemon answers")
+        found, done = value(node), status(node)
+    finally:
+        node.run("pkill", "-f", "fcntl.lockf")
+        old.wait(10)
+
+    assert WELL == states(found)
+    answered(done, code=0, err="")
+    assert done.stdout.startswith("the daemon is of an older version; this is what systemd says. Restart it: ")
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (f"rm {CLSTAT}", f"{CLSTAT}: No such file or directory; no daemon has told how the groups are"),
+        (f"touch -d '2 minutes ago' {CLSTAT}", "the daemon does not keep it true"),
+        (f"touch -d 'tomorrow' {CLSTAT}", f"{CLSTAT} is of the future: the clock was set back"),
+    ],
+)
+def test_clstat_that_cannot_be_trusted(instance: Instance, harm: str, told: str) -> None:
+    """That is said, and is in the exit code; the groups are shown all the same."""
+    instance.node.shell(harm)
+    done = status(instance.node)
+    instance.clinit("--wait", "web", "stop")  # has it written
+
+    answered(done, code=3, err="")
+    assert told in done.stdout.splitlines()[0]
+    assert "web: level 1 DONE" in done.stdout
+
+
+def test_without_clstat_and_daemon(instance: Instance) -> None:
+    """The level is known from the units."""
+    instance.kill()
+    instance.node.shell(f"rm {CLSTAT}")
+    found = value(instance.node)
+
+    assert WELL == states(found)
+    assert ["1", "1"] == [group["level"] for group in found["groups"]]
+    assert found["clstat"]["written_usec"] is None
+
+
+def test_changes_of_the_table(instance: Instance) -> None:
+    """A table that was not read is told, then what it changes; both without the daemon."""
+    node = instance.node
+    instance.write_table(TABLE.replace("b:1:wait:true", "b:1:wait:true now\nweb:d:1:wait:true"))
+    unread = value(node)
+    assert unread["table"]["unread"]
+    assert "/etc/cltab has changed; 'clinit' has it read" in status(node).stdout
+    assert 0 == instance.clinit().returncode
+    done = status(node)
+
+    answered(done, code=0, err="")
+    assert "  2 entries change at its next request: b, d\n" in done.stdout
+    instance.kill()
+    assert "  2 entries change at its next request: b, d\n" in status(node).stdout
+
+
+def test_a_refused_table(instance: Instance) -> None:
+    """Why it is refused; the groups are shown with the lines that they have."""
+    node = instance.node
+    instance.write_table("web:a:1:nonsense:x\n")
+    assert 1 == instance.clinit().returncode
+    found, done = value(node), status(node)
+    instance.kill()
+    without = value(node)
+
+    answered(done, code=7, err="")
+    assert done.stdout.startswith("the table is refused, and the groups stay as they are: /etc/cltab:1:")
+    assert (WELL, found["table"]) == (states(found), without["table"])
+    assert WELL == states(without)
+
+
+def test_no_group(instance: Instance) -> None:
+    """That is worth a line."""
+    instance.clinit("-k", "-w")
+    instance.write_table("# nothing\n")
+    instance.start()
+
+    answered(status(instance.node), code=0, out="/etc/cltab has no group\n", err="")
+
+
+def test_who_has_no_rights(instance: Instance) -> None:
+    """Anybody may see how the groups are, by the daemon or by systemd, and changes nothing."""
+    node = instance.node
+    node.shell("id stranger 2>/dev/null || useradd stranger")
+    socket_mode = node.path("/run/clinit/clinit.s").stat().st_mode & 0o777
+    try:
+        for mode in (0o666, 0o600):
+            node.path("/run/clinit/clinit.s").chmod(mode)
+            found = value(node, user="stranger")
+            assert "answers" if mode == 0o666 else "closed" == found["daemon"]["state"]
+            assert WELL == states(found)
+            answered(status(node, user="stranger"), code=0, err="")
+            assert 1 == node.run("clinit", "web", "2", check=False, user="stranger").returncode
+    finally:
+        node.path("/run/clinit/clinit.s").chmod(socket_mode)
+
+
+LONG = "n" * 200
+ODD = f"{LONG}:long:1:respawn:{RUN}\n数据库:数据:1:respawn:{RUN}\n".encode() + b"b\xff:t\xfe:1:wait:true\n"
+
+
+def test_odd_names(instance: Instance) -> None:
+    """Long ones, those of two columns a character, and bytes that are no text: the same with and without the daemon."""
+    node = instance.node
+    instance.write_table(TABLE.encode() + ODD)
+    for group in (LONG, "数据库", b"b\xff"):
+        done = node.run_bytes("clinit", "-w", group, "1", check=False)  # type: ignore[arg-type]
+        assert 0 == done.returncode, done
+    found = value(node)
+    lines = status(node).stdout.splitlines()
+    instance.kill()
+
+    assert [LONG, "数据库", [*b"b\xff"]] == [group["group"] for group in found["groups"]][2:]
+    assert [[*b"t\xfe"]] == [entry["tag"] for entry in found["groups"][-1]["entries"]]
+    assert r"b\xff: level 1 DONE" in "\n".join(lines)
+    assert found["groups"][-1]["entries"][0]["unit"] == value(node)["groups"][-1]["entries"][0]["unit"]
+    row = next(line for line in lines if line.startswith("  数据"))
+    head = lines[lines.index(row) - 1]
+    assert columns(head[: head.index("STATE")]) == columns(row[: row.index("running")])
+
+
+def test_a_thousand_groups(fresh_node: Node) -> None:
+    """All of them, with and without the daemon, for a reader that has enough, and for a terminal."""
+    tables = "".join(f"g{number}:t{number}:1:respawn:{RUN}\n" for number in range(1000))
+    daemon = Instance(fresh_node)
+    daemon.write_table(tables)
+    daemon.start()
+    daemon.clinit("--wait", "g777", "1")
+    found = value(fresh_node)
+
+    assert [f"g{number}" for number in range(1000)] == [group["group"] for group in found["groups"]]
+    head = fresh_node.shell("clinitctl status | head -1")
+    answered(head, code=0, err="")
+    assert head.stdout.startswith("g777: level 1 DONE")
+    daemon.kill()
+    assert states(found) == states(value(fresh_node))
