@@ -154,18 +154,18 @@ def of_invocation(unit: str, invocation: str, lines: int = 5, seconds: float = 2
     """
     deadline = time.monotonic() + seconds
     reading = Reading(Selection((unit,), lines=_LOOKED_THROUGH), seconds, _MOST_OF_EXCERPT)
-    found = [line for line in _with_invocations(reading) if line.invocation == invocation]
+    found = [line for line in _with_invocations(reading.lines()) if line.invocation == invocation]
     if not found and reading.count >= _LOOKED_THROUGH:  # it was long ago
         selection = Selection((unit,), lines=_LOOKED_THROUGH, invocation=invocation)
         reading = Reading(selection, max(0.0, deadline - time.monotonic()), _MOST_OF_EXCERPT)
-        found = [*reading]
+        found = [*reading.lines()]
     return _excerpt(found, lines, reading)
 
 
 def of_unit(unit: str, lines: int = 5, seconds: float = 2.0) -> Excerpt:
     """The last lines of a unit and about it, also if it was never started; else as for `of_invocation`."""
     reading = Reading(Selection((unit,), lines=_LOOKED_THROUGH), seconds, _MOST_OF_EXCERPT)
-    return _excerpt([*reading], lines, reading)
+    return _excerpt([*reading.lines()], lines, reading)
 
 
 def _excerpt(found: list[JournalLine], lines: int, reading: Reading) -> Excerpt:
@@ -203,33 +203,33 @@ def access() -> Trouble | None:
     return None if is_there else NO_JOURNAL
 
 
-class Reading:
-    """The lines of a selection, the oldest first; to be iterated once.
+class Records:
+    """Entries of the journal, each as its fields, the oldest first; to be iterated once.
 
     Args:
-        selection: which lines.
+        arguments: which entries, as journalctl(1) takes it, and which fields of each.
         seconds: that journalctl may take, which is killed then; None for ever.
         most: bytes that are read at most; None for all.
 
     Attributes:
-        trouble: why lines may be missing. Set when there are no more.
-        count: how many lines there were.
+        trouble: why entries may be missing. Set when there are no more.
+        count: how many entries there were.
     """
 
-    def __init__(self, selection: Selection, seconds: float | None = None, most: int | None = None) -> None:
-        self._selection = selection
+    def __init__(self, arguments: Iterable[str], seconds: float | None = None, most: int | None = None) -> None:
+        self._command = ["journalctl", "--output=export", "--all", "--no-pager", *arguments]
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._most = most
         self.trouble: Trouble | None = None
         self.count = 0
 
-    def __iter__(self) -> Iterator[JournalLine]:
-        """Run journalctl, and yield its lines as they come."""
+    def __iter__(self) -> Iterator[dict[bytes, bytes]]:
+        """Run journalctl, and yield its entries as they come."""
         self.trouble = access()
         said = os.memfd_create("journalctl")
         try:
             process = subprocess.Popen(
-                _command(self._selection), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said,
+                self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said,
                 env={**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0"},
             )  # fmt: skip
         except OSError as error:
@@ -238,10 +238,9 @@ class Reading:
             return
         try:
             assert process.stdout is not None
-            units = frozenset(self._selection.units)
             for record in records(self._blocks(process.stdout.fileno())):
                 self.count += 1
-                yield _line(record, units)
+                yield record
             if process.poll() is None:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_PATIENCE)
@@ -272,8 +271,20 @@ class Reading:
             yield block
 
 
-def _command(selection: Selection) -> list[str]:
-    command = ["journalctl", "--output=export", f"--output-fields={','.join(_FIELDS)}", "--all", "--no-pager",
+class Reading(Records):
+    """The lines of a selection; as `Records`, whose other arguments it takes."""
+
+    def __init__(self, selection: Selection, seconds: float | None = None, most: int | None = None) -> None:
+        super().__init__(_arguments(selection), seconds, most)
+        self._units = frozenset(selection.units)
+
+    def lines(self) -> Iterator[JournalLine]:
+        """Run journalctl, and yield its lines as they come."""
+        return (_line(record, self._units) for record in self)
+
+
+def _arguments(selection: Selection) -> list[str]:
+    command = [f"--output-fields={','.join(_FIELDS)}",
                f"--lines={'all' if selection.lines is None else selection.lines}"]  # fmt: skip
     if selection.follows:
         command.append("--follow")

@@ -94,7 +94,7 @@ def _show(selection: journal.Selection, writer: _Raw | _Tagged) -> int:
     _tell(trouble)
     reading = journal.Reading(selection)
     try:
-        for line in reading:
+        for line in reading.lines():
             writer.write(line)
             if selection.follows:
                 sys.stdout.buffer.flush()

@@ -13,6 +13,7 @@ from cltab2systemd.streams import go_on_in_utf8, stand_in_for_closed_streams
 
 # The module of each command; it has the click command as `command`.
 COMMANDS = {
+    "history": "history",
     "log": "log",
     "metrics": "metrics",
     "restart": "restart",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import enum
-import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cltab2systemd.text import decoded
 
@@ -64,26 +63,30 @@ class PastRequest:
 def matches(kinds: Mapping[str, str]) -> list[str]:
     """What journalctl is to be asked for, as arguments: the kinds of lines that `requests` makes something of.
 
+    Anybody may write lines with these fields. Only what root has written counts.
+
     Args:
         kinds: the kind of each MESSAGE_ID, as `events.KINDS`.
     """
-    return [f"MESSAGE_ID={each}" for each, kind in kinds.items() if kind in _BEGINNINGS or kind in _ENDINGS]
+    return ["_UID=0"] + [
+        f"MESSAGE_ID={each}" for each, kind in kinds.items() if kind in _BEGINNINGS or kind in _ENDINGS
+    ]
 
 
-def requests(lines: Iterable[str | bytes], kinds: Mapping[str, str]) -> list[PastRequest]:
+def requests(records: Iterable[Mapping[bytes, bytes]], kinds: Mapping[str, str]) -> list[PastRequest]:
     """The requests that lines of the journal tell of, in the order of their first lines.
 
     Args:
-        lines: of `journalctl --output=json --all`, with any others between them. The line that begins a request may be
-            lost; then the one that ends it tells all.
+        records: lines of the journal, each as its fields, with any others between them. The line that begins a request
+            may be lost; then the one that ends it tells all.
         kinds: the kind of each MESSAGE_ID, as `events.KINDS`.
 
     Returns:
         The requests. One without a line that ends it is open.
     """
     found: dict[str, PastRequest] = {}
-    for line in lines:
-        fields = _fields(line)
+    for record in records:
+        fields = {decoded(name): decoded(value) for name, value in record.items()}
         request, kind = fields.get("CLINIT_REQUEST", ""), kinds.get(fields.get("MESSAGE_ID", ""), "")
         outcome = _ENDINGS.get(kind)
         if not request or not fields.get("CLINIT_GROUP") or (outcome is None and kind not in _BEGINNINGS):
@@ -119,26 +122,6 @@ def _ended(begun: PastRequest, outcome: Outcome, fields: dict[str, str]) -> Past
         text=fields.get("MESSAGE", ""),
         duration=_number(fields.get("CLINIT_DURATION_USEC")),
     )
-
-
-def _fields(line: str | bytes) -> dict[str, str]:
-    """The fields of a line that have one value; none if it is no JSON object, as when journalctl was broken off."""
-    try:
-        read = json.loads(line)
-    except ValueError:
-        return {}
-    if not isinstance(read, dict):
-        return {}
-    return {name: text for name, value in read.items() if (text := _text(value)) is not None}
-
-
-def _text(value: Any) -> str | None:
-    """A value as text; journalctl has bytes that are not UTF-8, or not printable, as an array of numbers."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(byte, int) and 0 <= byte < 256 for byte in value):
-        return decoded(bytes(value))
-    return None
 
 
 def _number(text: str | None) -> int | None:
