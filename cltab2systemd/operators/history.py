@@ -60,7 +60,7 @@ def command(
     if records.trouble is not None:
         printing.complain(f"clinitctl: {printable(records.trouble.text)}")
     if as_json:
-        printing.say_object({"requests": [_as_object(request) for request in shown]})
+        printing.say_object({"requests": [as_object(request) for request in shown]})
     else:
         printing.say(as_text(shown))
     raise SystemExit(outcome.FINE if records.trouble is None else outcome.REFUSED)
@@ -82,7 +82,7 @@ def as_text(requests: Sequence[PastRequest]) -> Iterator[str]:
     yield from aligned(rows)
 
 
-def _as_object(request: PastRequest) -> dict[str, object]:
+def as_object(request: PastRequest) -> dict[str, object]:
     """A request as docs/json.md has it."""
     fields = asdict(request)
     duration_usec, began_usec = fields.pop("duration"), fields.pop("began_at")

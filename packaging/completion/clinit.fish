@@ -7,6 +7,8 @@ function __cltab_valued
     switch "$argv"
         case clinit
             string split ' ' -- '--timeout --progress -c --cltab -s --socket --clstat'
+        case 'clinitctl history'
+            string split ' ' -- '-n --lines -S --since -U --until -c --cltab -s --socket'
         case 'clinitctl log'
             string split ' ' -- '-n --lines -S --since -U --until -c --cltab -s --socket'
         case 'clinitctl metrics'

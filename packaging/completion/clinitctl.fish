@@ -5,6 +5,7 @@ source (status dirname)/clinit.fish
 
 # begin commands: written by `make generated`
 complete -c clinitctl -n '__cltab_is clinitctl' -f
+complete -c clinitctl -n '__cltab_is clinitctl' -a history -d 'Show who asked for what and when, what came of it, and how long it took, out of the journal'
 complete -c clinitctl -n '__cltab_is clinitctl' -a log -d 'Show what the entries of groups write, in the order of time, each line with its tag'
 complete -c clinitctl -n '__cltab_is clinitctl' -a metrics -d 'Print how groups and entries are in Prometheus\' text format, for node_exporter\'s textfile collector'
 complete -c clinitctl -n '__cltab_is clinitctl' -a restart -d 'Restart entries by their tags'
@@ -12,6 +13,14 @@ complete -c clinitctl -n '__cltab_is clinitctl' -a status -d 'Show how groups an
 complete -c clinitctl -n '__cltab_is clinitctl' -a stop -d 'Stop entries by their tags, all at once, and wait until they are gone'
 complete -c clinitctl -n '__cltab_is clinitctl' -l version -d 'Show the version and exit'
 complete -c clinitctl -n '__cltab_is clinitctl' -s h -l help -d 'Show a short help and exit'
+complete -c clinitctl -n '__cltab_is clinitctl history' -f -k -a '(__cltab_argument clinitctl "@groups+")'
+complete -c clinitctl -n '__cltab_is clinitctl history' -s n -l lines -x -d 'The last N requests'
+complete -c clinitctl -n '__cltab_is clinitctl history' -s S -l since -x -d 'Requests from then on, as journalctl takes it'
+complete -c clinitctl -n '__cltab_is clinitctl history' -s U -l until -x -d 'Requests up to then, likewise'
+complete -c clinitctl -n '__cltab_is clinitctl history' -l json -d 'For a program'
+complete -c clinitctl -n '__cltab_is clinitctl history' -s c -l cltab -r -F -d 'The daemon\'s table'
+complete -c clinitctl -n '__cltab_is clinitctl history' -s s -l socket -r -F -d 'The daemon\'s socket'
+complete -c clinitctl -n '__cltab_is clinitctl history' -s h -l help -d 'Show a short help and exit'
 complete -c clinitctl -n '__cltab_is clinitctl log' -f -k -a '(__cltab_argument clinitctl "@groups|@tags+")'
 complete -c clinitctl -n '__cltab_is clinitctl log' -s f -l follow -d 'Go on with what is written from now on'
 complete -c clinitctl -n '__cltab_is clinitctl log' -s n -l lines -x -d 'The last N lines, or all'

@@ -10,12 +10,16 @@ import pytest
 from pushes import NEW, OLD
 from translator import run
 
+from cltab2systemd import events
 from cltab2systemd.commands import diff, explain, instance, show
 from cltab2systemd.groups.changes import Effect, Seen, Standing
 from cltab2systemd.groups.failure import Remedy
 from cltab2systemd.groups.state import State
+from cltab2systemd.operators import history
+from cltab2systemd.reports import asjson
 from cltab2systemd.reports.diff import FIELDS, Change
 from cltab2systemd.reports.explain import explain as explained
+from cltab2systemd.reports.history import Outcome, PastRequest
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Mode
 from lab.install import PROJECT
@@ -166,3 +170,15 @@ def test_members_of_a_diff_are_told() -> None:
         reader.read({"path": "x", "groups": [], "settings": [], "more": 1})
     assert "groups[].group" in reader.missing()
     assert diff.SAME == 0
+
+
+def test_history() -> None:
+    """All of a past request, with what the journal tells of it, and without."""
+    bare = PastRequest("a1", "caf\udce9", "3", 1)
+    whole = PastRequest("b2", "web", "3", 1, "2", "client", 0, 77, "clinit web 3", "n1", "system",
+                        Outcome.REFUSED, "FAILED", "not-stopped", "web: not stopped", 5)  # fmt: skip
+    shown = json.loads(asjson.document(asjson.value({"requests": [*map(history.as_object, (bare, whole))]})))
+
+    read_all("`clinitctl history --json`", [shown])
+    assert words_of("`clinitctl history --json`", "requests[].outcome") == {*Outcome}
+    assert words_of("`clinitctl history --json`", "requests[].by") == {*events.By}
