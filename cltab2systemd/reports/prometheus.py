@@ -211,3 +211,6 @@ _METRICS = (
         _entries(_time("since_usec")),
     ),
 )  # fmt: skip
+
+# What all of them are called.
+NAMES = tuple(metric.name for metric in _METRICS)

@@ -84,14 +84,22 @@ def test_watching(fresh_node: Node) -> None:
 
 
 def test_the_check_of_what_is_wrong(fresh_node: Node) -> None:
-    """For a monitoring system a group that is FAILED is critical, and a daemon that is gone is unknown."""
+    """For a monitoring system FAILED is critical, what is worth a look a warning, and a daemon that is gone unknown."""
     shipped = started(fresh_node, MAIL + TABLES["failed"])
     fresh_node.write("/root/check", block(DOCUMENT, "file", "/usr/local/lib/nagios/check_clinit"))
     shipped.clinit("--wait", "web", "3")
     done = fresh_node.run("sh", "/root/check", check=False)
     answered(done, code=2)
-    assert done.stdout.startswith("CRITICAL: ")
-    assert "web: config (test) exited with 1: test -d /srv/www" in done.stdout
+    assert done.stdout.startswith("CRITICAL: web: level 3 FAILED")
+    assert "exited with 1\n    test -d /srv/www\n" in done.stdout
+
+    shipped.clinit("--wait", "web", "stop")
+    shipped.write_table("mail:queue:prod,:respwan:exec sleep infinity | cat\n")
+    assert shipped.clinit("mail", "prod").returncode == 1
+    done = fresh_node.run("sh", "/root/check", check=False)
+    answered(done, code=1)
+    assert done.stdout.startswith("WARNING: the table is refused")
+    assert "|" not in done.stdout
 
     shipped.clinit("-k", "--wait")
     done = fresh_node.run("sh", "/root/check", check=False)

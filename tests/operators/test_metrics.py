@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from answers import answered
 from instance import Group, Instance
 from prometheus_client.parser import text_string_to_metric_families
 from promtool import promtool
+from shipped import Shipped
 
 from lab.waiting import wait_until
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from lab.node import Node
 
+UNITS = [Path("/usr/lib/systemd/system", f"clinit-metrics.{kind}") for kind in ("service", "timer")]
 FILE = "/var/lib/prometheus/node-exporter/clinit.prom"
 
 
@@ -132,3 +135,40 @@ def test_without_a_daemon(fresh_node: Node) -> None:
     done = fresh_node.run("clinitctl", "metrics", "-o", "/root/clinit.prom", check=False)
     answered(done, code=3, out="")
     assert "old\n" == fresh_node.read("/root/clinit.prom")
+
+
+def test_the_timer(fresh_node: Node) -> None:
+    """It is nobody's but whoever's enables it; then the file is there, also in another user's directory."""
+    shipped = Shipped(fresh_node)
+    shipped.write_table("web:server:3:respawn:sleep infinity\n")
+    shipped.start()
+    enabled = fresh_node.run("systemctl", "is-enabled", "clinit-metrics.timer", check=False)
+    answered(enabled, code=1, out="disabled\n")
+    fresh_node.run("install", "-d", "-o", "nobody", "-m", "755", FILE.rpartition("/")[0])
+    fresh_node.run("systemctl", "enable", "--now", "--quiet", "clinit-metrics.timer")
+
+    wait_until(lambda: fresh_node.exists(FILE), what="the timer has the file written")
+    assert 1 == value(fresh_node.read(FILE), "clinit_up")
+    elapse = ("systemctl", "show", "-P", "NextElapseUSecRealtime", "clinit-metrics.timer")
+    wait_until(lambda: fresh_node.run(*elapse).stdout != "\n", what="the timer has a next time")
+
+    fresh_node.run("systemctl", "stop", "clinit.service", "clinit.socket")
+    fresh_node.run("systemctl", "start", "clinit-metrics.service")
+    text = fresh_node.read(FILE)
+    assert 0 == value(text, "clinit_up")
+    assert 1 == value(text, "clinit_group_state", group="web", state="CONFIGURED")
+
+
+def test_the_service_where_there_is_no_exporter(fresh_node: Node) -> None:
+    """It is skipped, and has not failed; systemd has nothing to say against it, and little to say of its rights."""
+    fresh_node.run("systemctl", "start", "clinit-metrics.service")
+    shown = fresh_node.run("systemctl", "show", "-P", "ConditionResult", "clinit-metrics.service").stdout
+    assert "no\n" == shown
+    assert "inactive\n" == fresh_node.run("systemctl", "is-active", "clinit-metrics.service", check=False).stdout
+
+    units = [str(path) for path in UNITS]
+    done = fresh_node.run("systemd-analyze", "verify", "--man=no", *units, check=False)
+    answered(done, code=0, out="", err="")
+    security = fresh_node.run("systemd-analyze", "security", "--no-pager", UNITS[0].name, check=False).stdout
+    exposure = float(security.rpartition(": ")[2].split()[0])
+    assert exposure < 2.5, security

@@ -127,6 +127,9 @@ def test_install(node: Node) -> None:
     assert node.run("systemctl", "is-active", *units).stdout.split() == ["active", "active"]
     assert node.run("systemctl", "is-enabled", *units).stdout.split() == ["enabled", "enabled"]
     assert node.run("stat", "--format=%a %U %G", "/run/clinit/clinit.s").stdout == "660 root clinit\n"
+    timer = "clinit-metrics.timer"
+    assert node.run("systemctl", "is-active", timer, check=False).stdout == "inactive\n"
+    assert node.run("systemctl", "is-enabled", timer, check=False).stdout == "disabled\n"
     node.run("cltab2systemd", "check", "/usr/share/doc/cltab2systemd/examples/cltab")
     node.write("/etc/cltab", TABLE)
     assert node.run("clinit", "--wait", "web", "3").stdout == "web 3 DONE\n"
