@@ -45,6 +45,12 @@ _ROUTINE = frozenset({
     b"d34d037fff1847e6ae669a370e694725",  # Reloading
     b"7b05ebc668384222baa8881179cfda54",  # Reloaded
 })  # fmt: skip
+# By these it says how a unit ended, in its own words.
+_ENDS = frozenset({
+    b"98e322203f7a4ed290d09fe03c09fe15",  # Main process exited
+    b"d9b373ed55a64feb8242e02dbe79a49c",  # Failed with result
+    b"be02cf6855d2428ba40df7e9d022f03d",  # Failed to start, Dependency failed
+})  # fmt: skip
 # Fields that name a unit: its processes' own, and those of others that write about it.
 _OWN = b"_SYSTEMD_UNIT"
 _ABOUT = (b"UNIT", b"OBJECT_SYSTEMD_UNIT", b"COREDUMP_UNIT")
@@ -119,6 +125,7 @@ class JournalLine:
         message: as it was written, without the newline.
         is_of_systemd: whether systemd or another part of the system writes about the unit, not the unit itself.
         is_routine: whether systemd says so in every run.
+        tells_end: whether systemd says how the unit ended, or that it could not be started, and no more.
         is_whole: whether the line ends here; journald cuts lines that are longer than 48 KiB.
         invocation: the run that it is of, as systemd's InvocationID; empty if that is not known.
     """
@@ -131,6 +138,7 @@ class JournalLine:
     message: bytes
     is_of_systemd: bool
     is_routine: bool
+    tells_end: bool
     is_whole: bool
     invocation: str
 
@@ -315,7 +323,7 @@ def _last_words(descriptor: int) -> str:
 
 
 def _line(record: dict[bytes, bytes], units: frozenset[str]) -> JournalLine:
-    own = decoded(record.get(_OWN, b""))
+    own, message = decoded(record.get(_OWN, b"")), record.get(b"MESSAGE", b"")
     about = next((unit for name in _ABOUT if (unit := decoded(record.get(name, b""))) in units), "")
     return JournalLine(
         _number(record.get(b"__REALTIME_TIMESTAMP", b"")),
@@ -323,9 +331,10 @@ def _line(record: dict[bytes, bytes], units: frozenset[str]) -> JournalLine:
         decoded(record.get(b"SYSLOG_IDENTIFIER", b"")),
         _number(record.get(b"_PID", b"")),
         _number(record.get(b"PRIORITY", b"6")),
-        record.get(b"MESSAGE", b""),
+        message,
         bool(about),
         bool(about) and record.get(b"MESSAGE_ID") in _ROUTINE,
+        bool(about) and record.get(b"MESSAGE_ID") in _ENDS and not message.startswith(b"Dependency failed"),
         record.get(b"_LINE_BREAK") != b"line-max",
         decoded(record.get(b"INVOCATION_ID" if about else b"_SYSTEMD_INVOCATION_ID", b"")),
     )

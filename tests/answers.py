@@ -19,6 +19,16 @@ class Answer:
     err: Any
 
 
+def reasons_of(errors: str) -> list[str]:
+    """The lines of a standard error of `clinit --wait`, without those that bear out a reason, which are indented."""
+    return [line for line in errors.splitlines() if not line.startswith("  ")]
+
+
+def evidence_of(errors: str) -> list[str]:
+    """The lines that bear out a reason, without their indentation."""
+    return [line[2:] for line in errors.splitlines() if line.startswith("  ")]
+
+
 def answered(
     done: subprocess.CompletedProcess[Any] | Result,
     *,

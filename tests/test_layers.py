@@ -29,10 +29,14 @@ FLOORS = (
     "operators",
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
-# What both ends of the socket know. A client knows no more, but for the daemon that its option -d runs, and
-# the columns of a terminal on which it shows progress.
+# What both ends of the socket know. A client knows no more, but for the daemon that its option -d runs, and a
+# terminal on which it shows progress, and what bears out a reason.
 LIGHT = "text streams clstat varlink locations oserrors journal"
-EXCEPTIONS = {"client.options": {"daemon.main"}, "client.progress": {"terminal"}}
+EXCEPTIONS = {
+    "client.options": {"daemon.main"},
+    "client.progress": {"terminal"},
+    "client.evidence": {"terminal"},
+}
 # Commands for people, of which some ask the daemon.
 KNOWS_THE_CLIENT = "operators"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from cltab2systemd.client import requests
 from cltab2systemd.streams import give_up_output
@@ -83,12 +84,25 @@ def say(text: str, end: str = "\n") -> bool:
     return True
 
 
-def note(answer: requests.Answer) -> None:
-    """Print to the standard error what the daemon says besides its answer."""
+def note(answer: requests.Answer, asked: float = 0, timeout: float | None = None) -> None:
+    """Print to the standard error what the daemon says besides its answer, and below each reason what bears it out.
+
+    Args:
+        answer: the daemon's.
+        asked: when the request was made, in seconds since 1970.
+        timeout: seconds from then on for all of it; None for ever.
+    """
     for text in answer.notes:
         complain(f"clinit: {text}")
-    for text in answer.reasons:
+    if not answer.details:
+        return
+    from cltab2systemd.client.evidence import Evidence  # noqa: PLC0415 - who hears of nothing wrong has no use for it
+
+    evidence = Evidence(asked) if timeout is None else Evidence(asked, asked + timeout - time.time())
+    for text, reason in zip(answer.reasons, answer.details, strict=True):
         complain(text)
+        for line in evidence.of(reason):
+            complain(f"  {line}")
 
 
 def complain(text: str) -> None:
@@ -129,9 +143,10 @@ def switch(
         return USAGE
     with Reported() as reported:
         if wait:
+            asked = time.time()
             state = _watched(client, group, level, timeout, strict=strict, progress=progress)
             say(f"{group} {level} {state}")
-            note(state)
+            note(state, asked, timeout)
             return FAILED if state == "FAILED" else FINE
         answer = client.tell(group, level, strict=strict)
         say(answer)

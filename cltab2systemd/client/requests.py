@@ -27,13 +27,18 @@ _UNITS = ("/usr/lib/systemd/system/clinit.service", "/lib/systemd/system/clinit.
 
 
 class Answer(str):  # noqa: SLOT000 - few are made
-    """The daemon's answer, with notes for whoever asked, and with the reasons why the group is FAILED.
+    """The daemon's answer, with notes for whoever asked, and with what is wrong with the group.
 
-    `level` is where the group is, if whoever asked did not say so.
+    Attributes:
+        notes: what else whoever asks should know.
+        reasons: what is wrong, each as a line for a person.
+        details: the same in parts, for programs: objects of the type Reason, as `varlink.DESCRIPTION` has it.
+        level: where the group is, if whoever asked did not say so.
     """
 
     notes: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    details: tuple[dict[str, Any], ...] = ()
     level = ""
 
 
@@ -393,7 +398,8 @@ def _answer(parameters: dict[str, Any]) -> Answer:
 def _outcome(status: dict[str, Any], notes: tuple[str, ...]) -> Answer:
     outcome = Answer(status["state"])
     outcome.notes = notes
-    outcome.reasons = tuple(str(reason["text"]) for reason in status.get("reasons", ()))
+    outcome.details = tuple(status.get("reasons", ()))
+    outcome.reasons = tuple(str(reason["text"]) for reason in outcome.details)
     return outcome
 
 

@@ -37,7 +37,8 @@ def instance(node: Node) -> Instance:
         (["-w", "web", "1"], 0, "web 1 DONE\n", ""),
         (["web", "1", "--wait"], 0, "web 1 DONE\n", ""),
         (["--wait", "--timeout", "30", "web", "1"], 0, "web 1 DONE\n", ""),
-        (["-w", "web", "f"], 4, "web f FAILED\n", "web: t (test) exited with 1: false\n"),
+        (["-w", "web", "f"], 4, "web f FAILED\n",
+         "web: t (test) exited with 1: false\n  mend it, then 'clinit web f' runs it again\n"),
         (["--", "web", "1"], 0, "level transition started\n", ""),
         (["-w", "1"], 0, "clinit 1 DONE\n", ""),
         (["1"], 0, "level transition started\n", ""),
@@ -235,7 +236,7 @@ def test_closed_streams(instance: Instance, command: str, code: int, closed: str
 def test_a_full_disk(instance: Instance, command: str, code: int) -> None:
     """What cannot be printed is told in one line; the exit code is the request's, if there was one."""
     done = instance.node.run("sh", "-c", f"{command} >/dev/full", check=False)
-    told = "".join(line for line in done.stderr.splitlines(keepends=True) if not line.startswith("web: "))
+    told = "".join(line for line in done.stderr.splitlines(keepends=True) if not line.startswith(("web: ", "  ")))
     answered(done, code=code)
     assert "clinit: cannot write: No space left on device\n" == told
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from answers import answered
+from answers import answered, reasons_of
 from instance import Group, varlink
 from programs import IDLE, RUN
 from shipped import Shipped
@@ -41,9 +41,9 @@ def group(shipped: Shipped) -> Iterator[Group]:
 
 
 def asked(group: Group, level: str, *options: str) -> tuple[int, str, list[str]]:
-    """What `clinit --wait` exits with and prints, and the lines on its standard error."""
+    """What `clinit --wait` exits with and prints, and the lines on its standard error: notes and reasons."""
     done = group.instance.clinit("--wait", *options, group.name, level)
-    return done.returncode, done.stdout.strip(), done.stderr.splitlines()
+    return done.returncode, done.stdout.strip(), reasons_of(done.stderr)
 
 
 def directives(group: Group, *lines: str) -> None:

@@ -1,0 +1,144 @@
+"""What is told below the reason why a group is FAILED: since when, the last lines of that attempt, the next step.
+
+It is imported only if there is such a reason. A reason is an object of the type Reason, as `varlink.DESCRIPTION` has
+it. A daemon of an older version leaves members out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+from cltab2systemd import journal
+from cltab2systemd.journal import Excerpt
+from cltab2systemd.terminal import printable, shortened
+from cltab2systemd.text import decoded, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cltab2systemd.journal import JournalLine, Trouble
+
+# Lines of an attempt, reasons that have some, and seconds for all of it.
+_LINES = 5
+_MOST = 3
+_SECONDS = 2.0
+# An attempt that ended less than so many seconds ago may have lines that journald has not stored yet.
+_RECENT = 5.0
+# Seconds for journald to store them; and how long whoever may not ask it for that waits instead.
+_PATIENCE = 1.0
+_MOMENT = 0.2
+# A start and its request are not taken by the same clock. Seconds.
+_TOLERANCE = 1.0
+# Of these there was no run that could have written anything.
+_NO_RUN = {"masked", "not-loaded", "never-started"}
+# Of these systemd has nothing to say.
+_SILENT = {"masked", "unreached", "no-level", "skipped"}
+
+
+class Evidence:
+    """Tells of reasons, one after the other, within two seconds.
+
+    Args:
+        asked: when the group was asked for its level, in seconds since 1970. What is wrong since before is told so.
+        left: seconds, if there are less.
+    """
+
+    def __init__(self, asked: float, left: float = _SECONDS) -> None:
+        self._asked = asked
+        self._deadline = time.monotonic() + min(left, _SECONDS)
+        self._with_lines = 0
+        self._told: set[str] = set()
+
+    def of(self, reason: dict[str, Any]) -> Iterator[str]:
+        """Printable lines, without indentation."""
+        since = reason.get("since_usec")
+        if isinstance(since, int) and since / 1e6 < self._asked - _TOLERANCE:
+            yield f"since {moment(since)}"
+        yield from self._journal(reason)
+        cure = reason.get("cure")
+        if cure and cure not in self._told:
+            self._told.add(cure)
+            yield printable(str(cure))
+
+    def _journal(self, reason: dict[str, Any]) -> Iterator[str]:
+        left = self._deadline - time.monotonic()
+        if left <= 0 or self._with_lines >= _MOST or reason.get("code") in _SILENT:
+            return
+        excerpt = of_attempt(reason, left)
+        told = [*_brief(excerpt.lines)][-_LINES:]
+        self._with_lines += bool(told)
+        yield from told
+        if excerpt.trouble not in {None, journal.TIMED_OUT, journal.TOO_MUCH}:
+            yield from self._once(excerpt.trouble)
+
+    def _once(self, trouble: Trouble | None) -> Iterator[str]:
+        if trouble is not None and trouble.text not in self._told:
+            self._told.add(trouble.text)
+            yield printable(f"({trouble.text})")
+
+
+def of_attempt(reason: dict[str, Any], seconds: float, lines: int = 200) -> Excerpt:
+    """The last lines of the attempt that a reason is about, or what systemd says of a unit that it could not start.
+
+    Args:
+        reason: what is wrong.
+        seconds: that it may take.
+        lines: how many at most.
+    """
+    deadline = time.monotonic() + seconds
+    since, unit = reason.get("since_usec"), reason.get("unit")
+    is_recent = not isinstance(since, int) or time.time() - since / 1e6 < _RECENT
+    if is_recent and os.geteuid() == 0:
+        _store(min(_PATIENCE, seconds))
+    excerpt = _look(str(unit), reason, lines, deadline)
+    if is_recent and not excerpt.lines and os.geteuid() != 0:
+        time.sleep(max(0.0, min(_MOMENT, deadline - time.monotonic())))
+        excerpt = _look(str(unit), reason, lines, deadline)
+    return excerpt
+
+
+def _look(unit: str, reason: dict[str, Any], lines: int, deadline: float) -> Excerpt:
+    left = max(0.0, deadline - time.monotonic())
+    if reason.get("invocation"):
+        return journal.of_invocation(unit, str(reason["invocation"]), lines, left)
+    if reason.get("code") not in _NO_RUN:
+        return Excerpt()
+    # Other lines of the unit may be of a run that was well, long ago.
+    since = reason.get("since_usec") or 0
+    found = journal.of_unit(unit, lines, left)
+    kept = [line for line in found.lines if line.is_of_systemd and line.time >= since - _TOLERANCE * 1e6]
+    # systemd says the same again each time that it reads the unit.
+    last = {line.message: line for line in kept}
+    return Excerpt(tuple(last.values()), found.trouble)
+
+
+def _store(seconds: float) -> None:
+    """Have journald store what it has been given so far."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(
+            ["journalctl", "--sync"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            timeout=seconds, check=False,
+        )  # fmt: skip
+
+
+def _brief(lines: tuple[JournalLine, ...]) -> Iterator[str]:
+    """What the attempt wrote; if that is nothing, what systemd says, but for what the reason itself says."""
+    own = [line for line in lines if not line.is_of_systemd]
+    for line in own or [line for line in lines if not line.tells_end]:
+        yield from map(shortened, message_lines(line))
+
+
+def message_lines(line: JournalLine) -> list[str]:
+    """A line of the journal as lines of text, which may be of any characters; one of systemd begins with `systemd:`."""
+    message = line.message.removeprefix(encoded(f"{line.unit}: ")) if line.is_of_systemd else line.message
+    start = "systemd: " if line.is_of_systemd else ""
+    return [start + text.rstrip() for text in decoded(message).split("\n") if text.strip()]
+
+
+def moment(microseconds: int) -> str:
+    """A time since 1970 as people here write it, such as `Thu Nov 26 12:38:01`."""
+    return time.strftime("%a %b %d %H:%M:%S", time.localtime(microseconds // 1_000_000))

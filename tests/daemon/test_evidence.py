@@ -1,0 +1,143 @@
+"""What `clinit --wait` tells below the reason why a group is FAILED: the entry's last words, since when, what to do."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from answers import evidence_of, reasons_of
+from instance import Group
+from programs import IDLE, RUN
+from shipped import Shipped
+
+from lab.node import Node
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def shipped(project_layer: Path) -> Iterator[Shipped]:
+    """The shipped daemon, with a group for each test."""
+    with Node("evidence", layers=[project_layer]) as node:
+        node.shell("groupadd --system clinit; useradd --system --groups=clinit tess")
+        shipped = Shipped(node)
+        shipped.write_table(IDLE)
+        shipped.table = IDLE
+        yield shipped.start()
+
+
+@pytest.fixture
+def group(shipped: Shipped) -> Group:
+    """A group of the test's own."""
+    return Group(shipped)
+
+
+def fail(group: Group, *lines: str, directives: tuple[str, ...] = ()) -> str:
+    """Define a group that fails at level 3, and ask for that; the standard error."""
+    group.define(*lines)
+    group.instance.table += "".join(f":::service.{group.name}.{line}\n" for line in directives)
+    group.instance.write_table(group.instance.table)
+    return asked(group)
+
+
+def asked(group: Group, command: str = "clinit") -> str:
+    """What `clinit --wait` says besides."""
+    done = group.node.shell(f"{command} --wait {group.name} 3", check=False)
+    assert (done.returncode, done.stdout) == (4, f"{group.name} 3 FAILED\n")
+    return str(done.stderr)
+
+
+def test_the_last_words_and_the_next_step(group: Group) -> None:
+    """At most five lines of the attempt, exact and harmless to a terminal, below the reason's line as it always was."""
+    said = fail(group, r"t:3:test:seq 10; printf '\033[31mred\n\302\377\n' >&2; exit 3", f"r:3:respawn:{RUN}")
+
+    [reason] = reasons_of(said)
+    assert reason.startswith(f"{group.name}: {group.name}.t (test) exited with 3: ")
+    assert evidence_of(said) == [
+        "8", "9", "10", r"\x1b[31mred", r"\xc2\xff", f"mend it, then 'clinit {group.name} 3' runs it again"
+    ]  # fmt: skip
+
+
+def test_only_of_that_attempt(group: Group) -> None:
+    """What an earlier attempt wrote is not told again."""
+    fail(group, "t:3:test:echo attempt >>/run/attempts; wc -l </run/attempts; false")
+
+    assert evidence_of(asked(group))[0] == "2"
+
+
+def test_what_systemd_says(group: Group) -> None:
+    """Of an entry that could not be started, and wrote nothing, systemd's own reason is told."""
+    said = fail(group, f"a:3:respawn:{RUN}", directives=("a:EnvironmentFile=/etc/nowhere.env",))
+    assert "systemd: Failed to load environment files: No such file or directory" in evidence_of(said)
+
+
+def test_what_systemd_says_of_a_unit(group: Group) -> None:
+    """A mistake in a drop-in is told, and that a start was refused for what it needs."""
+    unit = group.unit("a")
+    group.node.write(f"/etc/systemd/system/{unit}.d/my.conf", "[Service]\nExecStart=\n")
+    said = evidence_of(fail(group, f"a:3:respawn:{RUN}"))
+    assert [True] == [line.startswith("systemd: Service has no ExecStart=") for line in said if "ExecStart" in line]
+
+    group.node.write("/etc/systemd/system/failing.service", "[Service]\nType=oneshot\nExecStart=false\n")
+    group.node.write(
+        f"/etc/systemd/system/{unit}.d/my.conf", "[Unit]\nRequires=failing.service\nAfter=failing.service\n"
+    )
+    group.node.run("systemctl", "daemon-reload")
+    said = evidence_of(asked(group))
+    assert [True] == [line.startswith("systemd: Dependency failed for ") for line in said if "Dependency" in line]
+    assert said[-1] == f"'clinit {group.name} 3' starts it"
+
+
+def test_since_when(group: Group) -> None:
+    """What was wrong before the request says since when; what has just failed does not."""
+    first = fail(group, "w:3:wait:exec sleep 30", directives=("w:TimeoutStartSec=500ms",))
+    assert not re.search("^  since ", first, re.MULTILINE)
+    time.sleep(2)
+    assert re.match(r"since \w{3} \w{3} \d\d \d\d:\d\d:\d\d", evidence_of(asked(group))[0])
+
+
+def test_who_may_not_read_the_journal_is_told_once(group: Group) -> None:
+    """A member of group clinit gets the reasons, and what to do."""
+    fail(group, "t:3:test:echo one; false", "u:3:test:echo two; false")
+    said = asked(group, "runuser -u tess -- clinit")
+
+    assert 2 == len(reasons_of(said))
+    assert 1 == said.count("not permitted to read the system's journal")
+    assert 1 == said.count(f"mend it, then 'clinit {group.name} 3' runs it again")
+    assert "one" not in evidence_of(said)
+
+
+def test_many_reasons(group: Group) -> None:
+    """Three of them have lines; all are named."""
+    said = fail(group, *(f"t{n}:3:test:echo word{n}; false" for n in range(6)))
+
+    assert 6 == len(reasons_of(said))
+    assert ["word0", "word1", "word2"] == [line for line in evidence_of(said) if line.startswith("word")]
+
+
+def test_a_journalctl_that_hangs(group: Group) -> None:
+    """It is left out, and holds nobody up for more than two seconds."""
+    group.node.write("/usr/local/bin/journalctl", "#!/bin/sh\nexec sleep 1000\n", mode=0o755)
+    try:
+        began = time.monotonic()
+        said = fail(group, "t:3:test:echo word; false")
+        assert time.monotonic() - began < 30
+    finally:
+        group.node.path("/usr/local/bin/journalctl").unlink()
+    assert evidence_of(said) == [f"mend it, then 'clinit {group.name} 3' runs it again"]
+
+
+def test_done_with_remarks(group: Group) -> None:
+    """What is no failure is borne out as well, and the exit code stays 0."""
+    group.define("o:3:once:exec nosuchprog", f"r:3:respawn:{RUN}")
+    group.switch("3")
+    wait_until(lambda: group.instance.clinit("-v").stderr.count(f"{group.name}.o (once)") == 1)
+    done = group.instance.clinit("--wait", group.name, "3")
+
+    assert (0, f"{group.name} 3 DONE\n") == (done.returncode, done.stdout)
+    assert any("nosuchprog" in line and "not found" in line for line in evidence_of(done.stderr))
