@@ -88,4 +88,4 @@ class Terminal:
     @property
     def left(self) -> str:
         """What is left on the screen: what was drawn in place is gone."""
-        return re.sub(r"[^\n]*\r\x1b\[J|[^\n]*\x1b\[J\r", "", _FRAME.sub("", self.output)).replace("\r\n", "\n")
+        return re.sub(r"[^\n]*\r\x1b\[K\x1b\[J", "", _FRAME.sub("", self.output)).replace("\r\n", "\n")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _STANDARD_ERROR = 2
 # Columns of a terminal that does not tell how many it has.
 _USUAL_WIDTH = 80
-# ECMA-48: erase from the cursor to the end of the screen.
+# ECMA-48: erase from the cursor to the end of the line, and of the screen. tmux keeps in its history what the second
+# erases from the top of a screen on, so that what is to be gone for good takes both.
+_ERASE_LINE = "\x1b[K"
 _ERASE = "\x1b[J"
 
 
@@ -55,7 +57,7 @@ class InPlace:
     def end(self) -> None:
         """Erase the line."""
         if self._shown and not _is_in_background():
-            _write("\r" + _ERASE)
+            _write("\r" + _ERASE_LINE + _ERASE)
         self._shown = None
 
 
