@@ -103,7 +103,8 @@ method Halt() -> (message: string)
 # The groups and their levels. With "more", again at every change. With "progress", also how far they have come.
 method Status(group: ?string, level: ?string, progress: ?bool) -> (groups: []GroupStatus)
 
-# The daemon, its table, and the groups that are named, or all, with their entries. With "more", again at every change.
+# The daemon, its table, and the groups that are named, or all, with their entries. With "more", again when their status
+# has changed, at most five times a second.
 method Describe(groups: ?[]string) -> (version: string, pid: int, table: TableFile, groups: []Group)
 
 error NoSuchGroup (message: string, group: string, hint: ?string)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.progress import Progress
     from cltab2systemd.groups.state import GroupStatus
 
+# Seconds between two descriptions for the same client: each asks systemd about every entry that has changed.
+_BETWEEN_DESCRIPTIONS = 0.2
 # The methods that change something. Not everybody who can connect may call them.
 _RESTRICTED = frozenset(f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Entries", "Reread", "Halt"))
 _NOT_PERMITTED = (
@@ -269,6 +271,7 @@ class Service:
             if not call.more:
                 return
             await changed.wait()
+            await asyncio.sleep(_BETWEEN_DESCRIPTIONS)
 
     async def _get_info(self, _call: Call) -> AsyncIterator[Reply]:
         yield Reply({

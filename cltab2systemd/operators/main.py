@@ -19,6 +19,7 @@ COMMANDS = {
     "restart": "restart",
     "status": "status",
     "stop": "stop",
+    "watch": "watch",
 }
 
 

@@ -17,12 +17,13 @@ from cltab2systemd.operators.present import Daemon, NoAnswerError, present
 from cltab2systemd.terminal import YELLOW, coloured, printable, shortened, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from cltab2systemd.operators.present import Object
 
 # Beside those of clinit: no group is FAILED, and something is worth a look.
 DEGRADED = 7
+_NO_WAYS: Mapping[str, str] = {}
 _DAEMON = {
     Daemon.GONE: "the daemon is gone; this is what systemd says. Start it with '{start}'",
     Daemon.SILENT: "the daemon gives no answer; this is what systemd says. See 'systemctl status clinit'",
@@ -66,7 +67,9 @@ def command(
     raise SystemExit(code(found))
 
 
-def as_text(found: Object, start: str, width: int | None, *, everything: bool = False) -> Iterator[str]:
+def as_text(
+    found: Object, start: str, width: int | None, *, everything: bool = False, ways: Mapping[str, str] = _NO_WAYS
+) -> Iterator[str]:
     """What was found as lines: first what is wrong with the daemon, clstat and the table, then the groups.
 
     Args:
@@ -74,6 +77,7 @@ def as_text(found: Object, start: str, width: int | None, *, everything: bool = 
         start: the command that starts the daemon.
         width: the columns of the terminal; None if it is none.
         everything: whether to show the entries too that are not in the level, and do not run.
+        ways: how far groups under way have come, by name, each as a line.
     """
     colours = has_colours()
     for problem in problems(found, start):
@@ -82,7 +86,7 @@ def as_text(found: Object, start: str, width: int | None, *, everything: bool = 
     from cltab2systemd.reports import statustext  # noqa: PLC0415 - a program that reads JSON has no use for it
 
     now = time.time_ns() // 1000
-    yield from statustext.lines(found["groups"], now, width, everything=everything, colours=colours)
+    yield from statustext.lines(found["groups"], now, width, everything=everything, colours=colours, ways=ways)
 
 
 def problems(found: Object, start: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cltab2systemd.terminal import RED, YELLOW, aligned, coloured, columns, cut, printable, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Object = dict[str, Any]
 
@@ -44,7 +44,13 @@ _COLUMNS = (
 
 
 def lines(
-    groups: Sequence[Object], now: int, width: int | None = None, *, everything: bool = False, colours: bool = False
+    groups: Sequence[Object],
+    now: int,
+    width: int | None = None,
+    *,
+    everything: bool = False,
+    colours: bool = False,
+    ways: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
     """Groups and their entries, what is wrong first.
 
@@ -54,17 +60,23 @@ def lines(
         width: the columns of the terminal; None if there is no limit.
         everything: whether to show the entries too that are not in the level, and do not run.
         colours: whether what is wrong stands out in colours.
+        ways: how far groups under way have come, by name, each as a line that fits.
     """
     for number, group in enumerate(sorted(groups, key=lambda group: _RANK[group["health"]])):
         if number:
             yield ""
-        yield from _group_lines(group, now, width, everything=everything, colours=colours)
+        way = (ways or {}).get(group["group"], "")
+        yield from _group_lines(group, now, width, way, everything=everything, colours=colours)
 
 
-def _group_lines(group: Object, now: int, width: int | None, *, everything: bool, colours: bool) -> Iterator[str]:
+def _group_lines(
+    group: Object, now: int, width: int | None, way: str, *, everything: bool, colours: bool
+) -> Iterator[str]:
     colour = _COLOUR_OF_HEALTH.get(group["health"], "") if colours else ""
     for line in wrapped(heading(group, now), width):
         yield coloured(line, colour)
+    if way:
+        yield _INDENT + way
     reasons: dict[str, list[Object]] = {}
     for reason in group["reasons"]:
         reasons.setdefault(reason["unit"], []).append(reason)

@@ -19,6 +19,8 @@ function __cltab_valued
             string split ' ' -- '-c --cltab -s --socket --clstat'
         case 'clinitctl stop'
             string split ' ' -- '-c --cltab -s --socket'
+        case 'clinitctl watch'
+            string split ' ' -- '-c --cltab -s --socket'
         case 'cltab2systemd check'
             string split ' ' -- '--format'
         case 'cltab2systemd compile'

@@ -11,6 +11,7 @@ complete -c clinitctl -n '__cltab_is clinitctl' -a metrics -d 'Print how groups 
 complete -c clinitctl -n '__cltab_is clinitctl' -a restart -d 'Restart entries by their tags'
 complete -c clinitctl -n '__cltab_is clinitctl' -a status -d 'Show how groups and their entries are, what is wrong first'
 complete -c clinitctl -n '__cltab_is clinitctl' -a stop -d 'Stop entries by their tags, all at once, and wait until they are gone'
+complete -c clinitctl -n '__cltab_is clinitctl' -a watch -d 'Show groups as they change, until Ctrl-C'
 complete -c clinitctl -n '__cltab_is clinitctl' -l version -d 'Show the version and exit'
 complete -c clinitctl -n '__cltab_is clinitctl' -s h -l help -d 'Show a short help and exit'
 complete -c clinitctl -n '__cltab_is clinitctl history' -f -k -a '(__cltab_argument clinitctl "@groups+")'
@@ -52,4 +53,10 @@ complete -c clinitctl -n '__cltab_is clinitctl stop' -f -k -a '(__cltab_argument
 complete -c clinitctl -n '__cltab_is clinitctl stop' -s c -l cltab -r -F -d 'The daemon\'s table'
 complete -c clinitctl -n '__cltab_is clinitctl stop' -s s -l socket -r -F -d 'The daemon\'s socket'
 complete -c clinitctl -n '__cltab_is clinitctl stop' -s h -l help -d 'Show a short help and exit'
+complete -c clinitctl -n '__cltab_is clinitctl watch' -f -k -a '(__cltab_argument clinitctl "@groups+")'
+complete -c clinitctl -n '__cltab_is clinitctl watch' -s a -l all -d 'Show entries too that the level does not have'
+complete -c clinitctl -n '__cltab_is clinitctl watch' -l json -d 'For a program'
+complete -c clinitctl -n '__cltab_is clinitctl watch' -s c -l cltab -r -F -d 'The daemon\'s table'
+complete -c clinitctl -n '__cltab_is clinitctl watch' -s s -l socket -r -F -d 'The daemon\'s socket'
+complete -c clinitctl -n '__cltab_is clinitctl watch' -s h -l help -d 'Show a short help and exit'
 # end commands

@@ -192,7 +192,7 @@ def test_without_the_daemon_the_same_is_said(instance: Instance) -> None:
 
 
 def _of_both(group: Any) -> Any:
-    """A group without what only a daemon knows: since when it is so, and what it was. What changes from moment to moment is left out, too."""
+    """A group without what only a daemon knows, and without what changes from moment to moment."""
     entries = [
         {name: found for name, found in entry.items() if name not in {"memory_bytes", "cpu_usec", "tasks"}}
         for entry in _without_times(group["entries"])

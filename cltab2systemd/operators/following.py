@@ -1,0 +1,99 @@
+"""Following a daemon for as long as somebody watches: it may go away and come back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cltab2systemd import varlink
+from cltab2systemd.client import transport
+from cltab2systemd.client.requests import ClientError, answer
+from cltab2systemd.locations import is_served, live_sockets
+from cltab2systemd.operators.present import Daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cltab2systemd.locations import Locations
+
+# Seconds in which a daemon has to give its first answer.
+_PATIENCE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What there is of the daemon; and, if it answers, its groups: objects of type GroupStatus, with progress."""
+
+    daemon: Daemon
+    groups: tuple[dict[str, Any], ...] = ()
+
+
+def follow(locations: Locations, tick: float) -> Iterator[Heard | None]:
+    """How the groups are, again at each change; never ends by itself.
+
+    The daemon is asked for progress: then it tells news at most ten times a second.
+
+    Args:
+        locations: of the instance.
+        tick: seconds after which None is yielded when there is no news, and a daemon that is away is looked for.
+    """
+    while True:
+        yield from _connected(locations, tick)
+        time.sleep(tick)
+        yield None
+
+
+def _connected(locations: Locations, tick: float) -> Iterator[Heard | None]:
+    """The same, until the connection ends; the last one says why it did."""
+    if is_served(locations) is False:  # to connect would start it
+        yield Heard(Daemon.GONE)
+        return
+    try:
+        connection = _connect(locations)
+    except TimeoutError:
+        yield Heard(Daemon.SILENT)
+        return
+    except PermissionError:
+        yield Heard(Daemon.CLOSED)
+        return
+    except OSError:
+        yield Heard(Daemon.GONE)
+        return
+    try:
+        yield from _replies(connection, tick)
+    except TimeoutError:
+        yield Heard(Daemon.SILENT)
+    except (OSError, varlink.ProtocolError, ClientError):
+        yield Heard(Daemon.GONE)
+    finally:
+        connection.close()
+
+
+def _connect(locations: Locations) -> transport.Connection:
+    failure: OSError = FileNotFoundError("no socket is known")
+    for path in live_sockets(locations):
+        try:
+            return transport.Connection(path, _PATIENCE)
+        except (PermissionError, TimeoutError):
+            raise
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _replies(connection: transport.Connection, tick: float) -> Iterator[Heard | None]:
+    connection.send(varlink.call("Status", {"progress": True}, more=True))
+    limit = time.monotonic() + _PATIENCE
+    is_answered = False
+    connection.set_timeout(tick)
+    while True:
+        try:
+            message = connection.receive()
+        except TimeoutError:
+            if not is_answered and time.monotonic() > limit:
+                raise
+            yield None
+            continue
+        is_answered = True
+        yield Heard(Daemon.ANSWERS, tuple(answer(varlink.decode(message))["groups"]))

@@ -1,0 +1,237 @@
+"""`clinitctl watch` on real groups: what a terminal shows, lines and JSON, and daemons that go away."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from answers import answered
+from instance import Group, Instance
+from programs import RUN
+from terminals import Terminal
+
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.node import Node
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"
+CLEAN = "\x1b[?25h\x1b[?1049l"
+
+
+@pytest.fixture(scope="module")
+def instance(node: Node) -> Instance:
+    return Instance(node).start()
+
+
+@pytest.fixture
+def group(instance: Instance) -> Group:
+    """A group of the test's own."""
+    group = Group(instance)
+    group.define(f"app:1:respawn:{RUN}", "check:2:test:true; exit 1", "slow:3:wait:sleep 1000", f"late:3:respawn:{RUN}")
+    group.switch("1")
+    return group
+
+
+class Watching:
+    """A watch of one group that writes into a file of the node."""
+
+    def __init__(self, group: Group, *options: str) -> None:
+        self.node = group.node
+        self.path = f"/run/watched-{group.name}{''.join(options)}"
+        command = f"exec clinitctl watch {' '.join(options)} {group.name} >{self.path} 2>&1"
+        self.process = self.node.popen("sh", "-c", command)
+        wait_until(self.lines, what="the first line")
+
+    def lines(self) -> list[str]:
+        return self.node.read(self.path).splitlines() if self.node.exists(self.path) else []
+
+    def wait_for(self, text: str) -> None:
+        wait_until(lambda: text in "\n".join(self.lines()), what=f"{text!r} in {self.lines()}")
+
+    def values(self) -> list[Any]:
+        return [json.loads(line) for line in self.lines()]
+
+    def interrupt(self) -> int:
+        """Ctrl-C; the exit code."""
+        self.node.run("pkill", "-INT", "-x", "clinitctl")
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def watching(group: Group) -> Iterator[Watching]:
+    found = Watching(group)
+    yield found
+    if found.process.poll() is None:
+        found.interrupt()
+
+
+def without_times(lines: list[str]) -> list[str]:
+    """Lines without their times, which each has to have."""
+    assert all(re.match(f"{TIME} ", line) for line in lines), lines
+    return [line.split(" ", 1)[1] for line in lines]
+
+
+def test_a_line_for_each_change(group: Group, watching: Watching) -> None:
+    """How it is, then what it comes to, with the reason; nothing else; Ctrl-C ends it quietly."""
+    group.switch("2", code=4)
+    name = group.name
+    failed = f"{name} 2 FAILED: {name}.check (test) exited with 1"
+    watching.wait_for(failed)
+
+    assert 130 == watching.interrupt()
+    lines = without_times(watching.lines())
+    assert (f"{name} 1 DONE", failed) == (lines[0], lines[-1])
+    assert {f"{name} 1 STOPPING", f"{name} 2 STARTING", f"{name} 1 DONE", failed} >= {*lines}
+
+
+def test_a_line_of_json_for_each_change(group: Group) -> None:
+    """The same as values, with what varlink has of the reasons."""
+    watching = Watching(group, "--json")
+    group.switch("2", code=4)
+    watching.wait_for("FAILED")
+
+    assert 130 == watching.interrupt()
+    first, *_, last = watching.values()
+    assert ("group", group.name, "1", "DONE", []) == tuple([*first.values()][1:])
+    assert ["time_usec", "event", "group", "level", "state", "reasons"] == [*last]
+    assert ["test-failed"] == [reason["code"] for reason in last["reasons"]]
+
+
+def test_a_reader_that_goes_away(group: Group) -> None:
+    """It ends, though nothing changes, without a word."""
+    done = group.node.shell(f"timeout 30 clinitctl watch {group.name} 2>&1 | head -1; true")
+
+    assert [f"{group.name} 1 DONE"] == without_times(done.stdout.splitlines())
+    assert not group.node.run("pgrep", "-x", "clinitctl", check=False).stdout
+
+
+def test_a_daemon_that_goes_away_and_comes_back(group: Group, watching: Watching) -> None:
+    """Both are said; what changed meanwhile is told then."""
+    group.instance.kill()
+    watching.wait_for("the daemon is gone; what runs goes on")
+    group.node.run("systemctl", "stop", group.unit("app"))
+    group.instance.start()
+    watching.wait_for("does not run: it was stopped")
+    watching.interrupt()
+
+    name = group.name
+    assert [
+        f"{name} 1 DONE", "the daemon is gone; what runs goes on, and is watched again when it is back",
+        "the daemon is back", f"{name} 1 FAILED: {name}.app (respawn) does not run: it was stopped",
+    ] == without_times(watching.lines())  # fmt: skip
+
+
+def test_no_daemon_from_the_start(fresh_node: Node) -> None:
+    """It is waited for, and not started."""
+    daemon = Instance(fresh_node)
+    daemon.write_table(f"web:a:1:respawn:{RUN}\n")
+    process = fresh_node.popen("sh", "-c", "exec clinitctl watch >/run/watched 2>&1")
+    wait_until(lambda: "is gone" in fresh_node.shell("cat /run/watched", check=False).stdout, what="it is said")
+    daemon.start()
+    daemon.clinit("--wait", "web", "1")
+    wait_until(lambda: fresh_node.read("/run/watched").endswith(" web 1 DONE\n"), what="the group is seen")
+    fresh_node.run("pkill", "-INT", "-x", "clinitctl")
+    assert 130 == process.wait(20)
+
+
+def test_a_group_that_is_not_there(instance: Instance) -> None:
+    """That is an error, as for status."""
+    done = instance.node.run("clinitctl", "watch", "nobody", check=False)
+    answered(done, code=1, out="")
+    assert "clinitctl: no such group: nobody" in done.stderr
+
+
+def test_who_may_not_ask(group: Group) -> None:
+    """Where the daemon's socket is closed to a user, it is said what shows the status."""
+    group.node.shell("id stranger 2>/dev/null || useradd stranger; chmod 600 /run/clinit/clinit.s")
+    done = group.node.run("clinitctl", "watch", group.name, check=False, user="stranger")
+    answered(done, code=1, out="")
+    assert "only root and members of group clinit may ask the daemon; see 'clinitctl status'" in done.stderr
+
+
+# On a terminal
+
+
+def watch(group: Group, *options: str, columns: int = 80, **environment: str) -> Terminal:
+    return Terminal(group.node, "clinitctl", "watch", *options, group.name, columns=columns, env=environment)
+
+
+def screen(terminal: Terminal) -> str:
+    """What was drawn last."""
+    terminal.shows("")  # reads what there is
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", terminal.output.rpartition("\x1b[H")[2]).replace("\r", "")
+
+
+def test_the_screen(group: Group) -> None:
+    """The status in place, how far the group has come, then what is wrong; Ctrl-C leaves the terminal as it was."""
+    with watch(group) as terminal:
+        terminal.wait_for(f"{group.name}: level 1 DONE")
+        assert terminal.output.startswith("\x1b[?1049h\x1b[?25l")
+        group.request("3")
+        terminal.wait_for(f"{group.name} 1 -> 3: starting, 0 of 2 done: {group.name}.slow (wait)")
+        wait_until(lambda: "starting" in screen(terminal) and "waiting" in screen(terminal))
+        group.request("2")
+        terminal.wait_for("exited with 1")
+        wait_until(lambda: f"{group.name}: level 2 FAILED" in screen(terminal), what="the end on the screen")
+        terminal.type("\x03")
+        assert 130 == terminal.ended()
+    assert terminal.output.endswith(CLEAN)
+    assert 1 == terminal.output.count(CLEAN)
+
+
+def test_a_clock_and_another_size(group: Group) -> None:
+    """It goes on counting; a narrower terminal gets narrower lines, none wider than it is."""
+    with watch(group) as terminal:
+        terminal.wait_for(" for 2s")
+        terminal.resize(30)
+        wait_until(lambda: "PID" not in screen(terminal), what="the narrower screen")
+        assert max(map(len, screen(terminal).splitlines())) <= 30
+        assert f"{group.name}: level 1 DONE" in screen(terminal)
+
+
+def test_terminated(group: Group) -> None:
+    """SIGTERM leaves the terminal as it was, too."""
+    with watch(group) as terminal:
+        terminal.wait_for(f"{group.name}: level 1 DONE")
+        group.node.run("pkill", f"-{signal.SIGTERM.value}", "-x", "clinitctl")
+        assert 128 + signal.SIGTERM == terminal.ended()
+    assert terminal.output.endswith(CLEAN)
+
+
+def test_cut_to_the_height(instance: Instance) -> None:
+    """More groups than lines: what is wrong is there, and that there is more."""
+    groups = [Group(instance) for _ in range(30)]
+    for group in groups:
+        group.define(f"app:1:respawn:{RUN}", "check:2:test:true; exit 1")
+    groups[-1].switch("2", code=4)
+    with Terminal(instance.node, "clinitctl", "watch") as terminal:
+        terminal.wait_for(": level 2 FAILED")
+        wait_until(lambda: "… and more" in screen(terminal), what="a whole screen")
+        lines = screen(terminal).split("\n")
+    assert (24, "… and more") == (len(lines), lines[-1])
+    assert "level 2 FAILED" in lines[0]
+
+
+def test_a_dumb_terminal(group: Group) -> None:
+    """It gets lines."""
+    with watch(group, TERM="dumb") as terminal:
+        terminal.wait_for(f"{group.name} 1 DONE")
+        terminal.type("\x03")
+        assert 130 == terminal.ended()
+    assert "\x1b" not in terminal.output
+
+
+def test_the_screen_without_a_daemon(group: Group) -> None:
+    """It is said that the daemon is gone, and systemd is asked."""
+    with watch(group) as terminal:
+        terminal.wait_for(f"{group.name}: level 1 DONE")
+        group.instance.kill()
+        terminal.wait_for("the daemon is gone; this is what systemd says")
+        group.instance.start()
+        wait_until(lambda: "is gone" not in screen(terminal), what="it is back")
