@@ -21,9 +21,10 @@ from cltab2systemd.core.membership import Membership
 from cltab2systemd.core.observer import Observer
 from cltab2systemd.core.pacer import Pacer
 from cltab2systemd.core.request import NoSuchGroupError, Request, SwitchRefusedError, code_of, tell_rejected
-from cltab2systemd.core.settlement import Settlement, is_at_halt_level
+from cltab2systemd.core.settlement import Settlement
 from cltab2systemd.core.switcher import Switcher
 from cltab2systemd.core.tablesource import TableRefusedError
+from cltab2systemd.core.takeover import Takeover
 from cltab2systemd.core.watch import Watch
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups import advice
@@ -33,7 +34,6 @@ from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, settled_level
 from cltab2systemd.systemd.bus import BusError
 from cltab2systemd.systemd.kernel import Kernel
-from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 
 if TYPE_CHECKING:
@@ -128,68 +128,20 @@ class Controller:
         self._serving = Serving.SERVING
 
     async def begin(self, shown: Iterable[GroupStatus], boot: Boot | None = None) -> None:
-        """Take over what an earlier daemon left: its groups, what its clstat showed, and what it did not finish.
-
-        At the first start of a boot, take over the generator's groups, and bring up what it could not.
-        """
-        boots = boot is not None and await self._bus.persist(boot.notice)
-        self._groups.update({group.name: group for group in await self._applier.recover()})
-        for status in shown:
-            # At the first start of a boot, a clstat that is there tells of the boot before.
-            if status.group in self._groups and not self._instance.is_first_start:
-                self._groups[status.group].status = self._groups[status.group].told = status
-        unfinished = self._instance.destinations.all()
-        for name in unfinished.keys() - self._groups.keys():  # gone since; if it comes back, nothing starts it
-            self._instance.destinations.forget(name)
-            del unfinished[name]
-        for name, level in unfinished.items():
-            self._groups[name].happens(Event.FOUND, level)
-        unfinished |= {
-            group.name: HALT_LEVEL
-            for group in self._groups.values()
-            if group.status is not None and group.status.state is State.HALTING
-        }
-        self._take_over_held()
-        self._pacer.resume()
-        await self._bus.persist(lambda: self._observer.refresh(self._groups))
-        # clstat may not tell of a halt: perhaps the disk was full.
-        unfinished |= {group.name: HALT_LEVEL for group in self._groups.values() if is_at_halt_level(group)}
-        stale = [group for group in self._groups.values() if not group.active and not group.is_installed]
-        await self._applier.apply({group: group.applied for group in stale})
-        self._membership.doubt_all()
-        await self._read_first(boot)
-        due = await self._boot_levels(boot) if boot is not None and boots else {}
-        self._instance.take_over()
-        for name, level in (due | unfinished).items():
-            if name in self._groups and (level == HALT_LEVEL or self._membership.wanted(self._groups[name]).entries):
-                self._request(self._groups[name], level, Asker(By.RESUMED if name in unfinished else By.BOOT))
+        """Take over what an earlier daemon left, and go on with it; see `Takeover`."""
+        takeover = Takeover(
+            self.names,
+            self._groups,
+            self._instance,
+            self._bus,
+            applier=self._applier,
+            observer=self._observer,
+            pacer=self._pacer,
+            membership=self._membership,
+        )
+        for name, (level, by) in (await takeover.perform(shown, boot)).items():
+            self._request(self._groups[name], level, Asker(by))
         self._publish(force=True)
-
-    async def _read_first(self, boot: Boot | None) -> None:
-        try:
-            await self.reread()
-        except TableRefusedError as error:
-            consequence = "the groups stay as they are" if self._groups else "no group can be started"
-            if boot is not None and await self._membership.take_lines(boot.last_good_lines()):
-                consequence = "using the last good table"
-            events.REFUSED_TABLE(why=f"{printable(error.summary)}; {consequence}")
-
-    async def _boot_levels(self, boot: Boot) -> dict[str, str]:
-        """Note which groups are to come to which boot level, so that the next daemon can go on; returns them."""
-        await self._bus.persist(lambda: self._observer.refresh(self._groups))
-        levels = await self._bus.persist(lambda: boot.levels(self._groups.values(), self._membership.wanted))
-        for name, level in levels.items():
-            self._groups[name].happens(Event.DUE, level)
-        return levels
-
-    def _take_over_held(self) -> None:
-        """Take over the units that an earlier daemon held. Their start may be under way; they are let go after it."""
-        for unit in sorted(self._instance.held.all()):
-            group = self._groups.get(self.names.group_of(unit) or "")
-            if group is None:
-                self._instance.held.discard([unit])
-            else:
-                group.held |= {unit}
 
     def look_at_processes(self) -> None:
         """Look for what no signal tells. To be called now and then."""
