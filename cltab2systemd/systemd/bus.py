@@ -22,10 +22,10 @@ from pystemd import dbusexc
 from pystemd.dbuslib import DBus, DBusAddress, apply_signature
 
 from cltab2systemd import events, oserrors
-from cltab2systemd.groups.progress import StopSettings
-from cltab2systemd.groups.units import Process, UnitStatus
+from cltab2systemd.groups.units import UnitStatus
 from cltab2systemd.systemd import child
 from cltab2systemd.systemd.gate import ReloadGate
+from cltab2systemd.systemd.unitproperties import SERVICE, UnitProperties
 from cltab2systemd.text import decoded
 from cltab2systemd.units.names import unit_of_bus_path
 
@@ -39,8 +39,6 @@ T = TypeVar("T")
 _SYSTEMD = b"org.freedesktop.systemd1"
 _MANAGER_PATH = b"/org/freedesktop/systemd1"
 _MANAGER = b"org.freedesktop.systemd1.Manager"
-_UNIT = b"org.freedesktop.systemd1.Unit"
-_SERVICE = b"org.freedesktop.systemd1.Service"
 _PROPERTIES = b"org.freedesktop.DBus.Properties"
 _PRIVATE_ADDRESS = b"unix:path=/run/systemd/private"
 
@@ -61,8 +59,6 @@ _LOST = (
     dbusexc.DBusNoServerError,
     dbusexc.DBusConnectionRefusedError,
 )
-# A length of time that has no end.
-_FOR_EVER = 2**64 - 1
 # Seconds for which systemd may be away before a warning is logged. A restart of dbus takes a moment.
 _PATIENCE = 2.0
 # What pystemd calls the end of an array, a structure or a variant.
@@ -92,7 +88,7 @@ class BusRefusedError(BusError):
     """systemd said no; the text is its own."""
 
 
-class Bus:
+class Bus(UnitProperties):
     """One connection to systemd, renewed whenever it is lost. Make it within the loop that uses it.
 
     During a daemon-reload, anybody's, systemd answers nobody. A call would block the whole process until it has ended.
@@ -231,78 +227,10 @@ class Bus:
         """Forget that a unit failed."""
         self._call(b"ResetFailedUnit", b"s", unit)
 
-    def process(self, unit: str) -> Process:
-        """How the last main process of a service went."""
-        while True:
-            pid, code, status, result, ended_at, latest = (self._get(unit, _SERVICE, name, kind) for name, kind in (
-                (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"), (b"Result", b"s"),
-                (b"ExecMainExitTimestampMonotonic", b"t"), (b"ExecMainPID", b"u"),
-            ))  # fmt: skip
-            if pid == latest:  # and all of it is about one process
-                return Process(pid, code, status, result.decode(), ended_at)
-
-    def main_pid(self, unit: str) -> int:
-        """The main process of a service; 0 if it has none."""
-        return int(self._get(unit, _SERVICE, b"MainPID", b"u"))
-
-    def restarts(self, unit: str) -> int:
-        """How often systemd has restarted a service by itself."""
-        return int(self._get(unit, _SERVICE, b"NRestarts", b"u"))
-
-    def condition_time(self, unit: str) -> int:
-        """When the conditions of a unit were last checked, CLOCK_MONOTONIC in µs."""
-        return int(self._get(unit, _UNIT, b"ConditionTimestampMonotonic", b"t"))
-
-    def condition_holds(self, unit: str) -> bool:
-        """Whether the conditions of a unit held when they were last checked."""
-        return bool(self._get(unit, _UNIT, b"ConditionResult", b"b"))
-
-    def active_time(self, unit: str) -> int:
-        """When a unit last became active, CLOCK_MONOTONIC in µs."""
-        return int(self._get(unit, _UNIT, b"ActiveEnterTimestampMonotonic", b"t"))
-
-    def began_time(self, unit: str) -> int:
-        """When a unit last left its rest on the way to active, CLOCK_MONOTONIC in µs."""
-        return int(self._get(unit, _UNIT, b"InactiveExitTimestampMonotonic", b"t"))
-
-    def inactive_time(self, unit: str) -> int:
-        """When a unit last became inactive, CLOCK_MONOTONIC in µs."""
-        return int(self._get(unit, _UNIT, b"InactiveEnterTimestampMonotonic", b"t"))
-
-    def changed_time(self, unit: str) -> int:
-        """When the state of a unit changed last, CLOCK_MONOTONIC in µs."""
-        return int(self._get(unit, _UNIT, b"StateChangeTimestampMonotonic", b"t"))
-
-    def invocation(self, unit: str) -> str:
-        """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
-        return bytes(self._get(unit, _UNIT, b"InvocationID", b"ay")).hex()
-
-    def start_limit(self, unit: str) -> int | None:
-        """How long the start of a service may take, in µs; None is for ever."""
-        return self._limit(unit, b"TimeoutStartUSec")
-
-    def stop_settings(self, unit: str) -> StopSettings:
-        """How a service is stopped."""
-        first, abort, last = (
-            int(self._get(unit, _SERVICE, name, b"i"))
-            for name in (b"KillSignal", b"WatchdogSignal", b"FinalKillSignal")
-        )
-        is_aborted = self._get(unit, _SERVICE, b"TimeoutStopFailureMode", b"s") == b"abort"
-        limits = self._limit(unit, b"TimeoutStopUSec"), self._limit(unit, b"TimeoutAbortUSec")
-        return StopSettings(first, abort, last, *limits, is_aborted)
-
-    def status_text(self, unit: str) -> str:
-        """What a service says of itself (STATUS= of sd_notify); empty if it says nothing."""
-        return decoded(self._get(unit, _SERVICE, b"StatusText", b"s"))
-
-    def _limit(self, unit: str, name: bytes) -> int | None:
-        limit = int(self._get(unit, _SERVICE, name, b"t"))
-        return None if limit == _FOR_EVER else limit
-
     def outlived_stop(self, unit: str) -> bool:
         """Whether a service has failed because its stop could not end all processes in time, and some are left."""
         try:
-            return self._get(unit, _SERVICE, b"Result", b"s") == b"timeout" and bool(
+            return self._get(unit, SERVICE, b"Result", b"s") == b"timeout" and bool(
                 self._call(b"GetUnitProcesses", b"s", unit)
             )
         except BusRefusedError:  # not loaded any more

@@ -1,0 +1,90 @@
+"""The properties of units that systemd is asked for, one by one; see org.freedesktop.systemd1(5)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from cltab2systemd.groups.progress import StopSettings
+from cltab2systemd.groups.units import Process
+from cltab2systemd.text import decoded
+
+UNIT = b"org.freedesktop.systemd1.Unit"
+SERVICE = b"org.freedesktop.systemd1.Service"
+# A length of time that has no end.
+_FOR_EVER = 2**64 - 1
+
+
+class UnitProperties(ABC):
+    """Asks for properties. Times are CLOCK_MONOTONIC, in µs."""
+
+    @abstractmethod
+    def _get(self, unit: str, interface: bytes, name: bytes, kind: bytes) -> Any:
+        """A property of a unit, by its interface, name and signature. BusError if there is no answer."""
+
+    def process(self, unit: str) -> Process:
+        """How the last main process of a service went."""
+        while True:
+            pid, code, status, result, ended_at, latest = (self._get(unit, SERVICE, name, kind) for name, kind in (
+                (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"), (b"Result", b"s"),
+                (b"ExecMainExitTimestampMonotonic", b"t"), (b"ExecMainPID", b"u"),
+            ))  # fmt: skip
+            if pid == latest:  # and all of it is about one process
+                return Process(pid, code, status, result.decode(), ended_at)
+
+    def main_pid(self, unit: str) -> int:
+        """The main process of a service; 0 if it has none."""
+        return int(self._get(unit, SERVICE, b"MainPID", b"u"))
+
+    def restarts(self, unit: str) -> int:
+        """How often systemd has restarted a service by itself."""
+        return int(self._get(unit, SERVICE, b"NRestarts", b"u"))
+
+    def condition_time(self, unit: str) -> int:
+        """When the conditions of a unit were last checked."""
+        return int(self._get(unit, UNIT, b"ConditionTimestampMonotonic", b"t"))
+
+    def condition_holds(self, unit: str) -> bool:
+        """Whether the conditions of a unit held when they were last checked."""
+        return bool(self._get(unit, UNIT, b"ConditionResult", b"b"))
+
+    def active_time(self, unit: str) -> int:
+        """When a unit last became active."""
+        return int(self._get(unit, UNIT, b"ActiveEnterTimestampMonotonic", b"t"))
+
+    def began_time(self, unit: str) -> int:
+        """When a unit last left its rest on the way to active."""
+        return int(self._get(unit, UNIT, b"InactiveExitTimestampMonotonic", b"t"))
+
+    def inactive_time(self, unit: str) -> int:
+        """When a unit last became inactive."""
+        return int(self._get(unit, UNIT, b"InactiveEnterTimestampMonotonic", b"t"))
+
+    def changed_time(self, unit: str) -> int:
+        """When the state of a unit changed last."""
+        return int(self._get(unit, UNIT, b"StateChangeTimestampMonotonic", b"t"))
+
+    def invocation(self, unit: str) -> str:
+        """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
+        return bytes(self._get(unit, UNIT, b"InvocationID", b"ay")).hex()
+
+    def start_limit(self, unit: str) -> int | None:
+        """How long the start of a service may take, in µs; None is for ever."""
+        return self._limit(unit, b"TimeoutStartUSec")
+
+    def stop_settings(self, unit: str) -> StopSettings:
+        """How a service is stopped."""
+        first, abort, last = (
+            int(self._get(unit, SERVICE, name, b"i")) for name in (b"KillSignal", b"WatchdogSignal", b"FinalKillSignal")
+        )
+        is_aborted = self._get(unit, SERVICE, b"TimeoutStopFailureMode", b"s") == b"abort"
+        limits = self._limit(unit, b"TimeoutStopUSec"), self._limit(unit, b"TimeoutAbortUSec")
+        return StopSettings(first, abort, last, *limits, is_aborted)
+
+    def status_text(self, unit: str) -> str:
+        """What a service says of itself (STATUS= of sd_notify); empty if it says nothing."""
+        return decoded(self._get(unit, SERVICE, b"StatusText", b"s"))
+
+    def _limit(self, unit: str, name: bytes) -> int | None:
+        limit = int(self._get(unit, SERVICE, name, b"t"))
+        return None if limit == _FOR_EVER else limit
