@@ -189,6 +189,11 @@ HALT_BEGINS = Event("6e235ea92693a5890b7c7a37a7195a5c", _INFO, "halting all grou
 HALT_ENDED = Event("88c146e8d25c51c71bf46d357d382b89", _INFO, "all groups are halted")
 HALT_FAILED = Event("aa185ab53da016d34a491cc4770ffcff", _ERROR, "not all groups can be halted: {why}")
 
+# What a unit of the administrator's is told.
+NOT_NOTIFIED = Event(
+    "4a35193740ea5eaec73863362b2be52f", _WARNING, "{group}: the unit that tells of it cannot be started: {why}"
+)
+
 # The daemon and its files.
 SERVING = Event("ac04ab4957af83615310207c4bc4c385", _INFO, "{why}")
 FAULT = Event("dd3a4688e95d9cf95e59c61c3e76f07b", _ERROR, "a fault of the daemon, {why}")

@@ -22,6 +22,7 @@ from cltab2systemd.daemon import ending, logs, peers, statusfile
 from cltab2systemd.daemon.announcer import Announcer
 from cltab2systemd.daemon.goodtable import GoodTable
 from cltab2systemd.daemon.halt import Halt
+from cltab2systemd.daemon.notices import Notices
 from cltab2systemd.daemon.server import Server
 from cltab2systemd.daemon.service import Service, Watchers
 from cltab2systemd.daemon.sockets import SocketInUseError, Sockets, first_path
@@ -98,6 +99,7 @@ class _Outside:
     clstat: StatusFile
     announcer: Announcer
     watchers: Watchers
+    notices: Notices
     good_table: GoodTable | None  # the system's own table only
 
     def show(self, statuses: tuple[GroupStatus, ...]) -> None:
@@ -105,6 +107,7 @@ class _Outside:
         self.clstat.show(statuses)
         self.watchers.notify()
         self.announcer.show(statuses)
+        self.notices.show(statuses)
 
     async def follow(self, table: Table, content: bytes) -> None:
         """Follow the settings of a table that takes effect, and keep a copy of its bytes.
@@ -144,7 +147,9 @@ class _Daemon:
         """Connect to systemd, take over the groups, and serve clients. Does not return."""
         sockets, clstat, announcer = self.outside.sockets, self.outside.clstat, self.outside.announcer
         await self.bus.connect()
-        await self.controller.begin(clstat.shown_before(), self.boot)
+        shown = clstat.shown_before()
+        self.outside.notices.begin(shown)
+        await self.controller.begin(shown, self.boot)
         await sockets.serve(self.server.start)
         paths = ", ".join(sockets.paths)
         events.SERVING(why=f"table {self.locations.table}, socket {paths}, clstat {clstat.path}")
@@ -219,7 +224,7 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
     sockets.open(first_path(locations, earlier, source))
     instance.note_clstat(clstat.path)
     good_table = GoodTable() if is_systems_table else None
-    outside = _Outside(instance, sockets, clstat, announcer, watchers, good_table)
+    outside = _Outside(instance, sockets, clstat, announcer, watchers, Notices(instance, bus), good_table)
     applier = Applier(names, locations.table, _surroundings(locations, instance), units, bus)
     controller = Controller(names, source, units, bus, applier, on_status=outside.show, on_table=outside.follow)
     halt = Halt(controller, outside.leave, end)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.disk.files import Disk, LockedError, content_of
 from cltab2systemd.disk.marks import Destinations, Marks
+from cltab2systemd.disk.notices import NoticeFiles
 from cltab2systemd.locations import (
     NOTED_CLSTAT,
     NOTED_PREFIX,
@@ -69,6 +70,8 @@ class Instance:
         """The units that are kept from being started again, by the condition in them."""
         self.paused = Marks(self.directory / "paused", self.disk)
         """The units that were stopped, and wait for their next start."""
+        self.notices = NoticeFiles(self.directory / "notices", self.disk)
+        """What was told to units of the administrator's."""
         self._of_cluster = Marks(self.directory / OF_CLUSTER, self.disk)
         self._taken_over = self.directory / "taken-over"
         self._due = self.directory / "boot-levels-due"

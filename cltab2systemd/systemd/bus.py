@@ -193,6 +193,10 @@ class Bus(UnitProperties):
         """Queue a start job, replacing jobs in its way."""
         self._call(b"StartUnit", b"ss", unit, "replace")
 
+    def start_if_free(self, unit: str) -> None:
+        """Queue a start job; BusRefusedError if another job is in its way, as those of a shutdown are."""
+        self._call(b"StartUnit", b"ss", unit, "fail")
+
     def stop(self, unit: str) -> None:
         """Queue a stop job, replacing jobs in its way."""
         self._call(b"StopUnit", b"ss", unit, "replace")

@@ -105,6 +105,10 @@ class Names:
         escaped = escape(group).replace("-", "\\x2d")
         return f"clinit{self.suffix}-{escaped}.slice"
 
+    def notice(self, number: int) -> str:
+        """The service that tells of news, of the administrator's template; no pattern of a group's matches it."""
+        return f"clinitnotify{self.suffix}@{number}.service"
+
     def limits(self, group: str) -> str:
         """The transient service that puts limits of a group's slice in force; no pattern of the group's matches it."""
         return f"clinitlimits{self.suffix}-{escape(group)}.service"

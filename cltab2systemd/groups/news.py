@@ -1,0 +1,171 @@
+"""What somebody who does not look is to be told: a group fails or recovers, or an entry keeps ending. Pure.
+
+Nobody is told the same thing again and again: see `Newsroom`.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.state import State
+from cltab2systemd.units.names import HALT_LEVEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.state import GroupStatus
+
+# Seconds between two news of a kind about a group.
+INTERVAL = 60.0
+# Seconds after which an entry that did not end is well, and news again if it is not.
+WELL = 300.0
+
+
+class Kind(enum.StrEnum):
+    """What has happened."""
+
+    FAILED = "failed"  # a group is FAILED now, or also because of other entries
+    RECOVERED = "recovered"  # a group that was FAILED is DONE or PASSED
+    BACKING_OFF = "backing-off"  # a respawn entry has begun to pause, for it ends too often and too fast
+    KEEPS_ENDING = "keeps-ending"  # a respawn entry ends again and again, and does not pause
+
+
+# Which of them makes the other one stale.
+_OPPOSITES = {Kind.FAILED: Kind.RECOVERED, Kind.RECOVERED: Kind.FAILED}
+# The troubles of entries that are no failures.
+_TROUBLES = {Cause.PAUSED: Kind.BACKING_OFF, Cause.KEEPS_ENDING: Kind.KEEPS_ENDING}
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing to tell."""
+
+    kind: Kind
+    status: GroupStatus
+    reason: Reason | None  # None if it is good news
+    at: float  # when it was seen, in seconds, as `now` of the `Newsroom`
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    """What is bounded: a kind of news about a group, and about one of its entries, if it is about one."""
+
+    group: str
+    kind: Kind
+    unit: str = ""
+
+
+class Newsroom:
+    """Decides what is told, and when.
+
+    A group that is FAILED is news when it comes to that, and when other entries fail. An entry's trouble is news once,
+    until the entry has been well for `WELL` seconds, or its group was on its way to a level. Within `INTERVAL` seconds
+    there is one of a kind about a group, and the last one is told later. What nobody needs to know any more is not.
+
+    Args:
+        before: how groups were when somebody else, an earlier daemon, looked last.
+    """
+
+    def __init__(self, before: Iterable[GroupStatus] = ()) -> None:
+        # The units because of which a group is FAILED, for each that is; None if they are not known.
+        self._failed: dict[str, frozenset[str] | None] = {
+            status.group: None for status in before if status.state is State.FAILED
+        }
+        self._moved: set[str] = set()  # groups in `_failed` that have been on their way since
+        # The entries whose trouble was told, by group and unit; and since when they are well, if they are.
+        self._troubled: dict[tuple[str, str], float | None] = {}
+        self._held: dict[_Slot, tuple[float, News]] = {}  # what is to be told, and when
+        self._told: dict[_Slot, float] = {}  # when something was told last
+
+    def look(self, statuses: Iterable[GroupStatus], now: float) -> list[News]:
+        """What is to be told now, after a look at all groups.
+
+        Args:
+            statuses: how they are.
+            now: seconds, on any clock that goes on.
+        """
+        present = set()
+        for status in statuses:
+            present.add(status.group)
+            for news in self._news_of(status, now):
+                self._hold(news)
+        for group in {*self._failed, *(group for group, _ in self._troubled), *(s.group for s in self._held)} - present:
+            self._forget(group)
+        return self.due(now)
+
+    def due(self, now: float) -> list[News]:
+        """What is to be told now, without a look."""
+        slots = [slot for slot, (at, _) in self._held.items() if at <= now]
+        self._told = {slot: at for slot, at in self._told.items() if now - at < INTERVAL} | dict.fromkeys(slots, now)
+        return [self._held.pop(slot)[1] for slot in slots]
+
+    @property
+    def next_due(self) -> float | None:
+        """When `due` has something to tell; None if nothing waits."""
+        return min((at for at, _ in self._held.values()), default=None)
+
+    def _hold(self, news: News) -> None:
+        group, unit = news.status.group, news.reason.unit if news.kind not in _OPPOSITES and news.reason else ""
+        slot = _Slot(group, news.kind, unit)
+        if opposite := _OPPOSITES.get(news.kind):
+            stale = self._held.pop(_Slot(group, opposite), None)
+            if (
+                stale
+                and news.kind is Kind.RECOVERED
+                and self._told.get(slot, 0) > self._told.get(_Slot(group, opposite), 0)
+            ):
+                return  # nobody has heard that it had failed once more
+        self._held.pop(slot, None)
+        self._held[slot] = (max(news.at, self._told.get(slot, news.at - INTERVAL) + INTERVAL), news)
+
+    def _news_of(self, status: GroupStatus, now: float) -> Iterator[News]:
+        group = status.group
+        if status.level == HALT_LEVEL or status.state in {State.CONFIGURED, State.HALTING}:
+            self._forget(group)
+        elif status.state.settled:
+            yield from self._of_state(status, now)
+            yield from self._of_troubles(status, now)
+            self._moved.discard(group)
+        else:
+            self._moved.add(group)
+            self._forget_troubles(group)
+
+    def _of_state(self, status: GroupStatus, now: float) -> Iterator[News]:
+        group = status.group
+        if status.state is not State.FAILED:
+            if group in self._failed:
+                del self._failed[group]
+                yield News(Kind.RECOVERED, status, None, now)
+            return
+        failures = [reason for reason in status.reasons if reason.is_failure]
+        is_new = group not in self._failed or group in self._moved
+        told = frozenset() if is_new else self._failed[group]
+        others = failures if told is None else [reason for reason in failures if reason.unit not in told]
+        units = frozenset(reason.unit for reason in failures)
+        self._failed[group] = units if units or told is not None else None
+        if is_new or (others and told is not None):
+            yield News(Kind.FAILED, status, others[0] if others else None, now)
+
+    def _of_troubles(self, status: GroupStatus, now: float) -> Iterator[News]:
+        troubles = {reason.unit: reason for reason in status.reasons if reason.cause in _TROUBLES}
+        for (group, unit), well in self._troubled.items():
+            if group == status.group and unit not in troubles and well is None:
+                self._troubled[group, unit] = now
+        for unit, reason in troubles.items():
+            well = self._troubled.get((status.group, unit), now - WELL)
+            self._troubled[status.group, unit] = None
+            if well is not None and now - well >= WELL:
+                yield News(_TROUBLES[reason.cause], status, reason, now)
+
+    def _forget(self, group: str) -> None:
+        self._failed.pop(group, None)
+        self._moved.discard(group)
+        self._forget_troubles(group)
+        self._held = {slot: held for slot, held in self._held.items() if slot.group != group}
+
+    def _forget_troubles(self, group: str) -> None:
+        self._troubled = {key: well for key, well in self._troubled.items() if key[0] != group}

@@ -1,0 +1,144 @@
+"""Notices: an administrator's unit is started for what happens, and knows what it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from instance import Instance
+
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from lab.node import Node
+
+DIRECTORY = "/run/cltab2systemd/system/notices"
+TEMPLATE = "/etc/systemd/system/clinitnotify@.service"
+UNIT = f"""\
+[Unit]
+CollectMode=inactive-or-failed
+[Service]
+Type=oneshot
+EnvironmentFile={DIRECTORY}/%i
+ExecStart=/bin/sh -c 'env | grep ^CLINIT_ >/root/told/%i.new; mv /root/told/%i.new /root/told/%i'
+"""
+TABLE = """\
+web:config:3:test:test -e /root/good
+web:server:3:respawn:sleep infinity
+bad:ends:3:respawn:false
+notify:n:3:respawn:sleep infinity
+"""
+
+
+def set_up(node: Node) -> Instance:
+    """A daemon, with a template that keeps what it is told."""
+    node.run("mkdir", "/root/told")
+    node.write(TEMPLATE, UNIT)
+    node.run("systemctl", "daemon-reload")
+    instance = Instance(node)
+    instance.write_table(TABLE)
+    return instance.start()
+
+
+def told(node: Node) -> list[dict[str, str]]:
+    """The variables of all that was told."""
+    numbers = sorted(int(name) for name in node.run("ls", "/root/told").stdout.split() if name.isdigit())
+    texts = [node.read(f"/root/told/{number}") for number in numbers]
+    return [dict(line.split("=", 1) for line in text.splitlines()) for text in texts]
+
+
+def events(node: Node) -> list[str]:
+    """What of all that was told, as `EVENT GROUP ENTRY`."""
+    return [" ".join(each[f"CLINIT_{name}"] for name in ("EVENT", "GROUP", "ENTRY")).strip() for each in told(node)]
+
+
+def test_a_failure_and_its_end(fresh_node: Node) -> None:
+    """Also if another daemon sees the end; the unit knows which entry it was, and what to do."""
+    instance = set_up(fresh_node)
+    fresh_node.run("touch", "/root/good")
+    instance.clinit("--wait", "web", "3")
+    fresh_node.run("rm", "/root/good")
+    instance.clinit("--wait", "notify", "3")
+    assert instance.clinit("--wait", "web", "3").returncode == 0  # it has passed, and is not run again
+    instance.clinit("--wait", "web", "stop")
+    assert instance.clinit("--wait", "web", "3").returncode == 4
+
+    wait_until(lambda: events(fresh_node) == ["failed web config"])
+    (failed,) = told(fresh_node)
+    assert failed["CLINIT_LEVEL"] == "3"
+    assert failed["CLINIT_REASON"] == "test-failed"
+    assert failed["CLINIT_UNIT"] == "clinit-web@config.service"
+    assert failed["CLINIT_TEXT"] == "web: config (test) exited with 1: test -e /root/good"
+    assert "clinit web 3" in failed["CLINIT_CURE"]
+    assert failed["CLINIT_NODE"] == fresh_node.run("uname", "-n").stdout.strip()
+    now = int(fresh_node.run("date", "+%s").stdout)
+    assert now - 120 < int(failed["CLINIT_SINCE"]) <= now
+    assert fresh_node.run("stat", "--format=%a %U", f"{DIRECTORY}/1").stdout == "600 root\n"
+
+    instance.kill()
+    instance.start()
+    fresh_node.run("touch", "/root/good")
+    assert instance.clinit("--wait", "web", "3").returncode == 0
+    wait_until(lambda: events(fresh_node) == ["failed web config", "recovered web"])
+    assert told(fresh_node)[1]["CLINIT_TEXT"] == "web: level 3 DONE"
+    # No trace is left, and the group of nearly the same name is as it was.
+    wait_until(lambda: fresh_node.run("systemctl", "list-units", "--all", "--no-legend", "clinitnotify@*").stdout == "")
+    assert instance.clstat()["notify"] == "3 DONE"
+
+
+def test_an_entry_that_backs_off(fresh_node: Node) -> None:
+    """It is told once, with what it is called; a halt is no news."""
+    instance = set_up(fresh_node)
+    instance.clinit("--wait", "bad", "3")
+    wait_until(lambda: events(fresh_node) == ["backing-off bad ends"], timeout=30)
+    assert told(fresh_node)[0]["CLINIT_REASON"] == "paused"
+    instance.clinit("-k", "--wait")
+
+    assert events(fresh_node) == ["backing-off bad ends"]
+
+
+def test_without_a_template(fresh_node: Node) -> None:
+    """Nobody is told, nothing is written, and nothing is said of it."""
+    instance = Instance(fresh_node)
+    instance.write_table(TABLE)
+    instance.start()
+    assert instance.clinit("--wait", "web", "3").returncode == 4
+
+    assert instance.clinit("--wait", "notify", "3").returncode == 0
+    assert not fresh_node.exists(DIRECTORY)
+    assert "clinitnotify" not in fresh_node.journal(instance.unit)
+    assert "cannot be started" not in fresh_node.journal(instance.unit)
+
+
+@pytest.mark.parametrize("spoil", ["systemctl mask clinitnotify@1.service", f"echo [Service >{TEMPLATE}"])
+def test_a_unit_that_cannot_be_started(fresh_node: Node, spoil: str) -> None:
+    """The log says so in one line, and groups go on."""
+    instance = set_up(fresh_node)
+    fresh_node.shell(spoil)
+    fresh_node.run("systemctl", "daemon-reload")
+    assert instance.clinit("--wait", "web", "3").returncode == 4
+
+    said = "web: the unit that tells of it cannot be started: "
+    wait_until(lambda: said in fresh_node.journal(instance.unit))
+    assert fresh_node.journal(instance.unit).count(said) == 1
+    assert instance.clinit("--wait", "notify", "3").returncode == 0
+
+
+def test_a_directory_that_cannot_be_written(fresh_node: Node) -> None:
+    """Likewise."""
+    instance = set_up(fresh_node)
+    fresh_node.write(DIRECTORY, "")
+    assert instance.clinit("--wait", "web", "3").returncode == 4
+
+    wait_until(lambda: "web: the unit that tells of it cannot be started: " in fresh_node.journal(instance.unit))
+    assert instance.clinit("--wait", "notify", "3").returncode == 0
+
+
+def test_the_oldest_go(fresh_node: Node) -> None:
+    """A thousand are kept; the numbers go on, also with another daemon."""
+    instance = set_up(fresh_node)
+    fresh_node.shell(f"mkdir -p {DIRECTORY}; cd {DIRECTORY}; seq 1 1004 | xargs touch")
+    instance.clinit("--wait", "web", "3")
+    wait_until(lambda: fresh_node.exists("/root/told/1005"))
+
+    assert sorted(map(int, fresh_node.run("ls", DIRECTORY).stdout.split())) == [*range(6, 1006)]
