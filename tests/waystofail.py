@@ -196,3 +196,13 @@ WAYS = (
     Way("missing program in a shell", ("bad:3:once:redis-serverr --port 0 >/dev/null",), Cause.NOT_RUN,
         ("exited with 127", "there is no such program"), later=nothing, state="DONE"),
 )  # fmt: skip
+
+# What needs cgroup controllers, in a group with these limits.
+MEMORY, TASKS = "32M", "6"
+LIMITED = (
+    Way("out of memory", ("bad:3:wait:exec perl -e '$x = \"x\" x (128 << 20)'",), Cause.OUT_OF_MEMORY,
+        ("was killed", "no memory left")),
+    # Nobody waits for its children.
+    Way("out of tasks", ("bad:3:test:perl -e 'for (1..8) { defined($p = fork) or die \"$!\"; $p or exit }'",),
+        Cause.TEST_FAILED, ("exited with 11",)),
+)  # fmt: skip

@@ -6,8 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from failureviews import LEVEL, VIEWS, Failed, assert_told
 from instance import Group, Instance
 from programs import RUN
+from waystofail import LIMITED, MEMORY, TASKS, Way
 
 from lab.waiting import wait_until
 
@@ -157,6 +159,19 @@ def test_killed_for_want_of_memory(group: Group) -> None:
     group.request("2")
     group.wait_for("2 FAILED")
     assert ["2 b (once)"] == blamed(group)
+
+
+@pytest.mark.parametrize("way", LIMITED, ids=lambda way: way.name.replace(" ", "-"))
+def test_the_right_entry_and_reason(group: Group, way: Way) -> None:
+    """As for the other ways to fail, each view names the entry, and says what is wrong."""
+    group.define(*way.entries, f"well:3:respawn:{RUN}")
+    push(group, f"group.@:MemoryMax={MEMORY}", f"group.@:TasksMax={TASKS}")
+    switch(group, LEVEL, "FAILED")
+    failed = Failed(way, group.instance, group)
+    views = {**VIEWS, "agent": Failed.by_file}
+    told = {name: view(failed) for name, view in views.items()}
+    for lines in told.values():
+        assert_told(failed, lines)
 
 
 def test_not_started_for_want_of_tasks(group: Group) -> None:

@@ -2,101 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from instance import Group, varlink
-from ocf import GENERIC, SUCCESS, Resource, agents_of_debian
+from failureviews import LEVEL, VIEWS, Failed, assert_told
+from instance import Group
+from ocf import agents_of_debian
 from programs import IDLE, RUN
-from shipped import SERVICE, Shipped
+from shipped import Shipped
 from waystofail import PACKAGES, SET_UP, WAYS, Mends, Way
 
-from cltab2systemd.groups.failure import REMARKS
 from lab.node import Node
 from lab.programs import installed
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
-
-LEVEL = "3"
-
-
-@dataclass
-class Failed:
-    """A group that has failed in one way."""
-
-    way: Way
-    shipped: Shipped
-    group: Group
-    answer: subprocess.CompletedProcess[str] | None = None  # what the request said that was waited for
-
-    @property
-    def tag(self) -> str:
-        """The entry that has to be named."""
-        return f"{self.group.name}.{self.way.tag}"
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether it makes its group FAILED."""
-        return self.way.cause not in REMARKS
-
-    def status(self) -> list[dict[str, object]]:
-        """What the daemon tells programs."""
-        [reply] = varlink(
-            self.group.node, {"method": "org.clinit.Manager.Status", "parameters": {"group": self.group.name}}
-        )
-        found: list[dict[str, object]] = reply["parameters"]["groups"][0]["reasons"]
-        return found
-
-    def lines(self, said: str) -> list[str]:
-        """Those lines of what was said that name the entry."""
-        return [line for line in said.splitlines() if f"{self.tag} (" in line]
-
-    # How each view tells of the failure: its lines about the entry.
-
-    def by_request(self) -> list[str]:
-        """`clinit --wait`: as the group came to its level, else as that is asked for again."""
-        if self.answer is None:
-            self.answer = self.shipped.clinit("--wait", self.group.name, LEVEL)
-        return self.lines(self.answer.stderr)
-
-    def by_journal(self) -> list[str]:
-        """The daemon's lines in the journal: a failure is an error, all else at least a warning."""
-        priority = "err" if self.is_failure else "warning"
-        self.group.node.run("journalctl", "--sync")
-        command = ("journalctl", f"--unit={SERVICE}", f"--priority={priority}..{priority}", "--output=cat")
-        return self.lines(self.group.node.run(*command).stdout)[-1:]
-
-    def by_overview(self) -> list[str]:
-        """`clinit -v`."""
-        return self.lines(self.shipped.clinit("-v").stderr)
-
-    def by_varlink(self) -> list[str]:
-        """The daemon's answer to programs, which has to have the code, too."""
-        found = [reason for reason in self.status() if reason["tag"] == self.tag]
-        told = {"code": str(self.way.cause), "failure": self.is_failure, "unit": self.group.unit(self.way.tag)}
-        assert [told] == [{name: reason[name] for name in told} for reason in found]
-        return [str(reason["text"]) for reason in found]
-
-    def by_agent(self) -> list[str]:
-        """The exit reason of the resource agent, which is one line; what does not fail a group, does not fail it."""
-        resource = Resource(self.shipped, self.group.name, LEVEL)
-        code = resource.monitor()
-        assert code == (GENERIC if self.is_failure else SUCCESS)
-        return [resource.reason] if self.is_failure else self.by_varlink()
-
-
-VIEWS: dict[str, Callable[[Failed], list[str]]] = {
-    "journal": Failed.by_journal,
-    "overview": Failed.by_overview,
-    "varlink": Failed.by_varlink,
-    "agent": Failed.by_agent,
-    "wait": Failed.by_request,  # the last one, for it may mend what has failed later
-}
 
 
 @pytest.fixture(scope="module")
@@ -144,9 +66,7 @@ def test_the_right_entry_and_reason(failed: Failed, view: str) -> None:
     if view == "wait" and failed.way.next_request is Mends.ALL:
         assert (told, failed.answer and failed.answer.returncode) == ([], 0)
         return
-    [said] = told
-    assert f"{failed.tag} (" in said
-    assert [] == [word for word in failed.way.words if word not in said], said
+    assert_told(failed, told)
 
 
 def test_there_are_enough() -> None:
