@@ -51,16 +51,23 @@ class Failed:
         return found
 
     def lines(self, said: str) -> list[str]:
-        """Those lines of what was said that name the entry."""
-        return [line for line in said.splitlines() if f"{self.tag} (" in line]
+        """Those lines of what was said that give a reason of the entry; none that tells how far a switch has come."""
+        told = (line for line in said.splitlines() if not line.startswith("clinit: "))
+        return [line for line in told if f"{self.tag} (" in line]
 
     # How each view tells of the failure: its lines about the entry.
 
     def by_request(self) -> list[str]:
-        """`clinit --wait`: as the group came to its level, else as that is asked for again."""
+        """`clinit --wait`, as the group came to its level, else as that is asked for again.
+
+        Indented below are the last words of the program.
+        """
         if self.answer is None:
             self.answer = self.instance.clinit("--wait", self.group.name, LEVEL)
-        return self.lines(self.answer.stderr)
+        reason = re.escape(f"{self.group.name}: {self.tag} (")
+        told = re.findall(rf"^{reason}.*\n(?:  .*\n)*", self.answer.stderr, re.MULTILINE)
+        assert all(word in said for said in told for word in self.way.last_words), told
+        return told
 
     def by_journal(self) -> list[str]:
         """The daemon's lines in the journal: a failure is an error, all else at least a warning."""

@@ -64,6 +64,7 @@ class Way:
         cause: the code of the reason that has to be given.
         words: what has to be in that reason.
         tag: the entry that has to be named.
+        last_words: what the program has written itself, which a request tells below the reason.
         directives: what the table says of entries, as `TAG:Name=value`.
         before: breaks something before the level is asked for.
         later: breaks something that was well. So no request tells of it: the next one would mend it.
@@ -76,6 +77,7 @@ class Way:
     cause: Cause
     words: tuple[str, ...]
     tag: str = "bad"
+    last_words: tuple[str, ...] = ()
     directives: tuple[str, ...] = ()
     before: Callable[[Group], None] = nothing
     later: Callable[[Group], None] | None = None
@@ -144,12 +146,14 @@ WAYS = (
         ("243/CREDENTIALS",), directives=("bad:LoadCredential=key:/srv/nowhere.key",)),
     # What ran, and failed.
     Way("failing test of a configuration", ("bad:3:test:nginx -t -c /srv/bad-nginx.conf",), Cause.TEST_FAILED,
-        ("exited with 1", "nginx -t -c /srv/bad-nginx.conf")),
+        ("exited with 1", "nginx -t -c /srv/bad-nginx.conf"), last_words=('unknown directive "sarver"',)),
     Way("segfault", ("bad:3:test:kill -SEGV $$",), Cause.TEST_FAILED, ("was killed by SIGSEGV",),
         directives=("bad:LimitCORE=0",)),
     Way("disk full", ("bad:3:test:initdb --no-sync -D /srv/small/pg",), Cause.TEST_FAILED, ("exited with 1",),
+        last_words=("No space left on device",),
         directives=("bad:User=postgres",), before=_fill),
-    Way("wrong user", ("bad:3:test:initdb --no-sync -D /srv/pg",), Cause.TEST_FAILED, ("exited with 1",)),
+    Way("wrong user", ("bad:3:test:initdb --no-sync -D /srv/pg",), Cause.TEST_FAILED, ("exited with 1",),
+        last_words=("cannot be run as root",)),
     Way("timeout of a wait", ("bad:3:wait:until redis-cli -s /srv/nowhere ping; do sleep 0.1; done",),
         Cause.TIMED_OUT, ("took longer than it may",), directives=("bad:TimeoutStartSec=1s",)),
     Way("timeout of a once", (f"bad:3:once:{REDIS}",), Cause.TIMED_OUT,
@@ -184,10 +188,12 @@ WAYS = (
         ("ends again and again", "started again"), later=nothing, state="DONE"),
     # nginx tries for 2.5 s.
     Way("port taken by another, slowly", ("bad:3:respawn:nginx -c /srv/nginx.conf",), Cause.KEEPS_ENDING,
-        ("ends again and again", "nginx -c /srv/nginx.conf"), later=nothing, state="DONE"),
+        ("ends again and again", "nginx -c /srv/nginx.conf"), last_words=("Address already in use",), later=nothing,
+        state="DONE"),
     # What has failed, and does not fail its group.
     Way("failing mount in a wait", ("bad:3:wait:mount /dev/nosuch /mnt",), Cause.ENDED_BADLY,
-        ("exited with 32", "no failure of a wait"), state="DONE"),
+        ("exited with 32", "no failure of a wait"), last_words=("special device /dev/nosuch does not exist",),
+        state="DONE"),
     Way("once that is killed", (f"bad:3:once:{REDIS}",), Cause.ENDED_BADLY,
         ("was killed by SIGKILL", "no failure of a once"),
         later=lambda group: _kill(group, "KILL"), state="DONE"),
