@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import TYPE_CHECKING
 
@@ -55,15 +56,41 @@ def cure(reason: Reason, group: str, level: str) -> str:
         group: with which group.
         level: the level that the group is at.
     """
-    mode = Mode(reason.mode) if reason.mode else None
+    words = _words(reason.cause, reason.mode)
+    named = _commands(reason.unit, group, level)
+    return printable(words.format_map({name: f"'{command}'" for name, command in named.items()}))
+
+
+def commands(code: str, mode: str, unit: str, group: str, level: str) -> list[str]:
+    """The commands in the words of `cure`, in their order, to be copied into a shell; none of a code that is not known.
+
+    Args:
+        code: of the reason.
+        mode: of its entry; empty if it is about none.
+        unit: its unit.
+        group: the group.
+        level: the level that the group is at.
+    """
+    try:
+        words = _words(Cause(code), mode)
+    except ValueError:
+        return []
+    named = _commands(unit, group, level)
+    used = re.findall(r"\{(\w+)\}|'(systemctl daemon-reload)'", words)
+    return [named[name] if name else plain for name, plain in used]
+
+
+def _words(cause: Cause, mode_name: str) -> str:
+    mode = Mode(mode_name) if mode_name else None
     of_mode = {} if mode is None or mode.is_judged else _OF_RESTARTED if mode.is_restarted else _OF_RUN_ONCE
-    words = of_mode.get(reason.cause, _CURES[reason.cause])
-    unit = shlex.quote(reason.unit)
-    return printable(
-        words.format(
-            again=f"'clinit {shlex.quote(group)} {shlex.quote(level)}'",
-            restart=f"'systemctl restart {unit}'",
-            status=f"'systemctl status {unit}'",
-            unmask=f"'systemctl unmask {unit}'",
-        )
-    )
+    return of_mode.get(cause, _CURES[cause])
+
+
+def _commands(unit: str, group: str, level: str) -> dict[str, str]:
+    quoted = shlex.quote(unit)
+    return {
+        "again": f"clinit {shlex.quote(group)} {shlex.quote(level)}",
+        "restart": f"systemctl restart {quoted}",
+        "status": f"systemctl status {quoted}",
+        "unmask": f"systemctl unmask {quoted}",
+    }

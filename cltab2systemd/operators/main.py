@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "status",
     "stop": "stop",
     "watch": "watch",
+    "why": "why",
 }
 
 

@@ -21,6 +21,8 @@ function __cltab_valued
             string split ' ' -- '-c --cltab -s --socket'
         case 'clinitctl watch'
             string split ' ' -- '-c --cltab -s --socket'
+        case 'clinitctl why'
+            string split ' ' -- '-c --cltab -s --socket --clstat'
         case 'cltab2systemd check'
             string split ' ' -- '--format'
         case 'cltab2systemd compile'

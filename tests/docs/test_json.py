@@ -11,17 +11,23 @@ from pushes import NEW, OLD
 from translator import run
 
 from cltab2systemd import events
+from cltab2systemd.client import evidence
 from cltab2systemd.commands import diff, explain, instance, show
 from cltab2systemd.groups.changes import Effect, Seen, Standing
 from cltab2systemd.groups.failure import Remedy
+from cltab2systemd.groups.overview import Health
 from cltab2systemd.groups.state import State
-from cltab2systemd.operators import history
+from cltab2systemd.journal import FORBIDDEN, Excerpt, JournalLine
+from cltab2systemd.operators import culprits, history, why
+from cltab2systemd.operators.culprits import Culprit
+from cltab2systemd.operators.present import Daemon
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.diff import FIELDS, Change
 from cltab2systemd.reports.explain import explain as explained
 from cltab2systemd.reports.history import Outcome, PastRequest
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Mode
+from cltab2systemd.units.names import Names
 from lab.install import PROJECT
 
 if TYPE_CHECKING:
@@ -182,3 +188,35 @@ def test_history() -> None:
     read_all("`clinitctl history --json`", [shown])
     assert words_of("`clinitctl history --json`", "requests[].outcome") == {*Outcome}
     assert words_of("`clinitctl history --json`", "requests[].by") == {*events.By}
+
+
+def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that `why` knows of a group, and one of which it knows nothing."""
+    entry = {"tag": "a", "mode": "wait", "state": "starting", "unit": "clinit-web@a.service", "since_usec": 5}
+    ending = {"kind": "killed", "status": 9, "signal": "SIGKILL", "result": "signal", "at_usec": 5}
+    whole = {
+        "code": "down", "failure": True, "unit": "clinit-web@r.service", "tag": "r", "mode": "respawn", "words": "x",
+        "text": "x", "command": "x", "since_usec": 5, "ending": ending, "invocation": "x", "cure": "x",
+    }  # fmt: skip
+    nothing = dict.fromkeys(("tag", "mode", "command", "since_usec", "ending", "invocation", "cure"))
+    exited = {**whole, "ending": {**ending, "signal": None, "at_usec": None}}
+    state = {"group": "web", "level": "3", "state": "FAILED", "since_usec": 5, "health": "moving", "in_table": True}
+    groups = [
+        {**state, "entries": [entry, {**entry, "since_usec": None}], "reasons": [whole, {**whole, **nothing}, exited]},
+        {**state, "level": None, "since_usec": None, "entries": [], "reasons": []},
+    ]
+    line = JournalLine(5, "x", "x", 1, 6, b"x", False, False, False, True, "")
+    excerpts = iter((Excerpt((line,), FORBIDDEN), Excerpt(), Excerpt()))
+    people = iter((Culprit(5, "alice", None, 77, "x"), Culprit(5, "bob", None, None, "x")))
+    monkeypatch.setattr(evidence, "of_attempt", lambda *_: next(excerpts))
+    monkeypatch.setattr(culprits, "culprit", lambda *_: next(people))
+    tables = ({"path": "x", "refusal": "x", "unread": False}, {"path": "x", "refusal": None, "unread": False})
+    daemons = ({"state": "answers", "version": "x", "pid": 5}, {"state": "gone", "version": None, "pid": None})
+    values = [
+        {"daemon": daemon, "table": table, **why.explain(group, Names())}
+        for daemon, table, group in zip(daemons, tables, groups, strict=True)
+    ]
+
+    read_all("`clinitctl why --json`", [json.loads(asjson.document(asjson.value(value))) for value in values])
+    assert words_of("`clinitctl why --json`", "health") == {*Health}
+    assert words_of("`clinitctl why --json`", "daemon.state") == {*Daemon}

@@ -1,0 +1,136 @@
+"""`clinitctl why`."""
+
+from __future__ import annotations
+
+import pwd
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from cltab2systemd.client import evidence, outcome
+from cltab2systemd.client.requests import Client, RefusedError
+from cltab2systemd.commands import options, printing
+from cltab2systemd.disk.instance import instance_names
+from cltab2systemd.groups.cures import commands
+from cltab2systemd.operators import culprits
+from cltab2systemd.operators.colours import has_colours
+from cltab2systemd.operators.present import NoAnswerError, present
+from cltab2systemd.operators.status import code, problems
+from cltab2systemd.reports import whytext
+from cltab2systemd.terminal import YELLOW, coloured, printable, shortened, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cltab2systemd.journal import JournalLine
+    from cltab2systemd.operators.culprits import Culprit
+    from cltab2systemd.operators.present import Object
+    from cltab2systemd.units.names import Names
+
+# Lines of an attempt; reasons for which the journal is asked; seconds for all of that.
+_LINES = 20
+_MOST = 10
+_SECONDS = 5.0
+# What somebody may have done by hand.
+_BY_HAND = {"down", "broken-off", "masked", "test-failed", "restarting", "out-of-memory"}
+
+
+@click.command(name="why")
+@click.argument("group", metavar="GROUP")
+@click.option("--json", "as_json", is_flag=True, help="For a program: one JSON document.")
+@options.of_daemon
+@click.option("--clstat", metavar="PATH", help="The status file.")
+def command(group: str, *, as_json: bool, cltab: str | None, socket: str | None, clstat: str | None) -> None:
+    """Say why a group is not well: each reason with the lines that bear it out, and the commands that cure it.
+
+    Of a group that is on its way, it says what is waited for. The exit codes are those of `status`.
+    """
+    client = Client(cltab, socket, clstat)
+    try:
+        found = present(client, [group])
+    except RefusedError as error:
+        for hint in error.findings:
+            printing.complain(f"clinitctl: {hint}")
+        printing.complain(f"clinitctl: {shortened(str(error))}")
+        raise SystemExit(outcome.REFUSED) from error
+    except NoAnswerError as error:
+        printing.complain(f"clinitctl: {error}")
+        raise SystemExit(outcome.NO_DAEMON) from error
+    explained = explain(found["groups"][0], instance_names(client.locations))
+    if as_json:
+        printing.say_object({"daemon": found["daemon"], "table": found["table"], **explained})
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        printing.say(_as_text(found, explained, client.start_command(), width))
+    raise SystemExit(code(found))
+
+
+def _as_text(found: Object, explained: Object, start: str, width: int | None) -> Iterator[str]:
+    colours = has_colours()
+    for problem in problems(found, start):
+        for line in wrapped(printable(problem), width):
+            yield coloured(line, YELLOW if colours else "")
+    yield from whytext.lines(explained, time.time_ns() // 1000, width, colours=colours)
+
+
+def explain(group: Object, names: Names) -> Object:
+    """The value that `clinitctl why --json` prints of a group; docs/json.md describes it.
+
+    Args:
+        group: as `present` has it.
+        names: the unit names of the instance.
+    """
+    deadline = time.monotonic() + _SECONDS
+    reasons = [
+        _explained(reason, group, names, deadline if number < _MOST else 0)
+        for number, reason in enumerate(group["reasons"])
+    ]
+    under_way = {"starting", "stopping", "waiting"} if group["health"] == "moving" else set()
+    awaited = [entry for entry in group["entries"] if entry["state"] in under_way]
+    return {
+        "group": group["group"],
+        "level": group["level"],
+        "state": group["state"],
+        "since_usec": group["since_usec"],
+        "health": group["health"],
+        "in_table": group["in_table"],
+        "awaited": [{name: each[name] for name in ("tag", "mode", "state", "unit", "since_usec")} for each in awaited],
+        "reasons": reasons,
+    }
+
+
+def _explained(reason: Object, group: Object, names: Names, deadline: float) -> Object:
+    """A reason with what the journal has of it."""
+    said, trouble, by = [], None, None
+    if (left := deadline - time.monotonic()) > 0:
+        excerpt = evidence.of_attempt(reason, left, _LINES)
+        said = [_line_object(line) for line in excerpt.lines]
+        trouble = excerpt.trouble.text if excerpt.trouble is not None else None
+        left = deadline - time.monotonic()
+        if reason["code"] in _BY_HAND and reason["since_usec"] is not None and left > 0:
+            by = culprits.culprit(reason["unit"], names.slice(group["group"]), reason["since_usec"], left)
+    steps = commands(reason["code"], reason["mode"] or "", reason["unit"], group["group"], group["level"] or "")
+    return {
+        **reason,
+        "by": None if by is None else _culprit_object(by),
+        "lines": said,
+        "trouble": trouble,
+        "commands": steps,
+    }
+
+
+def _line_object(line: JournalLine) -> Object:
+    return {"time_usec": line.time, "systemd": line.is_of_systemd, "text": "\n".join(evidence.message_lines(line))}
+
+
+def _culprit_object(by: Culprit) -> Object:
+    user = by.user
+    if by.uid is not None:
+        try:
+            user = pwd.getpwuid(by.uid).pw_name
+        except (KeyError, OverflowError):
+            user = str(by.uid)
+    return {"user": user, "pid": by.pid, "command": by.command, "time_usec": by.time}

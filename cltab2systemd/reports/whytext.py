@@ -1,0 +1,116 @@
+"""`clinitctl why` as lines for a person. Pure: the value that `--json` prints in, printable lines out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from cltab2systemd.reports.statustext import duration, heading
+from cltab2systemd.terminal import RED, YELLOW, coloured, printable, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Object = dict[str, Any]
+
+_INDENT = "  "
+_WIDTH = 9  # of what stands before a fact
+# What systemd calls an ending, beyond the exit status or signal that are told anyhow.
+_RESULTS = {
+    "timeout": "a time limit was over",
+    "oom-kill": "the kernel had no memory left for it",
+    "core-dump": "a core was dumped",
+    "watchdog": "it did not tell its watchdog in time",
+    "start-limit-hit": "it was started too often in a short time",
+    "protocol": "it did not say that it is ready, as its type asks for",
+    "resources": "systemd had no means to start it",
+    "exec-condition": "its ExecCondition= did not hold",
+}
+
+
+def lines(explained: Object, now: int, width: int | None = None, *, colours: bool = False) -> Iterator[str]:
+    """A group, then each reason with all that is known of it.
+
+    Args:
+        explained: the value that `clinitctl why --json` prints of the group.
+        now: µs since 1970.
+        width: the columns of the terminal; None if there is no limit. Commands and lines of the journal are never cut.
+        colours: whether reasons stand out in colours.
+    """
+    yield from wrapped(heading(explained, now), width)
+    yield from _summary(explained, now, width)
+    told: set[str] = set()
+    for reason in explained["reasons"]:
+        yield ""
+        subject = f"{reason['tag']} ({reason['mode']})" if reason["tag"] else reason["unit"]
+        colour = (RED if reason["failure"] else YELLOW) if colours else ""
+        for line in wrapped(printable(f"{subject} {reason['words'] or reason['text']}"), width):
+            yield coloured(line, colour)
+        for name, fact in _facts(reason, now):
+            yield printable(f"{_INDENT}{name:{_WIDTH}}{fact}")
+        yield from _written(reason, told)
+        if reason["cure"]:
+            yield from wrapped(printable(f"{_INDENT}{'to do':{_WIDTH}}{reason['cure']}"), width)
+        for command in reason["commands"]:
+            yield printable(f"{_INDENT * 2}{command}")
+
+
+def _summary(explained: Object, now: int, width: int | None) -> Iterator[str]:
+    """What is to be said of a group of whose entries nothing is wrong."""
+    for entry in explained["awaited"]:
+        since = f", for {duration(now - entry['since_usec'])}" if entry["since_usec"] else ""
+        words = f"{_INDENT}{entry['tag']} ({entry['mode']}) is {entry['state']}{since}"
+        yield from wrapped(printable(words), width)
+    if explained["reasons"]:
+        return
+    said = {
+        "well": "all is well",
+        "at-rest": "nothing is wrong: 'clinit GROUP LEVEL' brings it to a level",
+        "failed": "nobody has noted why; see 'journalctl -u clinit'",
+    }.get(explained["health"])
+    if said:
+        yield from wrapped(f"{_INDENT}{said}", width)
+
+
+def _facts(reason: Object, now: int) -> Iterator[tuple[str, str]]:
+    if ended := _ended(reason["ending"]):
+        yield "ended", ended
+    if reason["since_usec"]:
+        yield "since", f"{moment(reason['since_usec'])}, {duration(now - reason['since_usec'])} ago"
+    if by := reason["by"]:
+        process = f"[{by['pid']}]" if by["pid"] else ""
+        command = f": {by['command']}" if by["command"] else ""
+        yield "by", f"{by['user']}{process}{command}, {moment(by['time_usec'])}"
+    if reason["command"]:
+        yield "command", reason["command"]
+    yield "unit", reason["unit"]
+
+
+def _ended(ending: Object | None) -> str:
+    if ending is None:
+        return ""
+    how = {
+        "exited": f"exit status {ending['status']}",
+        "killed": f"signal {ending['signal']}",
+        "dumped": f"signal {ending['signal']}, with a core dump",
+    }.get(ending["kind"], "")
+    said = _RESULTS.get(ending["result"], "")
+    result = f"{said} (Result={ending['result']})" if said else ""
+    return "; ".join(part for part in (how, result) if part)
+
+
+def _written(reason: Object, told: set[str]) -> Iterator[str]:
+    """The lines of the journal, each with its time; and once, why some may be missing."""
+    if reason["lines"]:
+        yield f"{_INDENT}journal"
+    for line in reason["lines"]:
+        for text in line["text"].split("\n"):
+            yield f"{_INDENT * 2}{moment(line['time_usec'])}  " + "\t".join(map(printable, text.split("\t")))
+    if reason["trouble"] and reason["trouble"] not in told:
+        told.add(reason["trouble"])
+        yield printable(f"{_INDENT}{'journal':{_WIDTH}}{reason['trouble']}")
+
+
+def moment(microseconds: int) -> str:
+    """A time since 1970 as people here write it."""
+    return datetime.fromtimestamp(microseconds / 1_000_000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

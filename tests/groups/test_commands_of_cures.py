@@ -1,0 +1,32 @@
+"""The commands in what is to be done: what `clinitctl why` gives to be copied."""
+
+from __future__ import annotations
+
+import pytest
+
+from cltab2systemd.groups.cures import commands
+from cltab2systemd.groups.failure import Cause
+
+UNIT = "clinit-web@a.service"
+
+
+@pytest.mark.parametrize(
+    ("code", "mode", "expected"),
+    [
+        (Cause.TEST_FAILED, "test", ["clinit web 3"]),
+        (Cause.TIMED_OUT, "wait", [f"systemctl restart {UNIT}"]),
+        (Cause.MASKED, "respawn", [f"systemctl unmask {UNIT}", "clinit web 3"]),
+        (Cause.NOT_LOADED, "respawn", [f"systemctl status {UNIT}", "systemctl daemon-reload", "clinit web 3"]),
+        (Cause.NOT_SWITCHED, "", ["clinit web 3"]),
+        (Cause.RESTARTING, "respawn", []),
+        ("of-a-later-version", "respawn", []),
+    ],
+)
+def test_commands(code: str, mode: str, expected: list[str]) -> None:
+    """In the order of the words; none of a code that is not known."""
+    assert commands(code, mode, UNIT, "web", "3") == expected
+
+
+def test_names_are_quoted() -> None:
+    """A name that a shell would take apart stays one word."""
+    assert commands(Cause.DOWN, "respawn", UNIT, "a$b", "3;4") == ["clinit 'a$b' '3;4'"]

@@ -1,0 +1,195 @@
+"""`clinitctl why`: each reason with its lines, who did it, and the commands that cure it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from answers import answered
+from instance import Group
+from programs import IDLE, RUN
+from shipped import Shipped
+
+from cltab2systemd.operators.culprits import Culprit, read
+from lab.node import Node
+from lab.programs import installed
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+UNIT, SLICE = "clinit-web@server.service", "clinit-web.slice"
+
+
+@pytest.fixture(scope="module")
+def shipped(project_layer: Path) -> Iterator[Shipped]:
+    """The shipped daemon, with a group for each test."""
+    with Node("why", layers=[project_layer, installed("sudo")]) as node:
+        node.shell("useradd tess; echo 'tess ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/tess")
+        shipped = Shipped(node)
+        shipped.write_table(IDLE)
+        shipped.table = IDLE
+        yield shipped.start()
+
+
+@pytest.fixture
+def group(shipped: Shipped) -> Group:
+    """A group of the test's own."""
+    return Group(shipped)
+
+
+def why(group: Group, *options: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
+    return group.node.run("clinitctl", "why", *options, group.name, check=False, user=user)
+
+
+def value(group: Group, user: str | None = None) -> Any:
+    return json.loads(why(group, "--json", user=user).stdout)
+
+
+def facts(said: str) -> dict[str, str]:
+    """What stands behind the names of facts."""
+    return dict(re.findall(r"^  (\w[\w ]{,7}\S) +(.*)$", said, re.MULTILINE))
+
+
+def test_a_test_that_failed(group: Group) -> None:
+    """What, how it ended, since when, its command, the lines of this attempt, and what to do."""
+    group.define(
+        r"t:3:test:echo attempt >>/run/tries; wc -l </run/tries; printf '\033[31mred\tx\n'; exit 3",
+        f"r:3:respawn:{RUN}",
+    )
+    group.switch("3", code=4)
+    group.switch("3", code=4)
+    done = why(group)
+
+    answered(done, code=4, err="")
+    said = done.stdout
+    assert said.startswith(f"{group.name}: level 3 FAILED for ")
+    assert f"\n{group.name}.t (test) exited with 3\n" in said
+    found = facts(said)
+    assert found["ended"] == "exit status 3"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d, .* ago", found["since"])
+    assert found["unit"] == group.unit("t")
+    assert found["to do"] == f"mend it, then 'clinit {group.name} 3' runs it again"
+    assert said.endswith(f"\n    clinit {group.name} 3\n")
+    written = re.findall(r"^    \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (.*)$", said, re.MULTILINE)
+    assert written[:2] == ["2", "\\x1b[31mred\tx"]
+
+
+def test_json(group: Group) -> None:
+    """The same for programs, beside what varlink says of a reason."""
+    group.define("t:3:test:echo word; exit 3", f"r:3:respawn:{RUN}")
+    group.switch("3", code=4)
+    found = value(group)
+
+    assert (found["group"], found["level"], found["state"]) == (group.name, "3", "FAILED")
+    [reason] = found["reasons"]
+    assert (reason["code"], reason["by"], reason["trouble"]) == ("test-failed", None, None)
+    assert reason["lines"][0]["text"] == "word"
+    assert reason["lines"][0]["systemd"] is False
+    assert reason["commands"] == [f"clinit {group.name} 3"]
+
+
+def test_stopped_by_somebody(group: Group) -> None:
+    """Who stopped an entry is told if the journal knows: with sudo, or by `clinitctl stop`; else nothing is claimed."""
+    group.define(f"r:3:respawn:{RUN}")
+    group.switch("3")
+    group.node.run("systemctl", "stop", group.unit("r"))
+    group.wait_for("3 FAILED")
+    assert "by" not in facts(why(group).stdout)
+
+    group.switch("3")
+    unit = group.unit("r").removesuffix(".service")
+    group.node.run("sudo", "systemctl", "stop", unit, user="tess")
+    group.wait_for("3 FAILED")
+    wait_until(lambda: "by" in facts(why(group).stdout), what="the journal has sudo's line")
+    assert f"tess: /usr/bin/systemctl stop {unit}, " in facts(why(group).stdout)["by"]
+
+    group.switch("3")
+    group.node.run("clinitctl", "stop", f"{group.name}.r")
+    wait_until(lambda: "clinitctl" in facts(why(group).stdout).get("by", ""), what="the journal has the daemon's line")
+    assert re.match(r"root\[\d+\]: .*clinitctl stop ", facts(why(group).stdout)["by"])
+
+
+def test_a_group_that_is_well(group: Group) -> None:
+    """That is said, and so is that one is at no level."""
+    group.define(f"r:3:respawn:{RUN}")
+    group.instance.clinit()
+    answered(why(group), code=0, err="")
+    assert "nothing is wrong" in why(group).stdout
+    group.switch("3")
+    assert re.fullmatch(f"{group.name}: level 3 DONE for .*\n  all is well\n", why(group).stdout)
+
+
+def test_a_group_that_is_on_its_way(group: Group) -> None:
+    """What it waits for."""
+    group.define("w:3:wait:exec sleep 1000", f"r:3:respawn:{RUN}")
+    group.request("3")
+    group.wait_for("3 STARTING")
+    wait_until(lambda: group.property("w", "ActiveState") == "activating")
+    said = why(group)
+    answered(said, code=0, err="")
+    assert re.search(rf"^  {group.name}.w \(wait\) is starting, for ", said.stdout, re.MULTILINE)
+    assert f"  {group.name}.r (respawn) is waiting" in said.stdout
+    group.node.run("systemctl", "stop", group.unit("w"))
+
+
+def test_what_systemd_says(group: Group) -> None:
+    """Of a unit that it could not load or start, and how each is cured."""
+    unit = group.unit("a")
+    group.node.write(f"/etc/systemd/system/{unit}.d/my.conf", "[Service]\nExecStart=\n")
+    group.define(f"a:3:respawn:{RUN}", "c:3:test:kill -SEGV $$")
+    group.switch("3", code=4)
+    said = why(group).stdout
+
+    assert "systemd: Service has no ExecStart=" in said
+    assert f"    systemctl status {unit}\n    systemctl daemon-reload\n    clinit {group.name} 3\n" in said
+    assert re.search(r"^  ended +signal SIGSEGV", said, re.MULTILINE)
+
+
+def test_without_rights_and_without_a_daemon(group: Group, shipped: Shipped) -> None:
+    """Any user gets the reasons and the cure, and hears once that he may not read the journal."""
+    group.define("t:3:test:echo word; exit 3", "u:3:test:false")
+    group.switch("3", code=4)
+    done = why(group, user="tess")
+    assert done.returncode == 4
+    assert 1 == done.stdout.count("not permitted to read the system's journal")
+    assert "exited with 3" in done.stdout
+    assert f"    clinit {group.name} 3\n" in done.stdout
+
+    shipped.node.run("systemctl", "stop", "clinit.socket", "clinit.service")
+    try:
+        done = why(group)
+        assert done.returncode == 4
+        assert "the daemon is gone" in done.stdout
+        assert "word" in done.stdout
+    finally:
+        shipped.node.run("systemctl", "start", "clinit.socket", "clinit.service")
+
+
+def test_no_such_group(shipped: Shipped) -> None:
+    """Is refused, with a hint."""
+    done = shipped.node.run("clinitctl", "why", "nobody", check=False)
+    answered(done, code=1, out="", err="clinitctl: no such group: nobody\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "counts"),
+    [
+        ("/usr/bin/systemctl stop clinit-web@server", True),
+        ("/usr/bin/systemctl kill -s KILL clinit-web@server.service", True),
+        ("/usr/bin/systemctl stop clinit-web@*", True), ("/usr/bin/systemctl stop clinit-web.slice", True),
+        ("/usr/bin/systemctl status clinit-web@server", False), ("/usr/bin/systemctl stop clinit-web@other", False),
+        ("/usr/bin/vi clinit-web@server", False), ("/usr/bin/systemctl stop 'x", False), ("", False),
+    ],
+)  # fmt: skip
+def test_commands_that_stop_an_entry(command: str, counts: bool) -> None:
+    """Of all that sudo was used for, only what has systemctl end this unit."""
+    message = f"   alice : TTY=pts/0 ; PWD=/home/alice ; USER=root ; COMMAND={command}"
+    fields = {"__REALTIME_TIMESTAMP": "5", "_EXE": "/usr/bin/sudo", "MESSAGE": message}
+
+    assert read(fields, UNIT, SLICE) == (Culprit(5, "alice", None, None, command) if counts else None)
+    assert read({**fields, "_EXE": "/home/eve/sudo"}, UNIT, SLICE) is None
