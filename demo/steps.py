@@ -106,6 +106,9 @@ def _failure(stage: Stage, runner: str) -> None:
         stage.equal("the answer", stage.run("clinit", "--wait", "web", "s", code=4), "web s FAILED\n")
         stage.clstat("web s FAILED", "mail 1 DONE")
         stage.equal("the pid of mail:runner", stage.pid("mail", "runner"), runner)
+    with stage.step("One command tells which entry is not well, why, and what to do; its exit code is for monitoring."):
+        text = stage.run("clinitctl", "status", "web", code=4)
+        stage.contains("the status", text, "web: level s FAILED", "exited with 1", "clinit web s")
 
 
 def _recovery(stage: Stage, shipper: str, runner: str) -> None:
