@@ -40,6 +40,7 @@ slow:first:3:wait:sleep 3
 slow:then:3:respawn:{RUN}
 bad:fails:3:test:false
 bad:runs:3:respawn:{RUN}
+tells:tells:3:test:echo tells: x: error: first; printf 'no\\tport \\303\\274\\n'; false
 tests:passes:3:test:true
 kept:always:3,rest:respawn:{RUN}
 kept:sometimes:3,rest,:respawn:{RUN}
@@ -94,6 +95,16 @@ def test_start_monitor_stop(shipped: Shipped) -> None:
         assert shipped.clstat()["web"] == "stop DONE"
     assert NOT_RUNNING == resource.monitor()
     assert NOT_RUNNING == resource.probe()
+
+
+def test_last_words(shipped: Shipped) -> None:
+    """The exit reason is one line of plain characters: the entry, how it ended, and what it wrote last."""
+    tells = Resource(shipped, "tells")
+    command = r"echo tells: x: error: first; printf 'no\tport \303\274\n'; false"
+    expected = f"tells 3 FAILED: tells (test) exited with 1: {command}; tells wrote last: no?port ??"
+    assert (GENERIC, expected) == (tells.act("start"), tells.reason)
+    assert (GENERIC, expected) == (tells.monitor(), tells.reason)
+    assert tells.act("stop") == SUCCESS
 
 
 def test_states(shipped: Shipped) -> None:
