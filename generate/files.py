@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generate import lifecycle, manpages, shells
+from generate import lifecycle, manpages, schemas, shells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parent.parent
 COMPLETION = PROJECT / "packaging/completion"
 MAN = PROJECT / "man"
+JSON = PROJECT / "docs/json.md"
+SCHEMAS = PROJECT / "docs/schemas"
 LIFECYCLE = PROJECT / "docs/lifecycle.md"
 
 
@@ -37,6 +39,8 @@ def contents(programs: tuple[Command, ...]) -> dict[Path, str]:
         more_fish, page = COMPLETION / f"{program.name}.fish", MAN / f"{program.name}.8"
         files[more_fish] = _with_part(more_fish.read_text(), "commands", shells.fish(program))
         files[page] = manpages.with_commands(manpages.with_options(page.read_text(), program), program)
+    for name in schemas.SCHEMAS:
+        files[SCHEMAS / f"clinitctl-{name}.schema.json"] = schemas.text(name, JSON.read_text())
     return files
 
 

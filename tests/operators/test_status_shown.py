@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import answered
 from instance import Instance
+from jsondocument import read_all
+from jsonschema import Draft202012Validator, ValidationError
 from programs import RUN, deaf
 
 from cltab2systemd.groups.overview import EntryState, Health
+from lab.install import PROJECT
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Callable, Mapping
 
     from lab.node import Node
 
@@ -41,6 +46,7 @@ odd:restarting:3:respawn:{RUN}
 odd:skipped:3:respawn:{RUN}
 odd:absent:3:once:no-such-program && true
 rest:never:3:respawn:{RUN}
+:::initdefault.rest:3
 """
 DROP_INS = {
     "clinit-leaving@stopping.service": "[Service]\nTimeoutStopSec=1h\n",
@@ -77,6 +83,13 @@ def on_terminal(node: Node, command: str, environment: dict[str, str], columns: 
     return done.stdout.replace("\r\n", "\n").splitlines()
 
 
+def come_to(look: Callable[[], dict[str, str]], wanted: Mapping[str, str]) -> None:
+    """Wait until something is as wanted; if it never is, tell what is another way."""
+    with suppress(TimeoutError):
+        wait_until(lambda: look() == wanted)
+    assert wanted == look()
+
+
 @pytest.fixture(scope="module")
 def instance(node: Node) -> Instance:
     """A daemon with a group for each way to be."""
@@ -96,11 +109,8 @@ def instance(node: Node) -> Instance:
     node.shell("rm /run/systemd/system/clinit-worse@gone.service; systemctl daemon-reload")
     wanted = {tag: tag for tag in EntryState} | {"fine": "running", "absent": "ended", "never": "stopped"}
     wanted |= dict.fromkeys(("masked", "mistaken", "gone"), "failed") | {"next": "waiting"}
-    try:
-        wait_until(lambda: states(value(node)) == wanted, what="all states")
-    except TimeoutError:
-        assert wanted == states(value(node)), value(node, "odd")["groups"][0]["reasons"]
-    wait_until(lambda: health(value(node)) == HEALTH, what="the health of all groups")
+    come_to(lambda: states(value(node)), wanted)
+    come_to(lambda: health(value(node)), HEALTH)
     return daemon
 
 
@@ -210,6 +220,52 @@ def _without_times(found: Any) -> Any:
             for name, member in found.items()
         }
     return [*map(_without_times, found)] if isinstance(found, list) else found
+
+
+# What the kernel counts only where it has controllers; reasons about what is no entry; what never began.
+UNSEEN = frozenset(f"groups[].entries[].{name} is something" for name in ("memory_bytes", "tasks")) | {
+    *(f"groups[].entries[].{name} is null" for name in ("load", "active", "sub")),
+    "reason: tag is null", "reason: mode is null", "reason: command is null", "ending: at_usec is null",
+}  # fmt: skip
+
+
+def test_json(instance: Instance) -> None:
+    """docs/json.md tells every member, and the schema holds; with the daemon, and with everything missing."""
+    node = instance.node
+    answered(instance.clinit("--wait", "well", "3"), code=0)
+    found = [value(node)]
+    instance.kill()
+    table = node.read("/etc/cltab")
+    try:
+        node.write("/etc/cltab", "web:a:1:nonsense:x\n")
+        node.shell("rm /run/clinit/clstat")
+        found.append(value(node))
+        node.write("/etc/cltab", table + "well:new:3:wait:true\n")
+        found.append(value(node))
+    finally:
+        node.write("/etc/cltab", table)
+        instance.start()
+
+    read_all("`clinitctl status --json`", found, UNSEEN)
+    schema = json.loads((PROJECT / "docs/schemas/clinitctl-status.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    for shown in found:
+        Draft202012Validator(schema).validate(shown)
+    with pytest.raises(ValidationError):
+        Draft202012Validator(schema).validate(found[0] | {"groups": [{**found[0]["groups"][0], "health": "fine"}]})
+
+
+@pytest.mark.usefixtures("controllers")
+def test_usage(fresh_node: Node) -> None:
+    """Where the kernel counts memory and tasks, they are those of systemctl."""
+    daemon = Instance(fresh_node)
+    daemon.write_table(f"web:a:1:respawn:{RUN}\n:::service.a:MemoryAccounting=yes\n:::service.a:TasksAccounting=yes\n")
+    daemon.start().clinit("--wait", "web", "1")
+    (entry,) = value(fresh_node)["groups"][0]["entries"]
+    shown = daemon.properties(entry["unit"], "MemoryCurrent", "TasksCurrent")
+
+    assert entry["tasks"] == int(shown["TasksCurrent"])
+    assert 0.5 < entry["memory_bytes"] / int(shown["MemoryCurrent"]) < 2
 
 
 def test_colours(instance: Instance) -> None:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from answers import answered
 from instance import Group, Instance
-from programs import RUN
+from jsondocument import Reader
+from jsonschema import Draft202012Validator
+from programs import IDLE, RUN
 from terminals import Terminal
 
+from lab.install import PROJECT
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -101,6 +104,37 @@ def test_a_line_of_json_for_each_change(group: Group) -> None:
     assert ("group", group.name, "1", "DONE", []) == tuple([*first.values()][1:])
     assert ["time_usec", "event", "group", "level", "state", "reasons"] == [*last]
     assert ["test-failed"] == [reason["code"] for reason in last["reasons"]]
+    hold(watching.values())
+
+
+def hold(values: list[Any]) -> None:
+    """Hold values to docs/json.md, and to the schema."""
+    reader = Reader("`clinitctl watch --json`")
+    schema = json.loads((PROJECT / "docs/schemas/clinitctl-watch.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    for found in values:
+        reader.read(found)
+        Draft202012Validator(schema).validate(found)
+
+
+def test_json_of_a_daemon_and_a_group_that_go(group: Group) -> None:
+    """Both have a line."""
+    watching = Watching(group, "--json")
+    group.switch("stop")
+    group.instance.kill()
+    watching.wait_for('"gone"')
+    group.instance.start()
+    watching.wait_for('"answers"')
+    group.instance.table = group.instance.table.replace(group._lines, "")
+    group.instance.write_table(group.instance.table + IDLE)
+    group.instance.clinit()
+    watching.wait_for('"left"')
+    watching.interrupt()
+
+    told = [(value["event"], value["group"], value["state"]) for value in watching.values()]
+    assert [("daemon", None, "gone"), ("daemon", None, "answers")] == [one for one in told if one[0] == "daemon"]
+    assert ("left", group.name, None) == told[-1]
+    hold(watching.values())
 
 
 def test_a_reader_that_goes_away(group: Group) -> None:
