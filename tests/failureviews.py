@@ -105,6 +105,14 @@ class Failed:
         assert done.returncode == (FAILED if self.is_failure else DEGRADED)
         return re.findall(rf"^  {re.escape(self.tag)} .*\n(?:    .*\n)+", done.stdout, re.MULTILINE)
 
+    def by_why(self) -> list[str]:
+        """`clinitctl why`: the entry's paragraph, which has the last words of the program, and what to do."""
+        done = self.instance.node.run("clinitctl", "why", self.group.name, check=False)
+        assert done.returncode == (FAILED if self.is_failure else DEGRADED)
+        told = re.findall(rf"^{re.escape(self.tag)} \(.*\n(?:  .*\n)+", done.stdout, re.MULTILINE)
+        assert all(word in said for said in told for word in (*self.way.last_words, "  to do  ")), told
+        return told
+
 
 # The request is the last one, for it may mend what has failed later.
 VIEWS: dict[str, Callable[[Failed], list[str]]] = {
@@ -113,6 +121,7 @@ VIEWS: dict[str, Callable[[Failed], list[str]]] = {
     "varlink": Failed.by_varlink,
     "agent": Failed.by_agent,
     "status": Failed.by_status,
+    "why": Failed.by_why,
     "wait": Failed.by_request,
 }
 

@@ -20,6 +20,14 @@ NOT_EXECUTED = {
     241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS: LoadCredential=",
 }  # fmt: skip
 SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
+# systemd.exec(5), Result=: what that adds to the exit status or the signal.
+_RESULTS = {
+    "timeout": ", for a time limit was over",
+    "oom-kill": ", for there was no memory left",
+    "watchdog": ", for WatchdogSec= was over without a sign of life",
+    "protocol": ", and had not said that it is ready, as its Type= asks for",
+    "start-limit-hit": ", and was started too often in StartLimitIntervalSec=",
+}
 # signal(7), x86 and ARM.
 _SIGNALS = """
     HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG
@@ -38,12 +46,14 @@ def signal_name(number: int) -> str:
 
 
 def worded(process: Process) -> str:
-    """How a process ended, such as `exited with 3` or `was killed by SIGTERM`."""
+    """How a process ended, such as `exited with 3` or `was killed by SIGKILL, for a time limit was over`."""
     if process.code == 0:
         return "does not run"
+    why = _RESULTS.get(process.result, "")
     if process.code == EXITED:
-        return f"exited with {process.status}{SHELL_STATUSES.get(process.status, '')}"
-    return f"was killed by {signal_name(process.status) or f'signal {process.status}'}"
+        return f"exited with {process.status}{SHELL_STATUSES.get(process.status, '')}{why}"
+    core = ", and dumped its core" if process.code == _DUMPED else ""
+    return f"was killed by {signal_name(process.status) or f'signal {process.status}'}{core}{why}"
 
 
 def why_not_executed(process: Process) -> str:
