@@ -6,7 +6,7 @@ Nobody is told the same thing again and again: see `Newsroom`.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.failure import Cause
@@ -59,12 +59,21 @@ class _Slot:
     unit: str = ""
 
 
+@dataclass(slots=True)
+class _Trouble:
+    """The trouble of an entry."""
+
+    told: set[Kind] = field(default_factory=set)
+    over: float | None = None  # since when there is none, in seconds
+
+
 class Newsroom:
     """Decides what is told, and when.
 
-    A group that is FAILED is news when it comes to that, and when other entries fail. An entry's trouble is news once,
-    until the entry has been well for `WELL` seconds, or its group was on its way to a level. Within `INTERVAL` seconds
-    there is one of a kind about a group, and the last one is told later. What nobody needs to know any more is not.
+    A group that is FAILED is news when it comes to that, and when other entries fail. An entry's trouble is news once
+    of each kind, until the entry has been well for `WELL` seconds, or its group was on its way to a level. Within
+    `INTERVAL` seconds there is one of a kind about a group, and the last one is told later. What nobody needs to know
+    any more is not.
 
     Args:
         before: how groups were when somebody else, an earlier daemon, looked last.
@@ -76,8 +85,7 @@ class Newsroom:
             status.group: None for status in before if status.state is State.FAILED
         }
         self._moved: set[str] = set()  # groups in `_failed` that have been on their way since
-        # The entries whose trouble was told, by group and unit; and since when they are well, if they are.
-        self._troubled: dict[tuple[str, str], float | None] = {}
+        self._troubled: dict[tuple[str, str], _Trouble] = {}  # by group and unit
         self._held: dict[_Slot, tuple[float, News]] = {}  # what is to be told, and when
         self._told: dict[_Slot, float] = {}  # when something was told last
 
@@ -152,14 +160,17 @@ class Newsroom:
 
     def _of_troubles(self, status: GroupStatus, now: float) -> Iterator[News]:
         troubles = {reason.unit: reason for reason in status.reasons if reason.cause in _TROUBLES}
-        for (group, unit), well in self._troubled.items():
-            if group == status.group and unit not in troubles and well is None:
-                self._troubled[group, unit] = now
+        for (group, unit), trouble in self._troubled.items():
+            if group == status.group and unit not in troubles and trouble.over is None:
+                trouble.over = now
         for unit, reason in troubles.items():
-            well = self._troubled.get((status.group, unit), now - WELL)
-            self._troubled[status.group, unit] = None
-            if well is not None and now - well >= WELL:
-                yield News(_TROUBLES[reason.cause], status, reason, now)
+            trouble = self._troubled.setdefault((status.group, unit), _Trouble())
+            if trouble.over is not None and now - trouble.over >= WELL:
+                trouble.told.clear()
+            trouble.over = None
+            if (kind := _TROUBLES[reason.cause]) not in trouble.told:
+                trouble.told.add(kind)
+                yield News(kind, status, reason, now)
 
     def _forget(self, group: str) -> None:
         self._failed.pop(group, None)
@@ -168,4 +179,4 @@ class Newsroom:
         self._held = {slot: held for slot, held in self._held.items() if slot.group != group}
 
     def _forget_troubles(self, group: str) -> None:
-        self._troubled = {key: well for key, well in self._troubled.items() if key[0] != group}
+        self._troubled = {key: trouble for key, trouble in self._troubled.items() if key[0] != group}

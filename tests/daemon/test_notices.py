@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Instance
+from shipped import Shipped
 
 from lab.waiting import wait_until
 
@@ -20,7 +21,7 @@ CollectMode=inactive-or-failed
 [Service]
 Type=oneshot
 EnvironmentFile={DIRECTORY}/%i
-ExecStart=/bin/sh -c 'env | grep ^CLINIT_ >/root/told/%i.new; mv /root/told/%i.new /root/told/%i'
+ExecStart=/bin/sh -c 'env | grep ^CLINIT_ >/var/told/%i.new; mv /var/told/%i.new /var/told/%i'
 """
 TABLE = """\
 web:config:3:test:test -e /root/good
@@ -32,18 +33,23 @@ notify:n:3:respawn:sleep infinity
 
 def set_up(node: Node) -> Instance:
     """A daemon, with a template that keeps what it is told."""
-    node.run("mkdir", "/root/told")
-    node.write(TEMPLATE, UNIT)
-    node.run("systemctl", "daemon-reload")
+    put_template(node)
     instance = Instance(node)
     instance.write_table(TABLE)
     return instance.start()
 
 
+def put_template(node: Node) -> None:
+    """The template."""
+    node.run("mkdir", "/var/told")
+    node.write(TEMPLATE, UNIT)
+    node.run("systemctl", "daemon-reload")
+
+
 def told(node: Node) -> list[dict[str, str]]:
     """The variables of all that was told."""
-    numbers = sorted(int(name) for name in node.run("ls", "/root/told").stdout.split() if name.isdigit())
-    texts = [node.read(f"/root/told/{number}") for number in numbers]
+    numbers = sorted(int(name) for name in node.run("ls", "/var/told").stdout.split() if name.isdigit())
+    texts = [node.read(f"/var/told/{number}") for number in numbers]
     return [dict(line.split("=", 1) for line in text.splitlines()) for text in texts]
 
 
@@ -90,11 +96,15 @@ def test_an_entry_that_backs_off(fresh_node: Node) -> None:
     """It is told once, with what it is called; a halt is no news."""
     instance = set_up(fresh_node)
     instance.clinit("--wait", "bad", "3")
-    wait_until(lambda: events(fresh_node) == ["backing-off bad ends"], timeout=30)
-    assert told(fresh_node)[0]["CLINIT_REASON"] == "paused"
+    wait_until(lambda: "backing-off bad ends" in events(fresh_node), timeout=30)
+    before = events(fresh_node)
+    assert told(fresh_node)[-1]["CLINIT_REASON"] == "paused"
+    assert before.count("backing-off bad ends") == 1
+    # On a slow machine one sees that it ends before it pauses.
+    assert set(before) <= {"backing-off bad ends", "keeps-ending bad ends"}
     instance.clinit("-k", "--wait")
 
-    assert events(fresh_node) == ["backing-off bad ends"]
+    assert events(fresh_node) == before
 
 
 def test_without_a_template(fresh_node: Node) -> None:
@@ -139,6 +149,25 @@ def test_the_oldest_go(fresh_node: Node) -> None:
     instance = set_up(fresh_node)
     fresh_node.shell(f"mkdir -p {DIRECTORY}; cd {DIRECTORY}; seq 1 1004 | xargs touch")
     instance.clinit("--wait", "web", "3")
-    wait_until(lambda: fresh_node.exists("/root/told/1005"))
+    wait_until(lambda: fresh_node.exists("/var/told/1005"))
 
     assert sorted(map(int, fresh_node.run("ls", DIRECTORY).stdout.split())) == [*range(6, 1006)]
+
+
+@pytest.mark.parametrize("daemon", ["goes-first", "goes-last"])
+def test_a_shutdown_is_no_news(fresh_node: Node, daemon: str) -> None:
+    """Groups go, and nobody is told of that, nor held up by it; also if the daemon is there to see it."""
+    put_template(fresh_node)
+    shipped = Shipped(fresh_node)
+    shipped.write_table(TABLE.replace("sleep infinity", "trap 'sleep 1; exit' INT; while :; do sleep 0.02; done"))
+    if daemon == "goes-last":
+        shipped.drop_in("clinit.service", "[Unit]", "DefaultDependencies=no")
+    shipped.start()
+    shipped.clinit("--wait", "notify", "3")
+    fresh_node.run("touch", "/root/good")
+    shipped.clinit("--wait", "web", "3")
+    assert shipped.clinit("-v").returncode == 0
+    fresh_node.reboot()
+
+    assert fresh_node.run("ls", "/var/told").stdout == ""
+    assert fresh_node.run("systemctl", "is-active", "clinit.service").stdout == "active\n"

@@ -91,7 +91,7 @@ def test_entries_that_back_off() -> None:
     assert ["0 backing-off a", "310 backing-off a"] == told((0, a), (10, web()), (10 + WELL, a))
     assert ["0 backing-off a", "90 backing-off a"] == told((0, a), (80, web(State.STARTING)), (90, a))
     keeps = web(paused="a", cause=Cause.KEEPS_ENDING)
-    assert ["0 keeps-ending a"] == told((0, keeps), (1, a), (2, keeps))
+    assert ["0 keeps-ending a", "1 backing-off a"] == told((0, keeps), (1, a), (2, keeps), (3, web()), (4, a))
 
 
 def test_a_halt_is_no_news() -> None:
