@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedError
-from cltab2systemd.groups.refusals import Refusal, Supersession
+from cltab2systemd.core.request import Request, SupersededError
+from cltab2systemd.groups.refusals import Supersession
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.groups.tally import Outcome, Tally
 from cltab2systemd.units.names import HALT_LEVEL
@@ -28,7 +28,7 @@ def test_how_a_request_ends() -> None:
         found: list[Outcome] = []
         request = Request("web", level, on_end=lambda outcome, _: found.append(outcome))
         request.tell_end(result)
-        request.tell_end(SwitchRefusedError(Refusal.NOT_STOPPED, "later"))
+        request.tell_end(RuntimeError("later"))
         return found
 
     def ended(result: GroupStatus | Exception, level: str = "3") -> list[Outcome]:
@@ -37,5 +37,5 @@ def test_how_a_request_ends() -> None:
     for state in (State.DONE, State.PASSED, State.FAILED):
         assert ended(GroupStatus("web", "3", state)) == [Outcome(state.lower())]
     assert ended(GroupStatus("web", "3", State.CONFIGURED), HALT_LEVEL) == [Outcome.STOPPED]
-    assert ended(SwitchRefusedError(Refusal.NOT_STOPPED, "no")) == [Outcome.REFUSED]
+    assert ended(RuntimeError("no")) == [Outcome.REFUSED]
     assert ended(SupersededError(Supersession.BY_HAND, "no")) == [Outcome.SUPERSEDED]
