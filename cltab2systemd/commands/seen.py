@@ -16,7 +16,6 @@ from cltab2systemd.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.groups.overview import Facts, Usage
     from cltab2systemd.table.model import ResourceGroup
     from cltab2systemd.units.names import Names
 
@@ -24,8 +23,7 @@ _PROPERTIES = (
     "Id", "LoadState", "ActiveState", "SubState", "ExecMainPID", "ExecMainCode", "ExecMainStatus", "Result",
     "ConditionResult",
     "ConditionTimestampMonotonic", "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic",
-    "InactiveExitTimestampMonotonic", "ExecMainExitTimestampMonotonic", "StateChangeTimestampMonotonic", "InvocationID",
-    "MainPID", "NRestarts", "Job",
+    "InactiveExitTimestampMonotonic", "ExecMainExitTimestampMonotonic", "InvocationID", "MainPID", "Job",
 )  # fmt: skip
 # systemctl waits longer for a systemd that does not answer. Seconds.
 _PATIENCE = 10.0
@@ -34,7 +32,7 @@ _Properties = dict[str, str]
 
 
 class _Shown:
-    """A `groups.units.Probe`, and `groups.overview.Facts`, on what systemctl has shown."""
+    """A `groups.units.Probe` on what systemctl has shown."""
 
     def __init__(self, units: Mapping[str, _Properties]) -> None:
         self._units = units
@@ -102,18 +100,6 @@ class _Shown:
         """The main process of a service; 0 if it has none."""
         return self._number(unit, "MainPID")
 
-    def restarts(self, unit: str) -> int:
-        """How often systemd has restarted a service by itself, since its last start by a request."""
-        return self._number(unit, "NRestarts")
-
-    def changed_time(self, unit: str) -> int:
-        """When the state of a unit changed last; 0 if never."""
-        return self._number(unit, "StateChangeTimestampMonotonic")
-
-    def usage(self, group_slice: str, unit: str) -> Usage:
-        """What the control group of a service uses."""
-        return self._kernel.usage(group_slice, unit)
-
     def _number(self, unit: str, name: str) -> int:
         value = self._units.get(unit, {}).get(name, "")
         return int(value) if value.isdigit() else 0
@@ -127,26 +113,17 @@ def seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -
         groups: the groups by name, with the lines that their units were made from.
         level: the level that is asked for; None for the one that each group is at.
     """
-    units = units_of(names, groups)
-    return {} if units is None else {name: _seen(found, level) for name, (found, _) in units.items()}
-
-
-def units_of(names: Names, groups: Mapping[str, ResourceGroup]) -> dict[str, tuple[GroupUnits, Facts]] | None:
-    """The units of groups, and what else can be asked about them; None if systemd cannot be asked.
-
-    Args:
-        names: the unit names of the instance.
-        groups: the groups by name, with the lines that their units were made from.
-    """
     shown = _show([pattern for name in groups for pattern in names.patterns(name)]) if groups else {}
     if shown is None:
-        return None
+        return {}
     units: dict[str, dict[str, UnitStatus]] = defaultdict(dict)
     for unit, values in shown.items():
         status = UnitStatus(unit, values["LoadState"], values["ActiveState"], values["SubState"], *_job(values))
         units[names.group_of(unit) or ""][unit] = status
     probe = _Shown(shown)
-    return {name: (GroupUnits(names, name, group.entries, units[name], probe), probe) for name, group in groups.items()}
+    return {
+        name: _seen(GroupUnits(names, name, group.entries, units[name], probe), level) for name, group in groups.items()
+    }
 
 
 def _job(values: _Properties) -> tuple[int, str]:

@@ -1,23 +1,34 @@
-"""How groups are, told without a daemon: by the lines that were applied, the table on disk, clstat, and systemctl."""
+"""How groups are, told without a daemon: by the lines that were applied, the table on disk, clstat, and systemd.
+
+systemd is asked as the daemon asks it: for single properties. `systemctl show` asks for all of each unit, which takes
+2 ms a unit, and fails for a unit whose command is not UTF-8.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+# Before pystemd is imported: what it waits for an answer, in place of 25 s.
+os.environ["SYSTEMD_BUS_TIMEOUT"] = "1s"
 
 from cltab2systemd import clstat
 from cltab2systemd.check import loading
 from cltab2systemd.client.requests import RefusedError
 from cltab2systemd.commands.instance import Instance
-from cltab2systemd.commands.seen import units_of
+from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.disk import tables
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.overview import group_overview
 from cltab2systemd.groups.state import group_status
+from cltab2systemd.groups.units import GroupUnits
 from cltab2systemd.locations import live_clstat
 from cltab2systemd.operators.present import NoAnswerError
 from cltab2systemd.reports.overview import group_object
-from cltab2systemd.systemd.kernel import clock_offset
+from cltab2systemd.systemd.bus import Bus, BusError
+from cltab2systemd.systemd.kernel import Kernel, clock_offset
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import ResourceGroup, Table
 from cltab2systemd.text import decoded
@@ -25,7 +36,12 @@ from cltab2systemd.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.locations import Locations
+    from cltab2systemd.units.names import Names
+
+# Seconds in which systemd has to take a connection.
+_PATIENCE = 1.0
 
 
 def describe(locations: Locations, groups: Sequence[str]) -> dict[str, Any]:
@@ -46,17 +62,36 @@ def describe(locations: Locations, groups: Sequence[str]) -> dict[str, Any]:
     except OSError:
         applied = {}
     names = _chosen(groups, table, applied)
-    units = units_of(instance.names, {name: applied.get(name) or ResourceGroup(name) for name in names})
-    if units is None:
-        raise NoAnswerError("neither the daemon nor systemd tells how the groups are; see 'systemctl status'")
-    levels, offset = _levels(locations), clock_offset()
-    described = []
-    for name in names:
-        found, facts = units[name]
-        wanted = applied.get(name, ResourceGroup(name)) if refusal else table.group(name)
-        overview = group_overview(found, group_status(found, levels.get(name)), wanted, facts)
-        described.append(group_object(overview, offset))
+    lines = {name: applied.get(name) or ResourceGroup(name) for name in names}
+    wanted = lines if refusal else {name: table.group(name) for name in names}
+    try:
+        described = asyncio.run(_described(instance.names, lines, wanted, _levels(locations)))
+    except (BusError, TimeoutError) as error:
+        message = f"neither the daemon nor systemd tells how the groups are: {error or 'no answer in time'}"
+        raise NoAnswerError(message) from error
     return {"table": {"path": locations.table, "refusal": refusal or None, "unread": False}, "groups": described}
+
+
+async def _described(
+    names: Names, lines: Mapping[str, ResourceGroup], wanted: Mapping[str, ResourceGroup], levels: Mapping[str, str]
+) -> list[dict[str, object]]:
+    """The groups whose units were made from lines. TimeoutError, BusError if systemd does not answer."""
+    bus, offset = Bus(), clock_offset()
+    try:
+        await asyncio.wait_for(bus.connect(), _PATIENCE)
+        listed = bus.list_units([pattern for name in lines for pattern in names.patterns(name)]) if lines else []
+        probe = UnitProbe(bus, lambda _unit: "", Kernel())
+        units: dict[str, dict[str, UnitStatus]] = {name: {} for name in lines}
+        for unit in listed:
+            units.get(names.group_of(unit.name) or "", {})[unit.name] = unit
+        described = []
+        for name, group in lines.items():
+            found = GroupUnits(names, name, group.entries, units[name], probe)
+            overview = group_overview(found, group_status(found, levels.get(name)), wanted[name], probe)
+            described.append(group_object(overview, offset))
+        return described
+    finally:
+        bus.close()
 
 
 def _chosen(groups: Sequence[str], table: Table, applied: Mapping[str, ResourceGroup]) -> list[str]:

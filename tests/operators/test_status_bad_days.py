@@ -204,7 +204,7 @@ def test_who_has_no_rights(instance: Instance) -> None:
 
 
 LONG = "n" * 200
-ODD = f"{LONG}:long:1:respawn:{RUN}\n数据库:数据:1:respawn:{RUN}\n".encode() + b"b\xff:t\xfe:1:wait:true\n"
+ODD = f"{LONG}:long:1:respawn:{RUN}\n数据库:数据:1:respawn:{RUN}\n".encode() + b"b\xff:t\xfe:1:wait:true \xfd\n"
 
 
 def test_odd_names(instance: Instance) -> None:
