@@ -91,7 +91,7 @@ def test_the_check_of_what_is_wrong(fresh_node: Node) -> None:
     done = fresh_node.run("sh", "/root/check", check=False)
     answered(done, code=2)
     assert done.stdout.startswith("CRITICAL: web: level 3 FAILED")
-    assert "exited with 1\n    test -d /srv/www\n" in done.stdout
+    assert "exited with 2\n    ls -d /srv/www\n" in done.stdout
 
     shipped.clinit("--wait", "web", "stop")
     shipped.write_table("mail:queue:prod,:respwan:exec sleep infinity | cat\n")
