@@ -95,7 +95,7 @@ def of_attempt(reason: dict[str, Any], seconds: float, lines: int = 200) -> Exce
     if is_recent and os.geteuid() == 0:
         _store(min(_PATIENCE, seconds))
     excerpt = _look(str(unit), reason, lines, deadline)
-    if is_recent and not excerpt.lines and os.geteuid() != 0:
+    if is_recent and not excerpt.lines and excerpt.trouble is None and os.geteuid() != 0:
         time.sleep(max(0.0, min(_MOMENT, deadline - time.monotonic())))
         excerpt = _look(str(unit), reason, lines, deadline)
     return excerpt
