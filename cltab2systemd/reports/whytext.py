@@ -57,6 +57,8 @@ def lines(explained: Object, now: int, width: int | None = None, *, colours: boo
 
 def _summary(explained: Object, now: int, width: int | None) -> Iterator[str]:
     """What is to be said of a group of whose entries nothing is wrong."""
+    if explained["progress"]:
+        yield from wrapped(printable(f"{_INDENT}{explained['progress']}"), width)
     for entry in explained["awaited"]:
         since = f", for {duration(now - entry['since_usec'])}" if entry["since_usec"] else ""
         words = f"{_INDENT}{entry['tag']} ({entry['mode']}) is {entry['state']}{since}"

@@ -137,8 +137,8 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
     tables = ({"path": "x", "refusal": "x", "unread": False}, {"path": "x", "refusal": None, "unread": False})
     daemons = ({"state": "answers", "version": "x", "pid": 5}, {"state": "gone", "version": None, "pid": None})
     values = [
-        {"daemon": daemon, "table": table, **why.explain(group, Names())}
-        for daemon, table, group in zip(daemons, tables, groups, strict=True)
+        {"daemon": daemon, "table": table, **why.explain(group, Names(), progress)}
+        for daemon, table, group, progress in zip(daemons, tables, groups, ("x", ""), strict=True)
     ]
 
     read_all("`clinitctl why --json`", [json.loads(asjson.document(asjson.value(value))) for value in values])

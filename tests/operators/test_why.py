@@ -132,6 +132,7 @@ def test_a_group_that_is_on_its_way(group: Group) -> None:
     wait_until(lambda: group.property("w", "ActiveState") == "activating")
     said = why(group)
     answered(said, code=0, err="")
+    assert f"  {group.name} -> 3: starting, 0 of 2 done: {group.name}.w (wait)" in said.stdout
     assert re.search(rf"^  {group.name}.w \(wait\) is starting, for ", said.stdout, re.MULTILINE)
     assert f"  {group.name}.r (respawn) is waiting" in said.stdout
     group.node.run("systemctl", "stop", group.unit("w"))
@@ -193,3 +194,29 @@ def test_commands_that_stop_an_entry(command: str, counts: bool) -> None:
 
     assert read(fields, UNIT, SLICE) == (Culprit(5, "alice", None, None, command) if counts else None)
     assert read({**fields, "_EXE": "/home/eve/sudo"}, UNIT, SLICE) is None
+
+
+NOTIFIES = ("[Service]", "Type=notify", "NotifyAccess=all", "RestartSec=1h", "Restart=always")
+
+
+@pytest.mark.parametrize(
+    ("command", "more", "told", "ended"),
+    [
+        ("systemd-notify --ready; exec sleep 1000", ("WatchdogSec=1",), "WatchdogSec= was over without a sign of life",
+         r"signal SIG\w+.*; it did not tell its watchdog in time \(Result=watchdog\)"),
+        ("true; exit 0", (), "exited with 0, and had not said that it is ready",
+         r"exit status 0; it did not say that it is ready, as its type asks for \(Result=protocol\)"),
+        ("exec sleep 1000", ("TimeoutStartSec=1",), "for a time limit was over",
+         r"signal SIG\w+; a time limit was over \(Result=timeout\)"),
+    ],
+)  # fmt: skip
+def test_results_of_systemd(group: Group, command: str, more: tuple[str, ...], told: str, ended: str) -> None:
+    """What a drop-in asks of a program is named when it does not do so."""
+    group.node.write(f"/etc/systemd/system/{group.unit('r')}.d/my.conf", "".join(f"{x}\n" for x in (*NOTIFIES, *more)))
+    group.define(f"r:3:respawn:{command}")
+    group.request("3")
+    wait_until(lambda: group.property("r", "SubState") == "auto-restart", what="it has ended")
+    wait_until(lambda: told in why(group).stdout, what=told)
+
+    assert re.fullmatch(ended, facts(why(group).stdout)["ended"])
+    group.node.run("systemctl", "stop", group.unit("r"))
