@@ -15,6 +15,7 @@ from bench import (
     outcome,
     reload,
     soak,
+    status,
     switch,
 )
 from lab.command import CommandError
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "many_groups": many_groups.run,
     "memory": memory.run,
     "outcome": outcome.run,
+    "status": status.run,
 }
 # Those that take longer than they tell something new each time: only run by name.
 LONG = {"idle": idle.run, "soak": soak.run}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+# No table can name a group so.
+_NO_GROUP = ":"
 # Seconds before a daemon that went away is looked for again.
 _PAUSE = 0.1
 # The service of the system instance, where a package or an administrator puts it.
@@ -222,6 +224,15 @@ class Client:
         deadline = None if timeout is None else time.monotonic() + timeout
         parameters: dict[str, object] = {"groups": [*groups]} if groups else {}
         return next(self._replies(varlink.call("Describe", parameters), deadline))
+
+    def answers_within(self, seconds: float) -> bool:
+        """Whether the daemon answers a question that costs it nothing within so many seconds."""
+        question = varlink.call("Status", {"group": _NO_GROUP})
+        try:
+            next(self._replies(question, time.monotonic() + seconds))
+        except ClientError:
+            return False
+        return True
 
     def act(self, group: str, action: str, tags: list[str]) -> Answer:
         """Do something to single entries of a group, `restart` or `stop`, and wait for its end.

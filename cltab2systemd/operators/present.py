@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-# Seconds in which a daemon has to answer. systemd is asked after that, and all is to be there within two.
-PATIENCE = 0.8
+# Seconds in which a daemon has to answer. If it does not, it has some more to say that it lives: after anybody's
+# daemon-reload it has to ask systemd about every entry. systemd is asked after that, and all is to be there within two.
+PATIENCE = 0.5
+_SIGN_OF_LIFE = 0.5
+_WORK = 10.0
 
 
 class NoAnswerError(Exception):
@@ -41,7 +44,7 @@ def present(client: Client, groups: Sequence[str], patience: float = PATIENCE) -
     Args:
         client: of the instance.
         groups: which groups; all, if there are none.
-        patience: seconds in which the daemon has to answer.
+        patience: seconds in which the daemon has to answer, or to say that it is at work.
 
     Raises:
         RefusedError: there is no such group.
@@ -66,7 +69,12 @@ def _asked(client: Client, groups: Sequence[str], patience: float) -> tuple[Daem
     if is_served(client.locations) is False:  # to connect would start it
         return Daemon.GONE, {}
     try:
-        return Daemon.ANSWERS, client.describe(groups, patience)
+        try:
+            return Daemon.ANSWERS, client.describe(groups, patience)
+        except TimedOutError:
+            if not client.answers_within(_SIGN_OF_LIFE):
+                raise
+            return Daemon.ANSWERS, client.describe(groups, _WORK)
     except TimedOutError:
         return Daemon.SILENT, {}
     except NoDaemonError:

@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 TABLE = f"web:a:1:respawn:{RUN}\nweb:b:1:wait:true\nmail:c:1:respawn:{RUN}\n"
 CLSTAT = "/run/clinit/clstat"
 GONE = "the daemon is gone; this is what systemd says. Start it with 'systemctl start clinit.service'"
-# A daemon of a version that knows no Describe: it holds the lock, and refuses the method.
-OLD_DAEMON = """\
-import fcntl, glob, json, os, socket
+# A stand-in for a daemon: it holds the lock, and replies to all with its argument; to Describe, if it can, late.
+STAND_IN = """\
+import fcntl, glob, json, os, socket, sys, threading, time
 lock = open(glob.glob("/run/cltab2systemd/*/lock")[0], "w")
 fcntl.lockf(lock, fcntl.LOCK_EX)
 s = socket.socket(socket.AF_UNIX)
 os.path.exists("/run/clinit/clinit.s") and os.unlink("/run/clinit/clinit.s")
 s.bind("/run/clinit/clinit.s"); s.listen()
+def answer(c):
+    asked = c.recv(65536)
+    reply = json.loads(sys.argv[1])
+    if "error" not in reply and b"Describe" in asked:
+        time.sleep(1.5)
+    c.sendall(json.dumps(reply).encode() + b"\\0"); c.close()
 while True:
-    c, _ = s.accept(); c.recv(65536)
-    error = {"error": "org.varlink.service.MethodNotFound", "parameters": {"method": "Describe"}}
-    c.sendall(json.dumps(error).encode() + b"\\0"); c.close()
+    threading.Thread(target=answer, args=s.accept()[:1]).start()
 """
 
 
@@ -99,11 +103,27 @@ def test_a_daemon_that_is_gone_is_not_started(instance: Instance) -> None:
     assert 0 == instance.pid
 
 
+OLD = {"error": "org.varlink.service.MethodNotFound", "parameters": {"method": "Describe"}}
+BUSY = {"version": "busy", "pid": 1, "table": {"path": "/etc/cltab", "refusal": None, "unread": False}, "groups": []}
+
+
+def test_a_daemon_that_is_at_work(instance: Instance) -> None:
+    """It is waited for longer, as long as it answers what costs nothing."""
+    instance.kill()
+    busy = instance.node.popen("python3", "-c", STAND_IN, json.dumps({"parameters": BUSY}))
+    try:
+        wait_until(lambda: value(instance.node)["daemon"]["state"] == "answers", what="the busy daemon answers")
+        assert {"state": "answers", "version": "busy", "pid": 1} == value(instance.node)["daemon"]
+    finally:
+        instance.node.run("pkill", "-f", "fcntl.lockf")
+        busy.wait(10)
+
+
 def test_a_daemon_of_an_older_version(instance: Instance) -> None:
     """It cannot be asked; it is said that it is to be restarted."""
     node = instance.node
     instance.kill()
-    old = node.popen("python3", "-c", OLD_DAEMON)
+    old = node.popen("python3", "-c", STAND_IN, json.dumps(OLD))
     try:
         wait_until(lambda: value(node)["daemon"]["state"] == "old", what="the old daemon answers")
         found, done = value(node), status(node)
