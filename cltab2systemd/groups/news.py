@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 INTERVAL = 60.0
 # Seconds after which an entry that did not end is well, and news again if it is not.
 WELL = 300.0
+# Seconds that news wait which a failure of the same start may follow. The end of a request waits for that as well, but
+# never so long. See `core.settlement`.
+SETTLING = 10.0
 
 
 class Kind(enum.StrEnum):
@@ -34,10 +37,11 @@ class Kind(enum.StrEnum):
     KEEPS_ENDING = "keeps-ending"  # a respawn entry ends again and again, and does not pause
 
 
-# Which of them makes the other one stale.
-_OPPOSITES = {Kind.FAILED: Kind.RECOVERED, Kind.RECOVERED: Kind.FAILED}
 # The troubles of entries that are no failures.
 _TROUBLES = {Cause.PAUSED: Kind.BACKING_OFF, Cause.KEEPS_ENDING: Kind.KEEPS_ENDING}
+_OF_ENTRIES = frozenset(_TROUBLES.values())
+# What is not sure when it is seen: an entry runs for a moment before it turns out that it cannot be executed.
+_UNSURE = frozenset({Kind.RECOVERED, Kind.KEEPS_ENDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +76,20 @@ class Newsroom:
 
     A group that is FAILED is news when it comes to that, and when other entries fail. An entry's trouble is news once
     of each kind, until the entry has been well for `WELL` seconds, or its group was on its way to a level. Within
-    `INTERVAL` seconds there is one of a kind about a group, and the last one is told later. What nobody needs to know
-    any more is not.
+    `INTERVAL` seconds there is one of a kind about a group, and the last one is told later. A recovery, and that an
+    entry keeps ending, is told when it has lasted for `SETTLING` seconds. What is over by then is not told.
 
     Args:
         before: how groups were when somebody else, an earlier daemon, looked last.
     """
 
     def __init__(self, before: Iterable[GroupStatus] = ()) -> None:
-        # The units because of which a group is FAILED, for each that is; None if they are not known.
+        # The units because of which a group is FAILED, for each that is, or has not recovered as far as anybody was
+        # told; None if they are not known.
         self._failed: dict[str, frozenset[str] | None] = {
             status.group: None for status in before if status.state is State.FAILED
         }
-        self._moved: set[str] = set()  # groups in `_failed` that have been on their way since
+        self._moved: set[str] = set()  # groups that have been on their way since they were told to be FAILED
         self._troubled: dict[tuple[str, str], _Trouble] = {}  # by group and unit
         self._held: dict[_Slot, tuple[float, News]] = {}  # what is to be told, and when
         self._told: dict[_Slot, float] = {}  # when something was told last
@@ -109,6 +114,9 @@ class Newsroom:
         """What is to be told now, without a look."""
         slots = [slot for slot, (at, _) in self._held.items() if at <= now]
         self._told = {slot: at for slot, at in self._told.items() if now - at < INTERVAL} | dict.fromkeys(slots, now)
+        for slot in slots:
+            if slot.kind is Kind.RECOVERED:
+                self._has_recovered(slot.group)
         return [self._held.pop(slot)[1] for slot in slots]
 
     @property
@@ -117,18 +125,10 @@ class Newsroom:
         return min((at for at, _ in self._held.values()), default=None)
 
     def _hold(self, news: News) -> None:
-        group, unit = news.status.group, news.reason.unit if news.kind not in _OPPOSITES and news.reason else ""
-        slot = _Slot(group, news.kind, unit)
-        if opposite := _OPPOSITES.get(news.kind):
-            stale = self._held.pop(_Slot(group, opposite), None)
-            if (
-                stale
-                and news.kind is Kind.RECOVERED
-                and self._told.get(slot, 0) > self._told.get(_Slot(group, opposite), 0)
-            ):
-                return  # nobody has heard that it had failed once more
+        slot = _Slot(news.status.group, news.kind, news.reason.unit if news.kind in _OF_ENTRIES and news.reason else "")
+        seen = news.at + SETTLING if news.kind in _UNSURE else news.at
         self._held.pop(slot, None)
-        self._held[slot] = (max(news.at, self._told.get(slot, news.at - INTERVAL) + INTERVAL), news)
+        self._held[slot] = (max(seen, self._told.get(slot, news.at - INTERVAL) + INTERVAL), news)
 
     def _news_of(self, status: GroupStatus, now: float) -> Iterator[News]:
         group = status.group
@@ -137,32 +137,49 @@ class Newsroom:
         elif status.state.settled:
             yield from self._of_state(status, now)
             yield from self._of_troubles(status, now)
-            self._moved.discard(group)
         else:
             self._moved.add(group)
+            self._held.pop(_Slot(group, Kind.RECOVERED), None)
             self._forget_troubles(group)
 
     def _of_state(self, status: GroupStatus, now: float) -> Iterator[News]:
         group = status.group
+        failed, recovered = _Slot(group, Kind.FAILED), _Slot(group, Kind.RECOVERED)
         if status.state is not State.FAILED:
-            if group in self._failed:
-                del self._failed[group]
+            was_held = self._held.pop(failed, None) is not None
+            if was_held and self._told.get(recovered, 0) > self._told.get(failed, 0):
+                self._has_recovered(group)  # nobody has heard that it had failed once more
+            elif group not in self._failed:
+                self._moved.discard(group)
+            elif recovered not in self._held:
                 yield News(Kind.RECOVERED, status, None, now)
             return
+        self._held.pop(recovered, None)
         failures = [reason for reason in status.reasons if reason.is_failure]
         is_new = group not in self._failed or group in self._moved
         told = frozenset() if is_new else self._failed[group]
         others = failures if told is None else [reason for reason in failures if reason.unit not in told]
         units = frozenset(reason.unit for reason in failures)
         self._failed[group] = units if units or told is not None else None
+        self._moved.discard(group)
         if is_new or (others and told is not None):
             yield News(Kind.FAILED, status, others[0] if others else None, now)
+
+    def _has_recovered(self, group: str) -> None:
+        self._failed.pop(group, None)
+        self._moved.discard(group)
 
     def _of_troubles(self, status: GroupStatus, now: float) -> Iterator[News]:
         troubles = {reason.unit: reason for reason in status.reasons if reason.cause in _TROUBLES}
         for (group, unit), trouble in self._troubled.items():
-            if group == status.group and unit not in troubles and trouble.over is None:
+            if group != status.group:
+                continue
+            present = troubles.get(unit)
+            if present is None and trouble.over is None:
                 trouble.over = now
+            for kind in _OF_ENTRIES - {present and _TROUBLES[present.cause]}:
+                if self._held.pop(_Slot(group, kind, unit), None) is not None:  # nobody has heard of it
+                    trouble.told.discard(kind)
         for unit, reason in troubles.items():
             trouble = self._troubled.setdefault((status.group, unit), _Trouble())
             if trouble.over is not None and now - trouble.over >= WELL:
@@ -180,3 +197,6 @@ class Newsroom:
 
     def _forget_troubles(self, group: str) -> None:
         self._troubled = {key: trouble for key, trouble in self._troubled.items() if key[0] != group}
+        self._held = {
+            slot: held for slot, held in self._held.items() if slot.group != group or slot.kind not in _OF_ENTRIES
+        }

@@ -85,7 +85,7 @@ def test_a_failure_and_its_end(fresh_node: Node) -> None:
     instance.start()
     fresh_node.run("touch", "/root/good")
     assert instance.clinit("--wait", "web", "3").returncode == 0
-    wait_until(lambda: events(fresh_node) == ["failed web config", "recovered web"])
+    wait_until(lambda: events(fresh_node) == ["failed web config", "recovered web"], timeout=30)
     assert told(fresh_node)[1]["CLINIT_TEXT"] == "web: level 3 DONE"
     # No trace is left, and the group of nearly the same name is as it was.
     wait_until(lambda: fresh_node.run("systemctl", "list-units", "--all", "--no-legend", "clinitnotify@*").stdout == "")
@@ -105,6 +105,18 @@ def test_an_entry_that_backs_off(fresh_node: Node) -> None:
     instance.clinit("-k", "--wait")
 
     assert events(fresh_node) == before
+
+
+def test_a_group_that_does_not_recover(fresh_node: Node) -> None:
+    """Its entry runs for a moment at each try, as systemd sees it: that is no recovery, nor does it keep ending."""
+    instance = set_up(fresh_node)
+    instance.write_table(TABLE + "user:u:3:respawn:sleep infinity\n:::service.u:User=nosuchuser\n")
+    for _ in range(4):
+        assert instance.clinit("--wait", "user", "3").returncode == 4
+    instance.clinit("--wait", "web", "3")
+    wait_until(lambda: "failed web config" in events(fresh_node))
+
+    assert events(fresh_node) == ["failed user u", "failed web config"]
 
 
 def test_without_a_template(fresh_node: Node) -> None:

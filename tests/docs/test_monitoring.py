@@ -38,7 +38,7 @@ def session(name: str) -> str:
 
 def wait_for_mail(node: Node, number: int) -> str:
     """A mail, when it has been sent."""
-    wait_until(lambda: node.exists(f"/root/mail.{number}"), what=f"mail {number}")
+    wait_until(lambda: node.exists(f"/root/mail.{number}"), timeout=30, what=f"mail {number}")
     return node.read(f"/root/mail.{number}")
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cltab2systemd.groups.failure import Cause, Reason
-from cltab2systemd.groups.news import INTERVAL, WELL, Kind, News, Newsroom
+from cltab2systemd.groups.news import INTERVAL, SETTLING, WELL, Kind, News, Newsroom
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.units.names import HALT_LEVEL
 
@@ -45,7 +45,7 @@ def told(*steps: tuple[float, GroupStatus | None], before: Iterable[GroupStatus]
 def test_a_failure_and_its_end() -> None:
     """Each is told at once, and once."""
     failed = web(State.FAILED, "a")
-    assert ["1 failed a", "3 recovered"] == told((0, web()), (1, failed), (2, failed), (3, web()), (4, web()))
+    assert ["1 failed a", "13 recovered"] == told((0, web()), (1, failed), (2, failed), (3, web()), (4, web()))
 
 
 def test_other_entries_that_fail() -> None:
@@ -58,7 +58,7 @@ def test_a_failure_again_after_a_request() -> None:
     """Who asks again, and in vain, has that told."""
     failed = web(State.FAILED, "a")
     assert ["0 failed a", "101 failed a"] == told((0, failed), (100, web(State.STARTING)), (101, failed))
-    assert ["0 failed a", "101 recovered"] == told((0, failed), (100, web(State.STARTING)), (101, web(State.PASSED)))
+    assert ["0 failed a", "111 recovered"] == told((0, failed), (100, web(State.STARTING)), (101, web(State.PASSED)))
 
 
 def test_what_an_earlier_daemon_has_seen() -> None:
@@ -67,7 +67,7 @@ def test_what_an_earlier_daemon_has_seen() -> None:
     failed = web(State.FAILED, "a")
     assert [] == told((0, web(State.FAILED)), (1, failed), before=before)
     assert ["5 failed b"] == told((0, failed), (5, web(State.FAILED, "a", "b")), before=before)
-    assert ["0 recovered"] == told((0, web()), before=before)
+    assert ["10 recovered"] == told((0, web()), before=before)
     assert ["0 failed a"] == told((0, failed), before=[web()])
 
 
@@ -76,11 +76,32 @@ def test_no_storm() -> None:
     failed, other = web(State.FAILED, "a"), web(State.FAILED, "a", "b")
     assert ["0 failed a", "60 failed b"] == told((0, failed), (10, other))
     # Nobody needs to know of a failure that is over.
-    assert ["0 failed a", "20 recovered"] == told((0, failed), (10, other), (20, web()))
-    assert ["0 failed a", "1 recovered"] == told((0, failed), (1, web()), (2, failed), (3, web()))
-    assert ["0 failed a", "1 recovered", "60 failed a"] == told(
-        (0, failed), (1, web()), (2, failed), (3, web()), (4, failed)
+    assert ["0 failed a", "30 recovered"] == told((0, failed), (10, other), (20, web()))
+    assert ["0 failed a", "11 recovered"] == told((0, failed), (1, web()), (12, failed), (23, web()))
+    assert ["0 failed a", "11 recovered", "60 failed a"] == told(
+        (0, failed), (1, web()), (12, failed), (23, web()), (34, failed)
     )
+
+
+def test_a_recovery_that_does_not_last() -> None:
+    """A group that is DONE for a moment has not recovered; nor does an entry keep ending that could not be executed."""
+    failed, moving, keeps = web(State.FAILED, "a"), web(State.STARTING), web(paused="a", cause=Cause.KEEPS_ENDING)
+    assert ["0 failed a"] == told((0, failed), (1, web()), (2, failed))
+    assert ["0 failed a", "60 failed a"] == told((0, failed), (10, moving), (11, web()), (12, failed))
+    assert ["0 failed a", "60 failed b"] == told((0, failed), (11, web()), (12, web(State.FAILED, "b")))
+    assert ["0 failed a", "32 recovered"] == told((0, failed), (1, web()), (2, failed), (22, web()), (23, web()))
+    assert ["0 failed a", "23 recovered"] == told((0, failed), (11, web()), (12, moving), (13, web()))
+    assert ["0 failed a", "92 failed a"] == told((0, failed), (11, web()), (12, moving), (92, failed))
+    assert ["2 failed a"] == told((0, moving), (1, keeps), (2, failed))
+    assert ["10 keeps-ending a"] == told((0, keeps), (1, keeps), (10 + SETTLING, keeps))
+
+
+def test_a_trouble_that_is_over() -> None:
+    """Nobody is told of it when its time has come: the entry is well, or the group was mended."""
+    a, moving = web(paused="a"), web(State.STARTING)
+    assert ["0 backing-off a"] == told((0, a), (10, moving), (20, a), (32, moving), (33, web()))
+    assert ["0 backing-off a"] == told((0, a), (10, moving), (20, a), (32, web()))
+    assert ["0 backing-off a", "60 backing-off a"] == told((0, a), (10, moving), (20, a), (32, web()), (40, a))
 
 
 def test_entries_that_back_off() -> None:
@@ -91,7 +112,8 @@ def test_entries_that_back_off() -> None:
     assert ["0 backing-off a", "310 backing-off a"] == told((0, a), (10, web()), (10 + WELL, a))
     assert ["0 backing-off a", "90 backing-off a"] == told((0, a), (80, web(State.STARTING)), (90, a))
     keeps = web(paused="a", cause=Cause.KEEPS_ENDING)
-    assert ["0 keeps-ending a", "1 backing-off a"] == told((0, keeps), (1, a), (2, keeps), (3, web()), (4, a))
+    assert ["1 backing-off a"] == told((0, keeps), (1, a), (2, keeps), (3, web()), (4, a))
+    assert ["10 keeps-ending a", "11 backing-off a"] == told((0, keeps), (11, a), (12, keeps), (13, web()), (14, a))
 
 
 def test_a_halt_is_no_news() -> None:
@@ -113,7 +135,7 @@ def test_the_last_word_is_true(steps: list[tuple[float, GroupStatus]]) -> None:
     settled = [status for _, status in timed if status.state.settled]
     found = told(*timed) if timed else []
 
-    if settled and (found or settled[-1].state is State.FAILED):
+    if timed and timed[-1][1].state.settled and (found or settled[-1].state is State.FAILED):
         assert found[-1].split()[1] == ("failed" if settled[-1].state is State.FAILED else "recovered")
     for kind in Kind:
         times = [float(line.split()[0]) for line in found if line.split()[1] == kind]
