@@ -81,10 +81,10 @@ class Notices:
 
     async def _tell(self, news: News) -> None:
         names = self._instance.names
-        # Any instance of the template tells whether it is there.
+        # Any instance of the template tells whether it is there. If that is an alias, the answer has another name.
         asked = (names.notice(0), _SHUTDOWN)
-        units = {unit.name: unit for unit in await self._bus.persist(lambda: self._bus.load_units(asked))}
-        if units[asked[0]].load == "not-found" or units[_SHUTDOWN].job == "start":
+        template, shutdown = await self._bus.persist(lambda: self._bus.load_units(asked))
+        if template.load == "not-found" or shutdown.job == "start":
             return
         offset, since = clock_offset(), int(news.at * 1_000_000)
         if news.reason is not None and news.reason.attempt.since:

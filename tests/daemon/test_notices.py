@@ -119,6 +119,17 @@ def test_a_group_that_does_not_recover(fresh_node: Node) -> None:
     assert events(fresh_node) == ["failed user u", "failed web config"]
 
 
+def test_a_template_that_is_an_alias(fresh_node: Node) -> None:
+    """The unit that it stands for is told."""
+    instance = set_up(fresh_node)
+    fresh_node.run("mv", TEMPLATE, "/etc/systemd/system/mailer@.service")
+    fresh_node.run("ln", "-s", "mailer@.service", TEMPLATE)
+    fresh_node.run("systemctl", "daemon-reload")
+    instance.clinit("--wait", "web", "3")
+
+    wait_until(lambda: events(fresh_node) == ["failed web config"])
+
+
 def test_without_a_template(fresh_node: Node) -> None:
     """Nobody is told, nothing is written, and nothing is said of it."""
     instance = Instance(fresh_node)
