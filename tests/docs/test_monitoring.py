@@ -95,18 +95,20 @@ def test_a_mail(fresh_node: Node) -> None:
 
 def test_a_mail_of_odd_names(fresh_node: Node) -> None:
     """No name and no command gets into the head of a mail, or ends it; its lines are short enough."""
+    name = "wé$(id)`b\\nCc\\c"
     shipped = Shipped(fresh_node)
-    shipped.write_table("wé$(id)`b:a.\"'\\:3:test:false; exit 1 # " + "long 计" * 500 + "\n")
+    shipped.write_table(f"{name}:a.\"'\\:3:test:false; exit 1 # a\\nb {'long 计' * 500}\n")
     shipped.start()
     fresh_node.write("/usr/sbin/sendmail", SENDMAIL, mode=0o755)
     for command in session("mail").splitlines()[:3]:
         fresh_node.shell(command.removeprefix("# "))
-    shipped.clinit("--wait", "wé$(id)`b", "3")
+    shipped.clinit("--wait", name, "3")
     mail = wait_for_mail(fresh_node, 1)
 
     node = fresh_node.run("uname", "-n").stdout.strip()
-    assert f"Subject: {node}: w??$(id)`b:a.\"'\\ failed\n" in mail
-    assert "\nGroup:  wé$(id)`b, level 3, FAILED\n" in mail
+    assert f"Subject: {node}: w??$(id)`b\\nCc\\c:a.\"'\\ failed\n" in mail
+    assert f"\nGroup:  {name}, level 3, FAILED\n" in mail
+    assert "exited with 1: false; exit 1 # a\\nb " in mail
     assert max(len(line.encode()) for line in mail.splitlines()) < 998
 
 
