@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
+from cltab2systemd.daemon.formatter import PrintableFormatter
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _BUFFER = 128 * 1024
 _CUT = "…"
 
 
-class JournalFormatter(logging.Formatter):
+class JournalFormatter(PrintableFormatter):
     """A line as a datagram.
 
     Args:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cltab2systemd import events, oserrors
+from cltab2systemd.daemon.formatter import PrintableFormatter
 from cltab2systemd.daemon.journal import Journal, JournalFormatter, own_unit
 from cltab2systemd.text import encoded
 
@@ -48,7 +49,7 @@ def set_up() -> None:
         handler = JournalHandler(Journal(), JournalFormatter(own_unit()))
     else:
         handler = PatientHandler(_standard_error())
-        handler.setFormatter(logging.Formatter("clinit: %(message)s"))
+        handler.setFormatter(PrintableFormatter("clinit: %(message)s"))
     level = _LEVELS.get(os.environ.get("SYSTEMD_LOG_LEVEL", "").lower(), logging.INFO)
     logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("asyncio").setLevel(logging.WARNING)
@@ -82,7 +83,7 @@ def write_to(path: str | None) -> None:
     except OSError as error:
         events.NO_LOG(path=path, why=oserrors.worded(error, path))
         return
-    added.setFormatter(logging.Formatter("%(asctime)s clinit[%(process)d]: %(message)s"))
+    added.setFormatter(PrintableFormatter("%(asctime)s clinit[%(process)d]: %(message)s"))
     root.addHandler(added)
     for handler in present:
         root.removeHandler(handler)

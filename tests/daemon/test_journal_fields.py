@@ -194,8 +194,18 @@ def test_the_end_while_journald_is_stuck(fresh_node: Node) -> None:
 
 
 def test_a_datagram_holds_any_text(tmp_path: Path) -> None:
-    """A value of several lines, and bytes that are not UTF-8, come as they are; one that is too long is cut."""
-    record = events.REFUSED.record(group="w\udcff", why="a\nb" + "é" * journal.LONGEST_VALUE)
+    """A value of several lines, and bytes that are not UTF-8, come as they are; one that is too long is cut.
+
+    In the message, which is for people, what a terminal would obey is spelt out; a traceback has its lines.
+    """
+
+    def fail() -> None:
+        raise ValueError("a\nb\x1b" + "é" * journal.LONGEST_VALUE)
+
+    try:
+        fail()
+    except ValueError:
+        record = events.REFUSED.record(trace=True, group="w\udcff", level="1\n2", why="a\nb")
     record.levelno = logging.ERROR
     datagram = journal.JournalFormatter("clinit.service").datagram(record)
     name, _, rest = datagram.partition(b"\n")
@@ -203,11 +213,12 @@ def test_a_datagram_holds_any_text(tmp_path: Path) -> None:
     value = rest[8 : 8 + length]
 
     assert name == b"MESSAGE"
-    assert value.startswith(b"w: a\nb\xc3\xa9")
+    assert value.startswith(rb"w\xff: a\x0ab" + b"\n  Traceback (most recent call last):\n    File ")
+    assert b"\n  ValueError: a\n  b\\x1b\xc3\xa9" in value
     assert value.endswith("é…".encode())
     assert len(value) <= journal.LONGEST_VALUE + 3
     assert rest[8 + length :].startswith(b"\nPRIORITY=3\nSYSLOG_IDENTIFIER=clinit\n")
-    assert b"\nCLINIT_GROUP=w\xff\n" in rest
+    assert b"\nCLINIT_GROUP=w\xff\nCLINIT_LEVEL\n\x03\0\0\0\0\0\0\x001\n2\n" in rest
     assert datagram.endswith(b"\nOBJECT_SYSTEMD_UNIT=clinit.service\n")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "socket"))

@@ -160,6 +160,22 @@ def test_a_restart_of_dbus_is_a_line(shipped: Shipped) -> None:
     assert "connection to systemd lost (Connection reset by peer); connecting again" in said
 
 
+def test_nobody_forges_a_line(shipped: Shipped) -> None:
+    """A name that a client sends stays within its line, and no terminal obeys it, in the journal and the file."""
+    node = shipped.node
+    shipped.write_table(":::log:/var/log/clinit/clinit.log\n" + TABLE)
+    shipped.clinit("--wait", "web", "2")
+    shipped.clinit("x\n2026-11-26 clinit[1]: web: level 9 DONE\x1b[2J", "3")
+    told = r"x\x0a2026-11-26 clinit[1]: web: level 9 DONE\x1b[2J"
+    line = f"{told}: level 3 is refused: no such group: {told}"
+    node.run("journalctl", "--sync")
+    shown = node.run("journalctl", "--quiet", "--output=cat", "--all", f"--unit={shipped.unit}").stdout
+
+    assert line in shown.splitlines()
+    assert node.read("/var/log/clinit/clinit.log").splitlines()[-1].endswith(f"]: {line}")
+    assert "\x1b" not in shown + node.read("/var/log/clinit/clinit.log")
+
+
 # In this process
 
 
@@ -193,11 +209,12 @@ def test_lines_that_are_not_taken_are_kept_and_counted() -> None:
 
 @pytest.mark.parametrize("mode", ["pipe", "file"])
 def test_the_standard_error(tmp_path: Path, mode: str) -> None:
-    """Lines come to a pipe or a file as they are, bytes that are not UTF-8 too, and no flag of it is changed."""
+    """Lines come to a pipe or a file, and no flag of it is changed; what a terminal would obey is spelt out."""
     script = (
         "import os, fcntl; from cltab2systemd.daemon import logs\n"
         "before = fcntl.fcntl(2, fcntl.F_GETFL); logs.set_up()\n"
-        "import logging; logging.getLogger('x').info('line \\udcff'); assert before == fcntl.fcntl(2, fcntl.F_GETFL)\n"
+        "import logging; logging.getLogger('x').info('line é \\udcff\\x1b[2J\\nline')\n"
+        "assert before == fcntl.fcntl(2, fcntl.F_GETFL)\n"
     )
     path = tmp_path / "err"
     with path.open("wb") as file:
@@ -208,4 +225,5 @@ def test_the_standard_error(tmp_path: Path, mode: str) -> None:
             env={**os.environ, "PYTHONPATH": str(Path.cwd())},
         )
 
-    assert b"clinit: line \xff\n" == (done.stderr if mode == "pipe" else path.read_bytes())
+    found = done.stderr if mode == "pipe" else path.read_bytes()
+    assert "clinit: line é \\xff\\x1b[2J\\x0aline\n" == found.decode()
