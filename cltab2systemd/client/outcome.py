@@ -101,8 +101,11 @@ def note(answer: requests.Answer, asked: float = 0, timeout: float | None = None
     evidence = Evidence(asked) if timeout is None else Evidence(asked, asked + timeout - time.time())
     for text, reason in zip(answer.reasons, answer.details, strict=True):
         complain(text)
-        for line in evidence.of(reason):
-            complain(f"  {line}")
+        try:
+            for line in evidence.of(reason):
+                complain(f"  {line}")
+        except KeyboardInterrupt:  # that changes nothing of the outcome, which is known
+            return
 
 
 def complain(text: str) -> None:

@@ -19,7 +19,6 @@ _WIDTH = 9  # of what stands before a fact
 _RESULTS = {
     "timeout": "a time limit was over",
     "oom-kill": "the kernel had no memory left for it",
-    "core-dump": "a core was dumped",
     "watchdog": "it did not tell its watchdog in time",
     "start-limit-hit": "it was started too often in a short time",
     "protocol": "it did not say that it is ready, as its type asks for",
