@@ -196,7 +196,7 @@ def test_commands_that_stop_an_entry(command: str, counts: bool) -> None:
     assert read({**fields, "_EXE": "/home/eve/sudo"}, UNIT, SLICE) is None
 
 
-NOTIFIES = ("[Service]", "Type=notify", "NotifyAccess=all", "RestartSec=1h", "Restart=always")
+NOTIFIES = ("[Service]", "Type=notify", "RestartSec=1h", "Restart=always")
 
 
 @pytest.mark.parametrize(
