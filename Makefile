@@ -29,7 +29,7 @@ define install
 	fi
 endef
 
-.PHONY: help packages deb-packages root-packages demo test test-package test-release lint generated deb bench clean
+.PHONY: help packages deb-packages root-packages demo test test-package test-release lint generated screens deb bench clean
 
 help:
 	@echo 'make demo    the main job on a real systemd, in a throwaway node'
@@ -38,6 +38,7 @@ help:
 	@echo 'make test-release  all tests of nodes with the Debian package installed, on RELEASE (bookworm, trixie, unstable)'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make generated  completions and lists of options in man pages, from the definitions of the options'
+	@echo 'make screens  the screens of docs/screens.md, captured anew'
 	@echo 'make deb     the Debian package, in dist/'
 	@echo 'make bench   the figures of bench/'
 	@echo 'make clean   remove what the others made'
@@ -81,6 +82,10 @@ lint: $(VENV)/installed
 
 generated: packages
 	@$(PYTHON) -m generate
+
+# docs/screens.md, captured anew from terminals of a node.
+screens: $(VENV)/installed
+	SCREENS=write $(VENV)/bin/python -m pytest tests/docs/test_screens.py
 
 deb: deb-packages
 	@packaging/build-deb dist
