@@ -44,8 +44,8 @@ def daemon(node: Node) -> Shipped:
     """The groups of the document: one that is FAILED, one that is degraded, and one that is on its way."""
     node.write("/etc/cltab", block(DOCUMENT, "table", "screens"))
     daemon = Shipped(node).start()
-    daemon.clinit("--wait", "web", "prod")
-    daemon.clinit("--wait", "mail", "prod")
+    for group, level in (("web", "prod"), ("mail", "prod"), ("db", "stop")):
+        daemon.clinit("--wait", group, level)
 
     def is_slow() -> bool:
         groups = json.loads(node.run("clinitctl", "status", "--json", "mail", check=False).stdout)["groups"]
