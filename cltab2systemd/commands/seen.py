@@ -6,7 +6,7 @@ import subprocess
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from cltab2systemd.core.probe import pause_of
+from cltab2systemd.core.probe import pause_of, place_of
 from cltab2systemd.groups.changes import Seen
 from cltab2systemd.groups.state import failures, remedies_at
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
@@ -76,9 +76,9 @@ class _Shown:
         """Whether the kernel has killed anything in the slice of a group for want of memory."""
         return self._kernel.lacked_memory(group_slice)
 
-    def strayed_to(self, unit: str) -> str:  # noqa: ARG002
-        """Not looked at."""
-        return ""
+    def strayed_to(self, unit: str) -> str:
+        """The control group to which the main process of a running service has moved; empty if it is in its own."""
+        return place_of(unit, self.pid(unit), self._kernel)
 
     def trouble(self, unit: str) -> str:  # noqa: ARG002
         """Not looked at."""

@@ -109,12 +109,7 @@ class UnitProbe:
 
     def strayed_to(self, unit: str) -> str:
         """The control group to which the main process of a running service has moved; empty if it is in its own."""
-        pid = self.pid(unit)
-        try:
-            lines = self._kernel.control_groups(pid)
-        except OSError:  # it has just ended, and systemd is about to say so
-            return ""
-        return _outside(unit, lines)
+        return place_of(unit, self.pid(unit), self._kernel)
 
     def main_pid(self, unit: str) -> int:
         """The main process of a service, as it is now; 0 if it has none."""
@@ -209,8 +204,15 @@ def pause_of(pid: int, kernel: Kernel) -> str:
     return "ends too fast, and pauses for 60 s" if program.endswith(_PAUSED) else ""
 
 
-def _outside(unit: str, groups: list[str]) -> str:
-    """The control group of a service's main process; empty if it is the service's own, or is below that."""
+def place_of(unit: str, pid: int, kernel: Kernel) -> str:
+    """The control group of a service's main process; empty if it is the service's own, or is below that.
+
+    It is empty for a process that has just ended, too: systemd is about to say so.
+    """
+    try:
+        groups = kernel.control_groups(pid)
+    except OSError:
+        return ""
     places = [line.split(":", 2)[2] for line in groups if line.startswith("0:") or ":name=systemd:" in line]
     if not places or any(unit in place.split("/") for place in places):
         return ""

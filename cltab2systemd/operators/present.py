@@ -51,14 +51,16 @@ def present(client: Client, groups: Sequence[str], patience: float = PATIENCE) -
         NoAnswerError: neither the daemon nor systemd tells anything.
     """
     daemon, described = _asked(client, groups, patience)
+    status_file = _status_file(client, daemon)
     if not described:
         # Slow to import, and seldom needed.
         from cltab2systemd.operators.standalone import describe  # noqa: PLC0415
 
-        described = describe(client.locations, groups)
+        is_kept = daemon is not Daemon.GONE and not status_file["problem"]
+        described = describe(client.locations, groups, daemon if is_kept else None)
     return {
         "daemon": {"state": str(daemon), "version": described.get("version"), "pid": described.get("pid")},
-        "clstat": _status_file(client, daemon),
+        "clstat": status_file,
         "table": described["table"],
         "groups": described["groups"],
     }
@@ -82,7 +84,15 @@ def _asked(client: Client, groups: Sequence[str], patience: float) -> tuple[Daem
     except RefusedError as error:
         if error.code == "NoSuchGroup":
             raise
-        return (Daemon.OLD if error.code == "MethodNotFound" else Daemon.CLOSED), {}
+        return _refusing(error), {}
+
+
+def _refusing(error: RefusedError) -> Daemon:
+    """What a daemon is like that refuses to describe its groups."""
+    if isinstance(error.__cause__, PermissionError):
+        return Daemon.CLOSED
+    # Or it has too many clients, or systemd has not answered it.
+    return Daemon.OLD if error.code == "MethodNotFound" else Daemon.SILENT
 
 
 def _status_file(client: Client, daemon: Daemon) -> Object:

@@ -1,4 +1,4 @@
-"""How groups are, told without a daemon: by the lines that were applied, the table on disk, clstat, and systemd.
+"""How groups are, if no daemon tells: by the lines that were applied, the table on disk, clstat, and systemd.
 
 systemd is asked as the daemon asks it: for single properties. `systemctl show` asks for all of each unit, which takes
 2 ms a unit, and fails for a unit whose command is not UTF-8.
@@ -21,11 +21,12 @@ from cltab2systemd.commands.instance import Instance
 from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.disk import tables
 from cltab2systemd.groups import advice
+from cltab2systemd.groups.noted import shown_status
 from cltab2systemd.groups.overview import group_overview
-from cltab2systemd.groups.state import group_status
+from cltab2systemd.groups.state import State, group_status
 from cltab2systemd.groups.units import GroupUnits
-from cltab2systemd.locations import live_clstat
-from cltab2systemd.operators.present import NoAnswerError
+from cltab2systemd.locations import NOTED_REASONS, live_clstat, noted
+from cltab2systemd.operators.present import Daemon, NoAnswerError
 from cltab2systemd.reports.overview import group_object
 from cltab2systemd.systemd.bus import Bus, BusError
 from cltab2systemd.systemd.kernel import Kernel, clock_offset
@@ -36,20 +37,26 @@ from cltab2systemd.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.locations import Locations
     from cltab2systemd.units.names import Names
 
 # Seconds in which systemd has to take a connection.
 _PATIENCE = 1.0
+_STATES = {str(state): state for state in State}
+# A level and its state in clstat; None if that is a word of another version.
+_Line = tuple[str, State | None]
 
 
-def describe(locations: Locations, groups: Sequence[str]) -> dict[str, Any]:
+def describe(locations: Locations, groups: Sequence[str], kept: Daemon | None = None) -> dict[str, Any]:
     """The table, and groups with their entries, as the daemon's method Describe has them.
 
     Args:
         locations: of the instance.
         groups: which groups; all, if there are none.
+        kept: what there is of the daemon that keeps clstat true; None if nobody does. Then clstat is believed, for the
+            daemon knows more than the units say.
 
     Raises:
         RefusedError: there is no such group.
@@ -61,11 +68,11 @@ def describe(locations: Locations, groups: Sequence[str]) -> dict[str, Any]:
         applied = instance.applied()
     except OSError:
         applied = {}
-    names = _chosen(groups, table, applied)
+    names = _chosen(groups, table, {**applied, **_lines(locations)} if kept else applied)
     lines = {name: applied.get(name) or ResourceGroup(name) for name in names}
     wanted = lines if refusal else {name: table.group(name) for name in names}
     try:
-        described = asyncio.run(_described(instance.names, lines, wanted, _levels(locations)))
+        described = asyncio.run(_described(instance.names, lines, wanted, locations, kept))
     except (BusError, TimeoutError) as error:
         message = f"neither the daemon nor systemd tells how the groups are: {error or 'no answer in time'}"
         raise NoAnswerError(message) from error
@@ -73,7 +80,11 @@ def describe(locations: Locations, groups: Sequence[str]) -> dict[str, Any]:
 
 
 async def _described(
-    names: Names, lines: Mapping[str, ResourceGroup], wanted: Mapping[str, ResourceGroup], levels: Mapping[str, str]
+    names: Names,
+    lines: Mapping[str, ResourceGroup],
+    wanted: Mapping[str, ResourceGroup],
+    locations: Locations,
+    kept: Daemon | None,
 ) -> list[dict[str, object]]:
     """The groups whose units were made from lines. TimeoutError, BusError if systemd does not answer."""
     bus, offset = Bus(), clock_offset()
@@ -84,17 +95,32 @@ async def _described(
         units: dict[str, dict[str, UnitStatus]] = {name: {} for name in lines}
         for unit in listed:
             units.get(names.group_of(unit.name) or "", {})[unit.name] = unit
+        shown, reasons = _lines(locations), noted(locations, NOTED_REASONS)
         described = []
         for name, group in lines.items():
             found = GroupUnits(names, name, group.entries, units[name], probe)
-            overview = group_overview(found, group_status(found, levels.get(name)), wanted[name], probe)
-            described.append(group_object(overview, offset))
+            status = _status(found, shown.get(name), reasons, kept)
+            described.append(group_object(group_overview(found, status, wanted[name], probe), offset))
         return described
     finally:
         bus.close()
 
 
-def _chosen(groups: Sequence[str], table: Table, applied: Mapping[str, ResourceGroup]) -> list[str]:
+def _status(units: GroupUnits, line: _Line | None, reasons: Sequence[str], kept: Daemon | None) -> GroupStatus | None:
+    if line is None:
+        return group_status(units, None)
+    level, state = line
+    judged = group_status(units, level)
+    if kept is None or state is None:
+        return judged
+    if kept is Daemon.SILENT and judged is not None and State.FAILED is judged.state is not state:
+        return judged  # a daemon that hangs may not have seen that
+    start = f"{units.group} {level} "
+    told = [reason.removeprefix(start) for reason in reasons if reason.startswith(start)]
+    return shown_status(units, judged, level, state, told)
+
+
+def _chosen(groups: Sequence[str], table: Table, applied: Mapping[str, object]) -> list[str]:
     known = dict.fromkeys((*table.groups, *applied))
     for name in groups:
         if name not in known:
@@ -114,9 +140,10 @@ def _table(path: str) -> tuple[Table, str]:
     return table, errors[0].summary if errors else ""
 
 
-def _levels(locations: Locations) -> dict[str, str]:
+def _lines(locations: Locations) -> dict[str, _Line]:
+    """What clstat says of each group."""
     try:
         text = decoded(Path(live_clstat(locations)).read_bytes())
     except (OSError, ValueError):
         return {}
-    return {group: level for group, level, _ in clstat.parse(text)}
+    return {group: (level, _STATES.get(state)) for group, level, state in clstat.parse(text)}
