@@ -28,6 +28,7 @@ _CAUSES = {
     "ends again and again": Cause.KEEPS_ENDING,
     "and pauses for": Cause.PAUSED,
     "could not be started": Cause.NOT_EXECUTED,
+    "it is tried again every": Cause.NOT_EXECUTED,
 }
 
 
@@ -60,16 +61,15 @@ def _reason(units: GroupUnits, level: str, text: str) -> Reason:
         head = printable(f"{units.group}: {entry.tag} ({entry.mode}) ")
         tail = printable(f": {shortened(entry.command)}")
         if text.startswith(head) and text.endswith(tail):
-            otherwise = Cause.NOT_EXECUTED if entry.mode.is_restarted else Cause.BROKEN_OFF
             words = text[len(head) : -len(tail)]
-            return about_entry(units, entry, level, Verdict(_cause(words, otherwise), words))
+            return about_entry(units, entry, level, Verdict(_cause(words), words))
     words = text.removeprefix(printable(f"{units.group}: "))
-    cause = _cause(words, Cause.BROKEN_OFF)
+    cause = _cause(words)
     for name in units.units:
         if words.startswith(f"{name} ") and words.endswith(f"; see 'systemctl status {name}'"):
             return about_unit(units, cause, name, words[len(name) + 1 :].partition("; see 'systemctl status ")[0])
     return Reason(cause, units.names.level(units.group, level), text, words)
 
 
-def _cause(words: str, otherwise: Cause) -> Cause:
-    return next((cause for part, cause in _CAUSES.items() if part in words), otherwise)
+def _cause(words: str) -> Cause:
+    return next((cause for part, cause in _CAUSES.items() if part in words), Cause.BROKEN_OFF)
