@@ -74,8 +74,9 @@ class TableSource:
 
     @property
     def is_unread(self) -> bool:
-        """Whether the file is another one than that which was accepted last, and nobody has had it read yet."""
-        return not self.refusal and identify(self.path) != self._seen
+        """Whether the file is another one than that which was read last, and was accepted or refused."""
+        known = self._told[0] if self._told is not None and self.refusal else self._seen
+        return identify(self.path) != known
 
     def refresh(self, *, may_be_empty: bool, always: bool = False) -> bool:
         """Read the file if it is not the one read last.

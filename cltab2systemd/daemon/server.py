@@ -65,6 +65,9 @@ class Server:
     def drop_gone_clients(self) -> None:
         """Forget clients that have closed while they wait for news. Nothing else tells that they have gone."""
         for task, connection in self._clients.items():
+            if connection.fileno() < 0:  # asyncio has closed it, for it was reset while nobody read from it
+                task.cancel()
+                continue
             poll = select.poll()
             poll.register(connection, 0)  # a client that has shut down only its own direction still wants replies
             if any(events & select.POLLHUP for _, events in poll.poll(0)):

@@ -192,9 +192,8 @@ def _verdict_on_pause(group: GroupUnits, unit: UnitStatus) -> Verdict:
     if not (words := group.probe.pause(unit.name)):
         return _KEEPS_ENDING if group.probe.keeps_ending(unit.name) else _WELL
     if group.probe.was_not_executed(unit.name):
-        return Verdict(
-            Cause.NOT_EXECUTED, f"could not be started: 203/{NOT_EXECUTED[203]}; it is tried again every 60 s"
-        )
+        words = f"could not be started: 203/{NOT_EXECUTED[203]}; it is tried again every 60 s"
+        return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)  # a request tries it at once: it may be mended
     return Verdict(Cause.PAUSED, words)
 
 
@@ -210,7 +209,8 @@ def _verdict_on_stopped(group: GroupUnits, unit: UnitStatus, level: str) -> Verd
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.START)
     # One that was stopped may have failed, too: it says how it has ended itself.
     process = group.probe.process(unit.name)
-    how = worded(process) if unit.active == "failed" and process.code else "was stopped"
+    has_ended = unit.active == "failed" and process.code and process.result != "timeout"  # not even by its stop
+    how = worded(process) if has_ended else "was stopped"
     return Verdict(Cause.DOWN, f"does not run: it {how}", Remedy.START)
 
 

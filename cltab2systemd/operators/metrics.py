@@ -15,7 +15,7 @@ from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options
 from cltab2systemd.commands.printing import complain, say
 from cltab2systemd.disk.files import write_whole
-from cltab2systemd.operators.present import NoAnswerError, present
+from cltab2systemd.operators.present import Daemon, NoAnswerError, present
 from cltab2systemd.reports import prometheus
 
 # Seconds. Nobody sits and waits, and a daemon that is busy for a moment is not gone.
@@ -37,6 +37,9 @@ def command(output: str | None, cltab: str | None, socket: str | None, clstat: s
     except NoAnswerError as error:
         complain(f"clinitctl: {error}")
         raise SystemExit(outcome.NO_DAEMON) from error
+    if found["daemon"]["state"] == Daemon.CLOSED:
+        complain("clinitctl: only root and members of group clinit may ask the daemon; so it is not known how it is")
+        raise SystemExit(outcome.REFUSED)
     lines = prometheus.lines(found, version=__version__, now=time.time_ns() // 1000)
     if output is None:
         say(lines)

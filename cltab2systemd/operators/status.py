@@ -55,6 +55,8 @@ def command(
         for hint in error.findings:
             printing.complain(f"clinitctl: {hint}")
         printing.complain(f"clinitctl: {shortened(str(error))}")
+        for problem in problems(present(client, ()), client.start_command()):  # as a table that is refused
+            printing.complain(f"clinitctl: {printable(problem)}")
         raise SystemExit(outcome.REFUSED) from error
     except NoAnswerError as error:
         printing.complain(f"clinitctl: {error}")
@@ -103,7 +105,7 @@ def problems(found: Object, start: str) -> Iterator[str]:
         yield problem
     if table["refusal"]:
         yield f"the table is refused, and the groups stay as they are: {table['refusal']}"
-    elif table["unread"]:
+    if table["unread"]:
         yield f"{table['path']} has changed; 'clinit' has it read, and 'cltab2systemd diff' tells what it changes"
     if not found["groups"]:
         yield f"{table['path']} has no group"

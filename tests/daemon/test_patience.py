@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 PAUSE = 60.0
 WATCHERS = 20
 WATCH = """\
-import socket
-for _ in range({number}):
-    s = socket.socket(socket.AF_UNIX)
+import socket, time
+clients = [socket.socket(socket.AF_UNIX) for _ in range({number})]
+for number, s in enumerate(clients):
     s.connect("/run/clinit/clinit.s")
     s.sendall(b'{{"method": "org.clinit.Manager.Status", "more": true}}\\0')
-    s.recv(65536)
-    s.close()
+    if number % 2:
+        s.recv(65536)
+time.sleep(0.5)  # the others have their reply by then, and have not read it
 """
 
 

@@ -284,6 +284,20 @@ def test_a_reason_wherever_a_state_is_told(group: Group) -> None:
     assert abs(time.monotonic() * 1e6 - int(ended["ExecMainExitTimestampMonotonic"]) - age) < 1e6
 
 
+def test_a_program_that_is_there_by_now_is_started_at_once(group: Group) -> None:
+    """A request tries again what could not be executed, also while it waits for its next try by itself."""
+    group.define("r:3:respawn:/usr/local/bin/late")
+    assert asked(group, "3")[:2] == (4, f"{group.name} 3 FAILED")
+    group.node.write("/usr/local/bin/late", "#!/bin/sh\nexec sleep infinity\n", mode=0o755)
+    try:
+        assert asked(group, "3") == (0, f"{group.name} 3 DONE", [])
+        pid = group.pid("r")
+        assert asked(group, "3") == (0, f"{group.name} 3 DONE", [])
+        assert group.pid("r") == pid
+    finally:
+        group.node.path("/usr/local/bin/late").unlink()
+
+
 # Told besides
 
 
