@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,3 +144,19 @@ def test_a_superseded_switch(group: Group) -> None:
     assert ("starting", "init starting") in steps(progress_of(found))
     assert "org.clinit.Manager.Superseded" == found[-1]["error"]
     group.wait_for("2 DONE")
+
+
+def test_descriptions_are_no_more_than_five_a_second(group: Group) -> None:
+    """However much changes: who follows Describe gets what it is in the end."""
+    group.define(f"app:1:respawn:{RUN}", f"b:2:respawn:{RUN}", "c:3:test:true")
+    group.switch("1")
+    name = group.name
+    storm = f"for n in 1 2 3 4 5 6 7 8; do clinit -w {name} 2; clinit -w {name} 1; done; clinit -w {name} 3"
+    process = group.node.popen("sh", "-c", f"sleep 0.5; {storm}")
+    began = time.monotonic()
+    found = replies(group.node, "Describe", groups=[name], until='"state":"PASSED"')
+    passed = time.monotonic() - began
+    process.wait(30)
+
+    assert 3 <= len(found) <= passed * 5 + 2
+    assert "PASSED" == found[-1]["parameters"]["groups"][0]["state"]
