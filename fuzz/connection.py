@@ -156,7 +156,7 @@ class _Controller(Controller):
     def statuses(self) -> tuple[GroupStatus, ...]:
         return tuple(GroupStatus(name, "1\udcff", State.DONE) for name in GROUPS)
 
-    def overview(self, name: str) -> GroupOverview:
+    async def overview(self, name: str) -> GroupOverview:
         if name not in GROUPS:
             raise NoSuchGroupError(name, "did you mean '\udcff'?")
         return GroupOverview(name, GroupStatus(name, "1\udcff", State.DONE), 0, ResourceGroup(name), (name,), ())

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events, oserrors
+from cltab2systemd.core.glance import glance
 from cltab2systemd.core.hands import Hands
 from cltab2systemd.core.membership import Membership
 from cltab2systemd.core.observer import Observer
@@ -29,7 +30,6 @@ from cltab2systemd.core.watch import Watch
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
-from cltab2systemd.groups.overview import group_overview
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, settled_level
 from cltab2systemd.systemd.bus import BusError
@@ -65,6 +65,7 @@ class Controller:
         bus: its connection to systemd; connected.
         applier: puts its units on disk.
         on_status: called with all lines of clstat, at each change.
+        on_moment: called when only what will be otherwise in a moment has changed.
         on_table: called with each new table that takes effect, and its bytes.
         kernel: tells of processes; None for this machine's.
     """
@@ -79,6 +80,7 @@ class Controller:
         *,
         on_status: Callable[[tuple[GroupStatus, ...]], None],
         on_table: Callable[[Table, bytes], Awaitable[None]],
+        on_moment: Callable[[], None] = lambda: None,
         kernel: Kernel | None = None,
     ) -> None:
         self.names = names
@@ -88,6 +90,7 @@ class Controller:
         self._bus = bus
         self._applier = applier
         self._on_status = on_status
+        self._on_moment = on_moment
         self._groups: dict[str, Group] = {}
         self._pacer = Pacer(names, bus, instance.paused, self._try_again, self._look_at)
         self._observer = Observer(
@@ -165,19 +168,23 @@ class Controller:
     @property
     def names_of_groups(self) -> tuple[str, ...]:
         """All groups: those of the table in its order, then those that have left it and are still there."""
-        return tuple(dict.fromkeys((*self._source.table.groups, *self._groups)))
+        # A group of the table may not be there yet: the table is just being applied.
+        ordered = (name for name in self._source.table.groups if name in self._groups)
+        return tuple(dict.fromkeys((*ordered, *self._groups)))
 
-    def overview(self, name: str) -> GroupOverview:
+    async def overview(self, name: str) -> GroupOverview:
         """A group and its entries as they are. NoSuchGroupError; BusError if systemd does not answer."""
+        group = await self._bus.persist(lambda: self._observed(name))
+        return await glance(group, self._membership.wanted(group), self._bus, self._observer.probe)
+
+    def _observed(self, name: str) -> Group:
+        """A group with its units. NoSuchGroupError; BusError."""
         group = self._groups.get(name)
         if group is None:
             raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
         if group.units is None or group.units.entries != group.applied.entries:
             self._observer.refresh([name])
-        assert group.units is not None
-        lines = self._membership.wanted(group)
-        probe = self._observer.probe
-        return group_overview(group.units, group.status, lines, probe, group.since, tally=group.tally)
+        return group
 
     # What clients ask for
 
@@ -367,9 +374,11 @@ class Controller:
 
     def _publish(self, *, force: bool = False) -> None:
         statuses = self.statuses
-        if force or statuses != self._shown:
-            self._shown = statuses
+        before, self._shown = self._shown, statuses
+        if force or statuses != before:
             self._on_status(statuses)
+        elif any(now.momentary != last.momentary for now, last in zip(statuses, before, strict=True)):
+            self._on_moment()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

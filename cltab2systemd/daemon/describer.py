@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cltab2systemd import __version__
+from cltab2systemd.core.request import NoSuchGroupError
 from cltab2systemd.reports.overview import group_object
 from cltab2systemd.systemd.kernel import clock_offset
 
@@ -30,8 +31,12 @@ async def describe(controller: Controller, groups: Collection[str]) -> Object:
     """
     described = []
     for name in dict.fromkeys(groups or controller.names_of_groups):
-        described.append(group_object(controller.overview(name), clock_offset()))
-        await asyncio.sleep(0)  # others have their turn, for there may be a thousand entries to ask about
+        try:
+            described.append(group_object(await controller.overview(name), clock_offset()))
+        except NoSuchGroupError:
+            if groups:
+                raise  # else it has just gone
+        await asyncio.sleep(0)  # others have their turn, for there may be a thousand groups
     source = controller.source
     return {
         "version": __version__,

@@ -226,7 +226,10 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
     good_table = GoodTable() if is_systems_table else None
     outside = _Outside(instance, sockets, clstat, announcer, watchers, Notices(instance, bus), good_table)
     applier = Applier(names, locations.table, _surroundings(locations, instance), units, bus)
-    controller = Controller(names, source, units, bus, applier, on_status=outside.show, on_table=outside.follow)
+    controller = Controller(
+        names, source, units, bus, applier,
+        on_status=outside.show, on_table=outside.follow, on_moment=watchers.notify,
+    )  # fmt: skip
     halt = Halt(controller, outside.leave, end)
     server = Server(Service(controller, watchers, halt.begin, peers.group_id()))
     boot = Boot(names, units, bus) if is_systems_table and is_systemds else None

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from cltab2systemd import __version__, events, oserrors, varlink
 from cltab2systemd.core.group import now_in_microseconds
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     from cltab2systemd.daemon.peers import Peer
     from cltab2systemd.groups.progress import Progress
     from cltab2systemd.groups.state import GroupStatus
+    from cltab2systemd.reports.overview import Object
 
-# Seconds between two descriptions for the same client: each asks systemd about every entry that has changed.
+# Seconds between two descriptions for the same client that follows, and for the same user, unless that is root: each
+# asks systemd about every entry that has changed.
 _BETWEEN_DESCRIPTIONS = 0.2
 # The methods that change something. Not everybody who can connect may call them.
 _RESTRICTED = frozenset(f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Entries", "Reread", "Halt"))
@@ -146,6 +149,8 @@ class Service:
         self._watchers = watchers
         self._begin_halt = halt
         self._group_id = group_id
+        self._describing = asyncio.Lock()
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # by uid; kept by those who wait
         self._methods = {
             f"{varlink.INTERFACE}.Switch": self._switch,
             f"{varlink.INTERFACE}.Entries": self._entries,
@@ -252,7 +257,7 @@ class Service:
                 if group in {None, status.group} and level in {None, status.level}:
                     news = watch.next_news([status.group]) if watch else []
                     on = watch.progress(status.group) if watch else None
-                    changed += news if on else []
+                    changed += news
                     seen.append((status, status.momentary, on))
             if seen != shown:
                 shown = seen
@@ -267,11 +272,24 @@ class Service:
         groups = call.strings("groups")
         while True:
             changed = self._watchers.next_change()
-            yield Reply(await describe(self._controller, groups), call.more)
+            yield Reply(await self._described(groups, call.peer), call.more)
             if not call.more:
                 return
             await changed.wait()
             await asyncio.sleep(_BETWEEN_DESCRIPTIONS)
+
+    async def _described(self, groups: Sequence[str], peer: Peer) -> Object:
+        """A description. Each user but root has one at a time, and peace behind it; there is one at work at a time."""
+        if peer.uid == 0:
+            async with self._describing:
+                return await describe(self._controller, groups)
+        turn = self._turns.setdefault(peer.uid, asyncio.Lock())
+        await turn.acquire()
+        try:
+            async with self._describing:
+                return await describe(self._controller, groups)
+        finally:
+            asyncio.get_running_loop().call_later(_BETWEEN_DESCRIPTIONS, turn.release)
 
     async def _get_info(self, _call: Call) -> AsyncIterator[Reply]:
         yield Reply({

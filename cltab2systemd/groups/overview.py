@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 from cltab2systemd.groups.changes import definition, is_member
 from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.state import State, current_level, level_of_members
+from cltab2systemd.groups.units import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.tally import Tally
-    from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
+    from cltab2systemd.groups.units import GroupUnits, UnitStatus
     from cltab2systemd.table.model import Entry, ResourceGroup
 
 
@@ -133,7 +134,7 @@ def group_overview(
     units: GroupUnits,
     status: GroupStatus | None,
     wanted: ResourceGroup,
-    facts: Facts,
+    entries: tuple[EntryOverview, ...],
     since: int = 0,
     *,
     tally: Tally | None = None,
@@ -144,16 +145,29 @@ def group_overview(
         units: its units, with the entries that they were made from.
         status: what clstat shows of it.
         wanted: what the table says of it now.
-        facts: tells of its units.
+        entries: an overview of each of its entries.
         since: since when its status is so; 0 if nobody has noted that.
         tally: how its requests have ended; None if nobody has counted.
     """
-    level = level_of_members(units)
-    causes = {} if status is None else {r.unit: r.cause for r in (*status.reasons, *status.momentary) if r.tag}
-    entries = tuple(_entry_overview(units, entry, level, causes, facts) for entry in units.entries)
-    is_at_level = status is not None and (level is not None or current_level(units) is not None)
+    is_at_level = status is not None and (level_of_members(units) is not None or current_level(units) is not None)
     pending = pending_tags(units.entries, wanted.entries) if is_at_level else ()
     return GroupOverview(units.group, status, since or _latest_failure(status), wanted, pending, entries, tally)
+
+
+def entry_overviews(
+    units: GroupUnits, status: GroupStatus | None, entries: Iterable[Entry], facts: Facts
+) -> tuple[EntryOverview, ...]:
+    """An overview of each of some entries of a group.
+
+    Args:
+        units: its units.
+        status: what clstat shows of it.
+        entries: which entries.
+        facts: tells of its units.
+    """
+    level = level_of_members(units)
+    causes = {} if status is None else {r.unit: r.cause for r in (*status.reasons, *status.momentary) if r.tag}
+    return tuple(_entry_overview(units, entry, level, causes, facts) for entry in entries)
 
 
 def _latest_failure(status: GroupStatus | None) -> int:
@@ -177,12 +191,13 @@ def _entry_overview(
     if unit is None or unit.load != "loaded":
         state = EntryState.FAILED if cause is not None else _state_at_rest(entry)
         return EntryOverview(entry, name, state, in_level, unit)
-    process, since = facts.process(name), facts.changed_time(name)
-    state = entry_state(entry, unit, process, cause, in_level=in_level)
-    pid, restarts, usage = 0, 0, Usage()
+    since, pid, restarts, usage = facts.changed_time(name), 0, 0, Usage()
     if not unit.at_rest and unit.sub != "exited":
         pid, restarts = facts.pid(name), facts.restarts(name)
         usage = facts.usage(units.names.slice(units.group), name)
+    # One that runs has not ended. It is not asked for, for that takes six questions to systemd.
+    process = Process(pid, 0, 0) if unit.sub == "running" and pid else facts.process(name)
+    state = entry_state(entry, unit, process, cause, in_level=in_level)
     return EntryOverview(entry, name, state, in_level, unit, since, pid, restarts, process, usage)
 
 
@@ -206,7 +221,14 @@ def entry_state(entry: Entry, unit: UnitStatus, process: Process, cause: Cause |
         return _state_of_running(entry, unit)
     if not in_level and unit.at_rest:
         return _state_at_rest(entry)
-    return EntryState.PASSED if entry.mode.is_judged and process.succeeded else EntryState.ENDED
+    return _state_of_test(process) if entry.mode.is_judged else EntryState.ENDED
+
+
+def _state_of_test(process: Process) -> EntryState:
+    """How a test is that does not run. That it has failed may not be told yet: a group on its way has no reasons."""
+    if process.succeeded:
+        return EntryState.PASSED
+    return EntryState.FAILED if process.code or process.result != "success" else EntryState.ENDED
 
 
 def _state_of_running(entry: Entry, unit: UnitStatus) -> EntryState:

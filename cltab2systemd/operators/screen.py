@@ -129,9 +129,9 @@ class Screen:
 
     def _lines(self, width: int, height: int) -> list[str]:
         """As many lines as there are; the last one says if there were more."""
-        shown = [*itertools.islice(self._text(width), height)]
-        if len(shown) == height:
-            shown[-1] = "… and more"[:width]
+        shown = [*itertools.islice(self._text(width), height + 1)]
+        if len(shown) > height:
+            shown[max(0, height - 1) :] = ["… and more"[:width]]
         return shown
 
     def _text(self, width: int) -> Iterator[str]:

@@ -22,7 +22,7 @@ from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.disk import tables
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.noted import shown_status
-from cltab2systemd.groups.overview import group_overview
+from cltab2systemd.groups.overview import entry_overviews, group_overview
 from cltab2systemd.groups.state import State, group_status
 from cltab2systemd.groups.units import GroupUnits
 from cltab2systemd.locations import NOTED_REASONS, live_clstat, noted
@@ -100,7 +100,8 @@ async def _described(
         for name, group in lines.items():
             found = GroupUnits(names, name, group.entries, units[name], probe)
             status = _status(found, shown.get(name), reasons, kept)
-            described.append(group_object(group_overview(found, status, wanted[name], probe), offset))
+            entries = entry_overviews(found, status, found.entries, probe)
+            described.append(group_object(group_overview(found, status, wanted[name], entries), offset))
         return described
     finally:
         bus.close()

@@ -1,0 +1,158 @@
+"""The method Describe while much is asked, and while systemd reloads or the table changes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from answers import answered
+from instance import Group, Instance
+from programs import IDLE, RUN
+from watching import replies
+
+from cltab2systemd.daemon.peers import Peer
+from cltab2systemd.daemon.service import Call, Service, Watchers
+from cltab2systemd.groups.overview import GroupOverview
+from cltab2systemd.table.model import ResourceGroup
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from lab.node import Node
+
+# Holds up a daemon-reload, and with it all that PID 1 does.
+GENERATOR = "#!/bin/sh\n[ -e /run/slow ] || exit 0\ntouch /run/reloading\nsleep 3\nrm /run/reloading\n"
+
+
+class Controller:
+    """Has one group. To look at it takes a while."""
+
+    source = SimpleNamespace(path="/etc/cltab", refusal="", is_unread=False)
+    names_of_groups = ("web",)
+
+    def __init__(self) -> None:
+        self.at_work = self.most = 0
+
+    async def overview(self, name: str) -> GroupOverview:
+        self.at_work += 1
+        self.most = max(self.most, self.at_work)
+        await asyncio.sleep(0.01)
+        self.at_work -= 1
+        return GroupOverview(name, None, 0, ResourceGroup(name), (), ())
+
+
+def test_one_at_a_time() -> None:
+    """A user who asks in a loop waits for himself; root, and other users, wait for no more than one description."""
+    controller, ended = Controller(), list[int]()
+    service: Any = None
+
+    async def ask(uid: int) -> None:
+        call = Call("org.clinit.Manager.Describe", {}, more=False, peer=Peer(1, uid, frozenset()))
+        async for _ in service.answer(call):
+            ended.append(uid)
+
+    async def ask_all() -> None:
+        nonlocal service
+        service = Service(cast("Any", controller), Watchers(), cast("Any", None), None)
+        await asyncio.gather(*map(ask, (7, 7, 7, 8, 0, 0)))
+
+    asyncio.run(ask_all())
+    assert 1 == controller.most
+    assert [7, 8, 0, 0, 7, 7] == ended
+
+
+@pytest.fixture(scope="module")
+def shared(node: Node) -> Instance:
+    node.write("/run/systemd/system-generators/slow", GENERATOR, mode=0o755)
+    instance = Instance(node)
+    instance.table = IDLE
+    instance.write_table(IDLE)
+    return instance.start()
+
+
+@pytest.fixture
+def group(shared: Instance) -> Group:
+    group = Group(shared)
+    group.define(f"app:1:respawn:{RUN}", f"app2:2:respawn:{RUN}")
+    group.switch("1")
+    return group
+
+
+@pytest.fixture
+def slow(shared: Instance) -> Iterator[None]:
+    """The next daemon-reloads take long."""
+    shared.node.write("/run/slow", "")
+    yield
+    shared.node.path("/run/slow").unlink()
+    wait_until(lambda: not shared.node.exists("/run/reloading"), what="the reload has ended")
+
+
+def status(group: Group, *options: str) -> subprocess.CompletedProcess[str]:
+    return group.node.run("clinitctl", "status", *options, check=False)
+
+
+@pytest.mark.usefixtures("slow")
+def test_during_a_reload(group: Group) -> None:
+    """The daemon answers when it is over, and nobody is told that he may not ask."""
+    group.node.run("systemctl", "restart", group.unit("app"))  # so that there is something to ask
+    group.node.popen("systemctl", "daemon-reload")
+    wait_until(lambda: group.node.exists("/run/reloading"))
+    done = status(group, "--json")
+    group.node.popen("systemctl", "daemon-reload")
+    wait_until(lambda: group.node.exists("/run/reloading"))
+    metrics = group.node.run("clinitctl", "metrics", check=False)
+
+    answered(done, code=0, err="")
+    assert "answers" == json.loads(done.stdout)["daemon"]["state"]
+    answered(metrics, code=0, err="")
+    assert "\nclinit_up 1\n" in metrics.stdout
+
+
+@pytest.mark.usefixtures("slow")
+def test_while_the_table_is_applied(group: Group) -> None:
+    """A group that is new is there a moment later; it is no reason to tell nothing of the others."""
+    new = Group(group.instance)
+    group.node.popen("systemctl", "daemon-reload")
+    wait_until(lambda: group.node.exists("/run/reloading"))
+    new.define(f"app:1:respawn:{RUN}")
+    client = group.node.popen("clinit")
+    done = status(group, "--json")
+    client.wait(20)
+    again = status(new, "--json", new.name)
+
+    answered(done, code=0, err="")
+    assert "answers" == json.loads(done.stdout)["daemon"]["state"]
+    assert group.name in {found["group"] for found in json.loads(done.stdout)["groups"]}
+    answered(again, code=0, err="")
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_group_at_rest_that_is_asked_to_move(group: Group) -> None:
+    """Who follows the status with progress is told that its switch waits, before its status changes."""
+    node = group.node
+    node.popen("sh", "-c", f"sleep 1; systemctl daemon-reload & sleep 1; clinit {group.name} 2")
+    found = replies(node, "Status", group=group.name, progress=True, until='"phase":"waiting"')
+
+    (line,) = found[-1]["parameters"]["groups"]
+    assert ("1", "DONE", "waiting", "2") == (
+        line["level"], line["state"], line["progress"]["phase"], line["progress"]["level"],
+    )  # fmt: skip
+    group.wait_for("2 DONE")
+
+
+def test_what_is_over_in_a_moment(group: Group) -> None:
+    """Who follows the status hears that an entry is started again, and that this is over."""
+    node, unit = group.node, group.unit("app")
+    node.write(f"/etc/systemd/system/{unit}.d/x.conf", "[Service]\nRestartSec=1\n")
+    node.run("systemctl", "daemon-reload")
+    node.popen("sh", "-c", f"sleep 1; systemctl kill --signal=KILL {unit}; sleep 4; clinit {group.name} 2")
+    found = replies(node, "Status", group=group.name, until='"level":"2"')
+    lines = [reply["parameters"]["groups"][0] for reply in found]
+
+    told = [[reason["code"] for reason in line["reasons"]] for line in lines if line["state"] == "DONE"]
+    assert [[], ["restarting"], []] == told[:3]
