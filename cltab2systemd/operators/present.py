@@ -19,8 +19,8 @@ Object = dict[str, Any]
 
 # Seconds in which a daemon has to answer. If it does not, it has some more to say that it lives: after anybody's
 # daemon-reload it has to ask systemd about every entry. systemd is asked after that, and all is to be there within two.
-PATIENCE = 0.5
-_SIGN_OF_LIFE = 0.5
+PATIENCE = 0.4
+_SIGN_OF_LIFE = 0.3
 _WORK = 10.0
 
 

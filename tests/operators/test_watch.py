@@ -269,3 +269,17 @@ def test_the_screen_without_a_daemon(group: Group) -> None:
         terminal.wait_for("the daemon is gone; this is what systemd says")
         group.instance.start()
         wait_until(lambda: "is gone" not in screen(terminal), what="it is back")
+
+
+def test_stopped_and_continued(group: Group) -> None:
+    """Ctrl-Z gives the terminal back; fg takes it again, and draws."""
+    with watch(group) as terminal:
+        terminal.wait_for(f"{group.name}: level 1 DONE")
+        group.node.run("pkill", "-TSTP", "-x", "clinitctl")
+        wait_until(lambda: terminal.shows(CLEAN), what="the terminal is left")
+        seen = len(terminal.output)
+        group.node.run("pkill", "-CONT", "-x", "clinitctl")
+        wait_until(lambda: f"{group.name}: level 1 DONE" in screen(terminal)[:80] and len(terminal.output) > seen)
+        terminal.type("\x03")  # nsenter has stopped too, so that its end is not seen
+        wait_until(lambda: screen(terminal) is not None and terminal.output.count(CLEAN) == 2, what="Ctrl-C")
+    assert terminal.output[seen:].startswith("\x1b[?1049h\x1b[?25l")
