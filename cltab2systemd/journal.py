@@ -12,15 +12,15 @@ import select
 import subprocess
 import time
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from cltab2systemd.exportformat import records
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# No value of a field is kept beyond this; the rest is dropped. Bytes.
-LONGEST_VALUE = 16 * 1024 * 1024
 # What an excerpt is made of at most. Bytes.
 _MOST_OF_EXCERPT = 8 * 1024 * 1024
 # Lines that are looked through for those of one run.
@@ -51,13 +51,14 @@ _ENDS = frozenset({
     b"d9b373ed55a64feb8242e02dbe79a49c",  # Failed with result
     b"be02cf6855d2428ba40df7e9d022f03d",  # Failed to start, Dependency failed
 })  # fmt: skip
-# Fields that name a unit: its processes' own, and those of others that write about it.
-_OWN = b"_SYSTEMD_UNIT"
-_ABOUT = (b"UNIT", b"OBJECT_SYSTEMD_UNIT", b"COREDUMP_UNIT")
+# Fields of journald, which nobody can write, and those by which others say which unit they write about.
 _FIELDS = (
-    "MESSAGE", "MESSAGE_ID", "PRIORITY", "SYSLOG_IDENTIFIER", "INVOCATION_ID", "_SYSTEMD_INVOCATION_ID", "_PID",
-    "_LINE_BREAK", _OWN.decode(), *(name.decode() for name in _ABOUT),
+    "MESSAGE", "MESSAGE_ID", "PRIORITY", "SYSLOG_IDENTIFIER", "INVOCATION_ID", "_SYSTEMD_INVOCATION_ID",
+    "_SYSTEMD_UNIT", "_PID", "_UID", "_COMM", "_EXE", "_LINE_BREAK", "UNIT", "CLINIT_UNIT", "OBJECT_SYSTEMD_UNIT",
+    "COREDUMP_UNIT",
 )  # fmt: skip
+# Programs of systemd that become the program of a unit.
+_EXECUTORS = (b"/systemd", b"/systemd-executor")
 
 
 class Kind(enum.StrEnum):
@@ -112,6 +113,14 @@ class Selection:
     invocation: str = ""
 
 
+class Writer(enum.StrEnum):
+    """Who has written a line."""
+
+    ENTRY = "entry"  # a process of the unit
+    SYSTEMD = "systemd"  # systemd or another part of the system, about the unit
+    CLINIT = "clinit"  # our daemon, about the unit
+
+
 @dataclass(frozen=True, slots=True)
 class JournalLine:
     """One line.
@@ -123,7 +132,7 @@ class JournalLine:
         pid: of its writer; 0 if that is not known.
         priority: from 0, an emergency, to 7, of use for debugging only.
         message: as it was written, without the newline.
-        is_of_systemd: whether systemd or another part of the system writes about the unit, not the unit itself.
+        writer: who has written it.
         is_routine: whether systemd says so in every run.
         tells_end: whether systemd says how the unit ended, or that it could not be started, and no more.
         is_whole: whether the line ends here; journald cuts lines that are longer than 48 KiB.
@@ -136,7 +145,7 @@ class JournalLine:
     pid: int
     priority: int
     message: bytes
-    is_of_systemd: bool
+    writer: Writer
     is_routine: bool
     tells_end: bool
     is_whole: bool
@@ -153,6 +162,8 @@ class Excerpt:
 
 def of_invocation(unit: str, invocation: str, lines: int = 5, seconds: float = 2.0) -> Excerpt:
     """The last lines of one run of a unit: what its processes wrote, and what systemd says that is no routine.
+
+    What our daemon says is not among them.
 
     Args:
         unit: its name.
@@ -176,8 +187,16 @@ def of_unit(unit: str, lines: int = 5, seconds: float = 2.0) -> Excerpt:
     return _excerpt([*reading.lines()], lines, reading)
 
 
+def before_invocation(unit: str, invocation: str, lines: int = 5, seconds: float = 2.0) -> Excerpt:
+    """The last lines of the run before one, which is perhaps the latest; else as for `of_invocation`."""
+    reading = Reading(Selection((unit,), lines=_LOOKED_THROUGH), seconds, _MOST_OF_EXCERPT)
+    found = [*_with_invocations(reading.lines())]
+    earlier = [*takewhile(lambda line: line.invocation != invocation, found)]
+    return _excerpt([line for line in earlier if line.invocation == earlier[-1].invocation], lines, reading)
+
+
 def _excerpt(found: list[JournalLine], lines: int, reading: Reading) -> Excerpt:
-    kept = [line for line in found if not line.is_routine]
+    kept = [line for line in found if not line.is_routine and line.writer is not Writer.CLINIT]
     return Excerpt(tuple(kept[max(0, len(kept) - lines) :]), reading.trouble)
 
 
@@ -323,90 +342,52 @@ def _last_words(descriptor: int) -> str:
 
 
 def _line(record: dict[bytes, bytes], units: frozenset[str]) -> JournalLine:
-    own, message = decoded(record.get(_OWN, b"")), record.get(b"MESSAGE", b"")
-    about = next((unit for name in _ABOUT if (unit := decoded(record.get(name, b""))) in units), "")
+    writer, unit = _written_by(record, units)
+    message, is_of_manager = record.get(b"MESSAGE", b""), writer is Writer.SYSTEMD and record.get(b"_PID") == b"1"
+    run = b"_SYSTEMD_INVOCATION_ID" if writer is Writer.ENTRY else b"INVOCATION_ID"
     return JournalLine(
         _number(record.get(b"__REALTIME_TIMESTAMP", b"")),
-        about or own,
+        unit,
         decoded(record.get(b"SYSLOG_IDENTIFIER", b"")),
         _number(record.get(b"_PID", b"")),
         _number(record.get(b"PRIORITY", b"6")),
         message,
-        bool(about),
-        bool(about) and record.get(b"MESSAGE_ID") in _ROUTINE,
-        bool(about) and record.get(b"MESSAGE_ID") in _ENDS and not message.startswith(b"Dependency failed"),
+        writer,
+        is_of_manager and record.get(b"MESSAGE_ID") in _ROUTINE,
+        is_of_manager and record.get(b"MESSAGE_ID") in _ENDS and not message.startswith(b"Dependency failed"),
         record.get(b"_LINE_BREAK") != b"line-max",
-        decoded(record.get(b"INVOCATION_ID" if about else b"_SYSTEMD_INVOCATION_ID", b"")),
+        decoded(record.get(run, b"")),
     )
+
+
+def _written_by(record: dict[bytes, bytes], units: frozenset[str]) -> tuple[Writer, str]:
+    """Who has written an entry, and of which unit it is or which it is about.
+
+    Anybody may name any unit. As with `journalctl --unit`, it counts if systemd does it; or root, in its own fields.
+    """
+
+    def named(field: bytes) -> str:
+        return decoded(record.get(field, b""))
+
+    is_root, unit = record.get(b"_UID") == b"0", named(b"UNIT")
+    if unit in units and (record.get(b"_PID") == b"1" or _is_of_executor(record, is_root=is_root)):
+        return Writer.SYSTEMD, unit
+    if is_root and (unit := named(b"CLINIT_UNIT")) in units:
+        return Writer.CLINIT, unit
+    for field in (b"OBJECT_SYSTEMD_UNIT", b"COREDUMP_UNIT"):
+        if is_root and (unit := named(field)) in units:
+            return Writer.SYSTEMD, unit
+    return Writer.ENTRY, named(b"_SYSTEMD_UNIT")
+
+
+def _is_of_executor(record: dict[bytes, bytes], *, is_root: bool) -> bool:
+    """Whether the child of systemd has written it that was to become the program of a unit, such as `(sh)`.
+
+    Perhaps it has given up the rights of root already; or it was gone when journald looked for its program.
+    """
+    is_executor = record.get(b"_EXE", b"").endswith(_EXECUTORS)
+    return record.get(b"_COMM", b"").startswith(b"(") and (is_root or is_executor)
 
 
 def _number(value: bytes) -> int:
     return int(value) if value.isdigit() and len(value) < 20 else 0
-
-
-class _Stream:
-    """Bytes that come in blocks, taken by lines and by lengths."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._block = b""
-        self._at = 0
-
-    def line(self) -> bytes | None:
-        """The next line without its newline, cut at `LONGEST_VALUE`; None at the end, also of half a line."""
-        parts: list[bytes] = []
-        kept = 0
-        while (end := self._block.find(b"\n", self._at)) < 0:
-            kept += self._keep(parts, kept, self._block[self._at :])
-            if not self._next():
-                return None
-        self._keep(parts, kept, self._block[self._at : end])
-        self._at = end + 1
-        return b"".join(parts)
-
-    def exactly(self, length: int) -> bytes | None:
-        """So many bytes, cut at `LONGEST_VALUE`; None if there are fewer."""
-        parts: list[bytes] = []
-        kept = 0
-        while len(self._block) - self._at < length:
-            length -= len(self._block) - self._at
-            kept += self._keep(parts, kept, self._block[self._at :])
-            if not self._next():
-                return None
-        self._keep(parts, kept, self._block[self._at : self._at + length])
-        self._at += length
-        return b"".join(parts)
-
-    @staticmethod
-    def _keep(parts: list[bytes], kept: int, part: bytes) -> int:
-        part = part[: LONGEST_VALUE - kept]
-        parts.append(part)
-        return len(part)
-
-    def _next(self) -> bool:
-        self._block, self._at = next(self._blocks, b""), 0
-        return bool(self._block)
-
-
-def records(blocks: Iterator[bytes]) -> Iterator[dict[bytes, bytes]]:
-    """The entries in systemd's Journal Export Format, each as its fields; of a field that is there twice, the first.
-
-    Args:
-        blocks: the text, cut anywhere. What is not whole at its end is left out.
-    """
-    stream = _Stream(blocks)
-    found: dict[bytes, bytes] = {}
-    while (line := stream.line()) is not None:
-        if not line:
-            if found:
-                yield found
-            found = {}
-            continue
-        name, equals, value = line.partition(b"=")
-        if not equals:
-            size = stream.exactly(8)
-            content = None if size is None else stream.exactly(int.from_bytes(size, "little"))
-            if content is None or stream.exactly(1) is None:
-                return
-            value = content
-        found.setdefault(name, value)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from instance import Instance
 
-from cltab2systemd import journal
-from cltab2systemd.journal import Kind, records
+from cltab2systemd import exportformat, journal
+from cltab2systemd.exportformat import records
+from cltab2systemd.journal import Kind
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def test_half_a_record_is_none(end: bytes) -> None:
 
 def test_long_values_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a value that is too long the beginning is kept, and what comes behind it is read all the same."""
-    monkeypatch.setattr(journal, "LONGEST_VALUE", 10)
+    monkeypatch.setattr(exportformat, "LONGEST_VALUE", 10)
     value = b"x" * 100
     data = b"A=" + value + b"\nB\n" + len(value).to_bytes(8, "little") + value + b"\nC=1\n\n"
 
@@ -158,7 +159,7 @@ def test_the_lines_of_a_run(instance: Instance) -> None:
 
     assert (["hello"], None) == (messages(answer), answer["trouble"])
     (line,) = answer["lines"]
-    assert (line["identifier"], line["unit"], line["is_of_systemd"]) == ("server", "clinit-web@server.service", False)
+    assert (line["identifier"], line["unit"], line["writer"]) == ("server", "clinit-web@server.service", "entry")
     assert ["it is wrong"] == messages(of_run(instance, "test"))
 
 
@@ -170,7 +171,7 @@ def test_what_systemd_says_of_a_run(instance: Instance) -> None:
     assert any("Changing to the requested working directory failed: No such file or directory" in text for text in said)
     assert any("status=200/CHDIR" in text for text in said)
     assert not any("Started" in text for text in said)
-    assert all(line["is_of_systemd"] for line in answer["lines"])
+    assert all(line["writer"] == "systemd" for line in answer["lines"])
 
 
 def test_a_run_that_ended_at_once(instance: Instance) -> None:
@@ -212,7 +213,7 @@ def test_a_unit_that_never_ran(instance: Instance) -> None:
     answer = asked(instance.node, "of_unit", unit, 5, 20)
 
     assert any("Missing '='" in text for text in messages(answer)), answer
-    assert all(line["is_of_systemd"] for line in answer["lines"])
+    assert all(line["writer"] == "systemd" for line in answer["lines"])
 
 
 def test_who_may_not_read_it(instance: Instance) -> None:

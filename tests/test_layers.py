@@ -16,7 +16,7 @@ TOP = PROJECT / PACKAGE
 # The rooms, which are folders and the modules beside them, from the lowest floor up. A room imports from the floors
 # below it, and of its own floor only from itself.
 FLOORS = (
-    "text terminal streams clstat varlink",
+    "text terminal streams clstat varlink exportformat",
     "locations oserrors journal events",
     "table ancestor",
     "units",
@@ -31,7 +31,7 @@ FLOORS = (
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 # What both ends of the socket know. A client knows no more, but for the daemon that its option -d runs, and a
 # terminal on which it shows progress, and what bears out a reason.
-LIGHT = "text streams clstat varlink locations oserrors journal"
+LIGHT = "text streams clstat varlink locations oserrors journal exportformat"
 EXCEPTIONS = {
     "client.options": {"daemon.main"},
     "client.progress": {"terminal"},
@@ -41,7 +41,7 @@ EXCEPTIONS = {
 KNOWS_THE_CLIENT = "operators"
 
 # Rooms without input and output. Elsewhere, a module is pure whose docstring says so.
-PURE = "text terminal table units groups ancestor reports importers"
+PURE = "text terminal exportformat table units groups ancestor reports importers"
 NOT_PURE = {"units.compiler"}  # reads templates
 IO = "os io socket pathlib subprocess asyncio select selectors signal shutil tempfile fcntl mmap glob logging sys time"
 

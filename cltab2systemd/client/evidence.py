@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd import journal
-from cltab2systemd.journal import Excerpt
+from cltab2systemd.journal import Excerpt, Writer
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import decoded, encoded
 
@@ -35,6 +35,8 @@ _MOMENT = 0.2
 _TOLERANCE = 1.0
 # Of these there was no run that could have written anything.
 _NO_RUN = {"masked", "not-loaded", "never-started"}
+# The run of this one only says that it pauses. What ended too fast is the run before.
+_PAUSED = "paused"
 # Of these systemd has nothing to say.
 _SILENT = {"masked", "unreached", "no-level", "skipped"}
 
@@ -103,6 +105,8 @@ def of_attempt(reason: dict[str, Any], seconds: float, lines: int = 200) -> Exce
 
 def _look(unit: str, reason: dict[str, Any], lines: int, deadline: float) -> Excerpt:
     left = max(0.0, deadline - time.monotonic())
+    if reason.get("invocation") and reason.get("code") == _PAUSED:
+        return journal.before_invocation(unit, str(reason["invocation"]), lines, left)
     if reason.get("invocation"):
         return journal.of_invocation(unit, str(reason["invocation"]), lines, left)
     if reason.get("code") not in _NO_RUN:
@@ -110,7 +114,7 @@ def _look(unit: str, reason: dict[str, Any], lines: int, deadline: float) -> Exc
     # Other lines of the unit may be of a run that was well, long ago.
     since = reason.get("since_usec") or 0
     found = journal.of_unit(unit, lines, left)
-    kept = [line for line in found.lines if line.is_of_systemd and line.time >= since - _TOLERANCE * 1e6]
+    kept = [line for line in found.lines if line.writer is Writer.SYSTEMD and line.time >= since - _TOLERANCE * 1e6]
     # systemd says the same again each time that it reads the unit.
     last = {line.message: line for line in kept}
     return Excerpt(tuple(last.values()), found.trouble)
@@ -127,15 +131,16 @@ def _store(seconds: float) -> None:
 
 def _brief(lines: tuple[JournalLine, ...]) -> Iterator[str]:
     """What the attempt wrote; if that is nothing, what systemd says, but for what the reason itself says."""
-    own = [line for line in lines if not line.is_of_systemd]
+    own = [line for line in lines if line.writer is Writer.ENTRY]
     for line in own or [line for line in lines if not line.tells_end]:
         yield from map(shortened, message_lines(line))
 
 
 def message_lines(line: JournalLine) -> list[str]:
     """A line of the journal as lines of text, which may be of any characters; one of systemd begins with `systemd:`."""
-    message = line.message.removeprefix(encoded(f"{line.unit}: ")) if line.is_of_systemd else line.message
-    start = "systemd: " if line.is_of_systemd else ""
+    is_of_systemd = line.writer is Writer.SYSTEMD
+    message = line.message.removeprefix(encoded(f"{line.unit}: ")) if is_of_systemd else line.message
+    start = "systemd: " if is_of_systemd else ""
     return [start + text.rstrip() for text in decoded(message).split("\n") if text.strip()]
 
 

@@ -14,6 +14,7 @@ from cltab2systemd.commands import options
 from cltab2systemd.commands.instance import Instance
 from cltab2systemd.commands.printing import complain
 from cltab2systemd.disk.tables import TableUnreadableError
+from cltab2systemd.journal import Writer
 from cltab2systemd.locations import locate
 from cltab2systemd.operators.chosen import UnknownNameError, chosen, known
 from cltab2systemd.operators.colours import has_colours
@@ -120,7 +121,7 @@ class _Raw:
     @staticmethod
     def write(line: JournalLine) -> None:
         """Write one line."""
-        if not line.is_of_systemd:
+        if line.writer is Writer.ENTRY:
             sys.stdout.buffer.write(line.message + (b"\n" if line.is_whole else b""))
 
 
@@ -144,14 +145,14 @@ class _Tagged:
         parts = [self._text(part, line) for part in self._message(line).split(b"\n")]
         prefix = self._prefix(line)
         text = (b"\n" + prefix).join(parts)
-        if self._unfinished != line.unit or line.is_of_systemd:
+        if self._unfinished != line.unit or line.writer is not Writer.ENTRY:
             text = (b"\n" if self._unfinished else b"") + prefix + text
         self._unfinished = "" if line.is_whole else line.unit
         sys.stdout.buffer.write(text + (b"\n" if line.is_whole else b""))
 
     @staticmethod
     def _message(line: JournalLine) -> bytes:
-        if not line.is_of_systemd:
+        if line.writer is Writer.ENTRY:
             return line.message
         message = line.message.removeprefix(encoded(f"{line.unit}: "))
         # `Started clinit-web@server.service - cltab web:server:3:respawn.` has the entry's name twice.
@@ -160,8 +161,8 @@ class _Tagged:
     def _text(self, part: bytes, line: JournalLine) -> bytes:
         if self._is_terminal:
             part = encoded("\t".join(map(printable, decoded(part).split("\t"))))
-        if line.is_of_systemd:
-            part = b"systemd: " + part
+        if line.writer is not Writer.ENTRY:
+            part = encoded(f"{line.writer}: ") + part
             part = encoded(coloured(decoded(part), DIM)) if self._colours else part
         return part
 

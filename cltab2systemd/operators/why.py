@@ -16,6 +16,7 @@ from cltab2systemd.client.requests import Client, RefusedError
 from cltab2systemd.commands import options, printing
 from cltab2systemd.disk.instance import instance_names
 from cltab2systemd.groups.cures import commands
+from cltab2systemd.journal import Writer
 from cltab2systemd.operators import culprits
 from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.operators.following import follow
@@ -138,7 +139,11 @@ def _explained(reason: Object, group: Object, names: Names, deadline: float) -> 
 
 
 def _line_object(line: JournalLine) -> Object:
-    return {"time_usec": line.time, "systemd": line.is_of_systemd, "text": "\n".join(evidence.message_lines(line))}
+    return {
+        "time_usec": line.time,
+        "systemd": line.writer is Writer.SYSTEMD,
+        "text": "\n".join(evidence.message_lines(line)),
+    }
 
 
 def _culprit_object(by: Culprit) -> Object:

@@ -93,6 +93,19 @@ def test_what_systemd_says_of_a_unit(group: Group) -> None:
     assert said[-1] == f"'clinit {group.name} 3' starts it"
 
 
+def test_the_last_words_of_what_pauses(group: Group) -> None:
+    """They are the program's own, of its last run, and not what is said of the pause."""
+    group.define("r:3:respawn:echo it cannot go on; exit 1")
+    done = group.node.run("clinit", "--wait", group.name, "3", check=False)
+
+    assert "ends too fast, and pauses" in reasons_of(done.stderr)[0]
+    assert evidence_of(done.stderr)[0] == "it cannot go on"
+    assert "rapidly" not in done.stderr
+    why = group.node.run("clinitctl", "why", group.name, check=False).stdout
+    assert "  it cannot go on\n" in why
+    assert "rapidly" not in why
+
+
 def test_since_when(group: Group) -> None:
     """What was wrong before the request says since when; what has just failed does not."""
     first = fail(group, "w:3:wait:exec sleep 30", directives=("w:TimeoutStartSec=500ms",))

@@ -17,7 +17,7 @@ from cltab2systemd.groups.changes import Effect, Seen, Standing
 from cltab2systemd.groups.failure import Remedy
 from cltab2systemd.groups.overview import Health
 from cltab2systemd.groups.state import State
-from cltab2systemd.journal import FORBIDDEN, Excerpt, JournalLine
+from cltab2systemd.journal import FORBIDDEN, Excerpt, JournalLine, Writer
 from cltab2systemd.operators import culprits, history, why
 from cltab2systemd.operators.culprits import Culprit
 from cltab2systemd.operators.present import Daemon
@@ -129,7 +129,7 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
         {**state, "entries": [entry, {**entry, "since_usec": None}], "reasons": [whole, {**whole, **nothing}, exited]},
         {**state, "level": None, "since_usec": None, "entries": [], "reasons": []},
     ]
-    line = JournalLine(5, "x", "x", 1, 6, b"x", False, False, False, True, "")
+    line = JournalLine(5, "x", "x", 1, 6, b"x", Writer.ENTRY, False, False, True, "")
     excerpts = iter((Excerpt((line,), FORBIDDEN), Excerpt(), Excerpt()))
     people = iter((Culprit(5, "alice", None, 77, "x"), Culprit(5, "bob", None, None, "x")))
     monkeypatch.setattr(evidence, "of_attempt", lambda *_: next(excerpts))

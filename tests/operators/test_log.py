@@ -24,9 +24,13 @@ web:long:3:once:head -c 100000 /dev/zero | tr '\\0' x; echo; echo behind
 web:later:4:once:echo later
 mail:queue:1:respawn:echo mail; exec sleep infinity
 mail:web:1:once:echo of the tag
+big:forge:1:once:logger --journald </etc/forged
 big:many:1:once:seq 10000
+:::service.forge:User=nobody
 :::service.miss:WorkingDirectory=/nowhere
 """
+# As systemd says that a unit has been started.
+FORGED = "MESSAGE=it ends\nUNIT=clinit-big@forge.service\nMESSAGE_ID=39f53479d3a045ac8e11786248231fbf\n"
 STAMP = r"^[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d "
 
 
@@ -34,6 +38,7 @@ STAMP = r"^[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d "
 def instance(node: Node) -> Instance:
     """A daemon with groups at their levels, whose entries have written what they will."""
     node.write("/etc/cltab", TABLE)
+    node.write("/etc/forged", FORGED, mode=0o644)
     daemon = Instance(node).start()
     for group, level in (("web", "3"), ("mail", "1"), ("big", "1")):
         daemon.clinit("--wait", group, level)
@@ -93,6 +98,23 @@ def test_what_systemd_says(instance: Instance) -> None:
 
     assert "miss systemd: Started" in lines
     assert "miss systemd: Main process exited, code=exited, status=200/CHDIR" in lines
+
+
+def test_what_our_daemon_says(instance: Instance) -> None:
+    """It is told apart from both, and is nothing that the entry wrote."""
+    done = log(instance.node, "miss")
+    lines = [" ".join(re.sub(STAMP, "", line).split()) for line in done.stdout.splitlines()]
+
+    assert [line for line in lines if "web: miss (once)" in line] == [
+        "miss clinit: web: miss (once) could not be started: 200/CHDIR: WorkingDirectory=: exec /no/such"
+    ]
+    assert b"web: miss" not in raw(instance.node, "miss")
+
+
+def test_nobody_speaks_as_systemd(instance: Instance) -> None:
+    """What a process says about its unit is its own, and no routine, whatever it calls that."""
+    assert b"it ends\n" == raw(instance.node, "forge")
+    assert ["forge it ends"] == said(log(instance.node, "forge"))
 
 
 def test_a_name_that_is_a_group_and_a_tag(instance: Instance) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from programs import RUN
 from shipped import Shipped
 
-from cltab2systemd import events, journal
+from cltab2systemd import events, exportformat
 from cltab2systemd.events import KINDS
 from cltab2systemd.reports import history
 from cltab2systemd.reports.history import Outcome, PastRequest
@@ -91,7 +91,7 @@ def test_the_real_journal(fresh_node: Node) -> None:
     fresh_node.run("journalctl", "--sync")
     options = ("--quiet", "--output=export", "--all")
     exported = fresh_node.run_bytes("journalctl", *options, *history.matches(KINDS)).stdout
-    found = history.requests(journal.records(iter([exported])), KINDS)
+    found = history.requests(exportformat.records(iter([exported])), KINDS)
 
     assert [(each.group, each.origin, each.level, each.outcome) for each in found] == [
         ("web", None, "2", Outcome.DONE),
