@@ -177,7 +177,8 @@ WAYS = (
         later=_stray, next_request=Mends.ALL),
     # What dies again and again.
     Way("dies at once", ("bad:3:respawn:redis-server /srv/bad-redis.conf",), Cause.PAUSED,
-        ("ends too fast", "pauses for 60 s"), last_words=("Bad directive",), later=nothing, state="DONE"),
+        ("ends too fast", "pauses for 60 s"), last_words=("argument must be a memory value",), later=nothing,
+        state="DONE"),
     Way("port taken by another", (f"bad:3:respawn:redis-server --port {PORT}",), Cause.PAUSED,
         ("ends too fast",), last_words=("Address already in use",), later=nothing, state="DONE"),
     Way("missing data directory", ("bad:3:respawn:postgres -D /var/lib/postgresql/nowhere",), Cause.PAUSED,
