@@ -51,12 +51,11 @@ def command(
     wanted = [f"CLINIT_GROUP={group}" for group in groups]
     limits = [f"--{name}={value}" for name, value in (("since", since), ("until", until)) if value]
     records = journal.Records(
-        [f"--lines={_MOST_LINES}", *limits, *history.matches(KINDS), *wanted, f"CLINIT_INSTANCE={instance}"],
+        [f"--lines={_MOST_LINES}", "--reverse", f"--output-fields={','.join(history.FIELDS)}", *limits,
+         *history.matches(KINDS), *wanted, f"CLINIT_INSTANCE={instance}"],
         _LONGEST, _MOST_BYTES,
     )  # fmt: skip
-    found = history.requests(records, KINDS)
-    number = lines or (len(found) if limits else _REQUESTS)
-    shown = found[max(0, len(found) - number) :]
+    shown = history.latest(records, KINDS, lines or (None if limits else _REQUESTS))
     if records.trouble is not None:
         printing.complain(f"clinitctl: {printable(records.trouble.text)}")
     if as_json:

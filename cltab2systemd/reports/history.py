@@ -23,6 +23,12 @@ class Outcome(enum.StrEnum):
     OPEN = "open"  # there is no line on its end: it is under way, or the daemon has ended meanwhile
 
 
+# The fields that tell of requests.
+FIELDS = (
+    "MESSAGE_ID", "MESSAGE", "_HOSTNAME", "CLINIT_REQUEST", "CLINIT_GROUP", "CLINIT_LEVEL", "CLINIT_FROM",
+    "CLINIT_STATE", "CLINIT_REASON", "CLINIT_DURATION_USEC", "CLINIT_INSTANCE", "CLINIT_ASKED_BY", "CLINIT_ASKED_UID",
+    "CLINIT_ASKED_PID", "CLINIT_ASKED_COMMAND",
+)  # fmt: skip
 _BEGINNINGS = ("REQUESTED", "RESUMED", "RETIRED", "HALTING")
 _ENDINGS = {
     "DONE": Outcome.DONE,
@@ -71,6 +77,24 @@ def matches(kinds: Mapping[str, str]) -> list[str]:
     return ["_UID=0"] + [
         f"MESSAGE_ID={each}" for each, kind in kinds.items() if kind in _BEGINNINGS or kind in _ENDINGS
     ]
+
+
+def latest(records: Iterable[Mapping[bytes, bytes]], kinds: Mapping[str, str], number: int | None) -> list[PastRequest]:
+    """The latest requests, in the order in which they began.
+
+    Args:
+        records: as for `requests`, but the last one first. Not more of them are taken than are needed.
+        kinds: likewise.
+        number: how many requests; None for all.
+    """
+    read, begun = [], 0
+    for record in records:
+        read.append(record)
+        begun += kinds.get(decoded(record.get(b"MESSAGE_ID", b"")), "") in (*_BEGINNINGS, "REJECTED")
+        if begun == number:
+            break
+    found = sorted(requests(reversed(read), kinds), key=lambda request: request.began_at)
+    return found if number is None else found[-number:]
 
 
 def requests(records: Iterable[Mapping[bytes, bytes]], kinds: Mapping[str, str]) -> list[PastRequest]:

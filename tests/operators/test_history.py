@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import answered
+from click.testing import CliRunner
 from programs import RUN
 from shipped import Shipped
 
-from cltab2systemd import events
+from cltab2systemd import events, journal
+from cltab2systemd.operators import history
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lab.node import Node
 
 # Written by anybody who likes, as a datagram to the journal.
@@ -22,6 +27,16 @@ import socket
 fields = {fields}
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(
     "".join(f"{{name}}={{value}}\\n" for name, value in fields.items()).encode(), "/run/systemd/journal/socket")
+"""
+
+
+# A journalctl whose journal has a hundred requests that are read at once, and more that take long.
+ENDLESS = """
+import sys, time
+for number in range(99, -1, -1) if "--reverse" in sys.argv else range(100):
+    print(f"__REALTIME_TIMESTAMP={{number + 1}}\\nMESSAGE_ID={event}\\nCLINIT_REQUEST={{number}}\\nCLINIT_GROUP=web\\n"
+          f"CLINIT_LEVEL={{number}}\\n", flush=True)
+time.sleep(1000)
 """
 
 
@@ -86,6 +101,25 @@ def test_some_of_them(shipped: Shipped) -> None:
     assert requests(shipped.node, "--since", "2099-01-01") == []
     assert len(requests(shipped.node, "--until", "2099-01-01")) == 6
     answered(shipped.node.run("clinitctl", "history", "no-such-group"), code=0, out="", err="")
+
+
+def test_the_last_ones_of_a_long_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are shown, not the first ones, without a look at all of it; also if journalctl takes too long for that."""
+    program = tmp_path / "journalctl"
+    program.write_text(f"#!{sys.executable} -IS\n{ENDLESS.format(event=events.REQUESTED.message_id)}")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(journal, "access", lambda: None)
+    monkeypatch.setattr(history, "_LONGEST", 1.0)
+    found = CliRunner().invoke(history.command, ["--json", "-n", "3"])
+    assert found.exit_code == 0
+    assert [each["level"] for each in json.loads(found.stdout)["requests"]] == ["97", "98", "99"]
+
+    found = CliRunner().invoke(history.command, ["--json", "-n", "2000"])
+    assert found.exit_code == 1
+    complaint, document = found.output.split("\n", 1)
+    assert complaint == f"clinitctl: {journal.TIMED_OUT.text}"
+    assert [each["level"] for each in json.loads(document)["requests"]][-2:] == ["98", "99"]
 
 
 def test_lines_of_others_do_not_count(shipped: Shipped) -> None:
