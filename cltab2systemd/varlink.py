@@ -90,8 +90,9 @@ method Switch(group: string, level: string, strict: ?bool, progress: ?bool) -> (
 )
 
 # Do something to single entries of a group that is at its level: the action is "restart" or "stop". Replies when this
-# has begun; with "more", a second reply tells how the group is then. The entries are stopped all at once, and started
-# one after another in the order of the table, a wait or test up to its end. A request for the group takes over.
+# has begun; with "more", a second reply tells how the group is then. Entries are stopped all at once. They are
+# restarted one after the other in the order of the table, a wait or test up to its end. A request for the group takes
+# over.
 method Entries(group: string, action: string, tags: []string) -> (message: string, status: ?GroupStatus)
 
 # Read the table again.

@@ -1,4 +1,4 @@
-"""What people do to single entries of a group that is at its level: stop them, or stop and start them again.
+"""What people do to single entries of a group that is at its level: stop them, or restart them.
 
 A request for the group takes over from this at any time, and starts what it wants.
 """
@@ -14,7 +14,7 @@ from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedEr
 from cltab2systemd.groups.failure import is_under_way
 from cltab2systemd.groups.lifecycle import MARKED
 from cltab2systemd.groups.refusals import Refusal, Supersession
-from cltab2systemd.groups.state import State
+from cltab2systemd.groups.state import State, stays_at
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.settlement import Settlement
     from cltab2systemd.events import Asker
     from cltab2systemd.groups.state import GroupStatus
+    from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names
@@ -73,7 +74,8 @@ class Hands:
             How the group is afterwards; fails with SwitchRefusedError, SupersededError or BusError.
 
         Raises:
-            SwitchRefusedError: the group has no such entry, is not at a level that has it, or is at work.
+            SwitchRefusedError: the group has no such entry, is not at a level that has it, or is at work; or an entry
+                is to be restarted whose unit systemd would not start.
             BusError: systemd cannot be asked.
         """
         await self._bus.persist(lambda: self._observer.refresh([group.name]))
@@ -83,6 +85,8 @@ class Hands:
             )
         level = _level_of(group)
         entries = _entries(group, level, tags)
+        if action is Action.RESTART:
+            await self._bus.persist(lambda: self._require_units(group, entries))
         event = events.RESTARTED_BY_HAND if action is Action.RESTART else events.STOPPED_BY_HAND
         for entry in entries:
             unit = self._names.entry(group.name, entry.tag)
@@ -92,6 +96,15 @@ class Hands:
         task = asyncio.get_running_loop().create_task(self._carry_out(group, level, action, entries, outcome))
         self._at_work[group.name] = (task, outcome)
         return outcome
+
+    def _require_units(self, group: Group, entries: tuple[Entry, ...]) -> None:
+        """SwitchRefusedError if systemd would stop one of the entries, and not start it again."""
+        for unit in self._bus.load_units(self._names.entry(group.name, entry.tag) for entry in entries):
+            if unit.load != "loaded":
+                raise SwitchRefusedError(
+                    Refusal.BAD_UNIT,
+                    f"{unit.name} is {unit.load}, and could not be started again; see 'systemctl status {unit.name}'",
+                )
 
     def give_way(self, group: Group, code: Supersession) -> None:
         """End what is at work on a group, for something else takes over."""
@@ -107,14 +120,13 @@ class Hands:
         self, group: Group, level: str, action: Action, entries: tuple[Entry, ...],
         outcome: asyncio.Future[GroupStatus],
     ) -> None:  # fmt: skip
-        if action is Action.RESTART:
-            group.restarting = level
         try:
-            await self._stop(group, entries)
             if action is Action.RESTART:
-                for entry in entries:
-                    await self._start(group, entry)
-            group.restarting = ""
+                group.restarting = level
+                await self._restart(group, level, entries)
+                group.restarting = ""
+            else:
+                await self._stop(group, entries)
             await self._bus.persist(lambda: self._observer.refresh([group.name]))
             status = await self._settled(group, level)
         except asyncio.CancelledError:
@@ -148,17 +160,26 @@ class Hands:
         await self._bus.persist(begin)
         await group.at_rest(units)
 
-    async def _start(self, group: Group, entry: Entry) -> None:
-        """Start an entry; returns when the next one may start."""
-        unit = self._names.entry(group.name, entry.tag)
+    async def _restart(self, group: Group, level: str, entries: tuple[Entry, ...]) -> None:
+        """Restart entries, one after the other; returns when the last one is started.
 
-        def begin() -> None:
-            self._bus.start(unit)
-            self._observer.refresh([group.name])
+        Each has one job, which stops and starts it, or just starts it. So whatever becomes of us, none is left down.
+        And a switch of levels that comes meanwhile, anybody's, replaces the job if its level does not have the entry.
+        """
+        for entry in entries:
+            unit = self._names.entry(group.name, entry.tag)
 
-        await self._bus.persist(begin)
-        while group.units is not None and is_under_way(entry, group.units.entry(entry)):
-            await group.next_observation()
+            def begin(unit: str = unit) -> None:
+                self._observer.refresh([group.name])
+                _require(group, level)
+                self._bus.restart(unit)
+                self._pacer.forget(unit)
+                self._observer.refresh([group.name])
+
+            await self._bus.persist(begin)
+            while group.units is not None and _is_being_restarted(entry, group.units.entry(entry)):
+                await group.next_observation()
+                _require(group, level)
 
     async def _settled(self, group: Group, level: str) -> GroupStatus:
         """Wait until it is certain how the group is."""
@@ -166,10 +187,24 @@ class Hands:
         while True:
             status = group.status
             if status is None or status.level != level:
-                raise SupersededError(Supersession.BY_HAND, f"{group.name} is not at level {level} any more")
+                raise _taken_away(group, level)
             if status.state.settled and self._settlement.is_certain(group, request, status):
                 return status
             await group.next_observation()
+
+
+def _require(group: Group, level: str) -> None:
+    """SupersededError if somebody has taken the group away from a level, or is about to."""
+    if group.units is None or not stays_at(group.units, level):
+        raise _taken_away(group, level)
+
+
+def _taken_away(group: Group, level: str) -> SupersededError:
+    return SupersededError(Supersession.BY_HAND, f"{group.name} is not at level {level} any more")
+
+
+def _is_being_restarted(entry: Entry, unit: UnitStatus | None) -> bool:
+    return unit is not None and (unit.starting or is_under_way(entry, unit))
 
 
 def _level_of(group: Group) -> str:

@@ -12,7 +12,7 @@ from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.lifecycle import Shown
-from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, survivors
+from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, stays_at, survivors
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
 from cltab2systemd.systemd.bus import BusError, BusReloadingError
 from cltab2systemd.terminal import printable
@@ -190,7 +190,7 @@ class Observer:
         if life.shown is Shown.STOPPING and group.shown_level is not None:
             state = State.HALTING if life.level == HALT_LEVEL else State.STOPPING
             status = GroupStatus(group.name, group.shown_level, state)
-        elif group.restarting:  # what is down for it is no failure
+        elif group.restarting and stays_at(group.units, group.restarting):  # what is down for it is no failure
             status = GroupStatus(group.name, group.restarting, State.STARTING)
         elif life.shown is Shown.FAILED:
             # It was emptied and not started again. So whatever its units say, it has not reached its level.

@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.failure import Cause, restart_command
 from cltab2systemd.table.model import Mode
 from cltab2systemd.terminal import printable
 
@@ -57,11 +57,11 @@ def cure(reason: Reason, group: str, level: str) -> str:
         level: the level that the group is at.
     """
     words = _words(reason.cause, reason.mode)
-    named = _commands(reason.unit, group, level)
+    named = _commands(reason.unit, group, reason.tag, level)
     return printable(words.format_map({name: f"'{command}'" for name, command in named.items()}))
 
 
-def commands(code: str, mode: str, unit: str, group: str, level: str) -> list[str]:
+def commands(code: str, mode: str, unit: str, *, group: str, tag: str, level: str) -> list[str]:
     """The commands in the words of `cure`, in their order, to be copied into a shell; none of a code that is not known.
 
     Args:
@@ -69,13 +69,14 @@ def commands(code: str, mode: str, unit: str, group: str, level: str) -> list[st
         mode: of its entry; empty if it is about none.
         unit: its unit.
         group: the group.
+        tag: the entry; empty if it is about none.
         level: the level that the group is at.
     """
     try:
         words = _words(Cause(code), mode)
     except ValueError:
         return []
-    named = _commands(unit, group, level)
+    named = _commands(unit, group, tag, level)
     used = re.findall(r"\{(\w+)\}|'(systemctl daemon-reload)'", words)
     return [named[name] if name else plain for name, plain in used]
 
@@ -86,11 +87,11 @@ def _words(cause: Cause, mode_name: str) -> str:
     return of_mode.get(cause, _CURES[cause])
 
 
-def _commands(unit: str, group: str, level: str) -> dict[str, str]:
+def _commands(unit: str, group: str, tag: str, level: str) -> dict[str, str]:
     quoted = shlex.quote(unit)
     return {
         "again": f"clinit {shlex.quote(group)} {shlex.quote(level)}",
-        "restart": f"systemctl restart {quoted}",
+        "restart": restart_command(unit, group, tag),
         "status": f"systemctl status {quoted}",
         "unmask": f"systemctl unmask {quoted}",
     }

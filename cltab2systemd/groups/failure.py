@@ -6,11 +6,13 @@ docs/unit-scheme.md has the rules as a table.
 from __future__ import annotations
 
 import enum
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.endings import EXITED, NOT_EXECUTED, SHELL_STATUSES, SIGKILL, why_not_executed, worded
 from cltab2systemd.terminal import printable, shortened
+from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
@@ -155,8 +157,12 @@ def _is_unfinished(group: GroupUnits, unit: UnitStatus) -> bool:
 
 
 def _remedy_if_ended(unit: UnitStatus) -> Remedy:
-    """What a request does about an entry that has begun. If it is down or going down, systemd would run it again."""
-    return Remedy.LEAVE if unit.active == "active" and unit.job != "stop" else Remedy.HOLD
+    """What a request does about an entry that has begun. If it is down or going down, systemd would run it again.
+
+    That is right if it is being restarted, for somebody has asked for it.
+    """
+    stays = unit.active == "active" and unit.job != "stop"
+    return Remedy.LEAVE if stays or unit.job == "restart" else Remedy.HOLD
 
 
 def _verdict_without_unit(unit: UnitStatus | None) -> Verdict:
@@ -233,10 +239,10 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = _remedy_if_ended(unit)
     if entry.mode.is_waited_for and unit.active == "inactive" and _is_unfinished(group, unit):
-        return Verdict(Cause.BROKEN_OFF, f"was stopped before it ended; {_how_to_repeat(unit)}", remedy)
+        return Verdict(Cause.BROKEN_OFF, f"was stopped before it ended; {_how_to_repeat(group, entry, unit)}", remedy)
     if cause := _why_broken_off(group, unit, process):
         words = _WORDS.get(cause) or f"{worded(process)} ({process.result})"
-        return Verdict(cause, f"{words}; {_how_to_repeat(unit)}", remedy)
+        return Verdict(cause, f"{words}; {_how_to_repeat(group, entry, unit)}", remedy)
     if process.code == EXITED and process.status in SHELL_STATUSES:
         return Verdict(Cause.NOT_RUN, worded(process), remedy)
     if unit.active == "active" and process.code and not process.succeeded:
@@ -244,8 +250,21 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
     return Verdict(remedy=remedy)
 
 
-def _how_to_repeat(unit: UnitStatus) -> str:
-    return f"it is not run again, but by 'systemctl restart {unit.name}'"
+def _how_to_repeat(group: GroupUnits, entry: Entry, unit: UnitStatus) -> str:
+    return f"it is not run again, but by '{restart_command(unit.name, group.group, entry.tag)}'"
+
+
+def restart_command(unit: str, group: str, tag: str) -> str:
+    """What restarts an entry, to be copied into a shell; of another instance it is systemctl, which needs no options.
+
+    Args:
+        unit: the entry's unit.
+        group: its group.
+        tag: its tag.
+    """
+    if unit.startswith(Names().entry_prefix):
+        return f"clinitctl restart {shlex.quote(f'{group}:{tag}')}"
+    return f"systemctl restart {shlex.quote(unit)}"
 
 
 def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Cause | None:

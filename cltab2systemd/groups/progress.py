@@ -212,11 +212,23 @@ def progress(group: GroupUnits, timings: Timings, on: Way, seen: frozenset[str] 
     if on.phase is ProgressPhase.LOADING or on.level is None:
         return Progress(group.group, on)
     members = group.members(on.level)
-    due = [entry for entry in members if is_under_way(entry, group.entry(entry))]
-    at_work = [entry for entry in due if _runs(group, entry)]
+    due = [entry for entry in members if _is_due(group, entry)]
+    at_work = [entry for entry in due if _runs(group, entry) or _is_restarted(group, entry)]
     now = at_work or due[:1]
-    told = [_starting(group, timings, entry) for entry in now[:MOST_AWAITED]]
+    told = [
+        (_stopping if _is_restarted(group, entry) else _starting)(group, timings, entry) for entry in now[:MOST_AWAITED]
+    ]
     return Progress(group.group, on, len(members) - len(due), len(members), len(now), tuple(told))
+
+
+def _is_due(group: GroupUnits, entry: Entry) -> bool:
+    return is_under_way(entry, group.entry(entry)) or _is_restarted(group, entry)
+
+
+def _is_restarted(group: GroupUnits, entry: Entry) -> bool:
+    """Whether an entry is being stopped, or is about to be, to be started again."""
+    unit = group.entry(entry)
+    return unit is not None and unit.job == "restart" and unit.active not in {"inactive", "failed"}
 
 
 def _runs(group: GroupUnits, entry: Entry) -> bool:

@@ -95,7 +95,12 @@ def settled_level(group: GroupUnits) -> str | None:
     if any(target.starting for target in group.levels().values()):
         return None
     level = current_level(group)
-    return None if level == HALT_LEVEL else level
+    return level if level is not None and stays_at(group, level) else None
+
+
+def stays_at(group: GroupUnits, level: str) -> bool:
+    """Whether the group is at a level, perhaps asked for anew, and nobody is taking it away from there."""
+    return level_of_members(group) == level and group.levels()[level].job != "stop"
 
 
 def level_of_members(group: GroupUnits) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from cltab2systemd.client import outcome
@@ -61,6 +62,7 @@ def _tell(action: str, group: str, tags: list[str], state: Answer) -> int:
     if action == STOP:
         stopped = " ".join(map(shortened, tags))
         so = f", and {shortened(group)} is FAILED" if state == "FAILED" else ""
-        complain(f"clinitctl: stopped by hand: {stopped}{so}; 'clinitctl restart {stopped}' starts it again")
+        names = printable(" ".join(shlex.quote(f"{group}:{tag}") for tag in tags))
+        complain(f"clinitctl: stopped by hand: {stopped}{so}; 'clinitctl restart {names}' starts it again")
         return outcome.FINE
     return outcome.FAILED if state == "FAILED" else outcome.FINE

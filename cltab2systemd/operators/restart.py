@@ -12,7 +12,7 @@ from cltab2systemd.operators import acting
 @click.argument("tags", nargs=-1, required=True, metavar="TAG…")
 @options.of_daemon
 def command(tags: tuple[str, ...], *, cltab: str | None, socket: str | None) -> None:
-    """Restart entries by their tags: stop them all at once, then start them in the order of the table.
+    """Restart entries by their tags, one after the other in the order of the table.
 
     A wait, test or once is run again. The group has to be at a level that has the entries; nothing else of it is
     touched. It is waited for until they are started, and a wait or test has ended. The exit code is 4 if the group is

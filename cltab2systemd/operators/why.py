@@ -128,7 +128,10 @@ def _explained(reason: Object, group: Object, names: Names, deadline: float) -> 
         left = deadline - time.monotonic()
         if reason["code"] in _BY_HAND and reason["since_usec"] is not None and left > 0:
             by = culprits.culprit(reason["unit"], names.slice(group["group"]), reason["since_usec"], left)
-    steps = commands(reason["code"], reason["mode"] or "", reason["unit"], group["group"], group["level"] or "")
+    steps = commands(
+        reason["code"], reason["mode"] or "", reason["unit"],
+        group=group["group"], tag=reason["tag"] or "", level=group["level"] or "",
+    )  # fmt: skip
     return {
         **reason,
         "by": None if by is None else _culprit_object(by),

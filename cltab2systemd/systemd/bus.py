@@ -197,6 +197,10 @@ class Bus(UnitProperties):
         """Queue a start job; BusRefusedError if another job is in its way, as those of a shutdown are."""
         self._call(b"StartUnit", b"ss", unit, "fail")
 
+    def restart(self, unit: str) -> None:
+        """Queue a job that stops a unit, if it runs, and starts it; it replaces jobs in its way."""
+        self._call(b"RestartUnit", b"ss", unit, "replace")
+
     def stop(self, unit: str) -> None:
         """Queue a stop job, replacing jobs in its way."""
         self._call(b"StopUnit", b"ss", unit, "replace")

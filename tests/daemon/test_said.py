@@ -166,7 +166,7 @@ def test_a_wait_that_began_is_not_run_again(group: Group) -> None:
     unit = group.unit("fsck")
     for level in ("3", "3", "m", "3"):
         code, _, reasons = asked(group, level)
-        again = f"it is not run again, but by 'systemctl restart {unit}'"
+        again = f"it is not run again, but by 'clinitctl restart {group.name}:{group.name}.fsck'"
         assert 4 == code
         assert [True] == [again in reason for reason in reasons]
     assert group.events() == ["fsck"]

@@ -14,7 +14,7 @@ UNIT = "clinit-web@a.service"
     ("code", "mode", "expected"),
     [
         (Cause.TEST_FAILED, "test", ["clinit web 3"]),
-        (Cause.TIMED_OUT, "wait", [f"systemctl restart {UNIT}"]),
+        (Cause.TIMED_OUT, "wait", ["clinitctl restart web:a"]),
         (Cause.MASKED, "respawn", [f"systemctl unmask {UNIT}", "clinit web 3"]),
         (Cause.NOT_LOADED, "respawn", [f"systemctl status {UNIT}", "systemctl daemon-reload", "clinit web 3"]),
         (Cause.NOT_SWITCHED, "", ["clinit web 3"]),
@@ -24,9 +24,18 @@ UNIT = "clinit-web@a.service"
 )
 def test_commands(code: str, mode: str, expected: list[str]) -> None:
     """In the order of the words; none of a code that is not known."""
-    assert commands(code, mode, UNIT, "web", "3") == expected
+    assert commands(code, mode, UNIT, group="web", tag="a", level="3") == expected
 
 
 def test_names_are_quoted() -> None:
     """A name that a shell would take apart stays one word."""
-    assert commands(Cause.DOWN, "respawn", UNIT, "a$b", "3;4") == ["clinit 'a$b' '3;4'"]
+    assert commands(Cause.DOWN, "respawn", UNIT, group="a$b", tag="a", level="3;4") == ["clinit 'a$b' '3;4'"]
+    assert commands(Cause.KEEPS_ENDING, "respawn", UNIT, group="a$b", tag="a;", level="3")[1:] == [
+        "clinitctl restart 'a$b:a;'"
+    ]
+
+
+def test_another_instance() -> None:
+    """`clinitctl` would need its options, which nobody knows here; systemctl needs none."""
+    unit = "clinit_1a2b-web@a.service"
+    assert commands(Cause.TIMED_OUT, "wait", unit, group="web", tag="a", level="3") == [f"systemctl restart {unit}"]

@@ -21,7 +21,7 @@ def test_every_cause_has_a_next_step(cause: Cause, mode: str) -> None:
     assert (words == "") == (cause is Cause.RESTARTING)
     assert "{" not in words
     if words:
-        assert re.search("'(clinit web 3|systemctl [a-z]+ .*)'", words)
+        assert re.search("'(clinit web 3|clinitctl restart 'web:a b'|systemctl [a-z]+ .*)'", words)
 
 
 def test_names_can_be_typed_as_they_stand() -> None:
@@ -34,7 +34,7 @@ def test_names_can_be_typed_as_they_stand() -> None:
 
 
 def test_what_a_request_does_not_run_again() -> None:
-    """A wait or once that began is run again by systemctl only; a test by a request."""
+    """A wait or once that began is run again by a restart only; a test by a request."""
     for mode in (Mode.WAIT, Mode.ONCE):
-        assert "systemctl restart" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", tag="a", mode=mode), "web", "3")
+        assert "clinitctl restart web:a" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", tag="a", mode=mode), "web", "3")
     assert "clinit web 3" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", tag="a", mode=Mode.TEST), "web", "3")

@@ -191,6 +191,19 @@ def test_one_that_runs_is_waited_for() -> None:
     assert {unit} == timed.asked
 
 
+def test_one_that_is_restarted() -> None:
+    """It is waited for from its stop on. One whose restart has to wait has nothing sent to it yet."""
+    restarted = ("deactivating", "stop-sigterm", "restart")
+    waiting = ("active", "running", "restart")
+    found = progress(
+        group(init=EXITED, check=EXITED, app=restarted, mail=waiting), Timed(), on(ProgressPhase.STARTING, "1")
+    )
+
+    told = [(entry.tag, entry.doing, entry.signal) for entry in found.awaited]
+    assert [("app", Doing.STOPPING, "SIGINT"), ("mail", Doing.QUEUED, "")] == told
+    assert (0, 2, 2) == (found.done, found.total, found.waiting)
+
+
 def test_one_that_waits_for_its_turn() -> None:
     """If nothing of the level runs that is waited for, systemd waits for something else before the next entry."""
     timed = Timed()

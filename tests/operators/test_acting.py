@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 
+# A command that takes 3 s to stop, once it has told that it runs. The signal goes to its children, too.
+SLOW_TO_STOP = "trap 'trap \"\" INT; sleep 3; exit' INT; @ runs; while :; do sleep 0.1; done"
+
+
 @pytest.fixture(scope="module")
 def instance(node: Node) -> Instance:
     """A daemon."""
@@ -41,6 +45,23 @@ def group(instance: Instance) -> Group:
     assert group.switch("1") == "DONE"
     wait_until(lambda: len(group.events()) == 6, what="all have run")
     return group
+
+
+@pytest.fixture
+def slow(instance: Instance) -> Group:
+    """A group at level 3, with an entry that takes its time to stop, and that level 1 does not have."""
+    group = Group(instance)
+    group.define(
+        f"slow:3:respawn:{SLOW_TO_STOP}", "a:13:respawn:exec sleep infinity", "b:3:respawn:exec sleep infinity"
+    )
+    assert group.switch("3") == "DONE"
+    wait_until(lambda: group.events() == ["runs"], what="it runs")
+    return group
+
+
+def is_stopping(group: Group, tag: str) -> bool:
+    """Whether the unit of an entry is being stopped."""
+    return group.property(tag, "ActiveState") == "deactivating"
 
 
 def ctl(group: Group, action: str, *tags: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -108,10 +129,11 @@ def test_stop_and_restart(group: Group) -> None:
     done = ctl(group, "stop", "a", "b")
 
     answered(done, code=0, out=f"{group.name} 1 FAILED\n")
-    tags = f"{group.name}.a {group.name}.b"
+    name = group.name
+    names = f"{name}:{name}.a {name}:{name}.b"
     assert (
-        f"clinitctl: stopped by hand: {tags}, and {group.name} is FAILED; 'clinitctl restart {tags}' starts it again\n"
-        in done.stderr
+        f"clinitctl: stopped by hand: {name}.a {name}.b, and {name} is FAILED; 'clinitctl restart {names}' starts it"
+        " again\n" in done.stderr
     )
     assert [0, 0] == [group.pid("a"), group.pid("b")]
     answered(ctl(group, "restart", "a", "b"), code=0, out=f"{group.name} 1 DONE\n", err="")
@@ -149,6 +171,116 @@ def test_a_request_takes_over(group: Group) -> None:
         assert group.switch("stop") == "DONE"
         done = restart.result()
     answered(done, code=6, out="", err=f"clinitctl: a later request for {group.name} has taken over\n")
+
+
+def test_a_level_that_is_started_meanwhile(slow: Group) -> None:
+    """With systemctl: its entries run then, and no others; whoever restarts is told so."""
+    with ThreadPoolExecutor() as pool:
+        restart = pool.submit(ctl, slow, "restart", "slow", "b")
+        wait_until(lambda: is_stopping(slow, "slow"), what="it stops")
+        slow.node.run("systemctl", "start", "--no-block", slow.target("1"))
+        done = restart.result()
+
+    answered(done, code=6, out="", err=f"clinitctl: {slow.name} is not at level 3 any more\n")
+    slow.wait_for("1 DONE")
+    assert [0, 0] == [slow.pid("slow"), slow.pid("b")]
+    assert slow.pid("a") != 0
+
+
+def test_a_level_that_is_stopped_meanwhile(slow: Group) -> None:
+    """Something that conflicts with it has been started. Nothing else is restarted then, and it is told how it is."""
+    b = slow.pid("b")
+    with ThreadPoolExecutor() as pool:
+        restart = pool.submit(ctl, slow, "restart", "slow", "b")
+        wait_until(lambda: is_stopping(slow, "slow"), what="it stops")
+        slow.node.run("systemd-run", f"--property=Conflicts={slow.target('3')}", "true")
+        done = restart.result()
+
+    answered(done, code=6, out="", err=f"clinitctl: {slow.name} is not at level 3 any more\n")
+    assert slow.pid("b") == b
+    slow.wait_for("3 FAILED")
+
+
+def test_what_could_not_be_started_again_is_not_stopped(slow: Group) -> None:
+    """Nothing is touched if any of the entries has a unit that systemd would not start."""
+    slow.node.run("systemctl", "mask", slow.unit("b"))
+    before = slow.pid("a"), slow.pid("b")
+    try:
+        done = ctl(slow, "restart", "a", "b")
+        assert before == (slow.pid("a"), slow.pid("b"))
+    finally:
+        slow.node.run("systemctl", "unmask", slow.unit("b"))
+    told = f"{slow.unit('b')} is masked, and could not be started again; see 'systemctl status {slow.unit('b')}'"
+
+    answered(done, code=1, out="", err=f"clinitctl: {told}\n")
+    answered(ctl(slow, "restart", "a", "b"), code=0, out=f"{slow.name} 3 DONE\n", err="")
+
+
+@pytest.mark.parametrize("signal", ["KILL", "TERM"])
+def test_a_daemon_that_goes_away(instance: Instance, slow: Group, signal: str) -> None:
+    """What it was restarting is started all the same, for systemd does that; the rest runs on."""
+    pid, b = slow.pid("slow"), slow.pid("b")
+    with ThreadPoolExecutor() as pool:
+        restart = pool.submit(ctl, slow, "restart", "slow", "b")
+        wait_until(lambda: is_stopping(slow, "slow"), what="it stops")
+        try:
+            instance.kill(signal)
+            restart.result()
+            wait_until(lambda: slow.pid("slow") not in {0, pid}, what="it is started again")
+        finally:
+            instance.start()
+
+    slow.wait_for("3 DONE")
+    assert slow.pid("b") == b
+
+
+def test_a_request_for_the_level_meanwhile(instance: Instance) -> None:
+    """What is being restarted is run again all the same, a once as well."""
+    group = Group(instance)
+    group.define(f"job:1:once:{SLOW_TO_STOP}")
+    assert group.switch("1") == "DONE"
+    wait_until(lambda: group.events() == ["runs"], what="it runs")
+    with ThreadPoolExecutor() as pool:
+        restart = pool.submit(ctl, group, "restart", "job")
+        wait_until(lambda: is_stopping(group, "job"), what="it stops")
+        assert group.switch("1") == "DONE"
+        answered(restart.result(), code=6, out="", err=f"clinitctl: a later request for {group.name} has taken over\n")
+
+    wait_until(lambda: group.events() == ["runs", "runs"], what="it runs again")
+
+
+def test_what_a_restart_waits_for(slow: Group) -> None:
+    """Whoever watches is told that it stops, and with which signal."""
+    call: dict[str, object] = {
+        "method": "org.clinit.Manager.Status", "parameters": {"group": slow.name, "progress": True},
+    }  # fmt: skip
+    with ThreadPoolExecutor() as pool:
+        restart = pool.submit(ctl, slow, "restart", "slow", "b")
+        wait_until(lambda: is_stopping(slow, "slow"), what="it stops")
+        (reply,) = varlink(slow.node, call)
+        answered(restart.result(), code=0)
+    (status,) = reply["parameters"]["groups"]
+    progress = status["progress"]
+
+    assert ("STARTING", "starting", 2, 3) == (status["state"], progress["phase"], progress["done"], progress["total"])
+    awaited = [(entry["tag"], entry["doing"], entry["signal"]) for entry in progress["awaited"]]
+    assert [(f"{slow.name}.slow", "stopping", "SIGINT")] == awaited
+
+
+def test_a_hint_can_be_copied(instance: Instance, group: Group) -> None:
+    """It is quoted for a shell, and exact also where another group is about to have the tag."""
+    group.define(*(f"{tag}:1:respawn:exec sleep infinity" for tag in ("a", "x;y", "$z")))
+    assert group.switch("1") == "DONE"
+    moved = f"{group.name}.a"
+    done = ctl(group, "stop", "a", "x;y", "$z")
+    hint = done.stderr.partition("'clinitctl restart ")[2].rpartition("' starts it again")[0]
+    instance.write_table(instance.table.replace(f"{group.name}:{moved}:", f"other:{moved}:"))
+    try:
+        again = group.node.shell(f"clinitctl restart {hint}", check=False)
+    finally:
+        instance.write_table(instance.table)
+
+    answered(again, code=0, out=f"{group.name} 1 DONE\n", err="")
 
 
 @pytest.mark.parametrize("action", ["restart", "stop"])
