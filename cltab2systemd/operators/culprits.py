@@ -24,9 +24,13 @@ _FIELDS = (
     "MESSAGE", "MESSAGE_ID", "_EXE", "CLINIT_ASKED_UID", "CLINIT_ASKED_PID", "CLINIT_ASKED_COMMAND",
 )  # fmt: skip
 _SUDO = {f"{directory}/{name}" for directory in ("/usr/bin", "/bin", "/usr/local/bin") for name in ("sudo", "sudo-rs")}
-_SUDO_LINE = re.compile(r"\s*(?P<user>\S+)\s+: (?:.* ; )?COMMAND=(?P<command>.*)", re.DOTALL)
-# Commands of systemctl that end a unit, or keep it from running.
-_VERBS = {"stop", "kill", "mask", "disable", "isolate", "restart", "try-restart"}
+# If somebody was refused, there is the reason first: `alice : command not allowed ; TTY=…`.
+_SUDO_LINE = re.compile(
+    r"\s*(?P<user>\S+)\s+: (?:(?:HOST|TTY|CHROOT|PWD|USER|GROUP|TSID|ENV)=.*? ; )*?COMMAND=(?P<command>.*)", re.DOTALL
+)
+# Commands of systemctl that end a unit, or keep it from running; and those that do so with `--now`.
+_VERBS = {"stop", "kill", "mask", "isolate", "restart", "try-restart"}
+_VERBS_WITH_NOW = {"disable"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +93,9 @@ def _ends(command: str, unit: str, group_slice: str) -> bool:
         program, *words = shlex.split(command)
     except ValueError:
         return False
+    verbs = _VERBS | _VERBS_WITH_NOW if "--now" in words else _VERBS
     words = [word for word in words if not word.startswith("-")]
-    if program.rpartition("/")[2] != "systemctl" or not words or words[0] not in _VERBS:
+    if program.rpartition("/")[2] != "systemctl" or not words or words[0] not in verbs:
         return False
     patterns = [*words[1:], *(f"{word}.service" for word in words[1:])]
     return any(fnmatch.fnmatchcase(each, pattern) for each in (unit, group_slice) for pattern in patterns)

@@ -17,8 +17,8 @@ _SIMPLE_ESCAPES = {"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"}
 _TO_ESCAPE = re.compile(rf'[\\"%$\x00-\x1f\x7f{NO_UTF8}]')
 
 
-# systemd's codes for what failed before the command ran: 200/CHDIR to 243/CREDENTIALS (systemd.exec(5)).
-_NOT_EXECUTED = range(200, 244)
+# systemd's codes for what failed before the command ran: 200/CHDIR to 244/BPF (`systemd-analyze exit-status`).
+_NOT_EXECUTED = range(200, 245)
 _ENDING_SIGNALS = """
     SIGHUP SIGINT SIGQUIT SIGILL SIGTRAP SIGABRT SIGBUS SIGFPE SIGKILL SIGUSR1 SIGSEGV SIGUSR2 SIGPIPE SIGALRM SIGTERM
     SIGSTKFLT SIGXCPU SIGXFSZ SIGVTALRM SIGPROF SIGIO SIGPWR SIGSYS

@@ -6,6 +6,7 @@ The daemon judges groups by these properties, so that they are to be the same on
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import pytest
 from instance import Group, Instance
 from programs import deaf
 
+from cltab2systemd.groups import endings
 from cltab2systemd.units.commands import PAUSED
 from lab.waiting import wait_until
 
@@ -133,6 +135,17 @@ def test_endings(group: Group, mode: str) -> None:
     found = {what: ending(group, tag) for what, tag in TAGS.items()}
 
     assert {what: expected for what, (_, _, expected) in ENDINGS.items()} == found
+
+
+def test_systemds_own_statuses(instance: Instance) -> None:
+    """There are words for all that each release has; 255 is a program's own as well."""
+    shown = instance.node.run("systemd-analyze", "--no-pager", "exit-status").stdout
+    own = {int(number): name for name, number in re.findall(r"^(\w+) +(\d+) +systemd$", shown, re.MULTILINE)}
+    told = {number: words.partition(":")[0] for number, words in endings.NOT_EXECUTED.items()}
+
+    assert own.pop(255) == "EXCEPTION"
+    # Later releases have more, which on others are a program's own.
+    assert {number: name for number, name in own.items() if number < 245} == told
 
 
 def test_a_core_dump(group: Group) -> None:

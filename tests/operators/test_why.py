@@ -196,6 +196,22 @@ def test_commands_that_stop_an_entry(command: str, counts: bool) -> None:
     assert read({**fields, "_EXE": "/home/eve/sudo"}, UNIT, SLICE) is None
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "user NOT in sudoers ; ", "command not allowed ; ", "3 incorrect password attempts ; ",
+        "a password is required ; ", "(command continued) ",
+    ],
+)  # fmt: skip
+def test_who_was_refused_has_stopped_nothing(told: str) -> None:
+    """Sudo tells of those who may not as well, with the command."""
+    rest = "TTY=pts/0 ; PWD=/a ; b ; USER=root ; GROUP=adm ; COMMAND=/usr/bin/systemctl stop clinit-web@server"
+    fields = {"_EXE": "/usr/bin/sudo", "MESSAGE": f"   alice : {rest}"}
+
+    assert read(fields, UNIT, SLICE) is not None
+    assert read({**fields, "MESSAGE": f"   alice : {told}{rest}"}, UNIT, SLICE) is None
+
+
 NOTIFIES = ("[Service]", "Type=notify", "RestartSec=1h", "Restart=always")
 
 
