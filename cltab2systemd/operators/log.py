@@ -66,8 +66,9 @@ def command(
 ) -> None:  # fmt: skip
     """Show what the entries of groups write, in the order of time, each line with its tag.
 
-    Without a name, these are the entries of all groups. Lines of systemd about an entry, such as how it ended, are
-    among them. A name that is both a group and a tag is the group; `GROUP:TAG` is one entry for certain.
+    Without a name, these are the entries of all groups. Lines of systemd and the daemon about an entry,
+    such as how it ended, are among them. A name that is both a group and a tag is the group; `GROUP:TAG` is one entry
+    for certain.
     """
     locations = locate(cltab, socket)
     try:
