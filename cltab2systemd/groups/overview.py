@@ -177,9 +177,12 @@ def _latest_failure(status: GroupStatus | None) -> int:
 
 def pending_tags(applied: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> tuple[str, ...]:
     """The tags of entries that are new, gone, or another way in the wanted lines, in the order of both."""
-    before, after = ({(definition(e), e.levels.text) for e in entries} for entries in (applied, wanted))
-    changed = ((definition(e), e.levels.text) in before ^ after for e in (*applied, *wanted))
-    return tuple(dict.fromkeys(e.tag for e, is_new in zip((*applied, *wanted), changed, strict=True) if is_new))
+    if applied == wanted:  # as nearly always, and there may be a thousand
+        return ()
+    before, after = ([(definition(e), e.levels.text) for e in entries] for entries in (applied, wanted))
+    changed = {*before} ^ {*after}
+    both = zip((*applied, *wanted), (*before, *after), strict=True)
+    return tuple(dict.fromkeys(entry.tag for entry, line in both if line in changed))
 
 
 def _entry_overview(

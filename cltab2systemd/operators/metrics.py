@@ -11,12 +11,13 @@ import click
 
 from cltab2systemd import __version__, oserrors
 from cltab2systemd.client import outcome
-from cltab2systemd.client.requests import Client
+from cltab2systemd.client.requests import Client, RefusedError
 from cltab2systemd.commands import options
 from cltab2systemd.commands.printing import complain, say
 from cltab2systemd.disk.files import write_whole
 from cltab2systemd.operators.present import Daemon, NoAnswerError, present
 from cltab2systemd.reports import prometheus
+from cltab2systemd.terminal import shortened
 
 # Seconds. Nobody sits and waits, and a daemon that is busy for a moment is not gone.
 _PATIENCE = 10.0
@@ -34,8 +35,8 @@ def command(output: str | None, cltab: str | None, socket: str | None, clstat: s
     client = Client(cltab, socket, clstat)
     try:
         found = present(client, (), _PATIENCE)
-    except NoAnswerError as error:
-        complain(f"clinitctl: {error}")
+    except (NoAnswerError, RefusedError) as error:
+        complain(f"clinitctl: {shortened(str(error))}")
         raise SystemExit(outcome.NO_DAEMON) from error
     if found["daemon"]["state"] == Daemon.CLOSED:
         complain("clinitctl: only root and members of group clinit may ask the daemon; so it is not known how it is")

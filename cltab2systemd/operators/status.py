@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -55,8 +56,9 @@ def command(
         for hint in error.findings:
             printing.complain(f"clinitctl: {hint}")
         printing.complain(f"clinitctl: {shortened(str(error))}")
-        for problem in problems(present(client, ()), client.start_command()):  # as a table that is refused
-            printing.complain(f"clinitctl: {printable(problem)}")
+        with suppress(NoAnswerError, RefusedError):
+            for problem in problems(present(client, ()), client.start_command()):  # as a table that is refused
+                printing.complain(f"clinitctl: {printable(problem)}")
         raise SystemExit(outcome.REFUSED) from error
     except NoAnswerError as error:
         printing.complain(f"clinitctl: {error}")
