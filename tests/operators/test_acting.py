@@ -87,7 +87,9 @@ def test_restart_in_the_order_of_the_table(group: Group) -> None:
 
     answered(done, code=0, out=f"{group.name} 1 DONE\n", err="")
     wait_until(lambda: len(group.events()) == before + 4, what="all have run again")
-    assert in_order(group.events()[before:], "first", "first ended", "a", "b")
+    assert in_order(group.events()[before:], "first", "first ended", "a")
+    started = {tag: at for at, tag in group.starts()}
+    assert started["first"] < started["a"] < started["b"]
 
 
 def test_what_has_ended_is_run_again(group: Group) -> None:
