@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def shipped(project_layer: Path) -> Iterator[Shipped]:
     """The shipped daemon, with a group for each test."""
     with Node("evidence", layers=[project_layer]) as node:
-        node.shell("groupadd --system clinit; useradd --system --groups=clinit tess")
+        node.shell("getent group clinit >/dev/null || groupadd --system clinit; useradd --system --groups=clinit tess")
         shipped = Shipped(node)
         shipped.write_table(IDLE)
         shipped.table = IDLE
