@@ -131,7 +131,7 @@ def test_without_a_daemon(fresh_node: Node) -> None:
     assert value(text, "clinit_group_transitions_total", group="web", outcome="done") is None
 
     fresh_node.write("/root/clinit.prom", "old\n")
-    alone = "mount -t tmpfs none /run/dbus; mount --bind /dev/null /run/systemd/private; exec \"$@\""
+    alone = 'mount -t tmpfs none /run/dbus; mount --bind /dev/null /run/systemd/private; exec "$@"'
     asked = ("clinitctl", "metrics", "-o", "/root/clinit.prom")
     done = fresh_node.run("unshare", "--mount", "sh", "-ec", alone, "sh", *asked, check=False)
     answered(done, code=3, out="")
