@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.check import loading
 from cltab2systemd.core.tablesource import TableRefusedError, TableSource
+from cltab2systemd.groups.overview import Usage
+from cltab2systemd.groups.progress import StopSettings
 from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.systemd.bus import Bus, BusRefusedError, BusReloadingError, BusUnavailableError
 from cltab2systemd.systemd.kernel import Kernel
@@ -117,6 +119,14 @@ class StandInBus(Bus):
         systemd.queue(unit, "start", "daemon")
         systemd.settle()
 
+    def start_if_free(self, unit: str) -> None:
+        self.start(unit)
+
+    def restart(self, unit: str) -> None:
+        systemd = self._ask(f"restart {unit}")
+        systemd.queue(unit, "restart", "daemon")
+        systemd.settle()
+
     def stop(self, unit: str) -> None:
         systemd = self._ask(f"stop {unit}")
         try:
@@ -183,6 +193,15 @@ class StandInBus(Bus):
         found = self._unit(unit)
         return "" if found is None or not found.pid else f"{found.pid:032x}"
 
+    def start_limit(self, unit: str) -> int | None:  # noqa: ARG002 - nobody watches
+        return None
+
+    def stop_settings(self, unit: str) -> StopSettings:  # noqa: ARG002
+        return StopSettings(2, 15, 9, None, None, is_aborted=True)
+
+    def status_text(self, unit: str) -> str:  # noqa: ARG002
+        return ""
+
     def outlived_stop(self, unit: str) -> bool:
         found = self._unit(unit)
         return found is not None and found.leftover
@@ -233,6 +252,9 @@ class StandInKernel(Kernel):
 
     def lacked_memory(self, group_slice: str) -> bool:  # noqa: ARG002
         return False
+
+    def usage(self, group_slice: str, unit: str) -> Usage:  # noqa: ARG002 - nobody watches
+        return Usage()
 
     def respawns(self, unit: str) -> list[str]:
         found = self._systemd.units.get(unit)
