@@ -145,8 +145,9 @@ class Settlement:
         if unit.sub != "running" and not unit.is_restarting:
             return False
         pid = self._probe.main_pid(unit.name)
-        if self._pacer.is_rising(unit.name) and not self._probe.pause(unit.name):
-            return waited < _LONGEST_DYING
+        is_rising = self._pacer.is_rising(unit.name) and not self._probe.pause(unit.name)
+        if is_rising and waited < _LONGEST_DYING:
+            return True
         first = request.pids.setdefault(unit.name, pid)
         is_dying = entry.mode.is_restarted and (
             pid != first or unit.is_restarting or bool(self._probe.pause(unit.name))
