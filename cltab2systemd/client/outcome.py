@@ -163,10 +163,10 @@ def _watched(
     """`Client.wait`, with progress on the standard error. It is gone before anything else is printed."""
     from cltab2systemd.client import watching  # noqa: PLC0415 - who does not wait has no use for it
 
-    mode = watching.mode_of(progress, complain)
-    if mode == watching.NONE:
+    form = watching.form_of(progress, complain)
+    if form == watching.NONE:
         return client.wait(group, level, timeout, strict=strict)
-    showing = watching.Showing(mode)
+    showing = watching.Showing(form)
     try:
         return client.wait(group, level, timeout, strict=strict, on_progress=showing.progress, on_tick=showing.tick)
     finally:

@@ -13,34 +13,34 @@ if TYPE_CHECKING:
     from cltab2systemd.client.progressline import Writer
 
 VARIABLE = "CLINIT_PROGRESS"
-AUTO, TTY, PLAIN, NONE = MODES = ("auto", "tty", "plain", "none")
+AUTO, TTY, PLAIN, NONE = FORMS = ("auto", "tty", "plain", "none")
 # Seconds in which a switch is not worth a line on a terminal; and in a file or a pipe, if nobody asked for one.
 _SILENCE = 0.5
 _LONG_SILENCE = 2.0
 
 
-def mode_of(option: str | None, complain: Callable[[str], object]) -> str:
+def form_of(option: str | None, complain: Callable[[str], object]) -> str:
     """How progress is to be shown, by the option, else by the environment. A wrong variable is told, and left out."""
     if option is not None:
         return option
-    mode = os.environ.get(VARIABLE) or AUTO
-    if mode not in MODES:
-        complain(f"clinit: {VARIABLE} is not one of {', '.join(MODES)}: {mode!r}; it is taken as {AUTO}")
+    form = os.environ.get(VARIABLE) or AUTO
+    if form not in FORMS:
+        complain(f"clinit: {VARIABLE} is not one of {', '.join(FORMS)}: {form!r}; it is taken as {AUTO}")
         return AUTO
-    return mode
+    return form
 
 
 class Showing:
     """Shows progress on the standard error. Whatever becomes of that, the waiting goes on.
 
     Args:
-        mode: one of MODES but NONE.
+        form: one of FORMS but NONE.
     """
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, form: str) -> None:
         is_terminal = os.isatty(2) and os.environ.get("TERM", "") not in {"", "dumb"}
-        self._in_place = mode == TTY or (mode == AUTO and is_terminal)
-        silence = _SILENCE if self._in_place else _LONG_SILENCE if mode == AUTO else 0.0
+        self._in_place = form == TTY or (form == AUTO and is_terminal)
+        silence = _SILENCE if self._in_place else _LONG_SILENCE if form == AUTO else 0.0
         self._begins = monotonic() + silence
         self._writer: Writer | None = None
         self._is_given_up = False

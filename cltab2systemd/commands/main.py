@@ -38,4 +38,4 @@ def main() -> None:
     """Run `cltab2systemd` with the process's arguments, and exit."""
     go_on_in_utf8()
     stand_in_for_closed_streams()
-    group()
+    group(prog_name="cltab2systemd")

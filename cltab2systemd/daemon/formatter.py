@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+# Odd bytes that no terminal takes for control characters. They are parts of names, and come out as they came in.
+_FIRST_HARMLESS, _LAST_HARMLESS = "\udca0", "\udcff"
+
+
 class PrintableFormatter(logging.Formatter):
     r"""Spells out what a terminal would obey: a line may quote a client, a table or a program.
 
@@ -20,10 +24,19 @@ class PrintableFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The line."""
-        return printable(super().formatMessage(record))
+        return _spelt(super().formatMessage(record))
 
     def formatException(  # noqa: N802
         self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[Any, ...]
     ) -> str:
         """The traceback behind it."""
-        return "\n".join("  " + printable(line) for line in super().formatException(ei).split("\n"))
+        return "\n".join("  " + _spelt(line) for line in super().formatException(ei).split("\n"))
+
+
+def _spelt(text: str) -> str:
+    """Text in which what a terminal would obey is spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if _FIRST_HARMLESS <= character <= _LAST_HARMLESS else printable(character) for character in text
+    )
