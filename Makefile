@@ -8,6 +8,8 @@ RELEASE := bookworm
 SIDE_BY_SIDE := --numprocesses=3 --dist=loadfile
 # The core without a machine, in 20,000 histories: a minute of two processors, which it has for itself.
 HISTORIES := tests/histories/test_simulation.py
+# Limits at work, which take minutes where a virtual machine has to be emulated for them.
+LIMITS := tests/daemon/test_limits.py
 # Debian's own versions of everything that the product and its lab run on.
 PACKAGES := busybox-static curl dbus fish libxml2-utils locales mandoc perl procps python3 python3-click python3-hypothesis \
 	python3-jinja2 python3-jsonschema python3-pip python3-prometheus-client python3-pystemd python3-pytest \
@@ -29,11 +31,12 @@ define install
 	fi
 endef
 
-.PHONY: help packages deb-packages root-packages demo test test-package test-release lint generated screens deb bench clean
+.PHONY: help packages deb-packages root-packages demo test test-limits test-package test-release lint generated screens deb bench clean
 
 help:
 	@echo 'make demo    the main job on a real systemd, in a throwaway node'
 	@echo 'make test    the whole test suite, linters included'
+	@echo 'make test-limits   limits of memory, tasks and the like at work, in a virtual machine where need be'
 	@echo 'make test-package  the Debian package, on the releases that RELEASES names'
 	@echo 'make test-release  all tests of nodes with the Debian package installed, on RELEASE (bookworm, trixie, unstable)'
 	@echo 'make lint    ruff and mypy'
@@ -65,7 +68,10 @@ demo: packages
 
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(HISTORIES)
-	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/package --ignore=$(HISTORIES)
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/package --ignore=$(HISTORIES) --ignore=$(LIMITS)
+
+test-limits: $(VENV)/installed
+	$(VENV)/bin/python -m pytest $(LIMITS)
 
 # Apart from the others, for it makes roots of other releases, a minute each, and installs what is built into them.
 test-package: $(VENV)/installed deb-packages root-packages

@@ -43,7 +43,7 @@ Exit codes:
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait at most so long.")
 @click.option(
     "--progress",
-    type=click.Choice(watching.MODES),
+    type=click.Choice(watching.FORMS),
     metavar="HOW",
     help=f"How to show progress with --wait, on the standard error; else as ${watching.VARIABLE} says.",
 )

@@ -134,7 +134,7 @@ def switch(
         wait: whether to wait for the end.
         timeout: seconds to wait at most.
         strict: whether a level that no entry names is refused.
-        progress: how progress is shown while it waits, as `watching.MODES`; None is what the environment says.
+        progress: how progress is shown while it waits, as `watching.FORMS`; None is what the environment says.
     """
     *named, level = words
     group = named[0] if named else os.uname().nodename

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -188,3 +189,18 @@ def test_not_started_for_want_of_tasks(group: Group) -> None:
     push(group, "group.@:TasksMax=4")
     switch(group, "1", "FAILED" if release >= 255 else "DONE")
     assert (["1 b (once)"] if release >= 255 else []) == blamed(group)
+
+
+def test_usage(group: Group) -> None:
+    """Where the kernel counts memory and tasks, `clinitctl status` has what systemctl has."""
+    group.define(f"r:1:respawn:{RUN}")
+    unit = group.unit("r")
+    tag = unit.partition("@")[2].removesuffix(".service")
+    push(group, f"service.{tag}:MemoryAccounting=yes", f"service.{tag}:TasksAccounting=yes")
+    switch(group, "1")
+    (shown,) = json.loads(group.node.run("clinitctl", "status", "--json", group.name).stdout)["groups"]
+    (entry,) = shown["entries"]
+    counted = group.instance.properties(unit, "MemoryCurrent", "TasksCurrent")
+
+    assert entry["tasks"] == int(counted["TasksCurrent"])
+    assert 0.5 < entry["memory_bytes"] / int(counted["MemoryCurrent"]) < 2

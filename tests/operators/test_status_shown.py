@@ -255,19 +255,6 @@ def test_json(instance: Instance) -> None:
         Draft202012Validator(schema).validate(found[0] | {"groups": [{**found[0]["groups"][0], "health": "fine"}]})
 
 
-@pytest.mark.usefixtures("controllers")
-def test_usage(fresh_node: Node) -> None:
-    """Where the kernel counts memory and tasks, they are those of systemctl."""
-    daemon = Instance(fresh_node)
-    daemon.write_table(f"web:a:1:respawn:{RUN}\n:::service.a:MemoryAccounting=yes\n:::service.a:TasksAccounting=yes\n")
-    daemon.start().clinit("--wait", "web", "1")
-    (entry,) = value(fresh_node)["groups"][0]["entries"]
-    shown = daemon.properties(entry["unit"], "MemoryCurrent", "TasksCurrent")
-
-    assert entry["tasks"] == int(shown["TasksCurrent"])
-    assert 0.5 < entry["memory_bytes"] / int(shown["MemoryCurrent"]) < 2
-
-
 def test_colours(instance: Instance) -> None:
     """On a terminal, what is wrong stands out; never by the colour alone, and not for those who want none."""
     red, yellow = "\x1b[31m", "\x1b[33m"
