@@ -35,7 +35,7 @@ endef
 
 help:
 	@echo 'make demo    the main job on a real systemd, in a throwaway node'
-	@echo 'make test    the whole test suite, linters included'
+	@echo 'make test    the test suite, linters included'
 	@echo 'make test-limits   limits of memory, tasks and the like at work, in a virtual machine where need be'
 	@echo 'make test-package  the Debian package, on the releases that RELEASES names'
 	@echo 'make test-release  all tests of nodes with the Debian package installed, on RELEASE (bookworm, trixie, unstable)'
