@@ -20,7 +20,7 @@ Object = dict[str, Any]
 # Seconds in which a daemon has to answer. If it does not, it has some more to say that it lives: after anybody's
 # daemon-reload it has to ask systemd about every entry. systemd is asked after that, and all is to be there within two.
 PATIENCE = 0.4
-_SIGN_OF_LIFE = 0.3
+_SIGN_OF_LIFE = 0.8
 _WORK = 10.0
 
 
