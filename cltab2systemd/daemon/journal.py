@@ -20,7 +20,7 @@ _DAEMON = "3"  # LOG_DAEMON, which systemd gives to what services write
 # Bytes of a value, of which only MESSAGE may be long; and of the socket's buffer, into which a datagram has to fit.
 LONGEST_VALUE = 32 * 1024
 _BUFFER = 128 * 1024
-_CUT = "…"
+_CUT = "…".encode()
 
 
 class JournalFormatter(PrintableFormatter):
@@ -56,10 +56,15 @@ class JournalFormatter(PrintableFormatter):
 def _field(name: str, value: str) -> bytes:
     data = encoded(value)
     if len(data) > LONGEST_VALUE:
-        data = encoded(data[:LONGEST_VALUE].decode("utf-8", "ignore") + _CUT)
+        data = data[: _before_a_character(data, LONGEST_VALUE)] + _CUT
     if b"\n" not in data:
         return b"%b=%b\n" % (encoded(name), data)
     return b"%b\n%b%b\n" % (encoded(name), len(data).to_bytes(8, "little"), data)
+
+
+def _before_a_character(data: bytes, end: int) -> int:
+    """The last place up to `end` that cuts no character of UTF-8 in two; at most three bytes follow a first one."""
+    return next((place for place in range(end, end - 4, -1) if data[place] & 0xC0 != 0x80), end)
 
 
 class Journal:

@@ -213,7 +213,7 @@ def test_a_datagram_holds_any_text(tmp_path: Path) -> None:
     value = rest[8 : 8 + length]
 
     assert name == b"MESSAGE"
-    assert value.startswith(rb"w\xff: a\x0ab" + b"\n  Traceback (most recent call last):\n    File ")
+    assert value.startswith(b"w\xff: a\\x0ab\n  Traceback (most recent call last):\n    File ")
     assert b"\n  ValueError: a\n  b\\x1b\xc3\xa9" in value
     assert value.endswith("é…".encode())
     assert len(value) <= journal.LONGEST_VALUE + 3
