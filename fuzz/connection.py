@@ -26,7 +26,7 @@ from cltab2systemd.daemon.service import Service, Watchers
 from cltab2systemd.groups.overview import GroupOverview
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State
-from cltab2systemd.systemd.bus import BusUnavailableError
+from cltab2systemd.systemd.buserrors import BusUnavailableError
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity
 from cltab2systemd.table.model import ResourceGroup
 from cltab2systemd.text import encoded

@@ -12,7 +12,8 @@ from cltab2systemd.core.tablesource import TableRefusedError, TableSource
 from cltab2systemd.groups.overview import Usage
 from cltab2systemd.groups.progress import StopSettings
 from cltab2systemd.groups.units import Process, UnitStatus
-from cltab2systemd.systemd.bus import Bus, BusRefusedError, BusReloadingError, BusUnavailableError
+from cltab2systemd.systemd.bus import Bus
+from cltab2systemd.systemd.buserrors import BusRefusedError, BusReloadingError, BusUnavailableError
 from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import Table

@@ -15,7 +15,7 @@ from cltab2systemd.daemon.statusfile import StatusFile
 from cltab2systemd.disk.instance import Instance
 from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.locations import CLSTAT, SOCKET, Locations
-from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.units.surroundings import Surroundings
 from simulation.bus import PATH, StandInBus, StandInKernel, StandInSource
 from simulation.clock import Killed, VirtualLoop

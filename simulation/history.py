@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from cltab2systemd.systemd.bus import BusRefusedError
+from cltab2systemd.systemd.buserrors import BusRefusedError
 from cltab2systemd.units.names import escape
 from simulation import tables
 from simulation.clock import SECOND

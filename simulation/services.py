@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from cltab2systemd.systemd.bus import BusRefusedError
+from cltab2systemd.systemd.buserrors import BusRefusedError
 from simulation.clock import SECOND
 from simulation.units import CLEAN_SIGNALS, SIGINT, SIGKILL, SIGTERM, Running, behaviour_of
 

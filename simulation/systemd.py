@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from cltab2systemd.systemd.bus import BusRefusedError
+from cltab2systemd.systemd.buserrors import BusRefusedError
 from simulation import unitfiles
 from simulation.inverse import Inverse
 from simulation.services import Services

@@ -32,7 +32,7 @@ from cltab2systemd.groups import advice
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, settled_level
-from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 

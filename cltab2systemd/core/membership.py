@@ -9,7 +9,7 @@ from cltab2systemd import events, oserrors
 from cltab2systemd.core.group import Group
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups.lifecycle import Event, Phase
-from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.table.model import ResourceGroup
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.lifecycle import Shown
 from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, stays_at, survivors
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
-from cltab2systemd.systemd.bus import BusError, BusReloadingError
+from cltab2systemd.systemd.buserrors import BusError, BusReloadingError
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import HALT_LEVEL
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import events
 from cltab2systemd.groups.endings import why_it_ended
-from cltab2systemd.systemd.bus import BusError, BusReloadingError, BusUnavailableError
+from cltab2systemd.systemd.buserrors import BusError, BusReloadingError, BusUnavailableError
 from cltab2systemd.units.plan import counts_restarts
 
 if TYPE_CHECKING:

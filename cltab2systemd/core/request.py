@@ -11,7 +11,7 @@ from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.tally import Outcome
-from cltab2systemd.systemd.bus import BusError, BusUnavailableError
+from cltab2systemd.systemd.buserrors import BusError, BusUnavailableError
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.units.names import HALT_LEVEL
 

@@ -11,7 +11,7 @@ from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, current_level, survivors
-from cltab2systemd.systemd.bus import BusRefusedError
+from cltab2systemd.systemd.buserrors import BusRefusedError
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
-from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.buserrors import BusError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

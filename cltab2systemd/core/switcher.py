@@ -14,7 +14,7 @@ from cltab2systemd.groups.failure import Remedy, is_under_way
 from cltab2systemd.groups.lifecycle import Event
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import Asked, remedies_at
-from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:

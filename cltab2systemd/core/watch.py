@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.groups.progress import leaving, progress, way
-from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.buserrors import BusError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping

@@ -10,7 +10,7 @@ from cltab2systemd import events
 from cltab2systemd.core.request import SupersededError, SwitchRefusedError
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups.refusals import Refusal
-from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.buserrors import BusError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

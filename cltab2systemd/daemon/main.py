@@ -41,7 +41,8 @@ from cltab2systemd.locations import (
     noted,
 )
 from cltab2systemd.systemd import activation
-from cltab2systemd.systemd.bus import Bus, BusError
+from cltab2systemd.systemd.bus import Bus
+from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.units.names import Names
 from cltab2systemd.units.surroundings import Surroundings, environment, environment_text, surroundings
 

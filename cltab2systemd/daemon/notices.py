@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import events, oserrors
 from cltab2systemd.groups.news import Newsroom
 from cltab2systemd.reports.notice import environment, file_text
-from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import clock_offset
 
 if TYPE_CHECKING:

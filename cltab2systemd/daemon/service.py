@@ -19,7 +19,7 @@ from cltab2systemd.daemon.describer import describe
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.reports.overview import status_object
 from cltab2systemd.reports.progress import progress_object
-from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import clock_offset
 from cltab2systemd.table.diagnostics import Diagnostic, render
 from cltab2systemd.text import decoded, encoded

@@ -17,7 +17,7 @@ from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.disk.files import FileIdentity, identify
 from cltab2systemd.locations import absolute
 from cltab2systemd.systemd import activation
-from cltab2systemd.systemd.bus import BusError
+from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:

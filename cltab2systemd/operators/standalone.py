@@ -28,7 +28,8 @@ from cltab2systemd.groups.units import GroupUnits
 from cltab2systemd.locations import NOTED_REASONS, live_clstat, noted
 from cltab2systemd.operators.present import Daemon, NoAnswerError
 from cltab2systemd.reports.overview import group_object
-from cltab2systemd.systemd.bus import Bus, BusError
+from cltab2systemd.systemd.bus import Bus
+from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import Kernel, clock_offset
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import ResourceGroup, Table

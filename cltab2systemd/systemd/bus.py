@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 os.environ.setdefault("SYSTEMD_BUS_TIMEOUT", "25s")
 
 from pystemd import dbusexc
-from pystemd.dbuslib import DBus, DBusAddress, apply_signature
+from pystemd.dbuslib import DBus, DBusAddress
 
 from cltab2systemd import events, oserrors
-from cltab2systemd.groups.units import UnitStatus
 from cltab2systemd.systemd import child
+from cltab2systemd.systemd.buserrors import BusRefusedError, BusReloadingError, BusUnavailableError
 from cltab2systemd.systemd.gate import ReloadGate
-from cltab2systemd.systemd.unitproperties import SERVICE, UnitProperties
+from cltab2systemd.systemd.manager import Manager
 from cltab2systemd.text import decoded
 from cltab2systemd.units.names import unit_of_bus_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -61,34 +61,14 @@ _LOST = (
 )
 # Seconds for which systemd may be away before a warning is logged. A restart of dbus takes a moment.
 _PATIENCE = 2.0
-# What pystemd calls the end of an array, a structure or a variant.
-_END = (-1, None)
 # Seconds for which a step is tried again while systemd cannot be reached: a daemon-reexec, a restart of dbus.
 PERSISTENCE = 10.0
 _PAUSE = 0.1
-# A priority of syslog(3).
-_LOG_ERR = 3
 # How many signals are taken at a time, before other tasks of the loop have their turn.
 _BATCH = 256
 
 
-class BusError(Exception):
-    """systemd did not do what it was asked."""
-
-
-class BusUnavailableError(BusError):
-    """systemd cannot be reached, or did not answer. It may answer again in a moment."""
-
-
-class BusReloadingError(BusUnavailableError):
-    """A daemon-reload is at work, and systemd answers nobody until it has ended."""
-
-
-class BusRefusedError(BusError):
-    """systemd said no; the text is its own."""
-
-
-class Bus(UnitProperties):
+class Bus(Manager):
     """One connection to systemd, renewed whenever it is lost. Make it within the loop that uses it.
 
     During a daemon-reload, anybody's, systemd answers nobody. A call would block the whole process until it has ended.
@@ -180,69 +160,6 @@ class Bus(UnitProperties):
         if self._reconnecting is not None:
             self._reconnecting.cancel()
         self._drop()
-
-    def list_units(self, patterns: Iterable[str]) -> list[UnitStatus]:
-        """The loaded units whose names match any of the globs."""
-        return _unit_statuses(self._call(b"ListUnitsByPatterns", b"asas", [], list(patterns)))
-
-    def load_units(self, names: Iterable[str]) -> list[UnitStatus]:
-        """The units of these names, loaded from disk if they are not loaded yet."""
-        return _unit_statuses(self._call(b"ListUnitsByNames", b"as", list(names)))
-
-    def start(self, unit: str) -> None:
-        """Queue a start job, replacing jobs in its way."""
-        self._call(b"StartUnit", b"ss", unit, "replace")
-
-    def start_if_free(self, unit: str) -> None:
-        """Queue a start job; BusRefusedError if another job is in its way, as those of a shutdown are."""
-        self._call(b"StartUnit", b"ss", unit, "fail")
-
-    def restart(self, unit: str) -> None:
-        """Queue a job that stops a unit, if it runs, and starts it; it replaces jobs in its way."""
-        self._call(b"RestartUnit", b"ss", unit, "replace")
-
-    def stop(self, unit: str) -> None:
-        """Queue a stop job, replacing jobs in its way."""
-        self._call(b"StopUnit", b"ss", unit, "replace")
-
-    def start_nothing(self, unit: str, slice_name: str) -> None:
-        """Start a transient service in a slice. It does nothing, and leaves no trace, not even in the journal.
-
-        Before systemd forks, it gives the kernel the attributes that it has loaded for the slice. BusRefusedError if a
-        queued job of the slice or the unit is in the way.
-        """
-        properties: tuple[tuple[bytes, bytes, object], ...] = (
-            (b"Description", b"s", f"limits of {slice_name}"),
-            (b"Slice", b"s", slice_name),
-            (b"DefaultDependencies", b"b", False),
-            (b"CollectMode", b"s", "inactive-or-failed"),
-            (b"LogLevelMax", b"i", _LOG_ERR),
-            (b"ExecStart", b"a(sasb)", [("/bin/true", ("/bin/true",), True)]),
-        )
-        self._call_with(
-            b"StartTransientUnit",
-            [*apply_signature(b"ss", [unit, "fail"]), *_properties(properties), (ord("a"), b"(sa(sv))"), _END],
-        )
-
-    def cancel(self, job_id: int) -> None:
-        """Cancel a queued job. It is no error if it is gone already."""
-        try:
-            self._call(b"CancelJob", b"u", job_id)
-        except BusRefusedError as error:
-            log.debug("job %d: %s", job_id, error)
-
-    def reset_failed(self, unit: str) -> None:
-        """Forget that a unit failed."""
-        self._call(b"ResetFailedUnit", b"s", unit)
-
-    def outlived_stop(self, unit: str) -> bool:
-        """Whether a service has failed because its stop could not end all processes in time, and some are left."""
-        try:
-            return self._get(unit, SERVICE, b"Result", b"s") == b"timeout" and bool(
-                self._call(b"GetUnitProcesses", b"s", unit)
-            )
-        except BusRefusedError:  # not loaded any more
-            return False
 
     async def daemon_reload(self) -> None:
         """Have systemd load the units on disk. A child process does it, for the call would block this one."""
@@ -350,9 +267,6 @@ class Bus(UnitProperties):
         self._drop()
         self._reconnecting = self._loop.create_task(self.connect())
 
-    def _call(self, method: bytes, signature: bytes, *arguments: object) -> Any:
-        return self._call_with(method, apply_signature(signature, list(arguments)))
-
     def _call_with(self, method: bytes, arguments: list[tuple[int, Any]]) -> Any:
         return self._asked(
             lambda: self._connection.call_method(_SYSTEMD, _MANAGER_PATH, _MANAGER, method, arguments).body
@@ -378,22 +292,6 @@ class Bus(UnitProperties):
             raise BusRefusedError(_text(error)) from error
         finally:
             self._schedule_drain()
-
-
-def _unit_statuses(rows: list[tuple[Any, ...]]) -> list[UnitStatus]:
-    return [
-        UnitStatus(name.decode(), load.decode(), active.decode(), sub.decode(), job_id, job.decode())
-        for name, _, load, active, sub, _, _, job_id, job, _ in rows
-    ]
-
-
-def _properties(properties: Iterable[tuple[bytes, bytes, object]]) -> list[tuple[int, Any]]:
-    """An array of names, signatures and values as a message's argument, each value in a variant."""
-    parts: list[tuple[int, Any]] = [(ord("a"), b"(sv)")]
-    for name, signature, value in properties:
-        parts += [(ord("r"), b"sv"), (ord("s"), name), (ord("v"), signature)]
-        parts += [*apply_signature(signature, [value]), _END, _END]
-    return [*parts, _END]
 
 
 def _bus_label(unit: str) -> bytes:

@@ -21,7 +21,7 @@ from cltab2systemd.daemon.halt import Halt
 from cltab2systemd.groups.lifecycle import Event
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
-from cltab2systemd.systemd.bus import BusRefusedError, BusReloadingError, BusUnavailableError
+from cltab2systemd.systemd.buserrors import BusRefusedError, BusReloadingError, BusUnavailableError
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.units.names import Names
 from lab.waiting import wait_until
