@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from cltab2systemd.client import requests
+from cltab2systemd.client import calls
 from cltab2systemd.streams import give_up_output
 from cltab2systemd.text import encoded
 
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from cltab2systemd.client.requests import Client
+    from cltab2systemd.client.requests import Answer, Client
 
 FINE = 0
 REFUSED = 1
@@ -26,14 +26,14 @@ SUPERSEDED = 6
 INTERRUPTED = 130  # as a shell has it for SIGINT
 
 _CODES = {
-    requests.RefusedError: REFUSED,
-    requests.NoDaemonError: NO_DAEMON,
-    requests.TimedOutError: TIMED_OUT,
-    requests.SupersededError: SUPERSEDED,
+    calls.RefusedError: REFUSED,
+    calls.NoDaemonError: NO_DAEMON,
+    calls.TimedOutError: TIMED_OUT,
+    calls.SupersededError: SUPERSEDED,
 }
 
 
-def code_of(error: requests.ClientError) -> int:
+def code_of(error: calls.ClientError) -> int:
     """The exit code that an error stands for."""
     return next(code for kind, code in _CODES.items() if isinstance(error, kind))
 
@@ -53,10 +53,10 @@ class Reported:
             complain("clinit: interrupted; a switch that has begun goes on (see 'clinit -v')")
             self.code = INTERRUPTED
             return True
-        if not isinstance(error, requests.ClientError):
+        if not isinstance(error, calls.ClientError):
             return False
         self.code = code_of(error)
-        if isinstance(error, requests.RefusedError):
+        if isinstance(error, calls.RefusedError):
             # As with the ancestor, a request prints the daemon's answer, whatever it is.
             for finding in error.findings:
                 complain(finding)
@@ -84,7 +84,7 @@ def say(text: str, end: str = "\n") -> bool:
     return True
 
 
-def note(answer: requests.Answer, asked: float = 0, timeout: float | None = None) -> None:
+def note(answer: Answer, asked: float = 0, timeout: float | None = None) -> None:
     """Print to the standard error what the daemon says besides its answer, and below each reason what bears it out.
 
     Args:
@@ -159,7 +159,7 @@ def switch(
 
 def _watched(
     client: Client, group: str, level: str, timeout: float | None, *, strict: bool, progress: str | None
-) -> requests.Answer:
+) -> Answer:
     """`Client.wait`, with progress on the standard error. It is gone before anything else is printed."""
     from cltab2systemd.client import watching  # noqa: PLC0415 - who does not wait has no use for it
 

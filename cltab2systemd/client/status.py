@@ -7,6 +7,7 @@ import time
 
 from cltab2systemd import clstat
 from cltab2systemd.client import outcome
+from cltab2systemd.client.calls import start_command
 from cltab2systemd.locations import NOTED_REASONS, is_served, live_clstat, noted
 
 TYPE_CHECKING = False
@@ -50,7 +51,7 @@ def show_status(client: Client, *, is_halted: bool = False) -> int:
 def doubt(client: Client) -> str:
     """Why clstat cannot be trusted; empty if it can."""
     path = live_clstat(client.locations)
-    start = f"start the daemon with '{client.start_command()}'"
+    start = f"start the daemon with '{start_command(client.locations)}'"
     try:
         age = int(time.time() - os.stat(path).st_mtime)  # noqa: PTH116
     except (OSError, ValueError) as error:

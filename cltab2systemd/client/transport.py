@@ -21,7 +21,7 @@ from time import monotonic, sleep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 LARGEST_MESSAGE = 16 * 1024 * 1024
 ANSWER_TIMEOUT = 30.0
@@ -115,3 +115,20 @@ class Connection:
     def close(self) -> None:
         """Close the connection; harmless when it is closed."""
         self._socket.close()
+
+
+def connect(paths: Iterable[str], timeout: float | None = ANSWER_TIMEOUT) -> Connection:
+    """Connect at the first of some paths at which somebody listens.
+
+    Raises:
+        OSError: nobody does; as at the first of them. PermissionError, TimeoutError: somebody does.
+    """
+    failure: OSError | None = None
+    for path in paths:
+        try:
+            return Connection(path, timeout)
+        except (PermissionError, TimeoutError):
+            raise
+        except OSError as error:
+            failure = failure or error
+    raise failure or FileNotFoundError("no socket is known")

@@ -6,7 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from cltab2systemd.client import outcome
-from cltab2systemd.client.requests import Client, ClientError, RefusedError
+from cltab2systemd.client.calls import ClientError, RefusedError
+from cltab2systemd.client.requests import Client
 from cltab2systemd.commands.printing import complain
 from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.operators.chosen import UnknownNameError, known, tagged

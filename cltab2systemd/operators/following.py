@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cltab2systemd import varlink
 from cltab2systemd.client import transport
-from cltab2systemd.client.requests import ClientError, answer
+from cltab2systemd.client.calls import ClientError, answer
 from cltab2systemd.locations import is_served, live_sockets
 from cltab2systemd.operators.present import Daemon
 
@@ -50,7 +50,7 @@ def _connected(locations: Locations, tick: float) -> Iterator[Heard | None]:
         yield Heard(Daemon.GONE)
         return
     try:
-        connection = _connect(locations)
+        connection = transport.connect(live_sockets(locations), _PATIENCE)
     except TimeoutError:
         yield Heard(Daemon.SILENT)
         return
@@ -68,18 +68,6 @@ def _connected(locations: Locations, tick: float) -> Iterator[Heard | None]:
         yield Heard(Daemon.GONE)
     finally:
         connection.close()
-
-
-def _connect(locations: Locations) -> transport.Connection:
-    failure: OSError = FileNotFoundError("no socket is known")
-    for path in live_sockets(locations):
-        try:
-            return transport.Connection(path, _PATIENCE)
-        except (PermissionError, TimeoutError):
-            raise
-        except OSError as error:
-            failure = error
-    raise failure
 
 
 def _replies(connection: transport.Connection, tick: float) -> Iterator[Heard | None]:

@@ -11,7 +11,8 @@ import click
 
 from cltab2systemd import __version__, oserrors
 from cltab2systemd.client import outcome
-from cltab2systemd.client.requests import Client, RefusedError
+from cltab2systemd.client.calls import RefusedError
+from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options
 from cltab2systemd.commands.printing import complain, say
 from cltab2systemd.disk.files import write_whole

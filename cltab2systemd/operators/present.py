@@ -6,7 +6,7 @@ import enum
 import os
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd.client.requests import NoDaemonError, RefusedError, TimedOutError
+from cltab2systemd.client.calls import NoDaemonError, RefusedError, TimedOutError
 from cltab2systemd.client.status import doubt
 from cltab2systemd.locations import is_served, live_clstat
 

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.client import progress
-from cltab2systemd.client.requests import RefusedError
+from cltab2systemd.client.calls import RefusedError, start_command
 from cltab2systemd.operators.present import NoAnswerError, present
 from cltab2systemd.operators.status import as_text
 from cltab2systemd.terminal import printable, wrapped
@@ -143,5 +143,5 @@ class Screen:
                 group: progress.line(value, now - came, max(1, width - 2))
                 for group, (value, came) in self._under_way.items()
             }
-            start = self._client.start_command()
+            start = start_command(self._client.locations)
             yield from as_text(self._found, start, width, everything=self._everything, ways=ways)

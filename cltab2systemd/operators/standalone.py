@@ -16,7 +16,7 @@ os.environ["SYSTEMD_BUS_TIMEOUT"] = "1s"
 
 from cltab2systemd import clstat
 from cltab2systemd.check import loading
-from cltab2systemd.client.requests import RefusedError
+from cltab2systemd.client.calls import RefusedError
 from cltab2systemd.commands.instance import Instance
 from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.disk import tables

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd.client import outcome
-from cltab2systemd.client.requests import Client, RefusedError
+from cltab2systemd.client.calls import RefusedError, start_command
+from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options, printing
 from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.operators.present import Daemon, NoAnswerError, present
@@ -57,7 +58,7 @@ def command(
             printing.complain(f"clinitctl: {hint}")
         printing.complain(f"clinitctl: {shortened(str(error))}")
         with suppress(NoAnswerError, RefusedError):
-            for problem in problems(present(client, ()), client.start_command()):  # as a table that is refused
+            for problem in problems(present(client, ()), start_command(client.locations)):  # as a table that is refused
                 printing.complain(f"clinitctl: {printable(problem)}")
         raise SystemExit(outcome.REFUSED) from error
     except NoAnswerError as error:
@@ -67,7 +68,7 @@ def command(
         printing.say_object(found)
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        printing.say(as_text(found, client.start_command(), width, everything=everything))
+        printing.say(as_text(found, start_command(client.locations), width, everything=everything))
     raise SystemExit(code(found))
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd.client import outcome
-from cltab2systemd.client.requests import Client, RefusedError
+from cltab2systemd.client.calls import RefusedError
+from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options
 from cltab2systemd.commands.printing import complain
 from cltab2systemd.operators.following import follow

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd.client import evidence, outcome
+from cltab2systemd.client.calls import RefusedError, start_command
 from cltab2systemd.client.progress import plain
-from cltab2systemd.client.requests import Client, RefusedError
+from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options, printing
 from cltab2systemd.disk.instance import instance_names
 from cltab2systemd.groups.cures import commands
@@ -71,7 +72,7 @@ def command(group: str, *, as_json: bool, cltab: str | None, socket: str | None,
         printing.say_object({"daemon": found["daemon"], "table": found["table"], **explained})
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        printing.say(_as_text(found, explained, client.start_command(), width))
+        printing.say(_as_text(found, explained, start_command(client.locations), width))
     raise SystemExit(code(found))
 
 

@@ -13,7 +13,7 @@ from answers import answered
 from instance import Instance, varlink
 
 from cltab2systemd.client import RefusedError, SupersededError
-from cltab2systemd.client.requests import answer
+from cltab2systemd.client.calls import answer
 from cltab2systemd.core.group import Group
 from cltab2systemd.core.request import Request, SwitchRefusedError, code_of
 from cltab2systemd.core.switcher import Switcher
