@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 Object = dict[str, Any]
 
 # Seconds in which a daemon has to answer. If it does not, it has some more to say that it lives: after anybody's
-# daemon-reload it has to ask systemd about every entry. systemd is asked after that, and all is to be there within two.
-PATIENCE = 0.4
+# daemon-reload it has to ask systemd about every entry. If it does not say so in a moment, systemd is asked meanwhile,
+# for all is to be there within two seconds.
+_PATIENCE = 0.4
+_MOMENT = 0.1
 _SIGN_OF_LIFE = 0.8
 _WORK = 10.0
 
@@ -38,45 +40,38 @@ class Daemon(enum.StrEnum):
     OLD = "old"  # it runs, and does not know the question
 
 
-def present(client: Client, groups: Sequence[str], patience: float = PATIENCE) -> Object:
+def present(client: Client, groups: Sequence[str], patience: float | None = None) -> Object:
     """The value that `clinitctl status --json` prints; docs/json.md describes it.
 
     Args:
         client: of the instance.
         groups: which groups; all, if there are none.
-        patience: seconds in which the daemon has to answer, or to say that it is at work.
+        patience: seconds in which the daemon has to answer, or else systemd; None is for a person who waits.
 
     Raises:
         RefusedError: there is no such group.
         NoAnswerError: neither the daemon nor systemd tells anything.
     """
     daemon, described = _asked(client, groups, patience)
-    status_file = _status_file(client, daemon)
-    if not described:
-        # Slow to import, and seldom needed.
-        from cltab2systemd.operators.standalone import describe  # noqa: PLC0415
-
-        is_kept = daemon is not Daemon.GONE and not status_file["problem"]
-        described = describe(client.locations, groups, daemon if is_kept else None)
+    described = described or _of_systemd(client, groups, daemon, patience)
     return {
         "daemon": {"state": str(daemon), "version": described.get("version"), "pid": described.get("pid")},
-        "clstat": status_file,
+        "clstat": _status_file(client, daemon),
         "table": described["table"],
+        "missing": described.get("missing", []),
         "groups": described["groups"],
     }
 
 
-def _asked(client: Client, groups: Sequence[str], patience: float) -> tuple[Daemon, Object]:
-    """What the daemon is like, and its answer, which is empty if it gives none."""
+def _asked(client: Client, groups: Sequence[str], patience: float | None) -> tuple[Daemon, Object]:
+    """What the daemon is like, and its answer, or that of systemd; it is empty if none of them has been asked."""
     if is_served(client.locations) is False:  # to connect would start it
         return Daemon.GONE, {}
     try:
         try:
-            return Daemon.ANSWERS, client.describe(groups, patience)
+            return Daemon.ANSWERS, client.describe(groups, patience or _PATIENCE)
         except TimedOutError:
-            if not client.answers_within(_SIGN_OF_LIFE):
-                raise
-            return Daemon.ANSWERS, client.describe(groups, _WORK)
+            return _asked_again(client, groups, patience)
     except TimedOutError:
         return Daemon.SILENT, {}
     except NoDaemonError:
@@ -85,6 +80,31 @@ def _asked(client: Client, groups: Sequence[str], patience: float) -> tuple[Daem
         if error.code == "NoSuchGroup":
             raise
         return _refusing(error), {}
+
+
+def _asked_again(client: Client, groups: Sequence[str], patience: float | None) -> tuple[Daemon, Object]:
+    """`_asked`, of a daemon that has not answered in time. TimedOutError if it lives, and takes still longer."""
+    from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415 - slow to import, and seldom needed
+
+    described: Object = {}
+    with ThreadPoolExecutor() as other:
+        sign = other.submit(client.answers_within, _SIGN_OF_LIFE)
+        if wait([sign], _MOMENT).not_done:
+            try:
+                described = _of_systemd(client, groups, Daemon.SILENT, patience)
+            except (NoAnswerError, RefusedError):
+                if not sign.result():
+                    raise
+        if not sign.result():
+            return Daemon.SILENT, described
+    return Daemon.ANSWERS, client.describe(groups, _WORK)
+
+
+def _of_systemd(client: Client, groups: Sequence[str], daemon: Daemon, patience: float | None) -> Object:
+    from cltab2systemd.operators.standalone import describe  # noqa: PLC0415 - slow to import, and seldom needed
+
+    is_kept = daemon is not Daemon.GONE and not _status_file(client, daemon)["problem"]
+    return describe(client.locations, groups, daemon if is_kept else None, patience)
 
 
 def _refusing(error: RefusedError) -> Daemon:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from cltab2systemd.groups.units import GroupUnits
 from cltab2systemd.locations import NOTED_REASONS, live_clstat, noted
 from cltab2systemd.operators.present import Daemon, NoAnswerError
 from cltab2systemd.reports.overview import group_object
-from cltab2systemd.systemd.bus import Bus
+from cltab2systemd.systemd.bus import Bus, Route
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import Kernel, clock_offset
 from cltab2systemd.table.diagnostics import has_errors
@@ -36,7 +37,7 @@ from cltab2systemd.table.model import ResourceGroup, Table
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.units import UnitStatus
@@ -45,19 +46,27 @@ if TYPE_CHECKING:
 
 # Seconds in which systemd has to take a connection.
 _PATIENCE = 1.0
+# Seconds for which systemd is asked about group after group. What it has not told by then is missing.
+LIMIT = 1.0
+_WELL = {State.DONE, State.PASSED, State.CONFIGURED}
 _STATES = {str(state): state for state in State}
 # A level and its state in clstat; None if that is a word of another version.
 _Line = tuple[str, State | None]
 
 
-def describe(locations: Locations, groups: Sequence[str], kept: Daemon | None = None) -> dict[str, Any]:
-    """The table, and groups with their entries, as the daemon's method Describe has them.
+def describe(
+    locations: Locations, groups: Sequence[str], kept: Daemon | None = None, limit: float | None = None
+) -> dict[str, Any]:
+    """The table, and groups with their entries, as the daemon's method Describe has them; and who is missing.
+
+    Groups that do not look well are asked for first. If the time runs out, the names of the others are in `missing`.
 
     Args:
         locations: of the instance.
         groups: which groups; all, if there are none.
         kept: what there is of the daemon that keeps clstat true; None if nobody does. Then clstat is believed, for the
             daemon knows more than the units say.
+        limit: seconds for which systemd may be asked; None for `LIMIT`.
 
     Raises:
         RefusedError: there is no such group.
@@ -73,11 +82,15 @@ def describe(locations: Locations, groups: Sequence[str], kept: Daemon | None = 
     lines = {name: applied.get(name) or ResourceGroup(name) for name in names}
     wanted = lines if refusal else {name: table.group(name) for name in names}
     try:
-        described = asyncio.run(_described(instance.names, lines, wanted, locations, kept))
+        described = asyncio.run(_described(instance.names, lines, wanted, locations, kept, limit=limit or LIMIT))
     except (BusError, TimeoutError) as error:
         message = f"neither the daemon nor systemd tells how the groups are: {error or 'no answer in time'}"
         raise NoAnswerError(message) from error
-    return {"table": {"path": locations.table, "refusal": refusal or None, "unread": False}, "groups": described}
+    return {
+        "table": {"path": locations.table, "refusal": refusal or None, "unread": False},
+        "groups": [described[name] for name in names if name in described],
+        "missing": [name for name in names if name not in described],
+    }
 
 
 async def _described(
@@ -86,26 +99,41 @@ async def _described(
     wanted: Mapping[str, ResourceGroup],
     locations: Locations,
     kept: Daemon | None,
-) -> list[dict[str, object]]:
-    """The groups whose units were made from lines. TimeoutError, BusError if systemd does not answer."""
-    bus, offset = Bus(), clock_offset()
+    *,
+    limit: float,
+) -> dict[str, dict[str, object]]:
+    """The groups whose units were made from lines, as many as there was time for. TimeoutError, BusError for none."""
+    bus, offset = Bus(Route.PRIVATE), clock_offset()
     try:
         await asyncio.wait_for(bus.connect(), _PATIENCE)
-        listed = bus.list_units([pattern for name in lines for pattern in names.patterns(name)]) if lines else []
+        end = time.monotonic() + limit
+        units = _listed(names, lines, bus)
         probe = UnitProbe(bus, lambda _unit: "", Kernel())
-        units: dict[str, dict[str, UnitStatus]] = {name: {} for name in lines}
-        for unit in listed:
-            units.get(names.group_of(unit.name) or "", {})[unit.name] = unit
         shown, reasons = _lines(locations), noted(locations, NOTED_REASONS)
-        described = []
-        for name, group in lines.items():
-            found = GroupUnits(names, name, group.entries, units[name], probe)
+        described: dict[str, dict[str, object]] = {}
+        for name in sorted(lines, key=lambda name: _looks_well(shown.get(name), units[name])):
+            if described and time.monotonic() >= end:
+                break
+            found = GroupUnits(names, name, lines[name].entries, units[name], probe)
             status = _status(found, shown.get(name), reasons, kept)
             entries = entry_overviews(found, status, found.entries, probe)
-            described.append(group_object(group_overview(found, status, wanted[name], entries), offset))
+            described[name] = group_object(group_overview(found, status, wanted[name], entries), offset)
         return described
     finally:
         bus.close()
+
+
+def _listed(names: Names, groups: Iterable[str], bus: Bus) -> dict[str, dict[str, UnitStatus]]:
+    """The loaded units of groups, by group and name."""
+    found: dict[str, dict[str, UnitStatus]] = {name: {} for name in groups}
+    for unit in bus.list_units([pattern for name in found for pattern in names.patterns(name)]) if found else []:
+        found.get(names.group_of(unit.name) or "", {})[unit.name] = unit
+    return found
+
+
+def _looks_well(line: _Line | None, units: Mapping[str, UnitStatus]) -> bool:
+    """Whether a group is well at first sight."""
+    return (line is None or line[1] in _WELL) and all(unit.active != "failed" for unit in units.values())
 
 
 def _status(units: GroupUnits, line: _Line | None, reasons: Sequence[str], kept: Daemon | None) -> GroupStatus | None:

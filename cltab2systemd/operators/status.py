@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Beside those of clinit: no group is FAILED, and something is worth a look.
 DEGRADED = 7
+# How many names of missing groups are told.
+_MOST_NAMES = 5
 _NO_WAYS: Mapping[str, str] = {}
 _DAEMON = {
     Daemon.GONE: "the daemon is gone; this is what systemd says. Start it with '{start}'",
@@ -110,6 +112,10 @@ def problems(found: Object, start: str) -> Iterator[str]:
         yield f"the table is refused, and the groups stay as they are: {table['refusal']}"
     if table["unread"]:
         yield f"{table['path']} has changed; 'clinit' has it read, and 'cltab2systemd diff' tells what it changes"
+    if missing := found["missing"]:
+        names = ", ".join(map(shortened, missing[:_MOST_NAMES])) + (", …" if missing[_MOST_NAMES:] else "")
+        are = "1 group is" if len(missing) == 1 else f"{len(missing)} groups are"
+        yield f"there was no time to ask systemd how {are}; ask for them by name: {names}"
     if not found["groups"]:
         yield f"{table['path']} has no group"
 
@@ -121,4 +127,5 @@ def code(found: Object) -> int:
         return outcome.FAILED
     if found["daemon"]["state"] in {Daemon.GONE, Daemon.SILENT} or found["clstat"]["problem"]:
         return outcome.NO_DAEMON
-    return DEGRADED if "degraded" in health or found["table"]["refusal"] else outcome.FINE
+    is_fine = "degraded" not in health and not found["table"]["refusal"] and not found["missing"]
+    return outcome.FINE if is_fine else DEGRADED

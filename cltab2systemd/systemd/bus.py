@@ -11,9 +11,11 @@ How pystemd 0.11 behaves, as measured:
 from __future__ import annotations
 
 import asyncio
+import enum
 import errno
 import logging
 import os
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 os.environ.setdefault("SYSTEMD_BUS_TIMEOUT", "25s")
@@ -59,6 +61,8 @@ _LOST = (
     dbusexc.DBusNoServerError,
     dbusexc.DBusConnectionRefusedError,
 )
+# What stands as `_xx` in an element of an object path.
+_NO_LABEL = re.compile("^[0-9]|[^A-Za-z0-9]")
 # Seconds for which systemd may be away before a warning is logged. A restart of dbus takes a moment.
 _PATIENCE = 2.0
 # Seconds for which a step is tried again while systemd cannot be reached: a daemon-reexec, a restart of dbus.
@@ -68,14 +72,25 @@ _PAUSE = 0.1
 _BATCH = 256
 
 
+class Route(enum.Enum):
+    """The ways to systemd."""
+
+    SYSTEM_BUS = "system bus"  # open to everybody
+    PRIVATE = "private socket"  # for root only; an answer takes a fifth of the time, for there is nobody between
+
+
 class Bus(Manager):
     """One connection to systemd, renewed whenever it is lost. Make it within the loop that uses it.
 
     During a daemon-reload, anybody's, systemd answers nobody. A call would block the whole process until it has ended.
     So every question raises BusReloadingError then. `persist` waits for the end.
+
+    Args:
+        first: the way that is tried first. The other one stands in for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: Route = Route.SYSTEM_BUS) -> None:
+        self._routes = sorted(Route, key=lambda route: route is not first)
         self._on_change: Callable[[str], None] = lambda unit: None  # noqa: ARG005
         self._on_connect: Callable[[], None] = lambda: None
         self._on_reload: Callable[[], None] = lambda: None
@@ -111,22 +126,15 @@ class Bus(Manager):
         return self._connection is not None
 
     async def connect(self) -> None:
-        """Connect, trying again for ever: the system bus, or systemd's private socket while that is down."""
+        """Connect, trying again for ever: the first way, or the other one while that is closed."""
         delay = 0.05
         patience: float | None = self._loop.time() + _PATIENCE
-        while self._connection is None:
-            try:
-                self._open(DBus(), private=False)
-            except BusUnavailableError as error:
-                log.debug("system bus: %s", error)
-                try:
-                    self._open(DBusAddress(_PRIVATE_ADDRESS, peer_to_peer=True), private=True)
-                except BusUnavailableError as private_error:
-                    if patience is not None and self._loop.time() >= patience:
-                        patience = None  # a restart takes a moment, and is no news
-                        events.SYSTEMD_AWAY(why=f"{error}; {private_error}")
-                    await asyncio.sleep(delay)
-                    delay = min(delay * 2, 1.0)
+        while problems := self._try_routes():
+            if patience is not None and self._loop.time() >= patience:
+                patience = None  # a restart takes a moment, and is no news
+                events.SYSTEMD_AWAY(why="; ".join(problems))
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 1.0)
         if patience is None:
             events.SYSTEMD_BACK()
         self._on_connect()
@@ -174,7 +182,22 @@ class Bus(Manager):
             raise BusUnavailableError(f"systemctl daemon-reload: {ended.errors.strip() or f'exit code {ended.code}'}")
         await self.quiet()
 
-    def _open(self, connection: Any, *, private: bool) -> None:
+    def _try_routes(self) -> list[str]:
+        """Connect if there is no connection. Returns why it could not be done; nothing if it is connected."""
+        problems: list[str] = []
+        for route in self._routes if self._connection is None else ():
+            try:
+                self._open(route)
+            except BusUnavailableError as error:
+                log.debug("%s: %s", route.value, error)
+                problems.append(str(error))
+            else:
+                return []
+        return problems
+
+    def _open(self, route: Route) -> None:
+        is_private = route is Route.PRIVATE
+        connection = DBusAddress(_PRIVATE_ADDRESS, peer_to_peer=True) if is_private else DBus()
         try:
             connection.open()
         except dbusexc.DBusBaseError as error:
@@ -183,7 +206,7 @@ class Bus(Manager):
         try:
             # The first call authenticates; open() alone does not tell whether anybody listens.
             connection.get_property(_SYSTEMD, _MANAGER_PATH, _MANAGER, b"Version", b"s")
-            if not private:  # a private peer is sent every signal anyway
+            if not is_private:  # a private peer is sent every signal anyway
                 connection.call_method(_SYSTEMD, _MANAGER_PATH, _MANAGER, b"Subscribe", [])
             self._follow_units(connection)
         except dbusexc.DBusBaseError as error:
@@ -296,12 +319,7 @@ class Bus(Manager):
 
 def _bus_label(unit: str) -> bytes:
     """A unit's name as an element of an object path: all but letters and digits, and a leading digit, as `_xx`."""
-    return "".join(
-        character
-        if character.isascii() and character.isalnum() and not (index == 0 and character.isdigit())
-        else f"_{ord(character):02x}"
-        for index, character in enumerate(unit)
-    ).encode("ascii")
+    return _NO_LABEL.sub(lambda found: f"_{ord(found[0]):02x}", unit).encode("ascii")
 
 
 def _text(error: Any) -> str:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 TABLE = f"web:a:1:respawn:{RUN}\nweb:b:1:wait:true\nmail:c:1:respawn:{RUN}\n"
 CLSTAT = "/run/clinit/clstat"
+# `clinitctl` if there is no time at all for questions to systemd.
+HASTY = (
+    "import sys; from cltab2systemd.operators import standalone; standalone.LIMIT = 0\n"
+    "from cltab2systemd.operators.main import main; sys.argv[0] = 'clinitctl'; main()"
+)
 GONE = "the daemon is gone; this is what systemd says. Start it with 'systemctl start clinit.service'"
 # A stand-in for a daemon: it holds the lock, and replies to all with its argument; to Describe, if it can, late.
 STAND_IN = """\
@@ -101,6 +106,21 @@ def test_a_daemon_that_is_gone_is_not_started(instance: Instance) -> None:
     assert GONE == done.stdout.splitlines()[0]
     assert "web: level 1 DONE" in done.stdout
     assert 0 == instance.pid
+
+
+def test_time_that_runs_out(instance: Instance) -> None:
+    """What does not look well is asked for, and who else is missing is told."""
+    node = instance.node
+    node.run("systemctl", "stop", "clinit-mail@c.service")
+    wait_until(lambda: value(node, "mail")["groups"][0]["state"] == "FAILED", what="the daemon has seen it")
+    instance.kill()
+    done = node.run("python3", "-c", HASTY, "status", check=False)
+    found = json.loads(node.run("python3", "-c", HASTY, "status", "--json", check=False).stdout)
+
+    assert (["mail"], ["web"]) == ([group["group"] for group in found["groups"]], found["missing"])
+    answered(done, code=4, err="")
+    assert "there was no time to ask systemd how 1 group is; ask for them by name: web\n" in done.stdout
+    assert [] == value(node)["missing"]
 
 
 OLD = {"error": "org.varlink.service.MethodNotFound", "parameters": {"method": "Describe"}}
@@ -261,4 +281,4 @@ def test_a_thousand_groups(fresh_node: Node) -> None:
     answered(head, code=0, err="")
     assert head.stdout.startswith("g777: level 1 DONE")
     daemon.kill()
-    assert states(found) == states(value(fresh_node))
+    wait_until(lambda: states(found) == states(value(fresh_node)), what="systemd tells the same in time")
