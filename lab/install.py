@@ -1,15 +1,13 @@
 """The project, installed as an administrator would with pip, in a directory that a node takes as a layer."""
 
-import fcntl
 import hashlib
-import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.layers import made
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -46,9 +44,6 @@ _SYSTEM_LINKS = {
 # Where these look for it, and where pip puts it.
 _COMMANDS = {f"usr/bin/{name}": f"/usr/local/bin/{name}" for name in ("clinit", "clinitctl", "cltab2systemd")}
 
-# Layers in use by this process, and the open directory that locks each of them against removal.
-_locks: dict[Path, int] = {}
-
 
 def installed_layer(project: Path = PROJECT) -> Path:
     """Return a directory with the project installed, commands below usr/local, for the use as a node's layer.
@@ -56,41 +51,7 @@ def installed_layer(project: Path = PROJECT) -> Path:
     It lies in the project's build/lab and is made anew (some seconds) only when a source has changed. Layers of
     older sources are removed, except those that a running process has asked for. Raises LabError if pip fails.
     """
-    store = project / "build/lab"
-    store.mkdir(parents=True, exist_ok=True)
-    with (store / "lock").open("w") as lock:
-        # One at a time: who comes second finds the first one's work.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        layer = store / sources_digest(project)
-        if not layer.exists():
-            _install(project, layer)
-        keep(layer)
-        remove_unused(path for path in store.iterdir() if path.is_dir())
-    return layer
-
-
-def keep(layer: Path) -> None:
-    """Lock a layer against removal for as long as this process runs."""
-    if layer not in _locks:
-        _locks[layer] = os.open(layer, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(_locks[layer], fcntl.LOCK_SH)
-
-
-def remove_unused(layers: Iterable[Path]) -> None:
-    """Remove those layers that no running process keeps."""
-    for layer in layers:
-        if layer in _locks:
-            continue
-        fd = os.open(layer, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            # The lower layer of somebody's running node.
-            continue
-        else:
-            shutil.rmtree(layer)
-        finally:
-            os.close(fd)
+    return made(project / "build/lab", sources_digest(project), lambda layer: _install(project, layer))
 
 
 def sources_digest(project: Path) -> str:

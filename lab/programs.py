@@ -4,7 +4,6 @@ Other than what `debs` unpacks, they are configured: their users and directories
 and no unit of theirs is enabled. The layers lie in the project's build/programs.
 """
 
-import fcntl
 import hashlib
 import os
 import subprocess
@@ -12,7 +11,8 @@ import tempfile
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.install import PROJECT, keep, remove_unused
+from lab.install import PROJECT
+from lab.layers import made
 
 _STORE = PROJECT / "build/programs"
 _TIMEOUT = 600.0
@@ -53,15 +53,7 @@ def installed(*packages: str) -> Path:
 
     It is made anew if the packages of the running root are others. Raises LabError if that fails; the text says why.
     """
-    _STORE.mkdir(parents=True, exist_ok=True)
-    with (_STORE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        layer = _STORE / _digest(packages)
-        if not layer.is_dir():
-            _install(packages, layer)
-        keep(layer)
-        remove_unused(path for path in _STORE.iterdir() if path.is_dir())
-    return layer
+    return made(_STORE, _digest(packages), lambda layer: _install(packages, layer))
 
 
 def _digest(packages: tuple[str, ...]) -> str:

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.install import PROJECT, keep, remove_unused
+from lab.install import PROJECT
+from lab.layers import keep, remove_unused
 
 RELEASES = ("bookworm", "trixie", "unstable")
 """What the package is for, oldest first."""

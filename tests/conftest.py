@@ -4,21 +4,27 @@ With LAB_RELEASE in the environment, all nodes are of that Debian release, with 
 only tests that use nodes are run (`make test-release`).
 """
 
+from __future__ import annotations
+
 import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import forwarding
 import pytest
-from support import NodeFactory
 
 from lab import host, roots
 from lab.install import installed_layer
 from lab.node import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from instance import Group, Instance
+    from support import NodeFactory
 
 if not os.environ.get(forwarding.REPORTS_VARIABLE):  # in an emulated machine the import alone takes seconds
     from hypothesis import HealthCheck, settings
@@ -141,6 +147,22 @@ def node(request: pytest.FixtureRequest, project_layer: Path) -> Iterator[Node]:
     """Boot a node with the project installed, shared by all tests of a module."""
     with Node(_host_name(request.node.name), layers=[project_layer]) as booted:
         yield booted
+
+
+@pytest.fixture(scope="module")
+def shared(node: Node) -> Instance:
+    """Run a daemon that all tests of a module share."""
+    from instance import Instance  # noqa: PLC0415 - by now its asserts are rewritten
+
+    return Instance(node).share()
+
+
+@pytest.fixture
+def group(shared: Instance) -> Group:
+    """Give the test a group of its own, with the shared daemon."""
+    from instance import Group  # noqa: PLC0415 - as above
+
+    return Group(shared)
 
 
 @pytest.fixture

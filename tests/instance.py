@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from answers import answered
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lab.node import Node
+
+# As long as the table has an entry, it may take effect while groups are active; nobody asks for this one.
+IDLE = "idle:idle:1:wait:true\n"
 
 EVENTS = "/run/events"
 # Written into the node: `event GROUP WHAT…` logs with the time, one line for each call, and forks nothing. With a log's
@@ -51,6 +54,13 @@ class Instance:
             "systemd-run", "--quiet", "--collect", f"--unit={self.unit}", *properties, "clinit", "-d", *self.options
         )  # fmt: skip
         wait_until(self.answers, what="the daemon answers")
+        return self
+
+    def share(self, table: str = IDLE) -> Self:
+        """Start the daemon for tests that each put a group of their own into its table."""
+        self.table = table
+        self.write_table(table)
+        self.start()
         return self
 
     def answers(self) -> bool:

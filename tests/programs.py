@@ -9,9 +9,6 @@ RUN = "exec sleep 1000"
 # The same but for its line, as after a push.
 RUN_NEW = "exec sleep 2000"
 
-# As long as the table has an entry, it may take effect while groups are active; nobody asks for this one.
-IDLE = "idle:idle:1:wait:true\n"
-
 
 def saying(log: str) -> str:
     """What makes the shell know `say WHAT…`; see `instance.EVENT_SCRIPT`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from programs import IDLE
+from instance import IDLE
 from shipped import Shipped
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Group, Instance
-from programs import IDLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +16,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def instance(node: Node) -> Instance:
     """Run a daemon that all tests of a module share; each test has groups of its own."""
-    instance = Instance(node)
-    instance.table = IDLE
-    instance.write_table(IDLE)
-    return instance.start()
+    return Instance(node).share()
 
 
 def _lent(instance: Instance) -> Iterator[Group]:
@@ -45,7 +41,4 @@ def other(instance: Instance) -> Iterator[Group]:
 @pytest.fixture
 def alone(fresh_node: Node) -> Instance:
     """Run a daemon on a node of the test's own."""
-    instance = Instance(fresh_node)
-    instance.table = IDLE
-    instance.write_table(IDLE)
-    return instance.start()
+    return Instance(fresh_node).share()

@@ -12,7 +12,7 @@ from answers import answered
 from hypothesis import given
 from hypothesis import strategies as st
 from instance import Group, Instance
-from programs import IDLE, RUN, deaf
+from programs import RUN, deaf
 from terminals import Terminal
 
 from cltab2systemd.client.progress import change, duration, line, plain
@@ -144,20 +144,6 @@ def test_durations(seconds: float, expected: str) -> None:
 
 
 # On a node
-
-
-@pytest.fixture(scope="module")
-def shared(node: Node) -> Instance:
-    """A daemon that all tests of this module share."""
-    instance = Instance(node)
-    instance.table = IDLE
-    instance.write_table(IDLE)
-    return instance.start()
-
-
-@pytest.fixture
-def group(shared: Instance) -> Group:
-    return Group(shared)
 
 
 def slow(group: Group) -> None:

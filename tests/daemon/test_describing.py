@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from answers import answered
 from instance import Group, Instance
-from programs import IDLE, RUN
+from programs import RUN
 from watching import replies
 
 from cltab2systemd.daemon.peers import Peer
@@ -71,10 +71,7 @@ def test_one_at_a_time() -> None:
 @pytest.fixture(scope="module")
 def shared(node: Node) -> Instance:
     node.write("/run/systemd/system-generators/slow", GENERATOR, mode=0o755)
-    instance = Instance(node)
-    instance.table = IDLE
-    instance.write_table(IDLE)
-    return instance.start()
+    return Instance(node).share()
 
 
 @pytest.fixture

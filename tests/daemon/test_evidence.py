@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from answers import evidence_of, reasons_of
-from instance import Group
-from programs import IDLE, RUN
+from programs import RUN
 from shipped import Shipped
 
 from lab.node import Node
@@ -19,22 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from instance import Group
+
 
 @pytest.fixture(scope="module")
-def shipped(project_layer: Path) -> Iterator[Shipped]:
-    """The shipped daemon, with a group for each test."""
+def shared(project_layer: Path) -> Iterator[Shipped]:
+    """The shipped daemon."""
     with Node("evidence", layers=[project_layer]) as node:
         node.shell("getent group clinit >/dev/null || groupadd --system clinit; useradd --system --groups=clinit tess")
-        shipped = Shipped(node)
-        shipped.write_table(IDLE)
-        shipped.table = IDLE
-        yield shipped.start()
-
-
-@pytest.fixture
-def group(shipped: Shipped) -> Group:
-    """A group of the test's own."""
-    return Group(shipped)
+        yield Shipped(node).share()
 
 
 def fail(group: Group, *lines: str, directives: tuple[str, ...] = ()) -> str:

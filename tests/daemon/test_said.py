@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from answers import answered, reasons_of
 from instance import Group, varlink
-from programs import IDLE, RUN
+from programs import RUN
 from shipped import Shipped
 
 from lab.node import Node
@@ -25,10 +25,7 @@ REASONS = "/run/cltab2systemd/system/reasons"
 def shipped(project_layer: Path) -> Iterator[Shipped]:
     """The shipped daemon, with a group for each test."""
     with Node("said", layers=[project_layer]) as node:
-        shipped = Shipped(node)
-        shipped.write_table(IDLE)
-        shipped.table = IDLE
-        yield shipped.start()
+        yield Shipped(node).share()
 
 
 @pytest.fixture

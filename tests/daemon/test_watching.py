@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import pytest
-from instance import Group, Instance, varlink
-from programs import IDLE, RUN, RUN_NEW, deaf
+from instance import Group, varlink
+from programs import RUN, RUN_NEW, deaf
 from watching import progress_of, replies
 
-if TYPE_CHECKING:
-    from lab.node import Node
-
 SECOND = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def shared(node: Node) -> Instance:
-    """A daemon that all tests of this module share."""
-    instance = Instance(node)
-    instance.table = IDLE
-    instance.write_table(IDLE)
-    return instance.start()
-
-
-@pytest.fixture
-def group(shared: Instance) -> Group:
-    return Group(shared)
 
 
 def steps(found: list[dict[str, Any]]) -> list[tuple[str, ...]]:
@@ -137,7 +119,8 @@ def test_a_switch_by_hand(group: Group) -> None:
 def test_a_superseded_switch(group: Group) -> None:
     """Whoever watches a switch that another takes over is told that, as ever."""
     group.define("init:1:wait:sleep 30")
-    script = f"sleep 1; clinit {group.name} 2"
+    is_starting = f'[ "$(systemctl is-active {group.unit("init")})" = activating ]'
+    script = f"until {is_starting}; do sleep 0.1; done; sleep 1; clinit {group.name} 2"
     group.node.popen("sh", "-c", script)
     found = replies(group.node, "Switch", group=group.name, level="1", progress=True)
 

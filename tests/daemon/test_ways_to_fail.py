@@ -8,7 +8,7 @@ import pytest
 from failureviews import LEVEL, VIEWS, Failed, assert_told
 from instance import Group
 from ocf import agents_of_debian
-from programs import IDLE, RUN
+from programs import RUN
 from shipped import Shipped
 from waystofail import PACKAGES, SET_UP, WAYS, Mends, Way
 
@@ -26,10 +26,7 @@ def shipped(project_layer: Path) -> Iterator[Shipped]:
     """The shipped daemon, in a node with real programs, and what all ways need."""
     with Node("ways-to-fail", layers=[project_layer, agents_of_debian(), installed(*PACKAGES)]) as node:
         node.shell(SET_UP)
-        shipped = Shipped(node)
-        shipped.write_table(IDLE)
-        shipped.table = IDLE
-        yield shipped.start()
+        yield Shipped(node).share()
 
 
 @pytest.fixture(scope="module")

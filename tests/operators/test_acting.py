@@ -24,10 +24,7 @@ SLOW_TO_STOP = "trap 'trap \"\" INT; sleep 3; exit' INT; @ runs; while :; do sle
 @pytest.fixture(scope="module")
 def instance(node: Node) -> Instance:
     """A daemon."""
-    instance = Instance(node)
-    instance.write_table("other:web-x:1:respawn:exec sleep infinity\n")
-    instance.table = "other:web-x:1:respawn:exec sleep infinity\n"
-    return instance.start()
+    return Instance(node).share("other:web-x:1:respawn:exec sleep infinity\n")
 
 
 @pytest.fixture

@@ -5,33 +5,19 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from answers import answered
-from instance import Group, Instance
-from programs import IDLE, RUN, RUN_NEW, deaf
+from programs import RUN, RUN_NEW, deaf
 
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess
 
-    from lab.node import Node
+    from instance import Group
+
 
 NOBODY = "nobody"
 UNITS = "/run/systemd/system"
-
-
-@pytest.fixture(scope="module")
-def shared(node: Node) -> Instance:
-    instance = Instance(node)
-    instance.table = IDLE
-    instance.write_table(IDLE)
-    return instance.start()
-
-
-@pytest.fixture
-def group(shared: Instance) -> Group:
-    return Group(shared)
 
 
 def status(group: Group, user: str | None, *options: str) -> subprocess.CompletedProcess[str]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import answered
-from instance import Group, Instance
+from instance import IDLE, Group, Instance
 from jsondocument import Reader
 from jsonschema import Draft202012Validator
-from programs import IDLE, RUN
+from programs import RUN
 from terminals import Terminal
 
 from lab.install import PROJECT

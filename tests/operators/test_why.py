@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import answered
-from instance import Group
-from programs import IDLE, RUN
+from programs import RUN
 from shipped import Shipped
 
 from cltab2systemd.operators.culprits import Culprit, read
@@ -22,24 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from instance import Group
+
 UNIT, SLICE = "clinit-web@server.service", "clinit-web.slice"
 
 
 @pytest.fixture(scope="module")
-def shipped(project_layer: Path) -> Iterator[Shipped]:
-    """The shipped daemon, with a group for each test."""
+def shared(project_layer: Path) -> Iterator[Shipped]:
+    """The shipped daemon."""
     with Node("why", layers=[project_layer, installed("sudo")]) as node:
         node.shell("useradd tess; echo 'tess ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/tess")
-        shipped = Shipped(node)
-        shipped.write_table(IDLE)
-        shipped.table = IDLE
-        yield shipped.start()
-
-
-@pytest.fixture
-def group(shipped: Shipped) -> Group:
-    """A group of the test's own."""
-    return Group(shipped)
+        yield Shipped(node).share()
 
 
 def why(group: Group, *options: str, user: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -151,7 +143,7 @@ def test_what_systemd_says(group: Group) -> None:
     assert re.search(r"^  ended +signal SIGSEGV", said, re.MULTILINE)
 
 
-def test_without_rights_and_without_a_daemon(group: Group, shipped: Shipped) -> None:
+def test_without_rights_and_without_a_daemon(group: Group, shared: Shipped) -> None:
     """Any user gets the reasons and the cure, and hears once that he may not read the journal."""
     group.define("t:3:test:echo word; exit 3", "u:3:test:false")
     group.switch("3", code=4)
@@ -161,19 +153,19 @@ def test_without_rights_and_without_a_daemon(group: Group, shipped: Shipped) -> 
     assert "exited with 3" in done.stdout
     assert f"    clinit {group.name} 3\n" in done.stdout
 
-    shipped.node.run("systemctl", "stop", "clinit.socket", "clinit.service")
+    shared.node.run("systemctl", "stop", "clinit.socket", "clinit.service")
     try:
         done = why(group)
         assert done.returncode == 4
         assert "the daemon is gone" in done.stdout
         assert "word" in done.stdout
     finally:
-        shipped.node.run("systemctl", "start", "clinit.socket", "clinit.service")
+        shared.node.run("systemctl", "start", "clinit.socket", "clinit.service")
 
 
-def test_no_such_group(shipped: Shipped) -> None:
+def test_no_such_group(shared: Shipped) -> None:
     """Is refused, with a hint."""
-    done = shipped.node.run("clinitctl", "why", "nobody", check=False)
+    done = shared.node.run("clinitctl", "why", "nobody", check=False)
     answered(done, code=1, out="", err="clinitctl: no such group: nobody\n")
 
 
