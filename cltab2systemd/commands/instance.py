@@ -1,6 +1,6 @@
 """How the translator's commands see what a daemon did here: its groups as they stand.
 
-Read from files, and asked of systemctl: no daemon needs to run.
+Read from files, and asked of systemd: no daemon needs to run.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat
-from cltab2systemd.commands.seen import seen
 from cltab2systemd.disk import instance as instances
 from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.groups import advice
@@ -21,6 +20,7 @@ from cltab2systemd.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cltab2systemd.groups.changes import Seen
     from cltab2systemd.locations import Locations
     from cltab2systemd.table.model import ResourceGroup
     from cltab2systemd.units.names import Names
@@ -51,7 +51,7 @@ class Instance:
         applied = _applied(self._units)
         # Of a group that is CONFIGURED nothing runs: clstat shows the level that it was at.
         present = {name: line for name, line in lines.items() if line[1] != State.CONFIGURED and name in applied}
-        units = seen(self._names, {name: applied[name] for name in present}, level)
+        units = _seen(self._names, {name: applied[name] for name in present}, level)
         for name, group in applied.items():
             at, _ = present.get(name, (None, ""))
             state = _STATES.get(lines[name][1]) if name in lines else None
@@ -81,6 +81,14 @@ def _applied(units: UnitStore) -> Mapping[str, ResourceGroup]:
             if not str(error.filename).endswith(".cltab"):
                 return {}
     return units.applied()
+
+
+def _seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -> Mapping[str, Seen]:
+    if not groups:
+        return {}
+    from cltab2systemd.commands.seen import seen  # noqa: PLC0415 - slow to import
+
+    return seen(names, groups, level)
 
 
 def _content(path: str) -> str:

@@ -1,8 +1,4 @@
-"""How groups are, if no daemon tells: by the lines that were applied, the table on disk, clstat, and systemd.
-
-systemd is asked as the daemon asks it: for single properties. `systemctl show` asks for all of each unit, which takes
-2 ms a unit, and fails for a unit whose command is not UTF-8.
-"""
+"""How groups are, if no daemon tells: by the lines that were applied, the table on disk, clstat, and systemd."""
 
 from __future__ import annotations
 
@@ -19,33 +15,29 @@ from cltab2systemd import clstat
 from cltab2systemd.check import loading
 from cltab2systemd.client.calls import RefusedError
 from cltab2systemd.commands.instance import Instance
-from cltab2systemd.core.probe import UnitProbe
+from cltab2systemd.commands.seen import units_of
 from cltab2systemd.disk import tables
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.noted import shown_status
 from cltab2systemd.groups.overview import entry_overviews, group_overview
 from cltab2systemd.groups.state import State, group_status
-from cltab2systemd.groups.units import GroupUnits
 from cltab2systemd.locations import NOTED_REASONS, live_clstat, noted
 from cltab2systemd.operators.present import Daemon, NoAnswerError
 from cltab2systemd.reports.overview import group_object
-from cltab2systemd.systemd.bus import Bus, Route
 from cltab2systemd.systemd.buserrors import BusError
-from cltab2systemd.systemd.kernel import Kernel, clock_offset
+from cltab2systemd.systemd.kernel import clock_offset
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import ResourceGroup, Table
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from cltab2systemd.groups.state import GroupStatus
-    from cltab2systemd.groups.units import UnitStatus
+    from cltab2systemd.groups.units import GroupUnits
     from cltab2systemd.locations import Locations
     from cltab2systemd.units.names import Names
 
-# Seconds in which systemd has to take a connection.
-_PATIENCE = 1.0
 # Seconds for which systemd is asked about group after group. What it has not told by then is missing.
 LIMIT = 1.0
 _WELL = {State.DONE, State.PASSED, State.CONFIGURED}
@@ -103,37 +95,22 @@ async def _described(
     limit: float,
 ) -> dict[str, dict[str, object]]:
     """The groups whose units were made from lines, as many as there was time for. TimeoutError, BusError for none."""
-    bus, offset = Bus(Route.PRIVATE), clock_offset()
-    try:
-        await asyncio.wait_for(bus.connect(), _PATIENCE)
+    shown, reasons, offset = _lines(locations), noted(locations, NOTED_REASONS), clock_offset()
+    described: dict[str, dict[str, object]] = {}
+    async with units_of(names, lines) as (units, probe):
         end = time.monotonic() + limit
-        units = _listed(names, lines, bus)
-        probe = UnitProbe(bus, lambda _unit: "", Kernel())
-        shown, reasons = _lines(locations), noted(locations, NOTED_REASONS)
-        described: dict[str, dict[str, object]] = {}
-        for name in sorted(lines, key=lambda name: _looks_well(shown.get(name), units[name])):
+        for name, group in sorted(units.items(), key=lambda item: _looks_well(shown.get(item[0]), item[1])):
             if described and time.monotonic() >= end:
                 break
-            found = GroupUnits(names, name, lines[name].entries, units[name], probe)
-            status = _status(found, shown.get(name), reasons, kept)
-            entries = entry_overviews(found, status, found.entries, probe)
-            described[name] = group_object(group_overview(found, status, wanted[name], entries), offset)
-        return described
-    finally:
-        bus.close()
+            status = _status(group, shown.get(name), reasons, kept)
+            entries = entry_overviews(group, status, group.entries, probe)
+            described[name] = group_object(group_overview(group, status, wanted[name], entries), offset)
+    return described
 
 
-def _listed(names: Names, groups: Iterable[str], bus: Bus) -> dict[str, dict[str, UnitStatus]]:
-    """The loaded units of groups, by group and name."""
-    found: dict[str, dict[str, UnitStatus]] = {name: {} for name in groups}
-    for unit in bus.list_units([pattern for name in found for pattern in names.patterns(name)]) if found else []:
-        found.get(names.group_of(unit.name) or "", {})[unit.name] = unit
-    return found
-
-
-def _looks_well(line: _Line | None, units: Mapping[str, UnitStatus]) -> bool:
+def _looks_well(line: _Line | None, group: GroupUnits) -> bool:
     """Whether a group is well at first sight."""
-    return (line is None or line[1] in _WELL) and all(unit.active != "failed" for unit in units.values())
+    return (line is None or line[1] in _WELL) and all(unit.active != "failed" for unit in group.units.values())
 
 
 def _status(units: GroupUnits, line: _Line | None, reasons: Sequence[str], kept: Daemon | None) -> GroupStatus | None:
