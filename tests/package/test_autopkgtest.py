@@ -12,6 +12,8 @@ from answers import answered
 from ocf import agents_of_debian
 from package.packaged import PACKAGES, RELEASES, install, version
 
+from cltab2systemd.commands import main as translator
+from cltab2systemd.operators import main as operators
 from lab import roots
 from lab.install import PROJECT
 from lab.node import Node
@@ -51,6 +53,15 @@ def test_the_control_file_names_what_is_there() -> None:
     assert set(TESTS) == {path.name for path in DIRECTORY.iterdir()} - {"control"}
     assert all(os.access(DIRECTORY / name, os.X_OK) for name in TESTS)
     assert all(set(found.get("Restrictions", "").split(", ")) - {""} <= KNOWN for found in TESTS.values())
+
+
+def test_each_command_is_run() -> None:
+    """The commands of clinitctl are all run on the installed package, and so are those of cltab2systemd."""
+    for commands, name, call in (
+        (operators.COMMANDS, "clinitctl", r"^(?:operate \d|clinitctl) (\S+)"),
+        (translator.COMMANDS, "commands", r"^cltab2systemd (\S+)"),
+    ):
+        assert {*commands} <= {*re.findall(call, (DIRECTORY / name).read_text(), re.MULTILINE)}
 
 
 @pytest.mark.parametrize("name", TESTS)
