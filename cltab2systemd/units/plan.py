@@ -157,36 +157,48 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
     yield SliceUnit(group_slice, f"cltab {shown}", group_slice, tuple(d.line for d in directives))
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
     for entry in entries:
-        name, line = names.entry(group, entry.tag), unitfile.comment(entry.line)
-        direct = _direct(entry)
-        counts = counts_restarts(entry)
-        directory = commands.throttle_directory(name) if counts else ""
-        if direct:
-            words = direct.words
-        elif counts:
-            words = commands.throttled(entry.tag, entry.command)
-        else:
-            words = commands.command_words(entry.command)
-        yield EntryUnit(
-            name,
-            "cltab " + unitfile.text(f"{group}:{entry.tag}:{entry.levels.text}:{entry.mode}"),
-            group_slice,
-            line=line,
-            mode=entry.mode,
-            command_line=unitfile.command_line(words),
-            syslog_identifier=unitfile.text(entry.tag),
-            after_gate=gate,
-            runtime_directory=directory,
-            held=f"{STATE}/{names.instance}/{HELD}",
-            throttle=commands.throttle(directory) if directory else "",
-            errors_to_output=direct is not None and direct.errors_to_output,
-            directives=tuple(directive.line for directive in entry.directives),
-        )
+        unit = _entry_unit(names, group, entry, gate)
+        yield unit
         if entry.runnable:
             gate_before, gate = gate, names.gate(group, entry.tag)
             label = f"cltab {shown}: gate behind {unitfile.text(entry.tag)}"
-            yield GateUnit(gate, label, group_slice, line, name, gate_before)
+            yield GateUnit(gate, label, group_slice, unit.line, unit.name, gate_before)
+    yield from _level_units(names, group, entries, first_gate, gate)
 
+
+def _entry_unit(names: Names, group: str, entry: Entry, gate: str) -> EntryUnit:
+    """The service of an entry that starts after a gate."""
+    name, direct = names.entry(group, entry.tag), _direct(entry)
+    counts = counts_restarts(entry)
+    directory = commands.throttle_directory(name) if counts else ""
+    if direct:
+        words = direct.words
+    elif counts:
+        words = commands.throttled(entry.tag, entry.command)
+    else:
+        words = commands.command_words(entry.command)
+    return EntryUnit(
+        name,
+        "cltab " + unitfile.text(f"{group}:{entry.tag}:{entry.levels.text}:{entry.mode}"),
+        names.slice(group),
+        line=unitfile.comment(entry.line),
+        mode=entry.mode,
+        command_line=unitfile.command_line(words),
+        syslog_identifier=unitfile.text(entry.tag),
+        after_gate=gate,
+        runtime_directory=directory,
+        held=f"{STATE}/{names.instance}/{HELD}",
+        throttle=commands.throttle(directory) if directory else "",
+        errors_to_output=direct is not None and direct.errors_to_output,
+        directives=tuple(directive.line for directive in entry.directives),
+    )
+
+
+def _level_units(
+    names: Names, group: str, entries: tuple[Entry, ...], first_gate: str, last_gate: str
+) -> Iterator[Unit]:
+    """Barrier and target of each level that entries name, and the templates for those that none names."""
+    group_slice, shown = names.slice(group), unitfile.text(group)
     marker = names.unnamed(group)
     every_entry = {names.entry(group, entry.tag): entry for entry in entries}
     targets = {level: names.level(group, level) for level in level_names(entries)}
@@ -201,11 +213,11 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
         barrier = names.barrier(group, level)
         yield BarrierUnit(barrier, f"{label}: barrier", group_slice, first_gate, outside)
         others = (marker, *(target for other, target in targets.items() if other != level))
-        yield LevelUnit(targets[level], label, group_slice, gate, barrier, tuple(inside), others)
+        yield LevelUnit(targets[level], label, group_slice, last_gate, barrier, tuple(inside), others)
 
     every_target = tuple(targets.values())
     label = f"cltab {shown} level %i"
     yield BarrierUnit(names.barrier_template(group), f"{label}: barrier", group_slice, first_gate, tuple(every_entry))
     barrier = names.barrier_template(group).replace("@.", "@%i.")
-    yield LevelUnit(names.level_template(group), label, group_slice, gate, barrier, (), every_target, marker)
+    yield LevelUnit(names.level_template(group), label, group_slice, last_gate, barrier, (), every_target, marker)
     yield MarkerUnit(marker, f"cltab {shown} at a level that no entry names", group_slice, every_target)
