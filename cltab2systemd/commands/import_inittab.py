@@ -10,7 +10,8 @@ from cltab2systemd.commands import printing, tables
 from cltab2systemd.disk import files as disk
 from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.importers.inittab.dialects import DIALECTS
-from cltab2systemd.importers.inittab.importer import DEFAULT_LEVEL, LARGEST, import_inittab, unusable
+from cltab2systemd.importers.inittab.importer import LARGEST, import_inittab
+from cltab2systemd.importers.inittab.names import DEFAULT_LEVEL, unusable
 from cltab2systemd.table.diagnostics import render
 
 _AUTO = "auto"

@@ -21,7 +21,8 @@ from cltab2systemd.check.loading import load
 from cltab2systemd.importers.inittab import lines as inittablines
 from cltab2systemd.importers.inittab.commands import adapt, tag_for, terminal_unit
 from cltab2systemd.importers.inittab.dialects import AIX, BUSYBOX, DIALECTS, SYSV, Becomes, Dialect
-from cltab2systemd.importers.inittab.importer import LARGEST, Imported, import_inittab, unusable
+from cltab2systemd.importers.inittab.importer import LARGEST, Imported, import_inittab
+from cltab2systemd.importers.inittab.names import unusable
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
 from cltab2systemd.table.model import Mode, Table
 from cltab2systemd.text import decoded, encoded

@@ -11,19 +11,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check.loading import load
 from cltab2systemd.importers.inittab import commands as inittabcommands
 from cltab2systemd.importers.inittab import lines as inittablines
 from cltab2systemd.importers.inittab import users as inittabusers
 from cltab2systemd.importers.inittab.commands import Adapted
 from cltab2systemd.importers.inittab.dialects import DIALECTS, Action, Becomes, Dialect, guess
 from cltab2systemd.importers.inittab.lines import BLANKS, FIELDS, Field, Line
+from cltab2systemd.importers.inittab.names import DEFAULT_LEVEL, Tags, first_error, levels_field
 from cltab2systemd.table import grammar
 from cltab2systemd.table import model as table
 from cltab2systemd.table.diagnostics import Diagnostic, Severity, in_order
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import decoded, encoded
-from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names, escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,12 +31,6 @@ if TYPE_CHECKING:
 
 # No inittab is nearly as large; what is, is some other file, and would make as many findings as it has lines.
 LARGEST = 2 * 1024 * 1024
-# The level that entries get from an init that has none: what a full multi-user boot is called elsewhere.
-DEFAULT_LEVEL = "3"
-
-# Unit names have to have room for the tags of real inittabs, and a number to tell them apart.
-_SHORTEST_ROOM = 32
-_UNUSABLE = re.compile(r"[\x00-\x20\x7f]+")
 _DEVICE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.-]*)*", re.ASCII)
 _LONGEST_DEVICE = 255
 _LONGEST_ACTION = 80
@@ -50,22 +43,6 @@ class Imported:
     content: bytes
     dialect: Dialect
     diagnostics: tuple[Diagnostic, ...]
-
-
-def unusable(group: str, level: str = DEFAULT_LEVEL) -> str:
-    """Why names that a user gave cannot be a group's and a level's; empty if they can."""
-    if ":" in group:
-        return f"':' in group '{shortened(group)}'"
-    if not level or "," in level or ":" in level:
-        return f"',' or ':' in level '{shortened(level)}'" if level else "empty level"
-    parsed, findings = load(_encoded(f"{group}:x:{_levels_field(level)}:off:x"), group)
-    if message := _first_error(findings):
-        return message
-    if [entry.group for entry in parsed.entries] != [group]:
-        return f"'{shortened(group)}' would be a comment"
-    if _room_for_tags(group) < _SHORTEST_ROOM:
-        return f"the group makes unit names too long; systemd takes at most {LONGEST_UNIT_NAME} bytes"
-    return ""
 
 
 def import_inittab(
@@ -90,7 +67,7 @@ def import_inittab(
     importer = _Importer(group, dialect, level, lines)
     for line in lines:
         importer.take(line)
-    return Imported(_encoded(importer.text(path)), dialect, in_order(importer.diagnostics))
+    return Imported(encoded(importer.text(path)), dialect, in_order(importer.diagnostics))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +90,7 @@ class _Importer:
         self._blocks: list[_Block] = []
         self._pending: list[str] = []  # lines before the next entry
         self._boot_line = 0
-        self._tags = _Tags(group, [line.fields[0].stripped.text for line in lines] if dialect.levels else [])
+        self._tags = Tags(group, [line.fields[0].stripped.text for line in lines] if dialect.levels else [])
 
     def text(self, path: str) -> str:
         """The cltab, once all lines are taken."""
@@ -255,7 +232,7 @@ class _Importer:
         adapted = _adapted(command.text, as_user)
         tag = self._tag(line, identifier, adapted.command)
         entry = f"{self._group}:{tag}:{levels}:{action.mode}:{adapted.command}"
-        if message := _first_error(grammar.parse(_encoded(entry), line.path)[1]):
+        if message := first_error(grammar.parse(encoded(entry), line.path)[1]):
             self._drop(line, "inittab-unusable", command, message)
             return
         if action.note:
@@ -324,7 +301,7 @@ class _Importer:
         if not dialect.levels:
             if field.stripped.text:
                 self._note(line, "inittab-no-levels", field, f"{dialect.title} ignores runlevels")
-            return _levels_field(self._level)
+            return levels_field(self._level)
         levels, unknown = self._read_levels(field)
         if not levels and not unknown:
             message = f"no runlevels means all of them; the entry gets {dialect.every_level}"
@@ -400,59 +377,6 @@ class _Importer:
         return tag
 
 
-class _Tags:
-    """The tags of one group, each given once."""
-
-    def __init__(self, group: str, identifiers: Iterable[str]) -> None:
-        self._room = _room_for_tags(group)
-        self._line_of: dict[str, int] = {}
-        self._numbers: dict[str, int] = {}
-        # Tags that are made have to leave the ids alone that come later.
-        self._taken = {self._usable(identifier) for identifier in identifiers}
-
-    def of_id(self, identifier: str, number: int) -> tuple[str, int]:
-        """The tag of an entry with an id, and the line that had the id first."""
-        tag = self._usable(identifier)
-        first = self._line_of.setdefault(tag, number)
-        return (tag if first == number else self.make(tag)), first
-
-    def make(self, wanted: str) -> str:
-        """A tag as near as can be to the one that is wanted."""
-        number = self._numbers.get(wanted, 0) + 1
-        while (tag := self._fitting(wanted, f"_{number}" if number > 1 else "")) in self._taken:
-            number += 1
-        self._numbers[wanted] = number
-        self._taken.add(tag)
-        return tag
-
-    def _usable(self, identifier: str) -> str:
-        return self._fitting(_UNUSABLE.sub("_", identifier[: self._room]), "")
-
-    def _fitting(self, wanted: str, suffix: str) -> str:
-        """As much of a tag as a unit name has room for."""
-        while len(escape(wanted + suffix)) > self._room:
-            wanted = wanted[:-1]
-        return wanted + suffix
-
-
 def _adapted(command: str, as_user: AsUser | None) -> Adapted:
     """A command as a cltab has it: what `su` is taken out of was a shell's always, not one of init's."""
     return Adapted(as_user.command) if as_user and as_user.directives else inittabcommands.adapt(command)
-
-
-def _first_error(findings: Iterable[Diagnostic]) -> str:
-    return next((finding.message for finding in findings if finding.severity is Severity.ERROR), "")
-
-
-def _levels_field(level: str) -> str:
-    """The levels field that names one level; without the comma, a longer name would also be its characters."""
-    return level if len(level) == 1 else f"{level},"
-
-
-def _room_for_tags(group: str) -> int:
-    """How many bytes of a unit name a group leaves for a tag."""
-    return LONGEST_UNIT_NAME - len(Names().gate(group, ""))
-
-
-def _encoded(text: str) -> bytes:
-    return encoded(text)
