@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -60,21 +61,20 @@ class Kernel:
 
     def respawns(self, unit: str) -> list[str]:
         """What the shell before the command of a respawn entry has noted (`commands.throttled`); empty if nothing."""
-        try:
-            text = Path(f"/run/{throttle_directory(unit)}/respawns").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return []
-        return text.split()
+        return [*map(decoded, _words(f"/run/{throttle_directory(unit)}/respawns"))]
 
 
 def _words(path: str) -> list[bytes]:
-    """The words at the beginning of a file of the kernel; none if it is not there."""
+    """The words at the beginning of a file; none if it is not there.
+
+    It may be in a directory of an entry's user: a FIFO in its place is not waited for, and a link not followed.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return []
     try:
-        return os.read(descriptor, _LONGEST_START).split()
+        return os.read(descriptor, _LONGEST_START).split() if stat.S_ISREG(os.fstat(descriptor).st_mode) else []
     except OSError:
         return []
     finally:

@@ -262,3 +262,39 @@ def test_what_a_table_lets_live_is_no_survivor(slow: Instance) -> None:
     assert slow.clinit("-w", "keep", "1").returncode == 0
     assert slow.clinit("-w", "keep", "2").stdout == "keep 2 DONE\n"
     slow.node.run("pkill", "-f", "sleep 5432")
+
+
+COUNT_OF_NOBODY = """\
+#!/bin/sh
+# Puts something else in the place of the count of fast respawns, and then pauses, as the shell before a command does.
+cd /run/clinit-respawn/clinit-"$1@$1".service
+rm respawns
+case $1 in
+fifo) mkfifo respawns ;;
+link) mkfifo elsewhere; ln -s elsewhere respawns ;;
+large) head -c 1000000 /dev/zero >respawns ;;
+directory) mkdir respawns ;;
+esac
+mkdir -p paused-too-many-restarts
+ln -sf "$(command -v sleep)" paused-too-many-restarts/sleep
+exec "$PWD/paused-too-many-restarts/sleep" 1000
+"""
+
+
+def test_an_entry_does_what_it_likes_with_its_count(instance: Instance) -> None:
+    """The count of fast respawns is in a directory of the entry's user. Whatever is there holds nobody up."""
+    instance.node.write("/srv/count", COUNT_OF_NOBODY, mode=0o755)
+    names = ("fifo", "link", "large", "directory")
+    instance.write_table(
+        "".join(f"{name}:{name}:1:respawn:/srv/count {name}\n:::service.{name}:User=nobody\n" for name in names)
+    )
+
+    def pause() -> bool:
+        """Whether all of them are seen to pause."""
+        said = [instance.clinit("--wait", name, "1", timeout=5).stderr for name in names]
+        return all("pauses for 60 s" in text for text in said)
+
+    wait_until(pause)
+    instance.kill()
+    status = instance.node.run("clinitctl", "status", check=False, timeout=5)
+    assert (status.returncode, status.stdout.count("pauses for 60 s")) == (3, len(names)), status.stdout
