@@ -53,6 +53,7 @@ class Values(TypedDict, total=False):
     mode: str
     unit: str
     reason: str  # a code: of `Cause`, `Refusal` or `Supersession`, or one of those below
+    action: str  # what is done to entries: of `core.entryrequest.Action`
     request: str  # what `new_request` gave
     duration: int | None  # of a request, in µs
     asker: Asker | None
@@ -75,6 +76,7 @@ FIELDS = {
     "mode": "CLINIT_MODE",
     "unit": "CLINIT_UNIT",
     "reason": "CLINIT_REASON",
+    "action": "CLINIT_ACTION",
     "request": "CLINIT_REQUEST",
     "duration": "CLINIT_DURATION_USEC",
 }
@@ -147,9 +149,15 @@ REFUSED = Event("1726bb7e6fec3f6471f9c185304c9c17", _ERROR, "{group}: {why}")
 # A request is refused before anything is begun. So it has this line only.
 REJECTED = Event("87c4f402151ec1662e8cc910da69271f", _WARNING, "{group}: level {level} is refused: {why}")
 
-# Somebody does something to a single entry.
+# Somebody does something to single entries. Each has a line when that begins, and one when it ends.
 RESTARTED_BY_HAND = Event("8b355b08d6d26d862bd233a7c933a7df", _INFO, "{group}: restarting {entry}, as asked for")
 STOPPED_BY_HAND = Event("9488119a630b056806eb2a6ac65b7f61", _INFO, "{group}: stopping {entry}, as asked for")
+ACTION_ENDED = Event(
+    "12bb77f2d3cd80cc282032e239e9638c", _INFO, "{group}: {action} of {entry} has ended: level {level} {state}"
+)
+ACTION_SUPERSEDED = Event("1aa603318594e29c231d6cf3f6caa92a", _INFO, "{group}: {action} of {entry} was given up: {why}")
+# Also before anything is begun. Then an entry has this line only.
+ACTION_REFUSED = Event("fa24870339dd9d6e7d68a45f3afbb3ea", _WARNING, "{group}: {action} of {entry} is refused: {why}")
 
 # Why a group is not well.
 NOT_WELL = Event("e9980d00307783c68538cdf35e841bd2", _ERROR, "{why}")

@@ -35,7 +35,7 @@ from cltab2systemd.units.names import Names
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from cltab2systemd.core.hands import Action
+    from cltab2systemd.core.entryrequest import Action
     from cltab2systemd.events import Asker
 
 CLINIT = 990

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events, oserrors
+from cltab2systemd.core.entryrequest import tell_if_refused
 from cltab2systemd.core.glance import glance
 from cltab2systemd.core.hands import Hands
 from cltab2systemd.core.membership import Membership
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
     from cltab2systemd.core.applier import Applier
     from cltab2systemd.core.boot import Boot
+    from cltab2systemd.core.entryrequest import Action
     from cltab2systemd.core.group import Group
-    from cltab2systemd.core.hands import Action
     from cltab2systemd.core.tablesource import TableSource
     from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.groups.overview import GroupOverview
@@ -249,11 +250,12 @@ class Controller:
 
     async def act(self, name: str, action: Action, tags: Collection[str], asker: Asker) -> asyncio.Future[GroupStatus]:
         """Stop or restart single entries of a group; see `Hands.begin`. NoSuchGroupError, too."""
-        if self._serving is not Serving.SERVING:
-            raise SwitchRefusedError(Refusal.HALTING, _HALTING)
-        if name not in self._groups:
-            raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
-        return await self._hands.begin(self._groups[name], action, tags, asker)
+        with tell_if_refused(name, action, tags, asker):
+            if self._serving is not Serving.SERVING:
+                raise SwitchRefusedError(Refusal.HALTING, _HALTING)
+            if name not in self._groups:
+                raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
+            return await self._hands.begin(self._groups[name], action, tags, asker)
 
     async def reread(self, *, always: bool = False, asker: Asker | None = None) -> tuple[str, ...]:
         """Read the table if it changed, or `always`, and apply it; see `Membership.reread`."""

@@ -10,7 +10,7 @@ from cltab2systemd.core.request import Request, SwitchRefusedError
 from cltab2systemd.groups.lifecycle import MARKED, Event, Life, Mark, step
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import State
-from cltab2systemd.groups.tally import Outcome, Tally
+from cltab2systemd.groups.tally import Counted, Tally
 from cltab2systemd.oserrors import worded
 from cltab2systemd.table.model import ResourceGroup
 
@@ -134,7 +134,7 @@ class Group:
             self.told = result
             request.succeed(result)
 
-    def count(self, outcome: Outcome, duration: int) -> None:
+    def count(self, outcome: Counted, duration: int) -> None:
         """Count a request that has ended; the duration in µs."""
         self.tally = self.tally.with_one(outcome, duration)
 

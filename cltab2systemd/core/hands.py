@@ -6,10 +6,9 @@ A request for the group takes over from this at any time, and starts what it wan
 from __future__ import annotations
 
 import asyncio
-import enum
 from typing import TYPE_CHECKING
 
-from cltab2systemd import events
+from cltab2systemd.core.entryrequest import Action, EntryRequest
 from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groups.failure import is_under_way
 from cltab2systemd.groups.lifecycle import MARKED
@@ -33,13 +32,6 @@ if TYPE_CHECKING:
     from cltab2systemd.units.names import Names
 
 
-class Action(enum.StrEnum):
-    """What is done to entries."""
-
-    RESTART = "restart"
-    STOP = "stop"
-
-
 class Hands:
     """Stops and restarts single entries.
 
@@ -57,7 +49,7 @@ class Hands:
         self._pacer = pacer
         self._observer = observer
         self._settlement = settlement
-        self._at_work: dict[str, tuple[asyncio.Task[None], asyncio.Future[GroupStatus]]] = {}
+        self._at_work: dict[str, EntryRequest] = {}
 
     async def begin(
         self, group: Group, action: Action, tags: Collection[str], asker: Asker
@@ -87,15 +79,11 @@ class Hands:
         entries = _entries(group, level, tags)
         if action is Action.RESTART:
             await self._bus.persist(lambda: self._require_units(group, entries))
-        event = events.RESTARTED_BY_HAND if action is Action.RESTART else events.STOPPED_BY_HAND
-        for entry in entries:
-            unit = self._names.entry(group.name, entry.tag)
-            event(group=group.name, level=level, entry=entry.tag, mode=str(entry.mode), unit=unit, asker=asker)
-        outcome: asyncio.Future[GroupStatus] = asyncio.get_running_loop().create_future()
-        outcome.add_done_callback(lambda done: done.cancelled() or done.exception())  # perhaps nobody waits
-        task = asyncio.get_running_loop().create_task(self._carry_out(group, level, action, entries, outcome))
-        self._at_work[group.name] = (task, outcome)
-        return outcome
+        request = EntryRequest(self._names, group.name, level, action, entries=entries, asker=asker)
+        self._at_work[group.name] = request
+        request.tell_begin()
+        request.task = asyncio.get_running_loop().create_task(self._carry_out(group, request))
+        return request.outcome
 
     def _require_units(self, group: Group, entries: tuple[Entry, ...]) -> None:
         """SwitchRefusedError if systemd would stop one of the entries, and not start it again."""
@@ -108,37 +96,32 @@ class Hands:
 
     def give_way(self, group: Group, code: Supersession) -> None:
         """End what is at work on a group, for something else takes over."""
-        if group.name not in self._at_work:
+        request = self._at_work.pop(group.name, None)
+        if request is None:
             return
-        task, outcome = self._at_work.pop(group.name)
-        task.cancel()
+        if request.task is not None:
+            request.task.cancel()
         group.restarting = ""
-        if not outcome.done():
-            outcome.set_exception(SupersededError(code, f"a later request for {group.name} has taken over"))
+        request.end(SupersededError(code, f"a later request for {group.name} has taken over"))
 
-    async def _carry_out(
-        self, group: Group, level: str, action: Action, entries: tuple[Entry, ...],
-        outcome: asyncio.Future[GroupStatus],
-    ) -> None:  # fmt: skip
+    async def _carry_out(self, group: Group, request: EntryRequest) -> None:
         try:
-            if action is Action.RESTART:
-                group.restarting = level
-                await self._restart(group, level, entries)
+            if request.action is Action.RESTART:
+                group.restarting = request.level
+                await self._restart(group, request.level, request.entries)
                 group.restarting = ""
             else:
-                await self._stop(group, entries)
+                await self._stop(group, request.entries)
             await self._bus.persist(lambda: self._observer.refresh([group.name]))
-            status = await self._settled(group, level)
+            status = await self._settled(group, request.level)
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - whoever asked is told
             self._end(group)
-            if not outcome.done():
-                outcome.set_exception(error)
+            request.end(error)
         else:
             self._end(group)
-            if not outcome.done():
-                outcome.set_result(status)
+            request.end(status)
 
     def _end(self, group: Group) -> None:
         group.restarting = ""

@@ -10,7 +10,7 @@ from cltab2systemd.core import telling
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups.refusals import Refusal, Supersession
-from cltab2systemd.groups.tally import Outcome
+from cltab2systemd.groups.tally import Counted
 from cltab2systemd.systemd.buserrors import BusError, BusUnavailableError
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.units.names import HALT_LEVEL
@@ -56,11 +56,11 @@ def tell_rejected(group: str, level: str, asker: Asker | None, error: Exception)
     summary = printable(error.summary) if isinstance(error, TableRefusedError) else error
     events.REJECTED(
         group=shortened(group), level=shortened(level), request=events.new_request(), asker=asker or Asker(),
-        reason=_reason_of(error), why=summary,
+        reason=reason_of(error), why=summary,
     )  # fmt: skip
 
 
-def _reason_of(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """The code of an error by which a request ends."""
     if isinstance(error, SwitchRefusedError | SupersededError):
         return error.code
@@ -93,7 +93,7 @@ class Request:
         origin: str | None = None,
         unit: str = "",
         *,
-        on_end: Callable[[Outcome, int], None] = lambda outcome, duration: None,  # noqa: ARG005
+        on_end: Callable[[Counted, int], None] = lambda outcome, duration: None,  # noqa: ARG005
     ) -> None:
         loop = asyncio.get_running_loop()
         self.group = group
@@ -130,17 +130,17 @@ class Request:
         self._on_end(self._outcome(result), duration)
         if isinstance(result, Exception):
             event = events.SUPERSEDED if isinstance(result, SupersededError) else events.REFUSED
-            values["reason"], values["why"] = _reason_of(result), result
+            values["reason"], values["why"] = reason_of(result), result
             event(**values)
         elif self.is_for_good:
             events.STOPPED(**values)
         else:
             telling.tell(result, values)
 
-    def _outcome(self, result: GroupStatus | Exception) -> Outcome:
+    def _outcome(self, result: GroupStatus | Exception) -> Counted:
         if isinstance(result, Exception):
-            return Outcome.SUPERSEDED if isinstance(result, SupersededError) else Outcome.REFUSED
-        return Outcome.STOPPED if self.is_for_good else Outcome(result.state.lower())
+            return Counted.SUPERSEDED if isinstance(result, SupersededError) else Counted.REFUSED
+        return Counted.STOPPED if self.is_for_good else Counted(result.state.lower())
 
     @property
     def _values(self) -> events.Values:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from cltab2systemd import __version__, events, oserrors, varlink
+from cltab2systemd.core.entryrequest import Action
 from cltab2systemd.core.group import now_in_microseconds
-from cltab2systemd.core.hands import Action
 from cltab2systemd.core.request import NoSuchGroupError, SupersededError, SwitchRefusedError, code_of, tell_rejected
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.core.watch import PAUSE, any_of

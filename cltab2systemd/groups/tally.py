@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Outcome(enum.StrEnum):
-    """How a request that was begun has ended."""
+class Counted(enum.StrEnum):
+    """How a request for a level that was begun has ended, as it is counted."""
 
     DONE = "done"
     PASSED = "passed"
@@ -23,10 +23,10 @@ class Outcome(enum.StrEnum):
     @property
     def is_end(self) -> bool:
         """Whether the group has come to the end of its way."""
-        return self not in {Outcome.REFUSED, Outcome.SUPERSEDED}
+        return self not in {Counted.REFUSED, Counted.SUPERSEDED}
 
 
-_NONE = dict.fromkeys(Outcome, 0)
+_NONE = dict.fromkeys(Counted, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,10 @@ class Tally:
         duration: of the last one whose group came to the end of its way, in µs; None if there was none.
     """
 
-    counts: Mapping[Outcome, int] = field(default_factory=_NONE.copy)
+    counts: Mapping[Counted, int] = field(default_factory=_NONE.copy)
     duration: int | None = None
 
-    def with_one(self, outcome: Outcome, duration: int) -> Tally:
+    def with_one(self, outcome: Counted, duration: int) -> Tally:
         """One request more; the duration in µs."""
         counts = {**self.counts, outcome: self.counts[outcome] + 1}
         return Tally(counts, duration if outcome.is_end else self.duration)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pwd
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,11 @@ from cltab2systemd.disk.instance import instance_names
 from cltab2systemd.events import KINDS
 from cltab2systemd.locations import locate
 from cltab2systemd.reports import history
+from cltab2systemd.reports.history import Outcome, Purpose
 from cltab2systemd.reports.statustext import duration
+from cltab2systemd.systemd import kernel
 from cltab2systemd.terminal import aligned, printable
+from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,10 +30,15 @@ if TYPE_CHECKING:
 
 # Requests that are shown if neither their number nor a time is given.
 _REQUESTS = 50
-# Lines of the journal that are read: a request has two, and there may be other groups.
+# Lines of the journal that are read: a request has two, and there are lines on the daemon.
 _MOST_LINES = 100_000
 _LONGEST = 10.0  # seconds
 _MOST_BYTES = 256 * 1024 * 1024
+_WORDS = {
+    Outcome.OPEN: "under way",
+    Outcome.GIVEN_UP: "given up: its daemon ended",
+    Outcome.UNKNOWN: "not known: lines of the journal are lost",
+}
 
 
 @click.command(name="history")
@@ -48,21 +57,46 @@ def command(
     Without a GROUP, these are the requests for all groups. The last one stands last.
     """
     instance = instance_names(locate(cltab, socket)).instance
-    wanted = [f"CLINIT_GROUP={group}" for group in groups]
-    limits = [f"--{name}={value}" for name, value in (("since", since), ("until", until)) if value]
-    records = journal.Records(
-        [f"--lines={_MOST_LINES}", "--reverse", f"--output-fields={','.join(history.FIELDS)}", *limits,
-         *history.matches(KINDS), *wanted, f"CLINIT_INSTANCE={instance}"],
-        _LONGEST, _MOST_BYTES,
-    )  # fmt: skip
-    shown = history.latest(records, KINDS, lines or (None if limits else _REQUESTS))
-    if records.trouble is not None:
-        printing.complain(f"clinitctl: {printable(records.trouble.text)}")
+    matches = history.matches(KINDS, instance, groups)
+    began = [f"--since={since}"] if since else []
+    last, trouble = _last_time([*began, f"--until={until}"], matches) if until else (None, None)
+    # Also what came later is read, for it tells what came of those that were under way then.
+    records = _records(began, matches, _MOST_LINES)
+    number = lines or (None if since or until else _REQUESTS)
+    shown = [] if until and last is None else history.latest(records, KINDS, number, last)
+    shown = [_with_its_daemon(request) for request in shown]
+    trouble = trouble or records.trouble
+    if trouble is not None:
+        printing.complain(f"clinitctl: {printable(trouble.text)}")
     if as_json:
         printing.say_object({"requests": [as_object(request) for request in shown]})
     else:
         printing.say(as_text(shown))
-    raise SystemExit(outcome.FINE if records.trouble is None else outcome.REFUSED)
+    raise SystemExit(outcome.FINE if trouble is None else outcome.REFUSED)
+
+
+def _records(limits: Sequence[str], matches: Sequence[str], number: int) -> journal.Records:
+    """Lines of the daemon, the last one first."""
+    fields = f"--output-fields={','.join(history.FIELDS)}"
+    return journal.Records([f"--lines={number}", "--reverse", fields, *limits, *matches], _LONGEST, _MOST_BYTES)
+
+
+def _last_time(limits: Sequence[str], matches: Sequence[str]) -> tuple[int | None, journal.Trouble | None]:
+    """When the last line between two times was written, in µs since 1970, None if there is none; and what kept it."""
+    records = _records(limits, matches, 1)
+    times = [int(decoded(record[b"__REALTIME_TIMESTAMP"])) for record in records]
+    return (times[0] if times else None), records.trouble
+
+
+def _with_its_daemon(request: PastRequest) -> PastRequest:
+    """A request as it is told: one that is open is given up if the daemon that was asked has ended."""
+    if request.outcome is not Outcome.OPEN or not request.daemon.pid:
+        return request
+    started, is_this_boot = kernel.started_at(request.daemon.pid), request.daemon.boot == kernel.boot_id()
+    if is_this_boot and (started is None and not os.path.exists("/proc/1")):  # noqa: PTH110
+        return request  # the processes of others are hidden
+    is_there = is_this_boot and started is not None and started <= request.told_at
+    return request if is_there else replace(request, outcome=Outcome.GIVEN_UP)
 
 
 def as_text(requests: Sequence[PastRequest]) -> Iterator[str]:
@@ -73,7 +107,7 @@ def as_text(requests: Sequence[PastRequest]) -> Iterator[str]:
     rows += [
         [
             _when(request.began_at), printable(request.group), printable(request.origin or "-"),
-            printable(request.level), printable(_outcome(request)),
+            printable(_purpose(request)), printable(_outcome(request)),
             "-" if request.duration is None else duration(request.duration), printable(_by(request)),
         ]
         for request in requests
@@ -83,22 +117,48 @@ def as_text(requests: Sequence[PastRequest]) -> Iterator[str]:
 
 def as_object(request: PastRequest) -> dict[str, object]:
     """A request as docs/json.md has it."""
-    fields = asdict(request)
-    duration_usec, began_usec = fields.pop("duration"), fields.pop("began_at")
-    fields["outcome"] = str(request.outcome)
-    fields["user"] = _user(request.uid)
-    texts = {name: value if value != "" else None for name, value in fields.items()}
-    return {**texts, "began_usec": began_usec, "duration_usec": duration_usec}
+    return {
+        "id": request.id,
+        "group": request.group,
+        "action": str(request.purpose),
+        "level": request.level or None,
+        "entries": list(request.entries),
+        "origin": request.origin or None,
+        "by": request.by or None,
+        "uid": request.uid,
+        "pid": request.pid,
+        "command": request.command or None,
+        "node": request.node or None,
+        "instance": request.instance or None,
+        "outcome": str(request.outcome),
+        "state": request.state or None,
+        "reason": request.reason or None,
+        "text": request.text or None,
+        "user": _user(request.uid),
+        "began_usec": request.began_at,
+        "duration_usec": request.duration,
+    }
 
 
 def _when(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds / 1_000_000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def _purpose(request: PastRequest) -> str:
+    """What was asked for: a level, or what is no level, such as `(halt)` or `restart server`."""
+    if request.purpose is Purpose.HALT:
+        return "(halt)"
+    return request.level if request.purpose is Purpose.LEVEL else " ".join((request.purpose, *request.entries))
+
+
 def _outcome(request: PastRequest) -> str:
     """What came of a request, such as `DONE` or `refused (bad-level)`."""
-    if request.outcome in {history.Outcome.DONE, history.Outcome.FAILED} and request.state:
+    if request.outcome is Outcome.DONE and request.purpose is Purpose.STOP:
+        return "stopped"
+    if request.outcome in {Outcome.DONE, Outcome.FAILED} and request.state:
         return request.state
+    if request.outcome in _WORDS:
+        return _WORDS[request.outcome]
     return f"{request.outcome} ({request.reason})" if request.reason else str(request.outcome)
 
 

@@ -4,32 +4,44 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd.text import decoded
+from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+
+
+class Purpose(enum.StrEnum):
+    """What was asked for."""
+
+    LEVEL = "level"  # the group was to go to a level
+    HALT = "halt"  # it was to be stopped for good
+    RESTART = "restart"  # entries of it were to be restarted
+    STOP = "stop"  # entries of it were to be stopped
 
 
 class Outcome(enum.StrEnum):
-    """What came of a request."""
+    """What came of a request. `groups.tally.Counted` tells DONE and PASSED apart, which are both `done` here."""
 
-    DONE = "done"  # as far as is known the level is as it should be: DONE or PASSED
-    FAILED = "failed"  # the level was reached, and is FAILED
+    DONE = "done"  # it has done what was asked for. A level that was asked for is DONE or PASSED
+    FAILED = "failed"  # the level was reached, or its entries were restarted, and it is FAILED
     STOPPED = "stopped"  # the group was stopped for good
     SUPERSEDED = "superseded"  # something else took the group elsewhere
     REFUSED = "refused"  # it could not be carried out
-    OPEN = "open"  # there is no line on its end: it is under way, or the daemon has ended meanwhile
+    GIVEN_UP = "given-up"  # its daemon has ended before
+    UNKNOWN = "unknown"  # lines of the journal are lost, and perhaps the one that told
+    OPEN = "open"  # there is no line on its end, and nothing tells that it is over
 
 
 # The fields that tell of requests.
 FIELDS = (
-    "MESSAGE_ID", "MESSAGE", "_HOSTNAME", "CLINIT_REQUEST", "CLINIT_GROUP", "CLINIT_LEVEL", "CLINIT_FROM",
-    "CLINIT_STATE", "CLINIT_REASON", "CLINIT_DURATION_USEC", "CLINIT_INSTANCE", "CLINIT_ASKED_BY", "CLINIT_ASKED_UID",
-    "CLINIT_ASKED_PID", "CLINIT_ASKED_COMMAND",
+    "MESSAGE_ID", "MESSAGE", "_HOSTNAME", "_PID", "_BOOT_ID", "CLINIT_REQUEST", "CLINIT_GROUP", "CLINIT_LEVEL",
+    "CLINIT_FROM", "CLINIT_STATE", "CLINIT_ENTRY", "CLINIT_REASON", "CLINIT_ACTION", "CLINIT_DURATION_USEC",
+    "CLINIT_INSTANCE", "CLINIT_ASKED_BY", "CLINIT_ASKED_UID", "CLINIT_ASKED_PID", "CLINIT_ASKED_COMMAND",
 )  # fmt: skip
-_BEGINNINGS = ("REQUESTED", "RESUMED", "RETIRED", "HALTING")
+_BEGINNINGS = frozenset({"REQUESTED", "RESUMED", "RETIRED", "HALTING", "RESTARTED_BY_HAND", "STOPPED_BY_HAND"})
 _ENDINGS = {
     "DONE": Outcome.DONE,
     "FAILED": Outcome.FAILED,
@@ -37,15 +49,34 @@ _ENDINGS = {
     "SUPERSEDED": Outcome.SUPERSEDED,
     "REFUSED": Outcome.REFUSED,
     "REJECTED": Outcome.REFUSED,
+    "ACTION_ENDED": Outcome.DONE,
+    "ACTION_SUPERSEDED": Outcome.SUPERSEDED,
+    "ACTION_REFUSED": Outcome.REFUSED,
 }
+# Of requests that perhaps have this line only.
+_ALONE = frozenset({"REJECTED", "ACTION_REFUSED"})
+# Lines of the daemon that are of no request: it has started, and it could not write some lines.
+_SERVING, _LOST = "SERVING", "LINES_LOST"
+
+
+class Daemon(NamedTuple):
+    """A daemon: the boot of the machine that it is of, and its process."""
+
+    boot: str
+    pid: int
+
+
+_NO_DAEMON = Daemon("", 0)  # not known
 
 
 @dataclass(frozen=True, slots=True)
 class PastRequest:
     """One request. What the journal does not tell is None, or empty.
 
-    `began_at` is in µs since 1970, as journald received the line that tells of it first; `duration` is in µs.
-    `state` is that of clstat, and `reason` a code: of what refused it or took the group elsewhere.
+    `level` is the one that was asked for, and empty if entries were to be restarted or stopped. `origin` is the level
+    that the group was at before. `began_at` is in µs since 1970, as journald received the line that tells of it first;
+    `duration` is in µs. `state` is that of clstat, and `reason` a code: of what refused it or took the group elsewhere.
+    `daemon` is the one that was asked, and `told_at` when it told of the request first (CLOCK_MONOTONIC, in µs).
     """
 
     id: str
@@ -64,36 +95,53 @@ class PastRequest:
     reason: str = ""
     text: str = ""  # the line that tells its end
     duration: int | None = None
+    purpose: Purpose = Purpose.LEVEL
+    entries: tuple[str, ...] = ()
+    daemon: Daemon = _NO_DAEMON
+    told_at: int = 0
 
 
-def matches(kinds: Mapping[str, str]) -> list[str]:
-    """What journalctl is to be asked for, as arguments: the kinds of lines that `requests` makes something of.
+def matches(kinds: Mapping[str, str], instance: str, groups: Collection[str] = ()) -> list[str]:
+    """What journalctl is to be asked for, as arguments: the lines that `requests` makes something of.
 
     Anybody may write lines with these fields. Only what root has written counts.
 
     Args:
         kinds: the kind of each MESSAGE_ID, as `events.KINDS`.
+        instance: the daemon's.
+        groups: which groups; all, if there are none.
     """
-    return ["_UID=0"] + [
-        f"MESSAGE_ID={each}" for each, kind in kinds.items() if kind in _BEGINNINGS or kind in _ENDINGS
-    ]
+    of_daemon = ["_UID=0", f"CLINIT_INSTANCE={instance}"]
+    told = {*_BEGINNINGS, *_ENDINGS}
+    of_requests = [f"MESSAGE_ID={each}" for each, kind in kinds.items() if kind in told]
+    others = [f"MESSAGE_ID={each}" for each, kind in kinds.items() if kind in {_SERVING, _LOST}]
+    named = [f"CLINIT_GROUP={group}" for group in groups]
+    return [*of_daemon, *of_requests, *named, "+", *of_daemon, *others]
 
 
-def latest(records: Iterable[Mapping[bytes, bytes]], kinds: Mapping[str, str], number: int | None) -> list[PastRequest]:
+def latest(
+    records: Iterable[Mapping[bytes, bytes]], kinds: Mapping[str, str], number: int | None, until: int | None = None
+) -> list[PastRequest]:
     """The latest requests, in the order in which they began.
 
     Args:
         records: as for `requests`, but the last one first. Not more of them are taken than are needed.
         kinds: likewise.
         number: how many requests; None for all.
+        until: those that began later do not count, µs since 1970; None if all do.
     """
-    read, begun = [], 0
+    read: list[Mapping[bytes, bytes]] = []
+    begun: set[bytes] = set()
     for record in records:
+        kind = kinds.get(decoded(record.get(b"MESSAGE_ID", b"")), "")
+        if kind in _BEGINNINGS or kind in _ALONE:
+            if until is None or _time(record.get(b"__REALTIME_TIMESTAMP", b"")) <= until:
+                begun.add(record.get(b"CLINIT_REQUEST", b""))
+            if number is not None and len(begun) > number:
+                break  # a request may have several lines that begin it, and now those of the last one are read
         read.append(record)
-        begun += kinds.get(decoded(record.get(b"MESSAGE_ID", b"")), "") in (*_BEGINNINGS, "REJECTED")
-        if begun == number:
-            break
     found = sorted(requests(reversed(read), kinds), key=lambda request: request.began_at)
+    found = [request for request in found if until is None or request.began_at <= until]
     return found if number is None else found[-number:]
 
 
@@ -106,46 +154,114 @@ def requests(records: Iterable[Mapping[bytes, bytes]], kinds: Mapping[str, str])
         kinds: the kind of each MESSAGE_ID, as `events.KINDS`.
 
     Returns:
-        The requests. One without a line that ends it is open.
+        The requests. One without a line that ends it is given up if another daemon tells something later; it is unknown
+        if the daemon tells later that lines were lost, or that another request for the group begins; else it is open.
     """
-    found: dict[str, PastRequest] = {}
+    story = _Story()
     for record in records:
-        fields = {decoded(name): decoded(value) for name, value in record.items()}
-        request, kind = fields.get("CLINIT_REQUEST", ""), kinds.get(fields.get("MESSAGE_ID", ""), "")
-        outcome = _ENDINGS.get(kind)
-        if not request or not fields.get("CLINIT_GROUP") or (outcome is None and kind not in _BEGINNINGS):
-            continue
-        known = found.get(request) or _begun(request, fields)
-        found[request] = known if outcome is None else _ended(known, outcome, fields)
-    return list(found.values())
+        kind = kinds.get(decoded(record.get(b"MESSAGE_ID", b"")), "")
+        if kind in _BEGINNINGS or kind in _ENDINGS or kind in {_SERVING, _LOST}:
+            story.hear(kind, {decoded(name): decoded(value) for name, value in record.items()})
+    return list(story.found.values())
 
 
-def _begun(request: str, fields: dict[str, str]) -> PastRequest:
+class _Story:
+    """What is known of requests, line by line."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, PastRequest] = {}
+        self._open: dict[str, PastRequest] = {}  # those that may be under way
+        self._daemons: dict[str, Daemon] = {}  # the last one of each instance
+
+    def hear(self, kind: str, fields: dict[str, str]) -> None:
+        """Take note of a line."""
+        instance, daemon = fields.get("CLINIT_INSTANCE", ""), _daemon(fields)
+        # An instance has one daemon at a time.
+        if self._daemons.setdefault(instance, daemon) != daemon:
+            self._daemons[instance] = daemon
+            self._close(Outcome.GIVEN_UP, instance)
+        if kind == _LOST:
+            self._close(Outcome.UNKNOWN, instance)
+        elif kind != _SERVING and fields.get("CLINIT_REQUEST") and fields.get("CLINIT_GROUP"):
+            self._hear_of_request(kind, fields)
+
+    def _hear_of_request(self, kind: str, fields: dict[str, str]) -> None:
+        name, outcome = fields["CLINIT_REQUEST"], _ENDINGS.get(kind)
+        known = self.found.get(name)
+        if known is None and outcome is None:
+            # A group has one request at a time. The line that ends the earlier one is to come right behind this one.
+            self._close(Outcome.UNKNOWN, fields.get("CLINIT_INSTANCE", ""), fields["CLINIT_GROUP"])
+        request = _with_entry(known or _begun(name, fields), fields.get("CLINIT_ENTRY"))
+        if outcome is not None:
+            request = _ended(request, outcome, fields)
+            self._open.pop(name, None)
+        elif known is None or name in self._open:
+            self._open[name] = request
+        self.found[name] = request
+
+    def _close(self, outcome: Outcome, instance: str, group: str | None = None) -> None:
+        """Take those as over that may be under way: of an instance, or of a group in it."""
+        for request in [*self._open.values()]:
+            if request.instance == instance and group in {None, request.group}:
+                self.found[request.id] = replace(request, outcome=outcome)
+                del self._open[request.id]
+
+
+def _begun(name: str, fields: dict[str, str]) -> PastRequest:
     duration = _number(fields.get("CLINIT_DURATION_USEC")) or 0
+    level, purpose = fields.get("CLINIT_LEVEL", ""), _purpose(fields)
+    is_of_entries = purpose in {Purpose.RESTART, Purpose.STOP}
     return PastRequest(
-        id=request,
+        id=name,
         group=fields["CLINIT_GROUP"],
-        level=fields.get("CLINIT_LEVEL", ""),
-        began_at=(_number(fields.get("__REALTIME_TIMESTAMP")) or 0) - duration,
-        origin=fields.get("CLINIT_FROM"),
+        level="" if is_of_entries else level,
+        began_at=_time(fields.get("__REALTIME_TIMESTAMP", "").encode()) - duration,
+        origin=(level or None) if is_of_entries else fields.get("CLINIT_FROM"),
         by=fields.get("CLINIT_ASKED_BY", ""),
         uid=_number(fields.get("CLINIT_ASKED_UID")),
         pid=_number(fields.get("CLINIT_ASKED_PID")),
         command=fields.get("CLINIT_ASKED_COMMAND", ""),
         node=fields.get("_HOSTNAME", ""),
         instance=fields.get("CLINIT_INSTANCE", ""),
+        purpose=purpose,
+        daemon=_daemon(fields),
+        told_at=_number(fields.get("__MONOTONIC_TIMESTAMP")) or 0,
     )
 
 
+def _purpose(fields: dict[str, str]) -> Purpose:
+    action = fields.get("CLINIT_ACTION")
+    if action in {Purpose.RESTART, Purpose.STOP}:
+        return Purpose(action)
+    return Purpose.HALT if fields.get("CLINIT_LEVEL") == HALT_LEVEL else Purpose.LEVEL
+
+
+def _with_entry(request: PastRequest, tag: str | None) -> PastRequest:
+    if request.purpose not in {Purpose.RESTART, Purpose.STOP} or not tag or tag in request.entries:
+        return request
+    return replace(request, entries=(*request.entries, tag))
+
+
 def _ended(begun: PastRequest, outcome: Outcome, fields: dict[str, str]) -> PastRequest:
+    state = fields.get("CLINIT_STATE", "")
+    if begun.purpose is Purpose.RESTART and state == Outcome.FAILED.upper():
+        outcome = Outcome.FAILED  # while to stop an entry may well be what makes its group FAILED
     return replace(
         begun,
         outcome=outcome,
-        state=fields.get("CLINIT_STATE", ""),
+        state=state,
         reason=fields.get("CLINIT_REASON", ""),
         text=fields.get("MESSAGE", ""),
         duration=_number(fields.get("CLINIT_DURATION_USEC")),
     )
+
+
+def _daemon(fields: dict[str, str]) -> Daemon:
+    return Daemon(fields.get("_BOOT_ID", ""), _number(fields.get("_PID")) or 0)
+
+
+def _time(text: bytes) -> int:
+    return _number(decoded(text)) or 0
 
 
 def _number(text: str | None) -> int | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.groups import endings
 from cltab2systemd.groups.cures import cure
 from cltab2systemd.groups.state import State
-from cltab2systemd.groups.tally import Outcome
+from cltab2systemd.groups.tally import Counted
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.failure import Reason
@@ -62,12 +62,12 @@ def tally_object(tally: Tally) -> Object:
     """How requests for a group have ended."""
     counts = tally.counts
     return {
-        "done": counts[Outcome.DONE],
-        "passed": counts[Outcome.PASSED],
-        "failed": counts[Outcome.FAILED],
-        "stopped": counts[Outcome.STOPPED],
-        "refused": counts[Outcome.REFUSED],
-        "superseded": counts[Outcome.SUPERSEDED],
+        "done": counts[Counted.DONE],
+        "passed": counts[Counted.PASSED],
+        "failed": counts[Counted.FAILED],
+        "stopped": counts[Counted.STOPPED],
+        "refused": counts[Counted.REFUSED],
+        "superseded": counts[Counted.SUPERSEDED],
         "last_usec": tally.duration,
     }
 

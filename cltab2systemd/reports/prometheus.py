@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.groups.overview import EntryState
 from cltab2systemd.groups.state import State
-from cltab2systemd.groups.tally import Outcome
+from cltab2systemd.groups.tally import Counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -142,7 +142,7 @@ def _levels(found: Object) -> Iterator[Series]:
 def _transitions(found: Object) -> Iterator[Series]:
     for group in found["groups"]:
         if group["transitions"] is not None:
-            for outcome in Outcome:
+            for outcome in Counted:
                 yield {"group": group["group"], "outcome": outcome.value}, str(group["transitions"][outcome.value])
 
 

@@ -20,6 +20,23 @@ def clock_offset() -> int:
     return (time.time_ns() - time.monotonic_ns()) // 1000
 
 
+def boot_id() -> str:
+    """The id of this boot of the machine, as in `_BOOT_ID=` of the journal; empty if the kernel does not tell."""
+    return b"".join(_words("/proc/sys/kernel/random/boot_id")).replace(b"-", b"").decode("ascii", "replace")
+
+
+def started_at(pid: int) -> int | None:
+    """When a process was started, CLOCK_MONOTONIC in µs, or somewhat earlier; None if there is none."""
+    words = _words(f"/proc/{pid}/stat")
+    # The name in parentheses may have blanks. Behind it the 20th field is the start, in ticks since the boot.
+    behind = b" ".join(words).rpartition(b")")[2].split()
+    if len(behind) < 20:
+        return None
+    since_boot = int(behind[19]) * 1_000_000 // os.sysconf("SC_CLK_TCK")
+    asleep = (time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()) // 1000
+    return since_boot - asleep
+
+
 class Kernel:
     """Asks how processes are at this moment. OSError if a process is gone."""
 

@@ -24,7 +24,7 @@ from cltab2systemd.operators.present import Daemon
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.diff import FIELDS, Change
 from cltab2systemd.reports.explain import explain as explained
-from cltab2systemd.reports.history import Outcome, PastRequest
+from cltab2systemd.reports.history import Outcome, PastRequest, Purpose
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Mode
 from cltab2systemd.units.names import Names
@@ -106,12 +106,13 @@ def test_history() -> None:
     """All of a past request, with what the journal tells of it, and without."""
     bare = PastRequest("a1", "caf\udce9", "3", 1)
     whole = PastRequest("b2", "web", "3", 1, "2", "client", 0, 77, "clinit web 3", "n1", "system",
-                        Outcome.REFUSED, "FAILED", "not-stopped", "web: not stopped", 5)  # fmt: skip
+                        Outcome.REFUSED, "FAILED", "not-stopped", "not stopped", 5, Purpose.STOP, ("a",))  # fmt: skip
     shown = json.loads(asjson.document(asjson.value({"requests": [*map(history.as_object, (bare, whole))]})))
 
     read_all("`clinitctl history --json`", [shown])
     assert words_of("`clinitctl history --json`", "requests[].outcome") == {*Outcome}
     assert words_of("`clinitctl history --json`", "requests[].by") == {*events.By}
+    assert words_of("`clinitctl history --json`", "requests[].action") == {*Purpose}
 
 
 def test_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from promtool import promtool
 
 from cltab2systemd.groups.state import State
-from cltab2systemd.groups.tally import Outcome, Tally
+from cltab2systemd.groups.tally import Counted, Tally
 from cltab2systemd.reports.overview import tally_object
 from cltab2systemd.reports.prometheus import label, lines
 from cltab2systemd.text import decoded
@@ -72,8 +72,8 @@ def samples(written: str) -> dict[str, dict[tuple[str, ...], float]]:
 
 def test_a_group_that_is_well() -> None:
     """Each state has a series, and so has each outcome; times are seconds."""
-    tally = Tally().with_one(Outcome.DONE, 1_500_000).with_one(Outcome.FAILED, 2_500_000)
-    web = group("web", entry("server", restarts=3), transitions=tally_object(tally.with_one(Outcome.REFUSED, 9)))
+    tally = Tally().with_one(Counted.DONE, 1_500_000).with_one(Counted.FAILED, 2_500_000)
+    web = group("web", entry("server", restarts=3), transitions=tally_object(tally.with_one(Counted.REFUSED, 9)))
     found = samples(text(instance(web)))
 
     assert {("web", state): float(state == "DONE") for state in State} == found["clinit_group_state"]
@@ -81,7 +81,7 @@ def test_a_group_that_is_well() -> None:
     assert {("web",): 7.0} == found["clinit_group_state_change_timestamp_seconds"]
     transitions = found["clinit_group_transitions_total"]
     assert {"done", "failed", "refused"} == {outcome for (_, outcome), count in transitions.items() if count == 1}
-    assert {("web", outcome) for outcome in Outcome} == transitions.keys()
+    assert {("web", outcome) for outcome in Counted} == transitions.keys()
     assert {("web",): 2.5} == found["clinit_group_last_transition_duration_seconds"]
     assert {("web", "server"): 3.0} == found["clinit_entry_restarts_total"]
     assert {("web", "server"): 0.0} == found["clinit_entry_backing_off"] == found["clinit_entry_failed"]
@@ -158,5 +158,5 @@ def test_labels() -> None:
 
 def test_promtool_is_content() -> None:
     """Names, types and HELP are as Prometheus wants them, and so are names of groups that are hard to write."""
-    hard = group('a "\\\n计\udce9', entry("x"), transitions=tally_object(Tally().with_one(Outcome.DONE, SECOND)))
+    hard = group('a "\\\n计\udce9', entry("x"), transitions=tally_object(Tally().with_one(Counted.DONE, SECOND)))
     promtool("check", "metrics", text=text(instance(group("web", entry("x")), hard)))
