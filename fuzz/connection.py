@@ -123,10 +123,16 @@ class _Nothing:
         return lambda *_arguments, **_named: None
 
 
+class _Instance(_Nothing):
+    """The system instance, without a disk."""
+
+    names = Names()
+
+
 class _Units(_Nothing):
     """The units on disk: none are anybody's own."""
 
-    instance = _Nothing()
+    instance = _Instance()
 
     def own_units(self, _group: ResourceGroup) -> list[str]:
         return []
@@ -146,7 +152,7 @@ class _Controller(Controller):
         nothing = cast("Any", _Nothing())
         self.stand_in = _Source()
         super().__init__(
-            Names(), cast("Any", self.stand_in), cast("Any", _Units()), nothing, cast("Any", _Applier()),
+            cast("Any", self.stand_in), cast("Any", _Units()), nothing, cast("Any", _Applier()),
             on_status=nothing.ignore, on_table=nothing.ignore,
         )  # fmt: skip
         self._groups.update({name: Group(name, cast("Any", _Units())) for name in GROUPS})

@@ -18,6 +18,7 @@ from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import Table
 from cltab2systemd.units.commands import PAUSED
+from simulation.units import matching
 
 if TYPE_CHECKING:
     import asyncio
@@ -106,7 +107,8 @@ class StandInBus(Bus):
         return systemd
 
     def list_units(self, patterns: Iterable[str]) -> list[UnitStatus]:
-        return [unit.shown() for unit in self._ask().matching(patterns)]
+        systemd = self._ask()
+        return [unit.shown() for unit in matching(systemd.units, systemd.families, patterns)]
 
     def load_units(self, names: Iterable[str]) -> list[UnitStatus]:
         systemd = self._ask()

@@ -169,7 +169,6 @@ class Daemon:
         await bus.connect()
         applier = Applier(NAMES, PATH, Surroundings(), units, bus, drop_ins=())
         self._controller = Controller(
-            NAMES,
             StandInSource(self._table),
             units,
             bus,

@@ -12,10 +12,10 @@ from cltab2systemd.systemd.buserrors import BusRefusedError
 from simulation import unitfiles
 from simulation.inverse import Inverse
 from simulation.services import Services
-from simulation.units import Job, Unit, family_of
+from simulation.units import Job, Unit, conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from random import Random
 
     from simulation.clock import Clock
@@ -164,7 +164,7 @@ class Systemd:
         wanted: dict[str, str] = {}
         self._add(name, kind, wanted)
         jobs = {other: k for other, k in wanted.items() if other == name or not self._is_redundant(other, k)}
-        if mode == "fail" and any(_conflict(k, job.kind) for o, k in jobs.items() if (job := self.units[o].job)):
+        if mode == "fail" and any(conflict(k, job.kind) for o, k in jobs.items() if (job := self.units[o].job)):
             raise BusRefusedError(f"Transaction for {name}/{kind} is destructive.")
         numbers = {other: next(self._numbers) for other in jobs}
         for other, k in jobs.items():
@@ -204,7 +204,7 @@ class Systemd:
 
     def _is_redundant(self, name: str, kind: str) -> bool:
         unit = self.units[name]
-        if unit.job is not None and _conflict(kind, unit.job.kind):
+        if unit.job is not None and conflict(kind, unit.job.kind):
             return False
         if kind == "start":
             return unit.active == "active"
@@ -213,7 +213,7 @@ class Systemd:
     def _install(self, unit: Unit, kind: str, number: int, by: str) -> None:
         present = unit.job
         if present is not None:
-            if not _conflict(kind, present.kind):
+            if not conflict(kind, present.kind):
                 if kind == "restart":
                     present.kind = kind
                 present.is_running = False
@@ -367,9 +367,12 @@ class Systemd:
         """Begin a daemon-reload; `done` is called when it has ended."""
         self._after_reload.append(done)
         if not self.is_reloading:
-            self.is_reloading = True
-            self.on_reload_begins()
-            self.clock.after(self.chance.randint(*_RELOADS), self._reloaded, len(self._after_reload))
+            self._begin_reload()
+
+    def _begin_reload(self) -> None:
+        self.is_reloading = True
+        self.on_reload_begins()
+        self.clock.after(self.chance.randint(*_RELOADS), self._reloaded, len(self._after_reload))
 
     def _reloaded(self, count: int) -> None:
         self.is_reloading = False
@@ -393,25 +396,4 @@ class Systemd:
         for each in done:
             each()
         if self._after_reload:
-            self.is_reloading = True
-            self.on_reload_begins()
-            self.clock.after(self.chance.randint(*_RELOADS), self._reloaded, len(self._after_reload))
-
-    def matching(self, patterns: Iterable[str]) -> list[Unit]:
-        """The loaded units whose names match any of some globs, each of which has at most one `*`."""
-        found: dict[str, Unit] = {}
-        for pattern in patterns:
-            start, star, end = pattern.partition("*")
-            if not star:
-                if pattern in self.units:
-                    found[pattern] = self.units[pattern]
-                continue
-            family = family_of(f"{start}x.service")
-            units = self.families.get(family, {}).items()
-            found.update((name, unit) for name, unit in units if name.startswith(start) and name.endswith(end))
-        return list(found.values())
-
-
-def _conflict(one: str, other: str) -> bool:
-    """Whether two kinds of jobs cannot be one."""
-    return (one == "stop") != (other == "stop")
+            self._begin_reload()

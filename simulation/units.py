@@ -11,6 +11,8 @@ from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from simulation.unitfiles import UnitFile
 
 SIGINT, SIGKILL, SIGTERM = 2, 9, 15
@@ -140,3 +142,23 @@ class Unit:
     def last_process(self) -> Process:
         """How its last main process went."""
         return Process(*self.end, self.result)
+
+
+def matching(
+    units: Mapping[str, Unit], families: Mapping[str, Mapping[str, Unit]], patterns: Iterable[str]
+) -> list[Unit]:
+    """The units whose names match any of some globs, each of which has at most one `*`."""
+    found: dict[str, Unit] = {}
+    for pattern in patterns:
+        start, star, end = pattern.partition("*")
+        if star:
+            family = families.get(family_of(f"{start}x.service"), {}).items()
+            found.update((name, unit) for name, unit in family if name.startswith(start) and name.endswith(end))
+        elif pattern in units:
+            found[pattern] = units[pattern]
+    return list(found.values())
+
+
+def conflict(one: str, other: str) -> bool:
+    """Whether two kinds of jobs cannot be one."""
+    return (one == "stop") != (other == "stop")

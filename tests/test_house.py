@@ -90,3 +90,24 @@ def test_tests_are_where_they_are_named(document: str) -> None:
 
     assert named
     assert {name for name in named if not (PROJECT / name).is_file()} == set()
+
+
+MOST_LINES, LONGEST_FUNCTION = 400, 50
+CODE = ["cltab2systemd", "generate", "lab", "simulation", "fuzz", "bench", "demo"]
+
+
+@pytest.mark.parametrize("folder", [*CODE, "tests"])
+def test_what_is_long_is_parted(folder: str) -> None:
+    """No function has more than 50 lines, and no module more than 400, but for lists of cases in tests."""
+    long = set()
+    for path in (PROJECT / folder).rglob("*.py"):
+        text = path.read_text()
+        if folder in CODE and len(text.splitlines()) > MOST_LINES:
+            long.add(path.name)
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                assert node.end_lineno is not None
+                if node.end_lineno - node.lineno >= LONGEST_FUNCTION:
+                    long.add(f"{path.name}: {node.name}")
+
+    assert long == set()

@@ -92,10 +92,7 @@ class Caller:
             watch: called with the connection, whose `sender` is the daemon, as soon as there is a reply.
             on_tick: called some times a second until there is one.
 
-        Raises:
-            RefusedError, SupersededError: the daemon's answer.
-            NoDaemonError: nobody listens or answers. LostError: whoever did has gone away.
-            TimedOutError: the deadline has come.
+        All kinds of ClientError are raised.
         """
         if len(call) > varlink.LARGEST_REQUEST:
             raise RefusedError(f"the names are too long: a request has at most {varlink.LARGEST_REQUEST} bytes")

@@ -24,6 +24,7 @@ from cltab2systemd.core.observer import Observer
 from cltab2systemd.core.pacer import Pacer
 from cltab2systemd.core.request import NoSuchGroupError, Request, SwitchRefusedError, code_of, tell_rejected
 from cltab2systemd.core.settlement import Settlement
+from cltab2systemd.core.shown import Shown
 from cltab2systemd.core.switcher import Switcher
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.core.takeover import Takeover
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.overview import GroupOverview
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
-    from cltab2systemd.units.names import Names
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +60,7 @@ class Controller:
     """All groups of one instance.
 
     Args:
-        names: the unit names of the instance.
-        source: its table.
+        source: the table of the instance.
         units: its units on disk; open.
         bus: its connection to systemd; connected.
         applier: puts its units on disk.
@@ -73,7 +72,6 @@ class Controller:
 
     def __init__(
         self,
-        names: Names,
         source: TableSource,
         units: UnitStore,
         bus: Bus,
@@ -84,25 +82,18 @@ class Controller:
         on_moment: Callable[[], None] = lambda: None,
         kernel: Kernel | None = None,
     ) -> None:
-        self.names = names
-        self._source = source
-        self._units = units
-        self._instance = instance = units.instance
+        self._units, instance = units, units.instance
+        self.names = names = instance.names
+        self.source = source
         self._bus = bus
         self._applier = applier
-        self._on_status = on_status
-        self._on_moment = on_moment
         self._groups: dict[str, Group] = {}
+        self._shown = Shown(self._groups, source, on_status, on_moment)
         self._pacer = Pacer(names, bus, instance.paused, self._try_again, self._look_at)
         self._observer = Observer(
-            names,
-            self._groups,
-            bus,
-            self._pacer,
-            kernel or Kernel(),
-            on_observed=self._settle,
-            on_refreshed=self._publish,
-        )
+            names, self._groups, bus, self._pacer, kernel or Kernel(),
+            on_observed=self._settle, on_refreshed=self._shown.publish,
+        )  # fmt: skip
         self._switcher = Switcher(names, instance.held, bus, applier, self._observer)
         self._settlement = Settlement(
             names,
@@ -125,10 +116,9 @@ class Controller:
             spawn=self._spawn,
             on_table=on_table,
             on_retired=lambda group, asker: self._request(group, HALT_LEVEL, asker),
-            on_gone=self._publish,
+            on_gone=self._shown.publish,
         )
         self._tasks: set[asyncio.Task[None]] = set()
-        self._shown: tuple[GroupStatus, ...] = ()
         self._serving = Serving.SERVING
 
     async def begin(self, shown: Iterable[GroupStatus], boot: Boot | None = None) -> None:
@@ -136,7 +126,7 @@ class Controller:
         takeover = Takeover(
             self.names,
             self._groups,
-            self._instance,
+            self._units.instance,
             self._bus,
             applier=self._applier,
             observer=self._observer,
@@ -145,7 +135,7 @@ class Controller:
         )
         for name, (level, by) in (await takeover.perform(shown, boot)).items():
             self._request(self._groups[name], level, Asker(by))
-        self._publish(force=True)
+        self._shown.publish(force=True)
 
     def look_at_processes(self) -> None:
         """Look for what no signal tells. To be called now and then."""
@@ -157,21 +147,12 @@ class Controller:
     @property
     def statuses(self) -> tuple[GroupStatus, ...]:
         """The lines of clstat, in the order of the table."""
-        order = {name: index for index, name in enumerate(self._source.table.groups)}
-        known = [group.status for group in self._groups.values() if group.status is not None]
-        return tuple(sorted(known, key=lambda status: order.get(status.group, len(order))))
-
-    @property
-    def source(self) -> TableSource:
-        """The table."""
-        return self._source
+        return self._shown.statuses
 
     @property
     def names_of_groups(self) -> tuple[str, ...]:
         """All groups: those of the table in its order, then those that have left it and are still there."""
-        # A group of the table may not be there yet: the table is just being applied.
-        ordered = (name for name in self._source.table.groups if name in self._groups)
-        return tuple(dict.fromkeys((*ordered, *self._groups)))
+        return self._shown.names
 
     async def overview(self, name: str) -> GroupOverview:
         """A group and its entries as they are. NoSuchGroupError; BusError if systemd does not answer."""
@@ -182,7 +163,7 @@ class Controller:
         """A group with its units. NoSuchGroupError; BusError."""
         group = self._groups.get(name)
         if group is None:
-            raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
+            raise NoSuchGroupError(name, advice.on_group(name, self.source.table))
         if group.units is None or group.units.entries != group.applied.entries:
             self._observer.refresh([name])
         return group
@@ -236,8 +217,8 @@ class Controller:
         if self._serving is not Serving.SERVING:  # perhaps since a moment ago
             raise SwitchRefusedError(Refusal.HALTING, _HALTING)
         group = self._groups.get(name)
-        if group is None or (name not in self._source.table.groups and not group.left_to_cluster):
-            raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
+        if group is None or (name not in self.source.table.groups and not group.left_to_cluster):
+            raise NoSuchGroupError(name, advice.on_group(name, self.source.table))
         if doubt := advice.on_level(self._membership.wanted(group), level):
             if strict:
                 raise SwitchRefusedError(Refusal.UNNAMED_LEVEL, doubt)
@@ -254,7 +235,7 @@ class Controller:
             if self._serving is not Serving.SERVING:
                 raise SwitchRefusedError(Refusal.HALTING, _HALTING)
             if name not in self._groups:
-                raise NoSuchGroupError(name, advice.on_group(name, self._source.table))
+                raise NoSuchGroupError(name, advice.on_group(name, self.source.table))
             return await self._hands.begin(self._groups[name], action, tags, asker)
 
     async def reread(self, *, always: bool = False, asker: Asker | None = None) -> tuple[str, ...]:
@@ -373,14 +354,6 @@ class Controller:
 
     def _look_at(self, unit: str) -> None:
         self._observer.refresh_soon([self.names.group_of(unit) or ""])
-
-    def _publish(self, *, force: bool = False) -> None:
-        statuses = self.statuses
-        before, self._shown = self._shown, statuses
-        if force or statuses != before:
-            self._on_status(statuses)
-        elif any(now.momentary != last.momentary for now, last in zip(statuses, before, strict=True)):
-            self._on_moment()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

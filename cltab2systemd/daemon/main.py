@@ -228,7 +228,7 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
     outside = _Outside(instance, sockets, clstat, announcer, watchers, Notices(instance, bus), good_table)
     applier = Applier(names, locations.table, _surroundings(locations, instance), units, bus)
     controller = Controller(
-        names, source, units, bus, applier,
+        source, units, bus, applier,
         on_status=outside.show, on_table=outside.follow, on_moment=watchers.notify,
     )  # fmt: skip
     halt = Halt(controller, outside.leave, end)
