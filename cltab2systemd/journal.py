@@ -57,8 +57,8 @@ _FIELDS = (
     "_SYSTEMD_UNIT", "_PID", "_UID", "_COMM", "_EXE", "_LINE_BREAK", "UNIT", "CLINIT_UNIT", "OBJECT_SYSTEMD_UNIT",
     "COREDUMP_UNIT",
 )  # fmt: skip
-# Programs of systemd that become the program of a unit.
-_EXECUTORS = (b"/systemd", b"/systemd-executor")
+# Programs of systemd that become the program of a unit. Anybody may call a program so elsewhere.
+_EXECUTORS = {b"/usr/lib/systemd/systemd", b"/usr/lib/systemd/systemd-executor", b"/lib/systemd/systemd"}
 
 
 class Kind(enum.StrEnum):
@@ -241,12 +241,14 @@ class Records:
     Attributes:
         trouble: why entries may be missing. Set when there are no more.
         count: how many entries there were.
+        reader: to be set to a descriptor for a BrokenPipeError as soon as nobody reads that any more.
     """
 
     def __init__(self, arguments: Iterable[str], seconds: float | None = None, most: int | None = None) -> None:
         self._command = ["journalctl", "--output=export", "--all", "--no-pager", *arguments]
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._most = most
+        self.reader = -1
         self.trouble: Trouble | None = None
         self.count = 0
 
@@ -282,10 +284,15 @@ class Records:
         """What journalctl writes, as it comes."""
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
+        if self.reader >= 0:
+            poll.register(self.reader, 0)  # it tells its end only
         total = 0
         while True:
             left = None if self._deadline is None else max(0.0, (self._deadline - time.monotonic()) * 1000)
-            if not poll.poll(left):
+            ready = {number for number, _ in poll.poll(left)}
+            if self.reader in ready:
+                raise BrokenPipeError
+            if not ready:
                 self.trouble = TIMED_OUT
                 return
             block = os.read(descriptor, _BLOCK)
@@ -385,7 +392,7 @@ def _is_of_executor(record: dict[bytes, bytes], *, is_root: bool) -> bool:
 
     Perhaps it has given up the rights of root already; or it was gone when journald looked for its program.
     """
-    is_executor = record.get(b"_EXE", b"").endswith(_EXECUTORS)
+    is_executor = record.get(b"_EXE") in _EXECUTORS
     return record.get(b"_COMM", b"").startswith(b"(") and (is_root or is_executor)
 
 

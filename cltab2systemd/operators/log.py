@@ -95,6 +95,7 @@ def _show(selection: journal.Selection, writer: _Raw | _Tagged) -> int:
     trouble = journal.access()
     _tell(trouble)
     reading = journal.Reading(selection)
+    reading.reader = sys.stdout.fileno()
     try:
         for line in reading.lines():
             writer.write(line)

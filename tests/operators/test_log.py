@@ -25,12 +25,24 @@ web:later:4:once:echo later
 mail:queue:1:respawn:echo mail; exec sleep infinity
 mail:web:1:once:echo of the tag
 big:forge:1:once:logger --journald </etc/forged
+big:mimic:1:once:exec /srv/systemd -IS /srv/mimic.py
 big:many:1:once:seq 10000
 :::service.forge:User=nobody
+:::service.mimic:User=nobody
 :::service.miss:WorkingDirectory=/nowhere
 """
 # As systemd says that a unit has been started.
 FORGED = "MESSAGE=it ends\nUNIT=clinit-big@forge.service\nMESSAGE_ID=39f53479d3a045ac8e11786248231fbf\n"
+# As the child of systemd says that is to become the program of a unit; /srv/systemd is a Python.
+MIMIC = """\
+import socket
+import time
+
+open("/proc/self/comm", "w").write("(sh)")
+line = b"MESSAGE=it is killed\\nUNIT=clinit-big@mimic.service\\n"
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(line, "/run/systemd/journal/socket")
+time.sleep(1000)
+"""
 STAMP = r"^[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d "
 
 
@@ -39,11 +51,14 @@ def instance(node: Node) -> Instance:
     """A daemon with groups at their levels, whose entries have written what they will."""
     node.write("/etc/cltab", TABLE)
     node.write("/etc/forged", FORGED, mode=0o644)
+    node.write("/srv/mimic.py", MIMIC)
+    node.shell('cp "$(readlink -f /usr/bin/python3)" /srv/systemd')
     daemon = Instance(node).start()
     for group, level in (("web", "3"), ("mail", "1"), ("big", "1")):
         daemon.clinit("--wait", group, level)
     ends = {"server": b"two", "odd": b"no newline", "long": b"behind", "queue": b"mail", "many": b"10000"}
     wait_until(lambda: all(raw(node, tag).endswith(end + b"\n") for tag, end in ends.items()), what="all have written")
+    wait_until(lambda: "it is killed" in log(node, "mimic").stdout)
     return daemon
 
 
@@ -115,6 +130,7 @@ def test_nobody_speaks_as_systemd(instance: Instance) -> None:
     """What a process says about its unit is its own, and no routine, whatever it calls that."""
     assert b"it ends\n" == raw(instance.node, "forge")
     assert ["forge it ends"] == said(log(instance.node, "forge"))
+    assert ["mimic it is killed"] == said(log(instance.node, "mimic"))
 
 
 def test_a_name_that_is_a_group_and_a_tag(instance: Instance) -> None:
@@ -202,6 +218,18 @@ def test_a_reader_that_has_enough(instance: Instance) -> None:
 
     answered(done, code=0, err="")
     assert 1 == len(done.stdout.splitlines())
+
+
+def test_a_reader_that_has_enough_of_what_is_followed(instance: Instance) -> None:
+    """That ends it too, at once, though nothing more is written."""
+    script = "{ timeout 20 clinitctl log --follow big || echo $? >/run/ended; } | head -1"
+    done = instance.node.shell(script)
+
+    answered(done, code=0, err="")
+    assert 1 == len(done.stdout.splitlines())
+    wait_until(lambda: instance.node.exists("/run/ended"))
+    assert "1\n" == instance.node.read("/run/ended")
+    assert not instance.node.shell("pgrep -x journalctl", check=False).stdout
 
 
 def test_a_full_disk(instance: Instance) -> None:
