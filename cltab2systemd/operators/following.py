@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from cltab2systemd.locations import Locations
 
-# Seconds in which a daemon has to give its first answer.
+# Seconds in which a daemon has to give an answer; and without news after which it is asked whether it lives.
 _PATIENCE = 5.0
+_QUIET = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,16 @@ def _connected(locations: Locations, tick: float) -> Iterator[Heard | None]:
         yield Heard(Daemon.GONE)
         return
     try:
-        yield from _replies(connection, tick)
-    except TimeoutError:
+        yield from _replies(connection, locations, tick)
+    except (TimeoutError, ClientError):  # or it has too many clients
         yield Heard(Daemon.SILENT)
-    except (OSError, varlink.ProtocolError, ClientError):
+    except (OSError, varlink.ProtocolError):
         yield Heard(Daemon.GONE)
     finally:
         connection.close()
 
 
-def _replies(connection: transport.Connection, tick: float) -> Iterator[Heard | None]:
+def _replies(connection: transport.Connection, locations: Locations, tick: float) -> Iterator[Heard | None]:
     connection.send(varlink.call("Status", {"progress": True}, more=True))
     limit = time.monotonic() + _PATIENCE
     is_answered = False
@@ -79,9 +80,23 @@ def _replies(connection: transport.Connection, tick: float) -> Iterator[Heard | 
         try:
             message = connection.receive()
         except TimeoutError:
-            if not is_answered and time.monotonic() > limit:
-                raise
+            if time.monotonic() > limit:
+                if not is_answered:
+                    raise
+                _see_that_it_lives(locations)
+                limit = time.monotonic() + _QUIET
             yield None
             continue
         is_answered = True
+        limit = time.monotonic() + _QUIET
         yield Heard(Daemon.ANSWERS, tuple(answer(varlink.decode(message))["groups"]))
+
+
+def _see_that_it_lives(locations: Locations) -> None:
+    """TimeoutError if the daemon does not even answer a question that costs it nothing."""
+    connection = transport.connect(live_sockets(locations), _PATIENCE)
+    try:
+        connection.send(varlink.encode({"method": f"{varlink.SERVICE}.GetInfo"}))
+        connection.receive()
+    finally:
+        connection.close()

@@ -54,8 +54,8 @@ class Watching:
     def lines(self) -> list[str]:
         return self.node.read(self.path).splitlines() if self.node.exists(self.path) else []
 
-    def wait_for(self, text: str) -> None:
-        wait_until(lambda: text in "\n".join(self.lines()), what=f"{text!r} in {self.lines()}")
+    def wait_for(self, text: str, timeout: float = 10.0) -> None:
+        wait_until(lambda: text in "\n".join(self.lines()), what=f"{text!r} in {self.lines()}", timeout=timeout)
 
     def values(self) -> list[Any]:
         return [json.loads(line) for line in self.lines()]
@@ -158,6 +158,23 @@ def test_a_daemon_that_goes_away_and_comes_back(group: Group, watching: Watching
     assert [
         f"{name} 1 DONE", "the daemon is gone; what runs goes on, and is watched again when it is back",
         "the daemon is back", f"{name} 1 FAILED: {name}.app (respawn) does not run: it was stopped",
+    ] == without_times(watching.lines())  # fmt: skip
+
+
+def test_a_daemon_that_hangs(group: Group, watching: Watching) -> None:
+    """That is said, though it has answered before; what changed meanwhile is told when it goes on."""
+    pid = str(group.instance.pid)
+    group.node.run("kill", "-STOP", pid)
+    watching.wait_for("the daemon gives no answer", timeout=20)
+    group.node.run("systemctl", "stop", group.unit("app"))
+    group.node.run("kill", "-CONT", pid)
+    watching.wait_for("does not run: it was stopped")
+    watching.interrupt()
+
+    name = group.name
+    assert [
+        f"{name} 1 DONE", "the daemon gives no answer", "the daemon is back",
+        f"{name} 1 FAILED: {name}.app (respawn) does not run: it was stopped",
     ] == without_times(watching.lines())  # fmt: skip
 
 
