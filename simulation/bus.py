@@ -196,6 +196,15 @@ class StandInBus(Bus):
         found = self._unit(unit)
         return "" if found is None or not found.pid else f"{found.pid:032x}"
 
+    def started_time(self, unit: str) -> int:  # noqa: ARG002 - it has no limits
+        return 0
+
+    def settings(self, unit: str, directive: str) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+    def limit(self, unit: str, directive: str) -> int | None:  # noqa: ARG002
+        return None
+
     def start_limit(self, unit: str) -> int | None:  # noqa: ARG002 - nobody watches
         return None
 

@@ -106,6 +106,10 @@ def _stop_while_it_starts(group: Group) -> None:
     _stop(group)
 
 
+def _notify(group: Group) -> None:
+    drop_in(group, "bad", "[Service]", "Type=notify", "Restart=no", "TimeoutStartSec=1s")
+
+
 def _kill(group: Group, signal: str) -> None:
     group.node.run("systemctl", "kill", f"--signal={signal}", group.unit("bad"))
 
@@ -130,20 +134,26 @@ REDIS = "redis-server --port 0 --unixsocket /run/redis.socket"
 
 WAYS = (
     # What could not be executed.
-    Way("missing program", ("bad:3:respawn:/usr/sbin/nginxx -c /srv/nginx.conf",), Cause.NOT_EXECUTED, ("203/EXEC",)),
-    Way("program not executable", ("bad:3:once:/srv/not-executable",), Cause.NOT_EXECUTED, ("203/EXEC",)),
+    Way("missing program", ("bad:3:respawn:/usr/sbin/nginxx -c /srv/nginx.conf",), Cause.NOT_EXECUTED,
+        ("203/EXEC: the program /usr/sbin/nginxx;",)),
+    Way("program not executable", ("bad:3:once:/srv/not-executable",), Cause.NOT_EXECUTED,
+        ("203/EXEC: the program /srv/not-executable",)),
     Way("missing user", ("bad:3:respawn:postgres -D /var/lib/postgresql/whole",), Cause.NOT_EXECUTED,
-        ("217/USER",), directives=("bad:User=postgress",)),
+        ("217/USER: User=postgress",), directives=("bad:User=postgress",)),
+    Way("missing group", ("bad:3:respawn:postgres -D /var/lib/postgresql/whole",), Cause.NOT_EXECUTED,
+        ("216/GROUP: Group=postgress",), directives=("bad:Group=postgress",)),
     Way("missing directory", (f"bad:3:respawn:{REDIS}",), Cause.NOT_EXECUTED,
-        ("200/CHDIR", "WorkingDirectory="), directives=("bad:WorkingDirectory=/srv/nowhere",)),
+        ("200/CHDIR: WorkingDirectory=/srv/nowhere",), directives=("bad:WorkingDirectory=/srv/nowhere",)),
     Way("missing EnvironmentFile", (f"bad:3:respawn:{REDIS}",), Cause.NOT_EXECUTED,
-        ("a file that a directive names",), directives=("bad:EnvironmentFile=/etc/nowhere.env",)),
+        ("for want of EnvironmentFile=/etc/nowhere.env",), directives=("bad:EnvironmentFile=/etc/nowhere.env",)),
     Way("missing directory of the log", (f"bad:3:respawn:{REDIS}",), Cause.NOT_EXECUTED,
-        ("209/STDOUT", "StandardOutput="), directives=("bad:StandardOutput=append:/srv/nowhere/redis.log",)),
+        ("209/STDOUT: StandardOutput=append:/srv/nowhere/redis.log",),
+        directives=("bad:StandardOutput=append:/srv/nowhere/redis.log",)),
     Way("missing path in a sandbox", (f"bad:3:respawn:{REDIS}",), Cause.NOT_EXECUTED,
-        ("226/NAMESPACE",), directives=("bad:ReadWritePaths=/srv/nowhere",)),
+        ("226/NAMESPACE: ReadWritePaths=/srv/nowhere",), directives=("bad:ReadWritePaths=/srv/nowhere",)),
     Way("missing credential", ("bad:3:wait:true",), Cause.NOT_EXECUTED,
-        ("243/CREDENTIALS",), directives=("bad:LoadCredential=key:/srv/nowhere.key",)),
+        ("243/CREDENTIALS: LoadCredential=key:/srv/nowhere.key",),
+        directives=("bad:LoadCredential=key:/srv/nowhere.key",)),
     # What ran, and failed.
     Way("failing test of a configuration", ("bad:3:test:nginx -t -c /srv/bad-nginx.conf",), Cause.TEST_FAILED,
         ("exited with 1", "nginx -t -c /srv/bad-nginx.conf"), last_words=('unknown directive "sarver"',)),
@@ -155,9 +165,11 @@ WAYS = (
     Way("wrong user", ("bad:3:test:initdb --no-sync -D /srv/pg",), Cause.TEST_FAILED, ("exited with 1",),
         last_words=("cannot be run as root",)),
     Way("timeout of a wait", ("bad:3:wait:until redis-cli -s /srv/nowhere ping; do sleep 0.1; done",),
-        Cause.TIMED_OUT, ("took longer than it may",), directives=("bad:TimeoutStartSec=1s",)),
+        Cause.TIMED_OUT, ("did not end within 1 s (TimeoutStartSec=)",), directives=("bad:TimeoutStartSec=1s",)),
     Way("timeout of a once", (f"bad:3:once:{REDIS}",), Cause.TIMED_OUT,
-        ("took longer than it may",), directives=("bad:RuntimeMaxSec=1s",), later=nothing),
+        ("ran for longer than 1 s (RuntimeMaxSec=)",), directives=("bad:RuntimeMaxSec=1s",), later=nothing),
+    Way("timeout of the start of a respawn", (f"bad:3:respawn:{REDIS}",), Cause.DOWN,
+        ("did not start within 1 s (TimeoutStartSec=)",), later=nothing, before=_notify),
     # What somebody has done.
     Way("stopped by hand", (f"bad:3:respawn:{REDIS}",), Cause.DOWN, ("does not run", "stopped"),
         later=_stop, next_request=Mends.ALL),
@@ -167,11 +179,12 @@ WAYS = (
     Way("masked", (f"bad:3:respawn:{REDIS}",), Cause.MASKED, ("is masked", "systemctl unmask"),
         before=_mask),
     Way("refused drop-in", (f"bad:3:respawn:{REDIS}",), Cause.NOT_LOADED,
-        ("cannot be loaded", "bad-setting"), before=lambda group: drop_in(group, "bad", "[Service]", "ExecStart=")),
+        ("cannot be loaded", "bad-setting", "/override.conf"),
+        before=lambda group: drop_in(group, "bad", "[Service]", "ExecStart=")),
     Way("refused start", (f"bad:3:respawn:{REDIS}",), Cause.NEVER_STARTED, ("was not started",),
         before=lambda group: drop_in(group, "bad", "[Unit]", "Requires=failing.service", "After=failing.service")),
     Way("condition of a drop-in", (f"bad:3:respawn:{REDIS}",), Cause.SKIPPED,
-        ("is skipped", "condition"), state="DONE",
+        ("is skipped", "ConditionPathExists=/srv/nowhere does not hold"), state="DONE",
         before=lambda group: drop_in(group, "bad", "[Unit]", "ConditionPathExists=/srv/nowhere")),
     Way("strayed", (f"bad:3:respawn:{REDIS}",), Cause.STRAYED, ("has left its control group", "/elsewhere"),
         later=_stray, next_request=Mends.ALL),
@@ -208,7 +221,7 @@ WAYS = (
 MEMORY, TASKS = "32M", "6"
 LIMITED = (
     Way("out of memory", ("bad:3:wait:exec perl -e '$x = \"x\" x (128 << 20)'",), Cause.OUT_OF_MEMORY,
-        ("was killed", "no memory left")),
+        ("was killed", "no memory left (MemoryMax=32M of its group)")),
     # Nobody waits for its children.
     Way("out of tasks", ("bad:3:test:perl -e 'for (1..8) { defined($p = fork) or die \"$!\"; $p or exit }'",),
         Cause.TEST_FAILED, ("exited with 11",)),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import events
 from cltab2systemd.groups.endings import why_it_ended
+from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.systemd.buserrors import BusError, BusReloadingError, BusUnavailableError
 from cltab2systemd.units.plan import counts_restarts
 
@@ -115,7 +116,8 @@ class Pacer:
                 self._restarting(group, entry, status)
             elif status is not None and status.name in self._vain:
                 vain = self._vain[status.name]
-                vain.words = vain.words or why_it_ended(group.probe.process(status.name), counts_itself=False)
+                process = group.probe.process(status.name)
+                vain.words = vain.words or why_it_ended(process, settings_of(group, entry), counts_itself=False)
                 self._not_restarting(group, status)
 
     def forget_group(self, group: str) -> None:
@@ -129,13 +131,14 @@ class Pacer:
             self._forget(unit)
 
     def _restarting(self, group: GroupUnits, entry: Entry, status: UnitStatus) -> None:
-        words = why_it_ended(group.probe.process(status.name), counts_itself=counts_restarts(entry))
+        process, settings = group.probe.process(status.name), settings_of(group, entry)
+        words = why_it_ended(process, settings, counts_itself=counts_restarts(entry))
         if not words:
             return
         restarts = self._bus.restarts(status.name)
         vain = self._vain.setdefault(status.name, _Vain(words, restarts))
         vain.words = words
-        vain.is_executed = not why_it_ended(group.probe.process(status.name), counts_itself=True)
+        vain.is_executed = not why_it_ended(process, settings, counts_itself=True)
         if vain.up is not None:
             vain.up.cancel()
             vain.up = None

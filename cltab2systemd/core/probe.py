@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cltab2systemd.core.runs import Runs
+from cltab2systemd.systemd.bus import BusRefusedError
 from cltab2systemd.units.commands import PAUSED, SHELL, is_before_program
 
 if TYPE_CHECKING:
@@ -170,6 +171,25 @@ class UnitProbe:
     def was_not_executed(self, unit: str) -> bool:
         """Whether a respawn entry pauses because its words could not be executed. The shell before it notes that."""
         return self._kernel.was_not_executed(unit)
+
+    def started_time(self, unit: str) -> int:
+        """When the last main process of a service was started; 0 if none ever was."""
+        return self._once(unit, "started time", self._bus.started_time)
+
+    def settings(self, unit: str, directive: str) -> tuple[str, ...]:
+        """The values of a directive as systemd has them; see `groups.units.Probe`."""
+        return self._once(unit, directive, lambda name: self._told(lambda: self._bus.settings(name, directive), ()))
+
+    def limit(self, unit: str, directive: str) -> int | None:
+        """What a directive allows a unit; see `groups.units.Probe`."""
+        return self._once(unit, directive, lambda name: self._told(lambda: self._bus.limit(name, directive), None))
+
+    def _told(self, ask: Callable[[], T], otherwise: T) -> T:
+        """An answer, or what stands for it if this release of systemd has no such property."""
+        try:
+            return ask()
+        except BusRefusedError:
+            return otherwise
 
     def start_limit(self, unit: str) -> int | None:
         """How long the start of a service may take, in µs; None is for ever."""

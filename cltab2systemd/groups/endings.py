@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cltab2systemd.groups.settings import Settings
     from cltab2systemd.groups.units import Process
 
 # systemd.exec(5), PROCESS EXIT CODES: how systemd's own child exits if it fails before it executes the command.
@@ -48,31 +49,54 @@ def signal_name(number: int) -> str:
     return f"SIG{name}" if name else ""
 
 
-def worded(process: Process) -> str:
-    """How a process ended, such as `exited with 3` or `was killed by SIGKILL, for a time limit was over`."""
+def worded(process: Process, settings: Settings | None = None) -> str:
+    """How a process ended, such as `exited with 3` or `was killed by SIGKILL, for a time limit was over`.
+
+    Args:
+        process: the process.
+        settings: of its unit, to tell which limit it was; None if they are not known.
+    """
     if process.code == 0:
         return "does not run"
-    why = _RESULTS.get(process.result, "")
+    why = _result(process, settings)
     if process.code == EXITED:
         return f"exited with {process.status}{SHELL_STATUSES.get(process.status, '')}{why}"
     core = ", and dumped its core" if process.code == _DUMPED else ""
     return f"was killed by {signal_name(process.status) or f'signal {process.status}'}{core}{why}"
 
 
-def why_not_executed(process: Process) -> str:
+def _result(process: Process, settings: Settings | None) -> str:
+    """What systemd's result adds."""
+    if settings is not None and process.result == "timeout" and (limit := settings.time_limit(process)):
+        return f", for it {limit}"
+    if settings is not None and process.result == "watchdog" and (silent := settings.watchdog()):
+        return f", for it gave no sign of life for {silent}"
+    memory = settings.memory() if settings is not None and process.result == "oom-kill" else ""
+    return _RESULTS.get(process.result, "") + memory
+
+
+def why_not_executed(process: Process, settings: Settings) -> str:
     """Why systemd could not start the command; empty if it could."""
     if process.result == "resources":
-        return "could not be started, for want of a file that a directive names, or of memory or tasks"
+        files = settings.files() or "a file that a directive names"
+        return f"could not be started, for want of {files}, or of memory or tasks{settings.tasks()}"
     if not process.pid:
         return "was not run"
     if process.code == EXITED and process.status in NOT_EXECUTED:
-        return f"could not be started: {process.status}/{NOT_EXECUTED[process.status]}"
+        return not_executed(process.status, settings)
     return ""
 
 
-def why_it_ended(process: Process, *, counts_itself: bool) -> str:
+def not_executed(status: int, settings: Settings) -> str:
+    """That the command could not be started, by the status of systemd's child, such as `217/USER: User=nosuch`."""
+    name, _, usual = NOT_EXECUTED[status].partition(": ")
+    fault = settings.at_fault(status) or usual
+    return f"could not be started: {status}/{name}{f': {fault}' if fault else ''}"
+
+
+def why_it_ended(process: Process, settings: Settings, *, counts_itself: bool) -> str:
     """Why a respawn entry is started in vain; empty if the shell before its command counts that and slows it down."""
-    return why_not_executed(process) or ("" if counts_itself else worded(process))
+    return why_not_executed(process, settings) or ("" if counts_itself else worded(process, settings))
 
 
 def kind(process: Process) -> str:

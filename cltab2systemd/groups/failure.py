@@ -10,11 +10,13 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.endings import EXITED, NOT_EXECUTED, SHELL_STATUSES, SIGKILL, why_not_executed, worded
+from cltab2systemd.groups.endings import EXITED, SHELL_STATUSES, SIGKILL, not_executed, why_not_executed, worded
+from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
+    from cltab2systemd.groups.settings import Settings
     from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
     from cltab2systemd.table.model import Entry
 
@@ -123,18 +125,18 @@ def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     """How an entry of the group's level stands. The caller has made sure that it is not under way."""
     unit = group.entry(entry)
     if unit is None or unit.load != "loaded":
-        return _verdict_without_unit(unit)
+        return _verdict_without_unit(unit, settings_of(group, entry))
     if entry.mode.is_restarted:
-        return _verdict_on_stopped(group, unit, level) if _is_down(unit) else _verdict_on_running(group, unit)
+        return _verdict_on_respawn(group, entry, unit, level)
     if unit.at_rest and _never_began(group, unit, level):
         return Verdict(Cause.NEVER_STARTED, "was not started", Remedy.START)
     process = group.probe.process(unit.name)
     if process.result == "timeout" and _was_stopped(group, entry, unit):
         process = replace(process, result="success")
     if entry.mode.is_judged:
-        return _verdict_on_test(unit, process)
+        return _verdict_on_test(unit, process, settings_of(group, entry))
     if unit.active == "inactive" and not process.pid and not group.probe.condition_holds(unit.name):
-        return _skipped(unit)
+        return _skipped(unit, settings_of(group, entry))
     return _verdict_on_command(group, entry, unit, process)
 
 
@@ -165,12 +167,13 @@ def _remedy_if_ended(unit: UnitStatus) -> Remedy:
     return Remedy.LEAVE if stays or unit.job == "restart" else Remedy.HOLD
 
 
-def _verdict_without_unit(unit: UnitStatus | None) -> Verdict:
+def _verdict_without_unit(unit: UnitStatus | None, settings: Settings) -> Verdict:
     if unit is None or unit.load == "not-found":
         return Verdict(Cause.NOT_LOADED, "has no unit any more; the next request makes it")
     if unit.load == "masked":
         return Verdict(Cause.MASKED, f"is masked; see 'systemctl unmask {unit.name}'")
-    return Verdict(Cause.NOT_LOADED, f"cannot be loaded ({unit.load}); see 'systemctl status {unit.name}'")
+    drop_ins = f", with {found}" if (found := settings.drop_ins()) else ""
+    return Verdict(Cause.NOT_LOADED, f"cannot be loaded ({unit.load}){drop_ins}; see 'systemctl status {unit.name}'")
 
 
 def _is_down(unit: UnitStatus) -> bool:
@@ -178,70 +181,80 @@ def _is_down(unit: UnitStatus) -> bool:
     return not (unit.runs or unit.starting)
 
 
-def _verdict_on_running(group: GroupUnits, unit: UnitStatus) -> Verdict:
+def _verdict_on_respawn(group: GroupUnits, entry: Entry, unit: UnitStatus, level: str) -> Verdict:
+    if _is_down(unit):
+        return _verdict_on_stopped(group, entry, unit, level)
+    return _verdict_on_running(group, entry, unit)
+
+
+def _verdict_on_running(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:
     """How a respawn entry stands that runs, or is about to."""
     if trouble := group.probe.trouble(unit.name):
         return Verdict(Cause.NOT_EXECUTED, trouble)
     if unit.is_restarting:
         process = group.probe.process(unit.name)
-        if words := why_not_executed(process):
+        settings = settings_of(group, entry)
+        if words := why_not_executed(process, settings):
             return Verdict(Cause.NOT_EXECUTED, words)
         if group.probe.keeps_ending(unit.name):
             return _KEEPS_ENDING
-        return Verdict(Cause.RESTARTING, f"{worded(process)}, and is started again")
+        return Verdict(Cause.RESTARTING, f"{worded(process, settings)}, and is started again")
     if place := group.probe.strayed_to(unit.name):
         return Verdict(Cause.STRAYED, f"has left its control group for {place}", Remedy.RERUN)
-    return _verdict_on_pause(group, unit)
+    return _verdict_on_pause(group, entry, unit)
 
 
-def _verdict_on_pause(group: GroupUnits, unit: UnitStatus) -> Verdict:
+def _verdict_on_pause(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:
     if not (words := group.probe.pause(unit.name)):
         return _KEEPS_ENDING if group.probe.keeps_ending(unit.name) else _WELL
     if group.probe.was_not_executed(unit.name):
-        words = f"could not be started: 203/{NOT_EXECUTED[203]}; it is tried again every 60 s"
+        words = f"{not_executed(203, settings_of(group, entry))}; it is tried again every 60 s"
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)  # a request tries it at once: it may be mended
     return Verdict(Cause.PAUSED, words)
 
 
-def _verdict_on_stopped(group: GroupUnits, unit: UnitStatus, level: str) -> Verdict:
+def _verdict_on_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus, level: str) -> Verdict:
     """How a respawn entry stands that does not run. It should, whoever stopped it."""
     if not unit.at_rest:
         return Verdict(Cause.DOWN, "is being stopped", Remedy.START)
+    settings = settings_of(group, entry)
     if not group.probe.condition_holds(unit.name) and group.probe.condition_time(unit.name) >= group.asked_at(level):
-        return _skipped(unit)
+        return _skipped(unit, settings)
     if _never_began(group, unit, level):
         return Verdict(Cause.NEVER_STARTED, "was not started", Remedy.START)
-    if words := group.probe.trouble(unit.name) or why_not_executed(group.probe.process(unit.name)):
-        return Verdict(Cause.NOT_EXECUTED, words, Remedy.START)
-    # One that was stopped may have failed, too: it says how it has ended itself.
     process = group.probe.process(unit.name)
-    has_ended = unit.active == "failed" and process.code and process.result != "timeout"  # not even by its stop
-    how = worded(process) if has_ended else "was stopped"
+    if words := group.probe.trouble(unit.name) or why_not_executed(process, settings):
+        return Verdict(Cause.NOT_EXECUTED, words, Remedy.START)
+    # One that was stopped may have failed, too: it says how it has ended itself, not even by its stop.
+    by_itself = process.result != "timeout" or settings.time_limit(process)
+    how = worded(process, settings) if unit.active == "failed" and process.code and by_itself else "was stopped"
     return Verdict(Cause.DOWN, f"does not run: it {how}", Remedy.START)
 
 
-def _skipped(unit: UnitStatus) -> Verdict:
-    return Verdict(Cause.SKIPPED, f"is skipped, for a condition does not hold; see 'systemctl status {unit.name}'")
+def _skipped(unit: UnitStatus, settings: Settings) -> Verdict:
+    condition = settings.condition() or "a condition"
+    return Verdict(Cause.SKIPPED, f"is skipped, for {condition} does not hold; see 'systemctl status {unit.name}'")
 
 
-def _verdict_on_test(unit: UnitStatus, process: Process) -> Verdict:
+def _verdict_on_test(unit: UnitStatus, process: Process, settings: Settings) -> Verdict:
     if process.succeeded and (unit.active != "failed" or process.result == "success"):
         return Verdict(remedy=_remedy_if_ended(unit))
-    if words := why_not_executed(process):
+    if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     cause = _CAUSE_OF_RESULT.get(process.result, Cause.TEST_FAILED)
-    return Verdict(cause, _WORDS.get(cause) or worded(process), Remedy.RERUN)
+    return Verdict(cause, _broken_off(cause, process, settings) or worded(process, settings), Remedy.RERUN)
 
 
 def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process) -> Verdict:
     """How a wait or once stands. Its exit status does not matter; it matters whether its command could be executed."""
-    if words := why_not_executed(process):
+    settings = settings_of(group, entry)
+    if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = _remedy_if_ended(unit)
     if entry.mode.is_waited_for and unit.active == "inactive" and _is_unfinished(group, unit):
         return Verdict(Cause.BROKEN_OFF, f"was stopped before it ended; {_how_to_repeat(group, entry, unit)}", remedy)
     if cause := _why_broken_off(group, unit, process):
-        words = _WORDS.get(cause) or f"{worded(process)} ({process.result})"
+        words = _broken_off(cause, process, settings) or f"{worded(process, settings)} ({process.result})"
         return Verdict(cause, f"{words}; {_how_to_repeat(group, entry, unit)}", remedy)
     if process.code == EXITED and process.status in SHELL_STATUSES:
         return Verdict(Cause.NOT_RUN, worded(process), remedy)
@@ -279,10 +292,13 @@ def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Ca
 
 
 _CAUSE_OF_RESULT = {"timeout": Cause.TIMED_OUT, "oom-kill": Cause.OUT_OF_MEMORY}
-_WORDS = {
-    Cause.TIMED_OUT: "took longer than it may, and was stopped",
-    Cause.OUT_OF_MEMORY: "was killed, for there was no memory left",
-}
+
+
+def _broken_off(cause: Cause, process: Process, settings: Settings) -> str:
+    """That an entry was stopped for its time or memory; empty if it was for anything else."""
+    if cause is Cause.TIMED_OUT:
+        return f"{settings.time_limit(process) or 'took longer than it may'}, and was stopped"
+    return f"was killed, for there was no memory left{settings.memory()}" if cause is Cause.OUT_OF_MEMORY else ""
 
 
 def _never_began(group: GroupUnits, unit: UnitStatus, level: str) -> bool:

@@ -108,6 +108,18 @@ class Probe(Protocol):
     def was_not_executed(self, unit: str) -> bool:
         """Whether a respawn entry pauses because its words could not be executed."""
 
+    def started_time(self, unit: str) -> int:
+        """When the last main process of a service was started; 0 if none ever was."""
+
+    def settings(self, unit: str, directive: str) -> tuple[str, ...]:
+        """The values of a directive as systemd has them; none if it is not set, or nothing tells.
+
+        A path is left out that may be missing. Of `Condition` these are the conditions that did not hold.
+        """
+
+    def limit(self, unit: str, directive: str) -> int | None:
+        """What a directive allows a unit, in µs, bytes or tasks; None if there is no limit, or nothing tells."""
+
 
 @dataclass(frozen=True)
 class GroupUnits:

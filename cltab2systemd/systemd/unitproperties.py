@@ -3,16 +3,63 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.groups.progress import StopSettings
 from cltab2systemd.groups.units import Process
 from cltab2systemd.text import decoded
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
 UNIT = b"org.freedesktop.systemd1.Unit"
 SERVICE = b"org.freedesktop.systemd1.Service"
+SLICE = b"org.freedesktop.systemd1.Slice"
 # A length of time that has no end.
 _FOR_EVER = 2**64 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """How a directive is asked for: the signature of its property, its values, and its name if that differs."""
+
+    kind: bytes
+    values: Callable[[Any], Iterable[bytes]]
+    name: bytes = b""
+
+
+def _bound(paths: Iterable[tuple[bytes, bytes, bool, int]]) -> Iterable[bytes]:
+    return (source if source == place else source + b":" + place for source, place, is_optional, _ in paths
+            if not is_optional)  # fmt: skip
+
+
+def _failed(conditions: Iterable[tuple[bytes, bool, bool, bytes, int]]) -> Iterable[bytes]:
+    return (
+        name + b"=" + b"|" * is_trigger + b"!" * is_negated + value
+        for name, is_trigger, is_negated, value, result in conditions
+        if result < 0
+    )
+
+
+_TEXT = _Setting(b"s", lambda value: (value,))
+_WORDS = _Setting(b"as", lambda values: values)
+_PATHS = _Setting(b"as", lambda values: (value for value in values if not value.startswith(b"-")))
+_PAIRS = _Setting(b"a(ss)", lambda values: (b":".join(filter(None, pair)) for pair in values))
+_BOUND = _Setting(b"a(ssbt)", _bound)
+_SETTINGS = {
+    **dict.fromkeys(("SupplementaryGroups", "DropInPaths", "RuntimeDirectory", "StateDirectory", "CacheDirectory",
+                     "LogsDirectory", "ConfigurationDirectory"), _WORDS),
+    **dict.fromkeys(("ReadWritePaths", "ReadOnlyPaths", "InaccessiblePaths", "ExecPaths", "NoExecPaths"), _PATHS),
+    **dict.fromkeys(("BindPaths", "BindReadOnlyPaths"), _BOUND),
+    **dict.fromkeys(("TemporaryFileSystem", "LoadCredential", "LoadCredentialEncrypted"), _PAIRS),
+    "EnvironmentFile": _Setting(b"a(sb)", lambda files: (path for path, is_optional in files if not is_optional),
+                                b"EnvironmentFiles"),
+    "OpenFile": _Setting(b"a(sst)", lambda files: (path for path, _, _ in files)),
+    "ExecStart": _Setting(b"a(sasbttttuii)", lambda lines: (word for line in lines for word in (line[0], *line[1]))),
+    "Condition": _Setting(b"a(sbbsi)", _failed, b"Conditions"),
+}  # fmt: skip
+_OF_UNITS = frozenset({"DropInPaths", "Condition"})
 
 
 class UnitProperties(ABC):
@@ -67,6 +114,24 @@ class UnitProperties(ABC):
     def invocation(self, unit: str) -> str:
         """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
         return bytes(self._get(unit, UNIT, b"InvocationID", b"ay")).hex()
+
+    def started_time(self, unit: str) -> int:
+        """When the last main process of a service was started."""
+        return int(self._get(unit, SERVICE, b"ExecMainStartTimestampMonotonic", b"t"))
+
+    def settings(self, unit: str, directive: str) -> tuple[str, ...]:
+        """The values of a directive; BusRefusedError if this release does not know it. See `groups.units.Probe`."""
+        setting = _SETTINGS.get(directive, _TEXT)
+        interface = UNIT if directive in _OF_UNITS else SERVICE
+        values = setting.values(self._get(unit, interface, setting.name or directive.encode(), setting.kind))
+        return tuple(decoded(value) for value in values if value)
+
+    def limit(self, unit: str, directive: str) -> int | None:
+        """What a directive allows a unit; see `groups.units.Probe`."""
+        interface = SLICE if unit.endswith(".slice") else SERVICE
+        name = directive.encode()
+        limit = int(self._get(unit, interface, name.replace(b"Sec", b"USec"), b"t"))
+        return None if limit == _FOR_EVER else limit
 
     def start_limit(self, unit: str) -> int | None:
         """How long the start of a service may take, in µs; None is for ever."""

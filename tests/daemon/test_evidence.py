@@ -68,12 +68,35 @@ def test_what_systemd_says(group: Group) -> None:
     assert "systemd: Failed to load environment files: No such file or directory" in evidence_of(said)
 
 
+@pytest.mark.parametrize("mode", ["respawn", "once"])
+@pytest.mark.parametrize(
+    ("command", "directive", "expected"),
+    [
+        ("/srv/nowhere/program", "Nice=1", r"/srv/nowhere/program: (No such file or directory|not found)"),  # 203/EXEC
+        ("sleep 1000", "StandardOutput=append:/srv/nowhere/log",
+         "systemd: Failed to set up standard output: No such file or directory"),  # 209/STDOUT
+        ("sleep 1000", "User=nosuchuser", "systemd: Failed to determine user credentials: No such process"),  # 217/USER
+        ("sleep 1000", "ReadWritePaths=/srv/nowhere", r"systemd: .*/srv/nowhere: No such file"),  # 226/NAMESPACE
+        ("sleep 1000", "EnvironmentFile=/etc/nowhere.env", "systemd: Failed to load environment files: No such file"),
+    ],
+)  # fmt: skip
+def test_systemds_own_line(group: Group, mode: str, command: str, directive: str, expected: str) -> None:
+    """Why the command could not be executed, by systemd or the shell before it, below the request and in `why`."""
+    said = evidence_of(fail(group, f"a:3:{mode}:{command}", directives=(f"a:{directive}",)))
+    assert [line for line in said if re.search(expected, line)], said
+    why = group.node.run("clinitctl", "why", group.name, check=False).stdout
+    assert re.search(expected, why), why
+
+
 def test_what_systemd_says_of_a_unit(group: Group) -> None:
     """A mistake in a drop-in is told, and that a start was refused for what it needs."""
     unit = group.unit("a")
     group.node.write(f"/etc/systemd/system/{unit}.d/my.conf", "[Service]\nExecStart=\n")
     said = evidence_of(fail(group, f"a:3:respawn:{RUN}"))
     assert [True] == [line.startswith("systemd: Service has no ExecStart=") for line in said if "ExecStart" in line]
+    why = group.node.run("clinitctl", "why", group.name, check=False).stdout
+    assert f"cannot be loaded (bad-setting), with /etc/systemd/system/{unit}.d/my.conf; see " in why
+    assert "systemd: Service has no ExecStart=" in why
 
     group.node.write("/etc/systemd/system/failing.service", "[Service]\nType=oneshot\nExecStart=false\n")
     group.node.write(

@@ -102,6 +102,18 @@ class Probed:
         """Not looked at."""
         return False
 
+    def started_time(self, unit: str) -> int:  # noqa: ARG002
+        """Not looked at."""
+        return 0
+
+    def settings(self, unit: str, directive: str) -> tuple[str, ...]:  # noqa: ARG002
+        """None."""
+        return ()
+
+    def limit(self, unit: str, directive: str) -> int | None:  # noqa: ARG002
+        """None."""
+        return None
+
     def keeps_ending(self, unit: str) -> bool:
         return _instance(unit) in self.restless
 

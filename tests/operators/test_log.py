@@ -121,7 +121,7 @@ def test_what_our_daemon_says(instance: Instance) -> None:
     lines = [" ".join(re.sub(STAMP, "", line).split()) for line in done.stdout.splitlines()]
 
     assert [line for line in lines if "web: miss (once)" in line] == [
-        "miss clinit: web: miss (once) could not be started: 200/CHDIR: WorkingDirectory=: exec /no/such"
+        "miss clinit: web: miss (once) could not be started: 200/CHDIR: WorkingDirectory=/nowhere: exec /no/such"
     ]
     assert b"web: miss" not in raw(instance.node, "miss")
 

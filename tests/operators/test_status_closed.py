@@ -99,7 +99,7 @@ def test_a_program_that_cannot_be_started(group: Group) -> None:
     group.request("1")
     wait_until(lambda: "tried again every" in status(group, None).stdout, timeout=30, what="it is slowed down")
 
-    same_is_told(group, "FAILED", 4, "could not be started: 217/USER: User=; it is tried again every 60 s")
+    same_is_told(group, "FAILED", 4, "could not be started: 217/USER: User=nosuchuser; it is tried again every 60 s")
 
 
 def test_what_is_only_worth_a_look(group: Group) -> None:

@@ -131,7 +131,8 @@ def test_what_is_wrong_comes_first(instance: Instance) -> None:
     first = [line.split()[:2] for line in lines if re.match("  (failed|down|fine) ", line)]
     assert [["failed", "failed"], ["down", "down"], ["fine", "running"]] == first
     for words in ("exited with 3", "does not run: it was stopped", "is masked", "has no unit any more",
-                  "is skipped, for a condition does not hold", "SIGKILL, and is started again"):  # fmt: skip
+                  "is skipped, for ConditionPathExists=/nowhere does not hold",
+                  "SIGKILL, and is started again"):  # fmt: skip
         assert words in done.stdout
 
 

@@ -210,11 +210,12 @@ NOTIFIES = ("[Service]", "Type=notify", "RestartSec=1h", "Restart=always")
 @pytest.mark.parametrize(
     ("command", "more", "told", "ended"),
     [
-        ("systemd-notify --ready; exec sleep 1000", ("WatchdogSec=1",), "WatchdogSec= was over without a sign of life",
+        ("systemd-notify --ready; exec sleep 1000", ("WatchdogSec=1",),
+         "it gave no sign of life for 1 s (WatchdogSec=)",
          r"signal SIG\w+.*; it did not tell its watchdog in time \(Result=watchdog\)"),
         ("true; exit 0", (), "exited with 0, and had not said that it is ready",
          r"exit status 0; it did not say that it is ready, as its type asks for \(Result=protocol\)"),
-        ("exec sleep 1000", ("TimeoutStartSec=1",), "for a time limit was over",
+        ("exec sleep 1000", ("TimeoutStartSec=1",), "it did not start within 1 s (TimeoutStartSec=)",
          r"signal SIG\w+; a time limit was over \(Result=timeout\)"),
     ],
 )  # fmt: skip
