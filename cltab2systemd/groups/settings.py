@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.commands import SHELL, plain
+from cltab2systemd.units.plan import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,12 +64,14 @@ class Settings:
         return _listed([*self._values("EnvironmentFile", "OpenFile")])
 
     def condition(self) -> str:
-        """The conditions that did not hold, such as `ConditionPathExists=/srv`; empty if nothing tells."""
-        return _listed([printable(value) for value in self.probe.settings(self.unit, "Condition")])
+        """The condition that did not hold, such as `ConditionPathExists=/srv`; empty if nothing tells."""
+        values = self.probe.settings(self.unit, "Condition")
+        others = [_quoted(value) for value in values if not value.endswith(f"/{HELD}/{self.unit}")]
+        return f"{'one of ' if len(others) > 1 else ''}{_listed(others)}"
 
     def drop_ins(self) -> str:
         """The unit's drop-ins."""
-        return _listed([printable(path) for path in self.probe.settings(self.unit, "DropInPaths")])
+        return _listed([_quoted(path) for path in self.probe.settings(self.unit, "DropInPaths")])
 
     def tasks(self) -> str:
         """How many tasks the group may have, as words to stand behind others; empty if there is no limit."""

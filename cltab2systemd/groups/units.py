@@ -114,7 +114,7 @@ class Probe(Protocol):
     def settings(self, unit: str, directive: str) -> tuple[str, ...]:
         """The values of a directive as systemd has them; none if it is not set, or nothing tells.
 
-        A path is left out that may be missing. Of `Condition` these are the conditions that did not hold.
+        A path is left out that may be missing. Of `Condition` these are the conditions of which one did not hold.
         """
 
     def limit(self, unit: str, directive: str) -> int | None:

@@ -35,10 +35,13 @@ def _bound(paths: Iterable[tuple[bytes, bytes, bool, int]]) -> Iterable[bytes]:
 
 
 def _failed(conditions: Iterable[tuple[bytes, bool, bool, bytes, int]]) -> Iterable[bytes]:
+    given = [*conditions]
+    # A daemon-reload forgets the results. Then it may be any.
+    is_known = any(result < 0 for *_, result in given)
     return (
         name + b"=" + b"|" * is_trigger + b"!" * is_negated + value
-        for name, is_trigger, is_negated, value, result in conditions
-        if result < 0
+        for name, is_trigger, is_negated, value, result in given
+        if result < 0 or not is_known
     )
 
 

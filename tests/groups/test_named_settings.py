@@ -140,6 +140,18 @@ def test_memory_and_watchdog() -> None:
     assert worded(Process(7, KILLED, 9, "oom-kill"), settings("respawn:x", Probed())).endswith("no memory left")
 
 
+def test_conditions() -> None:
+    """One that is known is named. That by which the daemon keeps a unit from being run again is none of the user's."""
+    held = f"ConditionPathExists=!/run/cltab2systemd/system/held/{UNIT}"
+    for expected, conditions in (
+        ("ConditionPathExists=/srv", ("ConditionPathExists=/srv",)),
+        ("ConditionPathExists=/srv", (held, "ConditionPathExists=/srv")),
+        ("one of ConditionHost=a, ConditionHost=b", (held, "ConditionHost=a", "ConditionHost=b")),
+        ("", (held,)),
+    ):
+        assert expected == settings("once:x", Probed({"Condition": conditions})).condition()
+
+
 def test_lengths_of_time() -> None:
     """In two units at most."""
     lengths = (0.5, 1, 59, 60, 90, 3600, 5400)
