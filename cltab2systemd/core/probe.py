@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cltab2systemd.core.runs import Runs
-from cltab2systemd.systemd.bus import BusRefusedError
+from cltab2systemd.systemd.buserrors import BusRefusedError
 from cltab2systemd.units.commands import PAUSED, SHELL, is_before_program
 
 if TYPE_CHECKING:
