@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,14 @@ def columns(text: str) -> int:
     """How many columns of a terminal printable text takes: East Asian characters two, combining ones none."""
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
-        for character in text
-    )
+    return sum(map(_columns_of, text))
+
+
+@functools.cache
+def _columns_of(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me"} or "\u1160" <= character <= "\u11ff":  # these vowels join, too
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -63,9 +63,9 @@ def command(files: tuple[str, ...], *, cltab: str | None, socket: str | None, fo
         table = _load(files[0] if files else locations.table)
         found = difference.against_applied(_standings(locations), table)
     if format_ == printing.Format.JSON:
-        printing.say_json(as_json(found))
+        printing.say_json(as_json(found), TROUBLE)
     else:
-        printing.say(as_text(found))
+        printing.say(as_text(found), TROUBLE)
     raise SystemExit(SAME if found.is_empty else CHANGES)
 
 

@@ -30,8 +30,8 @@ format_option = click.option(
 )  # fmt: skip
 
 
-def say(lines: Iterable[str]) -> None:
-    """Print printable lines, as UTF-8 whatever the locale; SystemExit with 2 if they cannot be written."""
+def say(lines: Iterable[str], trouble: int = 1) -> None:
+    """Print printable lines, as UTF-8 whatever the locale; SystemExit with `trouble` if they cannot be written."""
     try:
         click.echo("".join(f"{line}\n" for line in lines).encode(), nl=False)
     except BrokenPipeError:
@@ -39,14 +39,14 @@ def say(lines: Iterable[str]) -> None:
     except OSError as error:
         give_up_output()
         complain(f"{click.get_current_context().find_root().info_name}: cannot write: {error.strerror}")
-        raise SystemExit(2) from error
+        raise SystemExit(trouble) from error
 
 
-def say_json(value: Json) -> None:
-    """Print a JSON document."""
+def say_json(value: Json, trouble: int = 1) -> None:
+    """Print a JSON document; `trouble` as for `say`."""
     from cltab2systemd.reports import asjson  # noqa: PLC0415 - slow to import
 
-    say([asjson.document(value)])
+    say([asjson.document(value)], trouble)
 
 
 def say_object(value: object) -> None:

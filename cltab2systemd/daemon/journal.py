@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 from pathlib import Path
@@ -75,10 +76,17 @@ class Journal:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
 
     def __call__(self, datagram: bytes) -> int:
-        """Hand over a datagram; its length. BlockingIOError if journald cannot take it now, or is not there."""
+        """Hand over a datagram; its length.
+
+        Raises:
+            BlockingIOError: journald cannot take it now, or is not there.
+            OSError: with EMSGSIZE: journald can never take it.
+        """
         try:
             self._socket.sendto(datagram, socket.MSG_DONTWAIT, _SOCKET)
         except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                raise
             raise BlockingIOError from error
         return len(datagram)
 

@@ -124,6 +124,10 @@ class PatientHandler(logging.Handler):
                 try:
                     taken = self._write(self._kept[0])
                 except OSError as error:
+                    if error.errno == errno.EMSGSIZE:  # it never fits, and must not keep the others back
+                        self._size -= len(self._kept.popleft())
+                        self._lost += 1
+                        continue
                     if not isinstance(error, BlockingIOError):
                         self._kept.clear()  # nobody will ever read it
                         self._size = self._lost = 0

@@ -16,6 +16,10 @@ from cltab2systemd.text import decoded
 # Its members may switch groups, as root may. Root decides who is a member.
 GROUP = "clinit"
 
+# Programs that ask, and where only root can install them.
+_CLIENTS = frozenset({"clinit", "clinitctl"})
+_INSTALLED = frozenset({"/bin", "/usr/bin", "/usr/local/bin"})
+
 _SO_PEERGROUPS = 59  # socket(7); Python has no name for it
 _CREDENTIALS = struct.Struct("3i")
 _LONGEST_COMMAND = 4096  # bytes of a command line that are read
@@ -58,12 +62,20 @@ class Peer:
                 words = file.read(_LONGEST_COMMAND).rstrip(b"\0").split(b"\0") if is_same else []
         except OSError:
             words = []
-        command = shortened(" ".join(decoded(word) for word in words))
+        command = shortened(" ".join(_as_typed([decoded(word) for word in words])))
         return Asker(By.CLIENT, self.uid, self.pid, command)
 
     def may_switch(self, group_id: int | None) -> bool:
         """Whether it may switch groups, and have the table read: root, and members of a group."""
         return self.uid == 0 or group_id in self.groups
+
+
+def _as_typed(words: list[str]) -> list[str]:
+    """A command line as somebody types it: of an installed client of ours, only its name, without its interpreter."""
+    interpreter = bool(words) and os.path.basename(words[0]).startswith("python3")  # noqa: PTH119
+    program = next((number for number, word in enumerate(words) if number and not word.startswith("-")), 0)
+    directory, _, name = words[program].rpartition("/") if interpreter else ("", "", "")
+    return [name, *words[program + 1 :]] if name in _CLIENTS and directory in _INSTALLED else words
 
 
 def group_id() -> int | None:

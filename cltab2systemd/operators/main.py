@@ -46,7 +46,7 @@ def group() -> None:
     """Look after the groups of /etc/cltab on this machine, and after each of their entries.
 
     `clinit` moves groups. Exit codes are those of `clinit`: 0 fine, 1 refused, 2 usage, 3 no daemon, 4 a group is
-    FAILED, 130 interrupted.
+    FAILED, 130 interrupted; and 7 of `status` and `why`: something is worth a look.
     """
 
 

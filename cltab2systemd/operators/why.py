@@ -41,8 +41,9 @@ _MOST = 10
 _SECONDS = 5.0
 # Seconds for the daemon to say how far a group has come.
 _MOMENT = 0.5
-# What somebody may have done by hand.
-_BY_HAND = {"down", "broken-off", "masked", "test-failed", "restarting", "out-of-memory"}
+# What somebody may have done by hand; and what only if a signal has ended the process.
+_BY_HAND = {"down", "broken-off", "masked"}
+_BY_HAND_IF_KILLED = {"test-failed", "restarting", "ended-badly"}
 
 
 @click.command(name="why")
@@ -127,7 +128,7 @@ def _explained(reason: Object, group: Object, names: Names, deadline: float) -> 
         said = [_line_object(line) for line in excerpt.lines]
         trouble = excerpt.trouble.text if excerpt.trouble is not None else None
         left = deadline - time.monotonic()
-        if reason["code"] in _BY_HAND and reason["since_usec"] is not None and left > 0:
+        if _may_be_by_hand(reason) and reason["since_usec"] is not None and left > 0:
             by = culprits.culprit(reason["unit"], names.slice(group["group"]), reason["since_usec"], left)
     steps = commands(
         reason["code"], reason["mode"] or "", reason["unit"],
@@ -140,6 +141,11 @@ def _explained(reason: Object, group: Object, names: Names, deadline: float) -> 
         "trouble": trouble,
         "commands": steps,
     }
+
+
+def _may_be_by_hand(reason: Object) -> bool:
+    is_killed = reason["ending"] is not None and reason["ending"]["signal"] is not None
+    return reason["code"] in _BY_HAND or (is_killed and reason["code"] in _BY_HAND_IF_KILLED)
 
 
 def _line_object(line: JournalLine) -> Object:

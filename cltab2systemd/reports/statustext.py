@@ -93,7 +93,8 @@ def _group_lines(
     if hidden := len(group["entries"]) - len(entries):
         entries_are = "entry is" if hidden == 1 else "entries are"
         level = f"in level {group['level']}" if group["level"] is not None else "started"
-        yield from wrapped(printable(f"{_INDENT}{hidden} more {entries_are} not {level}"), width)
+        more = " more" if entries else ""
+        yield from wrapped(printable(f"{_INDENT}{hidden}{more} {entries_are} not {level}"), width)
     if pending := group["pending"]:
         changes = "1 entry changes" if len(pending) == 1 else f"{len(pending)} entries change"
         yield from wrapped(printable(f"{_INDENT}{changes} at its next request: {', '.join(pending)}"), width)

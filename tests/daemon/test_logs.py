@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -205,6 +206,23 @@ def test_lines_that_are_not_taken_are_kept_and_counted() -> None:
     os.close(source)
     log.warning("to nobody")
     os.close(target)
+
+
+def test_a_line_that_never_fits() -> None:
+    """It is counted as lost, and those behind it come."""
+    taken = []
+
+    def write(data: bytes) -> int:
+        if len(data) > 100:
+            raise OSError(errno.EMSGSIZE, "Message too long")
+        taken.append(data)
+        return len(data)
+
+    handler = logs.PatientHandler(write)
+    for text in ("before", "x" * 200, "behind"):
+        handler.emit(logging.LogRecord("name", logging.INFO, "path", 1, text, None, None))
+    lost = b"1 log lines were lost: they could not be written in time\n"
+    assert [b"before\n", lost, b"behind\n"] == taken
 
 
 @pytest.mark.parametrize("mode", ["pipe", "file"])

@@ -103,7 +103,17 @@ def test_stopped_by_somebody(group: Group) -> None:
     group.switch("3")
     group.node.run("clinitctl", "stop", f"{group.name}.r")
     wait_until(lambda: "clinitctl" in facts(why(group).stdout).get("by", ""), what="the journal has the daemon's line")
-    assert re.match(r"root\[\d+\]: .*clinitctl stop ", facts(why(group).stdout)["by"])
+    assert re.match(r"root\[\d+\]: clinitctl stop ", facts(why(group).stdout)["by"])
+
+
+def test_nobody_is_blamed_for_what_fails_by_itself(group: Group) -> None:
+    """Who has a test run again has not made it fail."""
+    group.define("t:3:test:false", f"r:3:respawn:{RUN}")
+    group.switch("3", code=4)
+    group.node.run("clinitctl", "restart", f"{group.name}:t", check=False)
+    found = value(group)["reasons"]
+
+    assert [("test-failed", None)] == [(reason["code"], reason["by"]) for reason in found]
 
 
 def test_a_group_that_is_well(group: Group) -> None:
