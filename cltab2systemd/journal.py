@@ -390,7 +390,7 @@ def _written_by(record: dict[bytes, bytes], units: frozenset[str]) -> tuple[Writ
 def _is_of_executor(record: dict[bytes, bytes], *, is_root: bool) -> bool:
     """Whether the child of systemd has written it that was to become the program of a unit, such as `(sh)`.
 
-    Perhaps it has given up root's rights already. A process of a user can pretend all of this, but of its own unit only.
+    Perhaps it has given up root's rights already. A user's process can pretend all of this, but of its own unit only.
     """
     is_executor = record.get(b"_EXE") in _EXECUTORS and record.get(b"_SYSTEMD_UNIT") == record.get(b"UNIT")
     return record.get(b"_COMM", b"").startswith(b"(") and (is_root or is_executor)
