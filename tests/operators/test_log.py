@@ -15,7 +15,9 @@ from lab.waiting import wait_until
 if TYPE_CHECKING:
     from lab.node import Node
 
-TABLE = """\
+# By this systemd says that a unit has been started.
+STARTED = "MESSAGE_ID=39f53479d3a045ac8e11786248231fbf"
+TABLE = f"""\
 web:dirs:3:wait:echo made
 web:server:3:respawn:echo one; echo two >&2; exec sleep infinity
 web:odd:3:once:printf 'a\\033[31mb\\tc\\377\\nno newline'
@@ -24,22 +26,23 @@ web:long:3:once:head -c 100000 /dev/zero | tr '\\0' x; echo; echo behind
 web:later:4:once:echo later
 mail:queue:1:respawn:echo mail; exec sleep infinity
 mail:web:1:once:echo of the tag
-big:forge:1:once:logger --journald </etc/forged
-big:mimic:1:once:exec /srv/systemd -IS /srv/mimic.py
+big:forge:1:once:exec /usr/bin/python3 -IS /srv/speak.py forge 'MESSAGE=it ends' UNIT=clinit-big@forge.service {STARTED}
+big:mimic:1:once:exec /srv/systemd -IS /srv/speak.py '(sh)' 'MESSAGE=it is killed' UNIT=clinit-big@mimic.service
 big:many:1:once:seq 10000
 :::service.forge:User=nobody
 :::service.mimic:User=nobody
 :::service.miss:WorkingDirectory=/nowhere
 """
-# As systemd says that a unit has been started.
-FORGED = "MESSAGE=it ends\nUNIT=clinit-big@forge.service\nMESSAGE_ID=39f53479d3a045ac8e11786248231fbf\n"
-# As the child of systemd says that is to become the program of a unit; /srv/systemd is a Python.
-MIMIC = """\
+# Speaks to the journal under another name, as the child of systemd that is to become the program of a unit does. It
+# lives on, so that journald can see which unit's it is. /srv/systemd is a Python.
+SPEAK = """\
 import socket
+import sys
 import time
 
-open("/proc/self/comm", "w").write("(sh)")
-line = b"MESSAGE=it is killed\\nUNIT=clinit-big@mimic.service\\n"
+name, *fields = sys.argv[1:]
+open("/proc/self/comm", "w").write(name)
+line = "".join(f"{field}\\n" for field in fields).encode()
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(line, "/run/systemd/journal/socket")
 time.sleep(1000)
 """
@@ -50,13 +53,15 @@ STAMP = r"^[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d "
 def instance(node: Node) -> Instance:
     """A daemon with groups at their levels, whose entries have written what they will."""
     node.write("/etc/cltab", TABLE)
-    node.write("/etc/forged", FORGED, mode=0o644)
-    node.write("/srv/mimic.py", MIMIC)
+    node.write("/srv/speak.py", SPEAK)
     node.shell('cp "$(readlink -f /usr/bin/python3)" /srv/systemd')
     daemon = Instance(node).start()
     for group, level in (("web", "3"), ("mail", "1"), ("big", "1")):
         daemon.clinit("--wait", group, level)
-    ends = {"server": b"two", "odd": b"no newline", "long": b"behind", "queue": b"mail", "many": b"10000"}
+    ends = {
+        "server": b"two", "odd": b"no newline", "long": b"behind", "queue": b"mail", "many": b"10000",
+        "forge": b"it ends", "mimic": b"it is killed",
+    }  # fmt: skip
     wait_until(lambda: all(raw(node, tag).endswith(end + b"\n") for tag, end in ends.items()), what="all have written")
     wait_until(lambda: "it is killed" in log(node, "mimic").stdout)
     return daemon
