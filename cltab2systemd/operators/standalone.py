@@ -70,7 +70,9 @@ def describe(
         applied = instance.applied()
     except OSError:
         applied = {}
-    names = _chosen(groups, table, {**applied, **_lines(locations)} if kept else applied)
+    # A group that only a refused table has is none: no daemon has ever taken it.
+    of_table = () if refusal else table.groups
+    names = _chosen(groups, table, [*of_table, *applied, *(_lines(locations) if kept else ())])
     lines = {name: applied.get(name) or ResourceGroup(name) for name in names}
     wanted = lines if refusal else {name: table.group(name) for name in names}
     try:
@@ -120,15 +122,20 @@ def _status(units: GroupUnits, line: _Line | None, reasons: Sequence[str], kept:
     judged = group_status(units, level)
     if kept is None or state is None:
         return judged
-    if kept is Daemon.SILENT and judged is not None and State.FAILED is judged.state is not state:
+    if kept is Daemon.SILENT and judged is not None and _is_news(judged, level, state):
         return judged  # a daemon that hangs may not have seen that
     start = f"{units.group} {level} "
     told = [reason.removeprefix(start) for reason in reasons if reason.startswith(start)]
     return shown_status(units, judged, level, state, told)
 
 
-def _chosen(groups: Sequence[str], table: Table, applied: Mapping[str, object]) -> list[str]:
-    known = dict.fromkeys((*table.groups, *applied))
+def _is_news(judged: GroupStatus, level: str, state: State) -> bool:
+    """Whether the units say something else than clstat does: another level, or a failure."""
+    return judged.level != level or State.FAILED is judged.state is not state
+
+
+def _chosen(groups: Sequence[str], table: Table, names: Sequence[str]) -> list[str]:
+    known = dict.fromkeys(names)
     for name in groups:
         if name not in known:
             hint = advice.on_group(name, table)

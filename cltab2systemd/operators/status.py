@@ -116,7 +116,7 @@ def problems(found: Object, start: str) -> Iterator[str]:
         names = ", ".join(map(shortened, missing[:_MOST_NAMES])) + (", …" if missing[_MOST_NAMES:] else "")
         are = "1 group is" if len(missing) == 1 else f"{len(missing)} groups are"
         yield f"there was no time to ask systemd how {are}; ask for them by name: {names}"
-    if not found["groups"]:
+    elif not found["groups"] and not table["refusal"]:
         yield f"{table['path']} has no group"
 
 

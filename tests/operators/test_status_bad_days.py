@@ -205,7 +205,7 @@ def test_changes_of_the_table(instance: Instance) -> None:
 def test_a_refused_table(instance: Instance) -> None:
     """Why it is refused; the groups are shown with the lines that they have."""
     node = instance.node
-    instance.write_table("web:a:1:nonsense:x\n")
+    instance.write_table("web:a:1:nonsense:x\nnew:n:1:wait:true\n")
     assert 1 == instance.clinit().returncode
     found, done = value(node), status(node)
     instance.kill()
@@ -215,6 +215,7 @@ def test_a_refused_table(instance: Instance) -> None:
     assert done.stdout.startswith("the table is refused, and the groups stay as they are: /etc/cltab:1:")
     assert (WELL, found["table"]) == (states(found), without["table"])
     assert WELL == states(without)
+    answered(status(node, "new"), code=1, out="")  # no daemon has ever taken it
 
 
 def test_no_group(instance: Instance) -> None:

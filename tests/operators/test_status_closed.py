@@ -132,6 +132,22 @@ def test_a_daemon_that_hangs(group: Group) -> None:
     assert (4, "FAILED") == (stopped[0], stopped[2])
 
 
+def test_a_level_that_a_daemon_that_hangs_has_not_seen(group: Group) -> None:
+    """What systemd has started meanwhile is told, and not what clstat says."""
+    group.define(f"app:1:respawn:{RUN}", f"other:2:respawn:{RUN}")
+    group.switch("1")
+    pid = str(group.instance.pid)
+    group.node.run("kill", "-STOP", pid)
+    try:
+        group.node.run("systemctl", "start", group.target("2"))
+        hanging = status(group, None)
+    finally:
+        group.node.run("kill", "-CONT", pid)
+
+    answered(hanging, code=3, err="")
+    assert f"{group.name}: level 2 DONE" in hanging.stdout
+
+
 def test_health_without_a_reason(group: Group) -> None:
     """FAILED in clstat is FAILED, also if no reason could be noted, and the units are well."""
     group.define(f"app:1:respawn:{RUN}")
