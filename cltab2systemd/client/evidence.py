@@ -35,8 +35,8 @@ _MOMENT = 0.2
 _TOLERANCE = 1.0
 # Of these there was no run that could have written anything.
 _NO_RUN = {"masked", "not-loaded", "never-started"}
-# The run of this one only says that it pauses. What ended too fast is the run before.
-_PAUSED = "paused"
+# These do not say how a run has ended. That is the run before the present one, which pauses, or runs again.
+_ENDLESS = {"paused", "keeps-ending"}
 # Of these systemd has nothing to say.
 _SILENT = {"masked", "unreached", "no-level", "skipped"}
 
@@ -71,7 +71,7 @@ class Evidence:
         if left <= 0 or self._with_lines >= _MOST or reason.get("code") in _SILENT:
             return
         excerpt = of_attempt(reason, left)
-        told = [*_brief(excerpt.lines)][-_LINES:]
+        told = [*_brief(excerpt.lines, says_end=reason.get("code") not in _ENDLESS)][-_LINES:]
         self._with_lines += bool(told)
         yield from told
         if excerpt.trouble not in {None, journal.TIMED_OUT, journal.TOO_MUCH}:
@@ -105,7 +105,7 @@ def of_attempt(reason: dict[str, Any], seconds: float, lines: int = 200) -> Exce
 
 def _look(unit: str, reason: dict[str, Any], lines: int, deadline: float) -> Excerpt:
     left = max(0.0, deadline - time.monotonic())
-    if reason.get("invocation") and reason.get("code") == _PAUSED:
+    if reason.get("invocation") and reason.get("code") in _ENDLESS:
         return journal.before_invocation(unit, str(reason["invocation"]), lines, left)
     if reason.get("invocation"):
         return journal.of_invocation(unit, str(reason["invocation"]), lines, left)
@@ -129,10 +129,11 @@ def _store(seconds: float) -> None:
         )  # fmt: skip
 
 
-def _brief(lines: tuple[JournalLine, ...]) -> Iterator[str]:
+def _brief(lines: tuple[JournalLine, ...], *, says_end: bool) -> Iterator[str]:
     """What the attempt wrote; if that is nothing, what systemd says, but for what the reason itself says."""
     own = [line for line in lines if line.writer is Writer.ENTRY]
-    for line in own or [line for line in lines if not line.tells_end]:
+    end = [] if says_end else [line for line in lines if line.tells_end and b": Main process exited" in line.message]
+    for line in (*(own or [line for line in lines if not line.tells_end]), *end):
         yield from map(shortened, message_lines(line))
 
 
