@@ -21,6 +21,8 @@ NOTED_SOCKETS = "sockets"
 NOTED_CLSTAT = "clstat"
 # And why groups are FAILED: a reason a line, `GROUP LEVEL TEXT`.
 NOTED_REASONS = "reasons"
+# And since when they are so: `GROUP LEVEL STATE TIME`, in µs of CLOCK_MONOTONIC; for the next daemon.
+NOTED_TIMES = "times"
 # And the prefix of the names of its entries, level targets and slices.
 NOTED_PREFIX = "prefix"
 # And a directory: in it the resource agent marks each group that a cluster has started, and has not stopped since.

@@ -51,7 +51,7 @@ class Group:
         self.left_to_cluster = False  # not in the table any more; a cluster has started it, and is to stop it
         self.units: GroupUnits | None = None  # as systemd said last
         self.status: GroupStatus | None = None
-        self.since = 0  # when its level and state came about, CLOCK_MONOTONIC in µs; 0 if before this daemon
+        self.since = 0  # when its level and state came about, CLOCK_MONOTONIC in µs; 0 if nobody has noted it
         self.told: GroupStatus | None = None  # what the log was told last
         self.request: Request | None = None
         self.tally = Tally()  # of its requests that have ended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
@@ -202,7 +203,7 @@ class Observer:
             group.told = status
         if not _is_same(status, group.status):
             group.since = now_in_microseconds()
-        group.status = status
+        group.status = None if status is None else replace(status, since=group.since)
         if status is not None and _is_momentary(status) and group.name not in self._second_looks:
             self._second_looks.add(group.name)
             asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look_again, group.name)

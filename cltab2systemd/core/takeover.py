@@ -80,7 +80,9 @@ class Takeover:
         for status in shown:
             # At the first start of a boot, a clstat that is there tells of the boot before.
             if status.group in self._groups and not self._instance.is_first_start:
-                self._groups[status.group].status = self._groups[status.group].told = status
+                group = self._groups[status.group]
+                group.status = group.told = status
+                group.since = status.since
         unfinished = self._instance.destinations.all()
         for name in unfinished.keys() - self._groups.keys():  # gone since; if it comes back, nothing starts it
             self._instance.destinations.forget(name)

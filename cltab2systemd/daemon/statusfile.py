@@ -54,6 +54,7 @@ class StatusFile:
         self._written = written
         self._statuses: tuple[GroupStatus, ...] = ()
         self._reasons: str | None = None  # as written last
+        self._times: str | None = None  # likewise
         self._retry: asyncio.TimerHandle | None = None
         self._removed = False
 
@@ -63,8 +64,11 @@ class StatusFile:
             lines = clstat.parse(decoded(self._disk.read(self.path)))
         except OSError:
             lines = []
+        times = _parsed(self._instance.noted_times())
         self._statuses = tuple(
-            GroupStatus(group, level, State(state)) for group, level, state in lines if state in tuple(State)
+            GroupStatus(group, level, State(state), since=times.get((group, level, state), 0))
+            for group, level, state in lines
+            if state in tuple(State)
         )
         return self._statuses
 
@@ -100,11 +104,25 @@ class StatusFile:
         else:
             self._reasons = text
 
+    def _note_times(self) -> None:
+        """Write since when groups are as they are. A next daemon goes by it."""
+        noted = [(each.group, each.level, each.state, str(each.since)) for each in self._statuses if each.since]
+        text = "".join(f"{' '.join(row)}\n" for row in noted)
+        if text == self._times:
+            return
+        try:
+            self._instance.note_times(text)
+        except OSError as error:
+            log.debug("cannot write times: %s", oserrors.worded(error))
+        else:
+            self._times = text
+
     def write(self) -> None:
         """Write what was shown last, with the present time. If that fails, it is tried again until it works."""
         if self._removed:
             return
         self._note_reasons()
+        self._note_times()
         text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
         try:
             self._disk.make_directory(self.path.parent, parents=True)
@@ -140,3 +158,9 @@ class StatusFile:
         if written is not None and written.is_of(self._disk.identity(path)):
             with suppress(OSError):
                 self._disk.remove(path)
+
+
+def _parsed(times: str) -> dict[tuple[str, str, str], int]:
+    """Times as `note_times` has them, by group, level and state. A line that is not as it should be is left out."""
+    rows = (line.split(" ") for line in times.split("\n"))
+    return {(row[0], row[1], row[2]): int(row[3]) for row in rows if len(row) == 4 and row[3].isdigit()}

@@ -13,6 +13,7 @@ from cltab2systemd.locations import (
     NOTED_PREFIX,
     NOTED_REASONS,
     NOTED_SOCKETS,
+    NOTED_TIMES,
     OF_CLUSTER,
     STATE,
     owner,
@@ -125,9 +126,17 @@ class Instance:
         """Say why groups are FAILED, for everybody to read; the whole file each time. OSError if that fails."""
         self.disk.write(self.directory / NOTED_REASONS, encoded(text))
 
+    def note_times(self, text: str) -> None:
+        """Say since when groups are as they are; likewise."""
+        self.disk.write(self.directory / NOTED_TIMES, encoded(text))
+
+    def noted_times(self) -> str:
+        """What `note_times` wrote last; empty if that is not known."""
+        return decoded(self.disk.content(self.directory / NOTED_TIMES) or b"")
+
     def forget_paths(self) -> None:
         """Nobody listens any more, and there is no clstat and no reason for anything in it."""
-        for name in (NOTED_SOCKETS, NOTED_CLSTAT, NOTED_REASONS):
+        for name in (NOTED_SOCKETS, NOTED_CLSTAT, NOTED_REASONS, NOTED_TIMES):
             self.disk.remove(self.directory / name)
 
     @property

@@ -57,6 +57,8 @@ class GroupStatus:
     state: State
     reasons: tuple[Reason, ...] = ()
     momentary: tuple[Reason, ...] = field(default=(), compare=False)  # will be otherwise in a moment
+    # When the group came to this level and state, CLOCK_MONOTONIC in µs; 0 if nobody has noted it.
+    since: int = field(default=0, compare=False)
 
 
 def group_status(group: GroupUnits, shown_level: str | None, asked: Asked | None = None) -> GroupStatus | None:

@@ -185,6 +185,22 @@ def test_a_reader_that_has_enough(instance: Instance) -> None:
     answered(full, code=1, err="clinitctl: cannot write: No space left on device\n")
 
 
+def test_since_when_is_known_to_the_next_daemon(instance: Instance) -> None:
+    """Since when a group is as it is outlives the daemon, also one that is killed."""
+
+    def times() -> dict[str, int]:
+        return {group["group"]: group["since_usec"] for group in value(instance.node, "well", "broken")["groups"]}
+
+    before = times()
+    instance.kill()
+    instance.start()
+    after = times()
+
+    # How far apart the two clocks are is measured anew each time.
+    assert {"well", "broken"} == before.keys() == after.keys()
+    assert all(abs(since - before[group]) < 1_000_000 for group, since in after.items())
+
+
 def test_without_the_daemon_the_same_is_said(instance: Instance) -> None:
     """Both JSON values, but for what only a daemon knows; and the daemon's absence, in words and in the exit code."""
     node = instance.node
