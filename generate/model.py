@@ -15,7 +15,7 @@ import click
 
 from cltab2systemd.client import options
 from cltab2systemd.commands import main as translator
-from cltab2systemd.operators import main as operators
+from cltab2systemd.operators import program as operators
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from shipped import Shipped
 
 from cltab2systemd.client.outcome import FAILED
 from cltab2systemd.groups.failure import REMARKS
-from cltab2systemd.operators.status import DEGRADED
+from cltab2systemd.operators.statusview import DEGRADED
 
 if TYPE_CHECKING:
     import subprocess

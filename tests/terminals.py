@@ -22,6 +22,15 @@ ENVIRONMENT = {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
 _FRAME = re.compile(r"\r([^\r\n\x1b]+)\x1b\[J\r")
 
 
+def on_terminal(node: Node, command: str, environment: dict[str, str], columns: int = 80, rows: int = 24) -> list[str]:
+    """The lines that a command writes to a terminal of so many columns and rows."""
+    script = f"stty cols {columns} rows {rows}; {command}"
+    done = node.run(
+        "script", "--quiet", "--command", script, "/dev/null", env={"TERM": "xterm", "LC_ALL": "C.UTF-8"} | environment
+    )
+    return done.stdout.replace("\r\n", "\n").splitlines()
+
+
 class Terminal:
     """A program on a terminal, which controls it."""
 

@@ -8,7 +8,8 @@ import click
 
 from cltab2systemd.check import everything
 from cltab2systemd.commands import printing, tables
-from cltab2systemd.commands.printing import Format, format_option, say_json
+from cltab2systemd.commands.options import Format, format_option
+from cltab2systemd.commands.printing import say_json
 from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.locations import TABLE, from_here
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity

@@ -41,7 +41,7 @@ _NOTHING = "-"
 @click.command(name="diff")
 @click.argument("files", nargs=-1, metavar="[[OLD] FILE]")
 @options.of_daemon
-@printing.format_option
+@options.format_option
 def command(files: tuple[str, ...], *, cltab: str | None, socket: str | None, format_: str) -> None:
     """Tell what a table changes: what the next `clinit` for each group stops, restarts, starts and leaves alone.
 
@@ -62,7 +62,7 @@ def command(files: tuple[str, ...], *, cltab: str | None, socket: str | None, fo
         locations = locate(cltab, socket)
         table = _load(files[0] if files else locations.table)
         found = difference.against_applied(_standings(locations), table)
-    if format_ == printing.Format.JSON:
+    if format_ == options.Format.JSON:
         printing.say_json(as_json(found), TROUBLE)
     else:
         printing.say(as_text(found), TROUBLE)

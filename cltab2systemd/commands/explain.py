@@ -39,7 +39,7 @@ class _Level(click.ParamType):
 @click.option("--from", "from_level", type=_Level(), metavar="LEVEL", help="The level that the group comes from.")
 @click.option("--table", metavar="FILE", help="The table, if it is not the daemon's.")
 @options.of_daemon
-@printing.format_option
+@options.format_option
 def command(
     group: str, level: str, *, from_level: str | None, table: str | None, cltab: str | None, socket: str | None,
     format_: str,
@@ -68,7 +68,7 @@ def command(
             printing.complain(f"cltab2systemd: {note}")
         others = tuple(other for name, other in present.items() if name != group)
     explanation = explain(standing, wanted, level, others)
-    if format_ == printing.Format.JSON:
+    if format_ == options.Format.JSON:
         printing.say_json(as_json(explanation))
     else:
         printing.say(as_text(explanation))

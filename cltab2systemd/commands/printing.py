@@ -1,44 +1,34 @@
-"""How commands print what they are asked for."""
+"""How commands print what they are asked for. Imports nothing heavy."""
 
 from __future__ import annotations
 
-import enum
-from typing import TYPE_CHECKING
-
-import click
+import os
+import sys
 
 from cltab2systemd.streams import give_up_output
 from cltab2systemd.text import encoded
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cltab2systemd.reports.asjson import Json
 
 
-class Format(enum.StrEnum):
-    """What an answer looks like."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-# For `format_`. Strings, not members: click before 8.2 knows no enums, and later ones take the members' names.
-format_option = click.option(
-    "--format", "format_", type=click.Choice([form.value for form in Format]), default=Format.TEXT.value,
-    show_default=True, help="For a person, or for a program.",
-)  # fmt: skip
-
-
 def say(lines: Iterable[str], trouble: int = 1) -> None:
-    """Print printable lines, as UTF-8 whatever the locale; SystemExit with `trouble` if they cannot be written."""
+    """Print printable lines, as UTF-8 whatever the locale.
+
+    SystemExit with `trouble` if they cannot be written; with 1, and without a word, if whoever reads has had enough.
+    """
     try:
-        click.echo("".join(f"{line}\n" for line in lines).encode(), nl=False)
+        sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode())
+        sys.stdout.buffer.flush()
     except BrokenPipeError:
-        raise  # whoever reads has had enough, which click knows
+        give_up_output()
+        raise SystemExit(1) from None
     except OSError as error:
         give_up_output()
-        complain(f"{click.get_current_context().find_root().info_name}: cannot write: {error.strerror}")
+        complain(f"{os.path.basename(sys.argv[0])}: cannot write: {error.strerror}")  # noqa: PTH119 - pathlib is slow
         raise SystemExit(trouble) from error
 
 
@@ -57,5 +47,9 @@ def say_object(value: object) -> None:
 
 
 def complain(text: str) -> None:
-    """Print to the standard error; bytes that are not UTF-8 come out as they came in."""
-    click.echo(encoded(text), err=True)
+    """Print a line to the standard error, if anybody reads it; bytes that are not UTF-8 come out as they came in."""
+    try:
+        sys.stderr.buffer.write(encoded(text) + b"\n")
+        sys.stderr.buffer.flush()
+    except OSError:
+        give_up_output(sys.stderr)

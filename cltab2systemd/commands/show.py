@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd import terminal
-from cltab2systemd.commands import printing, tables
+from cltab2systemd.commands import options, printing, tables
 from cltab2systemd.locations import TABLE
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports import show as matrix
@@ -52,7 +52,7 @@ class Unit:
 @click.command(name="show")
 @click.argument("file", metavar="[FILE]", default=TABLE)
 @click.option("--units", is_flag=True, help="Show the systemd unit of each group, level and entry instead.")
-@printing.format_option
+@options.format_option
 def command(file: str, *, units: bool, format_: str) -> None:
     """Show what a table says: for each group its entries by its levels, with their modes.
 
@@ -60,7 +60,7 @@ def command(file: str, *, units: bool, format_: str) -> None:
     name of a level, too; only the JSON has those.
     """
     table = tables.load(file)
-    if format_ == printing.Format.JSON:
+    if format_ == options.Format.JSON:
         printing.say_json(units_as_json(table) if units else as_json(table))
     elif units:
         printing.say(units_as_text(table))

@@ -1,57 +1,29 @@
-"""`clinitctl`: the operator's commands; each is a module of its own, imported when it is run."""
+"""`clinitctl`: the way in.
 
-from __future__ import annotations
+`clinitctl status [GROUP]…` is asked most, and at bad times. It is parsed here, so that nobody waits for click. All else
+goes through `cltab2systemd.operators.program`, which takes the same words the same way.
+"""
 
-from typing import Any
+import sys
 
-import click
-
-from cltab2systemd import __version__
-from cltab2systemd.client import outcome
-from cltab2systemd.commands.lazy import Commands
 from cltab2systemd.streams import go_on_in_utf8, stand_in_for_closed_streams
 
-# The module of each command; it has the click command as `command`.
-COMMANDS = {
-    "history": "history",
-    "log": "log",
-    "metrics": "metrics",
-    "restart": "restart",
-    "status": "status",
-    "stop": "stop",
-    "watch": "watch",
-    "why": "why",
-}
-
-
-class _Interruptible(Commands):
-    """Commands that Ctrl-C ends without a word."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command that the words name."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise SystemExit(outcome.INTERRUPTED) from None
-
-
-@click.group(
-    cls=_Interruptible,
-    package="cltab2systemd.operators",
-    modules=COMMANDS,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-@click.version_option(__version__, prog_name="clinitctl")
-def group() -> None:
-    """Look after the groups of /etc/cltab on this machine, and after each of their entries.
-
-    `clinit` moves groups. Exit codes are those of `clinit`: 0 fine, 1 refused, 2 usage, 3 no daemon, 4 a group is
-    FAILED, 130 interrupted; and 7 of `status` and `why`: something is worth a look.
-    """
 
 
 def main() -> None:
     """Run `clinitctl` with the process's arguments, and exit."""
     go_on_in_utf8()
     stand_in_for_closed_streams()
+    command, *words = sys.argv[1:] or [""]
+    if command == "status" and not any(word.startswith("-") for word in words):
+        from cltab2systemd.client import outcome  # noqa: PLC0415 - the other commands import it when they need it
+        from cltab2systemd.client.requests import Client  # noqa: PLC0415 - likewise
+        from cltab2systemd.operators.statusview import show  # noqa: PLC0415 - likewise
+
+        try:
+            sys.exit(show(Client(), words))
+        except KeyboardInterrupt:
+            sys.exit(outcome.INTERRUPTED)
+    from cltab2systemd.operators.program import group  # noqa: PLC0415 - slow to import
+
     group(prog_name="clinitctl")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import enum
 import os
-from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.client.calls import NoDaemonError, RefusedError, TimedOutError
 from cltab2systemd.client.status import doubt
 from cltab2systemd.locations import is_served, live_clstat
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any, TypeAlias
 
     from cltab2systemd.client.requests import Client
 
-Object = dict[str, Any]
+    Object: TypeAlias = dict[str, Any]
 
 # Seconds in which a daemon has to answer. If it does not, it has some more to say that it lives: after anybody's
 # daemon-reload it has to ask systemd about every entry. If it does not say so in a moment, systemd is asked meanwhile,

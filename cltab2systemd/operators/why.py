@@ -22,7 +22,7 @@ from cltab2systemd.operators import culprits
 from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.operators.following import follow
 from cltab2systemd.operators.present import NoAnswerError, present
-from cltab2systemd.operators.status import code, problems
+from cltab2systemd.operators.statusview import code, problems
 from cltab2systemd.reports import whytext
 from cltab2systemd.terminal import YELLOW, coloured, printable, shortened, wrapped
 

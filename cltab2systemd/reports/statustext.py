@@ -2,45 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import itertools
+from collections import Counter
 
 from cltab2systemd.terminal import RED, YELLOW, aligned, coloured, columns, cut, printable, wrapped
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Any, TypeAlias
 
-Object = dict[str, Any]
+    Object: TypeAlias = dict[str, Any]
 
 # What is worst comes first.
 _RANK = {health: rank for rank, health in enumerate(("failed", "degraded", "moving", "well", "at-rest"))}
+# How a summary calls these groups; the others by their state.
+_WORD_OF_HEALTH = {"degraded": "degraded", "well": "well", "at-rest": "at no level"}
+_QUIET = {"well", "at-rest"}
+# As many groups as one sees at a glance.
+_FEW = 10
 # Never the only sign: the words say the same.
 _COLOUR_OF_HEALTH = {"failed": RED, "degraded": YELLOW}
 _AT_REST = {"stopped", "off"}
+_NO_WAYS: Mapping[str, str] = {}
 _NOTHING = "-"
 _INDENT = "  "
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column of the table of entries: its heading, and what it has of an entry at a moment (in µs since 1970)."""
-
-    heading: str
-    cell: Callable[[Object, int], str]
-
-
-# The last ones go first where a terminal is too narrow.
-_COLUMNS = (
-    _Column("TAG", lambda entry, _now: printable(entry["tag"])),
-    _Column("STATE", lambda entry, _now: entry["state"]),
-    _Column("MODE", lambda entry, _now: entry["mode"]),
-    _Column("SINCE", lambda entry, now: duration(now - entry["since_usec"]) if entry["since_usec"] else _NOTHING),
-    _Column("PID", lambda entry, _now: str(entry["pid"] or _NOTHING)),
-    _Column("RESTARTS", lambda entry, _now: str(entry["restarts"] or _NOTHING)),
-    _Column("LAST EXIT", lambda entry, _now: ending(entry["ending"])),
-    _Column("MEMORY", lambda entry, _now: size(entry["memory_bytes"])),
-    _Column("CPU", lambda entry, _now: duration(entry["cpu_usec"]) if entry["cpu_usec"] is not None else _NOTHING),
+# The columns of the table of entries: a heading, and what it has of an entry at a moment (in µs since 1970). The last
+# ones go first where a terminal is too narrow.
+_COLUMNS: tuple[tuple[str, Callable[[Object, int], str]], ...] = (
+    ("TAG", lambda entry, _now: printable(entry["tag"])),
+    ("STATE", lambda entry, _now: entry["state"]),
+    ("MODE", lambda entry, _now: entry["mode"]),
+    ("SINCE", lambda entry, now: duration(now - entry["since_usec"]) if entry["since_usec"] else _NOTHING),
+    ("PID", lambda entry, _now: str(entry["pid"] or _NOTHING)),
+    ("RESTARTS", lambda entry, _now: str(entry["restarts"] or _NOTHING)),
+    ("LAST EXIT", lambda entry, _now: ending(entry["ending"])),
+    ("MEMORY", lambda entry, _now: size(entry["memory_bytes"])),
+    ("CPU", lambda entry, _now: duration(entry["cpu_usec"]) if entry["cpu_usec"] is not None else _NOTHING),
 )
+
+
+def summary(groups: Sequence[Object], missing: int = 0) -> str:
+    """How many groups are how, what is wrong first; empty for a few groups.
+
+    Args:
+        groups: as the overview has them.
+        missing: of how many more it is not known how they are.
+    """
+    total = len(groups) + missing
+    if total <= _FEW:
+        return ""
+    ordered = sorted(groups, key=_rank)
+    counts = Counter(_WORD_OF_HEALTH.get(group["health"], group["state"]) for group in ordered)
+    if missing:
+        counts["not known"] = missing
+    if len(counts) == 1:
+        return f"all {total} groups are {next(iter(counts))}"
+    return f"{total} groups: {', '.join(f'{count} {word}' for word, count in counts.items())}"
 
 
 def lines(
@@ -48,9 +68,10 @@ def lines(
     now: int,
     width: int | None = None,
     *,
+    height: int | None = None,
     everything: bool = False,
     colours: bool = False,
-    ways: Mapping[str, str] | None = None,
+    ways: Mapping[str, str] = _NO_WAYS,
 ) -> Iterator[str]:
     """Groups and their entries, what is wrong first.
 
@@ -58,15 +79,48 @@ def lines(
         groups: as the overview has them.
         now: µs since 1970.
         width: the columns of the terminal; None if there is no limit.
+        height: its lines; None if there is no limit. If not all groups fit, those that are well or at no level have
+            their headings only, as many as fit.
         everything: whether to show the entries too that are not in the level, and do not run.
         colours: whether what is wrong stands out in colours.
         ways: how far groups under way have come, by name, each as a line that fits.
     """
-    for number, group in enumerate(sorted(groups, key=lambda group: _RANK[group["health"]])):
-        if number:
-            yield ""
-        way = (ways or {}).get(group["group"], "")
-        yield from _group_lines(group, now, width, way, everything=everything, colours=colours)
+    ordered = sorted(groups, key=_rank)
+
+    def whole(shown: Sequence[Object]) -> Iterator[str]:
+        for number, group in enumerate(shown):
+            if number:
+                yield ""
+            way = ways.get(group["group"], "")
+            yield from _group_lines(group, now, width, way, everything=everything, colours=colours)
+
+    if height is None or len(fitting := [*itertools.islice(whole(ordered), height + 1)]) <= height:
+        yield from whole(ordered) if height is None else fitting
+        return
+    unwell = [group for group in ordered if group["health"] not in _QUIET]
+    told = [*whole(unwell)]
+    yield from told
+    yield from _headings(ordered[len(unwell) :], now, width, height - len(told))
+
+
+def _headings(groups: Sequence[Object], now: int, width: int | None, height: int) -> Iterator[str]:
+    """The headings of groups, as many as fit, and how many there are more."""
+    shown = [cut(heading(group, now), width) for group in groups[: max(0, height)]]
+    if len(shown) == len(groups):
+        yield from shown
+        return
+
+    def rest(left: int) -> list[str]:
+        return wrapped(f"… and {left} more that are well or at no level; see 'clinitctl status | less'", width)
+
+    last = rest(len(groups))
+    kept = shown[: max(0, height - len(last))]
+    yield from kept
+    yield from rest(len(groups) - len(kept))
+
+
+def _rank(group: Object) -> int:
+    return _RANK[group["health"]]
 
 
 def _group_lines(
@@ -119,8 +173,8 @@ def _table(entries: Sequence[Object], now: int, width: int | None) -> list[str]:
     """The lines of the table of entries with its headings, as many columns as fit; none for no entries."""
     if not entries:
         return []
-    rows = [[column.heading for column in _COLUMNS]]
-    rows += [[column.cell(entry, now) for column in _COLUMNS] for entry in entries]
+    rows = [[name for name, _ in _COLUMNS]]
+    rows += [[cell(entry, now) for _, cell in _COLUMNS] for entry in entries]
     # A column that has nothing to say is left out.
     kept = [index for index in range(len(_COLUMNS)) if any(row[index] != _NOTHING for row in rows[1:])]
     limit = None if width is None else width - len(_INDENT)

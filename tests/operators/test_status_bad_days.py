@@ -9,6 +9,7 @@ import pytest
 from answers import answered
 from instance import Instance
 from programs import RUN
+from terminals import on_terminal
 
 from cltab2systemd.terminal import columns
 from lab.waiting import wait_until
@@ -257,8 +258,13 @@ def test_odd_names(instance: Instance) -> None:
         assert 0 == done.returncode, done
     found = value(node)
     lines = status(node).stdout.splitlines()
+    shown = narrow(node)
     instance.kill()
+    alone = narrow(node)
 
+    for screen in (shown, alone):
+        assert f"{'n' * 19}…" in screen
+        assert any(line.startswith("数据库: level 1") for line in screen)
     assert [LONG, "数据库", [*b"b\xff"]] == [group["group"] for group in found["groups"]][2:]
     assert [[*b"t\xfe"]] == [entry["tag"] for entry in found["groups"][-1]["entries"]]
     assert r"b\xff: level 1 DONE" in "\n".join(lines)
@@ -268,18 +274,43 @@ def test_odd_names(instance: Instance) -> None:
     assert columns(head[: head.index("STATE")]) == columns(row[: row.index("running")])
 
 
+def narrow(node: Node) -> list[str]:
+    """What a terminal of 20 columns and 24 rows shows."""
+    shown = on_terminal(node, "clinitctl status", {"NO_COLOR": "1"}, 20)
+    assert max(map(columns, shown)) <= 20
+    return shown
+
+
+def of_a_thousand(node: Node) -> None:
+    """What is to be seen of a thousand groups: what is wrong, whoever looks, and all of them in a pipe."""
+    summary = "1000 groups: 1 FAILED, 1 well, 998 at no level"
+    lines = status(node).stdout.splitlines()
+    head = node.shell("clinitctl status | head -1")
+    shown = narrow(node)
+
+    first = lines.index(summary)
+    assert lines[first + 1 : first + 3] == ["", next(line for line in lines if line.startswith("g500: level 1 FAILED"))]
+    assert {f"g{number}" for number in range(1000)} <= {line.partition(":")[0] for line in lines}
+    answered(head, code=0, out=f"{lines[0]}\n", err="")
+    assert len(shown) < 24
+    assert "1000 groups: 1 FAILED, 1 well, 998 at no level" in " ".join(shown)
+    assert any(line.startswith("g500: level 1") for line in shown)
+    assert any(line.startswith("… and ") for line in shown)
+
+
 def test_a_thousand_groups(fresh_node: Node) -> None:
-    """All of them, with and without the daemon, for a reader that has enough, and for a terminal."""
-    tables = "".join(f"g{number}:t{number}:1:respawn:{RUN}\n" for number in range(1000))
+    """All of them, with and without the daemon, for a reader that has enough, and for a narrow terminal."""
+    entries = [f"t{number}:1:respawn:{RUN}" for number in range(1000)]
+    entries[500] = "t500:1:test:false"
     daemon = Instance(fresh_node)
-    daemon.write_table(tables)
+    daemon.write_table("".join(f"g{number}:{entry}\n" for number, entry in enumerate(entries)))
     daemon.start()
     daemon.clinit("--wait", "g777", "1")
+    daemon.clinit("--wait", "g500", "1")
     found = value(fresh_node)
 
     assert [f"g{number}" for number in range(1000)] == [group["group"] for group in found["groups"]]
-    head = fresh_node.shell("clinitctl status | head -1")
-    answered(head, code=0, err="")
-    assert head.stdout.startswith("g777: level 1 DONE")
+    of_a_thousand(fresh_node)
     daemon.kill()
     wait_until(lambda: states(found) == states(value(fresh_node)), what="systemd tells the same in time")
+    of_a_thousand(fresh_node)

@@ -13,6 +13,7 @@ from instance import Instance
 from jsondocument import read_all
 from jsonschema import Draft202012Validator, ValidationError
 from programs import RUN, deaf
+from terminals import on_terminal
 
 from cltab2systemd.groups.overview import EntryState, Health
 from lab.install import PROJECT
@@ -74,13 +75,6 @@ def states(found: Any) -> dict[str, str]:
 
 def health(found: Any) -> dict[str, str]:
     return {group["group"]: group["health"] for group in found["groups"]}
-
-
-def on_terminal(node: Node, command: str, environment: dict[str, str], columns: int = 80) -> list[str]:
-    """The lines that a command writes to a terminal of so many columns."""
-    script = f"stty cols {columns}; {command}"
-    done = node.run("script", "--quiet", "--command", script, "/dev/null", env={"TERM": "xterm"} | environment)
-    return done.stdout.replace("\r\n", "\n").splitlines()
 
 
 def come_to(look: Callable[[], dict[str, str]], wanted: Mapping[str, str]) -> None:
@@ -277,14 +271,14 @@ def test_json(instance: Instance) -> None:
 def test_colours(instance: Instance) -> None:
     """On a terminal, what is wrong stands out; never by the colour alone, and not for those who want none."""
     red, yellow = "\x1b[31m", "\x1b[33m"
-    lines = on_terminal(instance.node, "clinitctl status", {})
+    lines = on_terminal(instance.node, "clinitctl status", {}, rows=200)
 
     assert any(line.startswith(f"{red}broken: level 3 FAILED") for line in lines)
     assert any(line.startswith(f"{yellow}odd: level 3 DONE, degraded") for line in lines)
     assert any(line.startswith(f"  {red}failed ") for line in lines)
     plain = [re.sub("\x1b\\[[0-9]*m", "", line) for line in lines]
     for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
-        shown = on_terminal(instance.node, "clinitctl status", environment)
+        shown = on_terminal(instance.node, "clinitctl status", environment, rows=200)
         assert "\x1b" not in "".join(shown)
         assert [line.split()[:2] for line in plain] == [line.split()[:2] for line in shown]
 

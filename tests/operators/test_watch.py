@@ -256,7 +256,7 @@ def test_terminated(group: Group) -> None:
 
 
 def test_cut_to_the_height(instance: Instance) -> None:
-    """More groups than lines: what is wrong is there, and that there is more."""
+    """More groups than lines: how many are how, what is wrong, and that there is more."""
     groups = [Group(instance) for _ in range(30)]
     for group in groups:
         group.define(f"app:1:respawn:{RUN}", "check:2:test:true; exit 1")
@@ -266,7 +266,8 @@ def test_cut_to_the_height(instance: Instance) -> None:
         wait_until(lambda: "… and more" in screen(terminal), what="a whole screen")
         lines = screen(terminal).split("\n")
     assert (24, "… and more") == (len(lines), lines[-1])
-    assert "level 2 FAILED" in lines[0]
+    assert " FAILED, " in lines[0]
+    assert "level 2 FAILED" in lines[2]
 
 
 def test_a_dumb_terminal(group: Group) -> None:

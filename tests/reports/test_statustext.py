@@ -90,6 +90,60 @@ def test_the_worst_comes_first() -> None:
     assert "b: level 3 DONE, degraded for 1h" in [*statustext.lines(groups, NOW)]
 
 
+def many(**groups: int) -> list[dict[str, Any]]:
+    """So many groups of each kind, in this order."""
+    kinds = {
+        "well": ("DONE", "well"), "failed": ("FAILED", "failed"), "degraded": ("DONE", "degraded"),
+        "starting": ("STARTING", "moving"), "stopping": ("STOPPING", "moving"), "rest": ("CONFIGURED", "at-rest"),
+    }  # fmt: skip
+    return [
+        group(f"{kind}{number}", *kinds[kind], entries=[entry("a")])
+        for kind in groups
+        for number in range(groups[kind])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("groups", "missing", "told"),
+    [
+        (many(well=10), 0, ""),
+        (many(well=11), 0, "all 11 groups are well"),
+        (many(rest=1000), 0, "all 1000 groups are at no level"),
+        (many(well=997, failed=2, starting=1), 0, "1000 groups: 2 FAILED, 1 STARTING, 997 well"),
+        (
+            many(rest=1, well=2, stopping=3, starting=4, degraded=5, failed=6),
+            0,
+            "21 groups: 6 FAILED, 5 degraded, 3 STOPPING, 4 STARTING, 2 well, 1 at no level",
+        ),
+        (many(well=3), 90, "93 groups: 3 well, 90 not known"),
+    ],
+)
+def test_a_summary_of_many_groups(groups: list[dict[str, Any]], missing: int, told: str) -> None:
+    """What is wrong comes first, all are counted, and a few need no summary."""
+    assert told == statustext.summary(groups, missing)
+
+
+@given(
+    st.fixed_dictionaries(dict.fromkeys(("well", "failed", "starting", "rest"), st.integers(0, 8))),
+    st.integers(1, 60),
+)
+def test_what_a_terminal_shows(counts: dict[str, int], height: int) -> None:
+    """All if it fits; else what is not well in whole, then headings, and how many are left out."""
+    groups = many(**counts)
+    whole = [*statustext.lines(groups, NOW)]
+    shown = [*statustext.lines(groups, NOW, height=height)]
+    names = [line.partition(":")[0] for line in shown if ": level" in line]
+    left = [int(line.split()[2]) for line in shown if line.startswith("… and ")]
+
+    if len(whole) <= height:
+        assert whole == shown
+        return
+    unwell = [*statustext.lines([group for group in groups if group["health"] in {"failed", "moving"}], NOW)]
+    assert unwell == shown[: len(unwell)]
+    assert len(groups) == len({*names}) + sum(left)
+    assert len(shown) <= max(height, len(unwell) + 1)
+
+
 @pytest.mark.parametrize("width", [20, 40, 80, 120])
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     """Columns go, reasons are wrapped; names of any script are counted as they are shown."""
