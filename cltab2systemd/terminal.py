@@ -61,10 +61,11 @@ def _columns_of(character: str) -> int:
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of printable cells, as many in each, as lines: each column as wide as its widest cell."""
-    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    sizes = [[*map(columns, row)] for row in rows]
+    widths = [*map(max, zip(*sizes, strict=True))]
     return [
-        _GAP.join(cell + " " * (wide - columns(cell)) for cell, wide in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        _GAP.join(cell + " " * (wide - size) for cell, size, wide in zip(row, of_row, widths, strict=True)).rstrip()
+        for row, of_row in zip(rows, sizes, strict=True)
     ]
 
 

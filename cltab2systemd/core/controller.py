@@ -163,7 +163,7 @@ class Controller:
         """A group with its units. NoSuchGroupError; BusError."""
         group = self._groups.get(name)
         if group is None:
-            raise NoSuchGroupError(name, advice.on_group(name, self.source.table))
+            raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
         if group.units is None or group.units.entries != group.applied.entries:
             self._observer.refresh([name])
         return group
@@ -218,7 +218,7 @@ class Controller:
             raise SwitchRefusedError(Refusal.HALTING, _HALTING)
         group = self._groups.get(name)
         if group is None or (name not in self.source.table.groups and not group.left_to_cluster):
-            raise NoSuchGroupError(name, advice.on_group(name, self.source.table))
+            raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
         if doubt := advice.on_level(self._membership.wanted(group), level):
             if strict:
                 raise SwitchRefusedError(Refusal.UNNAMED_LEVEL, doubt)
@@ -235,7 +235,7 @@ class Controller:
             if self._serving is not Serving.SERVING:
                 raise SwitchRefusedError(Refusal.HALTING, _HALTING)
             if name not in self._groups:
-                raise NoSuchGroupError(name, advice.on_group(name, self.source.table))
+                raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
             return await self._hands.begin(self._groups[name], action, tags, asker)
 
     async def reread(self, *, always: bool = False, asker: Asker | None = None) -> tuple[str, ...]:

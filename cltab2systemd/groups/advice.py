@@ -11,15 +11,15 @@ from cltab2systemd.terminal import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cltab2systemd.table.model import ResourceGroup, Table
+    from cltab2systemd.table.model import ResourceGroup
 
 # More names help nobody.
 _MOST_NAMES = 20
 
 
-def on_group(name: str, table: Table) -> str:
-    """The group that was probably meant by a name that the table does not have; empty if none is like it."""
-    like = Spellings(table.groups).like(name)
+def on_group(name: str, groups: Iterable[str]) -> str:
+    """The group that was probably meant by a name that none of them has; empty if none is like it."""
+    like = Spellings(groups).like(name)
     return f"did you mean '{shortened(like)}'?" if like is not None else ""
 
 

@@ -70,9 +70,9 @@ def describe(
         applied = instance.applied()
     except OSError:
         applied = {}
-    # A group that only a refused table has is none: no daemon has ever taken it.
-    of_table = () if refusal else table.groups
-    names = _chosen(groups, table, [*of_table, *applied, *(_lines(locations) if kept else ())])
+    there = {**applied, **(_lines(locations) if kept else {})}
+    of_table = (name for name in table.groups if name in there or not refusal)  # one that is refused makes no groups
+    names = _chosen(groups, (*of_table, *there))
     lines = {name: applied.get(name) or ResourceGroup(name) for name in names}
     wanted = lines if refusal else {name: table.group(name) for name in names}
     try:
@@ -134,11 +134,11 @@ def _is_news(judged: GroupStatus, level: str, state: State) -> bool:
     return judged.level != level or State.FAILED is judged.state is not state
 
 
-def _chosen(groups: Sequence[str], table: Table, names: Sequence[str]) -> list[str]:
-    known = dict.fromkeys(names)
+def _chosen(groups: Sequence[str], known: Iterable[str]) -> list[str]:
+    known = dict.fromkeys(known)
     for name in groups:
         if name not in known:
-            hint = advice.on_group(name, table)
+            hint = advice.on_group(name, known)
             raise RefusedError(f"no such group: {name}", (hint,) if hint else (), "NoSuchGroup")
     return [*dict.fromkeys(groups or known)]
 

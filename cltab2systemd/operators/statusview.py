@@ -50,7 +50,7 @@ def show(client: Client, groups: Sequence[str] = (), *, everything: bool = False
     try:
         found = present(client, groups)
     except RefusedError as error:
-        _refuse(client, error)
+        _refuse(client, groups, error)
         return outcome.REFUSED
     except NoAnswerError as error:
         printing.complain(f"clinitctl: {error}")
@@ -68,16 +68,31 @@ def show(client: Client, groups: Sequence[str] = (), *, everything: bool = False
     return code(found)
 
 
-def _refuse(client: Client, error: RefusedError) -> None:
+def _refuse(client: Client, groups: Sequence[str], error: RefusedError) -> None:
     """Say why a name is refused, and what is wrong besides, such as a table that is refused."""
+    news = []
+    try:
+        found = present(client, ())
+        news = [*_new_groups(client, groups, found), *problems(found, start_command(client.locations))]
+    except (NoAnswerError, RefusedError):  # then that is all
+        pass
     for hint in error.findings:
         printing.complain(f"clinitctl: {hint}")
-    printing.complain(f"clinitctl: {shortened(str(error))}")
-    try:
-        for problem in problems(present(client, ()), start_command(client.locations)):
-            printing.complain(f"clinitctl: {printable(problem)}")
-    except (NoAnswerError, RefusedError):
-        return
+    for text in (shortened(str(error)), *map(printable, news)):
+        printing.complain(f"clinitctl: {text}")
+
+
+def _new_groups(client: Client, groups: Sequence[str], found: Object) -> Iterator[str]:
+    """What is to be known of groups that only the table on disk has."""
+    known = {group["group"] for group in found["groups"]} | {*found["missing"]}
+    table = found["table"]
+    if table["refusal"]:
+        why = "which is refused; it is a group when that is mended, and 'clinit' has read it"
+    else:
+        why = "which has not been read since; 'clinit' has it read"
+    for name in groups:
+        if name not in known and client.has_group(name):
+            yield f"{shortened(name)} is new in {table['path']}, {why}"
 
 
 def as_text(
@@ -137,7 +152,7 @@ def problems(found: Object, start: str) -> Iterator[str]:
         names = ", ".join(map(shortened, missing[:_MOST_NAMES])) + (", …" if missing[_MOST_NAMES:] else "")
         are = "1 group is" if len(missing) == 1 else f"{len(missing)} groups are"
         yield f"there was no time to ask systemd how {are}; ask for them by name: {names}"
-    if not found["groups"]:
+    if not (found["groups"] or missing or table["refusal"]):
         yield f"{table['path']} has no group"
 
 

@@ -13,7 +13,7 @@ from shells import COMPLETION, PLACES, SHELLS, TABLE, complete
 
 from cltab2systemd.client import options
 from cltab2systemd.commands import main as translator
-from cltab2systemd.operators import main as operators
+from cltab2systemd.operators import program as operators
 
 if TYPE_CHECKING:
     from pathlib import Path

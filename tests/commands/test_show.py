@@ -301,7 +301,8 @@ def test_columns() -> None:
 @pytest.mark.parametrize("command", ["show", "graph"])
 def test_a_full_disk(path: Path, command: str) -> None:
     """An answer that cannot be written is told in one line, and is no success."""
-    program = [sys.executable, "-c", "from cltab2systemd.commands.main import main; main()", command, str(path)]
+    start = "import sys; sys.argv[0] = 'cltab2systemd'; from cltab2systemd.commands.main import main; main()"
+    program = [sys.executable, "-c", start, command, str(path)]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     answered(done, code=1, err="cltab2systemd: cannot write: No space left on device\n")

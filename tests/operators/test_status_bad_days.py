@@ -219,6 +219,46 @@ def test_a_refused_table(instance: Instance) -> None:
     answered(status(node, "new"), code=1, out="")  # no daemon has ever taken it
 
 
+def test_names_while_the_table_is_refused(instance: Instance) -> None:
+    """One that is in force is shown; one that is only in the refused table is none yet, and that is said."""
+    node = instance.node
+    instance.write_table(TABLE + "new:d:1:wait:true\nweb:e:1:nonsense:x\n")
+    assert 1 == instance.clinit().returncode
+    why = "the table is refused, and the groups stay as they are: /etc/cltab:5:"
+    new = "clinitctl: new is new in /etc/cltab, which is refused; it is a group when that is mended, "
+
+    def told(code: int, refused: str) -> None:
+        known, fresh, unknown = (status(node, name) for name in ("mail", "new", "ne"))
+        answered(known, code=code, err="")
+        assert why in known.stdout
+        assert "mail: level 1 DONE" in known.stdout
+        for done in (fresh, unknown):
+            answered(done, code=1, out="")
+            assert f"\nclinitctl: {why}" in done.stderr
+        assert f"clinitctl: no such group: new\n{new}" in fresh.stderr
+        assert "clinitctl: no such group: ne\n" in unknown.stderr
+        assert " is new in " not in unknown.stderr
+        assert refused in fresh.stderr
+        assert ["web", "mail"] == [group["group"] for group in value(node)["groups"]]
+
+    told(7, "")
+    instance.kill()
+    told(3, GONE)
+
+
+def test_a_group_that_is_new_in_a_table_that_was_not_read(instance: Instance) -> None:
+    """It is none for the daemon yet; that is said, and what to do. Without a daemon the table counts."""
+    node = instance.node
+    instance.write_table(TABLE + "new:d:1:wait:true\n")
+    done = status(node, "new")
+    instance.kill()
+
+    told = "clinitctl: new is new in /etc/cltab, which has not been read since; 'clinit' has it read\n"
+    answered(done, code=1, out="")
+    assert told in done.stderr
+    assert "new: at no level" in status(node, "new").stdout
+
+
 def test_no_group(instance: Instance) -> None:
     """That is worth a line."""
     instance.clinit("-k", "-w")
