@@ -9,7 +9,6 @@ import sys
 from cltab2systemd.streams import go_on_in_utf8, stand_in_for_closed_streams
 
 
-
 def main() -> None:
     """Run `clinitctl` with the process's arguments, and exit."""
     go_on_in_utf8()

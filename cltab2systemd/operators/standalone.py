@@ -31,7 +31,7 @@ from cltab2systemd.table.model import ResourceGroup, Table
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.units import GroupUnits
@@ -104,8 +104,13 @@ async def _described(
         for name, group in sorted(units.items(), key=lambda item: _looks_well(shown.get(item[0]), item[1])):
             if described and time.monotonic() >= end:
                 break
-            status = _status(group, shown.get(name), reasons, kept)
-            entries = entry_overviews(group, status, group.entries, probe)
+            try:
+                status = _status(group, shown.get(name), reasons, kept)
+                entries = entry_overviews(group, status, group.entries, probe)
+            except BusError:
+                if described:
+                    break
+                raise
             described[name] = group_object(group_overview(group, status, wanted[name], entries), offset)
     return described
 
@@ -134,8 +139,8 @@ def _is_news(judged: GroupStatus, level: str, state: State) -> bool:
     return judged.level != level or State.FAILED is judged.state is not state
 
 
-def _chosen(groups: Sequence[str], known: Iterable[str]) -> list[str]:
-    known = dict.fromkeys(known)
+def _chosen(groups: Sequence[str], there: Iterable[str]) -> list[str]:
+    known = dict.fromkeys(there)
     for name in groups:
         if name not in known:
             hint = advice.on_group(name, known)

@@ -13,7 +13,7 @@ from ocf import agents_of_debian
 from package.packaged import PACKAGES, RELEASES, install, version
 
 from cltab2systemd.commands import main as translator
-from cltab2systemd.operators import main as operators
+from cltab2systemd.operators import program as operators
 from lab import roots
 from lab.install import PROJECT
 from lab.node import Node
