@@ -10,7 +10,7 @@ from cltab2systemd import varlink
 from cltab2systemd.client import transport
 from cltab2systemd.client.calls import ClientError, answer
 from cltab2systemd.locations import is_served, live_sockets
-from cltab2systemd.operators.present import Daemon
+from cltab2systemd.operators.askable import Daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,8 @@ from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options
 from cltab2systemd.commands.printing import complain, say
 from cltab2systemd.disk.files import write_whole
-from cltab2systemd.operators.present import Daemon, NoAnswerError, present
+from cltab2systemd.operators.askable import Daemon, NoAnswerError
+from cltab2systemd.operators.present import present
 from cltab2systemd.reports import prometheus
 from cltab2systemd.terminal import shortened
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 import os
 
 from cltab2systemd.client.calls import NoDaemonError, RefusedError, TimedOutError
 from cltab2systemd.client.status import doubt
 from cltab2systemd.locations import is_served, live_clstat
+from cltab2systemd.operators.askable import Daemon, NoAnswerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,20 +25,6 @@ _PATIENCE = 0.4
 _MOMENT = 0.1
 _SIGN_OF_LIFE = 0.8
 _WORK = 10.0
-
-
-class NoAnswerError(Exception):
-    """Nobody can tell how the groups are; the text says why and what to do."""
-
-
-class Daemon(enum.StrEnum):
-    """What there is of the daemon."""
-
-    ANSWERS = "answers"
-    GONE = "gone"
-    SILENT = "silent"  # it runs, and gives no answer in time
-    CLOSED = "closed"  # it runs, and this user may not connect to it
-    OLD = "old"  # it runs, and does not know the question
 
 
 def present(client: Client, groups: Sequence[str], patience: float | None = None) -> Object:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.client import progress
 from cltab2systemd.client.calls import RefusedError, start_command
-from cltab2systemd.operators.present import NoAnswerError, present
+from cltab2systemd.operators.askable import NoAnswerError
+from cltab2systemd.operators.present import present
 from cltab2systemd.operators.statusview import as_text
 from cltab2systemd.terminal import printable, wrapped
 from cltab2systemd.text import encoded

@@ -22,7 +22,7 @@ from cltab2systemd.groups.noted import shown_status
 from cltab2systemd.groups.overview import entry_overviews, group_overview
 from cltab2systemd.groups.state import State, group_status
 from cltab2systemd.locations import NOTED_REASONS, live_clstat, noted
-from cltab2systemd.operators.present import Daemon, NoAnswerError
+from cltab2systemd.operators.askable import Daemon, NoAnswerError
 from cltab2systemd.reports.overview import group_object
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import clock_offset

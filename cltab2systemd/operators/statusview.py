@@ -11,8 +11,9 @@ import time
 from cltab2systemd.client import outcome
 from cltab2systemd.client.calls import RefusedError, start_command
 from cltab2systemd.commands import printing
+from cltab2systemd.operators.askable import Daemon, NoAnswerError
 from cltab2systemd.operators.colours import has_colours
-from cltab2systemd.operators.present import Daemon, NoAnswerError, present
+from cltab2systemd.operators.present import present
 from cltab2systemd.terminal import YELLOW, coloured, printable, shortened, wrapped
 
 TYPE_CHECKING = False

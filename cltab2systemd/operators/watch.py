@@ -16,8 +16,9 @@ from cltab2systemd.client.calls import RefusedError
 from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options
 from cltab2systemd.commands.printing import complain
+from cltab2systemd.operators.askable import Daemon, NoAnswerError
 from cltab2systemd.operators.following import follow
-from cltab2systemd.operators.present import Daemon, NoAnswerError, present
+from cltab2systemd.operators.present import present
 from cltab2systemd.reports import statuschanges
 from cltab2systemd.reports.statuschanges import Change, Kind
 from cltab2systemd.streams import give_up_output

@@ -19,9 +19,10 @@ from cltab2systemd.disk.instance import instance_names
 from cltab2systemd.groups.cures import commands
 from cltab2systemd.journal import Writer
 from cltab2systemd.operators import culprits
+from cltab2systemd.operators.askable import NoAnswerError
 from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.operators.following import follow
-from cltab2systemd.operators.present import NoAnswerError, present
+from cltab2systemd.operators.present import present
 from cltab2systemd.operators.statusview import code, problems
 from cltab2systemd.reports import whytext
 from cltab2systemd.terminal import YELLOW, coloured, printable, shortened, wrapped

@@ -19,8 +19,8 @@ from cltab2systemd.groups.overview import Health
 from cltab2systemd.groups.state import State
 from cltab2systemd.journal import FORBIDDEN, Excerpt, JournalLine, Writer
 from cltab2systemd.operators import culprits, history, why
+from cltab2systemd.operators.askable import Daemon
 from cltab2systemd.operators.culprits import Culprit
-from cltab2systemd.operators.present import Daemon
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.diff import FIELDS, Change
 from cltab2systemd.reports.explain import explain as explained

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from cltab2systemd.operators import screen
-from cltab2systemd.operators.present import NoAnswerError
+from cltab2systemd.operators.askable import NoAnswerError
 
 
 class Drawn:
