@@ -64,6 +64,7 @@ class Membership:
         self._on_table = on_table
         self._on_retired = on_retired
         self._on_gone = on_gone
+        self._leaving: dict[str, Group] = {}  # groups that are about to be removed
         self._unapplied: set[str] = set()  # groups whose lines, or units, may not be those of the table
 
     def doubt_all(self) -> None:
@@ -188,25 +189,50 @@ class Membership:
 
     def forget_soon(self, group: Group) -> None:
         """Remove a group of which nothing runs, unless the table has it by then, or somebody has started it."""
-        self._spawn(self._forget(group))
+        is_under_way = bool(self._leaving)
+        self._leaving[group.name] = group
+        if not is_under_way:
+            self._spawn(self._forget_leaving())
 
-    async def _forget(self, group: Group) -> None:
+    async def _forget_leaving(self) -> None:
+        """Remove all of these at a time. A reload of systemd's for each would keep requests waiting for all of them."""
         async with self._applier.table_lock:
-            if self.wanted(group).entries or group.request is not None or self._groups.get(group.name) is not group:
-                return
+            leaving, self._leaving = self._leaving, {}
+            due = gone = [group for group in leaving.values() if self._is_due(group)]
             try:
-                await self._bus.persist(lambda: self._observer.refresh([group.name]))
-                if group.active:  # somebody has just started it with systemctl
-                    self._on_retired(group, Asker(By.TABLE))
-                    return
-                group.happens(Event.FORGOTTEN)
-                await self._applier.apply({group: ResourceGroup(group.name)})
+                await self._bus.persist(lambda: self._observer.refresh([group.name for group in due]))
+                gone = [group for group in due if self._goes(group)]
+                await self._applier.apply({group: ResourceGroup(group.name) for group in gone})
             except (BusError, OSError) as error:
-                told = oserrors.worded(error) if isinstance(error, OSError) else error
-                events.UNITS_REMAIN(group=group.name, why=told)
-                if group.life.phase is Phase.GONE:
-                    group.happens(Event.KEPT)
+                for group in gone:
+                    self._keep(group, error)
                 return
-            self._groups.pop(group.name, None)
-            self._unapplied.discard(group.name)
+            for group in gone:
+                self._groups.pop(group.name, None)
+                self._unapplied.discard(group.name)
             self._on_gone()
+
+    def _is_due(self, group: Group) -> bool:
+        """Whether a group that was to be removed still is."""
+        is_known = self._groups.get(group.name) is group
+        return is_known and group.request is None and not self.wanted(group).entries
+
+    def _goes(self, group: Group) -> bool:
+        """Have a group that is to be removed go; False if it cannot, or if somebody has just started it by hand."""
+        if group.active:
+            self._on_retired(group, Asker(By.TABLE))
+            return False
+        try:
+            group.happens(Event.FORGOTTEN)
+        except OSError as error:
+            self._keep(group, error)
+            return False
+        return True
+
+    @staticmethod
+    def _keep(group: Group, error: BusError | OSError) -> None:
+        """A group whose units cannot be removed now stays; the next time that the table is read it is tried again."""
+        told = oserrors.worded(error) if isinstance(error, OSError) else error
+        events.UNITS_REMAIN(group=group.name, why=told)
+        if group.life.phase is Phase.GONE:
+            group.happens(Event.KEPT)

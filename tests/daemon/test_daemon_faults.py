@@ -298,3 +298,25 @@ def test_an_entry_does_what_it_likes_with_its_count(instance: Instance) -> None:
     instance.kill()
     status = instance.node.run("clinitctl", "status", check=False, timeout=5)
     assert (status.returncode, status.stdout.count("pauses for 60 s")) == (3, len(names)), status.stdout
+
+
+COUNTING = """\
+#!/bin/sh
+[ "$1" != daemon-reload ] || echo >>/run/reloads
+exec /usr/bin/systemctl "$@"
+"""
+
+
+def test_many_groups_leave_the_table(instance: Instance) -> None:
+    """Systemd does not reload for each of them: requests for others would wait for all of that."""
+    lines = "".join(f"group{number}:tag{number}:1:respawn:{RUN}\n" for number in range(20))
+    instance.write_table(TABLE + lines)
+    for number in range(20):
+        instance.clinit(f"group{number}", "1")
+    instance.node.write("/usr/local/bin/systemctl", COUNTING, mode=0o755)
+    instance.write_table(TABLE)
+    assert instance.clinit().returncode == 0
+    wait_until(lambda: not any(group.startswith("group") for group in instance.clstat()), what="all are gone")
+
+    assert instance.node.read("/run/reloads").count("\n") <= 5
+    assert instance.node.shell("ls /run/systemd/system/*group*", check=False).stdout == ""

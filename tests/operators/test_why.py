@@ -116,16 +116,6 @@ def test_nobody_is_blamed_for_what_fails_by_itself(group: Group) -> None:
     assert [("test-failed", None)] == [(reason["code"], reason["by"]) for reason in found]
 
 
-def test_a_test_that_fails_is_nobodys_doing(group: Group) -> None:
-    """Also if somebody has just had it run again."""
-    group.define("t:3:test:false")
-    group.switch("3", code=4)
-    assert 4 == group.node.run("clinitctl", "restart", f"{group.name}.t", check=False).returncode
-    group.node.run("journalctl", "--sync")
-
-    assert "by" not in facts(why(group).stdout)
-
-
 def test_a_group_that_is_well(group: Group) -> None:
     """That is said, and so is that one is at no level."""
     group.define(f"r:3:respawn:{RUN}")
