@@ -217,6 +217,8 @@ def _verdict_on_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus, level
     """How a respawn entry stands that does not run. It should, whoever stopped it."""
     if not unit.at_rest:
         return Verdict(Cause.DOWN, "is being stopped", Remedy.START)
+    if is_survivor(group, entry, unit):
+        return Verdict(Cause.OUTLIVED, f"was stopped, and {SURVIVES}", Remedy.START)
     settings = settings_of(group, entry)
     if not group.probe.condition_holds(unit.name) and group.probe.condition_time(unit.name) >= group.asked_at(level):
         return _skipped(unit, settings)
@@ -229,6 +231,16 @@ def _verdict_on_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus, level
     by_itself = process.result != "timeout" or settings.time_limit(process)
     how = worded(process, settings) if unit.active == "failed" and process.code and by_itself else "was stopped"
     return Verdict(Cause.DOWN, f"does not run: it {how}", Remedy.START)
+
+
+def is_survivor(group: GroupUnits, entry: Entry, unit: UnitStatus) -> bool:
+    """Whether processes of an entry have survived its stop, and systemd has given it up as failed."""
+    # What the table itself lets live is no survivor.
+    may_survive = any(directive.name == "KillMode" for directive in entry.directives)
+    return unit.active == "failed" and not unit.job and not may_survive and group.probe.outlived_stop(unit.name)
+
+
+SURVIVES = "has processes that outlived SIGKILL"
 
 
 def _skipped(unit: UnitStatus, settings: Settings) -> Verdict:

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.changes import is_member
-from cltab2systemd.groups.failure import REMARKS, Cause, Remedy, about_entry, about_unit, is_under_way, verdict
+from cltab2systemd.groups.failure import (
+    REMARKS,
+    SURVIVES,
+    Cause,
+    Remedy,
+    about_entry,
+    about_unit,
+    is_survivor,
+    is_under_way,
+    verdict,
+)
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
@@ -231,16 +241,10 @@ def _not_stopped(group: GroupUnits, level: str, since: int) -> Iterator[Reason]:
 
 def _survivors(group: GroupUnits, level: str | None) -> Iterator[Reason]:
     for name in survivors(group, level):
-        yield about_unit(group, Cause.OUTLIVED, name, "has processes that outlived SIGKILL")
+        yield about_unit(group, Cause.OUTLIVED, name, SURVIVES)
 
 
 def survivors(group: GroupUnits, level: str | None) -> list[str]:
     """The units outside of a level whose processes have survived SIGKILL. systemd has given them up as failed."""
-    outside = (
-        group.entry(entry)
-        for entry in group.outsiders(level)
-        # What the table itself lets live is no survivor.
-        if all(directive.name != "KillMode" for directive in entry.directives)
-    )
-    failed = (unit.name for unit in outside if unit is not None and unit.active == "failed" and not unit.job)
-    return [name for name in failed if group.probe.outlived_stop(name)]
+    outside = ((entry, group.entry(entry)) for entry in group.outsiders(level))
+    return [unit.name for entry, unit in outside if unit is not None and is_survivor(group, entry, unit)]

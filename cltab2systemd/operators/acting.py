@@ -60,6 +60,8 @@ def _tell(action: str, group: str, tags: list[str], state: Answer) -> int:
     if not outcome.say(f"{group} {state.level} {state}"):
         return outcome.REFUSED
     outcome.note(state)
+    if any(reason.get("code") == "outlived" and reason.get("tag") in tags for reason in state.details):
+        return outcome.FAILED  # nothing has stopped it, as the reason says
     if action == STOP:
         stopped = " ".join(map(shortened, tags))
         so = f", and {shortened(group)} is FAILED" if state == "FAILED" else ""

@@ -85,9 +85,12 @@ class Manager(UnitProperties):
         self._call(b"ResetFailedUnit", b"s", unit)
 
     def outlived_stop(self, unit: str) -> bool:
-        """Whether a service has failed because its stop could not end all processes in time, and some are left."""
+        """Whether a service has failed because its stop could not end all processes in time, and some are left.
+
+        systemd says `resources` if it was to be started again since then, and could not be, because of them.
+        """
         try:
-            return self._get(unit, SERVICE, b"Result", b"s") == b"timeout" and bool(
+            return self._get(unit, SERVICE, b"Result", b"s") in {b"timeout", b"resources"} and bool(
                 self._call(b"GetUnitProcesses", b"s", unit)
             )
         except BusRefusedError:  # not loaded any more

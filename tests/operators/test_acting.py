@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from answers import answered
 from instance import Group, Instance, in_order, varlink
+from programs import deaf
 
 from lab.waiting import wait_until
 
@@ -137,6 +138,25 @@ def test_stop_and_restart(group: Group) -> None:
     assert [0, 0] == [group.pid("a"), group.pid("b")]
     answered(ctl(group, "restart", "a", "b"), code=0, out=f"{group.name} 1 DONE\n", err="")
     assert 0 not in {group.pid("a"), group.pid("b")}
+
+
+def test_what_outlives_its_stop(instance: Instance) -> None:
+    """It is not told to be stopped; and that it cannot be started again is its processes' doing."""
+    group = Group(instance)
+    group.define(f"deaf:1:respawn:{deaf('INT', 'TERM')}")
+    # Stands in for a process in uninterruptible sleep.
+    limits = "[Service]\nSendSIGKILL=no\nTimeoutStopSec=200ms\nTimeoutAbortSec=200ms\n"
+    group.node.write(f"/etc/systemd/system/{group.unit('deaf')}.d/deaf.conf", limits)
+    group.switch("1")
+    pid = group.pid("deaf")
+    try:
+        for action in ("stop", "restart"):
+            done = ctl(group, action, "deaf")
+            answered(done, code=4, out=f"{group.name} 1 FAILED\n")
+            assert f"{group.name}.deaf (respawn) was stopped, and has processes that outlived SIGKILL" in done.stderr
+            assert "stopped by hand" not in done.stderr
+    finally:
+        group.node.run("kill", "-KILL", str(pid))
 
 
 def test_stop_and_a_request(group: Group) -> None:
