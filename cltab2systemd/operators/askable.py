@@ -16,4 +16,5 @@ class Daemon(enum.StrEnum):
     GONE = "gone"
     SILENT = "silent"  # it runs, and gives no answer in time
     CLOSED = "closed"  # it runs, and this user may not connect to it
+    BUSY = "busy"  # it runs, and this user has as many connections to it as a user may have
     OLD = "old"  # it runs, and does not know the question

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cltab2systemd import varlink
 from cltab2systemd.client import transport
-from cltab2systemd.client.calls import ClientError, answer
+from cltab2systemd.client.calls import ClientError, RefusedError, answer
 from cltab2systemd.locations import is_served, live_sockets
 from cltab2systemd.operators.askable import Daemon
 
@@ -63,7 +63,10 @@ def _connected(locations: Locations, tick: float) -> Iterator[Heard | None]:
         return
     try:
         yield from _replies(connection, locations, tick)
-    except (TimeoutError, ClientError):  # or it has too many clients
+    except ClientError as error:
+        is_busy = isinstance(error, RefusedError) and error.code == "TooManyConnections"
+        yield Heard(Daemon.BUSY if is_busy else Daemon.SILENT)
+    except TimeoutError:
         yield Heard(Daemon.SILENT)
     except (OSError, varlink.ProtocolError):
         yield Heard(Daemon.GONE)

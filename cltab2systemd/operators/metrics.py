@@ -23,6 +23,11 @@ from cltab2systemd.terminal import shortened
 
 # Seconds. Nobody sits and waits, and a daemon that is busy for a moment is not gone.
 _PATIENCE = 10.0
+# Whoever may not ask the daemon does not know whether it answers.
+_REFUSED = {
+    Daemon.CLOSED: "only root and members of group clinit may ask the daemon",
+    Daemon.BUSY: "this user has too many connections to the daemon",
+}
 
 
 @click.command(name="metrics")
@@ -40,8 +45,8 @@ def command(output: str | None, cltab: str | None, socket: str | None, clstat: s
     except (NoAnswerError, RefusedError) as error:
         complain(f"clinitctl: {shortened(str(error))}")
         raise SystemExit(outcome.NO_DAEMON) from error
-    if found["daemon"]["state"] == Daemon.CLOSED:
-        complain("clinitctl: only root and members of group clinit may ask the daemon; so it is not known how it is")
+    if why := _REFUSED.get(found["daemon"]["state"]):
+        complain(f"clinitctl: {why}; so it is not known how it is")
         raise SystemExit(outcome.REFUSED)
     lines = prometheus.lines(found, version=__version__, now=time.time_ns() // 1000)
     if output is None:

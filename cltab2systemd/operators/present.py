@@ -98,8 +98,8 @@ def _refusing(error: RefusedError) -> Daemon:
     """What a daemon is like that refuses to describe its groups."""
     if isinstance(error.__cause__, PermissionError):
         return Daemon.CLOSED
-    # Or it has too many clients, or systemd has not answered it.
-    return Daemon.OLD if error.code == "MethodNotFound" else Daemon.SILENT
+    # Or systemd has not answered it.
+    return {"MethodNotFound": Daemon.OLD, "TooManyConnections": Daemon.BUSY}.get(error.code, Daemon.SILENT)
 
 
 def _status_file(client: Client, daemon: Daemon) -> Object:

@@ -32,6 +32,7 @@ _DAEMON = {
     Daemon.GONE: "the daemon is gone; this is what systemd says. Start it with '{start}'",
     Daemon.SILENT: "the daemon gives no answer; this is what systemd says. See 'systemctl status clinit'",
     Daemon.CLOSED: "only root and members of group clinit may ask the daemon; this is what systemd says",
+    Daemon.BUSY: "this user has too many connections to the daemon; this is what systemd says. Close some",
     Daemon.OLD: "the daemon is of an older version; this is what systemd says. Restart it: 'systemctl restart clinit'",
 }
 

@@ -6,6 +6,7 @@ import os
 import select
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from cltab2systemd.client.calls import RefusedError
 from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options
 from cltab2systemd.commands.printing import complain
+from cltab2systemd.locations import live_clstat
 from cltab2systemd.operators.askable import Daemon, NoAnswerError
 from cltab2systemd.operators.following import follow
 from cltab2systemd.operators.present import present
@@ -28,7 +30,6 @@ from cltab2systemd.text import encoded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cltab2systemd.operators.following import Heard
 
 # Seconds: how soon a terminal's new size shows, and how soon it is noticed that nobody reads any more.
 _TICK_OF_SCREEN = 0.25
@@ -63,7 +64,7 @@ def command(groups: tuple[str, ...], *, everything: bool, as_json: bool, cltab: 
         if can_draw and not as_json:
             _draw(client, groups, everything=everything)
         else:
-            _write_lines(follow(client.locations, _TICK_OF_LINES), groups, as_json=as_json)
+            _Lines(client, groups, as_json=as_json).write()
     except OSError as error:
         give_up_output()
         if not isinstance(error, BrokenPipeError):
@@ -80,23 +81,47 @@ def _draw(client: Client, groups: Sequence[str], *, everything: bool) -> None:
             screen.hear(heard)
 
 
-def _write_lines(found: Iterable[Heard | None], groups: Sequence[str], *, as_json: bool) -> None:
-    """Write changes until nobody reads them any more, which is a BrokenPipeError."""
-    daemon = Daemon.ANSWERS
-    known: dict[str, statuschanges.Object] = {}
-    for heard in found:
-        if heard is None:
-            _see_that_somebody_reads()
-            continue
-        if heard.daemon is Daemon.CLOSED:
-            complain("clinitctl: only root and members of group clinit may ask the daemon; see 'clinitctl status'")
-            raise SystemExit(outcome.REFUSED)
-        if heard.daemon is not daemon:
-            daemon = heard.daemon
-            _write([Change(Kind.DAEMON, str(daemon))], as_json=as_json)
-        if heard.daemon is Daemon.ANSWERS:
-            before, known = known, statuschanges.by_name(heard.groups, groups)
-            _write(statuschanges.changes(before, known), as_json=as_json)
+class _Lines:
+    """What is written: a line for each change."""
+
+    def __init__(self, client: Client, groups: Sequence[str], *, as_json: bool) -> None:
+        self._client = client
+        self._groups = groups
+        self._as_json = as_json
+        self._daemon = Daemon.ANSWERS
+        self._known: dict[str, statuschanges.Object] = {}
+        self._seen: tuple[int, int] | None = None  # which clstat
+
+    def write(self) -> None:
+        """Write changes until nobody reads them any more, which is a BrokenPipeError."""
+        for heard in follow(self._client.locations, _TICK_OF_LINES):
+            if heard is None:
+                _see_that_somebody_reads()
+                continue
+            if heard.daemon is not self._daemon:
+                self._daemon = heard.daemon
+                _write([Change(Kind.DAEMON, str(self._daemon))], as_json=self._as_json)
+            if heard.daemon is Daemon.ANSWERS:
+                self._tell(heard.groups)
+            elif heard.daemon is Daemon.CLOSED:
+                self._look()
+
+    def _look(self) -> None:
+        """Tell what anybody can see, if clstat is another than last time."""
+        try:
+            status = os.stat(live_clstat(self._client.locations))  # noqa: PTH116
+        except OSError:
+            return
+        if (seen := (status.st_ino, status.st_mtime_ns)) == self._seen:
+            return
+        self._seen = seen
+        with suppress(NoAnswerError, RefusedError):  # the groups that are wanted may be gone
+            found = present(self._client, self._groups)["groups"]
+            self._tell([group for group in found if group["state"] is not None])
+
+    def _tell(self, statuses: Sequence[statuschanges.Object]) -> None:
+        before, self._known = self._known, statuschanges.by_name(statuses, self._groups)
+        _write(statuschanges.changes(before, self._known), as_json=self._as_json)
 
 
 def _write(changes: Iterable[Change], *, as_json: bool) -> None:

@@ -67,6 +67,8 @@ _DAEMON = {
     "answers": "the daemon is back",
     "gone": "the daemon is gone; what runs goes on, and is watched again when it is back",
     "silent": "the daemon gives no answer",
+    "busy": "this user has too many connections to the daemon; some have to be closed",
+    "closed": "only root and members of group clinit may ask the daemon; this is what clstat and systemd say",
 }
 
 

@@ -352,6 +352,12 @@ def test_one_user_has_a_limit_of_connections(shipped: Shipped) -> None:
     assert replies == [{"error": error, "parameters": {"message": message}}] * 30
     refused = node.run("clinit", "web", "1", user="member", check=False)
     answered(refused, code=1, out=message + "\n")
+    status = node.run("clinitctl", "status", user="member", check=False)
+    answered(status, code=0, err="")
+    assert status.stdout.startswith("this user has too many connections to the daemon; this is what systemd says.")
+    why = "this user has too many connections to the daemon; so it is not known how it is"
+    metrics = node.run("clinitctl", "metrics", user="member", check=False)
+    answered(metrics, code=1, out="", err=f"clinitctl: {why}\n")
     assert shipped.clinit("-w", "web", "1").returncode == 0
     assert len(crowd(shipped, 300, STATUS[:-1].decode())[1]) == 300
 
