@@ -92,8 +92,10 @@ method Switch(group: string, level: string, strict: ?bool, progress: ?bool) -> (
 # Do something to single entries of a group that is at its level: the action is "restart" or "stop". Replies when this
 # has begun; with "more", a second reply tells how the group is then. Entries are stopped all at once. They are
 # restarted one after the other in the order of the table, a wait or test up to its end. A request for the group takes
-# over.
-method Entries(group: string, action: string, tags: []string) -> (message: string, status: ?GroupStatus)
+# over. The notes say of a restarted entry that the table has it another way by now.
+method Entries(group: string, action: string, tags: []string) -> (
+  message: string, notes: ?[]string, status: ?GroupStatus
+)
 
 # Read the table again.
 method Reread() -> (notes: ?[]string)

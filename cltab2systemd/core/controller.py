@@ -32,6 +32,7 @@ from cltab2systemd.core.watch import Watch
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
+from cltab2systemd.groups.overview import pending_tags
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, settled_level
 from cltab2systemd.systemd.buserrors import BusError
@@ -237,6 +238,15 @@ class Controller:
             if name not in self._groups:
                 raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
             return await self._hands.begin(self._groups[name], action, tags, asker)
+
+    def notes_on_restart(self, name: str, tags: Collection[str]) -> list[str]:
+        """What whoever has restarted entries of a group should know: they are not as the table has them by now."""
+        notes = [advice.on_unread_table(self.source.path)] if self.source.is_unread else []
+        group = self._groups.get(name)
+        if group is None or group.shown_level is None:
+            return notes
+        changed = pending_tags(group.applied.entries, self._membership.wanted(group).entries)
+        return notes + advice.on_changed_lines(name, group.shown_level, [tag for tag in changed if tag in tags])
 
     async def reread(self, *, always: bool = False, asker: Asker | None = None) -> tuple[str, ...]:
         """Read the table if it changed, or `always`, and apply it; see `Membership.reread`."""

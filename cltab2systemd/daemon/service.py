@@ -234,7 +234,9 @@ class Service:
         done = await self._controller.act(group, Action(name), tags, call.peer.asker())
         yield Reply({"message": f"{name} begun"}, call.more)
         if call.more:
-            yield Reply({"message": f"{name} done", "status": _status_object(await asyncio.shield(done))})
+            status = _status_object(await asyncio.shield(done))
+            notes = self._controller.notes_on_restart(group, tags) if name == Action.RESTART else []
+            yield Reply({"message": f"{name} done", "status": status, **_noted(notes)})
 
     async def _reread(self, call: Call) -> AsyncIterator[Reply]:
         yield Reply(_noted(await self._controller.reread(always=True, asker=call.peer.asker())))

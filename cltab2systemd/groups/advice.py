@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table.model import level_names
 from cltab2systemd.table.spelling import Spellings
-from cltab2systemd.terminal import shortened
+from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,3 +43,17 @@ def on_own_units(paths: Iterable[str]) -> list[str]:
         f"use a drop-in ('systemctl edit'), and remove that file"
         for path in list(paths)[:_MOST_NAMES]
     ]
+
+
+def on_changed_lines(group: str, level: str, tags: Iterable[str]) -> list[str]:
+    """A warning for each entry that is restarted as it was, while the table has it another way by now."""
+    request = f"clinit {shlex.quote(group)} {shlex.quote(level)}"
+    return [
+        f"the line of {shortened(tag)} has changed in the table; '{printable(request)}' starts it as it is there"
+        for tag in tags
+    ]
+
+
+def on_unread_table(path: str) -> str:
+    """A warning that entries are restarted as the table had them when it was read last."""
+    return f"{path} has changed, and was not read since; 'clinit' has it read"

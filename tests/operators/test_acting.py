@@ -159,6 +159,23 @@ def test_what_outlives_its_stop(instance: Instance) -> None:
         group.node.run("kill", "-KILL", str(pid))
 
 
+def test_restart_of_a_line_that_has_changed(group: Group) -> None:
+    """The entry is started as it was, and it is said what starts it as it is in the table."""
+    table = group.instance.table
+    changed = table.replace(f"{group.name}:{group.name}.a:", f"{group.name}:{group.name}.a:2,")
+    assert changed != table
+    group.instance.write_table(changed)
+    unread = ctl(group, "restart", "a")
+    assert group.instance.clinit().returncode == 0
+    done, other = ctl(group, "restart", "a"), ctl(group, "restart", "b")
+    group.instance.write_table(table)
+
+    answered(unread, code=0, err="clinit: /etc/cltab has changed, and was not read since; 'clinit' has it read\n")
+    told = f"the line of {group.name}.a has changed in the table; 'clinit {group.name} 1' starts it as it is there"
+    answered(done, code=0, err=f"clinit: {told}\n")
+    answered(other, code=0, err="")
+
+
 def test_stop_and_a_request(group: Group) -> None:
     """A request for the present level starts again what was stopped."""
     answered(ctl(group, "stop", "a"), code=0)
