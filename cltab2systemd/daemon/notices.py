@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 # News that wait until systemd can be asked; the oldest go.
 _MOST_WAITING = 1000
+# Units that run at a time. When a machine goes wrong, much is told at once, and each may send a mail. If one hangs, the
+# next is started after so many seconds.
+AT_ONCE = 8
+_LONGEST = 30.0
+_PAUSE = 0.2
 # It has a start job while the machine goes down. No unit can be started any more then.
 _SHUTDOWN = "shutdown.target"
 
@@ -91,4 +96,14 @@ class Notices:
             since = news.reason.attempt.since
         variables = environment(news, since=(since + offset) // 1_000_000, node=os.uname().nodename)
         number = self._instance.notices.write(file_text(variables))
+        await self._turn_of(number)
         await self._bus.persist(lambda: self._bus.start_if_free(names.notice(number)))
+
+    async def _turn_of(self, number: int) -> None:
+        """Wait until few enough units run, by the one that was started so many before."""
+        earlier = [self._instance.names.notice(number - AT_ONCE)] if number > AT_ONCE else []
+        for _ in range(int(_LONGEST / _PAUSE)):
+            units = await self._bus.persist(lambda: self._bus.load_units(earlier)) if earlier else []
+            if all(unit.at_rest or unit.sub == "exited" for unit in units):
+                return
+            await asyncio.sleep(_PAUSE)

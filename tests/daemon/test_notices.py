@@ -8,6 +8,7 @@ import pytest
 from instance import Instance
 from shipped import Shipped
 
+from cltab2systemd.daemon.notices import AT_ONCE
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -90,6 +91,29 @@ def test_a_failure_and_its_end(fresh_node: Node) -> None:
     # No trace is left, and the group of nearly the same name is as it was.
     wait_until(lambda: fresh_node.run("systemctl", "list-units", "--all", "--no-legend", "clinitnotify@*").stdout == "")
     assert instance.clstat()["notify"] == "3 DONE"
+
+
+def test_many_at_once(fresh_node: Node) -> None:
+    """A few units run at a time, and all are told."""
+    number = 3 * AT_ONCE
+    put_template(fresh_node)
+    slow = UNIT.replace("env |", "sleep 1; env |").replace(
+        "[Service]", "[Service]\nExecStartPre=touch /var/told/%i.began"
+    )
+    fresh_node.write(TEMPLATE, slow)
+    fresh_node.run("systemctl", "daemon-reload")
+    instance = Instance(fresh_node)
+    instance.write_table("".join(f"g{each}:t{each}:3:test:false\n" for each in range(number)))
+    instance.start()
+    for each in range(number):
+        instance.clinit(f"g{each}", "3")
+    running = []
+    while len(told(fresh_node)) < number:
+        names = fresh_node.run("ls", "/var/told").stdout.split()
+        running.append(sum(name.endswith(".began") and name.removesuffix(".began") not in names for name in names))
+
+    assert 1 < max(running) <= AT_ONCE
+    assert {f"failed g{each} t{each}" for each in range(number)} == {*events(fresh_node)}
 
 
 def test_an_entry_that_backs_off(fresh_node: Node) -> None:
