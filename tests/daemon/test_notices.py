@@ -97,21 +97,22 @@ def test_many_at_once(fresh_node: Node) -> None:
     """A few units run at a time, and all are told."""
     number = 3 * AT_ONCE
     put_template(fresh_node)
-    slow = UNIT.replace("env |", "sleep 1; env |").replace(
-        "[Service]", "[Service]\nExecStartPre=touch /var/told/%i.began"
-    )
-    fresh_node.write(TEMPLATE, slow)
+    begin = "[Service]\nExecStartPre=touch /var/told/%i.began"
+    fresh_node.write(TEMPLATE, UNIT.replace("env |", "sleep 1; env |").replace("[Service]", begin))
     fresh_node.run("systemctl", "daemon-reload")
     instance = Instance(fresh_node)
     instance.write_table("".join(f"g{each}:t{each}:3:test:false\n" for each in range(number)))
     instance.start()
     for each in range(number):
         instance.clinit(f"g{each}", "3")
-    running = []
-    while len(told(fresh_node)) < number:
+    running: list[int] = []
+
+    def are_all_told() -> bool:
         names = fresh_node.run("ls", "/var/told").stdout.split()
         running.append(sum(name.endswith(".began") and name.removesuffix(".began") not in names for name in names))
+        return len([name for name in names if name.isdigit()]) == number
 
+    wait_until(are_all_told, what="all are told", timeout=60)
     assert 1 < max(running) <= AT_ONCE
     assert {f"failed g{each} t{each}" for each in range(number)} == {*events(fresh_node)}
 
