@@ -70,15 +70,20 @@ class Hands:
                 is to be restarted whose unit systemd would not start.
             BusError: systemd cannot be asked.
         """
-        await self._bus.persist(lambda: self._observer.refresh([group.name]))
-        if group.name in self._at_work:
-            raise SwitchRefusedError(
-                Refusal.ON_ITS_WAY, f"entries of {group.name} are being stopped or restarted; try again then"
-            )
-        level = _level_of(group)
-        entries = _entries(group, level, tags)
-        if action is Action.RESTART:
-            await self._bus.persist(lambda: self._require_units(group, entries))
+
+        def admit() -> tuple[str, tuple[Entry, ...]]:
+            self._observer.refresh([group.name])
+            if group.name in self._at_work:
+                raise SwitchRefusedError(
+                    Refusal.ON_ITS_WAY, f"entries of {group.name} are being stopped or restarted; try again then"
+                )
+            level = _level_of(group)
+            entries = _entries(group, level, tags)
+            if action is Action.RESTART:
+                self._require_units(group, entries)
+            return level, entries
+
+        level, entries = await self._bus.persist(admit)  # and nobody comes in between
         request = EntryRequest(self._names, group.name, level, action, entries=entries, asker=asker)
         self._at_work[group.name] = request
         request.tell_begin()
