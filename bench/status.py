@@ -31,6 +31,10 @@ _ONE = (
     Case("clinitctl --version", ("clinitctl", "--version")),
 )
 
+# Whoever is not answered by the daemon asks systemd. The exit code is not 0 then.
+_UNANSWERED = Case("clinitctl status", ("sh", "-c", "clinitctl status; :"))
+_STRANGER = Case("clinitctl status of nobody", ("sh", "-c", "setpriv --reuid=65534 --clear-groups clinitctl status; :"))
+
 _ALONE = "nobody"
 _WATCHERS: dict[str, tuple[str, ...]] = {
     _ALONE: (),
@@ -50,6 +54,7 @@ _STORM = "".join(
     for level in ("1", inputs.HIGHEST)
 )
 _ROUNDS_OF_STORM = 5
+_ROUNDS_UNANSWERED = 10
 
 
 def run(rounds: int | None = None) -> None:
@@ -59,6 +64,7 @@ def run(rounds: int | None = None) -> None:
         activate(node, _GROUPS)
         samples = measure(node, (*_MANY, *_ONE), rounds)
         storms = _storms(node, min(rounds, _ROUNDS_OF_STORM))
+        unanswered = _unanswered(node, min(rounds, _ROUNDS_UNANSWERED))
     wall = {name: [sample.wall for sample in taken] for name, taken in samples.items()}
     cpu = {name: [sample.cpu for sample in taken] for name, taken in samples.items()}
     for yardstick, cases in ((_LIST, _MANY), (_CLICK, _ONE)):
@@ -68,13 +74,31 @@ def run(rounds: int | None = None) -> None:
                 for case in cases
             ]
             show(f"status: {kind}, {_GROUPS * inputs.PER_GROUP} entries, against {yardstick.name}", figures, rounds)
+    show(f"status without the daemon: wall time, against {_LIST.name}", unanswered, len(unanswered[0].times))
     figures = [Figure(name, times, storms[_ALONE]) for name, times in storms.items()]
     show("status: CPU time of the daemon in 20 switches, by who watches", figures, len(storms[_ALONE]))
 
 
+def _unanswered(node: Node, rounds: int) -> list[Figure]:
+    """The wall times of a status for whom the daemon does not answer, then because it hangs, then if it is gone."""
+
+    def figure(name: str, case: Case) -> Figure:
+        found = measure(node, (_LIST, case), rounds)
+        times, yardstick = ([sample.wall for sample in found[which.name]] for which in (case, _LIST))
+        return Figure(name, times, yardstick)
+
+    figures = [figure("of nobody, who may not ask it", _STRANGER)]
+    pid = _daemon(node)
+    node.run("kill", "-STOP", pid)
+    figures.append(figure("the daemon hangs", _UNANSWERED))
+    node.run("kill", "-CONT", pid)
+    node.run("systemctl", "stop", "clinitd.service")
+    return [*figures, figure("no daemon", _UNANSWERED)]
+
+
 def _storms(node: Node, rounds: int) -> dict[str, list[float]]:
     """The CPU time of the daemon in each storm, by who watches; the first round warms up."""
-    pid = node.run("systemctl", "show", "--property=MainPID", "--value", "clinitd.service").stdout.strip()
+    pid = _daemon(node)
     times: dict[str, list[float]] = {name: [] for name in _WATCHERS}
     for number in range(rounds + 1):
         for name, argv in _WATCHERS.items():
@@ -88,6 +112,10 @@ def _storms(node: Node, rounds: int) -> dict[str, list[float]]:
             if number:
                 times[name].append(spent)
     return times
+
+
+def _daemon(node: Node) -> str:
+    return node.run("systemctl", "show", "--property=MainPID", "--value", "clinitd.service").stdout.strip()
 
 
 def _cpu(node: Node, pid: str) -> float:

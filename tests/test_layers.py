@@ -172,13 +172,25 @@ def test_a_plain_request_starts_light() -> None:
         assert imports(module, at_start=True) & set(HEAVY.split()) == set(), module
 
 
+def loaded_by(*modules: str) -> set[str]:
+    """What an interpreter has loaded that has imported modules of the package."""
+    code = f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
+    code += "".join(f"import {PACKAGE}.{module}\n" for module in modules) + "print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
 def test_a_started_client_has_nothing_heavy() -> None:
     """What the interpreter has loaded before a plain request is sent bears it out."""
-    code = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); import {PACKAGE}.{COMMAND}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
+    loaded = loaded_by(COMMAND)
 
     assert {f"{PACKAGE}.{module}" for module in started()} == {
         name for name in loaded if name.startswith(f"{PACKAGE}.")
     }
     assert loaded & set(HEAVY.split()) == set()
+
+
+def test_a_status_starts_without_what_is_heavy() -> None:
+    """`clinitctl status`, answered by the daemon, needs enum and JSON, and nothing that is slower to import."""
+    loaded = loaded_by("operators.main", "operators.statusview", "reports.statustext")
+    assert loaded & (set(HEAVY.split()) - {"enum", "re", "json"}) == set()
