@@ -33,7 +33,9 @@ _ONE = (
 
 # Whoever is not answered by the daemon asks systemd. The exit code is not 0 then.
 _UNANSWERED = Case("clinitctl status", ("sh", "-c", "clinitctl status; :"))
-_STRANGER = Case("clinitctl status of nobody", ("sh", "-c", "setpriv --reuid=65534 --clear-groups clinitctl status; :"))
+_STRANGER = Case(
+    "clinitctl status of nobody", ("sh", "-c", "setpriv --reuid=65534 --regid=65534 --clear-groups clinitctl status; :")
+)
 
 _ALONE = "nobody"
 _WATCHERS: dict[str, tuple[str, ...]] = {

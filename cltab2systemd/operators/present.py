@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from cltab2systemd.client.calls import NoDaemonError, RefusedError, TimedOutError
 from cltab2systemd.client.status import doubt
@@ -25,6 +26,8 @@ _PATIENCE = 0.4
 _MOMENT = 0.1
 _SIGN_OF_LIFE = 0.8
 _WORK = 10.0
+# Seconds from the beginning after which systemd is asked no more; the rest is for the program's start, and to print.
+WITHIN = 1.5
 
 
 def present(client: Client, groups: Sequence[str], patience: float | None = None) -> Object:
@@ -39,8 +42,9 @@ def present(client: Client, groups: Sequence[str], patience: float | None = None
         RefusedError: there is no such group.
         NoAnswerError: neither the daemon nor systemd tells anything.
     """
-    daemon, described = _asked(client, groups, patience)
-    described = described or _of_systemd(client, groups, daemon, patience)
+    until = time.monotonic() + (WITHIN if patience is None else 2 * patience)
+    daemon, described = _asked(client, groups, patience, until)
+    described = described or _of_systemd(client, groups, daemon, until)
     return {
         "daemon": {"state": str(daemon), "version": described.get("version"), "pid": described.get("pid")},
         "clstat": _status_file(client, daemon),
@@ -50,7 +54,7 @@ def present(client: Client, groups: Sequence[str], patience: float | None = None
     }
 
 
-def _asked(client: Client, groups: Sequence[str], patience: float | None) -> tuple[Daemon, Object]:
+def _asked(client: Client, groups: Sequence[str], patience: float | None, until: float) -> tuple[Daemon, Object]:
     """What the daemon is like, and its answer, or that of systemd; it is empty if none of them has been asked."""
     if is_served(client.locations) is False:  # to connect would start it
         return Daemon.GONE, {}
@@ -58,7 +62,7 @@ def _asked(client: Client, groups: Sequence[str], patience: float | None) -> tup
         try:
             return Daemon.ANSWERS, client.describe(groups, patience or _PATIENCE)
         except TimedOutError:
-            return _asked_again(client, groups, patience)
+            return _asked_again(client, groups, until)
     except TimedOutError:
         return Daemon.SILENT, {}
     except NoDaemonError:
@@ -69,7 +73,7 @@ def _asked(client: Client, groups: Sequence[str], patience: float | None) -> tup
         return _refusing(error), {}
 
 
-def _asked_again(client: Client, groups: Sequence[str], patience: float | None) -> tuple[Daemon, Object]:
+def _asked_again(client: Client, groups: Sequence[str], until: float) -> tuple[Daemon, Object]:
     """`_asked`, of a daemon that has not answered in time. TimedOutError if it lives, and takes still longer."""
     from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415 - slow to import, and seldom needed
 
@@ -78,7 +82,7 @@ def _asked_again(client: Client, groups: Sequence[str], patience: float | None) 
         sign = other.submit(client.answers_within, _SIGN_OF_LIFE)
         if wait([sign], _MOMENT).not_done:
             try:
-                described = _of_systemd(client, groups, Daemon.SILENT, patience)
+                described = _of_systemd(client, groups, Daemon.SILENT, until)
             except (NoAnswerError, RefusedError):
                 if not sign.result():
                     raise
@@ -87,11 +91,11 @@ def _asked_again(client: Client, groups: Sequence[str], patience: float | None) 
     return Daemon.ANSWERS, client.describe(groups, _WORK)
 
 
-def _of_systemd(client: Client, groups: Sequence[str], daemon: Daemon, patience: float | None) -> Object:
+def _of_systemd(client: Client, groups: Sequence[str], daemon: Daemon, until: float) -> Object:
     from cltab2systemd.operators.standalone import describe  # noqa: PLC0415 - slow to import, and seldom needed
 
     is_kept = daemon is not Daemon.GONE and not _status_file(client, daemon)["problem"]
-    return describe(client.locations, groups, daemon if is_kept else None, patience)
+    return describe(client.locations, groups, until, daemon if is_kept else None)
 
 
 def _refusing(error: RefusedError) -> Daemon:

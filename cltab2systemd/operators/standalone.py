@@ -38,17 +38,15 @@ if TYPE_CHECKING:
     from cltab2systemd.locations import Locations
     from cltab2systemd.units.names import Names
 
-# Seconds for which systemd is asked about group after group. What it has not told by then is missing.
-LIMIT = 1.0
+# Seconds for which systemd is asked about group after group, however late it is.
+LEAST = 0.5
 _WELL = {State.DONE, State.PASSED, State.CONFIGURED}
 _STATES = {str(state): state for state in State}
 # A level and its state in clstat; None if that is a word of another version.
 _Line = tuple[str, State | None]
 
 
-def describe(
-    locations: Locations, groups: Sequence[str], kept: Daemon | None = None, limit: float | None = None
-) -> dict[str, Any]:
+def describe(locations: Locations, groups: Sequence[str], until: float, kept: Daemon | None = None) -> dict[str, Any]:
     """The table, and groups with their entries, as the daemon's method Describe has them; and who is missing.
 
     Groups that do not look well are asked for first. If the time runs out, the names of the others are in `missing`.
@@ -56,9 +54,9 @@ def describe(
     Args:
         locations: of the instance.
         groups: which groups; all, if there are none.
+        until: when all is to be there, as `time.monotonic` has it.
         kept: what there is of the daemon that keeps clstat true; None if nobody does. Then clstat is believed, for the
             daemon knows more than the units say.
-        limit: seconds for which systemd may be asked; None for `LIMIT`.
 
     Raises:
         RefusedError: there is no such group.
@@ -76,7 +74,7 @@ def describe(
     lines = {name: applied.get(name) or ResourceGroup(name) for name in names}
     wanted = lines if refusal else {name: table.group(name) for name in names}
     try:
-        described = asyncio.run(_described(instance.names, lines, wanted, locations, kept, limit=limit or LIMIT))
+        described = asyncio.run(_described(instance.names, lines, wanted, locations, kept, until=until))
     except (BusError, TimeoutError) as error:
         message = f"neither the daemon nor systemd tells how the groups are: {error or 'no answer in time'}"
         raise NoAnswerError(message) from error
@@ -94,13 +92,13 @@ async def _described(
     locations: Locations,
     kept: Daemon | None,
     *,
-    limit: float,
+    until: float,
 ) -> dict[str, dict[str, object]]:
     """The groups whose units were made from lines, as many as there was time for. TimeoutError, BusError for none."""
     shown, reasons, offset = _lines(locations), noted(locations, NOTED_REASONS), clock_offset()
     described: dict[str, dict[str, object]] = {}
     async with units_of(names, lines) as (units, probe):
-        end = time.monotonic() + limit
+        end = max(until, time.monotonic() + LEAST)
         for name, group in sorted(units.items(), key=lambda item: _looks_well(shown.get(item[0]), item[1])):
             if described and time.monotonic() >= end:
                 break

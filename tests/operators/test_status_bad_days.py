@@ -23,7 +23,7 @@ TABLE = f"web:a:1:respawn:{RUN}\nweb:b:1:wait:true\nmail:c:1:respawn:{RUN}\n"
 CLSTAT = "/run/clinit/clstat"
 # `clinitctl` if there is no time at all for questions to systemd.
 HASTY = (
-    "import sys; from cltab2systemd.operators import standalone; standalone.LIMIT = 0\n"
+    "import sys; from cltab2systemd.operators import present, standalone; present.WITHIN = standalone.LEAST = 0\n"
     "from cltab2systemd.operators.main import main; sys.argv[0] = 'clinitctl'; main()"
 )
 GONE = "the daemon is gone; this is what systemd says. Start it with 'systemctl start clinit.service'"
