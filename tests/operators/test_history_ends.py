@@ -266,6 +266,20 @@ def test_a_daemon_that_is_gone(instance: Survivor, group: Group) -> None:
     assert "given up: its daemon ended" in shown.splitlines()[-1]
 
 
+def test_a_user_who_does_not_see_the_daemon(group: Group) -> None:
+    """Where processes of others are hidden, what is under way is not taken for given up."""
+    group.request("4")
+    group.wait_for("4 STARTING")
+    group.node.run("journalctl", "--sync")
+    group.node.run("mount", "-o", "remount,hidepid=invisible", "/proc")
+    try:
+        shown = group.node.run("clinitctl", "history", group.name, user="alice").stdout
+    finally:
+        group.node.run("mount", "-o", "remount,hidepid=off", "/proc")
+
+    assert "under way" in shown.splitlines()[-1]
+
+
 def test_requests_that_follow_each_other_quickly(stubborn: Group) -> None:
     """Each has its row, and all but the last one say what took over."""
     group = stubborn
