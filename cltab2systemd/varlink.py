@@ -71,12 +71,12 @@ type Group (
 )
 
 # An entry: its line; how it is, as clinitctl(8) has it; whether the level has it; its unit, as systemd has it, and
-# since when; its main process; how often systemd has restarted it; how its last main process ended; and what it uses,
-# as far as systemd has the kernel count it.
+# since when; its main process; how often systemd has restarted it; how its last main process ended, and how the one
+# before the one that runs; and what it uses, as far as systemd has the kernel count it.
 type Entry (
   tag: string, levels: string, mode: string, command: string, state: string, in_level: bool, unit: string,
   load: ?string, active: ?string, sub: ?string, since_usec: ?int, pid: ?int, restarts: int, ending: ?Ending,
-  memory_bytes: ?int, cpu_usec: ?int, tasks: ?int
+  previous_ending: ?Ending, memory_bytes: ?int, cpu_usec: ?int, tasks: ?int
 )
 
 # A finding about the table: what, how bad (error, warning), where (from 1), and the finding as a person reads it.

@@ -93,7 +93,7 @@ class Controller:
         self._pacer = Pacer(names, bus, instance.paused, self._try_again, self._look_at)
         self._observer = Observer(
             names, self._groups, bus, self._pacer, kernel or Kernel(),
-            on_observed=self._settle, on_refreshed=self._shown.publish,
+            restless=instance.restless, on_observed=self._settle, on_refreshed=self._shown.publish,
         )  # fmt: skip
         self._switcher = Switcher(names, instance.held, bus, applier, self._observer)
         self._settlement = Settlement(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.pacer import Pacer
+    from cltab2systemd.disk.marks import UnitNotes
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
     from cltab2systemd.units.names import Names
@@ -49,6 +50,7 @@ class Observer:
         bus: the connection to systemd.
         pacer: slows down what is started in vain.
         kernel: tells of processes.
+        restless: notes on units that end again and again, for the next daemon.
         on_observed: called with each group after its units were asked for.
         on_refreshed: called when all groups that were asked for at a time are observed.
     """
@@ -61,6 +63,7 @@ class Observer:
         pacer: Pacer,
         kernel: Kernel,
         *,
+        restless: UnitNotes,
         on_observed: Callable[[Group], None],
         on_refreshed: Callable[[], None],
     ) -> None:
@@ -68,7 +71,7 @@ class Observer:
         self._groups = groups
         self._bus = bus
         self._pacer = pacer
-        self.probe = UnitProbe(bus, pacer.trouble, kernel)
+        self.probe = UnitProbe(bus, pacer.trouble, kernel, restless)
         self._on_observed = on_observed
         self._on_refreshed = on_refreshed
         self._due: set[str] = set()
@@ -77,6 +80,7 @@ class Observer:
         self._second_looks: set[str] = set()  # groups that are due for one
         self._survivors: set[str] = set()  # units with processes that outlived SIGKILL, as was told
         bus.follow(self._unit_changed, self._connected, self._reloaded)
+        bus.follow_runs(self._has_runs, self.probe.saw_run)
 
     def refresh_soon(self, groups: Iterable[str]) -> None:
         """Look at groups in a moment. Several calls become one look."""
@@ -158,6 +162,12 @@ class Observer:
         group = self._names.group_of(unit)
         if group is not None and group in self._groups:
             self.refresh_soon([group])
+
+    def _has_runs(self, unit: str) -> bool:
+        """Whether the runs of a unit are followed: those of respawn entries, unless their group is on its way."""
+        group = self._groups.get(self._names.group_of(unit) or "")
+        is_settled = group is not None and group.status is not None and group.status.state.settled
+        return is_settled and self.probe.follows(unit)
 
     def _connected(self) -> None:
         # Whatever happened while there was no connection was missed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cltab2systemd.core.lastruns import LastRuns
 from cltab2systemd.core.runs import Runs
 from cltab2systemd.systemd.buserrors import BusRefusedError
 from cltab2systemd.units.commands import PAUSED, SHELL, is_before_program
@@ -12,11 +13,13 @@ from cltab2systemd.units.commands import PAUSED, SHELL, is_before_program
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from cltab2systemd.disk.marks import UnitNotes
     from cltab2systemd.groups.overview import Usage
     from cltab2systemd.groups.progress import StopSettings
     from cltab2systemd.groups.units import Process, UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
+    from cltab2systemd.systemd.runsignal import RunSignal
 
 T = TypeVar("T")
 
@@ -35,13 +38,17 @@ class UnitProbe:
         bus: the connection to systemd.
         trouble: what is known of units that are started in vain.
         kernel: tells of processes.
+        restless: notes on units that end again and again, for the next daemon; None for none.
     """
 
-    def __init__(self, bus: Bus, trouble: Callable[[str], str], kernel: Kernel) -> None:
+    def __init__(
+        self, bus: Bus, trouble: Callable[[str], str], kernel: Kernel, restless: UnitNotes | None = None
+    ) -> None:
         self._bus = bus
         self._kernel = kernel
         self._trouble = trouble
-        self._runs = Runs(bus)
+        self._runs = Runs(bus, restless)
+        self._last_runs = LastRuns()
         self._known: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._of_this_look: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._seen: dict[str, tuple[str, str, int]] = {}
@@ -59,6 +66,19 @@ class UnitProbe:
                 self._seen[unit.name] = now
             if unit.at_rest:
                 self._runs.forget(unit.name)
+                self._last_runs.forget(unit.name)
+
+    def resume(self) -> None:
+        """Go on with what an earlier daemon has noted of units that end again and again."""
+        self._runs.resume()
+
+    def follows(self, unit: str) -> bool:
+        """Whether a unit is a respawn entry that was seen to run."""
+        return self._runs.follows(unit)
+
+    def saw_run(self, unit: str, seen: RunSignal) -> None:
+        """Take note of what a signal of systemd's says of the runs of a unit."""
+        self._last_runs.saw(unit, seen)
 
     def forget(self, unit: str) -> None:
         """Forget all of a unit: it may have changed."""
@@ -71,6 +91,7 @@ class UnitProbe:
         self._known.clear()
         self._of_this_look.clear()
         self._seen.clear()
+        self._last_runs.forget_all()
 
     def process(self, unit: str) -> Process:
         """How the last main process of a service went."""
@@ -143,6 +164,10 @@ class UnitProbe:
         """The main process of a service; 0 if it has none."""
         return self._once(unit, "main pid", self._bus.main_pid)
 
+    def ending_before(self, unit: str, pid: int) -> Process | None:
+        """How the run before that of a main process ended; None if that is not known for sure."""
+        return self._last_runs.before(unit, pid)
+
     def restarts(self, unit: str) -> int:
         """How often systemd has restarted a service by itself, since its last start by a request."""
         return self._once(unit, "restarts", self._bus.restarts)
@@ -161,7 +186,9 @@ class UnitProbe:
 
     def pause(self, unit: str) -> str:
         """Why a respawn entry pauses instead of running its command; empty if it does not."""
-        return pause_of(self.pid(unit), self._kernel)
+        if found := pause_of(pid := self.pid(unit), self._kernel):
+            self._last_runs.pauses(unit, pid)
+        return found
 
     def keeps_ending(self, unit: str) -> bool:
         """Whether a respawn entry has ended again and again within a minute, and has not been up for one since."""

@@ -96,6 +96,7 @@ class Takeover:
         }
         self._take_over_held()
         self._pacer.resume()
+        self._observer.probe.resume()
         await self._bus.persist(lambda: self._observer.refresh(self._groups))
         # clstat may not tell of a halt: perhaps the disk was full.
         unfinished |= {group.name: HALT_LEVEL for group in self._groups.values() if is_at_halt_level(group)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd.disk.files import Disk, LockedError, content_of
-from cltab2systemd.disk.marks import Destinations, Marks
+from cltab2systemd.disk.marks import Destinations, Marks, UnitNotes
 from cltab2systemd.disk.notices import NoticeFiles
 from cltab2systemd.locations import (
     NOTED_CLSTAT,
@@ -71,6 +71,8 @@ class Instance:
         """The units that are kept from being started again, by the condition in them."""
         self.paused = Marks(self.directory / "paused", self.disk)
         """The units that were stopped, and wait for their next start."""
+        self.restless = UnitNotes(self.directory / "restless", self.disk)
+        """The latest runs of units that end again and again."""
         self.notices = NoticeFiles(self.directory / "notices", self.disk)
         """What was told to units of the administrator's."""
         self._of_cluster = Marks(self.directory / OF_CLUSTER, self.disk)
@@ -92,7 +94,7 @@ class Instance:
                 `may_change_table` is false.
         """
         self.disk.make_directory(self.directory, parents=True)
-        for marks in (self.destinations, self.held, self.paused, self._of_cluster):
+        for marks in (self.destinations, self.held, self.paused, self.restless, self._of_cluster):
             marks.open()
         try:
             self._unlock = self.disk.lock(self.directory / "lock")

@@ -53,6 +53,26 @@ class Marks(_Directory):
         return frozenset(self._disk.names(self._directory))
 
 
+class UnitNotes(_Directory):
+    """A short text for each of some units, which the next daemon finds: a file for each.
+
+    OSError from all methods, if the disk is full, say.
+    """
+
+    def write(self, unit: str, text: str) -> None:
+        """Write the text of a unit; a reader finds all of it, or the one before."""
+        self._disk.write(self._directory / unit, encoded(text))
+
+    def discard(self, unit: str) -> None:
+        """Take the text of a unit away, if it has one."""
+        self._disk.remove(self._directory / unit)
+
+    def all(self) -> dict[str, str]:
+        """The units that have a text, perhaps by an earlier daemon, and that."""
+        names = (name for name in sorted(self._disk.names(self._directory)) if not name.startswith("."))
+        return {name: decoded(self._disk.content(self._directory / name) or b"") for name in names}
+
+
 class Destinations(_Directory):
     """The levels that groups are to go to: a file for each group that is between its first stop and its start.
 

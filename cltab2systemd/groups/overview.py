@@ -80,6 +80,9 @@ class Facts(Protocol):
     def process(self, unit: str) -> Process:
         """How the last main process of a service went."""
 
+    def ending_before(self, unit: str, pid: int) -> Process | None:
+        """How the run before that of a main process ended; None if that is not known for sure."""
+
     def restarts(self, unit: str) -> int:
         """How often systemd has restarted a service by itself, since its last start by a request."""
 
@@ -104,6 +107,7 @@ class EntryOverview:
     restarts: int = 0
     process: Process | None = None
     usage: Usage = Usage()
+    before: Process | None = None  # of a respawn entry that was started again by itself: how it ended, if that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +205,8 @@ def _entry_overview(
     # One that runs has not ended. It is not asked for, for that takes six questions to systemd.
     process = Process(pid, 0, 0) if unit.sub == "running" and pid else facts.process(name)
     state = entry_state(entry, unit, process, cause, in_level=in_level)
-    return EntryOverview(entry, name, state, in_level, unit, since, pid, restarts, process, usage)
+    before = facts.ending_before(name, pid) if pid else None
+    return EntryOverview(entry, name, state, in_level, unit, since, pid, restarts, process, usage, before)
 
 
 def entry_state(entry: Entry, unit: UnitStatus, process: Process, cause: Cause | None, *, in_level: bool) -> EntryState:

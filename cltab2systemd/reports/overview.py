@@ -90,6 +90,7 @@ def entry_object(overview: EntryOverview, offset: int) -> Object:
         "pid": overview.pid or None,
         "restarts": overview.restarts,
         "ending": None if overview.process is None else ending_object(overview.process, offset),
+        "previous_ending": None if overview.before is None else ending_object(overview.before, offset),
         "memory_bytes": usage.memory,
         "cpu_usec": usage.cpu,
         "tasks": usage.tasks,

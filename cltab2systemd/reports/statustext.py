@@ -38,7 +38,7 @@ _COLUMNS: tuple[tuple[str, Callable[[Object, int], str]], ...] = (
     ("SINCE", lambda entry, now: duration(now - entry["since_usec"]) if entry["since_usec"] else _NOTHING),
     ("PID", lambda entry, _now: str(entry["pid"] or _NOTHING)),
     ("RESTARTS", lambda entry, _now: str(entry["restarts"] or _NOTHING)),
-    ("LAST EXIT", lambda entry, _now: ending(entry["ending"])),
+    ("LAST EXIT", lambda entry, _now: ending(entry["ending"] or entry.get("previous_ending"))),
     ("MEMORY", lambda entry, _now: size(entry["memory_bytes"])),
     ("CPU", lambda entry, _now: duration(entry["cpu_usec"]) if entry["cpu_usec"] is not None else _NOTHING),
 )

@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from cltab2systemd.core.runs import Runs
+from cltab2systemd.disk.files import Disk
+from cltab2systemd.disk.marks import UnitNotes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cltab2systemd.systemd.bus import Bus
 
 UNIT = "clinit-web@a.service"
@@ -73,3 +77,31 @@ def test_runs_that_nobody_has_seen() -> None:
     """Systemd has counted them."""
     assert follow(8, 4, 0, restarts=[0, 2, 6])[1]
     assert not follow(1000, 500, 0, restarts=[0, 2, 6])[1]
+
+
+def test_the_next_daemon_goes_on(tmp_path: Path) -> None:
+    """By a note that is written at each run, as long as an entry ends again and again, and not otherwise."""
+    notes = UnitNotes(tmp_path / "restless", Disk())
+    notes.open()
+    systemd = Systemd()
+    stages: list[dict[str, str]] = []
+
+    async def see(runs: Runs, pid: int, age: float) -> bool:
+        systemd.began = int((asyncio.get_running_loop().time() - age) * 1e6)
+        systemd.restarts_now = pid
+        runs.saw(UNIT, pid)
+        stages.append(notes.all())
+        return runs.are_short(UNIT)
+
+    async def follow_twice() -> list[bool]:
+        first, second, third = (Runs(cast("Bus", systemd), notes) for _ in range(3))
+        found = [await see(first, pid, 30 - pid) for pid in (1, 2, 3, 4, 5)]
+        second.resume()
+        found += [second.are_short(UNIT), await see(second, 5, 20), await see(second, 7, 10)]
+        third.resume()
+        return [*found, await see(third, 8, 0), await see(third, 9, -70)]
+
+    assert [False] * 4 + [True] * 5 + [False] == asyncio.run(follow_twice())
+    assert [0, 0, 0, 0, 1, 1, 1, 1, 0] == [len(stage) for stage in stages]
+    assert stages[4] == stages[5] != stages[6]
+    assert notes.all() == {}

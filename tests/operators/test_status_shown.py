@@ -212,10 +212,13 @@ def test_without_the_daemon_the_same_is_said(instance: Instance) -> None:
     assert with_daemon["table"] == without["table"]
 
 
+ONLY_DAEMON = {"memory_bytes", "cpu_usec", "tasks", "previous_ending"}
+
+
 def _of_both(group: Any) -> Any:
     """A group without what only a daemon knows, and without what changes from moment to moment."""
     entries = [
-        {name: found for name, found in entry.items() if name not in {"memory_bytes", "cpu_usec", "tasks"}}
+        {name: found for name, found in entry.items() if name not in ONLY_DAEMON}
         for entry in _without_times(group["entries"])
     ]
     return _without_times({**group, "since_usec": None, "transitions": None, "entries": entries})

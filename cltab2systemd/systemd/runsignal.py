@@ -1,0 +1,42 @@
+"""What a signal of systemd's says of the runs of a service: all of one moment. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cltab2systemd.groups.units import Process
+from cltab2systemd.systemd.unitproperties import SERVICE
+
+
+@dataclass(frozen=True, slots=True)
+class RunSignal:
+    """A service at a moment.
+
+    Attributes:
+        pid: its main process; 0 if none runs.
+        restarts: how often systemd has restarted it by itself.
+        process: its last main process, which is that one, or has ended.
+    """
+
+    pid: int
+    restarts: int
+    process: Process
+
+
+def run_signal(body: list[Any]) -> RunSignal | None:
+    """What the signal PropertiesChanged with these arguments says; None if it is not about runs of a service."""
+    if len(body) < 2 or body[0] != SERVICE or not isinstance(body[1], dict):
+        return None
+    values = body[1]
+    try:
+        process = Process(
+            values[b"ExecMainPID"],
+            values[b"ExecMainCode"],
+            values[b"ExecMainStatus"],
+            values[b"Result"].decode(),
+            values[b"ExecMainExitTimestampMonotonic"],
+        )
+        return RunSignal(values[b"MainPID"], values[b"NRestarts"], process)
+    except KeyError:
+        return None
