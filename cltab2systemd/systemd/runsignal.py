@@ -1,4 +1,4 @@
-"""What a signal of systemd's says of the runs of a service: all of one moment. Pure."""
+"""What a signal of systemd's says of the runs of a service: all of one moment."""
 
 from __future__ import annotations
 
