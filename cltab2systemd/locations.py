@@ -123,6 +123,16 @@ def live_sockets(locations: Locations) -> list[str]:
     return [*dict.fromkeys((*first, *live, locations.socket))]
 
 
+def is_unknown(locations: Locations) -> bool:
+    """Whether it is not known what a command line stands for: it names no socket, and no daemon has ever had it."""
+    return locations.socket_is_guessed and not locations.is_default and not _instances(locations)
+
+
+def unknown(locations: Locations) -> str:
+    """What a person is told then."""
+    return f"no daemon has the table {locations.table}, which names no socket; name the daemon's with -s"
+
+
 def live_clstat(locations: Locations) -> str:
     """The clstat that the daemon of the same command line writes.
 

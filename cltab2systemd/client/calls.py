@@ -10,7 +10,7 @@ import time
 
 from cltab2systemd import varlink
 from cltab2systemd.client import transport
-from cltab2systemd.locations import live_sockets
+from cltab2systemd.locations import live_sockets, unknown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,8 +140,7 @@ class Caller:
         yield from first  # what is noted is read only if nobody answers at the usual socket
         paths = live_sockets(self.locations)
         if not paths:
-            table = self.locations.table
-            raise NoDaemonError(f"no daemon has the table {table}, which names no socket; name the daemon's with -s")
+            raise NoDaemonError(unknown(self.locations))
         yield from (path for path in paths if path not in first)
 
 

@@ -15,7 +15,7 @@ from cltab2systemd.client import outcome
 from cltab2systemd.commands import options, printing
 from cltab2systemd.disk.instance import instance_names
 from cltab2systemd.events import KINDS
-from cltab2systemd.locations import locate
+from cltab2systemd.operators.located import located
 from cltab2systemd.reports import history
 from cltab2systemd.reports.history import Outcome, Purpose
 from cltab2systemd.reports.statustext import duration
@@ -55,7 +55,7 @@ def command(
 
     Without a GROUP, these are the requests for all groups. The last one stands last.
     """
-    instance = instance_names(locate(cltab, socket)).instance
+    instance = instance_names(located(cltab, socket)).instance
     matches = history.matches(KINDS, instance, groups)
     limits = [f"--{name}={value}" for name, value in (("since", since), ("until", until)) if value]
     records = _records(f"--lines={_MOST_LINES}", "--reverse", *limits, *matches)

@@ -15,9 +15,9 @@ from cltab2systemd.commands.instance import Instance
 from cltab2systemd.commands.printing import complain
 from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.journal import Writer
-from cltab2systemd.locations import locate
 from cltab2systemd.operators.chosen import UnknownNameError, chosen, known
 from cltab2systemd.operators.colours import has_colours
+from cltab2systemd.operators.located import located
 from cltab2systemd.streams import give_up_output
 from cltab2systemd.terminal import DIM, coloured, columns, printable
 from cltab2systemd.text import decoded, encoded
@@ -70,7 +70,7 @@ def command(
     such as how it ended, are among them. A name that is both a group and a tag is the group; `GROUP:TAG` is one entry
     for certain.
     """
-    locations = locate(cltab, socket)
+    locations = located(cltab, socket)
     try:
         found = chosen(names, known(locations))
     except (UnknownNameError, TableUnreadableError) as error:

@@ -7,7 +7,7 @@ import time
 
 from cltab2systemd.client.calls import NoDaemonError, RefusedError, TimedOutError
 from cltab2systemd.client.status import doubt
-from cltab2systemd.locations import is_served, live_clstat
+from cltab2systemd.locations import is_served, is_unknown, live_clstat, unknown
 from cltab2systemd.operators.askable import Daemon, NoAnswerError
 
 TYPE_CHECKING = False
@@ -42,6 +42,8 @@ def present(client: Client, groups: Sequence[str], patience: float | None = None
         RefusedError: there is no such group.
         NoAnswerError: neither the daemon nor systemd tells anything.
     """
+    if is_unknown(client.locations):
+        raise NoAnswerError(unknown(client.locations))
     until = time.monotonic() + (WITHIN if patience is None else 2 * patience)
     daemon, described = _asked(client, groups, patience, until)
     described = described or _of_systemd(client, groups, daemon, until)

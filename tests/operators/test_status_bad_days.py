@@ -259,6 +259,16 @@ def test_a_group_that_is_new_in_a_table_that_was_not_read(instance: Instance) ->
     assert "new: at no level" in status(node, "new").stdout
 
 
+@pytest.mark.parametrize("command", ["status", "why web", "metrics", "log", "history", "restart a"])
+def test_a_table_that_no_daemon_has(instance: Instance, command: str) -> None:
+    """Its groups are not taken for those of the system's daemon, which has other lines of the same names, perhaps."""
+    told = "no daemon has the table /etc/cltab.mine, which names no socket; name the daemon's with -s"
+    for content in ("", "web:a:1:wait:true\n"):
+        instance.node.write("/etc/cltab.mine", content)
+        done = instance.node.run("clinitctl", *command.split(), "--cltab", "/etc/cltab.mine", check=False)
+        answered(done, code=3, out="", err=f"clinitctl: {told}\n")
+
+
 def test_no_group(instance: Instance) -> None:
     """That is worth a line."""
     instance.clinit("-k", "-w")
