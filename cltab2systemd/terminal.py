@@ -45,6 +45,19 @@ def shortened(text: str) -> str:
     return printable(text if len(text) <= QUOTED_WIDTH else text[: QUOTED_WIDTH - 1] + "…")
 
 
+def duration(microseconds: int) -> str:
+    """A length of time in its two largest units, such as `2min 5s`, `3d 4h` or `12ms`."""
+    left = max(0, microseconds) // 1000
+    if 0 < left < 1000:
+        return f"{left}ms"
+    parts: list[str] = []
+    for name, length in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000)):
+        number, left = divmod(left, length)
+        if number or parts:
+            parts.append(f"{number}{name}")
+    return " ".join(part for part in parts[:2] if part[0] != "0") or "0s"
+
+
 def columns(text: str) -> int:
     """How many columns of a terminal printable text takes: East Asian characters two, combining ones none."""
     if text.isascii():

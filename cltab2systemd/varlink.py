@@ -45,9 +45,10 @@ type Awaited (
   next_signal: ?string, says: ?string
 )
 
-# How far a group has come from one level to another. The phase is "waiting", "stopping", "loading", "starting" or
-# "settling". "done" and "total" count entries in this phase. "waiting" is how many are waited for; "awaited" has the
-# first of these. Without an origin it was at no level, or nobody knows; without a level it goes to none.
+# How far a group has come from one level to another. The phase is "waiting", "stopping", "loading", "starting",
+# "restarting" (single entries, at the same level) or "settling". "done" and "total" count entries in this phase; a
+# total of 0 says nothing. "waiting" is how many are waited for; "awaited" has the first of these. Without an origin it
+# was at no level, or nobody knows; without a level it goes to none.
 type Progress (
   group: string, origin: ?string, level: ?string, phase: string, done: int, total: int, waiting: int,
   awaited: []Awaited
@@ -63,11 +64,12 @@ type Transitions (
 )
 
 # A group with its entries: its level, or none; its state as in GroupStatus, and since when (in µs since 1970); its
-# health: well, degraded (something is worth a look), failed, moving or at-rest; the level to which it comes at boot;
-# whether the table has it; the tags of entries that change at its next request; how its requests have ended.
+# health: well, degraded (something is worth a look), failed, moving or at-rest; how far it has come, if it is on its
+# way; the level to which it comes at boot; whether the table has it; the tags of entries that change at its next
+# request; how its requests have ended.
 type Group (
-  group: string, level: ?string, state: string, since_usec: ?int, health: string, boot_level: ?string, in_table: bool,
-  pending: []string, transitions: ?Transitions, reasons: []Reason, entries: []Entry
+  group: string, level: ?string, state: string, since_usec: ?int, health: string, progress: ?Progress,
+  boot_level: ?string, in_table: bool, pending: []string, transitions: ?Transitions, reasons: []Reason, entries: []Entry
 )
 
 # An entry: its line; how it is, as clinitctl(8) has it; whether the level has it; its unit, as systemd has it, and
@@ -92,9 +94,10 @@ method Switch(group: string, level: string, strict: ?bool, progress: ?bool) -> (
 # Do something to single entries of a group that is at its level: the action is "restart" or "stop". Replies when this
 # has begun; with "more", a second reply tells how the group is then. Entries are stopped all at once. They are
 # restarted one after the other in the order of the table, a wait or test up to its end. A request for the group takes
-# over. The notes say of a restarted entry that the table has it another way by now.
-method Entries(group: string, action: string, tags: []string) -> (
-  message: string, notes: ?[]string, status: ?GroupStatus
+# over. The notes say of a restarted entry that the table has it another way by now. With "progress" and "more", there
+# are replies with progress between these two, at each change.
+method Entries(group: string, action: string, tags: []string, progress: ?bool) -> (
+  message: string, notes: ?[]string, status: ?GroupStatus, progress: ?Progress
 )
 
 # Read the table again.

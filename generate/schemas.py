@@ -13,7 +13,8 @@ SCHEMAS = {
     "history": "`clinitctl history --json`",
     "why": "`clinitctl why --json`",
 }
-_SHAPES = {"reason": "A reason", "ending": "An ending"}
+# One that has another in it stands before that.
+_SHAPES = {"reason": "A reason", "ending": "An ending", "progress": "A progress"}
 _BYTES = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}
 _TYPES: dict[str, dict[str, Any]] = {
     "text": {"anyOf": [{"type": "string"}, _BYTES]},
@@ -35,15 +36,18 @@ def text(name: str, document: str) -> str:
         name: of SCHEMAS.
         document: docs/json.md.
     """
-    shapes = {shape: _object(document, title) for shape, title in _SHAPES.items()}
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": SCHEMAS[name].strip("`"),
         "description": "Made from docs/json.md by `make generated`.",
     }
     schema |= _object(document, SCHEMAS[name])
-    used = json.dumps(schema)
-    if "#/$defs/" in used:
+    used, shapes = json.dumps(schema), {}
+    for shape, title in _SHAPES.items():
+        if f"#/$defs/{shape}" in used:
+            shapes[shape] = _object(document, title)
+            used += json.dumps(shapes[shape])
+    if shapes:
         schema["$defs"] = shapes
     return json.dumps(schema, indent=2) + "\n"
 

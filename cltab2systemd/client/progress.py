@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.terminal import columns, cut, printable
+from cltab2systemd.terminal import columns, cut, duration, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,24 +17,28 @@ if TYPE_CHECKING:
 DISCONNECTED = "disconnected"
 # As in `cltab2systemd.units.names`, which no client imports.
 _HALT_LEVEL = ":::SHUTDOWN:::"
-_MICROSECONDS = 1_000_000
+_SECOND = 1_000_000  # µs
+# Columns of what is no terminal.
+_UNLIMITED = 1_000_000
 _ALONE = {
     "waiting": "is being prepared",
     "loading": "systemd loads its new units",
-    "settling": "all is started, and settles",
+    "settling": "all is done, and settles",
     DISCONNECTED: "the daemon has gone away; waiting for the next one",
 }
 
 
-def line(progress: dict[str, Any], passed: float, width: int) -> str:
+def line(progress: dict[str, Any], passed: float, width: int | None = None) -> str:
     """How far a switch has come, in the longest form that fits.
 
     Args:
         progress: as it came.
         passed: seconds since it came.
-        width: columns; the text has at most so many.
+        width: columns; the text has at most so many. None is no limit.
     """
     text = ""
+    if width is None:
+        return next(_forms(progress, passed, _UNLIMITED))
     for text in _forms(progress, passed, max(1, width)):
         if columns(text) <= width:
             return text
@@ -47,6 +51,19 @@ def plain(progress: dict[str, Any], passed: float = 0.0) -> str:
     if progress["awaited"]:
         text += f": {_entry(progress['awaited'][0])}{_plain_times(progress['awaited'][0], passed)}"
     return text + _others(progress)
+
+
+def details(progress: dict[str, Any]) -> list[str]:
+    """The same at full length, each entry that is waited for in a line of its own but for the first."""
+    start, told = f"{_route(progress)}: {_step(progress)}", [*map(_whole, progress["awaited"])]
+    if not told:
+        return [start]
+    more = progress["waiting"] - len(told)
+    return [f"{start}: {told[0]}", *told[1:], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _whole(entry: dict[str, Any]) -> str:
+    return f"{_entry(entry)}{_times(entry, 0.0)}{_says(entry)}"
 
 
 def change(progress: dict[str, Any]) -> tuple[object, ...]:
@@ -74,12 +91,13 @@ def _forms(progress: dict[str, Any], passed: float, width: int) -> Iterator[str]
     briefer = f"{_route(progress)}: {_step(progress)}: {_name(entry['tag'])}{_times(entry, passed)}"
     yield f"{briefer}{_others(progress)}"
     yield briefer
-    count = f"{progress['done']}/{progress['total']}"
+    count = f"{progress['done']}/{progress['total']} " if progress["total"] else ""
+    step = f"{progress['phase']} {count}".rstrip()
     tag = cut(_name(entry["tag"]), max(4, width // 3))
-    yield f"{goal}: {progress['phase']} {count}: {tag}{_times(entry, passed)}"
-    yield f"{goal}: {progress['phase']} {count}: {tag}{_short_times(entry, passed)}"
-    yield f"{goal}: {count} {tag}{_short_times(entry, passed)}"
-    yield f"{count} {tag}{_short_times(entry, passed)}"
+    yield f"{goal}: {step}: {tag}{_times(entry, passed)}"
+    yield f"{goal}: {step}: {tag}{_short_times(entry, passed)}"
+    yield f"{goal}: {count}{tag}{_short_times(entry, passed)}"
+    yield f"{count}{tag}{_short_times(entry, passed)}"
     yield f"{tag}{_short_times(entry, passed)}"
     yield cut(_name(entry["tag"]), width)
 
@@ -93,8 +111,11 @@ def _level(level: str | None) -> str:
 
 
 def _route(progress: dict[str, Any]) -> str:
+    level = _level(progress["level"])
+    if progress["origin"] == progress["level"]:  # as it is repaired there, or single entries are restarted
+        return f"{_name(progress['group'])} {level}"
     origin = "" if progress["origin"] is None else f"{_level(progress['origin'])} "
-    return f"{_name(progress['group'])} {origin}-> {_level(progress['level'])}"
+    return f"{_name(progress['group'])} {origin}-> {level}"
 
 
 def _step(progress: dict[str, Any]) -> str:
@@ -123,13 +144,13 @@ def _others(progress: dict[str, Any], *, named: bool = False) -> str:
     return f"; also {', '.join(_name(entry['tag']) for entry in others)}"
 
 
-def _clock(entry: dict[str, Any], passed: float) -> tuple[float | None, float | None]:
-    """For how many seconds an entry has done what it does, and in how many its limit is."""
+def _clock(entry: dict[str, Any], passed: float) -> tuple[int | None, int | None]:
+    """For how long an entry has done what it does, and in what time its limit is; in µs."""
     if entry["elapsed_usec"] is None:
         return None, None
-    elapsed = entry["elapsed_usec"] / _MICROSECONDS + passed
+    elapsed = entry["elapsed_usec"] + int(passed * _SECOND)
     limit = entry["limit_usec"]
-    return elapsed, None if limit is None else max(0.0, limit / _MICROSECONDS - elapsed)
+    return elapsed, None if limit is None else max(0, limit - elapsed)
 
 
 def _times(entry: dict[str, Any], passed: float) -> str:
@@ -137,9 +158,9 @@ def _times(entry: dict[str, Any], passed: float) -> str:
     if elapsed is None:
         return " waits for its turn"
     if entry["doing"] != "stopping":
-        return f" {duration(elapsed)}" + _of(entry)
-    since = f" {duration(elapsed)}" + (f" after {entry['signal']}" if entry["signal"] else "")
-    return since if left is None else f"{since}, {entry['next_signal'] or 'given up'} in {duration(left, up=True)}"
+        return f" {_so_far(elapsed)}" + ("" if left is None else f" of {duration(entry['limit_usec'])}")
+    since = f" {_so_far(elapsed)}" + (f" after {entry['signal']}" if entry["signal"] else "")
+    return since if left is None else f"{since}, {entry['next_signal'] or 'given up'} in {_to_come(left)}"
 
 
 def _short_times(entry: dict[str, Any], passed: float) -> str:
@@ -147,8 +168,8 @@ def _short_times(entry: dict[str, Any], passed: float) -> str:
     if elapsed is None:
         return ""
     if entry["doing"] != "stopping" or left is None or not entry["next_signal"]:
-        return f" {duration(elapsed)}"
-    return f" {entry['next_signal']} {duration(left, up=True)}"
+        return f" {_so_far(elapsed)}"
+    return f" {entry['next_signal']} {_to_come(left)}"
 
 
 def _plain_times(entry: dict[str, Any], passed: float) -> str:
@@ -156,23 +177,16 @@ def _plain_times(entry: dict[str, Any], passed: float) -> str:
     if elapsed is None:
         return " waits for its turn"
     if entry["doing"] != "stopping":
-        return f", at most {duration(entry['limit_usec'] / _MICROSECONDS)}" if left is not None else ""
+        return f", at most {duration(entry['limit_usec'])}" if left is not None else ""
     sent = f" has {entry['signal']}" if entry["signal"] else ""
-    return sent if left is None else f"{sent}, {entry['next_signal'] or 'given up'} in {duration(left, up=True)}"
+    return sent if left is None else f"{sent}, {entry['next_signal'] or 'given up'} in {_to_come(left)}"
 
 
-def _of(entry: dict[str, Any]) -> str:
-    limit = entry["limit_usec"]
-    return "" if limit is None else f" of {duration(limit / _MICROSECONDS)}"
+def _so_far(microseconds: int) -> str:
+    """A time that runs, in whole seconds."""
+    return duration(microseconds // _SECOND * _SECOND)
 
 
-def duration(seconds: float, *, up: bool = False) -> str:
-    """A length of time in at most two units; `up` rounds up to whole seconds, and not down."""
-    whole = int(seconds) + (up and seconds > int(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest} min" if rest else f"{hours} h"
+def _to_come(microseconds: int) -> str:
+    """A time that runs down: 0 only when it is over."""
+    return duration(-(-microseconds // _SECOND) * _SECOND)

@@ -67,6 +67,10 @@ class Instance:
         """The groups with the lines that their units were made from; none if there are none. OSError if unreadable."""
         return _applied(self._units)
 
+    def destinations(self) -> Mapping[str, str]:
+        """The levels that groups are to go to which are between their first stop and their start. OSError."""
+        return self._units.instance.destinations.all()
+
     def notes(self, groups: Iterable[ResourceGroup]) -> list[str]:
         """What to tell whoever asks how groups stand: units of somebody's own that stand over the generated ones."""
         return advice.on_own_units(path for group in groups for path in self._units.own_units(group))

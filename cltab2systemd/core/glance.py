@@ -7,6 +7,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.overview import entry_overviews, group_overview
+from cltab2systemd.groups.progress import progress
 
 if TYPE_CHECKING:
     from cltab2systemd.core.group import Group
@@ -30,10 +31,12 @@ async def glance(group: Group, wanted: ResourceGroup, bus: Bus, probe: UnitProbe
     """
     # All of one moment, whatever happens to the group meanwhile.
     units, status, since, tally = group.units, group.status, group.since, group.tally
+    on, leaving = group.way, group.leaving
     assert units is not None
+    so_far = None if on is None else await bus.persist(functools.partial(progress, units, probe, on, leaving))
     seen: list[EntryOverview] = []
     for first in range(0, len(units.entries), _AT_A_TIME):
         some = units.entries[first : first + _AT_A_TIME]
         seen += await bus.persist(functools.partial(entry_overviews, units, status, some, probe))
         await asyncio.sleep(0)
-    return group_overview(units, status, wanted, tuple(seen), since, tally=tally)
+    return group_overview(units, status, wanted, tuple(seen), since, progress=so_far, tally=tally)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from cltab2systemd import events
 from cltab2systemd.core.request import Request, SwitchRefusedError
 from cltab2systemd.groups.lifecycle import MARKED, Event, Life, Mark, step
+from cltab2systemd.groups.progress import ProgressPhase, Way, left, way
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import State
 from cltab2systemd.groups.tally import Counted, Tally
@@ -15,6 +16,7 @@ from cltab2systemd.oserrors import worded
 from cltab2systemd.table.model import ResourceGroup
 
 if TYPE_CHECKING:
+    from cltab2systemd.groups.progress import Handling
     from cltab2systemd.groups.state import Asked, GroupStatus
     from cltab2systemd.groups.units import GroupUnits
 
@@ -57,11 +59,13 @@ class Group:
         self.tally = Tally()  # of its requests that have ended
         self.asked: Asked | None = None  # what this daemon last asked of systemd
         self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again
-        self.restarting = ""  # its level, while entries of it are being restarted one by one
+        self.handling: Handling | None = None  # what is being done to single entries
         self._life = Life()
         self._is_mark_left = False  # on disk, in a phase that has none
         self._observed = asyncio.Event()
         self.origin: str | None = None  # the level at which it was settled last, as far as this daemon has seen it
+        self.leaving: frozenset[str] = frozenset()  # units that were seen being stopped on the present way
+        self._leaving_for: str | None = None  # where that goes
         self._news = asyncio.Event()
 
     @property
@@ -110,6 +114,21 @@ class Group:
         self._life = self._life.freshened(tags)
 
     @property
+    def restarting(self) -> str:
+        """Its level, while entries of it are being restarted one by one; else empty."""
+        is_so = self.handling is not None and self.handling.phase is ProgressPhase.RESTARTING
+        return self.handling.level if self.handling is not None and is_so else ""
+
+    @property
+    def way(self) -> Way | None:
+        """Where the group is on its way; None if it is on none."""
+        if self.units is None:
+            return None
+        if self.handling is not None:
+            return Way(self.handling.level, self.handling.level, self.handling.phase, self.handling)
+        return way(self.units, self.life, self.status, self.origin, is_asked=self.request is not None)
+
+    @property
     def active(self) -> bool:
         """Whether the group is at a level, anything of it runs, or a request is at work on it."""
         return self.request is not None or (self.units is not None and self.units.is_active())
@@ -138,13 +157,21 @@ class Group:
         """Count a request that has ended; the duration in µs."""
         self.tally = self.tally.with_one(outcome, duration)
 
-    def observed(self) -> None:
-        """Wake those who wait: `units` is new."""
+    def observed(self, before: GroupUnits | None) -> None:
+        """Wake those who wait: `units` is new; what it was before is handed in."""
         self._observed.set()
         self._observed = asyncio.Event()
         if self.request is None:
             self._note_origin()
+        self._note_leaving(before)
         self._tell_news()
+
+    def _note_leaving(self, before: GroupUnits | None) -> None:
+        on = self.way
+        if on is None or on.level != self._leaving_for:
+            self.leaving, self._leaving_for = frozenset(), None if on is None else on.level
+        if on is not None and on.phase in {ProgressPhase.WAITING, ProgressPhase.STOPPING} and self.units is not None:
+            self.leaving |= left(before or self.units, self.units)
 
     def _note_origin(self) -> None:
         if self.status is None or self.status.state is State.CONFIGURED:

@@ -6,12 +6,14 @@ A request for the group takes over from this at any time, and starts what it wan
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.core.entryrequest import Action, EntryRequest
 from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groups.failure import is_under_way
 from cltab2systemd.groups.lifecycle import MARKED
+from cltab2systemd.groups.progress import Handling, ProgressPhase
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import State, stays_at
 from cltab2systemd.table.spelling import Spellings
@@ -106,17 +108,19 @@ class Hands:
             return
         if request.task is not None:
             request.task.cancel()
-        group.restarting = ""
+        group.handling = None
         request.end(SupersededError(code, f"a later request for {group.name} has taken over"))
 
     async def _carry_out(self, group: Group, request: EntryRequest) -> None:
+        units = tuple(self._names.entry(group.name, entry.tag) for entry in request.entries)
+        phase = ProgressPhase.RESTARTING if request.action is Action.RESTART else ProgressPhase.STOPPING
+        group.handling = handling = Handling(request.level, phase, units)
         try:
             if request.action is Action.RESTART:
-                group.restarting = request.level
-                await self._restart(group, request.level, request.entries)
-                group.restarting = ""
+                await self._restart(group, request.entries, handling)
             else:
-                await self._stop(group, request.entries)
+                await self._stop(group, frozenset(units))
+            group.handling = replace(handling, phase=ProgressPhase.SETTLING)
             await self._bus.persist(lambda: self._observer.refresh([group.name]))
             status = await self._settled(group, request.level)
         except asyncio.CancelledError:
@@ -129,13 +133,12 @@ class Hands:
             request.end(status)
 
     def _end(self, group: Group) -> None:
-        group.restarting = ""
+        group.handling = None
         self._at_work.pop(group.name, None)
         self._observer.refresh_soon([group.name])
 
-    async def _stop(self, group: Group, entries: tuple[Entry, ...]) -> None:
-        """Stop entries, all at once; returns when they are at rest."""
-        units = frozenset(self._names.entry(group.name, entry.tag) for entry in entries)
+    async def _stop(self, group: Group, units: frozenset[str]) -> None:
+        """Stop entries by their units, all at once; returns when they are at rest."""
 
         def begin() -> None:
             assert group.units is not None
@@ -148,14 +151,15 @@ class Hands:
         await self._bus.persist(begin)
         await group.at_rest(units)
 
-    async def _restart(self, group: Group, level: str, entries: tuple[Entry, ...]) -> None:
+    async def _restart(self, group: Group, entries: tuple[Entry, ...], handling: Handling) -> None:
         """Restart entries, one after the other; returns when the last one is started.
 
         Each has one job, which stops and starts it, or just starts it. So whatever becomes of us, none is left down.
         And a switch of levels that comes meanwhile, anybody's, replaces the job if its level does not have the entry.
         """
-        for entry in entries:
-            unit = self._names.entry(group.name, entry.tag)
+        level = handling.level
+        for done, (entry, unit) in enumerate(zip(entries, handling.units, strict=True)):
+            group.handling = replace(handling, done=done)
 
             def begin(unit: str = unit) -> None:
                 self._observer.refresh([group.name])

@@ -193,7 +193,7 @@ class Observer:
 
     def _observe(self, group: Group, units: Mapping[str, UnitStatus]) -> None:
         self.probe.saw(units.values())
-        entries, given_away = group.applied.entries, group.given_away
+        entries, given_away, before = group.applied.entries, group.given_away, group.units
         group.units = GroupUnits(self._names, group.name, entries, units, self.probe, given_away)
         self._pacer.look(group.units, level_of_members(group.units), is_switching=group.request is not None)
         status = group_status(group.units, group.shown_level, group.asked)
@@ -218,7 +218,7 @@ class Observer:
             self._second_looks.add(group.name)
             asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look_again, group.name)
         self._reset_failed(group)
-        group.observed()
+        group.observed(before)
 
     def _reset_failed(self, group: Group) -> None:
         """Reset entries that have failed because their stop needed SIGTERM or SIGKILL. The machine is not degraded."""

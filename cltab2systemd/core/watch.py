@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd.groups.progress import leaving, progress, way
+from cltab2systemd.groups.progress import progress
 from cltab2systemd.systemd.buserrors import BusError
 
 if TYPE_CHECKING:
@@ -31,24 +31,17 @@ class Watch:
     def __init__(self, groups: Mapping[str, Group], timings: Timings) -> None:
         self._groups = groups
         self._timings = timings
-        self._seen: dict[str, tuple[str | None, frozenset[str]]] = {}  # where to, and what was seen being stopped
         self._last: dict[str, Progress] = {}
 
     def progress(self, name: str) -> Progress | None:
         """How far a group has come; None if it is at rest. What was seen last, if systemd cannot be asked now."""
         group = self._groups.get(name)
-        if group is None or group.units is None:
-            return None
-        on = way(group.units, group.life, group.status, group.origin, is_asked=group.request is not None)
-        if on is None:
-            self._seen.pop(name, None)
+        on = None if group is None else group.way
+        if group is None or group.units is None or on is None:
             self._last.pop(name, None)
             return None
-        level, seen = self._seen.get(name, (on.level, frozenset()))
-        seen = (seen if level == on.level else frozenset()) | leaving(group.units).keys()
-        self._seen[name] = on.level, seen
         with suppress(BusError):  # as during a daemon-reload; a look follows it
-            self._last[name] = progress(group.units, self._timings, on, seen)
+            self._last[name] = progress(group.units, self._timings, on, group.leaving)
         return self._last.get(name)
 
     def next_news(self, names: Iterable[str]) -> list[asyncio.Event]:

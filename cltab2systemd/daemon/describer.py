@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cltab2systemd import __version__
+from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.request import NoSuchGroupError
 from cltab2systemd.reports.overview import group_object
 from cltab2systemd.systemd.kernel import clock_offset
@@ -32,7 +33,8 @@ async def describe(controller: Controller, groups: Collection[str]) -> Object:
     described = []
     for name in dict.fromkeys(groups or controller.names_of_groups):
         try:
-            described.append(group_object(await controller.overview(name), clock_offset()))
+            found = await controller.overview(name)
+            described.append(group_object(found, clock_offset(), now_in_microseconds()))
         except NoSuchGroupError:
             if groups:
                 raise  # else it has just gone

@@ -17,6 +17,7 @@ from cltab2systemd.groups.units import Process
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from cltab2systemd.groups.progress import Progress
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.tally import Tally
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
@@ -120,6 +121,7 @@ class GroupOverview:
     wanted: ResourceGroup  # what the table says of it
     pending: tuple[str, ...]  # the tags of entries that change at its next request
     entries: tuple[EntryOverview, ...]
+    progress: Progress | None = None  # how far it has come; None if it is not on its way, or nobody can tell
     tally: Tally | None = None  # how its requests have ended; None if nobody has counted
 
     @property
@@ -141,6 +143,7 @@ def group_overview(
     entries: tuple[EntryOverview, ...],
     since: int = 0,
     *,
+    progress: Progress | None = None,
     tally: Tally | None = None,
 ) -> GroupOverview:
     """An overview of a group.
@@ -151,11 +154,13 @@ def group_overview(
         wanted: what the table says of it now.
         entries: an overview of each of its entries.
         since: since when its status is so; 0 if nobody has noted that.
+        progress: how far it has come, if it is on its way and that is known.
         tally: how its requests have ended; None if nobody has counted.
     """
     is_at_level = status is not None and (level_of_members(units) is not None or current_level(units) is not None)
     pending = pending_tags(units.entries, wanted.entries) if is_at_level else ()
-    return GroupOverview(units.group, status, since or _latest_failure(status), wanted, pending, entries, tally)
+    since = since or _latest_failure(status)
+    return GroupOverview(units.group, status, since, wanted, pending, entries, progress, tally)
 
 
 def entry_overviews(

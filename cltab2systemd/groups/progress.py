@@ -1,6 +1,6 @@
 """How far a group has come on its way to a level, and what it waits for. Pure: read off its units.
 
-It is worked out only while somebody watches. Times are CLOCK_MONOTONIC, and lengths of time are in µs, too.
+It is worked out only when somebody looks. Times are CLOCK_MONOTONIC, and lengths of time are in µs, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd.groups.endings import signal_name
 from cltab2systemd.groups.failure import is_under_way
-from cltab2systemd.groups.lifecycle import Phase
+from cltab2systemd.groups.lifecycle import Life, Phase
 from cltab2systemd.groups.state import State
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.names import HALT_LEVEL
@@ -19,7 +19,6 @@ from cltab2systemd.units.names import HALT_LEVEL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.groups.lifecycle import Life
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
     from cltab2systemd.table.model import Entry
@@ -35,7 +34,8 @@ class ProgressPhase(enum.StrEnum):
     STOPPING = "stopping"  # what the level does not have is being stopped
     LOADING = "loading"  # the new units are written, and systemd loads them
     STARTING = "starting"  # what the level has is being started, one entry after the other
-    SETTLING = "settling"  # all is started; whether it stays so is seen in a moment
+    RESTARTING = "restarting"  # single entries are stopped and started again, one after the other, as somebody asked
+    SETTLING = "settling"  # all is done; whether it stays so is seen in a moment
 
 
 class Doing(enum.StrEnum):
@@ -102,6 +102,23 @@ class Awaited:
 
 
 @dataclass(frozen=True, slots=True)
+class Handling:
+    """What is being done to single entries of a group, which stays at its level.
+
+    Attributes:
+        level: that level.
+        phase: RESTARTING or STOPPING, then SETTLING.
+        units: the services of the entries, in file order.
+        done: how many of these have been restarted.
+    """
+
+    level: str
+    phase: ProgressPhase
+    units: tuple[str, ...]
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """Where a group comes from, where it goes to, and what is being done.
 
@@ -109,11 +126,13 @@ class Way:
         origin: the level that it was at; None if it was at none, or if that is not known.
         level: the level that it goes to; None if somebody takes it to none. `units.names.HALT_LEVEL` in a halt.
         phase: what is being done.
+        handling: what is being done to single entries, if the group stays at its level.
     """
 
     origin: str | None
     level: str | None
     phase: ProgressPhase
+    handling: Handling | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +143,7 @@ class Progress:
         group: its name.
         way: from where to where, and in which phase.
         done: how many entries have come to their end in this phase.
-        total: of how many; 0 if none are counted in this phase.
+        total: of how many; 0 if none are counted in this phase, or nobody has counted them.
         waiting: how many entries are waited for.
         awaited: the first of these, in file order.
     """
@@ -151,14 +170,26 @@ def way(group: GroupUnits, life: Life, status: GroupStatus | None, origin: str |
         origin = status.level  # also where the daemon that saw it settle is gone
     if (phase := _PHASE_OF_LIFE.get(life.phase)) is not None:
         return Way(origin, life.level, phase)
-    if status is None or life.phase not in {Phase.RESTING, Phase.MOVING}:
+    if status is None or life.phase not in {Phase.RESTING, Phase.MOVING} or (status.state.settled and not is_asked):
         return None
     level = life.level if life.phase is Phase.MOVING else _destination(group, status)
     if status.state.settled:
-        return Way(origin, level, ProgressPhase.SETTLING) if is_asked else None
+        return Way(origin, level, ProgressPhase.SETTLING)
     if (phase := _PHASE_OF_STATE.get(status.state)) is None:
         return None
     return Way(origin, level, phase)
+
+
+def way_of_units(group: GroupUnits, status: GroupStatus | None, level: str | None) -> Way | None:
+    """Where a group is on its way, as far as that is seen without its daemon.
+
+    Args:
+        group: its units.
+        status: its line of clstat.
+        level: where a note on disk says that it is to go.
+    """
+    life = Life() if level is None else Life(Phase.MOVING, level)
+    return way(group, life, status, None, is_asked=False)
 
 
 _PHASE_OF_LIFE = {
@@ -191,34 +222,58 @@ def leaving(group: GroupUnits) -> Mapping[str, Entry]:
     return {unit.name: entry for entry, unit in units if unit is not None and _is_leaving(unit)}
 
 
+def left(before: GroupUnits, now: GroupUnits) -> frozenset[str]:
+    """The services that are being stopped, and those that are gone since the group was looked at before."""
+    ran = [unit.name for entry in before.entries if (unit := before.entry(entry)) is not None and not unit.at_rest]
+    gone = [name for name in ran if (unit := now.units.get(name)) is None or unit.at_rest]
+    return frozenset((*leaving(now), *gone))
+
+
 def _is_leaving(unit: UnitStatus) -> bool:
     return unit.job == "stop" or unit.active == "deactivating"
 
 
-def progress(group: GroupUnits, timings: Timings, on: Way, seen: frozenset[str] = frozenset()) -> Progress:
+def progress(group: GroupUnits, timings: Timings, on: Way, seen: frozenset[str] | None = frozenset()) -> Progress:
     """How far a group has come on its way.
 
     Args:
         group: its units.
         timings: tells of times and limits. It is asked only for the entries that are told.
         on: its way.
-        seen: the units that whoever watches has seen being stopped on this way. Those that are gone by now are done.
+        seen: the units that were seen being stopped on this way. Those that are gone by now are done. None if nobody
+            has looked: then it is not known how many are done.
     """
+    if on.handling is not None:
+        return _handled(group, timings, on, on.handling)
     if on.phase in {ProgressPhase.WAITING, ProgressPhase.STOPPING}:
         going = leaving(group)
-        total = len(seen | going.keys())
+        total = 0 if seen is None else len(seen | going.keys())
         told = [_stopping(group, timings, entry) for entry in [*going.values()][:MOST_AWAITED]]
-        return Progress(group.group, on, total - len(going), total, len(going), tuple(told))
+        return Progress(group.group, on, total and total - len(going), total, len(going), tuple(told))
     if on.phase is ProgressPhase.LOADING or on.level is None:
         return Progress(group.group, on)
     members = group.members(on.level)
     due = [entry for entry in members if _is_due(group, entry)]
     at_work = [entry for entry in due if _runs(group, entry) or _is_restarted(group, entry)]
     now = at_work or due[:1]
-    told = [
-        (_stopping if _is_restarted(group, entry) else _starting)(group, timings, entry) for entry in now[:MOST_AWAITED]
-    ]
+    told = [_started(group, timings, entry) for entry in now[:MOST_AWAITED]]
     return Progress(group.group, on, len(members) - len(due), len(members), len(now), tuple(told))
+
+
+def _handled(group: GroupUnits, timings: Timings, on: Way, handling: Handling) -> Progress:
+    """How far it has come what is being done to single entries."""
+    total = len(handling.units)
+    if on.phase is ProgressPhase.SETTLING:
+        return Progress(group.group, on, total, total)
+    entries = {group.name_of(entry): entry for entry in group.entries}
+    if on.phase is ProgressPhase.RESTARTING:
+        now = [entries[unit] for unit in handling.units[handling.done :][:1] if unit in entries]
+        told = [_started(group, timings, entry) for entry in now]
+        return Progress(group.group, on, handling.done, total, len(now), tuple(told))
+    units = (group.units.get(unit) for unit in handling.units)
+    left = [entries[unit.name] for unit in units if unit is not None and not unit.at_rest and unit.name in entries]
+    told = [_stopping(group, timings, entry) for entry in left[:MOST_AWAITED]]
+    return Progress(group.group, on, total - len(left), total, len(left), tuple(told))
 
 
 def _is_due(group: GroupUnits, entry: Entry) -> bool:
@@ -234,6 +289,11 @@ def _is_restarted(group: GroupUnits, entry: Entry) -> bool:
 def _runs(group: GroupUnits, entry: Entry) -> bool:
     unit = group.entry(entry)
     return unit is not None and unit.active == "activating"
+
+
+def _started(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
+    """One that is to be started, and perhaps stopped before that."""
+    return (_stopping if _is_restarted(group, entry) else _starting)(group, timings, entry)
 
 
 def _starting(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:

@@ -18,9 +18,9 @@ from cltab2systemd.events import KINDS
 from cltab2systemd.operators.located import located
 from cltab2systemd.reports import history
 from cltab2systemd.reports.history import Outcome, Purpose
-from cltab2systemd.reports.statustext import duration
 from cltab2systemd.systemd import kernel
-from cltab2systemd.terminal import aligned, printable
+from cltab2systemd.terminal import aligned, duration, printable
+from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,21 +57,14 @@ def command(
     """
     instance = instance_names(located(cltab, socket)).instance
     matches = history.matches(KINDS, instance, groups)
-    limits = [f"--{name}={value}" for name, value in (("since", since), ("until", until)) if value]
-    records = _records(f"--lines={_MOST_LINES}", "--reverse", *limits, *matches)
-    further: list[journal.Records] = []
-
-    def later(time: int) -> journal.Records:
-        """The lines from a time on."""
-        further.append(_records(f"--since=@{time // 1_000_000}.{time % 1_000_000:06}", *matches))
-        return further[-1]
-
-    number = lines or (None if limits else _REQUESTS)
-    shown = history.latest(records, KINDS, number, later if until else None)
+    began = [f"--since={since}"] if since else []
+    last, trouble = _last_time([*began, f"--until={until}"], matches) if until else (None, None)
+    # Also what came later is read, for it tells what came of those that were under way then.
+    records = _records(began, matches, _MOST_LINES)
+    number = lines or (None if since or until else _REQUESTS)
+    shown = [] if until and last is None else history.latest(records, KINDS, number, last)
     shown = [_with_its_daemon(request) for request in shown]
-    troubles = [each.trouble for each in (records, *further)]
-    troubles += [journal.TOO_MUCH] if records.count >= _MOST_LINES else []
-    trouble = next((each for each in troubles if each is not None), None)
+    trouble = trouble or records.trouble
     if trouble is not None:
         printing.complain(f"clinitctl: {printable(trouble.text)}")
     if as_json:
@@ -81,9 +74,17 @@ def command(
     raise SystemExit(outcome.FINE if trouble is None else outcome.REFUSED)
 
 
-def _records(*arguments: str) -> journal.Records:
-    """Lines of the daemon, with the fields that are needed."""
-    return journal.Records([f"--output-fields={','.join(history.FIELDS)}", *arguments], _LONGEST, _MOST_BYTES)
+def _records(limits: Sequence[str], matches: Sequence[str], number: int) -> journal.Records:
+    """Lines of the daemon, the last one first."""
+    fields = f"--output-fields={','.join(history.FIELDS)}"
+    return journal.Records([f"--lines={number}", "--reverse", fields, *limits, *matches], _LONGEST, _MOST_BYTES)
+
+
+def _last_time(limits: Sequence[str], matches: Sequence[str]) -> tuple[int | None, journal.Trouble | None]:
+    """When the last line between two times was written, in µs since 1970, None if there is none; and what kept it."""
+    records = _records(limits, matches, 1)
+    times = [int(decoded(record[b"__REALTIME_TIMESTAMP"])) for record in records]
+    return (times[0] if times else None), records.trouble
 
 
 def _with_its_daemon(request: PastRequest) -> PastRequest:

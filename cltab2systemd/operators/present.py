@@ -47,6 +47,8 @@ def present(client: Client, groups: Sequence[str], patience: float | None = None
     until = time.monotonic() + (WITHIN if patience is None else 2 * patience)
     daemon, described = _asked(client, groups, patience, until)
     described = described or _of_systemd(client, groups, daemon, until)
+    for group in described["groups"]:
+        group.setdefault("progress", None)  # a daemon of an older version does not tell it here
     return {
         "daemon": {"state": str(daemon), "version": described.get("version"), "pid": described.get("pid")},
         "clstat": _status_file(client, daemon),

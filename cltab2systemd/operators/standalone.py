@@ -20,6 +20,7 @@ from cltab2systemd.disk import tables
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.noted import shown_status
 from cltab2systemd.groups.overview import entry_overviews, group_overview
+from cltab2systemd.groups.progress import progress, way_of_units
 from cltab2systemd.groups.state import State, group_status
 from cltab2systemd.locations import NOTED_REASONS, live_clstat, noted
 from cltab2systemd.operators.askable import Daemon, NoAnswerError
@@ -33,10 +34,10 @@ from cltab2systemd.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from cltab2systemd.groups.progress import Progress, Timings
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.units import GroupUnits
     from cltab2systemd.locations import Locations
-    from cltab2systemd.units.names import Names
 
 # Seconds for which systemd is asked about group after group, however late it is.
 LEAST = 0.5
@@ -74,7 +75,7 @@ def describe(locations: Locations, groups: Sequence[str], until: float, kept: Da
     lines = {name: applied.get(name) or ResourceGroup(name) for name in names}
     wanted = lines if refusal else {name: table.group(name) for name in names}
     try:
-        described = asyncio.run(_described(instance.names, lines, wanted, locations, kept, until=until))
+        described = asyncio.run(_described(instance, lines, wanted, locations, kept, until=until))
     except (BusError, TimeoutError) as error:
         message = f"neither the daemon nor systemd tells how the groups are: {error or 'no answer in time'}"
         raise NoAnswerError(message) from error
@@ -86,7 +87,7 @@ def describe(locations: Locations, groups: Sequence[str], until: float, kept: Da
 
 
 async def _described(
-    names: Names,
+    instance: Instance,
     lines: Mapping[str, ResourceGroup],
     wanted: Mapping[str, ResourceGroup],
     locations: Locations,
@@ -96,8 +97,9 @@ async def _described(
 ) -> dict[str, dict[str, object]]:
     """The groups whose units were made from lines, as many as there was time for. TimeoutError, BusError for none."""
     shown, reasons, offset = _lines(locations), noted(locations, NOTED_REASONS), clock_offset()
+    destinations = _destinations(instance)
     described: dict[str, dict[str, object]] = {}
-    async with units_of(names, lines) as (units, probe):
+    async with units_of(instance.names, lines) as (units, probe):
         end = max(until, time.monotonic() + LEAST)
         for name, group in sorted(units.items(), key=lambda item: _looks_well(shown.get(item[0]), item[1])):
             if described and time.monotonic() >= end:
@@ -105,11 +107,13 @@ async def _described(
             try:
                 status = _status(group, shown.get(name), reasons, kept)
                 entries = entry_overviews(group, status, group.entries, probe)
+                so_far = _progress(group, status, probe, destinations)
             except BusError:
                 if described:
                     break
                 raise
-            described[name] = group_object(group_overview(group, status, wanted[name], entries), offset)
+            overview = group_overview(group, status, wanted[name], entries, progress=so_far)
+            described[name] = group_object(overview, offset, time.monotonic_ns() // 1000)
     return described
 
 
@@ -135,6 +139,27 @@ def _status(units: GroupUnits, line: _Line | None, reasons: Sequence[str], kept:
 def _is_news(judged: GroupStatus, level: str, state: State) -> bool:
     """Whether the units say something else than clstat does: another level, or a failure."""
     return judged.level != level or State.FAILED is judged.state is not state
+
+
+def _destinations(instance: Instance) -> Mapping[str, str] | None:
+    """Where groups are to go of which systemd does not know yet; None if that cannot be read."""
+    try:
+        return instance.destinations()
+    except FileNotFoundError:  # no daemon has ever run
+        return {}
+    except OSError:
+        return None
+
+
+def _progress(
+    units: GroupUnits, status: GroupStatus | None, probe: Timings, destinations: Mapping[str, str] | None
+) -> Progress | None:
+    """How far a group has come, as far as its units tell; None if they tell of nothing that is waited for."""
+    if status is None or status.state.settled or destinations is None:
+        return None
+    on = way_of_units(units, status, destinations.get(units.group))
+    so_far = None if on is None else progress(units, probe, on, None)
+    return so_far if so_far is not None and so_far.awaited else None
 
 
 def _chosen(groups: Sequence[str], there: Iterable[str]) -> list[str]:

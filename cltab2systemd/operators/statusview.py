@@ -114,7 +114,7 @@ def as_text(
         width: the columns of the terminal; None if it is none.
         height: its lines, if the groups are to fit, as far as they are well; None if all of them are to be there.
         everything: whether to show the entries too that are not in the level, and do not run.
-        ways: how far groups under way have come, by name, each as a line.
+        ways: how far groups under way have come, by name, each as a line, if that is known better than it was found.
     """
     from cltab2systemd.reports import statustext  # noqa: PLC0415 - a program that reads JSON has no use for it
 
@@ -130,8 +130,19 @@ def as_text(
     yield from statustext.lines(
         found["groups"], time.time_ns() // 1000, width,
         height=None if height is None else height - len(told) - 1,  # for what a shell writes next
-        everything=everything, colours=colours, ways=ways,
+        everything=everything, colours=colours, ways={**_ways(found["groups"], width), **ways},
     )  # fmt: skip
+
+
+def _ways(groups: Sequence[Object], width: int | None) -> dict[str, str]:
+    """How far groups under way have come, by name, each as a line that fits below the group's."""
+    under_way = [group for group in groups if group["progress"]]
+    if not under_way:
+        return {}
+    from cltab2systemd.client import progress  # noqa: PLC0415 - seldom needed
+
+    wide = None if width is None else max(1, width - 2)
+    return {group["group"]: progress.line(group["progress"], 0.0, wide) for group in under_way}
 
 
 def problems(found: Object, start: str) -> Iterator[str]:

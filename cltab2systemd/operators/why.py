@@ -12,7 +12,7 @@ import click
 
 from cltab2systemd.client import evidence, outcome
 from cltab2systemd.client.calls import RefusedError, start_command
-from cltab2systemd.client.progress import plain
+from cltab2systemd.client.progress import details
 from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options, printing
 from cltab2systemd.disk.instance import instance_names
@@ -21,7 +21,6 @@ from cltab2systemd.journal import Writer
 from cltab2systemd.operators import culprits
 from cltab2systemd.operators.askable import NoAnswerError
 from cltab2systemd.operators.colours import has_colours
-from cltab2systemd.operators.following import follow
 from cltab2systemd.operators.present import present
 from cltab2systemd.operators.statusview import code, problems
 from cltab2systemd.reports import whytext
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cltab2systemd.journal import JournalLine
-    from cltab2systemd.locations import Locations
     from cltab2systemd.operators.culprits import Culprit
     from cltab2systemd.operators.present import Object
     from cltab2systemd.units.names import Names
@@ -40,8 +38,6 @@ if TYPE_CHECKING:
 _LINES = 20
 _MOST = 10
 _SECONDS = 5.0
-# Seconds for the daemon to say how far a group has come.
-_MOMENT = 0.5
 # What somebody may have done by hand; and what only if a signal has ended the process.
 _BY_HAND = {"down", "broken-off", "masked"}
 _BY_HAND_IF_KILLED = {"test-failed", "restarting", "ended-badly"}
@@ -68,8 +64,7 @@ def command(group: str, *, as_json: bool, cltab: str | None, socket: str | None,
     except NoAnswerError as error:
         printing.complain(f"clinitctl: {error}")
         raise SystemExit(outcome.NO_DAEMON) from error
-    progress = _progress(client.locations, group) if found["groups"][0]["health"] == "moving" else ""
-    explained = explain(found["groups"][0], instance_names(client.locations), progress)
+    explained = explain(found["groups"][0], instance_names(client.locations))
     if as_json:
         printing.say_object({"daemon": found["daemon"], "table": found["table"], **explained})
     else:
@@ -83,23 +78,16 @@ def _as_text(found: Object, explained: Object, start: str, width: int | None) ->
     for problem in problems(found, start):
         for line in wrapped(printable(problem), width):
             yield coloured(line, YELLOW if colours else "")
-    yield from whytext.lines(explained, time.time_ns() // 1000, width, colours=colours)
+    way = details(explained["progress"]) if explained["progress"] else []
+    yield from whytext.lines(explained, time.time_ns() // 1000, width, way=way, colours=colours)
 
 
-def _progress(locations: Locations, group: str) -> str:
-    """How far a group has come that is on its way, in a line; empty if no daemon tells."""
-    heard = next(follow(locations, _MOMENT))
-    on = [status.get("progress") for status in (heard.groups if heard is not None else ()) if status["group"] == group]
-    return plain(on[0]) if on and on[0] else ""
-
-
-def explain(group: Object, names: Names, progress: str = "") -> Object:
+def explain(group: Object, names: Names) -> Object:
     """The value that `clinitctl why --json` prints of a group; docs/json.md describes it.
 
     Args:
         group: as `present` has it.
         names: the unit names of the instance.
-        progress: how far it has come, if it is on its way, as a line.
     """
     deadline = time.monotonic() + _SECONDS
     reasons = [
@@ -115,7 +103,7 @@ def explain(group: Object, names: Names, progress: str = "") -> Object:
         "since_usec": group["since_usec"],
         "health": group["health"],
         "in_table": group["in_table"],
-        "progress": progress or None,
+        "progress": group["progress"],
         "awaited": [{name: each[name] for name in ("tag", "mode", "state", "unit", "since_usec")} for each in awaited],
         "reasons": reasons,
     }

@@ -10,10 +10,7 @@ from cltab2systemd.text import decoded
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
-
-    Record = Mapping[bytes, bytes]
-    Later = Callable[[int], Iterable[Record]]
+    from collections.abc import Collection, Iterable, Mapping
 
 
 class Purpose(enum.StrEnum):
@@ -123,7 +120,7 @@ def matches(kinds: Mapping[str, str], instance: str, groups: Collection[str] = (
 
 
 def latest(
-    records: Iterable[Record], kinds: Mapping[str, str], number: int | None, later: Later | None = None
+    records: Iterable[Mapping[bytes, bytes]], kinds: Mapping[str, str], number: int | None, until: int | None = None
 ) -> list[PastRequest]:
     """The latest requests, in the order in which they began.
 
@@ -131,32 +128,24 @@ def latest(
         records: as for `requests`, but the last one first. Not more of them are taken than are needed.
         kinds: likewise.
         number: how many requests; None for all.
-        later: gives the lines from a time on, in µs since 1970, as `requests` takes them. They tell what came of
-            requests of which `records` have no end, and are read as far as that needs. None if there are none.
+        until: those that began later do not count, µs since 1970; None if all do.
     """
-    read: list[Record] = []
+    read: list[Mapping[bytes, bytes]] = []
     begun: set[bytes] = set()
     for record in records:
         kind = kinds.get(decoded(record.get(b"MESSAGE_ID", b"")), "")
         if kind in _BEGINNINGS or kind in _ALONE:
-            begun.add(record.get(b"CLINIT_REQUEST", b""))
+            if until is None or _time(record.get(b"__REALTIME_TIMESTAMP", b"")) <= until:
+                begun.add(record.get(b"CLINIT_REQUEST", b""))
             if number is not None and len(begun) > number:
                 break  # a request may have several lines that begin it, and now those of the last one are read
         read.append(record)
-    story = _Story(kinds)
-    for record in reversed(read):
-        story.hear(record)
-    names = [*story.found]
-    if later is not None and read:
-        lines, untold = iter(later(_time(read[0]))), story.untold(names)
-        while untold and (line := next(lines, None)) is not None:
-            story.hear(line)
-            untold = story.untold(untold)
-    found = sorted((story.found[name] for name in names), key=lambda request: request.began_at)
+    found = sorted(requests(reversed(read), kinds), key=lambda request: request.began_at)
+    found = [request for request in found if until is None or request.began_at <= until]
     return found if number is None else found[-number:]
 
 
-def requests(records: Iterable[Record], kinds: Mapping[str, str]) -> list[PastRequest]:
+def requests(records: Iterable[Mapping[bytes, bytes]], kinds: Mapping[str, str]) -> list[PastRequest]:
     """The requests that lines of the journal tell of, in the order of their first lines.
 
     Args:
@@ -168,27 +157,24 @@ def requests(records: Iterable[Record], kinds: Mapping[str, str]) -> list[PastRe
         The requests. One without a line that ends it is given up if another daemon tells something later; it is unknown
         if the daemon tells later that lines were lost, or that another request for the group begins; else it is open.
     """
-    story = _Story(kinds)
+    story = _Story()
     for record in records:
-        story.hear(record)
+        kind = kinds.get(decoded(record.get(b"MESSAGE_ID", b"")), "")
+        if kind in _BEGINNINGS or kind in _ENDINGS or kind in {_SERVING, _LOST}:
+            story.hear(kind, {decoded(name): decoded(value) for name, value in record.items()})
     return list(story.found.values())
 
 
 class _Story:
     """What is known of requests, line by line."""
 
-    def __init__(self, kinds: Mapping[str, str]) -> None:
+    def __init__(self) -> None:
         self.found: dict[str, PastRequest] = {}
         self._open: dict[str, PastRequest] = {}  # those that may be under way
-        self._kinds = kinds
         self._daemons: dict[str, Daemon] = {}  # the last one of each instance
 
-    def hear(self, record: Record) -> None:
+    def hear(self, kind: str, fields: dict[str, str]) -> None:
         """Take note of a line."""
-        kind = self._kinds.get(decoded(record.get(b"MESSAGE_ID", b"")), "")
-        if kind not in _BEGINNINGS and kind not in _ENDINGS and kind not in {_SERVING, _LOST}:
-            return
-        fields = {decoded(name): decoded(value) for name, value in record.items()}
         instance, daemon = fields.get("CLINIT_INSTANCE", ""), _daemon(fields)
         # An instance has one daemon at a time.
         if self._daemons.setdefault(instance, daemon) != daemon:
@@ -198,10 +184,6 @@ class _Story:
             self._close(Outcome.UNKNOWN, instance)
         elif kind != _SERVING and fields.get("CLINIT_REQUEST") and fields.get("CLINIT_GROUP"):
             self._hear_of_request(kind, fields)
-
-    def untold(self, names: Iterable[str]) -> list[str]:
-        """Those of these requests of which a later line may tell more."""
-        return [name for name in names if self.found[name].outcome in {Outcome.OPEN, Outcome.UNKNOWN}]
 
     def _hear_of_request(self, kind: str, fields: dict[str, str]) -> None:
         name, outcome = fields["CLINIT_REQUEST"], _ENDINGS.get(kind)
@@ -233,7 +215,7 @@ def _begun(name: str, fields: dict[str, str]) -> PastRequest:
         id=name,
         group=fields["CLINIT_GROUP"],
         level="" if is_of_entries else level,
-        began_at=(_number(fields.get("__REALTIME_TIMESTAMP")) or 0) - duration,
+        began_at=_time(fields.get("__REALTIME_TIMESTAMP", "").encode()) - duration,
         origin=(level or None) if is_of_entries else fields.get("CLINIT_FROM"),
         by=fields.get("CLINIT_ASKED_BY", ""),
         uid=_number(fields.get("CLINIT_ASKED_UID")),
@@ -278,8 +260,8 @@ def _daemon(fields: dict[str, str]) -> Daemon:
     return Daemon(fields.get("_BOOT_ID", ""), _number(fields.get("_PID")) or 0)
 
 
-def _time(record: Record) -> int:
-    return _number(decoded(record.get(b"__REALTIME_TIMESTAMP", b""))) or 0
+def _time(text: bytes) -> int:
+    return _number(decoded(text)) or 0
 
 
 def _number(text: str | None) -> int | None:

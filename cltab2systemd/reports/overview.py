@@ -12,6 +12,7 @@ from cltab2systemd.groups import endings
 from cltab2systemd.groups.cures import cure
 from cltab2systemd.groups.state import State
 from cltab2systemd.groups.tally import Counted
+from cltab2systemd.reports.progress import progress_object
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.failure import Reason
@@ -39,8 +40,14 @@ def status_object(status: GroupStatus, offset: int) -> Object:
     }
 
 
-def group_object(overview: GroupOverview, offset: int) -> Object:
-    """A group with its entries; the offset as for `status_object`. One that was never told a level has none."""
+def group_object(overview: GroupOverview, offset: int, now: int) -> Object:
+    """A group with its entries. One that was never told a level has none.
+
+    Args:
+        overview: of the group.
+        offset: as for `status_object`.
+        now: CLOCK_MONOTONIC in µs.
+    """
     status = overview.status
     shown = status_object(status, offset) if status is not None else {}
     return {
@@ -49,6 +56,7 @@ def group_object(overview: GroupOverview, offset: int) -> Object:
         "state": shown.get("state", str(State.CONFIGURED)),
         "since_usec": since_1970(overview.since, offset),
         "health": str(overview.health),
+        "progress": None if overview.progress is None else progress_object(overview.progress, now),
         "boot_level": overview.wanted.boot_level,
         "in_table": bool(overview.wanted.entries),
         "pending": [*overview.pending],

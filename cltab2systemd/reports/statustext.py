@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
-from cltab2systemd.terminal import RED, YELLOW, aligned, coloured, columns, cut, printable, wrapped
+from cltab2systemd.terminal import RED, YELLOW, aligned, coloured, columns, cut, duration, printable, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -211,16 +211,3 @@ def size(value: int | None) -> str:
             return f"{amount:.0f}{unit}" if unit == "B" or amount >= 100 else f"{amount:.1f}{unit}"
         amount /= 1024
     return f"{amount:.1f}T"
-
-
-def duration(microseconds: int) -> str:
-    """A time in its two largest units, such as `2min 5s`, `3d 4h` or `12ms`."""
-    left = max(0, microseconds) // 1000
-    if left < 1000:
-        return f"{left}ms"
-    parts: list[str] = []
-    for name, length in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000)):
-        number, left = divmod(left, length)
-        if number or parts:
-            parts.append(f"{number}{name}")
-    return " ".join(part for part in parts[:2] if part[0] != "0")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd.reports.statustext import duration, heading
-from cltab2systemd.terminal import RED, YELLOW, coloured, printable, wrapped
+from cltab2systemd.reports.statustext import heading
+from cltab2systemd.terminal import RED, YELLOW, coloured, duration, printable, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Object = dict[str, Any]
 
@@ -27,17 +27,20 @@ _RESULTS = {
 }
 
 
-def lines(explained: Object, now: int, width: int | None = None, *, colours: bool = False) -> Iterator[str]:
+def lines(
+    explained: Object, now: int, width: int | None = None, *, way: Sequence[str] = (), colours: bool = False
+) -> Iterator[str]:
     """A group, then each reason with all that is known of it.
 
     Args:
         explained: the value that `clinitctl why --json` prints of the group.
         now: µs since 1970.
         width: the columns of the terminal; None if there is no limit. Commands and lines of the journal are never cut.
+        way: how far it has come that is on its way, and what it waits for, as printable lines.
         colours: whether reasons stand out in colours.
     """
     yield from wrapped(heading(explained, now), width)
-    yield from _summary(explained, now, width)
+    yield from _summary(explained, now, width, way)
     told: set[str] = set()
     for reason in explained["reasons"]:
         yield ""
@@ -47,18 +50,34 @@ def lines(explained: Object, now: int, width: int | None = None, *, colours: boo
             yield coloured(line, colour)
         for name, fact in _facts(reason, now):
             yield printable(f"{_INDENT}{name:{_WIDTH}}{fact}")
-        yield from _written(reason, told)
+        yield from _written(reason, told, width)
         if reason["cure"]:
-            yield from wrapped(printable(f"{_INDENT}{'to do':{_WIDTH}}{reason['cure']}"), width)
+            yield from _fact("to do", reason["cure"], width)
         for command in reason["commands"]:
             yield printable(f"{_INDENT * 2}{command}")
 
 
-def _summary(explained: Object, now: int, width: int | None) -> Iterator[str]:
+def _fact(name: str, text: str, width: int | None) -> Iterator[str]:
+    """A fact with its name; what does not fit into a line goes on below its beginning."""
+    margin = len(_INDENT) + _WIDTH
+    if width is not None and width < 2 * margin:
+        yield f"{_INDENT}{name}"
+        yield from wrapped(printable(f"{_INDENT * 2}{text}"), width)
+        return
+    first, *others = wrapped(printable(text), None if width is None else width - margin)
+    yield f"{_INDENT}{name:{_WIDTH}}{first}"
+    for other in others:
+        yield " " * margin + other
+
+
+def _summary(explained: Object, now: int, width: int | None, way: Sequence[str]) -> Iterator[str]:
     """What is to be said of a group of whose entries nothing is wrong."""
-    if explained["progress"]:
-        yield from wrapped(printable(f"{_INDENT}{explained['progress']}"), width)
+    for line in way:
+        yield from wrapped(f"{_INDENT}{line}", width)
+    told = {entry["unit"] for entry in (explained["progress"] or {"awaited": ()})["awaited"]}
     for entry in explained["awaited"]:
+        if entry["unit"] in told:
+            continue
         since = f", for {duration(now - entry['since_usec'])}" if entry["since_usec"] else ""
         words = f"{_INDENT}{entry['tag']} ({entry['mode']}) is {entry['state']}{since}"
         yield from wrapped(printable(words), width)
@@ -100,7 +119,7 @@ def _ended(ending: Object | None) -> str:
     return "; ".join(part for part in (how, result) if part)
 
 
-def _written(reason: Object, told: set[str]) -> Iterator[str]:
+def _written(reason: Object, told: set[str], width: int | None) -> Iterator[str]:
     """The lines of the journal, each with its time; and once, why some may be missing."""
     if reason["lines"]:
         yield f"{_INDENT}journal"
@@ -109,7 +128,7 @@ def _written(reason: Object, told: set[str]) -> Iterator[str]:
             yield f"{_INDENT * 2}{moment(line['time_usec'])}  " + "\t".join(map(printable, text.split("\t")))
     if reason["trouble"] and reason["trouble"] not in told:
         told.add(reason["trouble"])
-        yield printable(f"{_INDENT}{'journal':{_WIDTH}}{reason['trouble']}")
+        yield from _fact("journal", reason["trouble"], width)
 
 
 def moment(microseconds: int) -> str:

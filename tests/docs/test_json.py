@@ -16,6 +16,7 @@ from cltab2systemd.commands import diff, explain, instance, show
 from cltab2systemd.groups.changes import Effect, Seen, Standing
 from cltab2systemd.groups.failure import Remedy
 from cltab2systemd.groups.overview import Health
+from cltab2systemd.groups.progress import Awaited, Doing, Progress, ProgressPhase, Way
 from cltab2systemd.groups.state import State
 from cltab2systemd.journal import FORBIDDEN, Excerpt, JournalLine, Writer
 from cltab2systemd.operators import culprits, history, why
@@ -25,6 +26,7 @@ from cltab2systemd.reports import asjson
 from cltab2systemd.reports.diff import FIELDS, Change
 from cltab2systemd.reports.explain import explain as explained
 from cltab2systemd.reports.history import Outcome, PastRequest, Purpose
+from cltab2systemd.reports.progress import progress_object
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Mode
 from cltab2systemd.units.names import Names
@@ -126,10 +128,15 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = dict.fromkeys(("tag", "mode", "command", "since_usec", "ending", "invocation", "cure"))
     exited = {**whole, "ending": {**ending, "signal": None, "at_usec": None}}
     state = {"group": "web", "level": "3", "state": "FAILED", "since_usec": 5, "health": "moving", "in_table": True}
+    awaited = Awaited("a", "wait", "clinit-web@a.service", Doing.STOPPING, 5, 6, "SIGINT", "SIGTERM", "says")
+    bare = Awaited("a", "wait", "clinit-web@a.service", Doing.QUEUED)
+    on = [Progress("web", Way(level, level, ProgressPhase.STOPPING), 1, 2, 1, (awaited, bare)) for level in ("3", None)]
     groups = [
         {**state, "entries": [entry, {**entry, "since_usec": None}], "reasons": [whole, {**whole, **nothing}, exited]},
         {**state, "level": None, "since_usec": None, "entries": [], "reasons": []},
+        {**state, "level": None, "since_usec": None, "entries": [], "reasons": []},
     ]
+    progress = (progress_object(on[0], 6), None, progress_object(on[1], 6))
     line = JournalLine(5, "x", "x", 1, 6, b"x", Writer.ENTRY, False, False, True, "")
     excerpts = iter((Excerpt((line,), FORBIDDEN), Excerpt(), Excerpt()))
     people = iter((Culprit(5, "alice", None, 77, "x"), Culprit(5, "bob", None, None, "x")))
@@ -138,10 +145,13 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
     tables = ({"path": "x", "refusal": "x", "unread": False}, {"path": "x", "refusal": None, "unread": False})
     daemons = ({"state": "answers", "version": "x", "pid": 5}, {"state": "gone", "version": None, "pid": None})
     values = [
-        {"daemon": daemon, "table": table, **why.explain(group, Names(), progress)}
-        for daemon, table, group, progress in zip(daemons, tables, groups, ("x", ""), strict=True)
+        {"daemon": daemon, "table": table, **why.explain(group | {"progress": way}, Names())}
+        for daemon, table, group, way in zip(daemons * 2, tables * 2, groups, progress, strict=False)
     ]
 
     read_all("`clinitctl why --json`", [json.loads(asjson.document(asjson.value(value))) for value in values])
     assert words_of("`clinitctl why --json`", "health") == {*Health}
     assert words_of("`clinitctl why --json`", "daemon.state") == {*Daemon}
+    assert words_of("A progress", "phase") == {*ProgressPhase}
+    assert words_of("A progress", "awaited[].doing") == {*Doing}
+    assert words_of("A progress", "awaited[].mode") == {*Mode}

@@ -26,12 +26,14 @@ WRITES = os.environ.get("SCREENS") == "write"
 WIDTHS = (80, 120)
 COMMANDS = {
     "status": "clinitctl status",
+    "moving": "clinitctl status db",
     "watch": "clinitctl watch",
     "progress": "clinit --wait db prod",
 }
 # The last thing that each is to show before it is captured.
 AWAITED = {
     "status": "mail: level prod",
+    "moving": "database  waiting",
     "watch": "starting, 1 of 3 done",
     "progress": "starting, 1 of 3 done",
 }
@@ -66,7 +68,7 @@ def capture(node: Node, name: str, width: int) -> str:
         return "\n".join(map(str.rstrip, lines)).strip("\n") + "\n"
 
     try:
-        wait_until(lambda: AWAITED[name] in shown() and " 0 s" not in shown(), what=name)
+        wait_until(lambda: AWAITED[name] in shown() and (name == "moving" or ") 0s" not in shown()), what=name)
         return shown()
     finally:
         node.run(*_TMUX, "kill-server", env=_ENVIRONMENT)
@@ -83,7 +85,7 @@ def equal(screen: str) -> list[str]:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_screen(daemon: Shipped, name: str, width: int) -> None:
     """It is as shown, but for times and the like."""
-    if name == "watch":
+    if name in {"moving", "watch"}:
         daemon.clinit("db", "prod")
     try:
         screen = capture(daemon.node, name, width)

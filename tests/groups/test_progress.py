@@ -11,6 +11,7 @@ from cltab2systemd.groups.progress import (
     MOST_AWAITED,
     Awaited,
     Doing,
+    Handling,
     Progress,
     ProgressPhase,
     StopSettings,
@@ -202,6 +203,45 @@ def test_one_that_is_restarted() -> None:
     told = [(entry.tag, entry.doing, entry.signal) for entry in found.awaited]
     assert [("app", Doing.STOPPING, "SIGINT"), ("mail", Doing.QUEUED, "")] == told
     assert (0, 2, 2) == (found.done, found.total, found.waiting)
+
+
+def by_hand(phase: ProgressPhase, *tags: str, done: int = 0) -> Way:
+    """What is done to single entries at level 1."""
+    return Way("1", "1", phase, Handling("1", phase, tuple(NAMES.entry("web", tag) for tag in tags), done))
+
+
+@pytest.mark.parametrize(
+    ("app", "told"),
+    [
+        (("active", "running", "restart"), ("app", Doing.QUEUED, "")),
+        (("deactivating", "stop-sigterm", "restart"), ("app", Doing.STOPPING, "SIGINT")),
+        (("activating", "start", "start"), ("app", Doing.STARTING, "")),
+    ],
+)
+def test_single_entries_that_are_restarted(app: Standing, told: tuple[str, Doing, str]) -> None:
+    """Only these are counted, and the present one is waited for."""
+    on = by_hand(ProgressPhase.RESTARTING, "mail", "app", done=1)
+    found = progress(group(app=app, mail=RUNNING, old=STARTING), Timed(), on)
+
+    assert (1, 2, 1) == (found.done, found.total, found.waiting)
+    assert [told] == [(entry.tag, entry.doing, entry.signal) for entry in found.awaited]
+
+
+def test_single_entries_that_are_stopped() -> None:
+    """Those that are at rest are done; what else is being stopped is none of them."""
+    on = by_hand(ProgressPhase.STOPPING, "mail", "app", "check")
+    found = progress(group(app=going("stop-sigterm"), mail=DEAD, old=going("stop-sigterm")), Timed(), on)
+
+    assert (2, 3, 1, ["app"]) == (found.done, found.total, found.waiting, [entry.tag for entry in found.awaited])
+    settling = progress(group(app=DEAD, mail=DEAD), Timed(), by_hand(ProgressPhase.SETTLING, "mail", "app"))
+    assert (2, 2, 0) == (settling.done, settling.total, settling.waiting)
+
+
+def test_what_nobody_has_counted() -> None:
+    """Who looks for the first time cannot tell how many are gone already."""
+    found = progress(group(app=going("stop-sigterm"), mail=DEAD), Timed(), on(ProgressPhase.STOPPING), None)
+
+    assert (0, 0, 1) == (found.done, found.total, found.waiting)
 
 
 def test_one_that_waits_for_its_turn() -> None:

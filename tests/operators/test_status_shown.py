@@ -221,7 +221,7 @@ def _of_both(group: Any) -> Any:
         {name: found for name, found in entry.items() if name not in ONLY_DAEMON}
         for entry in _without_times(group["entries"])
     ]
-    return _without_times({**group, "since_usec": None, "transitions": None, "entries": entries})
+    return _without_times({**group, "since_usec": None, "transitions": None, "progress": None, "entries": entries})
 
 
 def _without_times(found: Any) -> Any:
@@ -237,11 +237,13 @@ def _without_times(found: Any) -> Any:
 
 
 # What the kernel counts only where it has controllers; reasons about what is no entry; what never began; what a daemon
-# has to have followed (test_last_exit.py); what there was no time for.
+# has to have followed (test_last_exit.py); what there was no time for; somebody who takes a group to no level, and a
+# service that says something of itself.
 UNSEEN = frozenset(f"groups[].entries[].{name} is something" for name in ("memory_bytes", "tasks")) | {
     *(f"groups[].entries[].{name} is null" for name in ("load", "active", "sub")),
     "reason: tag is null", "reason: mode is null", "reason: command is null", "ending: at_usec is null",
     "missing[]", "missing[] is something", "groups[].entries[].previous_ending is something",
+    "progress: level is null", "progress: awaited[].says is something",
 }  # fmt: skip
 
 

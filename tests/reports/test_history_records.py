@@ -14,8 +14,6 @@ from cltab2systemd.reports.history import Daemon, Outcome, PastRequest, Purpose
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lab.node import Node
 
 BEGIN = {
@@ -148,24 +146,8 @@ def test_the_latest() -> None:
     assert [(request.id, request.entries) for request in found] == [("3", ("a", "b"))]
     assert len([*left]) == 3
     assert [request.id for request in history.latest(records(*lines), KINDS, None)] == ["1", "2", "3"]
-
-
-def test_what_came_later() -> None:
-    """It is read as far as it tells what came of requests, and its own requests are none."""
-    asked = []
-    other = {**BEGIN, "CLINIT_REQUEST": "b2", "CLINIT_GROUP": "mail"}
-    left = iter(records(BEGIN, other, END, SERVING))
-
-    def later(time: int) -> Iterator[dict[bytes, bytes]]:
-        asked.append(time)
-        return left
-
-    (found,) = history.latest(records(BEGIN), KINDS, 5, later)
-    assert (found.id, found.outcome) == ("a1", Outcome.DONE)
-    assert asked == [int(BEGIN["__REALTIME_TIMESTAMP"])]
-    assert len([*left]) == 1
-    assert history.latest([], KINDS, 5, later) == []
-    assert history.latest(records(END), KINDS, 5, lambda _: left)[0].outcome is Outcome.DONE
+    assert [request.id for request in history.latest(records(*lines), KINDS, 1, until=2)] == ["2"]
+    assert history.latest(records(*lines), KINDS, 1, until=0) == []
 
 
 def test_lines_that_are_none_of_ours() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cltab2systemd.reports import statustext
-from cltab2systemd.terminal import columns, wrapped
+from cltab2systemd.terminal import columns, duration, wrapped
 
 NOW = 1_795_695_000_000_000
 
@@ -168,12 +168,13 @@ def test_wrapped_lines_keep_every_word(text: str, width: int, indent: int) -> No
 
 @pytest.mark.parametrize(
     ("microseconds", "shown"),
-    [(0, "0ms"), (999_999, "999ms"), (1_000_000, "1s"), (125_000_000, "2min 5s"), (3_600_000_000, "1h"),
-     (3_601_000_000, "1h"), (90_061_000_000, "1d 1h"), (-5, "0ms")],
+    [(0, "0s"), (1, "0s"), (1000, "1ms"), (999_999, "999ms"), (1_000_000, "1s"), (125_000_000, "2min 5s"),
+     (3_600_000_000, "1h"),
+     (3_601_000_000, "1h"), (90_061_000_000, "1d 1h"), (-5, "0s")],
 )  # fmt: skip
 def test_durations(microseconds: int, shown: str) -> None:
     """The two largest units, without those that are zero."""
-    assert statustext.duration(microseconds) == shown
+    assert duration(microseconds) == shown
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def explained(text: str, **more: Any) -> dict[str, Any]:
         "by": {"user": text, "pid": 77, "command": text, "time_usec": NOW},
     }  # fmt: skip
     group = {"group": "web", "level": "3", "state": "FAILED", "since_usec": NOW - 1_000_000, "health": "failed",
-             "in_table": True, "progress": text or None, "awaited": [], "reasons": [reason]}  # fmt: skip
+             "in_table": True, "progress": None, "awaited": [], "reasons": [reason]}  # fmt: skip
     return {**group, **more}
 
 
@@ -52,18 +52,44 @@ def test_all_that_is_known() -> None:
     *found, _ = (line.replace("2026-11-26", "DAY") for line in whytext.lines(explained("x"), NOW))
 
     assert found[0] == "web: level 3 FAILED for 1s"
-    assert found[2:5] == [
+    assert found[1:4] == [
         "",
         "x (respawn) x",
         "  ended    signal SIGSEGV, with a core dump",
     ]
-    assert [line[2:11].strip() for line in found[5:9]] == ["since", "by", "command", "unit"]
+    assert [line[2:11].strip() for line in found[4:8]] == ["since", "by", "command", "unit"]
+
+
+def test_what_to_do_in_a_terminal() -> None:
+    """It goes on below its beginning; it has a line of its own in a narrow terminal, and is whole in a pipe."""
+    cure = "mend it; it is tried again by itself, and by 'clinitctl restart mail:fetch' at once"
+    shown = explained("x")
+    shown["reasons"][0]["cure"] = cure
+
+    def told(width: int | None) -> str:
+        return "\n".join(whytext.lines(shown, NOW, width))
+
+    assert f"\n  to do    {cure}\n" in told(None)
+    assert (
+        "\n  to do    mend it; it is tried again by itself, and by 'clinitctl restart\n           mail:fetch' at once\n"
+    ) in told(80)
+    assert "\n  to do\n    mend it; it is\n    tried again by\n" in told(20)
+
+
+def test_the_way() -> None:
+    """What is waited for stands below the group, and not twice."""
+    waiting = {"tag": "b", "mode": "respawn", "state": "waiting", "unit": "b.service", "since_usec": None}
+    entries = [{**waiting, "unit": "a.service", "tag": "a"}, waiting]
+    group = explained("", reasons=[], health="moving", awaited=entries, progress={"awaited": [{"unit": "a.service"}]})
+
+    found = [*whytext.lines(group, NOW, way=["web 2 -> 3: starting, 0 of 2 done: a (wait) 1s"])]
+    assert ["  web 2 -> 3: starting, 0 of 2 done: a (wait) 1s", "  b (respawn) is waiting"] == found[1:]
 
 
 def test_a_reason_of_no_entry_and_a_group_without_reasons() -> None:
     """The unit stands for the entry; and of nothing that is known, nothing is said."""
     [reason] = explained("x")["reasons"]
-    nothing = dict.fromkeys(("tag", "mode", "command", "since_usec", "ending", "cure", "by", "progress"))
+    nothing = dict.fromkeys(("tag", "mode", "command", "since_usec", "ending", "cure", "by"))
     bare = {**reason, **nothing, "lines": [], "commands": [], "words": "runs on"}
     assert [*whytext.lines(explained("", reasons=[bare]), NOW)][1:] == [
         "", "clinit-web@r.service runs on", "  unit     clinit-web@r.service"
