@@ -160,14 +160,10 @@ def switch(
 def _watched(
     client: Client, group: str, level: str, timeout: float | None, *, strict: bool, progress: str | None
 ) -> Answer:
-    """`Client.wait`, with progress on the standard error. It is gone before anything else is printed."""
-    from cltab2systemd.client import watching  # noqa: PLC0415 - who does not wait has no use for it
+    """`Client.wait`, with progress on the standard error."""
+    from cltab2systemd.client.watching import watched  # noqa: PLC0415 - who does not wait has no use for it
 
-    form = watching.form_of(progress, complain)
-    if form == watching.NONE:
-        return client.wait(group, level, timeout, strict=strict)
-    showing = watching.Showing(form)
-    try:
-        return client.wait(group, level, timeout, strict=strict, on_progress=showing.progress, on_tick=showing.tick)
-    finally:
-        showing.end()
+    return watched(
+        lambda news, tick: client.wait(group, level, timeout, strict=strict, on_progress=news, on_tick=tick),
+        progress, "clinit", complain,
+    )  # fmt: skip

@@ -62,15 +62,20 @@ class InPlace:
 
 
 class Plain:
-    """A line for each change, which stays."""
+    """A line for each change, which stays.
 
-    def __init__(self) -> None:
+    Args:
+        program: whose lines these are.
+    """
+
+    def __init__(self, program: str) -> None:
+        self._program = program
         self._written: tuple[object, ...] | None = None
 
     def show(self, progress: dict[str, Any], passed: float) -> None:
         """Write a line if it has news. If the reader does not read, it is left out, or written later."""
         news = change(progress)
-        if news != self._written and _write(f"clinit: {plain(progress, passed)}\n"):
+        if news != self._written and _write(f"{self._program}: {plain(progress, passed)}\n"):
             self._written = news
 
     def end(self) -> None:

@@ -117,8 +117,23 @@ class Client:
             return False
         return True
 
-    def act(self, group: str, action: str, tags: list[str]) -> Answer:
+    def act(
+        self,
+        group: str,
+        action: str,
+        tags: list[str],
+        *,
+        on_progress: Callable[[dict[str, Any]], object] | None = None,
+        on_tick: Callable[[], object] | None = None,
+    ) -> Answer:
         """Do something to single entries of a group, `restart` or `stop`, and wait for its end.
+
+        Args:
+            group: the group.
+            action: what is done.
+            tags: of the entries.
+            on_progress: as for `wait`, but that a daemon that goes away is not waited for.
+            on_tick: likewise.
 
         Returns:
             The state of the group afterwards; with the reasons for it. Its `level` is that of the group.
@@ -126,8 +141,12 @@ class Client:
         Raises:
             SupersededError: a request for the group has taken over, or a halt.
         """
-        call = varlink.call("Entries", {"group": group, "action": action, "tags": tags}, more=True)
-        *_, reply = self._caller.replies(call)
+        parameters: dict[str, object] = {"group": group, "action": action, "tags": tags}
+        parameters |= {"progress": True} if on_progress else {}
+        reply: dict[str, Any] = {}
+        for reply in self._caller.replies(varlink.call("Entries", parameters, more=True), on_tick=on_tick):
+            if on_progress and "progress" in reply:
+                on_progress(reply["progress"])
         return _outcome(reply)
 
     def reread(self) -> Answer:

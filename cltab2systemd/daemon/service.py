@@ -231,8 +231,12 @@ class Service:
             raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter="action")
         if not tags:
             raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter="tags")
+        is_watched = call.flag("progress") and call.more
         done = await self._controller.act(group, Action(name), tags, call.peer.asker())
         yield Reply({"message": f"{name} begun"}, call.more)
+        if is_watched:
+            async for seen in self._controller.watch().follow(group, done):
+                yield Reply({"message": f"{name} begun", **_progress(seen)}, continues=True)
         if call.more:
             status = _status_object(await asyncio.shield(done))
             notes = self._controller.notes_on_restart(group, tags) if name == Action.RESTART else []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from cltab2systemd.client import outcome
+import click
+
+from cltab2systemd.client import outcome, watching
 from cltab2systemd.client.calls import ClientError, RefusedError
 from cltab2systemd.client.requests import Client
 from cltab2systemd.commands.printing import complain
@@ -21,8 +23,15 @@ if TYPE_CHECKING:
 RESTART = "restart"
 STOP = "stop"
 
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(watching.FORMS),
+    metavar="HOW",
+    help=f"How to show progress, on the standard error; else as ${watching.VARIABLE} says.",
+)
 
-def act(action: str, names: Sequence[str], cltab: str | None, socket: str | None) -> int:
+
+def act(action: str, names: Sequence[str], cltab: str | None, socket: str | None, progress: str | None) -> int:
     """Have the daemon do something to entries, and print how their groups are then; the exit code.
 
     Args:
@@ -30,6 +39,7 @@ def act(action: str, names: Sequence[str], cltab: str | None, socket: str | None
         names: the tags of the entries, or `GROUP:TAG`.
         cltab: the daemon's table; None for the usual one.
         socket: the daemon's socket, likewise.
+        progress: how progress is shown meanwhile, as `watching.FORMS`; None is what the environment says.
     """
     client = Client(cltab, socket)
     try:
@@ -43,7 +53,7 @@ def act(action: str, names: Sequence[str], cltab: str | None, socket: str | None
     codes = []
     for group, of_group in tags.items():
         try:
-            codes.append(_tell(action, group, of_group, client.act(group, action, of_group)))
+            codes.append(_tell(action, group, of_group, _watched(client, action, group, of_group, progress)))
         except ClientError as error:
             for finding in error.findings if isinstance(error, RefusedError) else ():
                 complain(f"clinitctl: {finding}")
@@ -53,6 +63,13 @@ def act(action: str, names: Sequence[str], cltab: str | None, socket: str | None
             complain("clinitctl: interrupted; what has begun goes on (see 'clinitctl status')")
             return outcome.INTERRUPTED
     return next((code for code in codes if code != outcome.FINE), outcome.FINE)
+
+
+def _watched(client: Client, action: str, group: str, tags: list[str], progress: str | None) -> Answer:
+    return watching.watched(
+        lambda news, tick: client.act(group, action, tags, on_progress=news, on_tick=tick),
+        progress, "clinitctl", complain,
+    )  # fmt: skip
 
 
 def _tell(action: str, group: str, tags: list[str], state: Answer) -> int:

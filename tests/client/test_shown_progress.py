@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from instance import Group, Instance
 from programs import RUN, deaf
 from terminals import Terminal
 
-from cltab2systemd.client.progress import change, duration, line, plain
+from cltab2systemd.client.progress import change, details, line, plain
 from cltab2systemd.terminal import columns
 
 if TYPE_CHECKING:
@@ -50,30 +51,30 @@ STOPPING = at(
 @pytest.mark.parametrize(
     ("progress", "width", "expected"),
     [
-        (STARTING, 119, "web 2 -> 3: starting, 3 of 10 done: migrate (wait) 13 s of 30 s, says: half of it"),
-        (STARTING, 79, "web 2 -> 3: starting, 3 of 10 done: migrate (wait) 13 s of 30 s"),
-        (STARTING, 60, "web 2 -> 3: starting, 3 of 10 done: migrate 13 s of 30 s"),
-        (STARTING, 50, "web 3: starting 3/10: migrate 13 s of 30 s"),
-        (STARTING, 30, "web 3: 3/10 migrate 13 s"),
-        (STARTING, 19, "3/10 migra… 13 s"),
-        (STARTING, 12, "mig… 13 s"),
+        (STARTING, 119, "web 2 -> 3: starting, 3 of 10 done: migrate (wait) 13s of 30s, says: half of it"),
+        (STARTING, 70, "web 2 -> 3: starting, 3 of 10 done: migrate (wait) 13s of 30s"),
+        (STARTING, 60, "web 2 -> 3: starting, 3 of 10 done: migrate 13s of 30s"),
+        (STARTING, 50, "web 3: starting 3/10: migrate 13s of 30s"),
+        (STARTING, 30, "web 3: 3/10 migrate 13s"),
+        (STARTING, 19, "3/10 migra… 13s"),
+        (STARTING, 12, "mig… 13s"),
         (STARTING, 5, "migr…"),
         (STOPPING, 119,
-         "web 2 -> 3: stopping, 1 of 4 done: db (respawn) 3 s after SIGINT, SIGTERM in 2 s; also app, 数据库"),
-        (STOPPING, 95, "web 2 -> 3: stopping, 1 of 4 done: db (respawn) 3 s after SIGINT, SIGTERM in 2 s, and 2 more"),
-        (STOPPING, 79, "web 2 -> 3: stopping, 1 of 4 done: db 3 s after SIGINT, SIGTERM in 2 s"),
-        (STOPPING, 40, "web 3: stopping 1/4: db SIGTERM 2 s"),
-        (STOPPING, 19, "1/4 db SIGTERM 2 s"),
+         "web 2 -> 3: stopping, 1 of 4 done: db (respawn) 3s after SIGINT, SIGTERM in 2s; also app, 数据库"),
+        (STOPPING, 95, "web 2 -> 3: stopping, 1 of 4 done: db (respawn) 3s after SIGINT, SIGTERM in 2s, and 2 more"),
+        (STOPPING, 79, "web 2 -> 3: stopping, 1 of 4 done: db 3s after SIGINT, SIGTERM in 2s"),
+        (STOPPING, 40, "web 3: stopping 1/4: db SIGTERM 2s"),
+        (STOPPING, 19, "1/4 db SIGTERM 2s"),
         (at("loading"), 79, "web 2 -> 3: systemd loads its new units"),
         (at("loading"), 19, "web 3: loading"),
         (at("loading"), 10, "loading"),
         (at("waiting", origin=None), 79, "web -> 3: is being prepared"),
-        (at("settling", 3, 3), 79, "web 2 -> 3: all is started, and settles"),
+        (at("settling", 3, 3), 79, "web 2 -> 3: all is done, and settles"),
         (at("disconnected", origin=None), 79, "web -> 3: the daemon has gone away; waiting for the next one"),
         (at("starting", 0, 2, entry(doing="queued")), 79,
          "web 2 -> 3: starting, 0 of 2 done: migrate (wait) waits for its turn"),
         (at("stopping", 0, 1, entry(doing="stopping", elapsed_usec=0, limit_usec=5 * SECOND, signal="SIGKILL")), 79,
-         "web 2 -> 3: stopping, 0 of 1 done: migrate 1 s after SIGKILL, given up in 4 s"),
+         "web 2 -> 3: stopping, 0 of 1 done: migrate 1s after SIGKILL, given up in 4s"),
         (at("stopping", level=None), 79, "web 2 -> none: stopping"),
         (at("stopping", level=":::SHUTDOWN:::"), 79, "web 2 -> halt: stopping"),
     ],
@@ -112,15 +113,38 @@ def test_any_names_fit(**drawn: Any) -> None:
 @pytest.mark.parametrize(
     ("progress", "expected"),
     [
-        (STARTING, "web 2 -> 3: starting, 3 of 10 done: migrate (wait), at most 30 s"),
+        (STARTING, "web 2 -> 3: starting, 3 of 10 done: migrate (wait), at most 30s"),
         (at("starting", 0, 1, entry(elapsed_usec=0)), "web 2 -> 3: starting, 0 of 1 done: migrate (wait)"),
-        (STOPPING, "web 2 -> 3: stopping, 1 of 4 done: db (respawn) has SIGINT, SIGTERM in 3 s, and 2 more"),
+        (STOPPING, "web 2 -> 3: stopping, 1 of 4 done: db (respawn) has SIGINT, SIGTERM in 3s, and 2 more"),
         (at("loading"), "web 2 -> 3: systemd loads its new units"),
     ],
 )
 def test_the_plain_line(progress: dict[str, Any], expected: str) -> None:
     """A line that stays has no clock."""
     assert expected == plain(progress)
+
+
+def test_at_length() -> None:
+    """Each entry that is waited for has its clock, and there is no limit to the columns."""
+    assert [
+        "web 2 -> 3: stopping, 1 of 4 done: db (respawn) 2s after SIGINT, SIGTERM in 3s",
+        "app (respawn) 1s after SIGINT",
+        "数据库 (once) waits for its turn", "and 2 more",
+    ] == details({**STOPPING, "waiting": 5})  # fmt: skip
+    assert ["web 2 -> 3: systemd loads its new units"] == details(at("loading"))
+    assert "web 2 -> 3: starting, 3 of 10 done: migrate (wait) 12s of 30s, says: half of it" == line(STARTING, 0.0)
+
+
+def test_at_the_same_level() -> None:
+    """Entries that are restarted there, or a level that is repaired, have no way; and none of a few may be counted."""
+    told = entry(elapsed_usec=SECOND, limit_usec=90 * SECOND)
+    found = at("restarting", 1, 2, told, origin="3")
+
+    assert "web 3: restarting, 1 of 2 done: migrate (wait) 1s of 1min 30s" == line(found, 0.0, 79)
+    uncounted = at("stopping", 0, 0, told)
+    assert ["web 2 -> 3: stopping: migrate (wait) 1s of 1min 30s", "web 3: stopping: migrate 1s"] == [
+        line(uncounted, 0.0, width) for width in (79, 30)
+    ]
 
 
 def test_what_is_a_change() -> None:
@@ -132,15 +156,6 @@ def test_what_is_a_change() -> None:
 
     assert change(STOPPING) == change(later)
     assert 3 == len({change(STOPPING), change(signalled), change(next_one)})
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(0, "0 s"), (59.9, "59 s"), (60, "1 min"), (125, "2 min 5 s"), (3600, "1 h"), (3_725, "1 h 2 min")],
-)
-def test_durations(seconds: float, expected: str) -> None:
-    """A length of time has at most two units."""
-    assert expected == duration(seconds)
 
 
 # On a node
@@ -171,10 +186,10 @@ def test_in_place(group: Group, width: int) -> None:
     assert any("init" in frame or f"0/3 {group.name}" in frame for frame in frames)
     if width == 120:
         start = f"{group.name} 1 -> 2: "
-        assert f"{start}stopping, 0 of 1 done: {group.name}.old (respawn) 3 s after SIGINT, SIGTERM in 2 s" in frames
-        assert f"{start}stopping, 0 of 1 done: {group.name}.old (respawn) 8 s after SIGTERM, SIGKILL in 2 s" in frames
-        assert f"{start}starting, 0 of 3 done: {group.name}.init (wait) 0 s of 30 s" in frames
-        assert f"{start}starting, 2 of 3 done: {group.name}.t (test) 0 s" in frames
+        assert f"{start}stopping, 0 of 1 done: {group.name}.old (respawn) 3s after SIGINT, SIGTERM in 2s" in frames
+        assert f"{start}stopping, 0 of 1 done: {group.name}.old (respawn) 8s after SIGTERM, SIGKILL in 2s" in frames
+        assert f"{start}starting, 0 of 3 done: {group.name}.init (wait) 0s of 30s" in frames
+        assert f"{start}starting, 2 of 3 done: {group.name}.t (test) 0s" in frames
 
 
 def test_a_quick_switch_is_silent(group: Group) -> None:
@@ -205,8 +220,40 @@ def test_ctrl_c(group: Group) -> None:
         terminal.type("\x03")
         code = terminal.ended()
 
-    assert (130, INTERRUPTED) == (code, terminal.left), terminal.output
+    waited = rf"clinit: not there yet: {group.name} -> 1: starting, 0 of 1 done: {group.name}\.init \(wait\) \d+s\n"
+    assert 130 == code
+    assert re.fullmatch(waited + re.escape(INTERRUPTED), terminal.left), terminal.output
     group.wait_for("1 DONE")
+
+
+@pytest.mark.parametrize("how", ["none", "plain", "tty"])
+def test_giving_up(group: Group, how: str) -> None:
+    """When the time is up, what is still waited for is told: the entry, since when, its limit; and that it goes on."""
+    group.define("init:1:wait:true", "slow:1:wait:sleep 4")
+    group.instance.table += f":::service.{group.name}.slow:TimeoutStartSec=90\n"
+    group.instance.write_table(group.instance.table)
+    done = group.instance.clinit("--wait", "--timeout", "1.5", "--progress", how, group.name, "1")
+
+    answered(done, code=5, out="")
+    told = "".join(done.stderr.splitlines(keepends=True)[-2:]).rpartition("\x1b[J")[2]
+    waited = rf"{group.name} -> 1: starting, 1 of 2 done: {group.name}\.slow \(wait\) 1s of 1min 30s"
+    goes_on = re.escape("clinit: timed out; what was requested goes on (see 'clinit -v')")
+    assert re.fullmatch(rf"clinit: not there yet: {waited}\n{goes_on}\n", told), done.stderr
+    group.wait_for("1 DONE")
+
+
+def test_giving_up_a_slow_stop(group: Group) -> None:
+    """The signal that comes next is told, too; and nothing if nothing has been heard."""
+    group.define(f"old:1:respawn:{deaf('INT')}", "new:2:wait:true")
+    group.switch("1")
+    done = group.instance.clinit("--wait", "--timeout", "1.5", group.name, "2")
+    soon = group.instance.clinit("--wait", "--timeout", "0.01", group.name, "1")
+
+    stopped = (
+        rf"{group.name} 1 -> 2: stopping, 0 of 1 done: {group.name}\.old \(respawn\) \ds after SIGINT, SIGTERM in \ds"
+    )
+    assert re.search(rf"^clinit: not there yet: {stopped}$", done.stderr, re.MULTILINE)
+    answered(soon, code=5, out="", err="clinit: timed out; what was requested goes on (see 'clinit -v')\n")
 
 
 def test_in_a_pipe(group: Group) -> None:
