@@ -192,8 +192,8 @@ class Observer:
                 self.refresh_soon([*self._due])
 
     def _observe(self, group: Group, units: Mapping[str, UnitStatus]) -> None:
-        self.probe.saw(units.values())
         entries, given_away, before = group.applied.entries, group.given_away, group.units
+        self.probe.saw(units.values(), [unit for unit in (before.units if before else ()) if unit not in units])
         group.units = GroupUnits(self._names, group.name, entries, units, self.probe, given_away)
         self._pacer.look(group.units, level_of_members(group.units), is_switching=group.request is not None)
         status = group_status(group.units, group.shown_level, group.asked)

@@ -53,12 +53,20 @@ class UnitProbe:
         self._of_this_look: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._seen: dict[str, tuple[str, str, int]] = {}
 
-    def saw(self, units: Iterable[UnitStatus]) -> None:
+    def saw(self, units: Iterable[UnitStatus], gone: Iterable[str] = ()) -> None:
         """Take note of how units are now. Forget what was known of units that have changed.
 
         Forget all of targets and barriers. A client's answer may depend on a time of theirs that has just changed.
+
+        Args:
+            units: those that are loaded.
+            gone: those that are not any more. Their entries may never come back.
         """
         self._of_this_look.clear()
+        for name in gone:
+            self.forget(name)
+            self._runs.forget(name)
+            self._last_runs.forget(name)
         for unit in units:
             now = unit.active, unit.sub, unit.job_id
             if self._seen.get(unit.name) != now:

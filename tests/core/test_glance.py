@@ -50,6 +50,9 @@ class Asked:
     def usage(self, _group_slice: str, _unit: str) -> Usage:
         return Usage()
 
+    def ending_before(self, _unit: str, _pid: int) -> None:
+        """Nothing; systemd is not asked for it."""
+
     async def others(self) -> None:
         """Somebody else who has work for the loop."""
         while True:
