@@ -9,6 +9,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd import events
 from cltab2systemd.core.entryrequest import Action, EntryRequest
 from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groups.failure import is_under_way
@@ -16,6 +17,7 @@ from cltab2systemd.groups.lifecycle import MARKED
 from cltab2systemd.groups.progress import Handling, ProgressPhase
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import State, stays_at
+from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
 
@@ -123,11 +125,13 @@ class Hands:
             group.handling = replace(handling, phase=ProgressPhase.SETTLING)
             await self._bus.persist(lambda: self._observer.refresh([group.name]))
             status = await self._settled(group, request.level)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whoever asked is told
+        except (BusError, SwitchRefusedError, SupersededError, OSError) as error:
             self._end(group)
             request.end(error)
+        except Exception as error:  # noqa: BLE001
+            events.FAULT(trace=True, group=group.name, why=f"while it was to {request.action} entries of {group.name}")
+            self._end(group)
+            request.end(SwitchRefusedError(Refusal.INTERNAL, f"internal error, see the journal: {error!r}"))
         else:
             self._end(group)
             request.end(status)

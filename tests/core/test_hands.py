@@ -1,4 +1,4 @@
-"""Two who restart entries of a group at the same moment, in which systemd gives no answer."""
+"""Restarts of entries that meet each other, or a fault of ours, without systemd."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    import pytest
 
 T = TypeVar("T")
 
@@ -58,21 +60,47 @@ class Begun(Hands):
         await asyncio.sleep(1000)
 
 
-def test_only_one_of_them_restarts_entries() -> None:
-    """The other one is told to try again. Else nobody could take over from the first any more."""
-    names, web = Names(), parse(b"web:a:1:respawn:sleep 1000\n", "/etc/cltab")[0].group("web")
+class Broken(Hands):
+    """Has a fault."""
+
+    async def _restart(self, group: Group, entries: object, handling: object) -> None:  # noqa: ARG002
+        raise ZeroDivisionError
+
+
+def asked(hands: Hands, number: int = 1) -> list[object]:
+    """What becomes of so many requests, at the same moment, to restart an entry of a group at its level."""
     nothing = cast("Any", Anything())
 
-    async def both() -> list[object]:
-        hands = Begun(names, cast("Any", Faltering()), nothing, nothing, nothing)
+    async def ask() -> list[object]:
         group = Group("web", nothing)
-        group.applied = web
-        group.units = GroupUnits(names, "web", web.entries, {}, nothing)
+        group.applied = parse(b"web:a:1:respawn:sleep 1000\n", "/etc/cltab")[0].group("web")
+        group.units = GroupUnits(Names(), "web", group.applied.entries, {}, nothing)
         group.status = GroupStatus("web", "1", State.DONE)
-        asked = (hands.begin(group, Action.RESTART, ["a"], Asker()) for _ in range(2))
-        return await asyncio.gather(*asked, return_exceptions=True)
+        begun = (hands.begin(group, Action.RESTART, ["a"], Asker()) for _ in range(number))
+        answers = await asyncio.gather(*begun, return_exceptions=True)
+        if number > 1:
+            return [*answers]
+        assert isinstance(answers[0], asyncio.Future)
+        return [*await asyncio.gather(answers[0], return_exceptions=True)]
 
-    answers = asyncio.run(both())
+    return asyncio.run(ask())
+
+
+def test_only_one_of_them_restarts_entries() -> None:
+    """The other one is told to try again. Else nobody could take over from the first any more."""
+    nothing = cast("Any", Anything())
+    answers = asked(Begun(Names(), cast("Any", Faltering()), nothing, nothing, nothing), 2)
 
     [refused] = [answer for answer in answers if isinstance(answer, SwitchRefusedError)]
     assert refused.code is Refusal.ON_ITS_WAY
+
+
+def test_a_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever asked is told so, and not that the daemon has gone; the log has where it was."""
+    nothing = cast("Any", Anything())
+    caplog.set_level("INFO")
+    [answer] = asked(Broken(Names(), cast("Any", Faltering()), nothing, nothing, nothing))
+
+    assert isinstance(answer, SwitchRefusedError)
+    assert answer.code is Refusal.INTERNAL
+    assert "ZeroDivisionError" in caplog.text
