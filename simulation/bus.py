@@ -13,7 +13,7 @@ from cltab2systemd.groups.overview import Usage
 from cltab2systemd.groups.progress import StopSettings
 from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.systemd.bus import Bus
-from cltab2systemd.systemd.buserrors import BusRefusedError, BusReloadingError, BusUnavailableError
+from cltab2systemd.systemd.buserrors import BusBusyError, BusRefusedError, BusUnavailableError
 from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import Table
@@ -99,7 +99,7 @@ class StandInBus(Bus):
         self._take_signals()
         systemd = self._systemd
         if not self._gate.is_open:
-            raise BusReloadingError("systemd is reloading its units")
+            raise BusBusyError("systemd is reloading its units")
         while systemd.is_reloading:
             systemd.clock.step(systemd.clock.next_due)
         if what:

@@ -49,7 +49,7 @@ IO = "os io socket pathlib subprocess asyncio select selectors signal shutil tem
 LIBRARIES = {
     "click": "commands operators client.options",
     "jinja2": "units.compiler",
-    "pystemd": "systemd.bus systemd.manager systemd.activation",
+    "pystemd": "systemd.bus systemd.opening systemd.manager systemd.activation",
 }
 
 # Where a plain request starts, and what costs CPU time to import.

@@ -14,9 +14,10 @@ from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.groups.changes import Seen
 from cltab2systemd.groups.state import failures, remedies_at
 from cltab2systemd.groups.units import GroupUnits
-from cltab2systemd.systemd.bus import Bus, Route
+from cltab2systemd.systemd.bus import Bus
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import Kernel
+from cltab2systemd.systemd.opening import Route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -27,22 +28,25 @@ if TYPE_CHECKING:
 
 # Seconds in which systemd has to take a connection.
 _PATIENCE = 1.0
+# Seconds in which it has to give an answer: to a list of many groups on a slow machine, too.
+_ANSWER_TIME = 25.0
 
 
 @asynccontextmanager
 async def units_of(
-    names: Names, groups: Mapping[str, ResourceGroup]
+    names: Names, groups: Mapping[str, ResourceGroup], answer_time: float = _ANSWER_TIME
 ) -> AsyncIterator[tuple[Mapping[str, GroupUnits], UnitProbe]]:
     """The units of groups, and what tells more about them, until the context ends.
 
     Args:
         names: the unit names of the instance.
         groups: the groups by name, with the lines that their units were made from.
+        answer_time: seconds in which systemd has to give an answer.
 
     Raises:
         TimeoutError, BusError: systemd does not answer.
     """
-    bus = Bus(Route.PRIVATE)
+    bus = Bus(Route.PRIVATE, answer_time)
     try:
         await asyncio.wait_for(bus.connect(), _PATIENCE)
         listed = bus.list_units([pattern for name in groups for pattern in names.patterns(name)]) if groups else []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
@@ -165,14 +166,13 @@ class Hands:
         for done, (entry, unit) in enumerate(zip(entries, handling.units, strict=True)):
             group.handling = replace(handling, done=done)
 
-            def begin(unit: str = unit) -> None:
+            def require() -> None:
                 self._observer.refresh([group.name])
                 _require(group, level)
-                self._bus.restart(unit)
-                self._pacer.forget(unit)
-                self._observer.refresh([group.name])
 
-            await self._bus.persist(begin)
+            await self._bus.order(partial(self._bus.restart, unit), require)
+            self._pacer.forget(unit)
+            await self._bus.persist(lambda: self._observer.refresh([group.name]))
             while group.units is not None and _is_being_restarted(entry, group.units.entry(entry)):
                 await group.next_observation()
                 _require(group, level)

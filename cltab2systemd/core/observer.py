@@ -15,7 +15,7 @@ from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.lifecycle import Shown
 from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, stays_at, survivors
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
-from cltab2systemd.systemd.buserrors import BusError, BusReloadingError
+from cltab2systemd.systemd.buserrors import BusBusyError, BusError
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import HALT_LEVEL
 
@@ -123,7 +123,7 @@ class Observer:
         try:
             self._observe(group, units)
             self._on_observed(group)
-        except BusReloadingError:
+        except BusBusyError:
             return False
         except BusError:
             self._last = later
@@ -183,7 +183,7 @@ class Observer:
         self._last = asyncio.get_running_loop().time()
         try:
             self.refresh(sorted(self._due))
-        except BusReloadingError:
+        except BusBusyError:
             return  # _reloaded comes
         except BusError as error:
             events.SYSTEMD_SILENT(why=error)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import events
 from cltab2systemd.groups.endings import why_it_ended
 from cltab2systemd.groups.settings import settings_of
-from cltab2systemd.systemd.buserrors import BusError, BusReloadingError, BusUnavailableError
+from cltab2systemd.systemd.buserrors import BusBusyError, BusError, BusUnavailableError
 from cltab2systemd.units.plan import counts_restarts
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Pacer:
         try:
             is_started = self._start(unit)
         except BusError as error:
-            if not isinstance(error, BusReloadingError):
+            if not isinstance(error, BusBusyError):
                 events.NOT_TRIED(group=self._names.group_of(unit) or "", unit=unit, why=error)
             is_started, pause = False, _RETRY if isinstance(error, BusUnavailableError) else PAUSE
         if is_started:

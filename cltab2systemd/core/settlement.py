@@ -190,9 +190,9 @@ class Settlement:
             # All entries are gone. The marker takes the level targets along, which refuse a stop by hand.
             self._bus.stop(self._names.unnamed(group.name))
         elif untried:
-            request.stopped.update(untried)
             for unit in untried:
                 self._bus.stop(unit)
+                request.stopped.add(unit)  # only now, for systemd may answer nobody at present
             self._look_soon([group.name])
         else:
             # The marker stays, for else nothing would tell that the group was to be stopped.

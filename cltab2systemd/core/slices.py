@@ -70,7 +70,7 @@ class Slices:
 
     async def _start(self, slice_name: str, group: str) -> bool:
         try:
-            await self._bus.persist(lambda: self._bus.start_nothing(self._names.limits(group), slice_name))
+            await self._bus.order(lambda: self._bus.start_nothing(self._names.limits(group), slice_name))
         except BusError as error:
             events.LIMITS_LATE(group=group, why=error)
             return False

@@ -74,7 +74,7 @@ class Switcher:
                 await self._stop_strangers(group)
                 if group.life.fresh is not None:
                     await self._settle_past(group, request.level, group.life.fresh)
-                await self._bus.persist(lambda: self._start(group, request.level))
+                await self._start(group, request.level)
                 await self._bus.persist(lambda: self._cancel_other_levels(group, request.level))
                 break
             except _UnitsGoneError as error:
@@ -241,11 +241,22 @@ class Switcher:
 
         return await self._bus.persist(begin) if units else frozenset()
 
-    def _start(self, group: Group, level: str) -> None:
+    async def _start(self, group: Group, level: str) -> None:
         """Queue the start of a level target, if all units that order it are loaded."""
+        asked = Asked(level, 0)
+
+        def start() -> None:
+            nonlocal asked
+            asked = Asked(level, now_in_microseconds())
+            self._bus.start(self._names.level(group.name, level))
+
+        await self._bus.order(start, lambda: self._require_units(group, level))
+        group.asked = asked  # only now, for systemd may refuse the start
+
+    def _require_units(self, group: Group, level: str) -> None:
+        """SwitchRefusedError, _UnitsGoneError if a unit that orders a level cannot be loaded."""
         names = self._names
-        target = names.level(group.name, level)
-        needed = [target, names.barrier(group.name, level)]
+        needed = [names.level(group.name, level), names.barrier(group.name, level)]
         entries: set[str] = set()
         if level != HALT_LEVEL:  # it starts nothing, so it needs no gates
             gates = (names.gate(group.name, entry.tag) for entry in group.applied.entries if entry.runnable)
@@ -260,9 +271,6 @@ class Switcher:
                     f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
                     f"see 'systemctl status {unit.name}'",
                 )
-        asked = Asked(level, now_in_microseconds())
-        self._bus.start(target)
-        group.asked = asked  # only now, for systemd may refuse the start
 
     def _cancel_other_levels(self, group: Group, level: str) -> None:
         """Cancel the starts of other levels: those that no entry names do not conflict, and the later has to win."""

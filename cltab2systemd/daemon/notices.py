@@ -97,7 +97,7 @@ class Notices:
         variables = environment(news, since=(since + offset) // 1_000_000, node=os.uname().nodename)
         number = self._instance.notices.write(file_text(variables))
         await self._turn_of(number)
-        await self._bus.persist(lambda: self._bus.start_if_free(names.notice(number)))
+        await self._bus.order(lambda: self._bus.start_if_free(names.notice(number)))
 
     async def _turn_of(self, number: int) -> None:
         """Wait until few enough units run, by the one that was started so many before."""

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-# Before pystemd is imported: what it waits for an answer, in place of 25 s.
-os.environ["SYSTEMD_BUS_TIMEOUT"] = "1s"
 
 from cltab2systemd import clstat
 from cltab2systemd.check import loading
@@ -41,6 +37,8 @@ if TYPE_CHECKING:
 
 # Seconds for which systemd is asked about group after group, however late it is.
 LEAST = 0.5
+# Seconds in which it has to give an answer.
+_ANSWER_TIME = 1.0
 _WELL = {State.DONE, State.PASSED, State.CONFIGURED}
 _STATES = {str(state): state for state in State}
 # A level and its state in clstat; None if that is a word of another version.
@@ -99,7 +97,7 @@ async def _described(
     shown, reasons, offset = _lines(locations), noted(locations, NOTED_REASONS), clock_offset()
     destinations = _destinations(instance)
     described: dict[str, dict[str, object]] = {}
-    async with units_of(instance.names, lines) as (units, probe):
+    async with units_of(instance.names, lines, _ANSWER_TIME) as (units, probe):
         end = max(until, time.monotonic() + LEAST)
         for name, group in sorted(units.items(), key=lambda item: _looks_well(shown.get(item[0]), item[1])):
             if described and time.monotonic() >= end:

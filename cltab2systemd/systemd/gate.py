@@ -1,4 +1,4 @@
-"""The gate to systemd. It is closed during a daemon-reload, for systemd answers nobody until the reload has ended."""
+"""The gate to systemd. It is closed while systemd answers nobody: during a daemon-reload, or behind a late answer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 _LONGEST_RELOAD = 90.0
 
 
-class ReloadGate:
+class Gate:
     """Counts the reloads that this process has asked for, and follows those of others by systemd's signals.
 
     Args:
         loop: the loop that waits.
-        on_open: called when no reload is at work any more.
+        on_open: called when no reload is at work any more, and no answer is late.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_open: Callable[[], None]) -> None:
@@ -27,16 +27,22 @@ class ReloadGate:
         self._on_open = on_open
         self._own = 0  # reloads that this process has asked for, and that have not ended
         self._end: asyncio.TimerHandle | None = None  # while somebody's reload is at work
+        self._is_answer_late = False
         self._opened = asyncio.Event()
         self._opened.set()
 
     @property
     def is_open(self) -> bool:
-        """Whether no reload is at work, as far as is known."""
+        """Whether systemd answers, as far as is known."""
         return self._opened.is_set()
 
+    @property
+    def is_reloading(self) -> bool:
+        """Whether a reload is at work, as far as is known."""
+        return self._own > 0 or self._end is not None
+
     async def wait(self) -> None:
-        """Wait until no reload is at work."""
+        """Wait until systemd answers."""
         await self._opened.wait()
 
     def own_begins(self) -> None:
@@ -60,9 +66,23 @@ class ReloadGate:
         self._forget_somebody()
         self._open()
 
+    def answer_is_late(self) -> None:
+        """Close: systemd has not answered in time. It may reload, and have told nobody yet."""
+        self._is_answer_late = True
+        self._opened.clear()
+
+    def answer_has_come(self) -> None:
+        """The late answer has come."""
+        self._is_answer_late = False
+        self._open()
+
     def connection_lost(self) -> None:
-        """Forget the reloads of others: no signal will tell of their end. Whoever connects again asks for all anew."""
+        """Forget the reloads of others, and the late answer: nothing will tell of their end.
+
+        Whoever connects again asks for all anew.
+        """
         self._forget_somebody()
+        self._is_answer_late = False
         if not self._own:
             self._opened.set()
 
@@ -76,6 +96,6 @@ class ReloadGate:
         self.somebody_ended()
 
     def _open(self) -> None:
-        if not self._own and self._end is None:
+        if not self.is_reloading and not self._is_answer_late:
             self._opened.set()
             self._on_open()

@@ -21,7 +21,7 @@ from cltab2systemd.daemon.halt import Halt
 from cltab2systemd.groups.lifecycle import Event
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
-from cltab2systemd.systemd.buserrors import BusRefusedError, BusReloadingError, BusUnavailableError
+from cltab2systemd.systemd.buserrors import BusBusyError, BusRefusedError, BusUnavailableError
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.units.names import Names
 from lab.waiting import wait_until
@@ -224,7 +224,7 @@ def test_what_systemd_does_not_do() -> None:
     """A refusal by systemd is told from one that may be none in a moment."""
     assert code_of(BusRefusedError("no")) is Refusal.SYSTEMD_REFUSES
     assert code_of(BusUnavailableError("gone")) is Refusal.NO_SYSTEMD
-    assert code_of(BusReloadingError("busy")) is Refusal.NO_SYSTEMD
+    assert code_of(BusBusyError("busy")) is Refusal.NO_SYSTEMD
 
 
 class _WithoutUnits:
@@ -240,6 +240,9 @@ class _WithoutUnits:
 
     async def persist(self, step: Callable[[], object]) -> object:
         return step()
+
+    async def order(self, _job: Callable[[], None], check: Callable[[], None]) -> None:
+        check()
 
     async def apply(self, lines: dict[Group, ResourceGroup]) -> None:
         for group, wanted in lines.items():

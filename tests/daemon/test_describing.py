@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +12,7 @@ import pytest
 from answers import answered
 from instance import Group, Instance
 from programs import RUN
+from underway import GENERATOR, begin_reload, question_under_way
 from watching import replies
 
 from cltab2systemd.daemon.peers import Peer
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.node import Node
-
-# Holds up a daemon-reload, and with it all that PID 1 does.
-GENERATOR = "#!/bin/sh\n[ -e /run/slow ] || exit 0\ntouch /run/reloading\nsleep 3\nrm /run/reloading\n"
 
 
 class Controller:
@@ -99,12 +96,9 @@ def status(group: Group, *options: str) -> subprocess.CompletedProcess[str]:
 def test_during_a_reload(group: Group) -> None:
     """The daemon answers when it is over, and nobody is told that he may not ask."""
     group.node.run("systemctl", "restart", group.unit("app"))  # so that there is something to ask
-    time.sleep(1)  # the daemon has had its own looks at it; a question that is under way when a reload begins blocks it
-    group.node.popen("systemctl", "daemon-reload")
-    wait_until(lambda: group.node.exists("/run/reloading"))
+    begin_reload(group.node)
     done = status(group, "--json")
-    group.node.popen("systemctl", "daemon-reload")
-    wait_until(lambda: group.node.exists("/run/reloading"))
+    begin_reload(group.node)
     metrics = group.node.run("clinitctl", "metrics", check=False)
 
     answered(done, code=0, err="")
@@ -114,11 +108,22 @@ def test_during_a_reload(group: Group) -> None:
 
 
 @pytest.mark.usefixtures("slow")
+def test_during_a_reload_that_meets_a_question(group: Group) -> None:
+    """Likewise if the daemon has just asked systemd something when the reload begins."""
+    with question_under_way(group.node, group.instance.pid, "clinit", group.name, "1"):
+        begin_reload(group.node)
+    done = status(group, "--json")
+
+    answered(done, code=0, err="")
+    assert "answers" == json.loads(done.stdout)["daemon"]["state"]
+    group.wait_for("1 DONE")
+
+
+@pytest.mark.usefixtures("slow")
 def test_while_the_table_is_applied(group: Group) -> None:
     """A group that is new is there a moment later; it is no reason to tell nothing of the others."""
     new = Group(group.instance)
-    group.node.popen("systemctl", "daemon-reload")
-    wait_until(lambda: group.node.exists("/run/reloading"))
+    begin_reload(group.node)
     new.define(f"app:1:respawn:{RUN}")
     client = group.node.popen("clinit")
     done = status(group, "--json")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from programs import RUN
 from shipped import PATH, Shipped
+from underway import GENERATOR, question_under_way
 
 from lab.waiting import wait_until
 
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 
     from lab.node import Node
 
-# A generator holds up a daemon-reload, and with it all that PID 1 does. Seconds.
+# What a slow daemon-reload takes. Seconds.
 LONG = 3.0
-GENERATOR = f"#!/bin/sh\n[ -e /run/slow ] || exit 0\ntouch /run/reloading\nsleep {LONG}\nrm /run/reloading\n"
 TABLE = f"web:a:12:respawn:{RUN}\nweb:b:2:respawn:{RUN}\nother:c:1:respawn:{RUN}\nother:d:2:wait:true\n"
 # Seconds: what an answer takes that waits for nobody is some milliseconds.
 SOON = 0.5
@@ -78,6 +78,21 @@ def test_a_request_waits_and_the_others_do_not(shipped: Shipped, reload: subproc
 
     assert switch.returncode == 0
     assert said == b"web 2 DONE\n"
+
+
+def test_a_reload_that_meets_a_question(shipped: Shipped) -> None:
+    """If the daemon has just asked systemd something when a reload begins, all others wait for a moment only."""
+    shipped.node.write("/run/slow", "")
+    with question_under_way(shipped.node, shipped.pid, "clinit", "other", "1"):
+        reload = shipped.node.popen("systemctl", "daemon-reload")
+        wait_until(lambda: shipped.node.exists("/run/reloading"))
+    number, slowest = slowest_answer(shipped)
+    shipped.node.path("/run/slow").unlink()
+
+    assert reload.wait(30) == 0
+    assert slowest < LONG / 2
+    assert number > 1
+    assert shipped.clinit("--wait", "other", "1").stdout == "other 1 DONE\n"
 
 
 def test_what_changes_meanwhile_is_seen_behind_it(shipped: Shipped, reload: subprocess.Popen[bytes]) -> None:
