@@ -13,7 +13,7 @@ from cltab2systemd.groups.overview import Usage
 from cltab2systemd.groups.progress import StopSettings
 from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.systemd.bus import Bus
-from cltab2systemd.systemd.buserrors import BusBusyError, BusRefusedError, BusUnavailableError
+from cltab2systemd.systemd.buserrors import BusBusyError, BusRefusedError, BusUnansweredError, BusUnavailableError
 from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import Table
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PATH = "/etc/cltab"
 # What a process is before it is its command. µs.
 _EXECUTES = 300
+# How often somebody's daemon-reload begins when a question is under way.
+_MEETS = 0.005
 
 
 class StandInBus(Bus):
@@ -47,6 +49,7 @@ class StandInBus(Bus):
         self._acts = acts
         self._is_up = True
         self._arrived: collections.deque[Callable[[], None]] = collections.deque()  # signals that nobody has taken yet
+        self._underway: tuple[Callable[[Systemd], object], asyncio.Future[None]] | None = None
         self.reload_fails = False
         systemd.on_signal = self._signal
         systemd.on_reload_begins = self._signal_reload_begins
@@ -67,6 +70,9 @@ class StandInBus(Bus):
         self._is_up = False
         self._arrived.clear()
         self._gate.connection_lost()
+        if self._underway is not None:  # it has got lost
+            (_, answer), self._underway = self._underway, None
+            answer.set_exception(BusUnavailableError("the connection to systemd was lost"))
 
     def restore(self) -> None:
         """It is there again."""
@@ -81,6 +87,24 @@ class StandInBus(Bus):
 
     def _signal_reload(self) -> None:
         self._arrives(self._gate.somebody_ended)
+        if self._underway is None:
+            return
+        (act, answer), self._underway = self._underway, None
+        try:
+            act(self._systemd)
+        except BusRefusedError as error:
+            self._arrives(functools.partial(self._answered, answer, error))
+        else:
+            self._arrives(functools.partial(self._answered, answer, None))
+        finally:
+            self._systemd.settle()
+
+    def _answered(self, answer: asyncio.Future[None], error: BusRefusedError | None) -> None:
+        if error is None:
+            answer.set_result(None)
+        else:
+            answer.set_exception(error)
+        self._gate.answer_has_come()
 
     def _arrives(self, signal: Callable[[], None]) -> None:
         if self._is_up:
@@ -92,19 +116,32 @@ class StandInBus(Bus):
             self._arrived.popleft()()
         return False
 
-    def _ask(self, what: str = "") -> Systemd:
-        """Systemd, when it answers: during a reload of which no signal has told, a call blocks the process."""
+    def _ask(self, what: str = "", act: Callable[[Systemd], object] = lambda _: None) -> Systemd:
+        """Systemd, if it answers. In a reload of which no signal has told it does what it is asked behind that."""
         if not self._is_up:
             raise BusUnavailableError("no connection to systemd at present")
         self._take_signals()
         systemd = self._systemd
         if not self._gate.is_open:
             raise BusBusyError("systemd is reloading its units")
-        while systemd.is_reloading:
-            systemd.clock.step(systemd.clock.next_due)
         if what:
             self._acts(what)
+        if not systemd.is_reloading and systemd.chance.random() < _MEETS:
+            systemd.reload()
+        if systemd.is_reloading:
+            answer = self._loop.create_future()
+            answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._underway = act, answer
+            self._gate.answer_is_late()
+            raise BusUnansweredError("systemd has not answered in time", answer)
         return systemd
+
+    def _do(self, what: str, act: Callable[[Systemd], object]) -> None:
+        systemd = self._ask(what, act)
+        try:
+            act(systemd)
+        finally:
+            systemd.settle()
 
     def list_units(self, patterns: Iterable[str]) -> list[UnitStatus]:
         systemd = self._ask()
@@ -118,33 +155,26 @@ class StandInBus(Bus):
         return found
 
     def start(self, unit: str) -> None:
-        systemd = self._ask(f"start {unit}")
-        systemd.queue(unit, "start", "daemon")
-        systemd.settle()
+        self._do(f"start {unit}", lambda systemd: systemd.queue(unit, "start", "daemon"))
 
     def start_if_free(self, unit: str) -> None:
         self.start(unit)
 
     def restart(self, unit: str) -> None:
-        systemd = self._ask(f"restart {unit}")
-        systemd.queue(unit, "restart", "daemon")
-        systemd.settle()
+        self._do(f"restart {unit}", lambda systemd: systemd.queue(unit, "restart", "daemon"))
 
     def stop(self, unit: str) -> None:
-        systemd = self._ask(f"stop {unit}")
-        try:
-            systemd.queue(unit, "stop", "daemon")
-        finally:
-            systemd.settle()
+        self._do(f"stop {unit}", lambda systemd: systemd.queue(unit, "stop", "daemon"))
 
     def start_nothing(self, unit: str, slice_name: str) -> None:
         self._ask(f"start {unit} in {slice_name}")
 
     def cancel(self, job_id: int) -> None:
-        systemd = self._ask(f"cancel {job_id}")
-        if job_id in systemd.jobs:
-            systemd.cancel(job_id)
-            systemd.settle()
+        def cancel(systemd: Systemd) -> None:
+            if job_id in systemd.jobs:
+                systemd.cancel(job_id)
+
+        self._do(f"cancel {job_id}", cancel)
 
     def reset_failed(self, unit: str) -> None:
         systemd = self._ask()

@@ -175,18 +175,21 @@ class Hands:
             await self._bus.persist(lambda: self._observer.refresh([group.name]))
             while group.units is not None and _is_being_restarted(entry, group.units.entry(entry)):
                 await group.next_observation()
-                _require(group, level)
+                await self._bus.persist(lambda: _require(group, level))
 
     async def _settled(self, group: Group, level: str) -> GroupStatus:
         """Wait until it is certain how the group is."""
         request = Request(group.name, level)  # of nobody: what it remembers is what counts
-        while True:
+
+        def certain() -> GroupStatus | None:
             status = group.status
             if status is None or status.level != level:
                 raise _taken_away(group, level)
-            if status.state.settled and self._settlement.is_certain(group, request, status):
-                return status
+            return status if status.state.settled and self._settlement.is_certain(group, request, status) else None
+
+        while (status := await self._bus.persist(certain)) is None:
             await group.next_observation()
+        return status
 
 
 def _require(group: Group, level: str) -> None:

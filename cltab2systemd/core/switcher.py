@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.observer import Observer
     from cltab2systemd.core.request import Request
     from cltab2systemd.disk.marks import Marks
-    from cltab2systemd.groups.units import UnitStatus
+    from cltab2systemd.groups.units import GroupUnits, UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Entry, ResourceGroup
     from cltab2systemd.units.names import Names
@@ -130,9 +130,7 @@ class Switcher:
             level: the level that is asked for.
             fresh: the tags of entries that were stopped on the way, or whose lines have changed. These are like new.
         """
-        assert group.units is not None
-        units = group.units
-        remedies = remedies_at(units, level, fresh)
+        units, remedies = await self._bus.persist(lambda: _judged(group, level, fresh))
         held = frozenset(units.name_of(e) for e in units.entries if remedies.get(e.tag) is Remedy.HOLD)
         # What an earlier request has held stays held while its start waits. Else it would run.
         waiting = (
@@ -283,3 +281,9 @@ class Switcher:
             barrier = units.get(self._names.barrier(group.name, other))
             if barrier is not None and barrier.job_id:
                 self._bus.cancel(barrier.job_id)
+
+
+def _judged(group: Group, level: str, fresh: frozenset[str]) -> tuple[GroupUnits, dict[str, Remedy]]:
+    """A group's units, and what a start of a level needs for each entry. BusError if systemd does not answer."""
+    assert group.units is not None
+    return group.units, remedies_at(group.units, level, fresh)

@@ -99,7 +99,7 @@ class Takeover:
         self._observer.probe.resume()
         await self._bus.persist(lambda: self._observer.refresh(self._groups))
         # clstat may not tell of a halt: perhaps the disk was full.
-        unfinished |= {group.name: HALT_LEVEL for group in self._groups.values() if is_at_halt_level(group)}
+        unfinished |= await self._bus.persist(self._halts)
         stale = [group for group in self._groups.values() if not group.active and not group.is_installed]
         await self._applier.apply({group: group.applied for group in stale})
         self._membership.doubt_all()
@@ -111,6 +111,9 @@ class Takeover:
             for name, level in (due | unfinished).items()
             if name in self._groups and (level == HALT_LEVEL or self._membership.wanted(self._groups[name]).entries)
         }
+
+    def _halts(self) -> dict[str, str]:
+        return {group.name: HALT_LEVEL for group in self._groups.values() if is_at_halt_level(group)}
 
     async def _read_first(self, boot: Boot | None) -> None:
         try:
