@@ -13,7 +13,6 @@ How pystemd 0.11 behaves, as measured:
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import os
 import re
@@ -27,7 +26,7 @@ from cltab2systemd.systemd.buserrors import BusBusyError, BusRefusedError, BusUn
 from cltab2systemd.systemd.gate import Gate
 from cltab2systemd.systemd.lateanswer import LateAnswer
 from cltab2systemd.systemd.manager import Manager
-from cltab2systemd.systemd.opening import MANAGER, MANAGER_PATH, SYSTEMD, Route, open_connection, worded
+from cltab2systemd.systemd.opening import MANAGER, MANAGER_PATH, SYSTEMD, Route, is_lost, open_connection, worded
 from cltab2systemd.systemd.runsignal import run_signal
 from cltab2systemd.text import decoded
 from cltab2systemd.units.names import unit_of_bus_path
@@ -44,23 +43,6 @@ T = TypeVar("T")
 _PROPERTIES = b"org.freedesktop.DBus.Properties"
 _DBUS = b"org.freedesktop.DBus"
 
-_LOST_ERRNOS = {
-    -code
-    for code in (
-        errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE, errno.ECONNREFUSED, errno.ESHUTDOWN,
-        errno.ECONNABORTED, errno.ENOENT,
-    )
-}  # fmt: skip
-_LOST = (
-    dbusexc.DBusDisconnectedError,
-    dbusexc.DBusNoReplyError,
-    dbusexc.DBusTimeoutError,
-    dbusexc.DBusTimedOutError,
-    dbusexc.DBusServiceUnknownError,
-    dbusexc.DBusNameHasNoOwnerError,
-    dbusexc.DBusNoServerError,
-    dbusexc.DBusConnectionRefusedError,
-)
 # What stands as `_xx` in an element of an object path.
 _NO_LABEL = re.compile("^[0-9]|[^A-Za-z0-9]")
 # Seconds for which a question blocks the daemon, if systemd does not answer; and for how long at most, on a machine
@@ -366,7 +348,7 @@ class Bus(Manager):
             self._gate.answer_is_late()
             raise BusUnansweredError("systemd has not answered in time", self._late.outcome) from error
         except dbusexc.DBusBaseError as error:
-            if isinstance(error, _LOST) or (type(error) is dbusexc.DBusBaseError and error.errno in _LOST_ERRNOS):
+            if is_lost(error):
                 raise BusUnavailableError(worded(error)) from error
             raise BusRefusedError(worded(error)) from error
         finally:

@@ -1,9 +1,10 @@
-"""Opening a connection to systemd: over the system bus, or over systemd's private socket."""
+"""Opening a connection to systemd, and what its errors mean: over the system bus, or over systemd's private socket."""
 
 from __future__ import annotations
 
 import asyncio
 import enum
+import errno
 import logging
 import os
 from contextlib import contextmanager, suppress
@@ -24,6 +25,23 @@ SYSTEMD = b"org.freedesktop.systemd1"
 MANAGER_PATH = b"/org/freedesktop/systemd1"
 MANAGER = b"org.freedesktop.systemd1.Manager"
 
+_LOST_ERRNOS = {
+    -code
+    for code in (
+        errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE, errno.ECONNREFUSED, errno.ESHUTDOWN,
+        errno.ECONNABORTED, errno.ENOENT,
+    )
+}  # fmt: skip
+_LOST = (
+    dbusexc.DBusDisconnectedError,
+    dbusexc.DBusNoReplyError,
+    dbusexc.DBusTimeoutError,
+    dbusexc.DBusTimedOutError,
+    dbusexc.DBusServiceUnknownError,
+    dbusexc.DBusNameHasNoOwnerError,
+    dbusexc.DBusNoServerError,
+    dbusexc.DBusConnectionRefusedError,
+)
 _PRIVATE_SOCKET = "/run/systemd/private"
 # Seconds in which systemd has to say a first word there.
 _PATIENCE = 1.0
@@ -69,6 +87,11 @@ def worded(error: Any) -> str:
     if (message := error.err_message) and not is_ours:
         return message if isinstance(message, str) else decoded(message)
     return os.strerror(abs(error.errno)) if error.errno else "no reason is given"
+
+
+def is_lost(error: Any) -> bool:
+    """Whether an error says that systemd cannot be reached any more, and is no answer of systemd."""
+    return isinstance(error, _LOST) or (type(error) is dbusexc.DBusBaseError and error.errno in _LOST_ERRNOS)
 
 
 async def _is_listening(path: str) -> bool:
