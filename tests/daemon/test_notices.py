@@ -93,6 +93,16 @@ def test_a_failure_and_its_end(fresh_node: Node) -> None:
     assert instance.clstat()["notify"] == "3 DONE"
 
 
+def test_the_words_of_a_reason(fresh_node: Node) -> None:
+    """They name what is missing, as everywhere."""
+    instance = set_up(fresh_node)
+    instance.write_table(f":::service.b:User=nosuchuser\n{TABLE}own:b:3:once:sleep 1000\n")
+    assert instance.clinit("--wait", "own", "3").returncode == 4
+
+    wait_until(lambda: events(fresh_node) == ["failed own b"])
+    assert "could not be started: 217/USER: User=nosuchuser: " in told(fresh_node)[0]["CLINIT_TEXT"]
+
+
 def test_many_at_once(fresh_node: Node) -> None:
     """A few units run at a time, and all are told."""
     number = 3 * AT_ONCE
