@@ -37,6 +37,8 @@ _TOLERANCE = 1.0
 _NO_RUN = {"masked", "not-loaded", "never-started"}
 # These do not say how a run has ended. That is the run before the present one, which pauses, or runs again.
 _ENDLESS = {"paused", "keeps-ending"}
+# It is so with this one as well, if its process has not ended.
+_NOT_EXECUTED = "not-executed"
 # Of these systemd has nothing to say.
 _SILENT = {"masked", "unreached", "no-level", "skipped"}
 
@@ -105,7 +107,7 @@ def of_attempt(reason: dict[str, Any], seconds: float, lines: int = 200) -> Exce
 
 def _look(unit: str, reason: dict[str, Any], lines: int, deadline: float) -> Excerpt:
     left = max(0.0, deadline - time.monotonic())
-    if reason.get("invocation") and reason.get("code") in _ENDLESS:
+    if reason.get("invocation") and _is_of_run_before(reason):
         return journal.before_invocation(unit, str(reason["invocation"]), lines, left)
     if reason.get("invocation"):
         return journal.of_invocation(unit, str(reason["invocation"]), lines, left)
@@ -118,6 +120,12 @@ def _look(unit: str, reason: dict[str, Any], lines: int, deadline: float) -> Exc
     # systemd says the same again each time that it reads the unit.
     last = {line.message: line for line in kept}
     return Excerpt(tuple(last.values()), found.trouble)
+
+
+def _is_of_run_before(reason: dict[str, Any]) -> bool:
+    """Whether what is wrong was in the run before the one that the reason names, which pauses, or tries once more."""
+    code = reason.get("code")
+    return code in _ENDLESS or (code == _NOT_EXECUTED and reason.get("ending", code) is None)
 
 
 def _store(seconds: float) -> None:

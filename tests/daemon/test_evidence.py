@@ -88,6 +88,15 @@ def test_systemds_own_line(group: Group, mode: str, command: str, directive: str
     assert re.search(expected, why), why
 
 
+def test_what_cannot_be_executed_and_pauses(group: Group) -> None:
+    """Its lines are of the last try, and not of the pause after it."""
+    fail(group, "a:3:respawn:/srv/nowhere/program")
+    wait_until(lambda: group.property("a", "NRestarts") == "6" and group.pid("a") != 0, timeout=20, what="it pauses")
+    why = group.node.run("clinitctl", "why", group.name, check=False).stdout
+    assert "/srv/nowhere/program: " in why
+    assert "rapidly" not in why
+
+
 def test_what_systemd_says_of_a_unit(group: Group) -> None:
     """A mistake in a drop-in is told, and that a start was refused for what it needs."""
     unit = group.unit("a")
