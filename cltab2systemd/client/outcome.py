@@ -84,13 +84,14 @@ def say(text: str, end: str = "\n") -> bool:
     return True
 
 
-def note(answer: Answer, asked: float = 0, timeout: float | None = None) -> None:
+def note(answer: Answer, asked: float = 0, end: float | None = None) -> None:
     """Print to the standard error what the daemon says besides its answer, and below each reason what bears it out.
 
     Args:
         answer: the daemon's.
         asked: when the request was made, in seconds since 1970.
-        timeout: seconds from then on for all of it; None for ever.
+        end: by the clock that nobody sets (CLOCK_MONOTONIC), in seconds, the end of what is told below the reasons;
+            None if nobody has set one.
     """
     for text in answer.notes:
         complain(f"clinit: {text}")
@@ -98,7 +99,7 @@ def note(answer: Answer, asked: float = 0, timeout: float | None = None) -> None
         return
     from cltab2systemd.client.evidence import Evidence  # noqa: PLC0415 - who hears of nothing wrong has no use for it
 
-    evidence = Evidence(asked) if timeout is None else Evidence(asked, asked + timeout - time.time())
+    evidence = Evidence(asked) if end is None else Evidence(asked, end - time.monotonic())
     for text, reason in zip(answer.reasons, answer.details, strict=True):
         complain(text)
         try:
@@ -146,10 +147,10 @@ def switch(
         return USAGE
     with Reported() as reported:
         if wait:
-            asked = time.time()
+            asked, end = time.time(), None if timeout is None else time.monotonic() + timeout
             state = _watched(client, group, level, timeout, strict=strict, progress=progress)
             say(f"{group} {level} {state}")
-            note(state, asked, timeout)
+            note(state, asked, end)
             return FAILED if state == "FAILED" else FINE
         answer = client.tell(group, level, strict=strict)
         say(answer)
