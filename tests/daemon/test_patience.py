@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 PAUSE = 60.0
 WATCHERS = 20
 WATCH = """\
-import socket, time
+import socket, sys
 clients = [socket.socket(socket.AF_UNIX) for _ in range({number})]
 for number, s in enumerate(clients):
     s.connect("/run/clinit/clinit.s")
     s.sendall(b'{{"method": "org.clinit.Manager.Status", "more": true}}\\0')
     if number % 2:
         s.recv(65536)
-time.sleep(0.5)  # the others have their reply by then, and have not read it
+sys.stdin.read()  # the others have their reply when that ends, and have not read it
 """
 
 
@@ -63,7 +64,11 @@ def waiting(node: Node) -> Waiting:
         lambda: node.read(told).count("it is tried again every 60 s") == 2, timeout=20, what="clstat comes to rest"
     )
     tries = tries_of(vain)
-    node.run("python3", "-c", WATCH.format(number=WATCHERS))
+    watchers = node.popen("python3", "-c", WATCH.format(number=WATCHERS), stdin=subprocess.PIPE)
+    wait_until(lambda: open_files(instance) >= descriptors + WATCHERS, what="all watch")
+    time.sleep(0.5)  # until all have their reply
+    watchers.communicate()
+    assert watchers.returncode == 0
     assert open_files(instance) >= descriptors + WATCHERS // 2  # asyncio has closed those that were reset
     return Waiting(group, vain, tries, paused, clstat_time(group), descriptors)
 
