@@ -18,6 +18,8 @@ SERVICE = b"org.freedesktop.systemd1.Service"
 SLICE = b"org.freedesktop.systemd1.Slice"
 # A length of time that has no end.
 _FOR_EVER = 2**64 - 1
+# How often a process is asked about in vain, since there is another one by the last answer.
+_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +75,19 @@ class UnitProperties(ABC):
         """A property of a unit, by its interface, name and signature. BusError if there is no answer."""
 
     def process(self, unit: str) -> Process:
-        """How the last main process of a service went."""
-        while True:
+        """How the last main process of a service went.
+
+        systemd may start others faster than it answers. Then the latest is told, of which no end is known.
+        """
+        latest = 0
+        for _ in range(_TRIES):
             pid, code, status, result, ended_at, latest = (self._get(unit, SERVICE, name, kind) for name, kind in (
                 (b"ExecMainPID", b"u"), (b"ExecMainCode", b"i"), (b"ExecMainStatus", b"i"), (b"Result", b"s"),
                 (b"ExecMainExitTimestampMonotonic", b"t"), (b"ExecMainPID", b"u"),
             ))  # fmt: skip
             if pid == latest:  # and all of it is about one process
                 return Process(pid, code, status, result.decode(), ended_at)
+        return Process(latest, 0, 0)
 
     def main_pid(self, unit: str) -> int:
         """The main process of a service; 0 if it has none."""
