@@ -15,6 +15,7 @@ from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.systemd.bus import Bus
 from cltab2systemd.systemd.buserrors import BusBusyError, BusRefusedError, BusUnansweredError, BusUnavailableError
 from cltab2systemd.systemd.kernel import Kernel
+from cltab2systemd.systemd.runsignal import RunSignal
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import Table
 from cltab2systemd.units.commands import PAUSED
@@ -26,13 +27,12 @@ if TYPE_CHECKING:
 
     from cltab2systemd.table.diagnostics import Diagnostic
     from simulation.systemd import Systemd
-    from simulation.units import Unit
+    from simulation.units import Running, Unit
 
 PATH = "/etc/cltab"
-# What a process is before it is its command. µs.
-_EXECUTES = 300
 # How often somebody's daemon-reload begins when a question is under way.
 _MEETS = 0.005
+_SYSTEMD = "/usr/lib/systemd/systemd"
 
 
 class StandInBus(Bus):
@@ -80,7 +80,14 @@ class StandInBus(Bus):
         self._loop.call_soon(self._on_connect)
 
     def _signal(self, unit: str) -> None:
-        self._arrives(functools.partial(self._on_change, unit))
+        found = self._systemd.units.get(unit)
+        seen = None if found is None else RunSignal(found.pid, found.restarts, found.last_process())
+        self._arrives(functools.partial(self._tell, unit, seen))
+
+    def _tell(self, unit: str, seen: RunSignal | None) -> None:
+        self._on_change(unit)
+        if seen is not None and self._is_followed(unit):
+            self._on_run(unit, seen)
 
     def _signal_reload_begins(self) -> None:
         self._arrives(self._gate.somebody_begins)
@@ -279,7 +286,18 @@ class StandInKernel(Kernel):
         process = self._systemd.services.running.get(pid)
         if process is None:
             raise FileNotFoundError(errno.ENOENT, f"/proc/{pid}")
-        return "(sh)" if self._systemd.clock.now < process.since + _EXECUTES else "sh"
+        return "sh" if self._is_executed(process) else "(sh)"
+
+    def program(self, pid: int) -> str:
+        if pid == 1:
+            return _SYSTEMD
+        process = self._systemd.services.running.get(pid)
+        if process is None:
+            raise FileNotFoundError(errno.ENOENT, f"/proc/{pid}")
+        return "/bin/sh" if self._is_executed(process) else _SYSTEMD
+
+    def _is_executed(self, process: Running) -> bool:
+        return self._systemd.clock.now >= process.executed_at
 
     def command_line(self, pid: int) -> bytes:
         if pid == 1:
@@ -287,6 +305,8 @@ class StandInKernel(Kernel):
         process = self._systemd.services.running.get(pid)
         if process is None:
             raise FileNotFoundError(errno.ENOENT, f"/proc/{pid}")
+        if not self._is_executed(process):
+            return b"(sh)\0"
         return f"/run/{PAUSED}/sleep\00060\0".encode() if process.is_pause else b"command\0"
 
     def control_groups(self, pid: int) -> list[str]:  # noqa: ARG002

@@ -24,6 +24,7 @@ RULES = {
     "beside": "nothing of an old level runs beside what the new one starts",
     "unasked": "no group moves that nobody asked for",
     "clstat": "clstat agrees with the units once all is settled",
+    "executed": "clstat never says that all runs while the command of an entry never has",
     "answer": "whoever waits gets one answer, and a true one",
     "definition": "what runs has the definition that its unit has",
     "mark": "no mark outlives its purpose",
@@ -249,7 +250,11 @@ class Judge:
     def told(self, before: dict[str, tuple[str, str]], now: dict[str, tuple[str, str]]) -> None:
         """Clstat is about to say something else."""
         for group, (level, state) in now.items():
-            if state != "FAILED" or before.get(group) == (level, state) or group not in self.groups:
+            if before.get(group) == (level, state) or group not in self.groups:
+                continue
+            if state in {"DONE", "PASSED"} and (names := self.truth(group).unexecuted(level)):
+                self.violate("executed", f"{group} is {level} {state}, and {names} have not run")
+            if state != "FAILED":
                 continue
             waiting = [client for client in self.groups[group].in_flight if client.level == level and not client.said]
             truth = self.truth(group)

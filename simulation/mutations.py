@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from cltab2systemd.core import applier, observer
+from cltab2systemd.core import applier, observer, probe
 from cltab2systemd.daemon import statusfile
 from cltab2systemd.disk import marks, unitstore
 from cltab2systemd.groups import changes
@@ -66,6 +66,10 @@ MUTATIONS: Mapping[str, tuple[str, Callable[[], Any]]] = {
     "a command outlives its line": (
         "definition",
         lambda: mock.patch.object(changes, "definition", lambda entry: (entry.tag, entry.mode)),
+    ),
+    "what is forked counts as executed": (
+        "executed",
+        lambda: mock.patch.object(probe, "is_being_executed", return_value=False),
     ),
     "what has moved runs on": ("beside", lambda: mock.patch.object(changes, "tags_moved_here", _of_nobody)),
     "a level stops nothing": (

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 STEPS = 8
 # Kinds of lines whose groups do not come to rest, or not soon.
-_RESTLESS = frozenset({"never", "fast", "missing"})
+_RESTLESS = frozenset({"never", "fast", "missing", "vain"})
 _SETTLED = frozenset({"DONE", "PASSED", "FAILED", "CONFIGURED"})
 # Seconds without a change after which all has come to its end, and at most; and between two looks.
 _CALM, _PATIENCE, _PAUSE = 0.6, 20.0, 0.05

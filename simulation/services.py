@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import TYPE_CHECKING
 
 from cltab2systemd.systemd.buserrors import BusRefusedError
@@ -14,11 +15,14 @@ if TYPE_CHECKING:
     from simulation.units import Job, Unit
 
 _EXITED, _KILLED = 1, 2
+_NO_PROGRAM = 203
 # As the shell before a respawn command counts (`commands.throttled`).
 _FAST = SECOND
 _MOST = 5
 _PAUSE = 60 * SECOND
-_NOT_EXECUTED = range(200, 244)
+# What a process takes until it is the command, in µs: mostly, and on a machine that is busy or slow.
+_SETS_UP = 300
+_SET_UPS = (*(_SETS_UP,) * 12, 5_000, 60_000, 700_000, 3 * SECOND, 8 * SECOND)
 
 
 class Services:
@@ -54,6 +58,7 @@ class Services:
             return
         if job.by != "restart":
             unit.restarts = 0
+            unit.was_executed = False
         if job.by == "hand":
             unit.by_hand = self._systemd.clock.now
         elif job.by != "restart":
@@ -70,8 +75,13 @@ class Services:
         unit.result, unit.leftover = "success", False
         clock = self._systemd.clock
         behaviour = behaviour_of(file.command)
-        is_pause = file.restarts and self._is_paused(unit, clock.now)
-        process = unit.process = Running(next(self._pids), behaviour, clock.now, file.command, is_pause)
+        sets_up = self._systemd.chance.choice(_SET_UPS)
+        is_at_shell = behaviour.is_executed or behaviour.status == _NO_PROGRAM
+        is_pause = file.restarts and is_at_shell and self._is_paused(unit, clock.now)
+        executed_at = clock.now + sets_up if behaviour.is_executed or is_pause else math.inf
+        process = unit.process = Running(
+            next(self._pids), behaviour, clock.now, executed_at, file.command, is_pause=is_pause
+        )
         self.running[process.pid] = process
         unit.end = (process.pid, 0, 0)
         lasts, status = behaviour.lasts, behaviour.status
@@ -80,7 +90,7 @@ class Services:
         elif behaviour.looks_for and _tag(unit) in self.missing:
             status = 1
         if lasts is not None:
-            self._systemd.after(lasts, self._ended, unit, process, _EXITED, status)
+            self._systemd.after(sets_up + lasts, self._ended, unit, process, _EXITED, status)
         if file.is_oneshot:
             self._systemd.set_state(unit, "activating", "start")
         else:
@@ -98,14 +108,24 @@ class Services:
         unit.respawns[:] = [count, now, pause, unit.respawns[3] if pause else 0]
         return bool(pause)
 
+    def has_run(self, unit: Unit) -> bool:
+        """Whether a process of a unit has been its command since somebody, or a level, has started it."""
+        return unit.was_executed or (unit.process is not None and self._is_command(unit.process))
+
+    def _is_command(self, process: Running) -> bool:
+        return not process.is_pause and self._systemd.clock.now >= process.executed_at
+
     # Ending.
 
     def kill(self, unit: Unit, signal: int) -> None:
         """Send a signal to the processes of a service."""
         process = unit.process
-        if process is None or (signal in process.behaviour.deaf and not process.is_pause):
+        if process is None:
             return
-        if not process.is_pause and process.behaviour.tail is not None and signal in {SIGINT, SIGTERM}:
+        is_command = self._is_command(process)
+        if is_command and signal in process.behaviour.deaf:
+            return
+        if is_command and process.behaviour.tail is not None and signal in {SIGINT, SIGTERM}:
             if not process.is_ending:
                 process.is_ending = True
                 self._systemd.after(process.behaviour.tail, self._ended, unit, process, _EXITED, 0)
@@ -119,13 +139,14 @@ class Services:
         unit.process = None
         del self.running[process.pid]
         unit.end = (process.pid, code, status)
+        unit.was_executed |= self._is_command(process)
         file = unit.file
         result = "success"
         if file is not None and not _is_clean(file.statuses, code, status, any_signal=file.signals_succeed):
             result = "exit-code" if code == _EXITED else "signal"
         if unit.result == "success":
             unit.result = result
-        if code == _EXITED and status == 203 and file is not None and file.restarts:
+        if code == _EXITED and status == _NO_PROGRAM and file is not None and file.restarts:
             unit.respawns[2:] = [0, 203]
         was_stopping = unit.active == "deactivating"
         self._systemd.changed(unit)

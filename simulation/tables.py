@@ -24,6 +24,8 @@ KINDS = {
     "stubborn": ("respawn", ": stubborn {v}; trap '' INT TERM; exec sleep 1000"),
     "fast": ("respawn", ": fast {v}; exit 1"),
     "missing": ("respawn", "/nonexistent/missing {v}"),
+    "vain": ("respawn", ": vain {v}; exec sleep 1000"),
+    "idle": ("once", ": vain {v}; exec sleep 1000"),
     "quick": ("wait", ": quick {v}; exit 0"),
     "bad": ("wait", ": bad {v}; exit 3"),
     "slow": ("wait", ": slow {v}; sleep 0.5"),
@@ -37,6 +39,7 @@ KINDS = {
 }
 """The mode and the command of each kind of line; `v` is its version."""
 _SHORT = ("deaf", "stubborn")
+_VAIN = ("vain", "idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Line:
         )
         if self.kind in _SHORT:
             text += f":::service.{self.tag}:TimeoutStopSec=1\n:::service.{self.tag}:TimeoutAbortSec=1\n"
+        if self.kind in _VAIN:
+            text += f":::service.{self.tag}:WorkingDirectory=/nonexistent\n"
         return text
 
 

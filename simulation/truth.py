@@ -43,9 +43,15 @@ def mode(unit: Unit) -> str:
     return "" if unit.file is None else unit.file.description.rpartition(":")[2]
 
 
-def is_well(unit: Unit | None) -> bool | None:
+def has_not_run(systemd: Systemd, unit: Unit | None) -> bool:
+    """Whether a `respawn` or `once` is up for systemd, and was never its command since it was started."""
+    is_up = unit is not None and unit.sub in {"running", "auto-restart"}
+    return unit is not None and is_up and mode(unit) in {"respawn", "once"} and not systemd.services.has_run(unit)
+
+
+def is_well(systemd: Systemd, unit: Unit | None) -> bool | None:
     """Whether an entry of the level that a group is at is as it should be; None if that is nobody's to say."""
-    if unit is None or unit.load != "loaded":
+    if unit is None or unit.load != "loaded" or has_not_run(systemd, unit):
         return False
     if unit.job is not None or unit.active == "deactivating":
         return None
@@ -53,14 +59,14 @@ def is_well(unit: Unit | None) -> bool | None:
 
 
 def _is_running_well(unit: Unit) -> bool | None:
-    is_executed = 203 not in {unit.end[2], unit.respawns[3]}
+    is_executed = not {200, 203} & {unit.end[2], unit.respawns[3]}
     return False if unit.is_down else is_executed or None
 
 
 def _has_ended_well(unit: Unit) -> bool | None:
     if unit.active == "activating" or (mode(unit) == "test" and 0 in unit.end[:2]):
         return None
-    has_failed = unit.end[1:] != (1, 0) if mode(unit) == "test" else unit.end[1:] == (1, 203)
+    has_failed = unit.end[1:] != (1, 0) if mode(unit) == "test" else unit.end[1:] in {(1, 200), (1, 203)}
     # One that is not active may have ended so at another time.
     return False if has_failed else unit.active == "active" or None
 
@@ -88,12 +94,14 @@ class Truth:
         self._targets = found
         self._entries = list(entries(systemd, group))
         self._units = systemd.units
+        self._systemd = systemd
 
     @property
     def is_moving(self) -> bool:
         """Whether anything of it has a job, or is on its way."""
         return bool(self.pending) or any(
-            unit.job is not None or unit.active in {"activating", "deactivating"} for unit in self._entries
+            unit.job is not None or unit.active in {"activating", "deactivating"} or has_not_run(self._systemd, unit)
+            for unit in self._entries
         )
 
     @property
@@ -111,6 +119,12 @@ class Truth:
             return not (self.active or self.up) or (not self.active and self._is_hindered)
         return self.is_moving
 
+    def unexecuted(self, level: str) -> list[str]:
+        """The services of a level that are up, and whose commands have never run."""
+        if level not in self._targets:
+            return []
+        return [name for name in self._inside(level) if has_not_run(self._systemd, self._units.get(name))]
+
     def _inside(self, level: str) -> frozenset[str]:
         """The services that have to be well at a level: not those that have moved and are gone."""
         gone = {name for name in self._moved if (unit := self._units.get(name)) is None or unit.is_down}
@@ -120,7 +134,7 @@ class Truth:
         if level not in self.active or self.pending - {level}:
             return False
         inside = self._inside(level)
-        if any(is_well(self._units.get(name)) is False for name in inside):
+        if any(is_well(self._systemd, self._units.get(name)) is False for name in inside):
             return False
         if not self._is_hindered and any(unit.name not in inside and not unit.by_hand for unit in self.up):
             return False
@@ -134,7 +148,7 @@ class Truth:
             return bool(self.up)
         inside = self._inside(level)
         return (
-            any(not is_well(self._units.get(name)) for name in inside)
+            any(not is_well(self._systemd, self._units.get(name)) for name in inside)
             or any(unit.name not in inside for unit in self.up)
             or any(unit.leftover for unit in self._entries)
         )

@@ -34,6 +34,7 @@ class Behaviour:
     tail: int | None = None
     deaf: frozenset[int] = frozenset()
     looks_for: bool = False  # a file that is named as the entry: it exits with 1 if that is missing
+    is_executed: bool = True  # whether systemd, or the shell before it, can execute it
 
 
 BEHAVIOURS = {
@@ -48,7 +49,8 @@ BEHAVIOURS = {
     "bad": Behaviour(2_000, 3),
     "slow": Behaviour(500_000),
     "never": Behaviour(),
-    "missing": Behaviour(500, 203),
+    "missing": Behaviour(200, 203, is_executed=False),
+    "vain": Behaviour(0, 200, is_executed=False),
     "looks": Behaviour(2_000, looks_for=True),
 }
 _KIND = re.compile(r": (\w+) \d+;|/nonexistent/(missing)")
@@ -68,6 +70,7 @@ class Running:
     pid: int
     behaviour: Behaviour
     since: int
+    executed_at: float = 0.0  # when it is the command, or the pause before that; infinite if never
     command: str = ""  # that it was started as
     is_pause: bool = False  # of the shell before a respawn command
     is_ending: bool = False
@@ -97,7 +100,7 @@ class Unit:
     __slots__ = (
         "active", "active_time", "began_time", "by_hand", "condition_holds", "condition_time", "end", "family", "file",
         "inactive_time", "job", "kind", "leftover", "load", "name", "process", "respawns", "restarts", "result",
-        "status", "sub", "timer", "will_restart",
+        "status", "sub", "timer", "was_executed", "will_restart",
     )  # fmt: skip
 
     def __init__(self, name: str, file: UnitFile | None, load: str) -> None:
@@ -115,6 +118,7 @@ class Unit:
         self.result = "success"
         self.restarts = 0
         self.respawns: list[int] = [0, 0, 0, 0]  # count, last, pause, 203
+        self.was_executed = False  # a process before this one was the command, since somebody has started it
         self.leftover = False  # processes that outlived SIGKILL
         self.by_hand = 0  # when somebody has started it past its level
         self.timer = 0  # counts up, so that a timer that was set before is none any more

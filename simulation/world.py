@@ -199,14 +199,15 @@ class World:
                 return True
             if self.daemon is None and (self.files.is_full or not self.is_wanted):
                 return False
-            before = now
+            before = now if self._is_calm() else ""
         if not self.judge.is_faulty:
             self.judge.violate("settles", f"{self._state()}")
         return False
 
     def _is_calm(self) -> bool:
         return not any(
-            unit.active == "deactivating" for unit in self.systemd.units.values()
+            unit.active == "deactivating" or (unit.process is not None and self.clock.now < unit.process.executed_at)
+            for unit in self.systemd.units.values()
         ) and (self.daemon is not None and self.daemon.bus is not None and self.daemon.bus.connected)  # fmt: skip
 
     def _state(self) -> str:

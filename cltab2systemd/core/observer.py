@@ -13,7 +13,7 @@ from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.lifecycle import Shown
-from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, stays_at, survivors
+from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, rises, stays_at, survivors
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
 from cltab2systemd.systemd.buserrors import BusBusyError, BusError
 from cltab2systemd.terminal import printable
@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from cltab2systemd.disk.marks import UnitNotes
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
+    from cltab2systemd.systemd.runsignal import RunSignal
     from cltab2systemd.units.names import Names
 
 log = logging.getLogger(__name__)
 
 # Seconds between two looks at systemd, at least. So a burst of signals costs one list, and not one each.
 _INTERVAL = 0.01
+# Seconds until another look at a process that is not its command yet, first and at most. No signal tells when it is.
+_EXECUTION, _LONGEST_EXECUTION = 0.01, 0.5
 # Seconds until a second look, after a respawn entry was seen to end. By then the shell before it pauses, if it does.
 _SECOND_LOOK = 0.5
 # What no signal tells the beginning or the end of.
@@ -78,9 +81,11 @@ class Observer:
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
         self._second_looks: set[str] = set()  # groups that are due for one
+        self._third_looks: set[str] = set()  # likewise for one at a process that is not its command yet
+        self._rising: dict[str, float] = {}  # seconds until the next look at groups whose processes are no commands yet
         self._survivors: set[str] = set()  # units with processes that outlived SIGKILL, as was told
         bus.follow(self._unit_changed, self._connected, self._reloaded)
-        bus.follow_runs(self._has_runs, self.probe.saw_run)
+        bus.follow_runs(self._has_runs, self._saw_run)
 
     def refresh_soon(self, groups: Iterable[str]) -> None:
         """Look at groups in a moment. Several calls become one look."""
@@ -153,6 +158,11 @@ class Observer:
         if group in self._groups:
             self.refresh_soon([group])
 
+    def _look_at_execution(self, group: str) -> None:
+        self._third_looks.discard(group)
+        if group in self._groups:
+            self.refresh_soon([group])
+
     def forget_vain(self, group: str) -> None:
         """The group was asked to go to a level. That starts anew what was started in vain, if the level has it."""
         self._pacer.forget_group(group)
@@ -164,10 +174,20 @@ class Observer:
             self.refresh_soon([group])
 
     def _has_runs(self, unit: str) -> bool:
-        """Whether the runs of a unit are followed: those of respawn entries, unless their group is on its way."""
+        """Whether the runs of a unit are followed.
+
+        Those of respawn entries are, unless their group is on its way; and those of units that are no commands yet.
+        """
+        if self.probe.is_being_executed(unit) or self._pacer.knows(unit):
+            return True
         group = self._groups.get(self._names.group_of(unit) or "")
         is_settled = group is not None and group.status is not None and group.status.state.settled
         return is_settled and self.probe.follows(unit)
+
+    def _saw_run(self, unit: str, seen: RunSignal) -> None:
+        self.probe.saw_run(unit, seen)
+        if seen.has_ended:
+            self._pacer.has_ended(unit, seen)
 
     def _connected(self) -> None:
         # Whatever happened while there was no connection was missed.
@@ -217,8 +237,22 @@ class Observer:
         if status is not None and _is_momentary(status) and group.name not in self._second_looks:
             self._second_looks.add(group.name)
             asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look_again, group.name)
+        self._look_at_rising(group)
         self._reset_failed(group)
         group.observed(before)
+
+    def _look_at_rising(self, group: Group) -> None:
+        """Look again soon at a group all of whose entries are started, if it waits for one to be its command."""
+        assert group.units is not None
+        status = group.status
+        if status is None or status.state is not State.STARTING or not rises(group.units, status.level):
+            self._rising.pop(group.name, None)
+            return
+        if group.name not in self._third_looks:
+            pause = self._rising.get(group.name, _EXECUTION)
+            self._rising[group.name] = min(2 * pause, _LONGEST_EXECUTION)
+            self._third_looks.add(group.name)
+            asyncio.get_running_loop().call_later(pause, self._look_at_execution, group.name)
 
     def _reset_failed(self, group: Group) -> None:
         """Reset entries that have failed because their stop needed SIGTERM or SIGKILL. The machine is not degraded."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import events
 from cltab2systemd.groups.endings import why_it_ended
+from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.systemd.buserrors import BusBusyError, BusError, BusUnavailableError
 from cltab2systemd.units.plan import counts_restarts
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from cltab2systemd.disk.marks import Marks
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
     from cltab2systemd.systemd.bus import Bus
+    from cltab2systemd.systemd.runsignal import RunSignal
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names
 
@@ -36,7 +38,7 @@ MOST_TRIES = 6
 PAUSE = 60.0
 # Seconds until the next try, if systemd could not be asked for one.
 _RETRY = 1.0
-# Seconds after which a unit that is up has been started well.
+# Seconds after which a command that is up has been started well.
 _UP = 1.0
 
 
@@ -49,7 +51,10 @@ class _Vain:
     is_executed: bool = False  # it runs, but not for long
     is_slow: bool = False  # its fast tries are used up
     timer: asyncio.TimerHandle | None = None  # starts it again, while we have stopped it
-    up: asyncio.TimerHandle | None = None  # forgets it, if it is still up then
+    up: asyncio.TimerHandle | None = None  # has it looked at again, while it runs
+    is_rising: bool = False  # it runs, not yet for long, and does not pause
+    pid: int = 0  # of the process that is its command; 0 if there is none
+    since: float = 0.0  # when that was seen first
 
     def cancel(self) -> None:
         """Cancel both timers."""
@@ -79,6 +84,7 @@ class Pacer:
         self._start = start
         self._changed = changed
         self._vain: dict[str, _Vain] = {}
+        self._ends: dict[str, RunSignal] = {}  # that were told since the last look
 
     def resume(self) -> None:
         """Go on with what an earlier daemon has stopped."""
@@ -95,10 +101,18 @@ class Pacer:
             return f"{vain.words}; it is tried again every {PAUSE:.0f} s"
         return "" if vain.is_executed else vain.words
 
+    def knows(self, unit: str) -> bool:
+        """Whether a unit could not be started, and has not been up for a while since."""
+        return unit in self._vain
+
+    def has_ended(self, unit: str, end: RunSignal) -> None:
+        """Take note of how the main process of a service has ended, for the next look: by then the next one may run."""
+        self._ends[unit] = end
+
     def is_rising(self, unit: str) -> bool:
         """Whether a unit that could not be started runs now, but not for long enough to be sure that it stays up."""
         vain = self._vain.get(unit)
-        return vain is not None and vain.up is not None
+        return vain is not None and vain.is_rising
 
     def look(self, group: GroupUnits, level: str | None, *, is_switching: bool = False) -> None:
         """Look at the entries of a level: the group is at it, or on its way to it. None if there is no level.
@@ -111,41 +125,54 @@ class Pacer:
             if unit not in present and not is_switching:
                 self._forget(unit)
         for entry in members:
-            status = group.entry(entry)
-            if status is not None and status.is_restarting:
-                self._restarting(group, entry, status)
-            elif status is not None and status.name in self._vain:
+            status, end = group.entry(entry), self._ends.pop(group.name_of(entry), None)
+            if status is None or self._has_stopped(group, entry, status, end):
+                continue
+            if not status.is_restarting and status.name in self._vain:
                 vain = self._vain[status.name]
                 process = group.probe.process(status.name)
                 vain.words = vain.words or why_it_ended(process, settings_of(group, entry), counts_itself=False)
-                self._not_restarting(group, status)
+                self._not_restarting(group, entry, status)
 
     def forget_group(self, group: str) -> None:
         """Forget the group's units. It is on its way to a level, and that starts them, if they are to run."""
-        for unit in [unit for unit in self._vain if self._names.group_of(unit) == group]:
-            self._forget(unit)
+        for unit in [unit for unit in {*self._vain, *self._ends} if self._names.group_of(unit) == group]:
+            self.forget(unit)
 
     def forget(self, unit: str) -> None:
         """Forget a unit that somebody is about to stop: it is not started again."""
+        self._ends.pop(unit, None)
         if unit in self._vain:
             self._forget(unit)
 
-    def _restarting(self, group: GroupUnits, entry: Entry, status: UnitStatus) -> None:
-        process, settings = group.probe.process(status.name), settings_of(group, entry)
+    def _has_stopped(self, group: GroupUnits, entry: Entry, status: UnitStatus, end: RunSignal | None) -> bool:
+        """Look at the end of a unit's main process. Whether the unit was stopped for it: its fast tries are used up."""
+        if end and status.runs and group.probe.execution(status, entry.command) is not Execution.COMMAND:
+            process, restarts = (
+                end.process,
+                end.restarts,
+            )  # it is told sooner than it can be asked for, when the next one may run
+        elif status.is_restarting:
+            process, restarts = group.probe.process(status.name), None
+        else:
+            return False
+        settings = settings_of(group, entry)
         words = why_it_ended(process, settings, counts_itself=counts_restarts(entry))
         if not words:
-            return
-        restarts = self._bus.restarts(status.name)
+            return False
+        if restarts is None:
+            restarts = self._bus.restarts(status.name)
         vain = self._vain.setdefault(status.name, _Vain(words, restarts))
         vain.words = words
         vain.is_executed = not why_it_ended(process, settings, counts_itself=True)
+        vain.is_rising, vain.pid = False, 0
         if vain.up is not None:
             vain.up.cancel()
             vain.up = None
         counts = counts_restarts(entry)
         if vain.timer is None and (
             (vain.is_slow and not counts)
-            or restarts - vain.restarts >= MOST_TRIES - 1 + counts  # the shell's turn first
+            or restarts - vain.restarts >= MOST_TRIES - 1 + 2 * counts  # the shell's turn first
         ):
             vain.is_slow = True
             with suppress(OSError):  # only the next daemon does not know of it then
@@ -153,17 +180,32 @@ class Pacer:
             self._bus.stop(status.name)
             log.debug("%s is stopped for %g s", status.name, PAUSE)
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, status.name)
+            return True
+        return False
 
-    def _not_restarting(self, group: GroupUnits, status: UnitStatus) -> None:
+    def _not_restarting(self, group: GroupUnits, entry: Entry, status: UnitStatus) -> None:
         """Look at a unit that could not be started, and that is not about to be restarted."""
         vain = self._vain[status.name]
         if status.runs:
             self._let_go(status.name, vain)
-            if vain.up is None:
-                later = asyncio.get_running_loop().call_later
-                vain.up = later(_UP, self._has_been_up, status.name, group.probe.pause)
+            self._runs(status.name, vain, group.probe.execution(status, entry.command), group.probe.pause)
         elif status.at_rest and vain.timer is None:
             self._forget(status.name)  # somebody else has stopped it, and wants it down
+
+    def _runs(self, unit: str, vain: _Vain, execution: Execution, pause: Callable[[str], str]) -> None:
+        """A unit that could not be started runs. It is forgotten when one process has been the command for a while."""
+        loop = asyncio.get_running_loop()
+        vain.is_rising = not pause(unit)
+        pid = self._bus.main_pid(unit) if execution is Execution.COMMAND else 0
+        if pid != vain.pid:
+            vain.pid, vain.since = pid, loop.time()
+        elif pid and loop.time() - vain.since >= _UP:
+            if vain.is_rising:
+                self._forget(unit)
+                return
+            vain.is_slow = True  # by the shell before its command; so the command is no more up than before
+        if vain.up is None:
+            vain.up = loop.call_later(_UP, self._look_again, unit)
 
     def _try_again(self, unit: str) -> None:
         vain, pause = self._vain[unit], PAUSE
@@ -190,15 +232,6 @@ class Pacer:
         self._let_go(unit, vain)
         vain.cancel()
 
-    def _has_been_up(self, unit: str, pause: Callable[[str], str]) -> None:
-        vain = self._vain[unit]
-        vain.up = None
-        try:
-            is_paused = bool(pause(unit))
-        except BusError:
-            is_paused = False
-        if is_paused:  # by the shell before its command; so the command is no more up than before
-            vain.is_slow = True
-        else:
-            self._forget(unit)
+    def _look_again(self, unit: str) -> None:
+        self._vain[unit].up = None
         self._changed(unit)

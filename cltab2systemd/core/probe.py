@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from cltab2systemd.core.executions import Executions, is_being_executed
 from cltab2systemd.core.lastruns import LastRuns
 from cltab2systemd.core.runs import Runs
+from cltab2systemd.groups.execution import Execution
 from cltab2systemd.systemd.buserrors import BusRefusedError
-from cltab2systemd.units.commands import PAUSED, SHELL, is_before_program
+from cltab2systemd.units.commands import PAUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,7 +27,6 @@ T = TypeVar("T")
 
 # How the pause of a respawn entry shows in its command line.
 _PAUSED = f"/{PAUSED}/sleep".encode()
-_EXECUTOR = b"/systemd-executor"
 
 
 class UnitProbe:
@@ -49,6 +50,7 @@ class UnitProbe:
         self._trouble = trouble
         self._runs = Runs(bus, restless)
         self._last_runs = LastRuns()
+        self._executions = Executions(bus)
         self._known: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._of_this_look: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._seen: dict[str, tuple[str, str, int]] = {}
@@ -75,6 +77,7 @@ class UnitProbe:
             if unit.at_rest:
                 self._runs.forget(unit.name)
                 self._last_runs.forget(unit.name)
+                self._executions.forget(unit.name)
 
     def resume(self) -> None:
         """Go on with what an earlier daemon has noted of units that end again and again."""
@@ -87,6 +90,8 @@ class UnitProbe:
     def saw_run(self, unit: str, seen: RunSignal) -> None:
         """Take note of what a signal of systemd's says of the runs of a unit."""
         self._last_runs.saw(unit, seen)
+        if seen.has_ended:
+            self._executions.note(unit, seen.process)
 
     def forget(self, unit: str) -> None:
         """Forget all of a unit: it may have changed."""
@@ -146,27 +151,37 @@ class UnitProbe:
         self._known[unit]["main pid"] = pid = self._bus.main_pid(unit)
         return pid
 
-    def is_being_executed(self, pid: int, command: str) -> bool:
-        """Whether the main process of a running service is not its command yet. Perhaps it will never be.
+    def execution(self, unit: UnitStatus, command: str) -> Execution:
+        """Whether the main process of a service that is up, or about to be, is its command.
 
-        1. Until it executes anything, it is a copy of systemd, or the executor that systemd has since 255. Soon its
-           name is in parentheses: `(sleep)`.
-        2. Then it may be the shell that our units have before the command.
-        3. It may be a shell whose command is just `exec PROGRAM`.
-        4. If it is gone, it has ended since the unit was looked at. That is True, too.
+        That it is, is kept as all else: until the unit changes. That it is not is asked anew each time.
         """
-        kernel = self._kernel
-        try:
-            name, line, of_systemd = kernel.name(pid), kernel.command_line(pid), kernel.command_line(1)
-        except OSError:
-            return True
-        # A process that has ended, and that nobody has waited for, has no words.
-        if name.startswith("(") or not line or line.startswith(b"(") or line == of_systemd:
-            return True
-        words = line.split(b"\0")
-        if words[0].endswith(_EXECUTOR):
-            return True
-        return words[0] == SHELL.encode() and is_before_program(words, command)
+        name = unit.name
+        if unit.is_restarting:
+            return self._executions.has_ended(name, self.process(name))
+        if unit.active == "activating":
+            return self._executions.not_yet(name)
+        known = self._known[name]
+        if "is its command" not in known:
+            if not self.is_its_command(name, self.main_pid(name), command):
+                return self._executions.not_yet(name)
+            known["is its command"] = True
+            self._executions.runs(name, is_in_vain=bool(self.pause(name)) and self.was_not_executed(name))
+        return Execution.COMMAND
+
+    def is_being_executed(self, unit: str) -> bool:
+        """Whether the main process of a service was not its command yet when it was looked at last."""
+        return self._executions.is_open(unit)
+
+    def is_its_command(self, unit: str, pid: int, command: str) -> bool:
+        """Whether the main process of a running service is its command at this moment, or our pause before that.
+
+        A service that forks by its own ways may have a main process that systemd does not know: then it has started.
+        """
+        if pid:
+            return not is_being_executed(pid, command, self._kernel)
+        process = self._bus.process(unit)
+        return not process.pid and process.result == "success"
 
     def pid(self, unit: str) -> int:
         """The main process of a service; 0 if it has none."""

@@ -109,6 +109,7 @@ class Request:
         self.task: asyncio.Task[None] | None = None
         self.notes: list[str] = []  # what whoever asked should know besides the answer
         self.pids: dict[str, int] = {}  # main processes of the level, as they were when it was settled first
+        self.proven: set[str] = set()  # units of which a process has been the command since then
         self.settled_at: float | None = None  # when its level was settled first, by the loop's clock
         self._is_told = False  # whether the log tells how it has ended
         self.stopped: set[str] = set()  # units that a halt has stopped one by one

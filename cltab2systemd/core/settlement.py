@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import events, oserrors
 from cltab2systemd.core.request import SupersededError, SwitchRefusedError, code_of
+from cltab2systemd.groups.endings import was_executed
 from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
 from cltab2systemd.groups.refusals import Refusal, Supersession
@@ -27,11 +28,9 @@ if TYPE_CHECKING:
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names
 
-# Seconds until another look at what is not certain yet.
-_PAUSE = 0.01
-# Seconds that an outcome waits for processes to execute their commands.
-_LONGEST_EXECUTION = 5.0
-# Seconds that it waits for respawn entries that end again and again. The shell before their command pauses before that.
+# Seconds until another look at what is not certain yet, first, and at most when that takes long.
+_PAUSE, _LONGEST_PAUSE = 0.01, 0.5
+# Seconds that an outcome waits for respawn entries that end again and again. The shell before a command pauses sooner.
 _LONGEST_DYING = 2.5
 
 
@@ -131,32 +130,32 @@ class Settlement:
         entries = ((entry, group.units.entry(entry)) for entry in group.units.members(status.level))
         running = ((entry, unit) for entry, unit in entries if entry.mode.may_run_on and unit is not None)
         told = {reason.unit for reason in status.reasons if reason.cause in {Cause.PAUSED, Cause.NOT_EXECUTED}}
-        if not any(self._may_fail(e, unit, request, waited, is_told=unit.name in told) for e, unit in running):
+        if not any(self._is_open(e, unit, request, waited, is_told=unit.name in told) for e, unit in running):
             return True
-        loop.call_later(_PAUSE, self._look_soon, [group.name])
+        loop.call_later(max(_PAUSE, min(_LONGEST_PAUSE, waited / 8)), self._look_soon, [group.name])
         return False
 
-    def _may_fail(self, entry: Entry, unit: UnitStatus, request: Request, waited: float, *, is_told: bool) -> bool:
-        """Whether an entry's start may still fail.
+    def _is_open(self, entry: Entry, unit: UnitStatus, request: Request, waited: float, *, is_told: bool) -> bool:
+        """Whether it is open yet if an entry can be started.
 
-        Its process may not be its command yet. A file can block that for ever, so there is a limit to the wait. A
-        respawn entry may have ended already. Then the wait goes on until the status tells that it pauses or cannot run.
+        1. Only a proof ends that: the kernel or systemd has told that a process was the command since the level was
+           settled, or the status tells that the entry pauses or cannot run. No time does, for none proves anything.
+        2. A respawn entry that is proven, and ends, may be about to pause. Then the wait goes on for a while.
         """
         if unit.sub != "running" and not unit.is_restarting:
             return False
-        pid = self._probe.main_pid(unit.name)
-        is_rising = self._pacer.is_rising(unit.name) and not self._probe.pause(unit.name)
-        if is_rising and waited < _LONGEST_DYING:
+        name, pid, is_restarted = unit.name, self._probe.main_pid(unit.name), entry.mode.is_restarted
+        is_up = unit.sub == "running" and self._probe.is_its_command(name, pid, entry.command)
+        pauses = bool(self._probe.pause(name))
+        if (is_up and not pauses) or (unit.is_restarting and was_executed(self._probe.process(name))):
+            request.proven.add(name)
+        is_rising = self._pacer.is_rising(name) and not pauses
+        if is_rising and (waited < _LONGEST_DYING or (is_told and is_up)):
             return True
-        first = request.pids.setdefault(unit.name, pid)
-        is_dying = entry.mode.is_restarted and (
-            pid != first or unit.is_restarting or bool(self._probe.pause(unit.name))
-        )
-        if is_dying and waited < _LONGEST_DYING:
-            return not is_told
-        return (
-            unit.sub == "running" and waited < _LONGEST_EXECUTION and self._probe.is_being_executed(pid, entry.command)
-        )
+        if is_told:
+            return False
+        is_dying = is_restarted and (pid != request.pids.setdefault(name, pid) or not is_up or pauses)
+        return name not in request.proven or (is_dying and waited < _LONGEST_DYING)
 
     # A stop for good
 

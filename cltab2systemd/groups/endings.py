@@ -82,9 +82,7 @@ def why_not_executed(process: Process, settings: Settings) -> str:
         return f"could not be started, for want of {files}, or of memory or tasks{settings.tasks()}"
     if not process.pid:
         return "was not run"
-    if process.code == EXITED and process.status in NOT_EXECUTED:
-        return not_executed(process.status, settings)
-    return ""
+    return not_executed(process.status, settings) if was_not_executed(process) else ""
 
 
 def not_executed(status: int, settings: Settings) -> str:
@@ -92,6 +90,17 @@ def not_executed(status: int, settings: Settings) -> str:
     name, _, usual = NOT_EXECUTED[status].partition(": ")
     fault = settings.at_fault(status) or usual
     return f"could not be started: {status}/{name}{f': {fault}' if fault else ''}"
+
+
+def was_executed(process: Process) -> bool:
+    """Whether the end of a process proves that it was the command. One that was killed may have been systemd's yet."""
+    return process.code == EXITED and not was_not_executed(process)
+
+
+def was_not_executed(process: Process) -> bool:
+    """Whether systemd could not start the command."""
+    is_systemds = process.code == EXITED and process.status in NOT_EXECUTED
+    return process.result == "resources" or not process.pid or is_systemds
 
 
 def why_it_ended(process: Process, settings: Settings, *, counts_itself: bool) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.endings import EXITED, SHELL_STATUSES, SIGKILL, not_executed, why_not_executed, worded
+from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.units.names import Names
@@ -121,6 +122,18 @@ def is_under_way(entry: Entry, unit: UnitStatus | None) -> bool:
     return entry.mode.is_waited_for and (unit.starting or unit.active == "activating")
 
 
+def is_rising(group: GroupUnits, entry: Entry) -> bool:
+    """Whether an entry was started, and none of its processes has been its command since.
+
+    systemd says that it runs, and may fail to execute it, or come to it never. One of which that is known already has
+    failed: it does not rise each time that it is tried again.
+    """
+    unit = group.entry(entry)
+    if not entry.mode.may_run_on or unit is None or unit.load != "loaded" or not unit.runs or unit.sub == "exited":
+        return False
+    return group.probe.execution(unit, entry.command) is Execution.NOT_YET and not group.probe.trouble(unit.name)
+
+
 def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     """How an entry of the group's level stands. The caller has made sure that it is not under way."""
     unit = group.entry(entry)
@@ -190,18 +203,24 @@ def _verdict_on_respawn(group: GroupUnits, entry: Entry, unit: UnitStatus, level
 def _verdict_on_running(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:
     """How a respawn entry stands that runs, or is about to."""
     if trouble := group.probe.trouble(unit.name):
-        return Verdict(Cause.NOT_EXECUTED, trouble)
-    if unit.is_restarting:
-        process = group.probe.process(unit.name)
-        settings = settings_of(group, entry)
-        if words := why_not_executed(process, settings):
-            return Verdict(Cause.NOT_EXECUTED, words)
-        if group.probe.keeps_ending(unit.name):
-            return _KEEPS_ENDING
-        return Verdict(Cause.RESTARTING, f"{worded(process, settings)}, and is started again")
+        remedy = Remedy.RERUN if group.probe.pause(unit.name) else Remedy.LEAVE  # it is being tried
+        return Verdict(Cause.NOT_EXECUTED, trouble, remedy)
+    if unit.is_restarting or group.probe.execution(unit, entry.command) is Execution.AGAIN:
+        return _verdict_on_restart(group, entry, unit)
     if place := group.probe.strayed_to(unit.name):
         return Verdict(Cause.STRAYED, f"has left its control group for {place}", Remedy.RERUN)
     return _verdict_on_pause(group, entry, unit)
+
+
+def _verdict_on_restart(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:
+    """How one stands that has ended, and is not its command again yet."""
+    process, settings = group.probe.process(unit.name), settings_of(group, entry)
+    if words := why_not_executed(process, settings):
+        return Verdict(Cause.NOT_EXECUTED, words)
+    if group.probe.keeps_ending(unit.name):
+        return _KEEPS_ENDING
+    how = worded(process, settings) if process.code else "has ended"  # the next process is there already
+    return Verdict(Cause.RESTARTING, f"{how}, and is started again")
 
 
 def _verdict_on_pause(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:

@@ -6,11 +6,11 @@ docs/unit-scheme.md has the states of entries as a table.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd.groups.changes import definition, is_member
-from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.failure import Cause, is_rising
 from cltab2systemd.groups.state import State, current_level, level_of_members
 from cltab2systemd.groups.units import Process
 
@@ -28,7 +28,7 @@ class EntryState(enum.StrEnum):
     """How an entry is, in one word."""
 
     RUNNING = "running"  # its process runs
-    STARTING = "starting"  # a wait or test that runs, and that what is behind it waits for
+    STARTING = "starting"  # a wait or test that runs, or what systemd has not brought to its command yet
     WAITING = "waiting"  # its turn to be started has not come
     STOPPING = "stopping"
     RESTARTING = "restarting"  # a respawn has ended, and is about to be started again
@@ -176,7 +176,15 @@ def entry_overviews(
     """
     level = level_of_members(units)
     causes = {} if status is None else {r.unit: r.cause for r in (*status.reasons, *status.momentary) if r.tag}
-    return tuple(_entry_overview(units, entry, level, causes, facts) for entry in entries)
+    found = tuple(_entry_overview(units, entry, level, causes, facts) for entry in entries)
+    if status is None or status.state is not State.STARTING:
+        return found
+    return tuple(
+        replace(one, state=EntryState.STARTING)
+        if one.state is EntryState.RUNNING and is_rising(units, one.entry)
+        else one
+        for one in found
+    )
 
 
 def _latest_failure(status: GroupStatus | None) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd.groups.endings import signal_name
-from cltab2systemd.groups.failure import is_under_way
+from cltab2systemd.groups.failure import is_rising, is_under_way
 from cltab2systemd.groups.lifecycle import Life, Phase
 from cltab2systemd.groups.state import State
 from cltab2systemd.terminal import shortened
@@ -42,7 +42,7 @@ class Doing(enum.StrEnum):
     """What an entry does that is waited for."""
 
     QUEUED = "queued"  # its job waits for its turn, or for something else of systemd's
-    STARTING = "starting"  # its command runs, and is to end before the next entry is started
+    STARTING = "starting"  # its command runs, and is to end before the next entry is started; or is being executed
     STOPPING = "stopping"
 
 
@@ -277,7 +277,7 @@ def _handled(group: GroupUnits, timings: Timings, on: Way, handling: Handling) -
 
 
 def _is_due(group: GroupUnits, entry: Entry) -> bool:
-    return is_under_way(entry, group.entry(entry)) or _is_restarted(group, entry)
+    return is_under_way(entry, group.entry(entry)) or _is_restarted(group, entry) or is_rising(group, entry)
 
 
 def _is_restarted(group: GroupUnits, entry: Entry) -> bool:
@@ -288,7 +288,7 @@ def _is_restarted(group: GroupUnits, entry: Entry) -> bool:
 
 def _runs(group: GroupUnits, entry: Entry) -> bool:
     unit = group.entry(entry)
-    return unit is not None and unit.active == "activating"
+    return unit is not None and (unit.active == "activating" or is_rising(group, entry))
 
 
 def _started(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
@@ -300,9 +300,11 @@ def _starting(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
     unit = group.name_of(entry)
     if not _runs(group, entry):
         return Awaited(entry.tag, str(entry.mode), unit, Doing.QUEUED)
+    # systemd has no limit for an execution.
+    limit = None if is_rising(group, entry) else timings.start_limit(unit)
     return Awaited(
         entry.tag, str(entry.mode), unit, Doing.STARTING,
-        timings.changed_time(unit), timings.start_limit(unit), says=shortened(timings.status_text(unit)),
+        timings.changed_time(unit), limit, says=shortened(timings.status_text(unit)),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from cltab2systemd.groups.failure import (
     Remedy,
     about_entry,
     about_unit,
+    is_rising,
     is_survivor,
     is_under_way,
     verdict,
@@ -201,8 +202,7 @@ def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
     if group.levels()[level].job == "stop":  # as at a shutdown: the entries go with it, and have not failed
         return GroupStatus(group.group, level, State.STOPPING)
     members = group.members(level)
-    barrier = group.barrier(level)
-    if (barrier is not None and barrier.starting) or any(is_under_way(entry, group.entry(entry)) for entry in members):
+    if not _is_started(group, level) or rises(group, level):
         return GroupStatus(group.group, level, State.STARTING)
     found = ((entry, verdict(group, entry, level)) for entry in members)
     reasons = (
@@ -215,6 +215,18 @@ def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
         state = State.FAILED
     lasting = tuple(reason for reason in reasons if reason.cause is not Cause.RESTARTING)
     return GroupStatus(group.group, level, state, lasting, tuple(r for r in reasons if r not in lasting))
+
+
+def rises(group: GroupUnits, level: str) -> bool:
+    """Whether a level's entries are all started, and some are not their commands yet. No signal tells when they are."""
+    return _is_started(group, level) and any(is_rising(group, entry) for entry in group.members(level))
+
+
+def _is_started(group: GroupUnits, level: str) -> bool:
+    target, barrier = group.levels().get(level), group.barrier(level)
+    if target is None or target.starting or (barrier is not None and barrier.starting):
+        return False
+    return not any(is_under_way(entry, group.entry(entry)) for entry in group.members(level))
 
 
 def _not_stopped(group: GroupUnits, level: str, since: int) -> Iterator[Reason]:

@@ -11,6 +11,7 @@ from cltab2systemd.groups.changes import is_member
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cltab2systemd.groups.execution import Execution
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names
 
@@ -92,6 +93,9 @@ class Probe(Protocol):
 
     def lacked_memory(self, group_slice: str) -> bool:
         """Whether the kernel has killed anything in the slice of a group for want of memory."""
+
+    def execution(self, unit: UnitStatus, command: str) -> Execution:
+        """Whether the main process of a service that is up, or about to be, is its command."""
 
     def strayed_to(self, unit: str) -> str:
         """The control group to which the main process of a running service has moved; empty if it is in its own."""

@@ -49,6 +49,10 @@ class Kernel:
         with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
             return file.read(_LONGEST_START)
 
+    def program(self, pid: int) -> str:
+        """The path of the program that a process executes. FileNotFoundError if it has ended; PermissionError."""
+        return str(Path(f"/proc/{pid}/exe").readlink())
+
     def control_groups(self, pid: int) -> list[str]:
         """The control groups of a process, a line for each hierarchy as in /proc/PID/cgroup."""
         return decoded(Path(f"/proc/{pid}/cgroup").read_bytes()).splitlines()

@@ -23,6 +23,11 @@ class RunSignal:
     restarts: int
     process: Process
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether that has ended. For want of a file or of memory, there may be none."""
+        return self.process.code != 0 if self.process.pid else self.process.result != "success"
+
 
 def run_signal(body: list[Any]) -> RunSignal | None:
     """What the signal PropertiesChanged with these arguments says; None if it is not about runs of a service."""

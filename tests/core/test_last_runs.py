@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cltab2systemd.core.lastruns import LastRuns
 from cltab2systemd.groups.units import Process
 from cltab2systemd.systemd.runsignal import RunSignal, run_signal
@@ -69,3 +71,18 @@ def test_what_is_no_signal_of_runs() -> None:
     values = {b"MainPID": 2, b"NRestarts": 3, b"ExecMainPID": 2, b"ExecMainCode": 0, b"ExecMainStatus": 0,
               b"Result": b"success", b"ExecMainExitTimestampMonotonic": 0}  # fmt: skip
     assert run_signal([SERVICE, values, []]) == RunSignal(2, 3, Process(2, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("process", "expected"),
+    [
+        (Process(7, 1, 217, "exit-code"), True),
+        (Process(7, 2, 9, "signal"), True),
+        (Process(0, 0, 0, "resources"), True),
+        (Process(0, 0, 0), False),
+        (Process(7, 0, 0), False),
+    ],
+)
+def test_what_has_ended(process: Process, expected: bool) -> None:
+    """One that could not even be made has ended, too."""
+    assert RunSignal(0, 3, process).has_ended is expected

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from cltab2systemd.groups.state import Asked, GroupStatus, State, group_status
+from cltab2systemd.groups.execution import Execution
+from cltab2systemd.groups.failure import Remedy
+from cltab2systemd.groups.state import Asked, GroupStatus, State, group_status, remedies_at
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.units.names import HALT_LEVEL, Names
@@ -16,6 +18,7 @@ PASSED, FAILED_TEST, KILLED, NEVER_RAN = (
     Process(7, 2, 9),
     Process(0, 0, 0),
 )
+LIVES = Process(8, 0, 0)
 # What systemd could not execute, or broke off.
 NO_USER, NO_FILE = Process(7, 1, 217, "exit-code"), Process(0, 0, 0, "resources")
 TOO_LONG, NO_MEMORY, DUMPED = Process(7, 2, 2, "timeout"), Process(7, 2, 9, "oom-kill"), Process(7, 3, 11, "core-dump")
@@ -65,6 +68,8 @@ class Probed:
     strayed: dict[str, str] = field(default_factory=dict)
     pauses: dict[str, str] = field(default_factory=dict)
     restless: set[str] = field(default_factory=set)  # that end again and again
+    executions: dict[str, Execution] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
 
     def process(self, unit: str) -> Process:
         return self.processes.get(_instance(unit), PASSED)
@@ -92,11 +97,14 @@ class Probed:
     def invocation(self, unit: str) -> str:
         return f"run of {_instance(unit)}"
 
+    def execution(self, unit: UnitStatus, command: str) -> Execution:  # noqa: ARG002
+        return self.executions.get(_instance(unit.name), Execution.COMMAND)
+
     def strayed_to(self, unit: str) -> str:
         return self.strayed.get(_instance(unit), "")
 
-    def trouble(self, unit: str) -> str:  # noqa: ARG002
-        return ""
+    def trouble(self, unit: str) -> str:
+        return self.troubles.get(_instance(unit), "")
 
     def was_not_executed(self, unit: str) -> bool:  # noqa: ARG002
         """Not looked at."""
@@ -342,6 +350,46 @@ def test_unnamed_levels_tie(times: tuple[int, int], expected: str) -> None:
     """Targets of unnamed levels stay active together: the level is the one that was asked for last."""
     probe = Probed(conditions={"level a": times[0], "level b": times[1]})
     assert status({}, {"a": AT_LEVEL, "b": AT_LEVEL}, probe, shown="1") == (expected, "DONE")
+
+
+@pytest.mark.parametrize("tag", ["app", "mail"])
+def test_what_is_not_its_command_yet(tag: str) -> None:
+    """Systemd has forked it, and says that it runs. Nobody knows whether it will."""
+    entries = {**LEVEL_1, "mail": RUNNING}
+    assert status(entries, {"1": AT_LEVEL}, Probed(executions={tag: Execution.NOT_YET})) == ("1", "STARTING")
+    assert status(entries, {"1": AT_LEVEL}, Probed(executions={tag: Execution.COMMAND})) == ("1", "DONE")
+
+
+def test_what_is_tried_again_in_vain() -> None:
+    """It has failed, and does not start each time that it is tried again."""
+    probe = Probed(executions={"app": Execution.NOT_YET}, troubles={"app": "could not be started"})
+    assert status(LEVEL_1, {"1": AT_LEVEL}, probe) == ("1", "FAILED")
+
+
+def test_what_pauses_is_tried_by_a_request() -> None:
+    """It may be mended by now. One that is being tried is let be."""
+    probe = Probed(troubles={"app": "could not be started"})
+    assert remedies_at(group(LEVEL_1, {"1": AT_LEVEL}, probe), "1") == {}
+    probe.pauses["app"] = "pauses"
+    assert remedies_at(group(LEVEL_1, {"1": AT_LEVEL}, probe), "1") == {"app": Remedy.RERUN}
+
+
+def test_what_is_not_its_command_again_yet() -> None:
+    """A respawn entry that has run, and that systemd has forked again, is well, and that is told."""
+    found = group_status(
+        group(LEVEL_1, {"1": AT_LEVEL}, Probed({"app": LIVES}, executions={"app": Execution.AGAIN})), "1"
+    )
+
+    assert found is not None
+    assert ("1", "DONE", ["has ended, and is started again"]) == (
+        found.level, str(found.state), [reason.words for reason in found.momentary],
+    )  # fmt: skip
+
+
+def test_what_has_ended_before_it_could_be_asked_for() -> None:
+    """Systemd is about to start it again, and has, by the time that it tells of the process. That proves nothing."""
+    probe = Probed({"app": LIVES}, executions={"app": Execution.NOT_YET})
+    assert status({**LEVEL_1, "app": RESTARTING}, {"1": AT_LEVEL}, probe) == ("1", "STARTING")
 
 
 def test_a_level_that_is_being_stopped() -> None:

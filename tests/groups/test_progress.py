@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
+from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.lifecycle import Life, Phase
 from cltab2systemd.groups.progress import (
     MOST_AWAITED,
@@ -78,8 +79,17 @@ class Timed:
         return self.text
 
 
-class _NoProbe:
-    """Nothing is judged here."""
+@dataclass
+class _Executed:
+    """Nothing is judged here; and all that runs is its command, but for units that are not yet."""
+
+    not_yet: frozenset[str] = frozenset()
+
+    def execution(self, unit: UnitStatus, command: str) -> Execution:  # noqa: ARG002
+        return Execution.NOT_YET if unit.name in self.not_yet else Execution.COMMAND
+
+    def trouble(self, unit: str) -> str:  # noqa: ARG002
+        return ""
 
 
 def group(table: bytes = TABLE, levels: dict[str, Standing] | None = None, **entries: Standing) -> GroupUnits:
@@ -90,7 +100,7 @@ def group(table: bytes = TABLE, levels: dict[str, Standing] | None = None, **ent
         name: UnitStatus(name, "loaded", active, sub, 1 if job else 0, job)
         for name, (active, sub, job) in standings.items()
     }
-    return GroupUnits(NAMES, "web", parse(table, "cltab")[0].groups["web"].entries, units, _NoProbe())  # type: ignore[arg-type]
+    return GroupUnits(NAMES, "web", parse(table, "cltab")[0].groups["web"].entries, units, _Executed())  # type: ignore[arg-type]
 
 
 def on(phase: ProgressPhase, level: str | None = "2") -> Way:
@@ -190,6 +200,17 @@ def test_one_that_runs_is_waited_for() -> None:
     told = Awaited("check", "test", unit, Doing.STARTING, 7 * SECOND, 30 * SECOND, says="half of it")
     assert Progress("web", on(ProgressPhase.STARTING), 1, 3, 1, (told,)) == found
     assert {unit} == timed.asked
+
+
+def test_one_that_is_being_executed() -> None:
+    """It is told as one that starts. systemd has no limit for that."""
+    timed = Timed()
+    units = group(init=EXITED, check=EXITED, app=RUNNING)
+    units = replace(units, probe=_Executed(frozenset({NAMES.entry("web", "app")})))  # type: ignore[arg-type]
+    found = progress(units, timed, on(ProgressPhase.STARTING))
+
+    told = Awaited("app", "respawn", NAMES.entry("web", "app"), Doing.STARTING, 7 * SECOND, None)
+    assert Progress("web", on(ProgressPhase.STARTING), 2, 3, 1, (told,)) == found
 
 
 def test_one_that_is_restarted() -> None:

@@ -96,7 +96,7 @@ def test_a_program_that_cannot_be_started(group: Group) -> None:
     """The daemon has given it up for a minute, and says so."""
     group.define(f"app:1:respawn:{RUN}")
     group.node.write(f"/etc/systemd/system/{group.unit('app')}.d/x.conf", "[Service]\nUser=nosuchuser\n")
-    group.request("1")
+    group.switch("1", code=4)
     wait_until(lambda: "tried again every" in status(group, None).stdout, timeout=30, what="it is slowed down")
 
     same_is_told(group, "FAILED", 4, "could not be started: 217/USER: User=nosuchuser; it is tried again every 60 s")
