@@ -13,7 +13,15 @@ from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.lifecycle import Shown
-from cltab2systemd.groups.state import GroupStatus, State, group_status, level_of_members, rises, stays_at, survivors
+from cltab2systemd.groups.state import (
+    GroupStatus,
+    State,
+    group_status,
+    is_started,
+    level_of_members,
+    stays_at,
+    survivors,
+)
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
 from cltab2systemd.systemd.buserrors import BusBusyError, BusError
 from cltab2systemd.terminal import printable
@@ -245,7 +253,8 @@ class Observer:
         """Look again soon at a group all of whose entries are started, if it waits for one to be its command."""
         assert group.units is not None
         status = group.status
-        if status is None or status.state is not State.STARTING or not rises(group.units, status.level):
+        # By the units as they were listed, as the status is: a process may be its command since then.
+        if status is None or status.state is not State.STARTING or not is_started(group.units, status.level):
             self._rising.pop(group.name, None)
             return
         if group.name not in self._third_looks:

@@ -202,7 +202,7 @@ def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
     if group.levels()[level].job == "stop":  # as at a shutdown: the entries go with it, and have not failed
         return GroupStatus(group.group, level, State.STOPPING)
     members = group.members(level)
-    if not _is_started(group, level) or rises(group, level):
+    if not is_started(group, level) or any(is_rising(group, entry) for entry in members):
         return GroupStatus(group.group, level, State.STARTING)
     found = ((entry, verdict(group, entry, level)) for entry in members)
     reasons = (
@@ -217,12 +217,8 @@ def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
     return GroupStatus(group.group, level, state, lasting, tuple(r for r in reasons if r not in lasting))
 
 
-def rises(group: GroupUnits, level: str) -> bool:
-    """Whether a level's entries are all started, and some are not their commands yet. No signal tells when they are."""
-    return _is_started(group, level) and any(is_rising(group, entry) for entry in group.members(level))
-
-
-def _is_started(group: GroupUnits, level: str) -> bool:
+def is_started(group: GroupUnits, level: str) -> bool:
+    """Whether all that a level has is started. If it is STARTING all the same, something is not its command yet."""
     target, barrier = group.levels().get(level), group.barrier(level)
     if target is None or target.starting or (barrier is not None and barrier.starting):
         return False
