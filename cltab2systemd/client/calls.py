@@ -172,7 +172,7 @@ def answer(message: dict[str, object]) -> dict[str, Any]:
 def timed_out(path: str, deadline: float | None) -> ClientError:
     """The error for a timeout: the caller's time is up; or, if it is not, the daemon gives no answer."""
     if deadline is not None and time.monotonic() >= deadline:
-        return TimedOutError("timed out; what was requested goes on (see 'clinit -v')")
+        return TimedOutError("timed out; what was requested goes on (see 'clinitctl status')")
     return NoDaemonError(f"the daemon at {path} gives no answer; see 'journalctl -u clinit'")
 
 

@@ -50,7 +50,7 @@ class Reported:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         if isinstance(error, KeyboardInterrupt):
-            complain("clinit: interrupted; a switch that has begun goes on (see 'clinit -v')")
+            complain("clinit: interrupted; a switch that has begun goes on (see 'clinitctl status')")
             self.code = INTERRUPTED
             return True
         if not isinstance(error, calls.ClientError):
@@ -66,8 +66,13 @@ class Reported:
         return True
 
 
-def say(text: str, end: str = "\n") -> bool:
+def say(text: str, end: str = "\n", program: str = "clinit") -> bool:
     """Print a line; bytes of names that are not UTF-8 come out as they came in.
+
+    Args:
+        text: the line.
+        end: what stands behind it.
+        program: which program complains if that fails.
 
     Returns:
         Whether it could be written. If not, a line on the standard error says so. The request has its outcome all the
@@ -79,12 +84,18 @@ def say(text: str, end: str = "\n") -> bool:
     except OSError as error:
         give_up_output()
         if not isinstance(error, BrokenPipeError):
-            complain(f"clinit: cannot write: {error.strerror}")
+            complain(f"{program}: cannot write: {error.strerror}")
         return False
     return True
 
 
-def note(answer: Answer, asked: float = 0, end: float | None = None) -> None:
+def note(
+    answer: Answer,
+    asked: float = 0,
+    end: float | None = None,
+    program: str = "clinit",
+    but: frozenset[tuple[str, str]] = frozenset(),
+) -> None:
     """Print to the standard error what the daemon says besides its answer, and below each reason what bears it out.
 
     Args:
@@ -92,15 +103,19 @@ def note(answer: Answer, asked: float = 0, end: float | None = None) -> None:
         asked: when the request was made, in seconds since 1970.
         end: by the clock that nobody sets (CLOCK_MONOTONIC), in seconds, the end of what is told below the reasons;
             None if nobody has set one.
+        program: which program it is that prints.
+        but: reasons that are left out, each as its code and tag.
     """
     for text in answer.notes:
-        complain(f"clinit: {text}")
+        complain(f"{program}: {text}")
     if not answer.details:
         return
     from cltab2systemd.client.evidence import Evidence  # noqa: PLC0415 - who hears of nothing wrong has no use for it
 
     evidence = Evidence(asked) if end is None else Evidence(asked, end - time.monotonic())
     for text, reason in zip(answer.reasons, answer.details, strict=True):
+        if (reason.get("code"), reason.get("tag")) in but:
+            continue
         complain(text)
         try:
             for line in evidence.of(reason):

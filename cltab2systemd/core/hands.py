@@ -215,7 +215,8 @@ def _level_of(group: Group) -> str:
         )
     if group.request is not None or group.life.phase in MARKED or not status.state.settled:
         raise SwitchRefusedError(
-            Refusal.ON_ITS_WAY, f"{group.name} is {status.state}; try again when it has come to its level"
+            Refusal.ON_ITS_WAY,
+            f"{group.name} is {status.state}; try again when it has come to its level, or take it to another",
         )
     return status.level
 

@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.failure import Cause, restart_command
+from cltab2systemd.groups.failure import Cause, log_command, restart_command
 from cltab2systemd.table.model import Mode
 from cltab2systemd.terminal import printable
 
@@ -33,7 +33,7 @@ _CURES = {
     Cause.UNREACHED: "mend it, then {again}",
     Cause.PAUSED: "mend it; it is tried again by itself, and by {restart} at once",
     Cause.RESTARTING: "",
-    Cause.KEEPS_ENDING: "see in {status} what it wrote, and mend it; it is started by itself, by {restart} at once",
+    Cause.KEEPS_ENDING: "{log} shows what it wrote; mend it: it is started by itself, by {restart} at once",
     Cause.ENDED_BADLY: "if that matters, mend it, then {restart} runs it again; a test fails its group",
     Cause.NOT_RUN: "mend it, then {restart} runs it again",
     Cause.SKIPPED: "see the condition in {status}; {again} tries it again",
@@ -92,6 +92,7 @@ def _commands(unit: str, group: str, tag: str, level: str) -> dict[str, str]:
     return {
         "again": f"clinit {shlex.quote(group)} {shlex.quote(level)}",
         "restart": restart_command(unit, group, tag),
+        "log": log_command(unit, group, tag),
         "status": f"systemctl status {quoted}",
         "unmask": f"systemctl unmask {quoted}",
     }

@@ -311,6 +311,13 @@ def restart_command(unit: str, group: str, tag: str) -> str:
     return f"systemctl restart {shlex.quote(unit)}"
 
 
+def log_command(unit: str, group: str, tag: str) -> str:
+    """What shows the lines that an entry wrote; as for `restart_command`."""
+    if unit.startswith(Names().entry_prefix):
+        return f"clinitctl log {shlex.quote(f'{group}:{tag}')}"
+    return f"journalctl --unit={shlex.quote(unit)}"
+
+
 def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Cause | None:
     if cause := _CAUSE_OF_RESULT.get(process.result):
         return cause

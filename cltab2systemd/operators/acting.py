@@ -74,9 +74,11 @@ def _watched(client: Client, action: str, group: str, tags: list[str], progress:
 
 def _tell(action: str, group: str, tags: list[str], state: Answer) -> int:
     """Print how a group is after an action; the exit code."""
-    if not outcome.say(f"{group} {state.level} {state}"):
+    if not outcome.say(f"{group} {state.level} {state}", program="clinitctl"):
         return outcome.REFUSED
-    outcome.note(state)
+    # Whoever has stopped an entry knows that it does not run.
+    told = frozenset(("down", tag) for tag in tags) if action == STOP else frozenset()
+    outcome.note(state, program="clinitctl", but=told)
     if any(reason.get("code") == "outlived" and reason.get("tag") in tags for reason in state.details):
         return outcome.FAILED  # nothing has stopped it, as the reason says
     if action == STOP:

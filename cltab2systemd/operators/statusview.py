@@ -29,7 +29,8 @@ DEGRADED = 7
 _MOST_NAMES = 5
 _NO_WAYS: Mapping[str, str] = {}
 _DAEMON = {
-    Daemon.GONE: "the daemon is gone; this is what systemd says. Start it with '{start}'",
+    Daemon.GONE: "the daemon is gone; this is what systemd says. Start it with '{start}'; if it does not start, "
+    "'systemctl status clinit' says why",
     Daemon.SILENT: "the daemon gives no answer; this is what systemd says. See 'systemctl status clinit'",
     Daemon.CLOSED: "only root and members of group clinit may ask the daemon; this is what systemd says",
     Daemon.BUSY: "this user has too many connections to the daemon; this is what systemd says. Close some",
@@ -88,7 +89,7 @@ def _new_groups(client: Client, groups: Sequence[str], found: Object) -> Iterato
     """What is to be known of groups that only the table on disk has."""
     known = {group["group"] for group in found["groups"]} | {*found["missing"]}
     table = found["table"]
-    if table["refusal"]:
+    if table["refusal"] and not table["unread"]:
         why = "which is refused; it is a group when that is mended, and 'clinit' has read it"
     else:
         why = "which has not been read since; 'clinit' has it read"
@@ -176,5 +177,13 @@ def code(found: Object) -> int:
         return outcome.FAILED
     if found["daemon"]["state"] in {Daemon.GONE, Daemon.SILENT} or found["clstat"]["problem"]:
         return outcome.NO_DAEMON
-    is_fine = "degraded" not in health and not found["table"]["refusal"] and not found["missing"]
+    has_begun_badly = any(
+        entry["state"] in {"failed", "backing-off"}
+        for group in found["groups"]
+        if group["health"] == "moving"
+        for entry in group["entries"]
+    )
+    is_fine = (
+        "degraded" not in health and not found["table"]["refusal"] and not found["missing"] and not has_begun_badly
+    )
     return outcome.FINE if is_fine else DEGRADED

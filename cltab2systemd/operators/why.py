@@ -24,10 +24,11 @@ from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.operators.present import present
 from cltab2systemd.operators.statusview import code, problems
 from cltab2systemd.reports import whytext
+from cltab2systemd.reports.statustext import unnamed_level
 from cltab2systemd.terminal import YELLOW, coloured, printable, shortened, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cltab2systemd.journal import JournalLine
     from cltab2systemd.operators.culprits import Culprit
@@ -69,16 +70,18 @@ def command(group: str, *, as_json: bool, cltab: str | None, socket: str | None,
         printing.say_object({"daemon": found["daemon"], "table": found["table"], **explained})
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        printing.say(_as_text(found, explained, start_command(client.locations), width))
+        way = [note] if (note := unnamed_level(found["groups"][0])) else []
+        printing.say(_as_text(found, explained, start_command(client.locations), width, way))
     raise SystemExit(code(found))
 
 
-def _as_text(found: Object, explained: Object, start: str, width: int | None) -> Iterator[str]:
+def _as_text(found: Object, explained: Object, start: str, width: int | None, way: Sequence[str]) -> Iterator[str]:
     colours = has_colours()
     for problem in problems(found, start):
         for line in wrapped(printable(problem), width):
             yield coloured(line, YELLOW if colours else "")
-    way = details(explained["progress"]) if explained["progress"] else []
+    if explained["progress"]:
+        way = [*way, *details(explained["progress"])]
     yield from whytext.lines(explained, time.time_ns() // 1000, width, way=way, colours=colours)
 
 

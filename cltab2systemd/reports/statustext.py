@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
-from cltab2systemd.terminal import RED, YELLOW, aligned, coloured, columns, cut, duration, printable, wrapped
+from cltab2systemd.terminal import RED, YELLOW, aligned, coloured, columns, cut, duration, printable, shortened, wrapped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,14 +144,29 @@ def _group_lines(
     for others in reasons.values():  # of what is no entry of the level
         for reason in others:
             yield from _reason_lines(reason, width, subject=f"{reason['unit']} ")
-    if hidden := len(group["entries"]) - len(entries):
-        entries_are = "entry is" if hidden == 1 else "entries are"
-        level = f"in level {group['level']}" if group["level"] is not None else "started"
-        more = " more" if entries else ""
-        yield from wrapped(printable(f"{_INDENT}{hidden}{more} {entries_are} not {level}"), width)
+    if note := unnamed_level(group) or _hidden(group, len(entries)):
+        yield from wrapped(f"{_INDENT}{note}", width)
     if pending := group["pending"]:
         changes = "1 entry changes" if len(pending) == 1 else f"{len(pending)} entries change"
         yield from wrapped(printable(f"{_INDENT}{changes} at its next request: {', '.join(pending)}"), width)
+
+
+def _hidden(group: Object, shown: int) -> str:
+    """How many entries are not shown, for they are not to run; empty if none is."""
+    if not (hidden := len(group["entries"]) - shown):
+        return ""
+    entries_are = "entry is" if hidden == 1 else "entries are"
+    level = f"in level {group['level']}" if group["level"] is not None else "started"
+    return printable(f"{hidden}{' more' if shown else ''} {entries_are} not {level}")
+
+
+def unnamed_level(group: Object) -> str:
+    """That a group is at a level that no entry names, as after a misspelt request; empty if there is nothing to say."""
+    entries = [entry for entry in group["entries"] if entry["mode"] != "off"]
+    if group["level"] is None or not entries or any(entry["in_level"] for entry in entries):
+        return ""
+    named = ", ".join(dict.fromkeys(entry["levels"] for entry in entries))
+    return printable(f"no entry names level {group['level']}, so none is to run; they name {shortened(named)}")
 
 
 def _colour_of(reasons: Sequence[Object]) -> str:

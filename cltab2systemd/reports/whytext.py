@@ -88,7 +88,7 @@ def _summary(explained: Object, now: int, width: int | None, way: Sequence[str])
         "at-rest": "nothing is wrong: 'clinit GROUP LEVEL' brings it to a level",
         "failed": "nobody has noted why; see 'journalctl -u clinit'",
     }.get(explained["health"])
-    if said:
+    if said and not (way and explained["health"] == "well"):  # that is told then
         yield from wrapped(f"{_INDENT}{said}", width)
 
 

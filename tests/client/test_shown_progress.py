@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 SECOND = 1_000_000
-INTERRUPTED = "clinit: interrupted; a switch that has begun goes on (see 'clinit -v')\n"
+INTERRUPTED = "clinit: interrupted; a switch that has begun goes on (see 'clinitctl status')\n"
 
 
 def entry(tag: str = "migrate", mode: str = "wait", **other: object) -> dict[str, Any]:
@@ -237,7 +237,7 @@ def test_giving_up(group: Group, how: str) -> None:
     answered(done, code=5, out="")
     told = "".join(done.stderr.splitlines(keepends=True)[-2:]).rpartition("\x1b[J")[2]
     waited = rf"{group.name} -> 1: starting, 1 of 2 done: {group.name}\.slow \(wait\) 1s of 1min 30s"
-    goes_on = re.escape("clinit: timed out; what was requested goes on (see 'clinit -v')")
+    goes_on = re.escape("clinit: timed out; what was requested goes on (see 'clinitctl status')")
     assert re.fullmatch(rf"clinit: not there yet: {waited}\n{goes_on}\n", told), done.stderr
     group.wait_for("1 DONE")
 
@@ -253,7 +253,7 @@ def test_giving_up_a_slow_stop(group: Group) -> None:
         rf"{group.name} 1 -> 2: stopping, 0 of 1 done: {group.name}\.old \(respawn\) \ds after SIGINT, SIGTERM in \ds"
     )
     assert re.search(rf"^clinit: not there yet: {stopped}$", done.stderr, re.MULTILINE)
-    answered(soon, code=5, out="", err="clinit: timed out; what was requested goes on (see 'clinit -v')\n")
+    answered(soon, code=5, out="", err="clinit: timed out; what was requested goes on (see 'clinitctl status')\n")
 
 
 def test_in_a_pipe(group: Group) -> None:

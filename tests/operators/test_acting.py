@@ -135,6 +135,7 @@ def test_stop_and_restart(group: Group) -> None:
         f"clinitctl: stopped by hand: {name}.a {name}.b, and {name} is FAILED; 'clinitctl restart {names}' starts it"
         " again\n" in done.stderr
     )
+    assert "does not run" not in done.stderr  # who has stopped it knows
     assert [0, 0] == [group.pid("a"), group.pid("b")]
     answered(ctl(group, "restart", "a", "b"), code=0, out=f"{group.name} 1 DONE\n", err="")
     assert 0 not in {group.pid("a"), group.pid("b")}
@@ -170,9 +171,9 @@ def test_restart_of_a_line_that_has_changed(group: Group) -> None:
     done, other = ctl(group, "restart", "a"), ctl(group, "restart", "b")
     group.instance.write_table(table)
 
-    answered(unread, code=0, err="clinit: /etc/cltab has changed, and was not read since; 'clinit' has it read\n")
+    answered(unread, code=0, err="clinitctl: /etc/cltab has changed, and was not read since; 'clinit' has it read\n")
     told = f"the line of {group.name}.a has changed in the table; 'clinit {group.name} 1' starts it as it is there"
-    answered(done, code=0, err=f"clinit: {told}\n")
+    answered(done, code=0, err=f"clinitctl: {told}\n")
     answered(other, code=0, err="")
 
 
@@ -316,7 +317,7 @@ def test_a_hint_can_be_copied(instance: Instance, group: Group) -> None:
     finally:
         instance.write_table(instance.table)
 
-    unread = "clinit: /etc/cltab has changed, and was not read since; 'clinit' has it read\n"
+    unread = "clinitctl: /etc/cltab has changed, and was not read since; 'clinit' has it read\n"
     answered(again, code=0, out=f"{group.name} 1 DONE\n", err=unread)
 
 
@@ -352,7 +353,8 @@ def test_on_its_way(group: Group) -> None:
 
     answered(
         ctl(group, "restart", "slow"),
-        code=1, out="", err=f"clinitctl: {group.name} is STARTING; try again when it has come to its level\n",
+        code=1, out="",
+        err=f"clinitctl: {group.name} is STARTING; try again when it has come to its level, or take it to another\n",
     )  # fmt: skip
     group.switch("stop")
 

@@ -126,6 +126,26 @@ def test_a_group_that_is_well(group: Group) -> None:
     assert re.fullmatch(f"{group.name}: level 3 DONE for .*\n  all is well\n", why(group).stdout)
 
 
+def test_a_level_that_no_entry_names(group: Group) -> None:
+    """That is why nothing runs: perhaps somebody has mistyped it."""
+    group.define(f"r:3:respawn:{RUN}", f"s:3,b:respawn:{RUN}")
+    group.switch("3")
+    group.switch("m")
+
+    answered(why(group), code=0, err="")
+    assert "\n  no entry names level m, so none is to run; they name 3, 3,b\n" in why(group).stdout
+    assert "all is well" not in why(group).stdout
+
+
+def test_a_group_that_begins_badly(group: Group) -> None:
+    """What has failed is worth a look, though the group is on its way."""
+    group.define("t:3:test:false", "w:3:wait:sleep 1000")
+    group.request("3")
+    wait_until(lambda: why(group).returncode == 7, what="the test has failed")
+    assert 0 == why(group, "--json").stdout.count('"state": "FAILED"')
+    group.switch("stop")
+
+
 def test_a_group_that_is_on_its_way(group: Group) -> None:
     """What it waits for."""
     group.define("w:3:wait:exec sleep 1000", f"r:3:respawn:{RUN}")

@@ -74,6 +74,15 @@ def test_a_group_that_is_not_well() -> None:
     ]
 
 
+def test_a_level_that_no_entry_names() -> None:
+    """It is said, for a slip of the pen stops everything."""
+    entries = [entry("server", "stopped", in_level=False), entry("spare", "stopped", in_level=False, levels="3,b")]
+    assert [*statustext.lines([group("web", level="m", entries=entries)], NOW)] == [
+        "web: level m DONE for 1h",
+        "  no entry names level m, so none is to run; they name 3, 3,b",
+    ]
+
+
 def test_everything() -> None:
     """Entries that are not in the level are shown on demand."""
     assert any(line.startswith("  old ") for line in statustext.lines([FAILED], NOW, everything=True))
