@@ -182,6 +182,11 @@ class Life:
         return self if self.fresh is None else replace(self, fresh=self.fresh | tags)
 
 
+def noted_life(level: str | None) -> Life:
+    """Where a group is without a daemon: resting, or on its way to the level that its note on disk has."""
+    return Life() if level is None else Life(Phase.MOVING, level)
+
+
 class ImpossibleError(Exception):
     """An event in a phase in which it cannot happen: a fault of the daemon."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd.groups.endings import signal_name
 from cltab2systemd.groups.failure import is_rising, is_under_way
-from cltab2systemd.groups.lifecycle import Life, Phase
+from cltab2systemd.groups.lifecycle import Phase, noted_life
 from cltab2systemd.groups.state import State
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.names import HALT_LEVEL
@@ -19,6 +19,7 @@ from cltab2systemd.units.names import HALT_LEVEL
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cltab2systemd.groups.lifecycle import Life
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
     from cltab2systemd.table.model import Entry
@@ -188,8 +189,7 @@ def way_of_units(group: GroupUnits, status: GroupStatus | None, level: str | Non
         status: its line of clstat.
         level: where a note on disk says that it is to go.
     """
-    life = Life() if level is None else Life(Phase.MOVING, level)
-    return way(group, life, status, None, is_asked=False)
+    return way(group, noted_life(level), status, None, is_asked=False)
 
 
 _PHASE_OF_LIFE = {

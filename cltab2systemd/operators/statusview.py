@@ -29,8 +29,7 @@ DEGRADED = 7
 _MOST_NAMES = 5
 _NO_WAYS: Mapping[str, str] = {}
 _DAEMON = {
-    Daemon.GONE: "the daemon is gone; this is what systemd says. Start it with '{start}'; if it does not start, "
-    "'systemctl status clinit' says why",
+    Daemon.GONE: "the daemon is gone; this is what systemd says. Start it with '{start}'",
     Daemon.SILENT: "the daemon gives no answer; this is what systemd says. See 'systemctl status clinit'",
     Daemon.CLOSED: "only root and members of group clinit may ask the daemon; this is what systemd says",
     Daemon.BUSY: "this user has too many connections to the daemon; this is what systemd says. Close some",

@@ -165,7 +165,7 @@ def unnamed_level(group: Object) -> str:
     entries = [entry for entry in group["entries"] if entry["mode"] != "off"]
     if group["level"] is None or not entries or any(entry["in_level"] for entry in entries):
         return ""
-    named = ", ".join(dict.fromkeys(entry["levels"] for entry in entries))
+    named = ", ".join(dict.fromkeys(entry["levels"].strip(",") for entry in entries))
     return printable(f"no entry names level {group['level']}, so none is to run; they name {shortened(named)}")
 
 

@@ -26,10 +26,7 @@ HASTY = (
     "import sys; from cltab2systemd.operators import present, standalone; present.WITHIN = standalone.LEAST = 0\n"
     "from cltab2systemd.operators.main import main; sys.argv[0] = 'clinitctl'; main()"
 )
-GONE = (
-    "the daemon is gone; this is what systemd says. Start it with 'systemctl start clinit.service'; if it does not start, "
-    "'systemctl status clinit' says why"
-)
+GONE = "the daemon is gone; this is what systemd says. Start it with 'systemctl start clinit.service'"
 # A stand-in for a daemon: it holds the lock, and replies to all with its argument; to Describe, if it can, late.
 STAND_IN = """\
 import fcntl, glob, json, os, socket, sys, threading, time
