@@ -40,6 +40,7 @@ _CURES = {
 }
 _OF_RESTARTED = {
     Cause.NOT_EXECUTED: "mend it; it is tried again by itself, and by {restart} at once",
+    Cause.TIMED_OUT: "mend it; it is tried again by itself, and by {restart} at once",
 }
 # Of entries that a request does not run again once they have begun.
 _OF_RUN_ONCE = {

@@ -131,7 +131,14 @@ def is_rising(group: GroupUnits, entry: Entry) -> bool:
     unit = group.entry(entry)
     if not entry.mode.may_run_on or unit is None or unit.load != "loaded" or not unit.runs or unit.sub == "exited":
         return False
-    return group.probe.execution(unit, entry.command) is Execution.NOT_YET and not group.probe.trouble(unit.name)
+    if group.probe.execution(unit, entry.command) is not Execution.NOT_YET or group.probe.trouble(unit.name):
+        return False
+    return not _has_given_up(group, unit)
+
+
+def _has_given_up(group: GroupUnits, unit: UnitStatus) -> bool:
+    """Whether systemd has ended the start of a respawn entry, for it took too long, and is about to try it again."""
+    return unit.is_restarting and group.probe.process(unit.name).result == "timeout"
 
 
 def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
@@ -205,7 +212,10 @@ def _verdict_on_running(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Ve
     if trouble := group.probe.trouble(unit.name):
         remedy = Remedy.RERUN if group.probe.pause(unit.name) else Remedy.LEAVE  # it is being tried
         return Verdict(Cause.NOT_EXECUTED, trouble, remedy)
-    if unit.is_restarting or group.probe.execution(unit, entry.command) is Execution.AGAIN:
+    execution = group.probe.execution(unit, entry.command)
+    if execution is Execution.NOT_YET and _has_given_up(group, unit):
+        return Verdict(Cause.TIMED_OUT, worded(group.probe.process(unit.name), settings_of(group, entry)))
+    if unit.is_restarting or execution is Execution.AGAIN:
         return _verdict_on_restart(group, entry, unit)
     if place := group.probe.strayed_to(unit.name):
         return Verdict(Cause.STRAYED, f"has left its control group for {place}", Remedy.RERUN)

@@ -392,6 +392,14 @@ def test_what_has_ended_before_it_could_be_asked_for() -> None:
     assert status({**LEVEL_1, "app": RESTARTING}, {"1": AT_LEVEL}, probe) == ("1", "STARTING")
 
 
+def test_a_start_that_has_taken_too_long() -> None:
+    """It has failed, though nobody knows whether the command was executed; if it has run before, it is only told."""
+    probe = Probed({"app": Process(8, 2, 15, "timeout")}, executions={"app": Execution.NOT_YET})
+    assert status({**LEVEL_1, "app": RESTARTING}, {"1": AT_LEVEL}, probe) == ("1", "FAILED")
+    probe.executions["app"] = Execution.AGAIN
+    assert status({**LEVEL_1, "app": RESTARTING}, {"1": AT_LEVEL}, probe) == ("1", "DONE")
+
+
 def test_a_level_that_is_being_stopped() -> None:
     """At a shutdown systemd stops the target with all of its entries: that is no failure of theirs."""
     entries = {**LEVEL_1, "app": GOING, "mail": TO_STOP}
