@@ -12,8 +12,14 @@ if TYPE_CHECKING:
 
     from lab.node import Node
 
-# A generator that holds up a daemon-reload, and with it all that PID 1 does, while /run/slow is there.
-GENERATOR = "#!/bin/sh\n[ -e /run/slow ] || exit 0\ntouch /run/reloading\nsleep 3\nrm /run/reloading\n"
+# A generator that holds up a daemon-reload, and with it all that PID 1 does, for as many seconds as /run/slow says.
+GENERATOR = """\
+#!/bin/sh
+[ -e /run/slow ] || exit 0
+touch /run/reloading
+sleep "$(cat /run/slow)"
+rm /run/reloading
+"""
 
 
 @contextmanager

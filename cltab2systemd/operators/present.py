@@ -26,6 +26,10 @@ _PATIENCE = 0.4
 _MOMENT = 0.1
 _SIGN_OF_LIFE = 0.8
 _WORK = 10.0
+_BUSY = (
+    "the daemon lives, and is busy or waits for systemd, as during a long daemon-reload; 'clinit -v' shows the groups "
+    "meanwhile, and this does when it is over"
+)
 # Seconds from the beginning after which systemd is asked no more; the rest is for the program's start, and to print.
 WITHIN = 1.5
 
@@ -78,7 +82,7 @@ def _asked(client: Client, groups: Sequence[str], patience: float | None, until:
 
 
 def _asked_again(client: Client, groups: Sequence[str], until: float) -> tuple[Daemon, Object]:
-    """`_asked`, of a daemon that has not answered in time. TimedOutError if it lives, and takes still longer."""
+    """`_asked`, of a daemon that has not answered in time. NoAnswerError if it lives, and takes still longer."""
     from concurrent.futures import ThreadPoolExecutor, wait  # noqa: PLC0415 - slow to import, and seldom needed
 
     described: Object = {}
@@ -92,7 +96,10 @@ def _asked_again(client: Client, groups: Sequence[str], until: float) -> tuple[D
                     raise
         if not sign.result():
             return Daemon.SILENT, described
-    return Daemon.ANSWERS, client.describe(groups, _WORK)
+    try:
+        return Daemon.ANSWERS, client.describe(groups, _WORK)
+    except TimedOutError:
+        raise NoAnswerError(_BUSY) from None
 
 
 def _of_systemd(client: Client, groups: Sequence[str], daemon: Daemon, until: float) -> Object:

@@ -82,7 +82,7 @@ def group(shared: Instance) -> Group:
 @pytest.fixture
 def slow(shared: Instance) -> Iterator[None]:
     """The next daemon-reloads take long."""
-    shared.node.write("/run/slow", "")
+    shared.node.write("/run/slow", "3\n")
     yield
     shared.node.path("/run/slow").unlink()
     wait_until(lambda: not shared.node.exists("/run/reloading"), what="the reload has ended")
@@ -117,6 +117,19 @@ def test_during_a_reload_that_meets_a_question(group: Group) -> None:
     answered(done, code=0, err="")
     assert "answers" == json.loads(done.stdout)["daemon"]["state"]
     group.wait_for("1 DONE")
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_reload_that_lasts(group: Group) -> None:
+    """Nobody is told that the daemon does not answer: it waits for systemd, and so does who asks, for a while."""
+    group.node.write("/run/slow", "12\n")
+    group.node.run("systemctl", "restart", group.unit("app"))
+    begin_reload(group.node)
+    done = status(group)
+
+    answered(done, code=3, out="")
+    assert done.stderr.startswith("clinitctl: the daemon lives, and is busy or waits for systemd, as during a long ")
+    assert f"{group.name} 1 DONE" in group.node.run("clinit", "-v").stdout
 
 
 @pytest.mark.usefixtures("slow")

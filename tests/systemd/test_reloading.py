@@ -42,7 +42,7 @@ def shipped(node: Node) -> Shipped:
 @pytest.fixture
 def reload(shipped: Shipped) -> Iterator[subprocess.Popen[bytes]]:
     """A daemon-reload by somebody else that takes long, and has begun."""
-    shipped.node.write("/run/slow", "")
+    shipped.node.write("/run/slow", "3\n")
     with shipped.node.popen("systemctl", "daemon-reload") as process:
         wait_until(lambda: shipped.node.exists("/run/reloading"))
         yield process
@@ -82,7 +82,7 @@ def test_a_request_waits_and_the_others_do_not(shipped: Shipped, reload: subproc
 
 def test_a_reload_that_meets_a_question(shipped: Shipped) -> None:
     """If the daemon has just asked systemd something when a reload begins, all others wait for a moment only."""
-    shipped.node.write("/run/slow", "")
+    shipped.node.write("/run/slow", "3\n")
     with question_under_way(shipped.node, shipped.pid, "clinit", "other", "1"):
         reload = shipped.node.popen("systemctl", "daemon-reload")
         wait_until(lambda: shipped.node.exists("/run/reloading"))
@@ -111,7 +111,7 @@ def test_what_changes_meanwhile_is_seen_behind_it(shipped: Shipped, reload: subp
 def test_the_daemons_own_reload(shipped: Shipped) -> None:
     """While the daemon has systemd load a group's new units, it answers everybody else."""
     shipped.write_table(TABLE.replace("12:", "12,new,:"))
-    shipped.node.write("/run/slow", "")
+    shipped.node.write("/run/slow", "3\n")
     with shipped.node.popen("clinit", "--wait", "web", "new", stdout=subprocess.PIPE) as switch:
         wait_until(lambda: shipped.node.exists("/run/reloading"))
         number, slowest = slowest_answer(shipped)
