@@ -311,9 +311,12 @@ def stopped(command: str) -> frozenset[str]:
 def background(command: str) -> tuple[int, int] | None:
     """Where the `&` stands that puts a command into the background, with nothing run behind it; None without one.
 
+    An `exit` behind it runs nothing.
     In `program &>file` it is one as well: only bash takes that for a redirection.
     """
     programs = [call for call in calls(command) if call.words] if "&" in command else []
+    if len(programs) > 1 and programs[-1].words[0].text == "exit":
+        del programs[-1]
     if [call.separator for call in programs] != ["&"]:
         return None
     end = programs[0].end

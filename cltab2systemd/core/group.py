@@ -12,6 +12,7 @@ from cltab2systemd.groups.progress import ProgressPhase, Way, left, way
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import State
 from cltab2systemd.groups.tally import Counted, Tally
+from cltab2systemd.groups.troubles import Troubles
 from cltab2systemd.oserrors import worded
 from cltab2systemd.table.model import ResourceGroup
 
@@ -55,6 +56,7 @@ class Group:
         self.status: GroupStatus | None = None
         self.since = 0  # when its level and state came about, CLOCK_MONOTONIC in µs; 0 if nobody has noted it
         self.told: GroupStatus | None = None  # what the log was told last
+        self.troubles = Troubles()
         self.request: Request | None = None
         self.tally = Tally()  # of its requests that have ended
         self.asked: Asked | None = None  # what this daemon last asked of systemd

@@ -28,9 +28,12 @@ class LastRuns:
         self._ended: dict[str, RunSignal] = {}
         self._before: dict[str, _Before] = {}
         self._pauses: dict[str, int] = {}
+        self._latest_pause: dict[str, int] = {}
+        self._latest: dict[str, Process] = {}
 
     def saw(self, unit: str, seen: RunSignal) -> None:
         """Take note of what a signal says. The first one after an end counts, for the restart is not counted yet."""
+        self.has_ended(unit, seen.process)
         ended = self._ended.get(unit)
         if seen.pid:
             # systemd counts the restarts by itself. Whoever starts it by hand does not count.
@@ -55,7 +58,20 @@ class LastRuns:
 
     def pauses(self, unit: str, pid: int) -> None:
         """Take note that the main process of a unit is a pause, and no run."""
-        self._pauses[unit] = pid
+        self._pauses[unit] = self._latest_pause[unit] = pid
+
+    def has_paused(self, unit: str) -> bool:
+        """Whether a unit pauses, or has paused before its present run."""
+        return unit in self._latest_pause
+
+    def has_ended(self, unit: str, process: Process) -> None:
+        """Take note of the last main process of a unit, if it has ended."""
+        if process.code and process.pid != self._latest_pause.get(unit):
+            self._latest[unit] = process
+
+    def latest(self, unit: str) -> Process | None:
+        """How the latest run of a unit that has ended went; None if that was not seen."""
+        return self._latest.get(unit)
 
     def before(self, unit: str, pid: int) -> Process | None:
         """How the run before that of a main process ended; None if that is not known for sure."""
@@ -64,10 +80,10 @@ class LastRuns:
 
     def forget(self, unit: str) -> None:
         """Forget a unit that is at rest."""
-        for known in (self._ended, self._before, self._pauses):
+        for known in (self._ended, self._before, self._pauses, self._latest_pause, self._latest):
             known.pop(unit, None)
 
     def forget_all(self) -> None:
         """Forget all: signals were missed."""
-        for known in (self._ended, self._before, self._pauses):
+        for known in (self._ended, self._before, self._pauses, self._latest_pause, self._latest):
             known.clear()

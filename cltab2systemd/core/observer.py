@@ -236,13 +236,15 @@ class Observer:
             assert life.level is not None
             level = group.shown_level or life.level if life.level == HALT_LEVEL else life.level
             status = GroupStatus(group.name, level, State.FAILED, (_unreached(group, level),))
+        is_momentary = status is not None and _is_momentary(status)
+        status = _steady(group, status)
         if status is not None and status != group.told and not _will_be_told(group, status):
-            telling.tell(status, {"unit": self._names.level(group.name, status.level)})
+            telling.tell(status, {"unit": self._names.level(group.name, status.level)}, group.told)
             group.told = status
         if not _is_same(status, group.status):
             group.since = now_in_microseconds()
         group.status = None if status is None else replace(status, since=group.since)
-        if status is not None and _is_momentary(status) and group.name not in self._second_looks:
+        if (is_momentary or group.troubles.is_waiting) and group.name not in self._second_looks:
             self._second_looks.add(group.name)
             asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look_again, group.name)
         self._look_at_rising(group)
@@ -288,6 +290,15 @@ def _is_same(one: GroupStatus | None, other: GroupStatus | None) -> bool:
     if one is None or other is None:
         return one is other
     return (one.level, one.state) == (other.level, other.state)
+
+
+def _steady(group: Group, status: GroupStatus | None) -> GroupStatus | None:
+    """A status that does not flap while an entry is tried again. A request is told how all is at this moment."""
+    if status is None or group.units is None or group.request is not None:
+        group.troubles.forget()
+        return status
+    units = [group.units.name_of(entry) for entry in group.units.members(status.level)]
+    return group.troubles.steady(status, units, asyncio.get_running_loop().time())
 
 
 def _unreached(group: Group, level: str) -> Reason:

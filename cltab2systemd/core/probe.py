@@ -84,8 +84,8 @@ class UnitProbe:
         self._runs.resume()
 
     def follows(self, unit: str) -> bool:
-        """Whether a unit is a respawn entry that was seen to run."""
-        return self._runs.follows(unit)
+        """Whether a unit is a respawn entry that was seen to run, or to pause."""
+        return self._runs.follows(unit) or self._last_runs.has_paused(unit)
 
     def saw_run(self, unit: str, seen: RunSignal) -> None:
         """Take note of what a signal of systemd's says of the runs of a unit."""
@@ -108,7 +108,9 @@ class UnitProbe:
 
     def process(self, unit: str) -> Process:
         """How the last main process of a service went."""
-        return self._once(unit, "process", self._bus.process)
+        process = self._once(unit, "process", self._bus.process)
+        self._last_runs.has_ended(unit, process)
+        return process
 
     def condition_time(self, unit: str) -> int:
         """When the conditions of a unit were last checked; 0 if never."""
@@ -191,6 +193,10 @@ class UnitProbe:
         """How the run before that of a main process ended; None if that is not known for sure."""
         return self._last_runs.before(unit, pid)
 
+    def latest_ending(self, unit: str) -> Process | None:
+        """How the latest run of a respawn entry that has ended went; None if that was not seen. A pause is no run."""
+        return self._last_runs.latest(unit)
+
     def restarts(self, unit: str) -> int:
         """How often systemd has restarted a service by itself, since its last start by a request."""
         return self._once(unit, "restarts", self._bus.restarts)
@@ -215,7 +221,8 @@ class UnitProbe:
 
     def keeps_ending(self, unit: str) -> bool:
         """Whether a respawn entry has ended again and again within a minute, and has not been up for one since."""
-        self._runs.saw(unit, self.pid(unit))
+        # A program that goes to the background has no process most of the time. The run that was last counts as well.
+        self._runs.saw(unit, self.pid(unit) or self.process(unit).pid)
         return self._runs.are_short(unit)
 
     def was_not_executed(self, unit: str) -> bool:

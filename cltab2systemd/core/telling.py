@@ -15,20 +15,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def tell(status: GroupStatus, values: events.Values) -> None:
+def tell(status: GroupStatus, values: events.Values, before: GroupStatus | None = None) -> None:
     """Say how a group is now, and why it is not well.
 
     Args:
         status: how it is.
         values: of the line on the group. Those on the reasons have the request of it.
+        before: what was said last, which is not said again; None has all said.
     """
+    is_at_same_level = before is not None and before.level == status.level
+    if before is None or not is_at_same_level or before.state is not status.state:
+        _tell_state(status, values)
+    for reason in status.reasons:
+        if before is None or not is_at_same_level or reason not in before.reasons:
+            _tell_reason(status, reason, values.get("request", ""))
+
+
+def _tell_state(status: GroupStatus, values: events.Values) -> None:
     if status.state.settled:
         event = events.FAILED if status.state is State.FAILED else events.DONE
         event(**values | {"group": status.group, "level": status.level, "state": status.state})
     else:
         log.debug("%s: level %s %s", status.group, status.level, status.state)
-    for reason in status.reasons:
-        _tell_reason(status, reason, values.get("request", ""))
 
 
 def _tell_reason(status: GroupStatus, reason: Reason, request: str) -> None:

@@ -6,6 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from cltab2systemd.groups.endings import EXITED_WELL
 from cltab2systemd.groups.failure import Cause, log_command, restart_command
 from cltab2systemd.table.model import Mode
 from cltab2systemd.terminal import printable
@@ -42,6 +43,11 @@ _OF_RESTARTED = {
     Cause.NOT_EXECUTED: "mend it; it is tried again by itself, and by {restart} at once",
     Cause.TIMED_OUT: "mend it; it is tried again by itself, and by {restart} at once",
 }
+# Of those that exit with 0: nothing is broken.
+_OF_EXITED_WELL = (
+    "a respawn has to stay in the foreground, so have its program do that; it is tried again by itself, and by "
+    "{restart} at once"
+)
 # Of entries that a request does not run again once they have begun.
 _OF_RUN_ONCE = {
     Cause.TIMED_OUT: "mend it, then {restart} runs it again",
@@ -57,7 +63,7 @@ def cure(reason: Reason, group: str, level: str) -> str:
         group: with which group.
         level: the level that the group is at.
     """
-    words = _words(reason.cause, reason.mode)
+    words = _OF_EXITED_WELL if reason.words.endswith(EXITED_WELL) else _words(reason.cause, reason.mode)
     named = _commands(reason.unit, group, reason.tag, level)
     return printable(words.format_map({name: f"'{command}'" for name, command in named.items()}))
 

@@ -23,6 +23,8 @@ NOT_EXECUTED = {
     241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS: LoadCredential=",
     244: "BPF: RestrictFileSystems=",
 }  # fmt: skip
+# What the words on a respawn entry that ends too often end with. `groups.cures` knows by it what to do.
+EXITED_WELL = "; its last run exited with 0"
 SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
 # systemd.exec(5), Result=: what that adds to the exit status or the signal.
 _RESULTS = {
@@ -73,6 +75,11 @@ def _result(process: Process, settings: Settings | None) -> str:
         return f", for it gave no sign of life for {silent}"
     memory = settings.memory() if settings is not None and process.result == "oom-kill" else ""
     return _RESULTS.get(process.result, "") + memory
+
+
+def that_it_exited_well(process: Process | None) -> str:
+    """That the last run exited with 0, which is what a program does that goes to the background; else empty."""
+    return EXITED_WELL if process is not None and process.succeeded else ""
 
 
 def why_not_executed(process: Process, settings: Settings) -> str:

@@ -10,7 +10,15 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.endings import EXITED, SHELL_STATUSES, SIGKILL, not_executed, why_not_executed, worded
+from cltab2systemd.groups.endings import (
+    EXITED,
+    SHELL_STATUSES,
+    SIGKILL,
+    not_executed,
+    that_it_exited_well,
+    why_not_executed,
+    worded,
+)
 from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.terminal import printable, shortened
@@ -110,7 +118,7 @@ class Verdict:
 
 _WELL = Verdict()
 # Without a number, which would make each restart another reason, and another line in the log.
-_KEEPS_ENDING = Verdict(Cause.KEEPS_ENDING, "ends again and again, each time within a minute, and is started again")
+_KEEPS_ENDING = "ends again and again, each time within a minute, and is started again"
 
 
 def is_under_way(entry: Entry, unit: UnitStatus | None) -> bool:
@@ -191,7 +199,7 @@ def _verdict_without_unit(unit: UnitStatus | None, settings: Settings) -> Verdic
     if unit is None or unit.load == "not-found":
         return Verdict(Cause.NOT_LOADED, "has no unit any more; the next request makes it")
     if unit.load == "masked":
-        return Verdict(Cause.MASKED, f"is masked; see 'systemctl unmask {unit.name}'")
+        return Verdict(Cause.MASKED, f"is masked; 'systemctl unmask {unit.name}' undoes that")
     drop_ins = f", with {found}" if (found := settings.drop_ins()) else ""
     return Verdict(Cause.NOT_LOADED, f"cannot be loaded ({unit.load}){drop_ins}; see 'systemctl status {unit.name}'")
 
@@ -202,6 +210,8 @@ def _is_down(unit: UnitStatus) -> bool:
 
 
 def _verdict_on_respawn(group: GroupUnits, entry: Entry, unit: UnitStatus, level: str) -> Verdict:
+    if unit.is_ending:
+        return _verdict_on_restart(group, entry, unit)
     if _is_down(unit):
         return _verdict_on_stopped(group, entry, unit, level)
     return _verdict_on_running(group, entry, unit)
@@ -228,18 +238,24 @@ def _verdict_on_restart(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Ve
     if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words)
     if group.probe.keeps_ending(unit.name):
-        return _KEEPS_ENDING
-    how = worded(process, settings) if process.code else "has ended"  # the next process is there already
+        return _keeps_ending(group, unit)
+    running = "ends" if unit.is_ending else "has ended"  # systemd stops it itself, or the next process is there already
+    how = worded(process, settings) if process.code else running
     return Verdict(Cause.RESTARTING, f"{how}, and is started again")
 
 
 def _verdict_on_pause(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:
     if not (words := group.probe.pause(unit.name)):
-        return _KEEPS_ENDING if group.probe.keeps_ending(unit.name) else _WELL
+        return _keeps_ending(group, unit) if group.probe.keeps_ending(unit.name) else _WELL
     if group.probe.was_not_executed(unit.name):
         words = f"{not_executed(203, settings_of(group, entry))}; it is tried again every 60 s"
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)  # a request tries it at once: it may be mended
-    return Verdict(Cause.PAUSED, words)
+    return Verdict(Cause.PAUSED, words + that_it_exited_well(group.probe.latest_ending(unit.name)))
+
+
+def _keeps_ending(group: GroupUnits, unit: UnitStatus) -> Verdict:
+    how = that_it_exited_well(group.probe.latest_ending(unit.name))
+    return Verdict(Cause.KEEPS_ENDING, _KEEPS_ENDING + how)
 
 
 def _verdict_on_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus, level: str) -> Verdict:

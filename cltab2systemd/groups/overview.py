@@ -233,7 +233,8 @@ def entry_state(entry: Entry, unit: UnitStatus, process: Process, cause: Cause |
         in_level: whether it is to run.
     """
     if unit.active == "deactivating" or unit.job == "stop":
-        return EntryState.STOPPING
+        by_itself = unit.is_ending and cause in {Cause.RESTARTING, Cause.KEEPS_ENDING}
+        return EntryState.RESTARTING if by_itself else EntryState.STOPPING
     if unit.starting and unit.active in {"inactive", "failed"}:
         return EntryState.WAITING
     if cause not in {None, Cause.KEEPS_ENDING}:

@@ -43,6 +43,14 @@ class UnitStatus:
         return not self.job and self.active in {"inactive", "failed"}
 
     @property
+    def is_ending(self) -> bool:
+        """Whether the service ends by itself, and nobody stops it.
+
+        An example: its main process has ended, and systemd stops what that has left in the background.
+        """
+        return self.active == "deactivating" and not self.job
+
+    @property
     def is_restarting(self) -> bool:
         """Whether the service has ended, and systemd is about to start it again."""
         return self.sub.startswith("auto-restart")
@@ -108,6 +116,9 @@ class Probe(Protocol):
 
     def keeps_ending(self, unit: str) -> bool:
         """Whether a respawn entry has ended again and again within a minute, and has not been up for one since."""
+
+    def latest_ending(self, unit: str) -> Process | None:
+        """How the latest run of a respawn entry that has ended went; None if that was not seen. A pause is no run."""
 
     def was_not_executed(self, unit: str) -> bool:
         """Whether a respawn entry pauses because its words could not be executed."""

@@ -90,6 +90,11 @@ def test_several() -> None:
         ("x '&>' /y", None),
         ("x \\&>/y", None),
         ("x & & y", None),
+        ("x & exit 0", (2, 3)),
+        ("x & exit", (2, 3)),
+        ("x & wait", None),
+        ("x && exit 0", None),
+        ("x; y & exit", None),
     ],
 )
 def test_background(command: str, expected: tuple[int, int] | None) -> None:

@@ -86,3 +86,23 @@ def test_what_is_no_signal_of_runs() -> None:
 def test_what_has_ended(process: Process, expected: bool) -> None:
     """One that could not even be made has ended, too."""
     assert RunSignal(0, 3, process).has_ended is expected
+
+
+def test_the_latest_end() -> None:
+    """It is that of a run, by a signal or by what systemd says when it is asked; never that of a pause."""
+    last = LastRuns()
+    assert last.latest(UNIT) is None
+    last.has_ended(UNIT, ended(1, 0, 3).process)
+    last.saw(UNIT, runs(2, 1))
+    last.pauses(UNIT, 2)
+    for signal in (ended(2, 1, 0), ended(2, 2, 0), runs(3, 2)):
+        last.saw(UNIT, signal)
+        found = last.latest(UNIT)
+        assert found is not None
+        assert found.status == 3
+    last.saw(UNIT, ended(3, 2, 4))
+    found = last.latest(UNIT)
+    assert found is not None
+    assert found.status == 4
+    last.forget(UNIT)
+    assert last.latest(UNIT) is None

@@ -6,6 +6,7 @@ import shlex
 import pytest
 
 from cltab2systemd.groups.cures import cure
+from cltab2systemd.groups.endings import EXITED_WELL
 from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.table.model import Mode
 
@@ -38,3 +39,11 @@ def test_what_a_request_does_not_run_again() -> None:
     for mode in (Mode.WAIT, Mode.ONCE):
         assert "clinitctl restart web:a" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", tag="a", mode=mode), "web", "3")
     assert "clinit web 3" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", tag="a", mode=Mode.TEST), "web", "3")
+
+
+def test_what_goes_to_the_background() -> None:
+    """A program that exits with 0 is not broken, but no respawn."""
+    words = f"ends too fast, and pauses for 60 s{EXITED_WELL}"
+    found = cure(Reason(Cause.PAUSED, UNIT, "text", words, tag="a", mode=Mode.RESPAWN), "web", "3")
+    assert "in the foreground" in found
+    assert "'clinitctl restart web:a'" in found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from cltab2systemd.groups.execution import Execution
-from cltab2systemd.groups.failure import Remedy
+from cltab2systemd.groups.failure import Cause, Remedy
 from cltab2systemd.groups.state import Asked, GroupStatus, State, group_status, remedies_at
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
 from cltab2systemd.table.grammar import parse
@@ -45,6 +45,7 @@ QUEUED: Standing = ("loaded", "inactive", "dead", "start")
 GOING: Standing = ("loaded", "deactivating", "stop-sigterm", "stop")
 TO_STOP: Standing = ("loaded", "active", "running", "stop")
 RESTARTING: Standing = ("loaded", "activating", "auto-restart", "")
+SWEPT_UP: Standing = ("loaded", "deactivating", "stop-sigterm", "")
 AT_LEVEL: Standing = ("loaded", "active", "active", "")
 MASKED: Standing = ("masked", "inactive", "dead", "")
 GONE: Standing = ("not-found", "inactive", "dead", "")
@@ -68,6 +69,7 @@ class Probed:
     strayed: dict[str, str] = field(default_factory=dict)
     pauses: dict[str, str] = field(default_factory=dict)
     restless: set[str] = field(default_factory=set)  # that end again and again
+    endings: dict[str, Process] = field(default_factory=dict)  # the latest that were seen
     executions: dict[str, Execution] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
 
@@ -125,6 +127,9 @@ class Probed:
     def keeps_ending(self, unit: str) -> bool:
         return _instance(unit) in self.restless
 
+    def latest_ending(self, unit: str) -> Process | None:
+        return self.endings.get(_instance(unit))
+
     def pause(self, unit: str) -> str:
         return self.pauses.get(_instance(unit), "")
 
@@ -165,6 +170,28 @@ def test_what_outlives_sigkill() -> None:
     entries = {**LEVEL_3, "app": BROKEN}
     assert status(entries, {"3": AT_LEVEL}) == ("3", "PASSED")
     assert status(entries, {"3": AT_LEVEL}, Probed(survivors={"app"})) == ("3", "FAILED")
+
+
+@pytest.mark.parametrize(
+    ("standing", "probe", "cause", "words"),
+    [
+        (SWEPT_UP, Probed({"app": PASSED}), Cause.RESTARTING, "exited with 0, and is started again"),
+        (SWEPT_UP, Probed({"app": LIVES}), Cause.RESTARTING, "ends, and is started again"),
+        (SWEPT_UP, Probed({"app": PASSED}, restless={"app"}, endings={"app": PASSED}), Cause.KEEPS_ENDING,
+            "ends again and again, each time within a minute, and is started again; its last run exited with 0"),
+        (RUNNING, Probed(restless={"app"}, endings={"app": PASSED}), Cause.KEEPS_ENDING,
+            "ends again and again, each time within a minute, and is started again; its last run exited with 0"),
+        (RUNNING, Probed(restless={"app"}, endings={"app": FAILED_TEST}), Cause.KEEPS_ENDING,
+            "ends again and again, each time within a minute, and is started again"),
+        (RUNNING, Probed(pauses={"app": "pauses"}, endings={"app": PASSED}), Cause.PAUSED,
+            "pauses; its last run exited with 0"),
+    ],
+)  # fmt: skip
+def test_a_program_that_goes_to_the_background(standing: Standing, probe: Probed, cause: Cause, words: str) -> None:
+    """Nobody stops it: it has ended, and systemd ends what it has left. What is told says how it has ended."""
+    found = group_status(group({**LEVEL_1, "app": standing}, {"1": AT_LEVEL}, probe), "1")
+    assert found is not None
+    assert [(cause, words)] == [(reason.cause, reason.words) for reason in (*found.reasons, *found.momentary)]
 
 
 def test_a_group_that_was_never_asked() -> None:
@@ -271,6 +298,9 @@ def test_under_way(
         pytest.param(LEVEL_1, "1", Probed(strayed={"app": "/user.slice"}), "FAILED", id="a respawn has left its group"),
         pytest.param(LEVEL_1, "1", Probed(pauses={"app": "pauses"}), "DONE", id="a respawn pauses"),
         pytest.param({**LEVEL_1, "app": GOING}, "1", Probed(), "FAILED", id="a respawn is being stopped"),
+        pytest.param({**LEVEL_1, "app": SWEPT_UP}, "1", Probed({"app": PASSED}), "DONE",
+            id="a respawn has ended, and has left something"),
+        pytest.param({**LEVEL_1, "app": SWEPT_UP}, "1", Probed({"app": LIVES}), "DONE", id="systemd stops a respawn"),
         pytest.param({**LEVEL_1, "app": QUEUED}, "1", Probed(), "STARTING", id="a respawn is to be started"),
         pytest.param({**LEVEL_1, "app": ("loaded", "activating", "auto-restart", "restart")}, "1", Probed(), "DONE",
             id="a respawn is started again"),

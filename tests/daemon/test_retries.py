@@ -1,0 +1,84 @@
+"""Entries that are tried again and again, in vain: what is told of them is told once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from instance import Group, Instance
+
+from cltab2systemd.units.commands import PAUSED
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from lab.node import Node
+
+PAUSING = ("fast:3:respawn:exec false", "zero:3:respawn:exec true", "missing:3:respawn:/srv/nowhere/program")
+# systemd has to stop for some seconds what ignores SIGINT.
+FORKS = "fork:3:respawn:trap '' INT; sleep 300 & exit 0"
+WATCHED = "/run/watched"
+
+
+def pausing(group: Group) -> dict[str, int]:
+    """The main processes of entries that pause."""
+    pids = {tag: group.pid(tag) for tag in (line.partition(":")[0] for line in PAUSING)}
+    return {tag: pid for tag, pid in pids.items() if pid and PAUSED in command_line(group.node, pid)}
+
+
+def command_line(node: Node, pid: int) -> str:
+    """The words of a process; empty if it is gone."""
+    return str(node.run("cat", f"/proc/{pid}/cmdline", check=False).stdout)
+
+
+def try_again(group: Group) -> None:
+    """End all pauses; the next ones begin."""
+    paused = pausing(group)
+    for pid in paused.values():
+        group.node.run("kill", str(pid))
+
+    def is_tried() -> bool:
+        now = pausing(group)
+        return len(now) == len(paused) and not {*now.values()} & {*paused.values()}
+
+    wait_until(is_tried, timeout=30, what="all are tried again, and pause")
+
+
+def logged(group: Group) -> list[str]:
+    """What the daemon has logged of the group."""
+    return [line for line in group.node.journal(group.instance.unit).splitlines() if group.name in line]
+
+
+def reasons(group: Group) -> str:
+    """What is told of it, as anybody can read it."""
+    return str(group.node.run("cat", "/run/cltab2systemd/system/reasons").stdout)
+
+
+def test_a_try_in_vain_is_no_news(fresh_node: Node) -> None:
+    """Neither for the log, nor for who watches. A program that goes to the background is told to stay."""
+    instance = Instance(fresh_node)
+    group = Group(instance.share())
+    group.define(*PAUSING, FORKS, "odd:3:once:false")
+    group.switch("3", code=4)
+    wait_until(lambda: len(pausing(group)) == len(PAUSING), timeout=60, what="all pause")
+    wait_until(lambda: reasons(group).count("pauses for 60 s") == 2, timeout=20, what="that is told")
+    wait_until(lambda: "it is tried again every 60 s" in reasons(group), timeout=20, what="of the missing one, too")
+    try_again(group)  # how a run has ended may have been missed when all was started
+    wait_until(lambda: "its last run exited with 0: exec true" in reasons(group), timeout=20, what="that is told, too")
+    wait_until(
+        lambda: "its last run exited with 0: trap" in reasons(group),
+        timeout=60,
+        what="it forks",
+    )
+    assert "is being stopped" not in fresh_node.journal(instance.unit)
+    why = fresh_node.run("clinitctl", "why", group.name, check=False).stdout
+    assert "a respawn has to stay in the foreground" in why
+    watch = f"clinitctl watch {group.name} >{WATCHED} 2>&1"
+    fresh_node.run("systemd-run", "--unit=watched", "sh", "-c", watch)
+    wait_until(lambda: fresh_node.run("cat", WATCHED, check=False).stdout, what="it is watched")
+    before, told = logged(group), reasons(group)
+
+    for _ in range(2):
+        try_again(group)
+    fresh_node.run("sleep", "7")  # for what is held no longer
+    assert before == logged(group)
+    assert told == reasons(group)
+    assert len(fresh_node.read(WATCHED).splitlines()) == 1
