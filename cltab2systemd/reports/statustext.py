@@ -156,14 +156,16 @@ def _hidden(group: Object, shown: int) -> str:
     if not (hidden := len(group["entries"]) - shown):
         return ""
     entries_are = "entry is" if hidden == 1 else "entries are"
-    level = f"in level {group['level']}" if group["level"] is not None else "started"
-    return printable(f"{hidden}{' more' if shown else ''} {entries_are} not {level}")
+    level = f"not in level {group['level']}" if group["level"] is not None else "not started"
+    where = "at rest" if group["health"] == "moving" else level  # its level is perhaps the one that it leaves
+    return printable(f"{hidden}{' more' if shown else ''} {entries_are} {where}")
 
 
 def unnamed_level(group: Object) -> str:
     """That a group is at a level that no entry names, as after a misspelt request; empty if there is nothing to say."""
     entries = [entry for entry in group["entries"] if entry["mode"] != "off"]
-    if group["level"] is None or not entries or any(entry["in_level"] for entry in entries):
+    is_there = group["level"] is not None and group["health"] != "moving"
+    if not (is_there and entries) or any(entry["in_level"] for entry in entries):
         return ""
     named = ", ".join(dict.fromkeys(entry["levels"].strip(",") for entry in entries))
     return printable(f"no entry names level {group['level']}, so none is to run; they name {shortened(named)}")

@@ -81,6 +81,10 @@ def test_a_level_that_no_entry_names() -> None:
         "web: level m DONE for 1h",
         "  no entry names level m, so none is to run; they name 3, 3,b",
     ]
+    assert [*statustext.lines([group("web", "STOPPING", "moving", progress=None, entries=entries)], NOW)] == [
+        "web: level 3 STOPPING for 1h",
+        "  2 entries are at rest",
+    ]
 
 
 def test_everything() -> None:
