@@ -153,7 +153,7 @@ class Judge:
 
     def _stopped_entry(self, group: str, unit: str) -> None:
         found = self._world.systemd.units.get(unit)
-        is_vain = found is not None and (found.sub == "auto-restart" or found.end[2] == 203)
+        is_vain = found is not None and (found.sub == "auto-restart" or self._world.systemd.services.is_in_vain(found))
         flying = any(standing.in_flight or standing.debt is not None for standing in self.groups.values())
         if not (flying or is_vain or self.is_halting or not self._world.has_group(group)):
             self.violate("unasked", f"{unit} is stopped")

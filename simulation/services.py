@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from simulation.units import Job, Unit
 
 _EXITED, _KILLED = 1, 2
-_NO_PROGRAM = 203
+_NO_DIRECTORY, _NO_PROGRAM = 200, 203
+_REFUSED = {_NO_DIRECTORY, _NO_PROGRAM}
 # As the shell before a respawn command counts (`commands.throttled`).
 _FAST = SECOND
 _MOST = 5
@@ -58,7 +59,7 @@ class Services:
             return
         if job.by != "restart":
             unit.restarts = 0
-            unit.was_executed = False
+            unit.was_executed = unit.refused = False
         if job.by == "hand":
             unit.by_hand = self._systemd.clock.now
         elif job.by != "restart":
@@ -112,6 +113,11 @@ class Services:
         """Whether a process of a unit has been its command since somebody, or a level, has started it."""
         return unit.was_executed or (unit.process is not None and self._is_command(unit.process))
 
+    def is_in_vain(self, unit: Unit) -> bool:
+        """Whether a unit could not be executed when it was tried last, and has not come to its command since."""
+        is_rising = unit.process is None or self._systemd.clock.now < unit.process.executed_at
+        return unit.refused and is_rising
+
     def _is_command(self, process: Running) -> bool:
         return not process.is_pause and self._systemd.clock.now >= process.executed_at
 
@@ -140,6 +146,7 @@ class Services:
         del self.running[process.pid]
         unit.end = (process.pid, code, status)
         unit.was_executed |= self._is_command(process)
+        unit.refused = code == _EXITED and status in _REFUSED
         file = unit.file
         result = "success"
         if file is not None and not _is_clean(file.statuses, code, status, any_signal=file.signals_succeed):

@@ -99,8 +99,8 @@ class Unit:
 
     __slots__ = (
         "active", "active_time", "began_time", "by_hand", "condition_holds", "condition_time", "end", "family", "file",
-        "inactive_time", "job", "kind", "leftover", "load", "name", "process", "respawns", "restarts", "result",
-        "status", "sub", "timer", "was_executed", "will_restart",
+        "inactive_time", "job", "kind", "leftover", "load", "name", "process", "refused", "respawns", "restarts",
+        "result", "status", "sub", "timer", "was_executed", "will_restart",
     )  # fmt: skip
 
     def __init__(self, name: str, file: UnitFile | None, load: str) -> None:
@@ -118,6 +118,7 @@ class Unit:
         self.result = "success"
         self.restarts = 0
         self.respawns: list[int] = [0, 0, 0, 0]  # count, last, pause, 203
+        self.refused = False  # systemd, or the shell, could not execute the last process that has ended
         self.was_executed = False  # a process before this one was the command, since somebody has started it
         self.leftover = False  # processes that outlived SIGKILL
         self.by_hand = 0  # when somebody has started it past its level

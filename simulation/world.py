@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,13 @@ from simulation.daemon import Client, Daemon
 from simulation.disk import Files
 from simulation.judge import STATE, Judge
 from simulation.systemd import UNITS, Systemd
-from simulation.truth import entries, targets
+from simulation.truth import entries, members, targets
 from simulation.units import family_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from simulation.units import Unit
 
 # How soon systemd starts a daemon again that ended, or could not start.
 _AGAIN, _LATER = SECOND, 5 * SECOND
@@ -206,9 +209,20 @@ class World:
 
     def _is_calm(self) -> bool:
         return not any(
-            unit.active == "deactivating" or (unit.process is not None and self.clock.now < unit.process.executed_at)
-            for unit in self.systemd.units.values()
+            unit.active == "deactivating" or self._is_rising(unit) for unit in self.systemd.units.values()
         ) and (self.daemon is not None and self.daemon.bus is not None and self.daemon.bus.connected)  # fmt: skip
+
+    def _is_rising(self, unit: Unit) -> bool:
+        """Whether a unit's process is about to be its command, or to end, and something comes of it.
+
+        What somebody has started past its level is not slowed down by the daemon. If it is in vain, it is so for ever.
+        """
+        process = unit.process
+        if process is None or self.clock.now >= process.executed_at:
+            return False
+        levels = targets(self.systemd, unit.family).values()
+        is_wanted = any(unit.name in members(t) for t in levels if t.active == "active" or t.job is not None)
+        return is_wanted or process.executed_at < math.inf
 
     def _state(self) -> str:
         answers = sum(len(client.said) for client in self.clients)
