@@ -11,6 +11,7 @@ from cltab2systemd.daemon import statusfile
 from cltab2systemd.disk import marks, unitstore
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.state import GroupStatus, State, group_status
+from cltab2systemd.groups.units import GroupUnits
 from cltab2systemd.units import compiler
 from simulation import bus
 from simulation.tables import GROUPS
@@ -57,12 +58,22 @@ def _of_nobody(*_arguments: object) -> frozenset[str]:
     return frozenset()
 
 
+@contextmanager
+def _new_lines_stop_nothing() -> Iterator[None]:
+    """What the lines do not have any more is stopped as theirs, and else as a stranger. So both are taken away."""
+    with (
+        mock.patch.object(changes, "tags_to_stop", _of_nobody),
+        mock.patch.object(GroupUnits, "strangers", return_value=[]),
+    ):
+        yield
+
+
 MUTATIONS: Mapping[str, tuple[str, Callable[[], Any]]] = {
     "a switch leaves its mark": ("mark", lambda: mock.patch.object(marks.Destinations, "forget", _nothing)),
     "what is held stays held": ("mark", lambda: mock.patch.object(marks.Marks, "discard", _nothing)),
     "a reload leaves its mark": ("mark", lambda: mock.patch.object(unitstore.UnitStore, "reloaded", _nothing)),
     "whoever waits is answered early": ("answer", lambda: mock.patch.object(observer, "group_status", _hasty)),
-    "new lines stop nothing": ("beside", lambda: mock.patch.object(changes, "tags_to_stop", _of_nobody)),
+    "new lines stop nothing": ("beside", _new_lines_stop_nothing),
     "a command outlives its line": (
         "definition",
         lambda: mock.patch.object(changes, "definition", lambda entry: (entry.tag, entry.mode)),

@@ -69,7 +69,7 @@ def test_a_fault_is_found(name: str) -> None:
 @pytest.mark.parametrize(("stand_in", "real"), [(StandInBus, Bus), (StandInKernel, Kernel), (MemoryDisk, Disk)])
 def test_a_stand_in_leaves_nothing_to_the_machine(stand_in: type, real: type) -> None:
     """Whatever the core can call is the stand-in's own, but for what only calls that."""
-    on_its_own = {"follow", "follow_reloads", "follow_runs", "quiet", "persist", "was_not_executed"}
+    on_its_own = {"follow", "follow_reloads", "follow_runs", "quiet", "persist", "order", "was_not_executed"}
     classes = [kind for kind in real.__mro__ if kind.__module__.startswith("cltab2systemd.")]
     public = {name for kind in classes for name in vars(kind) if not name.startswith("_")} - on_its_own
 
