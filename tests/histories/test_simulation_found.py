@@ -107,10 +107,11 @@ def test_a_request_whose_mark_cannot_be_written_takes_nothing_over(world: World,
     world.table = number_of_table("wa", "job")
     first = world.ask("switch", "web", "2")
     while not any("write /run/cltab2systemd/system/emptied/web" in line for line in lines):
-        world.run(1_000)
-    world.files.is_full = True
+        world.run(10)
+    world.files.is_full = True  # but not for so long that the entry is down, and the first request writes
     second = world.ask("switch", "web", "x")
-    world.run(1_000)
+    while not second.said:
+        world.run(10)
     world.files.is_full = False
     world.run(30 * SECOND)
 
