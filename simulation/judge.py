@@ -34,7 +34,7 @@ RULES = {
 }
 # For so long after a fault its consequences may show.
 _AFTERMATH = 15 * SECOND
-# For so long an answer that was true when it was given may be on its way, while somebody takes a hand. µs.
+# For so long an answer that was true when it was given may be on its way, while a hand is taken or a halt begins. µs.
 _ON_ITS_WAY = 100
 
 
@@ -50,6 +50,7 @@ class Standing:
     may_halt: bool = False  # a halt was begun, and its end is not known
     is_hindered: bool = False
     hindered_at: int = -SECOND  # when that was last, µs
+    halted_at: int = -SECOND  # when the daemon began a halt last, as of a group that has left the table, µs
     unfinished: set[str] = field(default_factory=set)  # levels that were asked for, and not come to
     in_flight: list[Client] = field(default_factory=list)
 
@@ -137,6 +138,7 @@ class Judge:
             if not standing.may_halt:
                 self.violate("unasked", f"{group} is halted")
             standing.may_halt = True  # and the next daemon goes on with it
+            standing.halted_at = self._world.clock.now
             standing.debt = None
             return
         if level not in {standing.debt, *standing.unfinished} and all(
@@ -229,7 +231,8 @@ class Judge:
         if ("started", "") not in client.said[:-1]:
             self.violate("answer", f"{client} is told of {state} before its start")
         truth = self.truth(client.group)
-        is_outrun = self._world.clock.now - self.groups[client.group].hindered_at < _ON_ITS_WAY
+        standing = self.groups[client.group]
+        is_outrun = self._world.clock.now - max(standing.hindered_at, standing.halted_at) < _ON_ITS_WAY
         if not truth.allows(client.level, state) and not is_outrun:
             self.violate("answer", f"{client} is told of {state}, and {self._world.units_of(client.group)}")
 

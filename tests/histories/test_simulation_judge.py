@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cltab2systemd.units.names import HALT_LEVEL
 from simulation import services, tables
 from simulation.caches import warm
 from simulation.clock import SECOND
@@ -58,4 +59,24 @@ def test_what_somebody_starts_in_vain_past_its_level_keeps_no_history_from_its_e
 
         assert world.settle()
         assert world.judge.violations == []
+        world.close()
+
+
+@pytest.mark.parametrize(("late", "violations"), [(0, []), (1_000, ["answer"])])
+def test_an_answer_may_be_on_its_way_when_a_halt_begins(
+    monkeypatch: pytest.MonkeyPatch, late: int, violations: list[str]
+) -> None:
+    """A level was reached, and just then the group is halted, for it has left the table. The answer is still true."""
+    with warm():
+        world = serving(monkeypatch, "steady")
+        request = world.ask("switch", "web", "1")
+        world.settle()
+        world.judge.groups["web"].may_halt = True
+        world.judge.acted(f"start clinit-web@{HALT_LEVEL}.target")
+        world.systemd.queue(UNIT, "stop", "daemon")
+        world.systemd.settle()
+        world.run(late)
+        world.judge.answered(request, "DONE", "")
+
+        assert [rule for rule, _ in world.judge.violations] == violations
         world.close()
