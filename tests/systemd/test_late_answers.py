@@ -42,7 +42,7 @@ async def main():
     if not {is_private}:
         dbus = int(subprocess.check_output(["systemctl", "show", "--property=MainPID", "--value", "dbus.service"]))
         os.kill(dbus, signal.SIGSTOP)
-    open("/run/slow", "w").close()
+    open("/run/slow", "w").write("3\\n")
     reload = subprocess.Popen(["systemctl", "daemon-reload"])
     while not os.path.exists("/run/reloading"):
         time.sleep(0.01)  # signals are not taken meanwhile
