@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -36,6 +37,11 @@ if not os.environ.get(forwarding.REPORTS_VARIABLE):  # in an emulated machine th
 
 # The asserts of helpers say as much as those of tests.
 pytest.register_assert_rewrite(*({path.stem for path in Path(__file__).parent.glob("*.py")} - sys.modules.keys()))
+
+# A shell has what it starts in the background ignore SIGINT, and programs would take that over from the tests.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number is signal.SIGINT else signal.SIG_DFL)
 
 _LEFT_OUT = pytest.StashKey[Counter[str | None]]()
 _OF_WORKER = "left_out"

@@ -18,6 +18,8 @@ from cltab2systemd.groups.execution import Execution
 from cltab2systemd.units.commands import SHELL, is_before_program
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cltab2systemd.groups.units import Process
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
@@ -70,6 +72,10 @@ class Executions:
         self._bus = bus
         self._proven: set[str] = set()
         self._open: set[str] = set()
+
+    def trust(self, units: Iterable[str]) -> None:
+        """Take the word of an earlier daemon that units have been their commands, as clstat says DONE."""
+        self._proven.update(units)
 
     def is_open(self, unit: str) -> bool:
         """Whether the main process of a unit was not its command yet when it was looked at last."""

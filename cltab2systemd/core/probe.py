@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
     from cltab2systemd.systemd.runsignal import RunSignal
+    from cltab2systemd.table.model import ResourceGroup
+    from cltab2systemd.units.names import Names
 
 T = TypeVar("T")
 
@@ -82,6 +84,11 @@ class UnitProbe:
     def resume(self) -> None:
         """Go on with what an earlier daemon has noted of units that end again and again."""
         self._runs.resume()
+
+    def trust(self, group: ResourceGroup, level: str, names: Names) -> None:
+        """Take the word of an earlier daemon that the entries of a level have all been started, as clstat has it."""
+        entries = [entry for entry in group.entries if level in entry.levels]
+        self._executions.trust(names.entry(group.name, entry.tag) for entry in entries)
 
     def follows(self, unit: str) -> bool:
         """Whether a unit is a respawn entry that was seen to run, or to pause."""

@@ -83,6 +83,8 @@ class Takeover:
                 group = self._groups[status.group]
                 group.status = group.told = status
                 group.since = status.since
+                if status.state in {State.DONE, State.PASSED}:
+                    self._observer.probe.trust(group.applied, status.level, self._names)
         unfinished = self._instance.destinations.all()
         for name in unfinished.keys() - self._groups.keys():  # gone since; if it comes back, nothing starts it
             self._instance.destinations.forget(name)

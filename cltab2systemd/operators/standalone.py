@@ -103,7 +103,9 @@ async def _described(
             if described and time.monotonic() >= end:
                 break
             try:
-                status = _status(group, shown.get(name), reasons, kept)
+                if (line := shown.get(name)) is not None and line[1] in {State.DONE, State.PASSED}:
+                    probe.trust(lines[name], line[0], instance.names)
+                status = _status(group, line, reasons, kept)
                 entries = entry_overviews(group, status, group.entries, probe)
                 so_far = _progress(group, status, probe, destinations)
             except BusError:

@@ -32,7 +32,7 @@ def test_an_entry_that_ignores_signals(fresh_node: Node) -> None:
 
 
 def test_systemd_gives_no_answer(fresh_node: Node) -> None:
-    """Heartbeat and watchdog do not notice a PID 1 that is away for 10 s; it costs a request that time, and no more."""
+    """Heartbeat and watchdog go on while PID 1 is away for 10 s; it costs a request that time, and no more."""
     table = f"web:a:1:respawn:{RUN}\n"
     instance = Survivor(fresh_node, table + "web:b:2:test:false\n").start()
     answered(instance.clinit("--wait", "web", "1"), code=0)
@@ -50,5 +50,5 @@ def test_systemd_gives_no_answer(fresh_node: Node) -> None:
     assert client.wait(20) == 4
 
     assert time.monotonic() - end < PROMPT
-    assert 39 < gap < 46
+    assert gap < 39  # a heartbeat comes after 30 to 34 s
     assert instance.restarts == 0
