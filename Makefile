@@ -31,11 +31,12 @@ define install
 	fi
 endef
 
-.PHONY: help packages deb-packages root-packages demo test test-limits test-package test-release lint generated screens deb bench clean
+.PHONY: help packages deb-packages root-packages demo test test-histories test-limits test-package test-release lint generated screens deb bench clean
 
 help:
 	@echo 'make demo    the main job on a real systemd, in a throwaway node'
 	@echo 'make test    the test suite, linters included'
+	@echo 'make test-histories   the core without a machine, in 20,000 random histories'
 	@echo 'make test-limits   limits of memory, tasks and the like at work, in a virtual machine where need be'
 	@echo 'make test-package  the Debian package, on the releases that RELEASES names'
 	@echo 'make test-release  all tests of nodes with the Debian package installed, on RELEASE (bookworm, trixie, unstable)'
@@ -67,8 +68,10 @@ demo: packages
 	@$(PYTHON) -m demo
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest $(HISTORIES)
 	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/package --ignore=$(HISTORIES) --ignore=$(LIMITS)
+
+test-histories: $(VENV)/installed
+	$(VENV)/bin/python -m pytest $(HISTORIES)
 
 test-limits: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(LIMITS)

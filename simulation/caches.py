@@ -42,8 +42,10 @@ def warm() -> Iterator[None]:
         mock.patch.object(Names, "barrier", _BARRIER),
         mock.patch.object(Names, "patterns", _PATTERNS),
     ):
-        yield
-    logging.disable(before)
+        try:
+            yield
+        finally:
+            logging.disable(before)
 
 
 _GROUP_OF, _ENTRY, _GATE = _by_text(Names.group_of), _by_text(Names.entry), _by_text(Names.gate)

@@ -301,7 +301,8 @@ def test_where_nothing_can_be_counted(group: Group, lines: tuple[str, ...]) -> N
     with_settings(group, *(f"service.@.t:{line}" for line in lines))
     began = time.monotonic()
     assert group.switch("1") == "DONE"
-    assert time.monotonic() - began < 4  # it is looked at whether it stays up, but not for long
+    # It is a second late, and then looked at whether it stays up, for 2.5 s; so no more than that holds it up.
+    assert time.monotonic() - began < 8
     group.node.run("journalctl", "--sync")
 
     def said() -> list[str]:
