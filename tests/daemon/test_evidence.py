@@ -92,7 +92,7 @@ def test_systemds_own_line(group: Group, mode: str, command: str, directive: str
         why = group.node.run("clinitctl", "why", group.name, check=False).stdout
         return bool(re.search(expected, why)) and any(re.search(expected, line) for line in said)
 
-    wait_until(is_told, timeout=30, what=expected)
+    wait_until(is_told, timeout=90, what=expected)
 
 
 def test_what_cannot_be_executed_and_pauses(group: Group) -> None:
