@@ -118,8 +118,8 @@ class Group:
     @property
     def restarting(self) -> str:
         """Its level, while entries of it are being restarted one by one; else empty."""
-        is_so = self.handling is not None and self.handling.phase is ProgressPhase.RESTARTING
-        return self.handling.level if self.handling is not None and is_so else ""
+        handling = self.handling
+        return handling.level if handling is not None and handling.phase is ProgressPhase.RESTARTING else ""
 
     @property
     def way(self) -> Way | None:

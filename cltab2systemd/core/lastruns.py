@@ -5,6 +5,7 @@ systemd forgets that as soon as the next process runs. Between both there is lit
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,69 +22,72 @@ class _Before:
     process: Process  # the one before it
 
 
+@dataclass(slots=True)
+class _Known:
+    """What is known of one unit."""
+
+    ended: RunSignal | None = None  # the first signal of the latest end
+    before: _Before | None = None
+    pause: int | None = None  # the process, if it pauses
+    latest_pause: int | None = None  # that of the latest pause, which perhaps goes on
+    latest: Process | None = None  # the latest run that has ended
+
+
 class LastRuns:
     """Follows runs by systemd's signals. What is not sure is not said."""
 
     def __init__(self) -> None:
-        self._ended: dict[str, RunSignal] = {}
-        self._before: dict[str, _Before] = {}
-        self._pauses: dict[str, int] = {}
-        self._latest_pause: dict[str, int] = {}
-        self._latest: dict[str, Process] = {}
+        self._known: defaultdict[str, _Known] = defaultdict(_Known)
 
     def saw(self, unit: str, seen: RunSignal) -> None:
         """Take note of what a signal says. The first one after an end counts, for the restart is not counted yet."""
         self.has_ended(unit, seen.process)
-        ended = self._ended.get(unit)
+        known = self._known[unit]
+        ended = known.ended
         if seen.pid:
             # systemd counts the restarts by itself. Whoever starts it by hand does not count.
             if ended is not None and ended.process.pid != seen.pid:
-                if seen.restarts == ended.restarts + 1:
-                    self._before[unit] = _Before(seen.pid, ended.process)
-                else:
-                    self._before.pop(unit, None)
+                is_next = seen.restarts == ended.restarts + 1
+                known.before = _Before(seen.pid, ended.process) if is_next else None
         elif seen.process.code and (ended is None or ended.process.pid != seen.process.pid):
-            self._ended[unit] = seen
-            if seen.process.pid == self._pauses.pop(unit, None):
-                self._pause_ended(unit, seen)
-
-    def _pause_ended(self, unit: str, seen: RunSignal) -> None:
-        """A pause has ended. The run that counts is the one before it."""
-        before = self._before.get(unit)
-        if before is not None and before.pid == seen.process.pid:
-            # A process of its own, so that further signals of this end say nothing new.
-            self._ended[unit] = replace(seen, process=replace(before.process, pid=seen.process.pid))
-        else:
-            self._ended[unit] = replace(seen, restarts=-2)  # which no run follows
+            pause, known.pause = known.pause, None
+            known.ended = _end_of_pause(seen, known.before) if seen.process.pid == pause else seen
 
     def pauses(self, unit: str, pid: int) -> None:
         """Take note that the main process of a unit is a pause, and no run."""
-        self._pauses[unit] = self._latest_pause[unit] = pid
+        known = self._known[unit]
+        known.pause = known.latest_pause = pid
 
     def has_paused(self, unit: str) -> bool:
         """Whether a unit pauses, or has paused before its present run."""
-        return unit in self._latest_pause
+        return unit in self._known and self._known[unit].latest_pause is not None
 
     def has_ended(self, unit: str, process: Process) -> None:
         """Take note of the last main process of a unit, if it has ended."""
-        if process.code and process.pid != self._latest_pause.get(unit):
-            self._latest[unit] = process
+        if process.code and process.pid != self._known[unit].latest_pause:
+            self._known[unit].latest = process
 
     def latest(self, unit: str) -> Process | None:
         """How the latest run of a unit that has ended went; None if that was not seen."""
-        return self._latest.get(unit)
+        return self._known[unit].latest if unit in self._known else None
 
     def before(self, unit: str, pid: int) -> Process | None:
         """How the run before that of a main process ended; None if that is not known for sure."""
-        found = self._before.get(unit)
+        found = self._known[unit].before if unit in self._known else None
         return found.process if found is not None and found.pid == pid else None
 
     def forget(self, unit: str) -> None:
         """Forget a unit that is at rest."""
-        for known in (self._ended, self._before, self._pauses, self._latest_pause, self._latest):
-            known.pop(unit, None)
+        self._known.pop(unit, None)
 
     def forget_all(self) -> None:
         """Forget all: signals were missed."""
-        for known in (self._ended, self._before, self._pauses, self._latest_pause, self._latest):
-            known.clear()
+        self._known.clear()
+
+
+def _end_of_pause(seen: RunSignal, before: _Before | None) -> RunSignal:
+    """The end of a pause as that of a run. The run that counts is the one before it."""
+    if before is not None and before.pid == seen.process.pid:
+        # A process of its own, so that further signals of this end say nothing new.
+        return replace(seen, process=replace(before.process, pid=seen.process.pid))
+    return replace(seen, restarts=-2)  # which no run follows

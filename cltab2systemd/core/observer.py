@@ -161,13 +161,14 @@ class Observer:
                     if now is not told.get(unit.name):
                         self.refresh_soon([group.name])
 
-    def _look_again(self, group: str) -> None:
-        self._second_looks.discard(group)
-        if group in self._groups:
-            self.refresh_soon([group])
+    def _look_later(self, due: set[str], group: str, seconds: float) -> None:
+        """Look at a group once more, if that is not due already."""
+        if group not in due:
+            due.add(group)
+            asyncio.get_running_loop().call_later(seconds, self._look_again, due, group)
 
-    def _look_at_execution(self, group: str) -> None:
-        self._third_looks.discard(group)
+    def _look_again(self, due: set[str], group: str) -> None:
+        due.discard(group)
         if group in self._groups:
             self.refresh_soon([group])
 
@@ -244,9 +245,8 @@ class Observer:
         if not _is_same(status, group.status):
             group.since = now_in_microseconds()
         group.status = None if status is None else replace(status, since=group.since)
-        if (is_momentary or group.troubles.is_waiting) and group.name not in self._second_looks:
-            self._second_looks.add(group.name)
-            asyncio.get_running_loop().call_later(_SECOND_LOOK, self._look_again, group.name)
+        if is_momentary or group.troubles.is_waiting:
+            self._look_later(self._second_looks, group.name, _SECOND_LOOK)
         self._look_at_rising(group)
         self._reset_failed(group)
         group.observed(before)
@@ -262,8 +262,7 @@ class Observer:
         if group.name not in self._third_looks:
             pause = self._rising.get(group.name, _EXECUTION)
             self._rising[group.name] = min(2 * pause, _LONGEST_EXECUTION)
-            self._third_looks.add(group.name)
-            asyncio.get_running_loop().call_later(pause, self._look_at_execution, group.name)
+            self._look_later(self._third_looks, group.name, pause)
 
     def _reset_failed(self, group: Group) -> None:
         """Reset entries that have failed because their stop needed SIGTERM or SIGKILL. The machine is not degraded."""

@@ -148,10 +148,7 @@ class Pacer:
     def _has_stopped(self, group: GroupUnits, entry: Entry, status: UnitStatus, end: RunSignal | None) -> bool:
         """Look at the end of a unit's main process. Whether the unit was stopped for it: its fast tries are used up."""
         if end and status.runs and group.probe.execution(status, entry.command) is not Execution.COMMAND:
-            process, restarts = (
-                end.process,
-                end.restarts,
-            )  # it is told sooner than it can be asked for, when the next one may run
+            process, restarts = end.process, end.restarts  # the next one may run by the time that anybody can ask
         elif status.is_restarting:
             process, restarts = group.probe.process(status.name), None
         else:

@@ -69,17 +69,20 @@ class UnitProbe:
         self._of_this_look.clear()
         for name in gone:
             self.forget(name)
-            self._runs.forget(name)
-            self._last_runs.forget(name)
+            self._forget_runs(name)
         for unit in units:
             now = unit.active, unit.sub, unit.job_id
             if self._seen.get(unit.name) != now:
                 self.forget(unit.name)
                 self._seen[unit.name] = now
             if unit.at_rest:
-                self._runs.forget(unit.name)
-                self._last_runs.forget(unit.name)
-                self._executions.forget(unit.name)
+                self._forget_runs(unit.name)
+
+    def _forget_runs(self, unit: str) -> None:
+        """Forget how a unit has run, which does not run any more."""
+        self._runs.forget(unit)
+        self._last_runs.forget(unit)
+        self._executions.forget(unit)
 
     def resume(self) -> None:
         """Go on with what an earlier daemon has noted of units that end again and again."""

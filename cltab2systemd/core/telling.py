@@ -23,11 +23,12 @@ def tell(status: GroupStatus, values: events.Values, before: GroupStatus | None 
         values: of the line on the group. Those on the reasons have the request of it.
         before: what was said last, which is not said again; None has all said.
     """
-    is_at_same_level = before is not None and before.level == status.level
-    if before is None or not is_at_same_level or before.state is not status.state:
+    if before is not None and before.level != status.level:
+        before = None
+    if before is None or before.state is not status.state:
         _tell_state(status, values)
     for reason in status.reasons:
-        if before is None or not is_at_same_level or reason not in before.reasons:
+        if before is None or reason not in before.reasons:
             _tell_reason(status, reason, values.get("request", ""))
 
 

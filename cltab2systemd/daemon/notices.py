@@ -101,9 +101,11 @@ class Notices:
 
     async def _turn_of(self, number: int) -> None:
         """Wait until few enough units run, by the one that was started so many before."""
-        earlier = [self._instance.names.notice(number - AT_ONCE)] if number > AT_ONCE else []
+        if number <= AT_ONCE:
+            return
+        earlier = [self._instance.names.notice(number - AT_ONCE)]
         for _ in range(int(_LONGEST / _PAUSE)):
-            units = await self._bus.persist(lambda: self._bus.load_units(earlier)) if earlier else []
-            if all(unit.at_rest or unit.sub == "exited" for unit in units):
+            (unit,) = await self._bus.persist(lambda: self._bus.load_units(earlier))
+            if unit.at_rest or unit.sub == "exited":
                 return
             await asyncio.sleep(_PAUSE)

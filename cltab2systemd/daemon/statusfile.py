@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, events, oserrors
 from cltab2systemd.groups.state import GroupStatus, State
-from cltab2systemd.locations import absolute
+from cltab2systemd.locations import NOTED_REASONS, NOTED_TIMES, absolute
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ class StatusFile:
         self._noted = path  # where clstat is for others, until it is written elsewhere
         self._written = written
         self._statuses: tuple[GroupStatus, ...] = ()
-        self._reasons: str | None = None  # as written last
-        self._times: str | None = None  # likewise
+        self._notes: dict[str, str] = {}  # what else was written last, by file
         self._retry: asyncio.TimerHandle | None = None
         self._removed = False
 
@@ -88,41 +87,26 @@ class StatusFile:
         self._statuses = statuses
         self.write()
 
-    def _note_reasons(self) -> None:
-        """Write the reasons before clstat says FAILED. Clients and the resource agent look there."""
-        lines = (
-            f"{status.group} {status.level} {reason.text}\n" for status in self._statuses for reason in status.reasons
-        )
-        text = "".join(lines)
-        if text == self._reasons:
-            return
-        try:
-            self._instance.note_reasons(text)
-        except OSError as error:
-            log.debug("cannot write reasons: %s", oserrors.worded(error))
-            self._reasons = None  # at the next heartbeat, at the latest
-        else:
-            self._reasons = text
-
-    def _note_times(self) -> None:
-        """Write since when groups are as they are. A next daemon goes by it."""
-        noted = [(each.group, each.level, each.state, str(each.since)) for each in self._statuses if each.since]
-        text = "".join(f"{' '.join(row)}\n" for row in noted)
-        if text == self._times:
-            return
-        try:
-            self._instance.note_times(text)
-        except OSError as error:
-            log.debug("cannot write times: %s", oserrors.worded(error))
-        else:
-            self._times = text
+    def _note(self) -> None:
+        """Write the reasons before clstat says FAILED, for clients and the agent; and the times, for a next daemon."""
+        reasons = (f"{each.group} {each.level} {reason.text}\n" for each in self._statuses for reason in each.reasons)
+        times = (f"{each.group} {each.level} {each.state} {each.since}\n" for each in self._statuses if each.since)
+        for name, text in ((NOTED_REASONS, "".join(reasons)), (NOTED_TIMES, "".join(times))):
+            if text == self._notes.get(name):
+                continue
+            try:
+                self._instance.note(name, text)
+            except OSError as error:
+                log.debug("cannot write %s: %s", name, oserrors.worded(error))
+                self._notes.pop(name, None)  # at the next heartbeat, at the latest
+            else:
+                self._notes[name] = text
 
     def write(self) -> None:
         """Write what was shown last, with the present time. If that fails, it is tried again until it works."""
         if self._removed:
             return
-        self._note_reasons()
-        self._note_times()
+        self._note()
         text = clstat.serialize([(status.group, status.level, status.state) for status in self._statuses])
         try:
             self._disk.make_directory(self.path.parent, parents=True)
@@ -161,6 +145,6 @@ class StatusFile:
 
 
 def _parsed(times: str) -> dict[tuple[str, str, str], int]:
-    """Times as `note_times` has them, by group, level and state. A line that is not as it should be is left out."""
+    """Times as they are noted, by group, level and state. A line that is not as it should be is left out."""
     rows = (line.split(" ") for line in times.split("\n"))
     return {(row[0], row[1], row[2]): int(row[3]) for row in rows if len(row) == 4 and row[3].isdigit()}

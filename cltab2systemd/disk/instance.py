@@ -124,16 +124,12 @@ class Instance:
         """Say which clstat the daemon writes, for clients and the next daemon; until `forget_paths`."""
         self.disk.write(self.directory / NOTED_CLSTAT, encoded(f"{path}\n"))
 
-    def note_reasons(self, text: str) -> None:
-        """Say why groups are FAILED, for everybody to read; the whole file each time. OSError if that fails."""
-        self.disk.write(self.directory / NOTED_REASONS, encoded(text))
-
-    def note_times(self, text: str) -> None:
-        """Say since when groups are as they are; likewise."""
-        self.disk.write(self.directory / NOTED_TIMES, encoded(text))
+    def note(self, name: str, text: str) -> None:
+        """Say something for everybody to read, as NOTED_REASONS; the whole file each time. OSError if that fails."""
+        self.disk.write(self.directory / name, encoded(text))
 
     def noted_times(self) -> str:
-        """What `note_times` wrote last; empty if that is not known."""
+        """Since when groups are as they are, as it was noted last; empty if that is not known."""
         return decoded(self.disk.content(self.directory / NOTED_TIMES) or b"")
 
     def forget_paths(self) -> None:

@@ -63,12 +63,12 @@ def cure(reason: Reason, group: str, level: str) -> str:
         group: with which group.
         level: the level that the group is at.
     """
-    words = _OF_EXITED_WELL if reason.words.endswith(EXITED_WELL) else _words(reason.cause, reason.mode)
+    words = _words(reason.cause, reason.mode, reason.words)
     named = _commands(reason.unit, group, reason.tag, level)
     return printable(words.format_map({name: f"'{command}'" for name, command in named.items()}))
 
 
-def commands(code: str, mode: str, unit: str, *, group: str, tag: str, level: str) -> list[str]:
+def commands(code: str, mode: str, unit: str, *, group: str, tag: str, level: str, said: str = "") -> list[str]:
     """The commands in the words of `cure`, in their order, to be copied into a shell; none of a code that is not known.
 
     Args:
@@ -78,9 +78,10 @@ def commands(code: str, mode: str, unit: str, *, group: str, tag: str, level: st
         group: the group.
         tag: the entry; empty if it is about none.
         level: the level that the group is at.
+        said: the words of the reason.
     """
     try:
-        words = _words(Cause(code), mode)
+        words = _words(Cause(code), mode, said)
     except ValueError:
         return []
     named = _commands(unit, group, tag, level)
@@ -88,7 +89,9 @@ def commands(code: str, mode: str, unit: str, *, group: str, tag: str, level: st
     return [named[name] if name else plain for name, plain in used]
 
 
-def _words(cause: Cause, mode_name: str) -> str:
+def _words(cause: Cause, mode_name: str, said: str) -> str:
+    if said.endswith(EXITED_WELL):
+        return _OF_EXITED_WELL
     mode = Mode(mode_name) if mode_name else None
     of_mode = {} if mode is None or mode.is_judged else _OF_RESTARTED if mode.is_restarted else _OF_RUN_ONCE
     return of_mode.get(cause, _CURES[cause])

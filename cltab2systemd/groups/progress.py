@@ -271,9 +271,9 @@ def _handled(group: GroupUnits, timings: Timings, on: Way, handling: Handling) -
         told = [_started(group, timings, entry) for entry in now]
         return Progress(group.group, on, handling.done, total, len(now), tuple(told))
     units = (group.units.get(unit) for unit in handling.units)
-    left = [entries[unit.name] for unit in units if unit is not None and not unit.at_rest and unit.name in entries]
-    told = [_stopping(group, timings, entry) for entry in left[:MOST_AWAITED]]
-    return Progress(group.group, on, total - len(left), total, len(left), tuple(told))
+    alive = [entries[unit.name] for unit in units if unit is not None and not unit.at_rest and unit.name in entries]
+    told = [_stopping(group, timings, entry) for entry in alive[:MOST_AWAITED]]
+    return Progress(group.group, on, total - len(alive), total, len(alive), tuple(told))
 
 
 def _is_due(group: GroupUnits, entry: Entry) -> bool:

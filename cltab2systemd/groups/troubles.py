@@ -41,7 +41,7 @@ class Troubles:
     def __init__(self) -> None:
         self._held: dict[str, _Held] = {}  # by unit
 
-    def steady(self, status: GroupStatus | None, units: Iterable[str], now: float) -> GroupStatus | None:
+    def steady(self, status: GroupStatus, units: Iterable[str], now: float) -> GroupStatus:
         """A status with the troubles that are held.
 
         Args:
@@ -49,7 +49,7 @@ class Troubles:
             units: of the level's entries, in their order.
             now: seconds, on any clock that goes on.
         """
-        if status is None or not status.state.settled:
+        if not status.state.settled:
             self.forget()
             return status
         order = {unit: number for number, unit in enumerate(units)}
@@ -79,11 +79,8 @@ class Troubles:
             return now - held.over < HOLD
         if now_shown.cause is not held.reason.cause:
             return False
-        if now_shown.words in held.reason.words:  # it says nothing new
-            if now_shown.words == held.reason.words:
-                held.reason = now_shown  # of a later attempt
-        else:
-            held.reason = now_shown
+        if now_shown.words == held.reason.words or now_shown.words not in held.reason.words:
+            held.reason = now_shown  # of a later attempt, or it says something new
         held.over = None
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,27 +52,17 @@ def _connected(locations: Locations, tick: float) -> Iterator[Heard | None]:
         yield Heard(Daemon.GONE)
         return
     try:
-        connection = transport.connect(live_sockets(locations), _PATIENCE)
-    except TimeoutError:
-        yield Heard(Daemon.SILENT)
-        return
-    except PermissionError:
-        yield Heard(Daemon.CLOSED)
-        return
-    except OSError:
-        yield Heard(Daemon.GONE)
-        return
-    try:
-        yield from _replies(connection, locations, tick)
+        with closing(transport.connect(live_sockets(locations), _PATIENCE)) as connection:
+            yield from _replies(connection, locations, tick)
     except ClientError as error:
         is_busy = isinstance(error, RefusedError) and error.code == "TooManyConnections"
         yield Heard(Daemon.BUSY if is_busy else Daemon.SILENT)
     except TimeoutError:
         yield Heard(Daemon.SILENT)
+    except PermissionError:
+        yield Heard(Daemon.CLOSED)
     except (OSError, varlink.ProtocolError):
         yield Heard(Daemon.GONE)
-    finally:
-        connection.close()
 
 
 def _replies(connection: transport.Connection, locations: Locations, tick: float) -> Iterator[Heard | None]:
@@ -97,9 +88,6 @@ def _replies(connection: transport.Connection, locations: Locations, tick: float
 
 def _see_that_it_lives(locations: Locations) -> None:
     """TimeoutError if the daemon does not even answer a question that costs it nothing."""
-    connection = transport.connect(live_sockets(locations), _PATIENCE)
-    try:
+    with closing(transport.connect(live_sockets(locations), _PATIENCE)) as connection:
         connection.send(varlink.encode({"method": f"{varlink.SERVICE}.GetInfo"}))
         connection.receive()
-    finally:
-        connection.close()

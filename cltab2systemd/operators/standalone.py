@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,15 @@ _STATES = {str(state): state for state in State}
 _Line = tuple[str, State | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a daemon has told in files: clstat by group, the reasons, and what there is of it if it keeps these true."""
+
+    lines: Mapping[str, _Line]
+    reasons: Sequence[str]
+    kept: Daemon | None
+
+
 def describe(locations: Locations, groups: Sequence[str], until: float, kept: Daemon | None = None) -> dict[str, Any]:
     """The table, and groups with their entries, as the daemon's method Describe has them; and who is missing.
 
@@ -67,13 +77,14 @@ def describe(locations: Locations, groups: Sequence[str], until: float, kept: Da
         applied = instance.applied()
     except OSError:
         applied = {}
-    there = {**applied, **(_lines(locations) if kept else {})}
+    told = _Told(_lines(locations), noted(locations, NOTED_REASONS), kept)
+    there = {**applied, **(told.lines if kept else {})}
     of_table = (name for name in table.groups if name in there or not refusal)  # one that is refused makes no groups
     names = _chosen(groups, (*of_table, *there))
     lines = {name: applied.get(name) or ResourceGroup(name) for name in names}
     wanted = lines if refusal else {name: table.group(name) for name in names}
     try:
-        described = asyncio.run(_described(instance, lines, wanted, locations, kept, until=until))
+        described = asyncio.run(_described(instance, lines, wanted, told, until=until))
     except (BusError, TimeoutError) as error:
         message = f"neither the daemon nor systemd tells how the groups are: {error or 'no answer in time'}"
         raise NoAnswerError(message) from error
@@ -88,24 +99,22 @@ async def _described(
     instance: Instance,
     lines: Mapping[str, ResourceGroup],
     wanted: Mapping[str, ResourceGroup],
-    locations: Locations,
-    kept: Daemon | None,
+    told: _Told,
     *,
     until: float,
 ) -> dict[str, dict[str, object]]:
     """The groups whose units were made from lines, as many as there was time for. TimeoutError, BusError for none."""
-    shown, reasons, offset = _lines(locations), noted(locations, NOTED_REASONS), clock_offset()
-    destinations = _destinations(instance)
+    offset, destinations = clock_offset(), _destinations(instance)
     described: dict[str, dict[str, object]] = {}
     async with units_of(instance.names, lines, _ANSWER_TIME) as (units, probe):
         end = max(until, time.monotonic() + LEAST)
-        for name, group in sorted(units.items(), key=lambda item: _looks_well(shown.get(item[0]), item[1])):
+        for name, group in sorted(units.items(), key=lambda item: _looks_well(told.lines.get(item[0]), item[1])):
             if described and time.monotonic() >= end:
                 break
             try:
-                if (line := shown.get(name)) is not None and line[1] in {State.DONE, State.PASSED}:
+                if (line := told.lines.get(name)) is not None and line[1] in {State.DONE, State.PASSED}:
                     probe.trust(lines[name], line[0], instance.names)
-                status = _status(group, line, reasons, kept)
+                status = _status(group, line, told)
                 entries = entry_overviews(group, status, group.entries, probe)
                 so_far = _progress(group, status, probe, destinations)
             except BusError:
@@ -122,18 +131,18 @@ def _looks_well(line: _Line | None, group: GroupUnits) -> bool:
     return (line is None or line[1] in _WELL) and all(unit.active != "failed" for unit in group.units.values())
 
 
-def _status(units: GroupUnits, line: _Line | None, reasons: Sequence[str], kept: Daemon | None) -> GroupStatus | None:
+def _status(units: GroupUnits, line: _Line | None, told: _Told) -> GroupStatus | None:
     if line is None:
         return group_status(units, None)
     level, state = line
     judged = group_status(units, level)
-    if kept is None or state is None:
+    if told.kept is None or state is None:
         return judged
-    if kept is Daemon.SILENT and judged is not None and _is_news(judged, level, state):
+    if told.kept is Daemon.SILENT and judged is not None and _is_news(judged, level, state):
         return judged  # a daemon that hangs may not have seen that
     start = f"{units.group} {level} "
-    told = [reason.removeprefix(start) for reason in reasons if reason.startswith(start)]
-    return shown_status(units, judged, level, state, told)
+    reasons = [reason.removeprefix(start) for reason in told.reasons if reason.startswith(start)]
+    return shown_status(units, judged, level, state, reasons)
 
 
 def _is_news(judged: GroupStatus, level: str, state: State) -> bool:

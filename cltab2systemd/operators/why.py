@@ -124,7 +124,7 @@ def _explained(reason: Object, group: Object, names: Names, deadline: float) -> 
             by = culprits.culprit(reason["unit"], names.slice(group["group"]), reason["since_usec"], left)
     steps = commands(
         reason["code"], reason["mode"] or "", reason["unit"],
-        group=group["group"], tag=reason["tag"] or "", level=group["level"] or "",
+        group=group["group"], tag=reason["tag"] or "", level=group["level"] or "", said=reason["words"],
     )  # fmt: skip
     return {
         **reason,
