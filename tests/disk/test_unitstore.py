@@ -16,7 +16,7 @@ from cltab2systemd.disk.files import FileIdentity, identify, write_whole
 from cltab2systemd.disk.instance import AlreadyRunningError, Instance, instance_names
 from cltab2systemd.disk.tables import TableUnreadableError, read_table
 from cltab2systemd.disk.unitstore import UnitStore
-from cltab2systemd.locations import SOCKET, Locations, locate
+from cltab2systemd.locations import NOTED_REASONS, SOCKET, Locations, locate
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import ResourceGroup, Table
 from cltab2systemd.text import encoded
@@ -407,8 +407,8 @@ def test_reasons(tmp_path: Path) -> None:
     """Reasons are written whole, for everybody to read, and are forgotten with the paths."""
     made = Instance(Names(), tmp_path / "state")
     made.open(locate())
-    made.note_reasons("web 3 web: config (test) exited with 1: test -d /srv/nosuch\n")
-    made.note_reasons("web 3 \udcff\n")
+    made.note(NOTED_REASONS, "web 3 web: config (test) exited with 1: test -d /srv/nosuch\n")
+    made.note(NOTED_REASONS, "web 3 \udcff\n")
     path = tmp_path / "state/system/reasons"
 
     assert b"web 3 \xff\n" == path.read_bytes()

@@ -5,31 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from instance import Group, Instance
 from programs import RUN
 
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lab.node import Node
-
-
-@pytest.fixture(scope="module")
-def instance(node: Node) -> Iterator[Instance]:
-    """A daemon of this module's own, which tests end."""
-    found = Instance(node)
-    found.write_table("")
-    yield found.start()
-    node.run("systemctl", "stop", found.unit)
-
-
-@pytest.fixture
-def group(instance: Instance) -> Group:
-    """A group of the test's own."""
-    return Group(instance)
+    from instance import Group
 
 
 def shown(group: Group) -> Any:

@@ -147,17 +147,22 @@ def test_a_narrow_terminal(group: Group, away: None) -> None:
     group.switch("stop")
 
 
+def without_daemon(group: Group, how: str) -> str:
+    """The status of a group while its daemon is gone, or closed to the user who asks."""
+    if how == "closed":
+        return status(group, user="stranger")
+    group.instance.kill()
+    try:
+        return status(group)
+    finally:
+        group.instance.start()
+
+
 @pytest.mark.parametrize("how", ["gone", "closed"])
 def test_without_a_daemon_starting(group: Group, away: None, how: str) -> None:
     """The same of a level that starts, for the units tell; only where it comes from may not be known."""
     said = starting(group)
-    if how == "gone":
-        group.instance.kill()
-    try:
-        told = status(group, user="stranger" if how == "closed" else None)
-    finally:
-        if how == "gone":
-            group.instance.start()
+    told = without_daemon(group, how)
     group.switch("stop")
 
     assert re.search(rf"^  {group.name} -> 3: {said}$", told, re.MULTILINE), told
@@ -167,13 +172,7 @@ def test_without_a_daemon_starting(group: Group, away: None, how: str) -> None:
 def test_without_a_daemon_stopping(group: Group, away: None, how: str) -> None:
     """Who still lives; nothing is said of how many have gone, for nobody has counted."""
     said = stopping(group)
-    if how == "gone":
-        group.instance.kill()
-    try:
-        told = status(group, user="stranger" if how == "closed" else None)
-    finally:
-        if how == "gone":
-            group.instance.start()
+    told = without_daemon(group, how)
 
     assert re.search(rf"^  {group.name} 1 -> 3: stopping{said}$", told, re.MULTILINE), told
 
