@@ -37,8 +37,11 @@ def test_nothing_is_remembered_of_a_unit_that_is_gone() -> None:
     once = asked.questions
     probe.keeps_ending(UNIT)
     assert (once, True) == (asked.questions, probe.follows(UNIT))
+    probe.execution(UnitStatus(UNIT, "loaded", "activating", "start", 0, ""), "sleep 1000")
+    assert probe.is_being_executed(UNIT)
     probe.saw([], [UNIT])
 
     assert not probe.follows(UNIT)
+    assert not probe.is_being_executed(UNIT)
     probe.pid(UNIT)
     assert asked.questions == once + 1
