@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from shipped import Shipped
 from cltab2systemd.client.outcome import FAILED
 from cltab2systemd.groups.failure import REMARKS
 from cltab2systemd.operators.statusview import DEGRADED
+from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess
@@ -70,11 +72,20 @@ class Failed:
         return told
 
     def by_journal(self) -> list[str]:
-        """The daemon's lines in the journal: a failure is an error, all else at least a warning."""
+        """The daemon's latest line in the journal: a failure is an error, all else at least a warning.
+
+        There is another one when systemd tells more, as of a process that it stops.
+        """
         priority = "err" if self.is_failure else "warning"
-        self.group.node.run("journalctl", "--sync")
         command = ("journalctl", f"--unit={self.instance.unit}", f"--priority={priority}..{priority}", "--output=cat")
-        return self.lines(self.group.node.run(*command).stdout)[-1:]
+
+        def latest() -> list[str]:
+            self.group.node.run("journalctl", "--sync")
+            return self.lines(self.group.node.run(*command).stdout)[-1:]
+
+        with suppress(TimeoutError):
+            wait_until(lambda: all(word in "".join(latest()) for word in self.way.words))
+        return latest()
 
     def by_overview(self) -> list[str]:
         """`clinit -v`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import time
 from typing import TYPE_CHECKING
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 TABLE = TARGETS["table"]
 VARLINK = TARGETS["varlink"]
 LDT = TARGETS["ldt"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def log_of_others() -> Iterator[None]:
+    """Have other modules see the log, which a daemon of the fuzzer keeps to itself."""
+    log = logging.getLogger("cltab2systemd")
+    before = log.handlers, log.propagate, log.level
+    yield
+    log.handlers, log.propagate = before[:2]
+    log.setLevel(before[2])
 
 
 def target(error: Exception) -> runner.Target:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from instance import Instance
 
-from cltab2systemd import exportformat, journal
+from cltab2systemd import exportformat, journal, journalctl
 from cltab2systemd.exportformat import records
-from cltab2systemd.journal import Kind
+from cltab2systemd.journalctl import Kind
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A journalctl of our own, for what the real one cannot be brought to."""
     path = tmp_path / "journalctl"
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(journal, "access", lambda: None)
+    monkeypatch.setattr(journalctl, "access", lambda: None)
     return path
 
 
@@ -91,23 +91,23 @@ def test_a_journalctl_that_hangs_is_ended(program: Path) -> None:
     """What it has written so far counts."""
     script = "sys.stdout.write('MESSAGE=a\\n\\nMESSAGE=b'); sys.stdout.flush(); time.sleep(1000)"
 
-    assert (1, journal.TIMED_OUT) == read_with(program, script, seconds=0.5)
+    assert (1, journalctl.TIMED_OUT) == read_with(program, script, seconds=0.5)
 
 
 def test_no_more_is_read_than_is_wanted(program: Path) -> None:
     """A journal without an end does not fill the memory."""
     found, trouble = read_with(program, "while True: sys.stdout.write('MESSAGE=abc\\n\\n' * 1000)", most=1_000_000)
 
-    assert journal.TOO_MUCH == trouble
+    assert journalctl.TOO_MUCH == trouble
     assert 0 < found < 1_000_000
 
 
 def test_what_journalctl_complains_of_is_told(program: Path) -> None:
     """Its last words are the reason."""
-    assert (0, journal.Trouble(Kind.FAILED, "No such thing")) == read_with(
+    assert (0, journalctl.Trouble(Kind.FAILED, "No such thing")) == read_with(
         program, "sys.stderr.write('Hint.\\nNo such thing\\n'); sys.exit(1)"
     )
-    assert (0, journal.Trouble(Kind.FAILED, "journalctl exited with 7")) == read_with(program, "sys.exit(7)")
+    assert (0, journalctl.Trouble(Kind.FAILED, "journalctl exited with 7")) == read_with(program, "sys.exit(7)")
 
 
 def test_no_journalctl(program: Path) -> None:
@@ -230,6 +230,6 @@ def test_no_journal(fresh_node: Node) -> None:
     fresh_node.write("/etc/systemd/journald.conf.d/none.conf", "[Journal]\nStorage=none\n")
     fresh_node.shell("systemctl restart systemd-journald; rm -rf /run/log/journal/* /var/log/journal/*")
 
-    assert {"lines": [], "trouble": {"kind": "no-journal", "text": journal.NO_JOURNAL.text}} == asked(
+    assert {"lines": [], "trouble": {"kind": "no-journal", "text": journalctl.NO_JOURNAL.text}} == asked(
         fresh_node, "of_unit", "clinit-web@server.service", 5, 20
     )

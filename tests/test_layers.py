@@ -17,8 +17,8 @@ TOP = PROJECT / PACKAGE
 # below it, and of its own floor only from itself.
 FLOORS = (
     "text terminal streams clstat varlink exportformat",
-    "locations oserrors journal events",
-    "table ancestor",
+    "locations oserrors journalctl events",
+    "table ancestor journal",
     "units",
     "groups",
     "disk systemd reports",
@@ -31,7 +31,7 @@ FLOORS = (
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 # What both ends of the socket know. A client knows no more, but for the daemon that its option -d runs, and a
 # terminal on which it shows progress, and what bears out a reason.
-LIGHT = "text streams clstat varlink locations oserrors journal exportformat"
+LIGHT = "text streams clstat varlink locations oserrors journal journalctl exportformat"
 EXCEPTIONS = {
     "client.options": {"daemon.main"},
     "client.progress": {"terminal"},

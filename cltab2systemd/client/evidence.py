@@ -12,7 +12,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd import journal
+from cltab2systemd import journal, journalctl
 from cltab2systemd.journal import Excerpt, Writer
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import decoded, encoded
@@ -20,7 +20,8 @@ from cltab2systemd.text import decoded, encoded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cltab2systemd.journal import JournalLine, Trouble
+    from cltab2systemd.journal import JournalLine
+    from cltab2systemd.journalctl import Trouble
 
 # Lines of an attempt, reasons that have some, and seconds for all of it.
 _LINES = 5
@@ -76,7 +77,7 @@ class Evidence:
         told = [*_brief(excerpt.lines, says_end=reason.get("code") not in _ENDLESS)][-_LINES:]
         self._with_lines += bool(told)
         yield from told
-        if excerpt.trouble not in {None, journal.TIMED_OUT, journal.TOO_MUCH}:
+        if excerpt.trouble not in {None, journalctl.TIMED_OUT, journalctl.TOO_MUCH}:
             yield from self._once(excerpt.trouble)
 
     def _once(self, trouble: Trouble | None) -> Iterator[str]:

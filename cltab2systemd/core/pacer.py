@@ -56,6 +56,13 @@ class _Vain:
     pid: int = 0  # of the process that is its command; 0 if there is none
     since: float = 0.0  # when that was seen first
 
+    def has_ended(self) -> None:
+        """Its main process has ended."""
+        self.is_rising, self.pid = False, 0
+        if self.up is not None:
+            self.up.cancel()
+            self.up = None
+
     def cancel(self) -> None:
         """Cancel both timers."""
         for handle in (self.timer, self.up):
@@ -153,8 +160,8 @@ class Pacer:
             process, restarts = group.probe.process(status.name), None
         else:
             return False
-        settings = settings_of(group, entry)
-        words = why_it_ended(process, settings, counts_itself=counts_restarts(entry))
+        settings, counts = settings_of(group, entry), counts_restarts(entry)
+        words = why_it_ended(process, settings, counts_itself=counts)
         if not words:
             return False
         if restarts is None:
@@ -162,23 +169,20 @@ class Pacer:
         vain = self._vain.setdefault(status.name, _Vain(words, restarts))
         vain.words = words
         vain.is_executed = not why_it_ended(process, settings, counts_itself=True)
-        vain.is_rising, vain.pid = False, 0
-        if vain.up is not None:
-            vain.up.cancel()
-            vain.up = None
-        counts = counts_restarts(entry)
-        if vain.timer is None and (
-            (vain.is_slow and not counts)
-            or restarts - vain.restarts >= MOST_TRIES - 1 + 2 * counts  # the shell's turn first
-        ):
-            vain.is_slow = True
-            with suppress(OSError):  # only the next daemon does not know of it then
-                self._paused.add([status.name])
-            self._bus.stop(status.name)
-            log.debug("%s is stopped for %g s", status.name, PAUSE)
-            vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, status.name)
-            return True
-        return False
+        vain.has_ended()
+        most = MOST_TRIES - 1 + 2 * counts  # the shell's turn first
+        if vain.timer is not None or not ((vain.is_slow and not counts) or restarts - vain.restarts >= most):
+            return False
+        self._stop_for_a_while(status.name, vain)
+        return True
+
+    def _stop_for_a_while(self, unit: str, vain: _Vain) -> None:
+        vain.is_slow = True
+        with suppress(OSError):  # only the next daemon does not know of it then
+            self._paused.add([unit])
+        self._bus.stop(unit)
+        log.debug("%s is stopped for %g s", unit, PAUSE)
+        vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
 
     def _not_restarting(self, group: GroupUnits, entry: Entry, status: UnitStatus) -> None:
         """Look at a unit that could not be started, and that is not about to be restarted."""

@@ -7,7 +7,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.endings import EXITED_WELL
-from cltab2systemd.groups.failure import Cause, log_command, restart_command
+from cltab2systemd.groups.entrycommands import log_command, restart_command
+from cltab2systemd.groups.failure import Cause
 from cltab2systemd.table.model import Mode
 from cltab2systemd.terminal import printable
 

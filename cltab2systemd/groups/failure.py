@@ -6,7 +6,6 @@ docs/unit-scheme.md has the rules as a table.
 from __future__ import annotations
 
 import enum
-import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -19,10 +18,10 @@ from cltab2systemd.groups.endings import (
     why_not_executed,
     worded,
 )
+from cltab2systemd.groups.entrycommands import restart_command
 from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.terminal import printable, shortened
-from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.settings import Settings
@@ -322,26 +321,6 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
 
 def _how_to_repeat(group: GroupUnits, entry: Entry, unit: UnitStatus) -> str:
     return f"it is not run again, but by '{restart_command(unit.name, group.group, entry.tag)}'"
-
-
-def restart_command(unit: str, group: str, tag: str) -> str:
-    """What restarts an entry, to be copied into a shell; of another instance it is systemctl, which needs no options.
-
-    Args:
-        unit: the entry's unit.
-        group: its group.
-        tag: its tag.
-    """
-    if unit.startswith(Names().entry_prefix):
-        return f"clinitctl restart {shlex.quote(f'{group}:{tag}')}"
-    return f"systemctl restart {shlex.quote(unit)}"
-
-
-def log_command(unit: str, group: str, tag: str) -> str:
-    """What shows the lines that an entry wrote; as for `restart_command`."""
-    if unit.startswith(Names().entry_prefix):
-        return f"clinitctl log {shlex.quote(f'{group}:{tag}')}"
-    return f"journalctl --unit={shlex.quote(unit)}"
 
 
 def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Cause | None:

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd import journal
+from cltab2systemd import journalctl
 from cltab2systemd.events import RESTARTED_BY_HAND, STOPPED_BY_HAND
 from cltab2systemd.text import decoded
 
@@ -68,7 +68,7 @@ def culprit(unit: str, group_slice: str, since: int, seconds: float) -> Culprit 
         "_UID=0", f"CLINIT_UNIT={unit}", *of_daemon, "+", "_COMM=sudo", "+", "_COMM=sudo-rs",
     ]  # fmt: skip
     found = None
-    for record in journal.Records(arguments, seconds, _MOST_BYTES):
+    for record in journalctl.Records(arguments, seconds, _MOST_BYTES):
         fields = {decoded(name): decoded(value) for name, value in record.items()}
         found = read(fields, unit, group_slice) or found
     return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd import journal
+from cltab2systemd import journalctl
 from cltab2systemd.client import outcome
 from cltab2systemd.commands import options, printing
 from cltab2systemd.disk.instance import instance_names
@@ -74,13 +74,13 @@ def command(
     raise SystemExit(outcome.FINE if trouble is None else outcome.REFUSED)
 
 
-def _records(limits: Sequence[str], matches: Sequence[str], number: int) -> journal.Records:
+def _records(limits: Sequence[str], matches: Sequence[str], number: int) -> journalctl.Records:
     """Lines of the daemon, the last one first."""
     fields = f"--output-fields={','.join(history.FIELDS)}"
-    return journal.Records([f"--lines={number}", "--reverse", fields, *limits, *matches], _LONGEST, _MOST_BYTES)
+    return journalctl.Records([f"--lines={number}", "--reverse", fields, *limits, *matches], _LONGEST, _MOST_BYTES)
 
 
-def _last_time(limits: Sequence[str], matches: Sequence[str]) -> tuple[int | None, journal.Trouble | None]:
+def _last_time(limits: Sequence[str], matches: Sequence[str]) -> tuple[int | None, journalctl.Trouble | None]:
     """When the last line between two times was written, in µs since 1970, None if there is none; and what kept it."""
     records = _records(limits, matches, 1)
     times = [int(decoded(record[b"__REALTIME_TIMESTAMP"])) for record in records]

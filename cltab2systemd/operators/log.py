@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd import journal
+from cltab2systemd import journal, journalctl
 from cltab2systemd.client import outcome
 from cltab2systemd.commands import options
 from cltab2systemd.commands.instance import Instance
@@ -25,7 +25,8 @@ from cltab2systemd.text import decoded, encoded
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.journal import JournalLine, Trouble
+    from cltab2systemd.journal import JournalLine
+    from cltab2systemd.journalctl import Trouble
 
 # Lines that are shown if neither their number nor a time is given.
 _LINES = 100
@@ -92,7 +93,7 @@ def command(
 
 def _show(selection: journal.Selection, writer: _Raw | _Tagged) -> int:
     """Print a selection; the exit code."""
-    trouble = journal.access()
+    trouble = journalctl.access()
     _tell(trouble)
     reading = journal.Reading(selection)
     reading.reader = sys.stdout.fileno()

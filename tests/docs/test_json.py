@@ -18,7 +18,8 @@ from cltab2systemd.groups.failure import Remedy
 from cltab2systemd.groups.overview import Health
 from cltab2systemd.groups.progress import Awaited, Doing, Progress, ProgressPhase, Way
 from cltab2systemd.groups.state import State
-from cltab2systemd.journal import FORBIDDEN, Excerpt, JournalLine, Writer
+from cltab2systemd.journal import Excerpt, JournalLine, Writer
+from cltab2systemd.journalctl import FORBIDDEN
 from cltab2systemd.operators import culprits, history, why
 from cltab2systemd.operators.askable import Daemon
 from cltab2systemd.operators.culprits import Culprit

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from programs import RUN
 from shipped import Shipped
 
-from cltab2systemd import events, journal
+from cltab2systemd import events, journalctl
 from cltab2systemd.operators import history
 from lab.waiting import wait_until
 
@@ -109,7 +109,7 @@ def test_the_last_ones_of_a_long_journal(tmp_path: Path, monkeypatch: pytest.Mon
     program.write_text(f"#!{sys.executable} -IS\n{ENDLESS.format(event=events.REQUESTED.message_id)}")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(journal, "access", lambda: None)
+    monkeypatch.setattr(journalctl, "access", lambda: None)
     monkeypatch.setattr(history, "_LONGEST", 1.0)
     found = CliRunner().invoke(history.command, ["--json", "-n", "3"])
     assert found.exit_code == 0
@@ -118,7 +118,7 @@ def test_the_last_ones_of_a_long_journal(tmp_path: Path, monkeypatch: pytest.Mon
     found = CliRunner().invoke(history.command, ["--json", "-n", "2000"])
     assert found.exit_code == 1
     complaint, document = found.output.split("\n", 1)
-    assert complaint == f"clinitctl: {journal.TIMED_OUT.text}"
+    assert complaint == f"clinitctl: {journalctl.TIMED_OUT.text}"
     assert [each["level"] for each in json.loads(document)["requests"]][-2:] == ["98", "99"]
 
 
