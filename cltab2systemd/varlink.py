@@ -54,6 +54,9 @@ type Progress (
   awaited: []Awaited
 )
 
+# How far a halt has come: how many groups are stopped, of how many, and how far the first of the others have come.
+type HaltProgress (done: int, total: int, groups: []Progress)
+
 # The table: its path; why the file that was read last was refused; and whether the file has changed and not been read.
 type TableFile (path: string, refusal: ?string, unread: bool)
 
@@ -103,8 +106,9 @@ method Entries(group: string, action: string, tags: []string, progress: ?bool) -
 # Read the table again.
 method Reread() -> (notes: ?[]string)
 
-# Stop all groups, then the daemon. Replies at once; with "more", a second reply tells the end.
-method Halt() -> (message: string)
+# Stop all groups, then the daemon. Replies at once; with "more", a second reply tells the end. With "progress" and
+# "more", there are also replies with "halt" between these two, at each change.
+method Halt(progress: ?bool) -> (message: string, halt: ?HaltProgress)
 
 # The groups and their levels. With "more", again at every change. With "progress", also how far they have come.
 method Status(group: ?string, level: ?string, progress: ?bool) -> (groups: []GroupStatus)

@@ -20,6 +20,7 @@ from cltab2systemd.core.controller import Controller
 from cltab2systemd.core.group import Group
 from cltab2systemd.core.request import NoSuchGroupError, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.core.tablesource import TableRefusedError
+from cltab2systemd.daemon.halt import Halting
 from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.daemon.server import Server
 from cltab2systemd.daemon.service import Service, Watchers
@@ -221,7 +222,7 @@ class Daemon:
         self._controller = _Controller()
         self._server = Server(Service(self._controller, Watchers(), self._halt, CLINIT))
 
-    async def _halt(self, _asker: Asker) -> asyncio.Future[None]:
+    async def _halt(self, _asker: Asker) -> Halting:
         future = self.loop.create_future()
         if self._controller.fate == 0:
             future.add_done_callback(asyncio.Future.exception)
@@ -230,7 +231,7 @@ class Daemon:
             )
         else:
             future.set_result(None)
-        return future
+        return Halting((), future)
 
     def converse(self, data: bytes) -> Outcome:
         """What comes of a connection over which these bytes come, and then the end."""

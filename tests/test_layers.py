@@ -35,6 +35,7 @@ LIGHT = "text streams clstat varlink locations oserrors journal journalctl expor
 EXCEPTIONS = {
     "client.options": {"daemon.main"},
     "client.progress": {"terminal"},
+    "client.progresstext": {"terminal"},
     "client.evidence": {"terminal"},
 }
 # Commands for people, of which some ask the daemon.

@@ -86,7 +86,10 @@ def command(
     else:
         with outcome.Reported() as reported:
             if halt and wait:
-                instance.shutdown_and_wait(timeout)
+                watching.watched(
+                    lambda news, tick: instance.shutdown_and_wait(timeout, on_progress=news, on_tick=tick),
+                    progress, "clinit", outcome.complain,
+                )  # fmt: skip
             elif halt:
                 instance.shutdown()
             elif not show_status:

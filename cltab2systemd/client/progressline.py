@@ -7,7 +7,7 @@ import select
 import signal
 from typing import TYPE_CHECKING, Protocol
 
-from cltab2systemd.client.progress import change, line, plain
+from cltab2systemd.client.progresstext import line, plain_lines
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Writer(Protocol):
     """Shows how far a switch has come. OSError if nobody reads it any more."""
 
     def show(self, progress: dict[str, Any], passed: float) -> None:
-        """Show an object of type Progress that came so many seconds ago; also again, for the clock."""
+        """Show an object of type Progress or HaltProgress that came so many seconds ago; also again, for the clock."""
 
     def end(self) -> None:
         """Leave nothing behind that is not meant to stay."""
@@ -70,13 +70,13 @@ class Plain:
 
     def __init__(self, program: str) -> None:
         self._program = program
-        self._written: tuple[object, ...] | None = None
+        self._written: dict[str, object] = {}
 
     def show(self, progress: dict[str, Any], passed: float) -> None:
-        """Write a line if it has news. If the reader does not read, it is left out, or written later."""
-        news = change(progress)
-        if news != self._written and _write(f"{self._program}: {plain(progress, passed)}\n"):
-            self._written = news
+        """Write each line that has news. If the reader does not read, it is left out, or written later."""
+        for subject, news, text in plain_lines(progress, passed):
+            if news != self._written.get(subject) and _write(f"{self._program}: {text}\n"):
+                self._written[subject] = news
 
     def end(self) -> None:
         """All that was written stays."""

@@ -157,8 +157,20 @@ class Client:
         """Stop all groups, then the daemon. Returns its message at once."""
         return _message(next(self._caller.replies(varlink.call("Halt", {}))))
 
-    def shutdown_and_wait(self, timeout: float | None = None) -> str:
+    def shutdown_and_wait(
+        self,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[dict[str, Any]], object] | None = None,
+        on_tick: Callable[[], object] | None = None,
+    ) -> str:
         """Stop all groups, then the daemon. Returns when the daemon has gone, and nobody listens at its sockets.
+
+        Args:
+            timeout: seconds for the whole of it; None for ever.
+            on_progress: called at each change of how far the halt has come, with an object of type HaltProgress as
+                `varlink.DESCRIPTION` has it.
+            on_tick: as for `wait`.
 
         TimedOutError as for `wait`. RefusedError if systemd still listens there.
         """
@@ -166,7 +178,15 @@ class Client:
 
         deadline = None if timeout is None else time.monotonic() + timeout
         departure = Departure(live_sockets(self.locations))
-        *_, reply = self._caller.replies(varlink.call("Halt", {}, more=True), deadline, departure.watch)
+        call = varlink.call("Halt", {"progress": True} if on_progress else {}, more=True)
+        reply: dict[str, Any] = {}
+        halt: dict[str, Any] = {}  # as it was told last
+        for reply in self._caller.replies(call, deadline, departure.watch, on_tick):
+            if on_progress and "halt" in reply:
+                halt = reply["halt"]
+                on_progress(halt)
+        if on_progress and halt:
+            on_progress({**halt, "done": halt["total"], "groups": []})
         try:
             departure.wait(deadline)
         except StillThereError as error:

@@ -10,10 +10,11 @@ from cltab2systemd.client.calls import TimedOutError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, TypeVar
 
     from cltab2systemd.client.progressline import Writer
-    from cltab2systemd.client.requests import Answer
+
+    Outcome = TypeVar("Outcome")
 
 VARIABLE = "CLINIT_PROGRESS"
 AUTO, TTY, PLAIN, NONE = FORMS = ("auto", "tty", "plain", "none")
@@ -25,11 +26,11 @@ _ODD = (LookupError, TypeError, ValueError, AttributeError)
 
 
 def watched(
-    wait: Callable[[Callable[[dict[str, Any]], None], Callable[[], None]], Answer],
+    wait: Callable[[Callable[[dict[str, Any]], None], Callable[[], None]], Outcome],
     option: str | None,
     program: str,
     complain: Callable[[str], object],
-) -> Answer:
+) -> Outcome:
     """Wait with progress on the standard error. It is gone before anything else is printed.
 
     If the time is up, or somebody interrupts it, what was still waited for is told.
@@ -83,7 +84,7 @@ class Showing:
         self._came = 0.0
 
     def progress(self, progress: dict[str, Any]) -> None:
-        """There is news: an object of type Progress."""
+        """There is news: an object of type Progress, or of type HaltProgress."""
         self._last, self._came = progress, monotonic()
         self.tick()
 
@@ -106,7 +107,7 @@ class Showing:
         """What was heard last, as it is by now; empty if nothing was."""
         if self._last is None:
             return ""
-        from cltab2systemd.client.progress import line  # noqa: PLC0415 - seldom needed
+        from cltab2systemd.client.progresstext import line  # noqa: PLC0415 - seldom needed
 
         try:
             return line(self._last, monotonic() - self._came)

@@ -6,13 +6,14 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd.groups.progress import progress
+from cltab2systemd.groups.progress import MOST_HALTING, HaltProgress, progress
 from cltab2systemd.systemd.buserrors import BusError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
     from cltab2systemd.core.group import Group
+    from cltab2systemd.core.request import Request
     from cltab2systemd.groups.progress import Progress, Timings
 
 # Seconds that pass before anything is told, and between two replies. So a quick switch costs nothing, and a program
@@ -62,6 +63,32 @@ class Watch:
                 yield seen
             else:
                 await any_of(news, until)
+
+    async def follow_halt(
+        self, requests: Sequence[Request], until: asyncio.Future[Any], next_change: Callable[[], asyncio.Event]
+    ) -> AsyncIterator[HaltProgress]:
+        """How far a halt has come, at each change, until something is done.
+
+        Args:
+            requests: those that stop the groups.
+            until: the future of what is waited for.
+            next_change: an event that is set when the status of any group changes.
+        """
+        shown: HaltProgress | None = None
+        while True:
+            await asyncio.wait([until], timeout=PAUSE)
+            if until.done():
+                return
+            going = [request.group for request in requests if not request.outcome.done()]
+            told = going[:MOST_HALTING]
+            changed = [next_change(), *self.next_news(told)]
+            groups = tuple(on for name in told if (on := self.progress(name)) is not None)
+            seen = HaltProgress(len(requests) - len(going), len(requests), groups)
+            if requests and seen != shown:
+                shown = seen
+                yield seen
+            else:
+                await any_of(changed, until)
 
 
 async def any_of(events: Iterable[asyncio.Event], *futures: asyncio.Future[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from cltab2systemd.core.controller import Controller
+    from cltab2systemd.core.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Halting:
+    """A halt that is under way.
+
+    Attributes:
+        requests: those that stop the groups, one each.
+        ended: done when all groups are stopped and the daemon's files are gone. If a group does not stop, it raises
+            SwitchRefusedError, and the daemon goes on.
+    """
+
+    requests: tuple[Request, ...]
+    ended: asyncio.Future[None]
 
 
 class _Attempt:
@@ -26,6 +41,7 @@ class _Attempt:
         self.asker = replace(asker or Asker(), by=By.HALT)
         self._id = events.new_request()
         self._began_at = loop.time()
+        self.requests: tuple[Request, ...] = ()  # since it has begun
         self.begun: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         for future in (self.begun, self.ended):
@@ -61,15 +77,11 @@ class Halt:
         self._attempt: _Attempt | None = None  # the one that is under way
         self._task: asyncio.Task[None] | None = None  # the loop itself keeps only a weak reference
 
-    async def begin(self, asker: Asker | None = None) -> asyncio.Future[None]:
+    async def begin(self, asker: Asker | None = None) -> Halting:
         """Begin to stop all groups; returns when all are going.
 
         Args:
             asker: who asks, if it is known.
-
-        Returns:
-            A future, done when all groups are stopped and the daemon's files are gone. If a group does not stop, the
-            future raises SwitchRefusedError, and the daemon goes on.
 
         Raises:
             SwitchRefusedError: a group cannot be stopped, and the daemon goes on.
@@ -79,14 +91,14 @@ class Halt:
             attempt = self._attempt = _Attempt(asker)
             self._task = asyncio.create_task(self._carry_out(attempt))
         await asyncio.shield(attempt.begun)
-        return attempt.ended
+        return Halting(attempt.requests, attempt.ended)
 
     async def _carry_out(self, attempt: _Attempt) -> None:
         attempt.tell(events.HALT_BEGINS)
         try:
-            requests = await self._controller.halt(attempt.asker)
+            attempt.requests = tuple(await self._controller.halt(attempt.asker))
             attempt.begun.set_result(None)
-            for request in requests:
+            for request in attempt.requests:
                 await asyncio.shield(request.outcome)
         except (BusError, SwitchRefusedError, SupersededError) as error:
             attempt.tell(events.HALT_FAILED, reason=Refusal.HALT_FAILED, why=error)

@@ -18,7 +18,7 @@ from cltab2systemd.daemon import peers
 from cltab2systemd.daemon.describer import describe
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.reports.overview import status_object
-from cltab2systemd.reports.progress import progress_object
+from cltab2systemd.reports.progress import halt_object, progress_object
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import clock_offset
 from cltab2systemd.table.diagnostics import Diagnostic, render
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from cltab2systemd.core.controller import Controller
+    from cltab2systemd.daemon.halt import Halting
     from cltab2systemd.daemon.peers import Peer
     from cltab2systemd.groups.progress import Progress
     from cltab2systemd.groups.state import GroupStatus
@@ -133,8 +134,7 @@ class Service:
     Args:
         controller: does what is asked.
         watchers: notified at every change of status.
-        halt: begins to stop all groups, and then the daemon, for whoever asks; its future is done when the groups are
-            stopped.
+        halt: begins to stop all groups, and then the daemon, for whoever asks.
         group_id: the number of the group whose members may do what root may, if there is one.
     """
 
@@ -142,7 +142,7 @@ class Service:
         self,
         controller: Controller,
         watchers: Watchers,
-        halt: Callable[[events.Asker], Awaitable[asyncio.Future[None]]],
+        halt: Callable[[events.Asker], Awaitable[Halting]],
         group_id: int | None,
     ) -> None:
         self._controller = controller
@@ -246,10 +246,17 @@ class Service:
         yield Reply(_noted(await self._controller.reread(always=True, asker=call.peer.asker())))
 
     async def _halt(self, call: Call) -> AsyncIterator[Reply]:
-        halted = await self._begin_halt(call.peer.asker())
-        yield Reply({"message": "all groups halting"}, call.more)
+        is_watched = call.flag("progress") and call.more
+        halt = await self._begin_halt(call.peer.asker())
+        message = "all groups halting"
+        yield Reply({"message": message}, call.more)
+        if is_watched:
+            watch = self._controller.watch()
+            async for seen in watch.follow_halt(halt.requests, halt.ended, self._watchers.next_change):
+                told = halt_object(seen, now_in_microseconds())
+                yield Reply({"message": message, "halt": told}, continues=True)
         if call.more:
-            await asyncio.shield(halted)
+            await asyncio.shield(halt.ended)
             yield Reply({"message": "all groups halted"})
 
     async def _status(self, call: Call) -> AsyncIterator[Reply]:

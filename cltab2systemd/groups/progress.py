@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Entries that are told one by one; of more there is only the number.
 MOST_AWAITED = 8
+# Likewise groups, of those that a halt stops.
+MOST_HALTING = 8
 
 
 class ProgressPhase(enum.StrEnum):
@@ -155,6 +157,21 @@ class Progress:
     total: int = 0
     waiting: int = 0
     awaited: tuple[Awaited, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HaltProgress:
+    """How far a halt has come.
+
+    Attributes:
+        done: how many groups are stopped.
+        total: of how many.
+        groups: how far the first of the others have come, in the order of the table.
+    """
+
+    done: int
+    total: int
+    groups: tuple[Progress, ...]
 
 
 def way(group: GroupUnits, life: Life, status: GroupStatus | None, origin: str | None, *, is_asked: bool) -> Way | None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cltab2systemd.groups.progress import Awaited, Progress
+    from cltab2systemd.groups.progress import Awaited, HaltProgress, Progress
+
+
+def halt_object(halt: HaltProgress, now: int) -> dict[str, object]:
+    """The object of type HaltProgress; times as in `progress_object`."""
+    return {"done": halt.done, "total": halt.total, "groups": [progress_object(group, now) for group in halt.groups]}
 
 
 def progress_object(progress: Progress, now: int) -> dict[str, object]:
