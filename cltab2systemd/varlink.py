@@ -1,10 +1,15 @@
 """Varlink (https://varlink.org): the messages on the control socket, and the interface that they belong to.
 
-A message is a JSON object and a NUL. The client's plain request and the plain answer to it are fixed texts here, so
-that the client need not import `json`, which costs more CPU time than starting the interpreter.
+A message is a JSON object and a NUL. The client's plain request, the plain answer to it and the question how groups are
+are texts here, so that the client need not import `json` before it asks: that costs more CPU time than starting the
+interpreter.
 """
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 INTERFACE = "org.clinit.Manager"
 SERVICE = "org.varlink.service"
@@ -187,6 +192,20 @@ def switch_call(group: str, level: str, *, strict: bool = False) -> bytes:
     """`call("Switch", …)`; for names that JSON writes as they are, without importing it."""
     if strict:
         return call("Switch", {"group": group, "level": level, "strict": True})
-    if (group + level).isalnum() and group.isascii() and level.isascii():
+    if _is_plain(group) and _is_plain(level):
         return f'{{"method":"{INTERFACE}.Switch","parameters":{{"group":"{group}","level":"{level}"}}}}\0'.encode()
     return call("Switch", {"group": group, "level": level})
+
+
+def describe_call(groups: Sequence[str]) -> bytes:
+    """`call("Describe", …)` for some groups or, if there are none, for all; likewise."""
+    if not all(map(_is_plain, groups)):
+        return call("Describe", {"groups": [*groups]})
+    names = ",".join(f'"{group}"' for group in groups)
+    parameters = f'{{"groups":[{names}]}}' if groups else "{}"
+    return f'{{"method":"{INTERFACE}.Describe","parameters":{parameters}}}\0'.encode()
+
+
+def _is_plain(name: str) -> bool:
+    """Whether JSON writes a name as it is."""
+    return name.isascii() and (name.isalnum() or not name)

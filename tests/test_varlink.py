@@ -25,6 +25,12 @@ def test_a_switch_is_a_call(group: str, level: str) -> None:
     assert varlink.call("Switch", {"group": group, "level": level}) == varlink.switch_call(group, level)
 
 
+@given(st.lists(_NAME, max_size=3))
+def test_a_question_how_groups_are_is_a_call(groups: list[str]) -> None:
+    """Likewise; without groups, all are meant."""
+    assert varlink.call("Describe", {"groups": groups} if groups else {}) == varlink.describe_call(groups)
+
+
 def test_a_call() -> None:
     """A call is a compact JSON object and a NUL; `more` is there only if it is asked for."""
     assert varlink.call("Halt", {}) == b'{"method":"org.clinit.Manager.Halt","parameters":{}}\0'

@@ -83,6 +83,7 @@ class Caller:
         deadline: float | None = None,
         watch: Callable[[transport.Connection], None] | None = None,
         on_tick: Callable[[], object] | None = None,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> Iterator[dict[str, Any]]:
         """The parameters of each reply to a call. The first has to come in 30 s, the others before the deadline.
 
@@ -91,26 +92,16 @@ class Caller:
             deadline: CLOCK_MONOTONIC in seconds; None for ever.
             watch: called with the connection, whose `sender` is the daemon, as soon as there is a reply.
             on_tick: called some times a second until there is one.
+            meanwhile: called while the daemon thinks of its answer.
 
         All kinds of ClientError are raised.
         """
         if len(call) > varlink.LARGEST_REQUEST:
             raise RefusedError(f"the names are too long: a request has at most {varlink.LARGEST_REQUEST} bytes")
-        path = self.locations.socket
-        try:
-            connection = self.connect(deadline)
-        except TimeoutError:
-            raise timed_out(path, deadline) from None
-        except PermissionError as error:
-            raise RefusedError(
-                f"not permitted to connect to {path}: only root and members of group clinit may switch groups; "
-                f"'clinit -v' shows how they are"
-            ) from error
-        except OSError as error:
-            reason, start = error.strerror or error, start_command(self.locations)
-            raise NoDaemonError(f"no daemon at {path}: {reason}; start it with '{start}'") from error
+        path, connection = self.locations.socket, self._reached(deadline)
         try:
             connection.send(call, tell_sender=watch is not None)
+            meanwhile()
             longest: float | None = transport.ANSWER_TIMEOUT
             while True:
                 message = varlink.decode_reply(connection.receive_within(_remaining(deadline, longest), on_tick))
@@ -134,6 +125,22 @@ class Caller:
         neither is known.
         """
         return transport.connect(self._sockets(), _remaining(deadline, transport.ANSWER_TIMEOUT))
+
+    def _reached(self, deadline: float | None) -> transport.Connection:
+        """`connect`; whatever keeps it from that is a ClientError."""
+        path = self.locations.socket
+        try:
+            return self.connect(deadline)
+        except TimeoutError:
+            raise timed_out(path, deadline) from None
+        except PermissionError as error:
+            raise RefusedError(
+                f"not permitted to connect to {path}: only root and members of group clinit may switch groups; "
+                f"'clinit -v' shows how they are"
+            ) from error
+        except OSError as error:
+            reason, start = error.strerror or error, start_command(self.locations)
+            raise NoDaemonError(f"no daemon at {path}: {reason}; start it with '{start}'") from error
 
     def _sockets(self) -> Iterator[str]:
         first = [self.locations.socket] if self.locations.is_default else []

@@ -99,14 +99,23 @@ class Client:
         wait = Wait(self._caller, group, level, timeout, on_progress=on_progress, on_tick=on_tick)
         return _outcome(wait.switch(strict=strict))
 
-    def describe(self, groups: Iterable[str] = (), timeout: float | None = None) -> dict[str, Any]:
+    def describe(
+        self,
+        groups: Iterable[str] = (),
+        timeout: float | None = None,
+        *,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> dict[str, Any]:
         """All groups, or those that are named, with their entries, the table, and the daemon: see varlink's Describe.
 
-        TimedOutError if the daemon has not answered after so many seconds; None waits for 30.
+        Args:
+            groups: which groups; all, if there are none.
+            timeout: seconds in which the daemon has to answer, or else TimedOutError is raised; None waits for 30.
+            meanwhile: called while the daemon thinks of its answer, for what takes a moment too.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        parameters: dict[str, object] = {"groups": [*groups]} if groups else {}
-        return next(self._caller.replies(varlink.call("Describe", parameters), deadline))
+        call = varlink.describe_call([*groups])
+        return next(self._caller.replies(call, deadline, meanwhile=meanwhile))
 
     def answers_within(self, seconds: float) -> bool:
         """Whether the daemon answers a question that costs it nothing within so many seconds."""
