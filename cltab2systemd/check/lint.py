@@ -119,7 +119,7 @@ def _levels_that_name_none(entry: Entry) -> Iterator[Diagnostic]:
 
 def _levels_without_comma(group: ResourceGroup) -> Iterator[Diagnostic]:
     # A level that another field spells out is one; a field that has only such characters means them.
-    words = [entry for entry in group.entries if _is_word(entry.levels.text)]
+    words = [entry for entry in group.entries if entry.levels.is_word]
     if not words:
         return
     single = {level for entry in group.entries for level, _ in _explicit(entry.levels) if len(level) == 1}
@@ -138,11 +138,6 @@ def _levels_without_comma(group: ResourceGroup) -> Iterator[Diagnostic]:
                 source=entry.line,
                 hint=f"'{shortened(text)},' is the one level, '{shortened(','.join(characters))}' are the others",
             )
-
-
-def _is_word(text: str) -> bool:
-    """Whether a levels field looks like one name, and means its characters as well: `start`, but not `23` or `3m`."""
-    return "," not in text and sum(character.isalpha() for character in text) > 1
 
 
 def _similar_levels(group: ResourceGroup) -> Iterator[Diagnostic]:

@@ -220,7 +220,7 @@ class Controller:
         group = self._groups.get(name)
         if group is None or (name not in self.source.table.groups and not group.left_to_cluster):
             raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
-        if doubt := advice.on_level(self._membership.wanted(group), level):
+        if doubt := advice.on_level(self._membership.wanted(group), level, strict=strict):
             if strict:
                 raise SwitchRefusedError(Refusal.UNNAMED_LEVEL, doubt)
             notes = (*notes, doubt)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from cltab2systemd import events
 from cltab2systemd.core.entryrequest import Action, EntryRequest
 from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedError
+from cltab2systemd.groups.entrycommands import move_command
 from cltab2systemd.groups.failure import is_under_way
 from cltab2systemd.groups.lifecycle import MARKED
 from cltab2systemd.groups.progress import Handling, ProgressPhase
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import State, stays_at
 from cltab2systemd.systemd.buserrors import BusError
+from cltab2systemd.table.model import levels_meant
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
 
@@ -211,7 +213,8 @@ def _level_of(group: Group) -> str:
     status = group.status
     if status is None or status.state is State.CONFIGURED:
         raise SwitchRefusedError(
-            Refusal.NOT_IN_LEVEL, f"{group.name} is at no level; 'clinit {shortened(group.name)} LEVEL' starts it"
+            Refusal.NOT_IN_LEVEL,
+            f"{group.name} is at no level; {move_command(group.name, levels_meant(group.applied.entries))} starts it",
         )
     if group.request is not None or group.life.phase in MARKED or not status.state.settled:
         raise SwitchRefusedError(
@@ -233,8 +236,8 @@ def _entries(group: Group, level: str, tags: Collection[str]) -> tuple[Entry, ..
     members = group.units.members(level)
     for tag in tags:
         if known[tag] not in members:
-            levels = shortened(known[tag].levels.text) if known[tag].runnable else ""
-            has = f"it is in {levels}: 'clinit {shortened(group.name)} LEVEL' starts it" if levels else "it is off"
+            move = move_command(group.name, known[tag].levels.meant)
+            has = f"{move} starts it" if known[tag].runnable else "it is off"
             raise SwitchRefusedError(
                 Refusal.NOT_IN_LEVEL, f"{group.name} is at level {level}, which does not have {shortened(tag)}; {has}"
             )

@@ -24,12 +24,19 @@ def on_group(name: str, groups: Iterable[str]) -> str:
     return f"did you mean '{shortened(like)}'?" if like is not None else ""
 
 
-def on_level(group: ResourceGroup, level: str) -> str:
-    """A warning if no entry of a group names a level, with the level that was probably meant; else empty."""
+def on_level(group: ResourceGroup, level: str, *, strict: bool = False) -> str:
+    """What is said if no entry of a group names a level, with the level that was probably meant; else empty.
+
+    Args:
+        group: with its entries.
+        level: that was asked for.
+        strict: whether such a request is refused; else this is a warning.
+    """
     names = level_names(group.entries)
     if level in names:
         return ""
-    told = f"no entry of {shortened(group.name)} names level '{shortened(level)}': it stops everything"
+    effect = "refused, and the group stays as it is" if strict else "it stops everything"
+    told = f"no entry of {shortened(group.name)} names level '{shortened(level)}': {effect}"
     bare = level.strip(",")
     # The name of a level before the field that names it: `prod` before `prod,`.
     like = bare if bare in names else Spellings(sorted(names, key=lambda name: "," in name)).like(level)

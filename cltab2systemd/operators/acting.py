@@ -12,16 +12,21 @@ from cltab2systemd.client.calls import ClientError, RefusedError
 from cltab2systemd.client.requests import Client
 from cltab2systemd.commands.printing import complain
 from cltab2systemd.disk.tables import TableUnreadableError
+from cltab2systemd.groups.entrycommands import move_command
+from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.operators.chosen import UnknownNameError, known, tagged
 from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from cltab2systemd.client.requests import Answer
+    from cltab2systemd.operators.chosen import Known
 
 RESTART = "restart"
 STOP = "stop"
+# What the daemon answers about an entry that it does not know.
+_UNKNOWN = {Refusal.NO_SUCH_ENTRY, "NoSuchGroup"}
 
 progress_option = click.option(
     "--progress",
@@ -43,7 +48,8 @@ def act(action: str, names: Sequence[str], cltab: str | None, socket: str | None
     """
     client = Client(cltab, socket)
     try:
-        entries = tagged(names, known(client.locations))
+        there = known(client.locations)
+        entries = tagged(names, there.entries)
     except (UnknownNameError, TableUnreadableError) as error:
         complain(f"clinitctl: {error}")
         return outcome.REFUSED
@@ -58,11 +64,24 @@ def act(action: str, names: Sequence[str], cltab: str | None, socket: str | None
             for finding in error.findings if isinstance(error, RefusedError) else ():
                 complain(f"clinitctl: {finding}")
             complain(f"clinitctl: {printable(str(error))}")
+            for hint in _on_new_entries(error, group, of_group, there):
+                complain(f"clinitctl: {hint}")
             codes.append(outcome.code_of(error))
         except KeyboardInterrupt:
             complain("clinitctl: interrupted; what has begun goes on (see 'clinitctl status')")
             return outcome.INTERRUPTED
     return next((code for code in codes if code != outcome.FINE), outcome.FINE)
+
+
+def _on_new_entries(error: ClientError, group: str, tags: Collection[str], there: Known) -> Iterator[str]:
+    """What to do about entries that the daemon does not know, for it has not read, or applied, the table with them."""
+    if not isinstance(error, RefusedError) or error.code not in _UNKNOWN:
+        return
+    for entry in there.entries:
+        if entry.group == group and entry.tag in tags and (group, entry.tag) in there.new:
+            move = move_command(group, entry.levels.meant)
+            starts = ", and starts it" if entry.runnable else ""
+            yield f"the table on disk has {shortened(entry.tag)}, and is not in force; {move} has it read{starts}"
 
 
 def _watched(client: Client, action: str, group: str, tags: list[str], progress: str | None) -> Answer:

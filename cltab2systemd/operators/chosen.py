@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.commands.instance import Instance
 from cltab2systemd.disk import tables
+from cltab2systemd.groups.entrycommands import move_command
 from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.model import levels_meant
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cltab2systemd.locations import Locations
+    from cltab2systemd.table.model import Entry
 
 # Between the group and the tag of one entry, as in a table: no name can have it.
 _BETWEEN = ":"
@@ -37,8 +40,21 @@ class Chosen:
     notes: tuple[str, ...] = ()
 
 
-def known(locations: Locations) -> tuple[tuple[str, str], ...]:
-    """The group and the tag of every entry: those of the table on disk, and those that a daemon has applied.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Every entry that there is.
+
+    Attributes:
+        entries: each group and tag once: those of the table on disk, then those that only a daemon has applied.
+        new: the group and the tag of each that the table has, and no daemon has applied.
+    """
+
+    entries: tuple[Entry, ...]
+    new: frozenset[tuple[str, str]]
+
+
+def known(locations: Locations) -> Known:
+    """The entries of the table on disk, and those that a daemon has applied.
 
     tables.TableUnreadableError if neither can be read.
     """
@@ -53,22 +69,26 @@ def known(locations: Locations) -> tuple[tuple[str, str], ...]:
         if not applied:
             raise
         entries = ()
-    here = [(entry.group, entry.tag) for entry in entries]
-    left = [(entry.group, entry.tag) for group in applied.values() for entry in group.entries]
-    return tuple(dict.fromkeys((*here, *left)))
+    here = {_name(entry): entry for entry in entries}
+    left = {_name(entry): entry for group in applied.values() for entry in group.entries}
+    return Known(tuple({**here, **left, **here}.values()), frozenset(here.keys() - left.keys()))
 
 
-def chosen(words: Sequence[str], entries: Iterable[tuple[str, str]]) -> Chosen:
+def _name(entry: Entry) -> tuple[str, str]:
+    return entry.group, entry.tag
+
+
+def chosen(words: Sequence[str], there: Iterable[Entry]) -> Chosen:
     """The entries that words name; all if there is no word.
 
     Args:
         words: each a group, a tag, or `GROUP:TAG`. What is both a group and a tag is the group.
-        entries: the group and the tag of each entry that there is.
+        there: each entry that there is.
 
     Raises:
         UnknownNameError: there is no such group or tag.
     """
-    entries = tuple(entries)
+    entries = tuple(map(_name, there))
     groups = dict.fromkeys(group for group, _ in entries)
     tags = dict.fromkeys(tag for _, tag in entries)
     wanted: set[tuple[str, str]] = set()
@@ -86,20 +106,20 @@ def chosen(words: Sequence[str], entries: Iterable[tuple[str, str]]) -> Chosen:
     return Chosen(tuple(entry for entry in entries if not words or entry in wanted), tuple(notes))
 
 
-def tagged(words: Iterable[str], entries: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def tagged(words: Iterable[str], there: Sequence[Entry]) -> tuple[tuple[str, str], ...]:
     """The entries that words name, each a tag or `GROUP:TAG`; the arguments and errors are as for `chosen`.
 
     A group is none of these: whoever stops or restarts one means a level.
     """
-    entries = tuple(entries)
+    entries = tuple(map(_name, there))
     groups, tags = {group for group, _ in entries}, dict.fromkeys(tag for _, tag in entries)
     wanted: set[tuple[str, str]] = set()
     for word in words:
         group, between, tag = word.partition(_BETWEEN)
         found = {entry for entry in entries if (entry == (group, tag) if between else entry[1] == word)}
         if not found and word in groups:
-            name = shortened(word)
-            raise UnknownNameError(f"{name} is a group: name its entries, or move it with 'clinit {name} LEVEL'")
+            move = move_command(word, levels_meant(entry for entry in there if entry.group == word))
+            raise UnknownNameError(f"{shortened(word)} is a group: name its entries, or move it with {move}")
         if not found:
             like = Spellings(tags).like(word)
             hint = f"; did you mean '{shortened(like)}'?" if like is not None else ""

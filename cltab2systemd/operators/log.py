@@ -73,7 +73,7 @@ def command(
     """
     locations = located(cltab, socket)
     try:
-        found = chosen(names, known(locations))
+        found = chosen(names, known(locations).entries)
     except (UnknownNameError, TableUnreadableError) as error:
         complain(f"clinitctl: {error}")
         raise SystemExit(outcome.REFUSED) from error

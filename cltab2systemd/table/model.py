@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 from cltab2systemd.table import directives
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cltab2systemd.table.diagnostics import Place
 
@@ -141,6 +141,16 @@ class Levels:
     def names(self) -> tuple[str, ...]:
         """Every level that the field names, each once: the whole field first, then its parts in order."""
         return _names_in(self.text)
+
+    @property
+    def is_word(self) -> bool:
+        """Whether the field looks like one name, and means its characters as well: `start`, but not `23` or `3m`."""
+        return "," not in self.text and sum(character.isalpha() for character in self.text) > 1
+
+    @property
+    def meant(self) -> tuple[str, ...]:
+        """The levels that people mean by such a field: `prod` by `prod`, `3` and `m` by `3m` and by `3,m`."""
+        return self.names[:1] if self.is_word else self.names[1:] or self.names
 
     def __contains__(self, level: object) -> bool:
         """Whether the field names the level."""
@@ -302,6 +312,13 @@ class Table:
     def setting(self, name: str) -> str | None:
         """The value of a setting, the last one if it is repeated; None if the table does not have it."""
         return next((setting.value for setting in reversed(self.settings) if setting.name == name), None)
+
+
+def levels_meant(entries: Iterable[Entry]) -> tuple[str, ...]:
+    """The levels that people ask for, in order of first appearance: those that have an entry to start, if there are."""
+    entries = [*entries]
+    kept = [entry for entry in entries if entry.runnable] or entries
+    return tuple(dict.fromkeys(name for entry in kept for name in entry.levels.meant))
 
 
 def level_names(entries: tuple[Entry, ...]) -> tuple[str, ...]:

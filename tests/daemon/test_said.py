@@ -307,7 +307,8 @@ def test_a_level_that_no_entry_names_is_told(group: Group) -> None:
     group.switch("prod")
     told = f"no entry of {group.name} names level 'prodd': it stops everything; did you mean 'prod'?"
     refused = group.instance.clinit("--strict", group.name, "prodd")
-    answered(refused, code=1, out=f"{told}\n", err="")
+    stays = told.replace("it stops everything", "refused, and the group stays as it is")
+    answered(refused, code=1, out=f"{stays}\n", err="")
     assert group.status == "prod DONE"
     assert asked(group, "prodd") == (0, f"{group.name} prodd DONE", [f"clinit: {told}"])
     assert asked(group, "prod", "--strict") == (0, f"{group.name} prod DONE", [])

@@ -325,24 +325,43 @@ def test_a_hint_can_be_copied(instance: Instance, group: Group) -> None:
 def test_refusals(group: Group, action: str) -> None:
     """Nothing is done if the level does not have all of it, and it is said what to do."""
     name, pid = group.name, group.pid("a")
-    later = f"{name} is at level 1, which does not have {name}.later; it is in 2: 'clinit {name} LEVEL' starts it"
+    later = f"{name} is at level 1, which does not have {name}.later; 'clinit {name} 2' starts it"
     run = group.node.run
 
     answered(ctl(group, action, "a", "later"), code=1, out="", err=f"clinitctl: {later}\n")
     answered(
         run("clinitctl", action, "web-x", check=False),
-        code=1, out="", err="clinitctl: other is at no level; 'clinit other LEVEL' starts it\n",
+        code=1, out="", err="clinitctl: other is at no level; 'clinit other 1' starts it\n",
     )  # fmt: skip
     answered(
         run("clinitctl", action, f"{name}.a", "wbe-x", check=False),
         code=1, out="", err="clinitctl: no entry has the tag wbe-x; did you mean 'web-x'?\n",
     )  # fmt: skip
+    move = f"'clinit {name} 1' (or 2)"
     answered(
         run("clinitctl", action, name, check=False),
-        code=1, out="", err=f"clinitctl: {name} is a group: name its entries, or move it with 'clinit {name} LEVEL'\n",
+        code=1, out="", err=f"clinitctl: {name} is a group: name its entries, or move it with {move}\n",
     )  # fmt: skip
     answered(run("clinitctl", action, check=False), code=2, out="")
     assert group.pid("a") == pid
+
+
+def test_entries_that_only_the_table_on_disk_has(instance: Instance, group: Group) -> None:
+    """It is said that it has them, and what has it read."""
+    lines = f"{group.name}:{group.name}.new:23:respawn:exec sleep 1000\nfresh:fresh:m:off:x\n"
+    instance.write_table(instance.table + lines)
+    try:
+        new, fresh = ctl(group, "restart", "new"), group.node.run("clinitctl", "stop", "fresh", check=False)
+    finally:
+        instance.write_table(instance.table)
+
+    where = f"the table on disk has {group.name}.new, and is not in force"
+    has_it_read = f"'clinit {group.name} 2' (or 3) has it read, and starts it"
+    answered(
+        new, code=1, out="",
+        err=f"clinitctl: {group.name} has no entry {group.name}.new\nclinitctl: {where}; {has_it_read}\n",
+    )  # fmt: skip
+    assert "the table on disk has fresh, and is not in force; 'clinit fresh m' has it read\n" in fresh.stderr
 
 
 def test_on_its_way(group: Group) -> None:
