@@ -11,10 +11,16 @@ SCHEMAS = {
     "status": "`clinitctl status --json`",
     "watch": "`clinitctl watch --json`",
     "history": "`clinitctl history --json`",
-    "why": "`clinitctl why --json`",
+    "why": "`clinitctl why --json GROUP`",
+    "why-several": "`clinitctl why --json`",
 }
 # One that has another in it stands before that.
-_SHAPES = {"reason": "A reason", "ending": "An ending", "progress": "A progress"}
+_SHAPES = {
+    "explained": "`clinitctl why --json GROUP`",
+    "reason": "A reason",
+    "ending": "An ending",
+    "progress": "A progress",
+}
 _BYTES = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}
 _TYPES: dict[str, dict[str, Any]] = {
     "text": {"anyOf": [{"type": "string"}, _BYTES]},

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 DOCUMENT = (PROJECT / "docs/json.md").read_text()
 ENTRY = "An entry"
 # Values that stand in several places, and have a section of their own.
-SHAPES = {"reason": "A reason", "ending": "An ending", "progress": "A progress"}
+SHAPES = {
+    "explained": "`clinitctl why --json GROUP`",
+    "reason": "A reason",
+    "ending": "An ending",
+    "progress": "A progress",
+}
 
 
 def section(title: str) -> str:

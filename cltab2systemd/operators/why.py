@@ -17,6 +17,7 @@ from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options, printing
 from cltab2systemd.disk.instance import instance_names
 from cltab2systemd.groups.cures import commands
+from cltab2systemd.groups.entrycommands import move_command
 from cltab2systemd.journal import Writer
 from cltab2systemd.operators import culprits
 from cltab2systemd.operators.askable import NoAnswerError
@@ -24,7 +25,8 @@ from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.operators.present import present
 from cltab2systemd.operators.statusview import code, problems
 from cltab2systemd.reports import whytext
-from cltab2systemd.reports.statustext import unnamed_level
+from cltab2systemd.reports.statustext import QUIET, unnamed_level, worst_first
+from cltab2systemd.table.model import Levels
 from cltab2systemd.terminal import YELLOW, coloured, printable, shortened, wrapped
 
 if TYPE_CHECKING:
@@ -45,18 +47,21 @@ _BY_HAND_IF_KILLED = {"test-failed", "restarting", "ended-badly"}
 
 
 @click.command(name="why")
-@click.argument("group", metavar="GROUP")
+@click.argument("groups", nargs=-1, metavar="[GROUP]…")
 @click.option("--json", "as_json", is_flag=True, help="For a program: one JSON document.")
 @options.of_daemon
 @click.option("--clstat", metavar="PATH", help="The status file.")
-def command(group: str, *, as_json: bool, cltab: str | None, socket: str | None, clstat: str | None) -> None:
-    """Say why a group is not well: each reason with the lines that bear it out, and the commands that cure it.
+def command(
+    groups: tuple[str, ...], *, as_json: bool, cltab: str | None, socket: str | None, clstat: str | None
+) -> None:
+    """Say why groups are not well: each reason with the lines that bear it out, and the commands that cure it.
 
-    Of a group that is on its way, it says what is waited for. The exit codes are those of `status`.
+    Without a GROUP, these are all groups that are not well. Of one that is on its way, it says what is waited for. The
+    exit codes are those of `status`.
     """
     client = Client(cltab, socket, clstat)
     try:
-        found = present(client, [group])
+        found = present(client, groups)
     except RefusedError as error:
         for hint in error.findings:
             printing.complain(f"clinitctl: {hint}")
@@ -65,51 +70,106 @@ def command(group: str, *, as_json: bool, cltab: str | None, socket: str | None,
     except NoAnswerError as error:
         printing.complain(f"clinitctl: {error}")
         raise SystemExit(outcome.NO_DAEMON) from error
-    explained = explain(found["groups"][0], instance_names(client.locations))
+    told = found["groups"] if groups else [group for group in found["groups"] if _is_worth_a_look(group)]
+    explainer = Explainer(instance_names(client.locations))
     if as_json:
-        printing.say_object({"daemon": found["daemon"], "table": found["table"], **explained})
+        objects = [as_object(found, explainer.explain(group)) for group in told]
+        printing.say_object(objects[0] if objects and len(set(groups)) == 1 else several(found, objects))
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        way = [note] if (note := unnamed_level(found["groups"][0])) else []
-        printing.say(_as_text(found, explained, start_command(client.locations), width, way))
+        printing.say(_as_text(found, told, explainer, start_command(client.locations), width))
     raise SystemExit(code(found))
 
 
-def _as_text(found: Object, explained: Object, start: str, width: int | None, way: Sequence[str]) -> Iterator[str]:
+def _is_worth_a_look(group: Object) -> bool:
+    return group["health"] not in QUIET or bool(unnamed_level(group))
+
+
+def _as_text(
+    found: Object, told: Sequence[Object], explainer: Explainer, start: str, width: int | None
+) -> Iterator[str]:
     colours = has_colours()
-    for problem in problems(found, start):
+    troubles = [*problems(found, start)]
+    for problem in troubles:
         for line in wrapped(printable(problem), width):
             yield coloured(line, YELLOW if colours else "")
-    if explained["progress"]:
-        way = [*way, *details(explained["progress"])]
-    yield from whytext.lines(explained, time.time_ns() // 1000, width, way=way, colours=colours)
+    for number, group in enumerate(worst_first(told)):
+        if number:
+            yield ""
+        way = [*_summary(group, is_all_well=not troubles)]
+        explained = explainer.explain(group)
+        yield from whytext.lines(explained, time.time_ns() // 1000, width, way=way, colours=colours)
+    if found["groups"] and not told:
+        yield "all is well" if not troubles else "the groups that are known are well"
 
 
-def explain(group: Object, names: Names) -> Object:
-    """The value that `clinitctl why --json` prints of a group; docs/json.md describes it.
+def _summary(group: Object, *, is_all_well: bool) -> Iterator[str]:
+    """What is said of a group at once, as printable lines."""
+    if note := unnamed_level(group):
+        yield note
+    elif group["health"] == "at-rest":
+        runnable = [entry for entry in group["entries"] if entry["mode"] != "off"]
+        levels = [*dict.fromkeys(level for entry in runnable for level in Levels(entry["levels"]).meant)]
+        move = f"; {move_command(group['group'], levels)} brings it to one" if group["in_table"] else ""
+        yield f"nothing is wrong with it: it is at no level{move}"
+    elif group["health"] == "well" and not is_all_well:
+        yield "the group itself is well"
+    if group["progress"]:
+        yield from details(group["progress"])
+
+
+def as_object(found: Object, explained: Object) -> Object:
+    """The value that `clinitctl why --json GROUP` prints; docs/json.md describes it.
 
     Args:
-        group: as `present` has it.
+        found: as `present` has it.
+        explained: the group, as `Explainer.explain` has it.
+    """
+    return {"daemon": found["daemon"], "table": found["table"], **explained}
+
+
+def several(found: Object, objects: Sequence[Object]) -> Object:
+    """The value for no group and for several: that of each."""
+    return {"daemon": found["daemon"], "table": found["table"], "missing": found["missing"], "groups": [*objects]}
+
+
+class Explainer:
+    """Explains groups, one after the other. The journal is asked for the first reasons, within seconds.
+
+    Args:
         names: the unit names of the instance.
     """
-    deadline = time.monotonic() + _SECONDS
-    reasons = [
-        _explained(reason, group, names, deadline if number < _MOST else 0)
-        for number, reason in enumerate(group["reasons"])
-    ]
-    under_way = {"starting", "stopping", "waiting"} if group["health"] == "moving" else set()
-    awaited = [entry for entry in group["entries"] if entry["state"] in under_way]
-    return {
-        "group": group["group"],
-        "level": group["level"],
-        "state": group["state"],
-        "since_usec": group["since_usec"],
-        "health": group["health"],
-        "in_table": group["in_table"],
-        "progress": group["progress"],
-        "awaited": [{name: each[name] for name in ("tag", "mode", "state", "unit", "since_usec")} for each in awaited],
-        "reasons": reasons,
-    }
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._deadline = time.monotonic() + _SECONDS
+        self._left = _MOST
+
+    def explain(self, group: Object) -> Object:
+        """What is told of a group.
+
+        Args:
+            group: as `present` has it.
+        """
+        under_way = {"starting", "stopping", "waiting"} if group["health"] == "moving" else set()
+        awaited = [entry for entry in group["entries"] if entry["state"] in under_way]
+        return {
+            "group": group["group"],
+            "level": group["level"],
+            "state": group["state"],
+            "since_usec": group["since_usec"],
+            "health": group["health"],
+            "in_table": group["in_table"],
+            "progress": group["progress"],
+            "awaited": [
+                {name: each[name] for name in ("tag", "mode", "state", "unit", "since_usec")} for each in awaited
+            ],
+            "reasons": [self._explained(reason, group) for reason in group["reasons"]],
+        }
+
+    def _explained(self, reason: Object, group: Object) -> Object:
+        self._left -= 1
+        return _explained(reason, group, self._names, self._deadline if self._left >= 0 else 0)
 
 
 def _explained(reason: Object, group: Object, names: Names, deadline: float) -> Object:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _RANK = {health: rank for rank, health in enumerate(("failed", "degraded", "moving", "well", "at-rest"))}
 # How a summary calls these groups; the others by their state.
 _WORD_OF_HEALTH = {"degraded": "degraded", "well": "well", "at-rest": "at no level"}
-_QUIET = {"well", "at-rest"}
+QUIET = {"well", "at-rest"}
 # As many groups as one sees at a glance.
 _FEW = 10
 # Never the only sign: the words say the same.
@@ -54,7 +54,7 @@ def summary(groups: Sequence[Object], missing: int = 0) -> str:
     total = len(groups) + missing
     if total <= _FEW:
         return ""
-    ordered = sorted(groups, key=_rank)
+    ordered = worst_first(groups)
     counts = Counter(_WORD_OF_HEALTH.get(group["health"], group["state"]) for group in ordered)
     if missing:
         counts["not known"] = missing
@@ -85,7 +85,7 @@ def lines(
         colours: whether what is wrong stands out in colours.
         ways: how far groups under way have come, by name, each as a line that fits.
     """
-    ordered = sorted(groups, key=_rank)
+    ordered = worst_first(groups)
 
     def whole(shown: Sequence[Object]) -> Iterator[str]:
         for number, group in enumerate(shown):
@@ -97,7 +97,7 @@ def lines(
     if height is None or len(fitting := [*itertools.islice(whole(ordered), height + 1)]) <= height:
         yield from whole(ordered) if height is None else fitting
         return
-    unwell = [group for group in ordered if group["health"] not in _QUIET]
+    unwell = [group for group in ordered if group["health"] not in QUIET]
     told = [*whole(unwell)]
     yield from told
     yield from _headings(ordered[len(unwell) :], now, width, height - len(told))
@@ -119,8 +119,9 @@ def _headings(groups: Sequence[Object], now: int, width: int | None, height: int
     yield from rest(len(groups) - len(kept))
 
 
-def _rank(group: Object) -> int:
-    return _RANK[group["health"]]
+def worst_first(groups: Sequence[Object]) -> list[Object]:
+    """Groups in the order in which they are shown: what is wrong comes first."""
+    return sorted(groups, key=lambda group: _RANK[group["health"]])
 
 
 def _group_lines(

@@ -85,10 +85,9 @@ def _summary(explained: Object, now: int, width: int | None, way: Sequence[str])
         return
     said = {
         "well": "all is well",
-        "at-rest": "nothing is wrong: it is at no level",
         "failed": "nobody has noted why; see 'journalctl -u clinit'",
     }.get(explained["health"])
-    if said and not (way and explained["health"] == "well"):  # that is told then
+    if said and not (way and explained["health"] == "well"):  # then that says it
         yield from wrapped(f"{_INDENT}{said}", width)
 
 

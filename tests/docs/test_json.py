@@ -145,14 +145,20 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(culprits, "culprit", lambda *_: next(people))
     tables = ({"path": "x", "refusal": "x", "unread": False}, {"path": "x", "refusal": None, "unread": False})
     daemons = ({"state": "answers", "version": "x", "pid": 5}, {"state": "gone", "version": None, "pid": None})
-    values = [
-        {"daemon": daemon, "table": table, **why.explain(group | {"progress": way}, Names())}
-        for daemon, table, group, way in zip(daemons * 2, tables * 2, groups, progress, strict=False)
+    founds = [
+        {"daemon": daemon, "table": table, "missing": [*missing]}
+        for daemon, table, missing in zip(daemons, tables, (["m"], []), strict=True)
     ]
+    values = [
+        why.as_object(found, why.Explainer(Names()).explain(group | {"progress": way}))
+        for found, group, way in zip(founds * 2, groups, progress, strict=False)
+    ]
+    of_several = [*map(why.several, founds, (values, []))]
 
-    read_all("`clinitctl why --json`", [json.loads(asjson.document(asjson.value(value))) for value in values])
-    assert words_of("`clinitctl why --json`", "health") == {*Health}
-    assert words_of("`clinitctl why --json`", "daemon.state") == {*Daemon}
+    read_all("`clinitctl why --json GROUP`", [json.loads(asjson.document(asjson.value(value))) for value in values])
+    read_all("`clinitctl why --json`", [json.loads(asjson.document(asjson.value(value))) for value in of_several])
+    assert words_of("`clinitctl why --json GROUP`", "health") == {*Health}
+    assert words_of("`clinitctl why --json GROUP`", "daemon.state") == {*Daemon}
     assert words_of("A progress", "phase") == {*ProgressPhase}
     assert words_of("A progress", "awaited[].doing") == {*Doing}
     assert words_of("A progress", "awaited[].mode") == {*Mode}

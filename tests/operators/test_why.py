@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import answered
+from jsonschema import Draft202012Validator
 from programs import RUN
 from shipped import Shipped
 
 from cltab2systemd.operators.culprits import Culprit, read
+from lab.install import PROJECT
 from lab.node import Node
 from lab.programs import installed
 from lab.waiting import wait_until
@@ -117,13 +119,67 @@ def test_nobody_is_blamed_for_what_fails_by_itself(group: Group) -> None:
 
 
 def test_a_group_that_is_well(group: Group) -> None:
-    """That is said, and so is that one is at no level."""
+    """That is said, and so is that one is at no level, with what brings it to one."""
     group.define(f"r:3:respawn:{RUN}")
     group.instance.clinit()
     answered(why(group), code=0, err="")
-    assert "nothing is wrong" in why(group).stdout
+    assert f"nothing is wrong with it: it is at no level; 'clinit {group.name} 3' brings it to one" in why(group).stdout
     group.switch("3")
     assert re.fullmatch(f"{group.name}: level 3 DONE for .*\n  all is well\n", why(group).stdout)
+
+
+def test_all_groups(shared: Shipped) -> None:
+    """Without a name, each that is not well is told of, what is worst first; several names are these, well or not."""
+    node, table = shared.node, shared.table
+    more = (
+        f"bad:b1:3:test:false\nodd:o1:3:wait:false\nodd:o2:3:respawn:{RUN}\nfine:f1:3:respawn:{RUN}\n"
+        f"typo:t1:3,prod:respawn:{RUN}\ncold:c1:3,m:respawn:{RUN}\n"
+    )
+    groups = (("fine", "3"), ("typo", "4"), ("odd", "3"), ("bad", "3"))
+    shared.write_table(more)
+
+    def value(*names: str) -> Any:
+        return json.loads(node.run("clinitctl", "why", "--json", *names, check=False).stdout)
+
+    try:
+        for name, level in groups:
+            shared.clinit("--wait", name, level)
+        done = node.run("clinitctl", "why", check=False)
+        answered(done, code=4, err="")
+        assert re.findall("^([a-z]+): ", done.stdout, re.MULTILINE) == ["bad", "odd", "typo"]
+        assert ["bad", "odd", "typo"] == [group["group"] for group in value()["groups"]]
+        assert value()["groups"][1] == value("odd")
+
+        done = node.run("clinitctl", "why", "cold", "odd", check=False)
+        assert done.returncode == 7
+        told = r"odd: .*\n\no1 \(wait\) (.*\n)+?\ncold: at no level\n  nothing is wrong with it: it is at no level; "
+        assert re.match(rf"{told}'clinit cold 3' \(or m\) brings it to one\n$", done.stdout), done.stdout
+        schema = json.loads((PROJECT / "docs/schemas/clinitctl-why-several.schema.json").read_text())
+        Draft202012Validator(schema).validate(value("cold", "odd"))
+        answered(node.run("clinitctl", "why", "odd", "nobody", check=False), code=1, out="")
+    finally:
+        for name, _ in groups:
+            shared.clinit("--wait", name, "stop")
+        shared.write_table(table)
+
+
+def test_all_is_well(fresh_node: Node) -> None:
+    """It is said so; but what is wrong with the table is told also of a group that is well itself."""
+    fresh_node.write("/etc/cltab", f"web:r:3:respawn:{RUN}\n")
+    shipped = Shipped(fresh_node).share(f"web:r:3:respawn:{RUN}\n")
+    run = fresh_node.run
+    answered(run("clinitctl", "why"), code=0, out="all is well\n", err="")
+    shipped.clinit("--wait", "web", "3")
+    answered(run("clinitctl", "why"), code=0, out="all is well\n", err="")
+
+    shipped.write_table("web:r:3:respwan:true\n")
+    shipped.clinit()
+    for names, said in (([], "the groups that are known are well\n"), (["web"], "\n  the group itself is well\n")):
+        done = run("clinitctl", "why", *names, check=False)
+        answered(done, code=7, err="")
+        assert "the table is refused" in done.stdout
+        assert done.stdout.endswith(said)
+        assert "all is well" not in done.stdout
 
 
 def test_a_level_that_no_entry_names(group: Group) -> None:
