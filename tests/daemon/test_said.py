@@ -188,13 +188,18 @@ def test_a_wait_that_began_is_not_run_again(group: Group) -> None:
     ],
 )
 def test_a_program_that_is_not_there(group: Group, entry: str, state: str, told: str) -> None:
-    """Each request says the same of it, by name: whether it could be executed, or runs again and again."""
+    """Each request says the same of it, by name: whether it could be executed, or runs again and again.
+
+    A machine that takes long over the tries before a pause has the request answered before that.
+    """
+    words = (told, *(("and is started again",) if "pauses" in told else ()))
     group.define(f"a:3:{entry}", f"b:3:respawn:{RUN}", "m:m:wait:true")
     for _ in range(4):
-        code, said, reasons = asked(group, "3")
+        code, said, [reason] = asked(group, "3")
         assert code == (4 if state == "FAILED" else 0)
         assert said == f"{group.name} 3 {state}"
-        assert [True] == [told in reason for reason in reasons]
+        assert any(each in reason for each in words), reason
+        wait_until(lambda: told in group.instance.clinit("-v").stderr)
         group.switch("m")
 
 
