@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 import unicodedata
 
 TYPE_CHECKING = False
@@ -56,6 +57,11 @@ def duration(microseconds: int) -> str:
         if number or parts:
             parts.append(f"{number}{name}")
     return " ".join(part for part in parts[:2] if part[0] != "0") or "0s"
+
+
+def moment(microseconds: int) -> str:
+    """A time since 1970 as people here read it, and as `journalctl --since=` takes it: `2026-11-26 12:38:01`."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(microseconds // 1_000_000))
 
 
 def columns(text: str) -> int:

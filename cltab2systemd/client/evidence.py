@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cltab2systemd import journal, journalctl
 from cltab2systemd.journal import Excerpt, Writer
-from cltab2systemd.terminal import printable, shortened
+from cltab2systemd.terminal import moment, printable, shortened
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
@@ -152,8 +152,3 @@ def message_lines(line: JournalLine) -> list[str]:
     message = line.message.removeprefix(encoded(f"{line.unit}: ")) if is_of_systemd else line.message
     start = "systemd: " if is_of_systemd else ""
     return [start + text.rstrip() for text in decoded(message).split("\n") if text.strip()]
-
-
-def moment(microseconds: int) -> str:
-    """A time since 1970 as people here write it, such as `Thu Nov 26 12:38:01`."""
-    return time.strftime("%a %b %d %H:%M:%S", time.localtime(microseconds // 1_000_000))

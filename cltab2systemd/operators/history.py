@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pwd
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,7 @@ from cltab2systemd.operators.located import located
 from cltab2systemd.reports import history
 from cltab2systemd.reports.history import Outcome, Purpose
 from cltab2systemd.systemd import kernel
-from cltab2systemd.terminal import aligned, duration, printable
+from cltab2systemd.terminal import aligned, duration, moment, printable
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
@@ -71,6 +70,8 @@ def command(
         printing.say_object({"requests": [as_object(request) for request in shown]})
     else:
         printing.say(as_text(shown))
+        if not shown and trouble is None:
+            printing.complain(f"clinitctl: the journal has no such request{_reach()}")
     raise SystemExit(outcome.FINE if trouble is None else outcome.REFUSED)
 
 
@@ -85,6 +86,13 @@ def _last_time(limits: Sequence[str], matches: Sequence[str]) -> tuple[int | Non
     records = _records(limits, matches, 1)
     times = [int(decoded(record[b"__REALTIME_TIMESTAMP"])) for record in records]
     return (times[0] if times else None), records.trouble
+
+
+def _reach() -> str:
+    """Since when the journal has lines, as it is told behind something else; empty if that is not known."""
+    records = journalctl.Records(["--output-fields=MESSAGE"], _LONGEST, _MOST_BYTES)
+    first = next((record.get(b"__REALTIME_TIMESTAMP") for record in records), None)
+    return f"; it reaches back to {moment(int(decoded(first)))}" if first is not None else ""
 
 
 def _with_its_daemon(request: PastRequest) -> PastRequest:
@@ -105,7 +113,7 @@ def as_text(requests: Sequence[PastRequest]) -> Iterator[str]:
     rows = [["WHEN", "GROUP", "FROM", "TO", "OUTCOME", "TOOK", "BY"]]
     rows += [
         [
-            _when(request.began_at), printable(request.group), printable(request.origin or "-"),
+            moment(request.began_at), printable(request.group), printable(request.origin or "-"),
             printable(_purpose(request)), printable(_outcome(request)),
             "-" if request.duration is None else duration(request.duration), printable(_by(request)),
         ]
@@ -137,10 +145,6 @@ def as_object(request: PastRequest) -> dict[str, object]:
         "began_usec": request.began_at,
         "duration_usec": request.duration,
     }
-
-
-def _when(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / 1_000_000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _purpose(request: PastRequest) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +18,7 @@ from cltab2systemd.operators.chosen import UnknownNameError, chosen, known
 from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.operators.located import located
 from cltab2systemd.streams import give_up_output
-from cltab2systemd.terminal import DIM, coloured, columns, printable
+from cltab2systemd.terminal import DIM, coloured, columns, moment, printable
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
@@ -170,8 +169,7 @@ class _Tagged:
         return part
 
     def _prefix(self, line: JournalLine) -> bytes:
-        when = datetime.fromtimestamp(line.time / 1_000_000).astimezone().strftime("%b %d %H:%M:%S")
         tag = self._tags.get(line.unit, line.unit)
         if colour := self._colours.get(line.unit):
             tag = coloured(tag, colour)
-        return encoded(f"{when} {tag}  ")
+        return encoded(f"{moment(line.time)} {tag}  ")

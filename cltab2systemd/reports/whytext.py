@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.reports.statustext import heading
-from cltab2systemd.terminal import RED, YELLOW, coloured, duration, printable, wrapped
+from cltab2systemd.terminal import RED, YELLOW, coloured, duration, moment, printable, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -128,8 +127,3 @@ def _written(reason: Object, told: set[str], width: int | None) -> Iterator[str]
     if reason["trouble"] and reason["trouble"] not in told:
         told.add(reason["trouble"])
         yield from _fact("journal", reason["trouble"], width)
-
-
-def moment(microseconds: int) -> str:
-    """A time since 1970 as people here write it."""
-    return datetime.fromtimestamp(microseconds / 1_000_000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,17 @@ def test_some_of_them(shipped: Shipped) -> None:
     assert [each["level"] for each in requests(shipped.node, "-n", "1", "web")] == ["nosuch"]
     assert requests(shipped.node, "--since", "2099-01-01") == []
     assert len(requests(shipped.node, "--until", "2099-01-01")) == 6
-    answered(shipped.node.run("clinitctl", "history", "no-such-group"), code=0, out="", err="")
+
+
+def test_nothing_is_said_to_be_nothing(shipped: Shipped) -> None:
+    """With since when the journal has lines: perhaps it is too young. A program has a list without members."""
+    done = shipped.node.run("clinitctl", "history", "no-such-group")
+    answered(done, code=0, out="")
+    told = r"clinitctl: the journal has no such request; it reaches back to (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\n"
+    found = re.fullmatch(told, done.stderr)
+    assert found is not None, done.stderr
+    assert found[1] <= shipped.node.run("clinitctl", "history").stdout.splitlines()[1][:19]
+    answered(shipped.node.run("clinitctl", "history", "--json", "no-such-group"), code=0, err="")
 
 
 def test_the_last_ones_of_a_long_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ line = "".join(f"{field}\\n" for field in fields).encode()
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(line, "/run/systemd/journal/socket")
 time.sleep(1000)
 """
-STAMP = r"^[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d "
+STAMP = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d "
 
 
 @pytest.fixture(scope="module")
