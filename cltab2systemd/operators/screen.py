@@ -130,14 +130,14 @@ class Screen:
 
     def _lines(self, width: int, height: int) -> list[str]:
         """As many lines as there are; the last one says if there were more."""
-        shown = [*itertools.islice(self._text(width), height + 1)]
+        shown = [*itertools.islice(self._text(width, height), height + 1)]
         if len(shown) > height:
             shown[max(0, height - 1) :] = ["… and more"[:width]]
         return shown
 
-    def _text(self, width: int) -> Iterator[str]:
-        if self._trouble:
-            yield from wrapped(printable(self._trouble), width)
+    def _text(self, width: int, height: int) -> Iterator[str]:
+        trouble = wrapped(printable(self._trouble), width) if self._trouble else []
+        yield from trouble
         if self._found is not None:
             now = time.monotonic()
             ways = {
@@ -145,4 +145,6 @@ class Screen:
                 for group, (value, came) in self._under_way.items()
             }
             start = start_command(self._client.locations)
-            yield from as_text(self._found, start, width, everything=self._everything, ways=ways)
+            yield from as_text(
+                self._found, start, width, height - len(trouble), scrolls=False, everything=self._everything, ways=ways
+            )

@@ -65,7 +65,8 @@ def show(client: Client, groups: Sequence[str] = (), *, everything: bool = False
         import shutil  # noqa: PLC0415 - a pipe has no use for it
 
         size = shutil.get_terminal_size()
-        width, height = size.columns, None if groups or everything else size.lines
+        # A shell writes a line next.
+        width, height = size.columns, None if groups or everything else size.lines - 1
     printing.say(as_text(found, start_command(client.locations), width, height, everything=everything))
     return code(found)
 
@@ -103,6 +104,7 @@ def as_text(
     width: int | None,
     height: int | None = None,
     *,
+    scrolls: bool = True,
     everything: bool = False,
     ways: Mapping[str, str] = _NO_WAYS,
 ) -> Iterator[str]:
@@ -112,7 +114,9 @@ def as_text(
         found: as `present` has it.
         start: the command that starts the daemon.
         width: the columns of the terminal; None if it is none.
-        height: its lines, if the groups are to fit, as far as they are well; None if all of them are to be there.
+        height: how many lines there may be, if the groups are to fit, as far as they are well; None if all of them are
+            to be there.
+        scrolls: whether there may be more all the same, of groups that are not well.
         everything: whether to show the entries too that are not in the level, and do not run.
         ways: how far groups under way have come, by name, each as a line, if that is known better than it was found.
     """
@@ -129,8 +133,8 @@ def as_text(
     yield from told
     yield from statustext.lines(
         found["groups"], time.time_ns() // 1000, width,
-        height=None if height is None else height - len(told) - 1,  # for what a shell writes next
-        everything=everything, colours=colours, ways={**_ways(found["groups"], width), **ways},
+        height=None if height is None else height - len(told), scrolls=scrolls, everything=everything,
+        colours=colours, ways={**_ways(found["groups"], width), **ways},
     )  # fmt: skip
 
 

@@ -69,6 +69,7 @@ def lines(
     width: int | None = None,
     *,
     height: int | None = None,
+    scrolls: bool = True,
     everything: bool = False,
     colours: bool = False,
     ways: Mapping[str, str] = _NO_WAYS,
@@ -81,29 +82,63 @@ def lines(
         width: the columns of the terminal; None if there is no limit.
         height: its lines; None if there is no limit. If not all groups fit, those that are well or at no level have
             their headings only, as many as fit.
+        scrolls: whether what is beyond the height can be read as well. If not, what does not fit is counted.
         everything: whether to show the entries too that are not in the level, and do not run.
         colours: whether what is wrong stands out in colours.
         ways: how far groups under way have come, by name, each as a line that fits.
     """
     ordered = worst_first(groups)
 
-    def whole(shown: Sequence[Object]) -> Iterator[str]:
-        for number, group in enumerate(shown):
-            if number:
-                yield ""
-            way = ways.get(group["group"], "")
-            yield from _group_lines(group, now, width, way, everything=everything, colours=colours)
+    def draw(group: Object) -> Iterator[str]:
+        way = ways.get(group["group"], "")
+        return _group_lines(group, now, width, way, everything=everything, colours=colours)
 
-    if height is None or len(fitting := [*itertools.islice(whole(ordered), height + 1)]) <= height:
-        yield from whole(ordered) if height is None else fitting
+    if height is None:
+        yield from (line for _, line in _numbered(ordered, draw))
         return
+    told = [line for _, line in itertools.islice(_numbered(ordered, draw), height + 1)]
+    yield from told if len(told) <= height else _folded(ordered, draw, now, width, height, scrolls=scrolls)
+
+
+def _numbered(groups: Sequence[Object], draw: Callable[[Object], Iterator[str]]) -> Iterator[tuple[int, str]]:
+    """The lines of groups, each with how many of the groups have begun by then."""
+    for number, group in enumerate(groups):
+        if number:
+            yield number, ""
+        for line in draw(group):
+            yield number + 1, line
+
+
+def _folded(
+    ordered: Sequence[Object],
+    draw: Callable[[Object], Iterator[str]],
+    now: int,
+    width: int | None,
+    height: int,
+    *,
+    scrolls: bool,
+) -> Iterator[str]:
+    """Groups of which not all fit; the arguments are as for `lines`."""
     unwell = [group for group in ordered if group["health"] not in QUIET]
-    told = [*whole(unwell)]
-    yield from told
-    yield from _headings(ordered[len(unwell) :], now, width, height - len(told))
+    quiet = ordered[len(unwell) :]
+    told = [*itertools.islice(_numbered(unwell, draw), None if scrolls else height + 1)]
+    left = height - len(told)
+    if scrolls or left >= bool(quiet):
+        yield from (line for _, line in told)
+        yield from _headings(quiet, now, width, left, scrolls=scrolls)
+        return
+    kept = told[: max(0, height - 1)]
+    yield from (line for _, line in kept)
+    begun = kept[-1][0] if kept else 0
+    yield cut(_left_out(len(ordered) - begun), width)
 
 
-def _headings(groups: Sequence[Object], now: int, width: int | None, height: int) -> Iterator[str]:
+def _left_out(groups: int) -> str:
+    more = "1 more group" if groups == 1 else f"{groups} more groups"
+    return f"… and {more}" if groups else "… and more"
+
+
+def _headings(groups: Sequence[Object], now: int, width: int | None, height: int, *, scrolls: bool) -> Iterator[str]:
     """The headings of groups, as many as fit, and how many there are more."""
     shown = [cut(heading(group, now), width) for group in groups[: max(0, height)]]
     if len(shown) == len(groups):
@@ -111,7 +146,8 @@ def _headings(groups: Sequence[Object], now: int, width: int | None, height: int
         return
 
     def rest(left: int) -> list[str]:
-        return wrapped(f"… and {left} more that are well or at no level; see 'clinitctl status | less'", width)
+        told = f"… and {left} more that are well or at no level"
+        return wrapped(f"{told}; see 'clinitctl status | less'", width) if scrolls else [cut(told, width)]
 
     last = rest(len(groups))
     kept = shown[: max(0, height - len(last))]

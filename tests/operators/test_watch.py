@@ -260,18 +260,21 @@ def test_terminated(group: Group) -> None:
 
 
 def test_cut_to_the_height(instance: Instance) -> None:
-    """More groups than lines: how many are how, what is wrong, and that there is more."""
+    """More groups than lines: how many are how, what is wrong, a line for each that is well, and how many more."""
     groups = [Group(instance) for _ in range(30)]
     for group in groups:
         group.define(f"app:1:respawn:{RUN}", "check:2:test:true; exit 1")
     groups[-1].switch("2", code=4)
-    with Terminal(instance.node, "clinitctl", "watch") as terminal:
+    with Terminal(instance.node, "clinitctl", "watch", *(group.name for group in groups)) as terminal:
         terminal.wait_for(": level 2 FAILED")
-        wait_until(lambda: "… and more" in screen(terminal), what="a whole screen")
+        wait_until(lambda: "… and " in screen(terminal), what="a whole screen")
         lines = screen(terminal).split("\n")
-    assert (24, "… and more") == (len(lines), lines[-1])
+    headings = [line for line in lines if re.match(r"\S+: ", line) and " groups: " not in line]
     assert " FAILED, " in lines[0]
     assert "level 2 FAILED" in lines[2]
+    left = 30 - len(headings)
+    assert (24, f"… and {left} more that are well or at no level") == (len(lines), lines[-1])
+    assert headings[1:] == lines[-1 - len(headings[1:]) : -1]
 
 
 def test_a_dumb_terminal(group: Group) -> None:

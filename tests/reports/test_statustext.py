@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -155,6 +156,24 @@ def test_what_a_terminal_shows(counts: dict[str, int], height: int) -> None:
     assert unwell == shown[: len(unwell)]
     assert len(groups) == len({*names}) + sum(left)
     assert len(shown) <= max(height, len(unwell) + 1)
+
+
+@given(
+    st.fixed_dictionaries(dict.fromkeys(("well", "failed", "starting", "rest"), st.integers(0, 8))),
+    st.integers(1, 60),
+)
+def test_what_a_screen_shows(counts: dict[str, int], height: int) -> None:
+    """The same; but nothing goes beyond the height, and every group is there, or is counted."""
+    groups = many(**counts)
+    shown = [*statustext.lines(groups, NOW, 80, height=height, scrolls=False)]
+    scrolled = [*statustext.lines(groups, NOW, 80, height=height)]
+    names = [line.partition(":")[0] for line in shown if ": level" in line]
+    left = [int(line.split()[2]) for line in shown if re.match("… and [0-9]", line)]
+
+    assert len(shown) <= height
+    assert len(groups) == len({*names}) + sum(left)
+    kept = [line for line in shown if not line.startswith("… and ")]
+    assert kept == scrolled[: len(kept)]
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 120])
