@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 import unicodedata
 
 TYPE_CHECKING = False
@@ -61,7 +60,9 @@ def duration(microseconds: int) -> str:
 
 def moment(microseconds: int) -> str:
     """A time since 1970 as people here read it, and as `journalctl --since=` takes it: `2026-11-26 12:38:01`."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(microseconds // 1_000_000))
+    from datetime import datetime  # noqa: PLC0415 - a status has no use for it
+
+    return datetime.fromtimestamp(microseconds // 1_000_000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def columns(text: str) -> int:
