@@ -162,6 +162,9 @@ ACTION_REFUSED = Event("fa24870339dd9d6e7d68a45f3afbb3ea", _WARNING, "{group}: {
 # Why a group is not well.
 NOT_WELL = Event("e9980d00307783c68538cdf35e841bd2", _ERROR, "{why}")
 REMARK = Event("05539b76d5e8613e108298a994aa4425", _WARNING, "{why}")
+KILLED = Event(
+    "2420676ed620e03bb9365a6f74c145ba", _WARNING, "{group}: processes of {entry} did not end in time, and were killed"
+)
 OUTLIVED = Event(
     "310534f034881431c60395a4ac167419", _ERROR,
     "{group}: processes have outlived SIGKILL, see 'systemctl status {unit}'",

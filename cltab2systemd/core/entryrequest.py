@@ -58,7 +58,7 @@ class EntryRequest:
         self._names = names
         self._group = group
         self._asker = asker
-        self._id = events.new_request()
+        self.id = events.new_request()
         self._began_at = loop.time()
 
     def tell_begin(self) -> None:
@@ -88,7 +88,7 @@ class EntryRequest:
     def _values(self, entry: Entry) -> events.Values:
         return {
             "group": self._group, "level": self.level, "entry": entry.tag, "mode": str(entry.mode),
-            "unit": self._names.entry(self._group, entry.tag), "action": self.action, "request": self._id,
+            "unit": self._names.entry(self._group, entry.tag), "action": self.action, "request": self.id,
             "asker": self._asker,
         }  # fmt: skip
 

@@ -116,6 +116,13 @@ class Group:
         self._life = self._life.freshened(tags)
 
     @property
+    def request_id(self) -> str:
+        """What is known by in the log what is being done to it, or to entries of it; empty if nothing is."""
+        if self.request is not None:
+            return self.request.id
+        return "" if self.handling is None else self.handling.request
+
+    @property
     def restarting(self) -> str:
         """Its level, while entries of it are being restarted one by one; else empty."""
         handling = self.handling

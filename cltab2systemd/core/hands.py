@@ -119,7 +119,7 @@ class Hands:
     async def _carry_out(self, group: Group, request: EntryRequest) -> None:
         units = tuple(self._names.entry(group.name, entry.tag) for entry in request.entries)
         phase = ProgressPhase.RESTARTING if request.action is Action.RESTART else ProgressPhase.STOPPING
-        group.handling = handling = Handling(request.level, phase, units)
+        group.handling = handling = Handling(request.level, phase, units, request=request.id)
         try:
             if request.action is Action.RESTART:
                 await self._restart(group, request.entries, handling)

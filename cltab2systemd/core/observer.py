@@ -11,6 +11,7 @@ from cltab2systemd import events
 from cltab2systemd.core import telling
 from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.probe import UnitProbe
+from cltab2systemd.groups.endings import was_killed_late
 from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.lifecycle import Shown
 from cltab2systemd.groups.state import (
@@ -24,6 +25,7 @@ from cltab2systemd.groups.state import (
 )
 from cltab2systemd.groups.units import GroupUnits, UnitStatus
 from cltab2systemd.systemd.buserrors import BusBusyError, BusError
+from cltab2systemd.systemd.runsignal import Killing
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import HALT_LEVEL
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.pacer import Pacer
     from cltab2systemd.disk.marks import UnitNotes
+    from cltab2systemd.groups.units import Process
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
     from cltab2systemd.systemd.runsignal import RunSignal
@@ -92,8 +95,9 @@ class Observer:
         self._third_looks: set[str] = set()  # likewise for one at a process that is not its command yet
         self._rising: dict[str, float] = {}  # seconds until the next look at groups whose processes are no commands yet
         self._survivors: set[str] = set()  # units with processes that outlived SIGKILL, as was told
+        self._killed: set[str] = set()  # units with processes that were killed to stop them, as is to be told
         bus.follow(self._unit_changed, self._connected, self._reloaded)
-        bus.follow_runs(self._has_runs, self._saw_run)
+        bus.follow_runs(self._is_followed, self._saw_run)
 
     def refresh_soon(self, groups: Iterable[str]) -> None:
         """Look at groups in a moment. Several calls become one look."""
@@ -182,6 +186,12 @@ class Observer:
         if group is not None and group in self._groups:
             self.refresh_soon([group])
 
+    def _is_followed(self, unit: str) -> bool:
+        """Whether it is read what signals say of the runs of a unit. It is also of those that are being stopped."""
+        group = self._groups.get(self._names.group_of(unit) or "")
+        status = None if group is None or group.units is None else group.units.units.get(unit)
+        return self._has_runs(unit) or (status is not None and status.active == "deactivating")
+
     def _has_runs(self, unit: str) -> bool:
         """Whether the runs of a unit are followed.
 
@@ -193,10 +203,15 @@ class Observer:
         is_settled = group is not None and group.status is not None and group.status.state.settled
         return is_settled and self.probe.follows(unit)
 
-    def _saw_run(self, unit: str, seen: RunSignal) -> None:
-        self.probe.saw_run(unit, seen)
-        if seen.has_ended:
-            self._pacer.has_ended(unit, seen)
+    def _saw_run(self, unit: str, seen: RunSignal | Killing) -> None:
+        if isinstance(seen, Killing):
+            self._killed.add(unit)
+            return
+        self._note_killed(unit, seen.process)
+        if self._has_runs(unit):
+            self.probe.saw_run(unit, seen)
+            if seen.has_ended:
+                self._pacer.has_ended(unit, seen)
 
     def _connected(self) -> None:
         # Whatever happened while there was no connection was missed.
@@ -248,6 +263,7 @@ class Observer:
         if is_momentary or group.troubles.is_waiting:
             self._look_later(self._second_looks, group.name, _SECOND_LOOK)
         self._look_at_rising(group)
+        self._tell_killed(group, before)
         self._reset_failed(group)
         group.observed(before)
 
@@ -263,6 +279,29 @@ class Observer:
             pause = self._rising.get(group.name, _EXECUTION)
             self._rising[group.name] = min(2 * pause, _LONGEST_EXECUTION)
             self._look_later(self._third_looks, group.name, pause)
+
+    def _tell_killed(self, group: Group, before: GroupUnits | None) -> None:
+        """Say which entries had to be killed to stop them.
+
+        A signal of systemd's tells that, unless the processes have ended before systemd comes to send it. Then the main
+        process tells it. Nothing may tell if only others were killed, or if the unit is restarted.
+        """
+        assert group.units is not None
+        for name, unit in before.units.items() if before is not None else ():
+            now = group.units.units.get(name)
+            if unit.active == "deactivating" and now is not None and now.active == "failed":
+                self._note_killed(name, self.probe.process(name))
+        killed = {name for name in self._killed if self._names.group_of(name) == group.name}
+        for entry in group.applied.entries if killed else ():
+            if (name := group.units.name_of(entry)) in killed:
+                events.KILLED(
+                    group=group.name, entry=entry.tag, mode=str(entry.mode), unit=name, request=group.request_id
+                )
+        self._killed -= killed
+
+    def _note_killed(self, unit: str, process: Process) -> None:
+        if was_killed_late(process):
+            self._killed.add(unit)
 
     def _reset_failed(self, group: Group) -> None:
         """Reset entries that have failed because their stop needed SIGTERM or SIGKILL. The machine is not degraded."""

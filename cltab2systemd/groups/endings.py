@@ -115,6 +115,11 @@ def why_it_ended(process: Process, settings: Settings, *, counts_itself: bool) -
     return why_not_executed(process, settings) or ("" if counts_itself else worded(process, settings))
 
 
+def was_killed_late(process: Process) -> bool:
+    """Whether SIGKILL has ended a process, for it had not ended in time before that."""
+    return process.code not in {0, EXITED} and process.status == SIGKILL and process.result == "timeout"
+
+
 def kind(process: Process) -> str:
     """How a process ended, as a word for programs: `none`, `running`, `exited`, `killed` or `dumped`."""
     if not process.pid:

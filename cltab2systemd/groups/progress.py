@@ -113,12 +113,14 @@ class Handling:
         phase: RESTARTING or STOPPING, then SETTLING.
         units: the services of the entries, in file order.
         done: how many of these have been restarted.
+        request: what the request is known by in the log.
     """
 
     level: str
     phase: ProgressPhase
     units: tuple[str, ...]
     done: int = 0
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,12 @@ def as_text(requests: Sequence[PastRequest]) -> Iterator[str]:
         ]
         for request in requests
     ]  # fmt: skip
-    yield from aligned(rows)
+    heading, *lines = aligned(rows)
+    yield heading
+    for request, line in zip(requests, lines, strict=True):
+        yield line
+        if request.killed:
+            yield f"  had to be killed, for it did not end in time: {printable(', '.join(request.killed))}"
 
 
 def as_object(request: PastRequest) -> dict[str, object]:
@@ -130,6 +135,7 @@ def as_object(request: PastRequest) -> dict[str, object]:
         "action": str(request.purpose),
         "level": request.level or None,
         "entries": list(request.entries),
+        "killed": list(request.killed),
         "origin": request.origin or None,
         "by": request.by or None,
         "uid": request.uid,

@@ -55,6 +55,8 @@ _ENDINGS = {
 }
 # Of requests that perhaps have this line only.
 _ALONE = frozenset({"REJECTED", "ACTION_REFUSED"})
+# An entry had to be killed.
+_KILLED = "KILLED"
 # Lines of the daemon that are of no request: it has started, and it could not write some lines.
 _SERVING, _LOST = "SERVING", "LINES_LOST"
 
@@ -76,6 +78,7 @@ class PastRequest:
     `level` is the one that was asked for, and empty if entries were to be restarted or stopped. `origin` is the level
     that the group was at before. `began_at` is in µs since 1970, as journald received the line that tells of it first;
     `duration` is in µs. `state` is that of clstat, and `reason` a code: of what refused it or took the group elsewhere.
+    `killed` are the tags of entries of which it had to kill processes, for they did not end in time.
     `daemon` is the one that was asked, and `told_at` when it told of the request first (CLOCK_MONOTONIC, in µs).
     """
 
@@ -97,6 +100,7 @@ class PastRequest:
     duration: int | None = None
     purpose: Purpose = Purpose.LEVEL
     entries: tuple[str, ...] = ()
+    killed: tuple[str, ...] = ()
     daemon: Daemon = _NO_DAEMON
     told_at: int = 0
 
@@ -112,7 +116,7 @@ def matches(kinds: Mapping[str, str], instance: str, groups: Collection[str] = (
         groups: which groups; all, if there are none.
     """
     of_daemon = ["_UID=0", f"CLINIT_INSTANCE={instance}"]
-    told = {*_BEGINNINGS, *_ENDINGS}
+    told = {*_BEGINNINGS, *_ENDINGS, _KILLED}
     of_requests = [f"MESSAGE_ID={each}" for each, kind in kinds.items() if kind in told]
     others = [f"MESSAGE_ID={each}" for each, kind in kinds.items() if kind in {_SERVING, _LOST}]
     named = [f"CLINIT_GROUP={group}" for group in groups]
@@ -160,7 +164,7 @@ def requests(records: Iterable[Mapping[bytes, bytes]], kinds: Mapping[str, str])
     story = _Story()
     for record in records:
         kind = kinds.get(decoded(record.get(b"MESSAGE_ID", b"")), "")
-        if kind in _BEGINNINGS or kind in _ENDINGS or kind in {_SERVING, _LOST}:
+        if kind in _BEGINNINGS or kind in _ENDINGS or kind in {_SERVING, _LOST, _KILLED}:
             story.hear(kind, {decoded(name): decoded(value) for name, value in record.items()})
     return list(story.found.values())
 
@@ -182,6 +186,8 @@ class _Story:
             self._close(Outcome.GIVEN_UP, instance)
         if kind == _LOST:
             self._close(Outcome.UNKNOWN, instance)
+        elif kind == _KILLED:
+            self._hear_of_kill(fields)
         elif kind != _SERVING and fields.get("CLINIT_REQUEST") and fields.get("CLINIT_GROUP"):
             self._hear_of_request(kind, fields)
 
@@ -198,6 +204,14 @@ class _Story:
         elif known is None or name in self._open:
             self._open[name] = request
         self.found[name] = request
+
+    def _hear_of_kill(self, fields: dict[str, str]) -> None:
+        name, tag = fields.get("CLINIT_REQUEST", ""), fields.get("CLINIT_ENTRY", "")
+        if name in self.found and tag and tag not in self.found[name].killed:
+            request = replace(self.found[name], killed=(*self.found[name].killed, tag))
+            self.found[name] = request
+            if name in self._open:
+                self._open[name] = request
 
     def _close(self, outcome: Outcome, instance: str, group: str | None = None) -> None:
         """Take those as over that may be under way: of an instance, or of a group in it."""

@@ -34,7 +34,7 @@ from cltab2systemd.units.names import unit_of_bus_path
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cltab2systemd.systemd.runsignal import RunSignal
+    from cltab2systemd.systemd.runsignal import Killing, RunSignal
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class Bus(Manager):
         self._on_reload: Callable[[], None] = lambda: None
         self._after_reload: Callable[[], None] = lambda: None
         self._is_followed: Callable[[str], bool] = lambda unit: False  # noqa: ARG005
-        self._on_run: Callable[[str, RunSignal], None] = lambda unit, seen: None  # noqa: ARG005
+        self._on_run: Callable[[str, RunSignal | Killing], None] = lambda unit, seen: None  # noqa: ARG005
         self._loop = asyncio.get_running_loop()
         self._connection: Any = None
         self._is_private = False  # the connection is to systemd's private socket
@@ -118,7 +118,9 @@ class Bus(Manager):
         """Say what to call after each daemon-reload, besides what `follow` was given."""
         self._after_reload = after_reload
 
-    def follow_runs(self, is_followed: Callable[[str], bool], on_run: Callable[[str, RunSignal], None]) -> None:
+    def follow_runs(
+        self, is_followed: Callable[[str], bool], on_run: Callable[[str, RunSignal | Killing], None]
+    ) -> None:
         """Say what to call with what signals say of the runs of a service.
 
         Args:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cltab2systemd.groups.units import Process
-from cltab2systemd.systemd.unitproperties import SERVICE
+from cltab2systemd.systemd.unitproperties import SERVICE, UNIT
+
+# Substates of a service: the processes of its command, and what a stop command has left behind.
+_LAST_STAGES = {b"stop-sigkill", b"final-sigkill"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,20 @@ class RunSignal:
         return self.process.code != 0 if self.process.pid else self.process.result != "success"
 
 
-def run_signal(body: list[Any]) -> RunSignal | None:
+@dataclass(frozen=True, slots=True)
+class Killing:
+    """A service in the last stage of its stop, which it comes to once: its processes have been sent SIGKILL."""
+
+
+def run_signal(body: list[Any]) -> RunSignal | Killing | None:
     """What the signal PropertiesChanged with these arguments says; None if it is not about runs of a service."""
-    if len(body) < 2 or body[0] != SERVICE or not isinstance(body[1], dict):
+    if len(body) < 2 or not isinstance(body[1], dict):
         return None
     values = body[1]
+    if body[0] == UNIT and values.get(b"SubState") in _LAST_STAGES:
+        return Killing()
+    if body[0] != SERVICE:
+        return None
     try:
         process = Process(
             values[b"ExecMainPID"],

@@ -6,7 +6,7 @@ import pytest
 
 from cltab2systemd.core.lastruns import LastRuns
 from cltab2systemd.groups.units import Process
-from cltab2systemd.systemd.runsignal import RunSignal, run_signal
+from cltab2systemd.systemd.runsignal import Killing, RunSignal, run_signal
 
 UNIT = "clinit-web@a.service"
 SERVICE = b"org.freedesktop.systemd1.Service"
@@ -71,6 +71,15 @@ def test_what_is_no_signal_of_runs() -> None:
     values = {b"MainPID": 2, b"NRestarts": 3, b"ExecMainPID": 2, b"ExecMainCode": 0, b"ExecMainStatus": 0,
               b"Result": b"success", b"ExecMainExitTimestampMonotonic": 0}  # fmt: skip
     assert run_signal([SERVICE, values, []]) == RunSignal(2, 3, Process(2, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [(b"stop-sigkill", Killing()), (b"final-sigkill", Killing()), (b"stop-sigterm", None), (b"running", None)],
+)
+def test_the_last_stage_of_a_stop(stage: bytes, expected: Killing | None) -> None:
+    """Only the substates in which SIGKILL was sent say that it was."""
+    assert run_signal([b"org.freedesktop.systemd1.Unit", {b"SubState": stage}, []]) == expected
 
 
 @pytest.mark.parametrize(

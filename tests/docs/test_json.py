@@ -108,8 +108,10 @@ def test_members_of_a_diff_are_told() -> None:
 def test_history() -> None:
     """All of a past request, with what the journal tells of it, and without."""
     bare = PastRequest("a1", "caf\udce9", "3", 1)
-    whole = PastRequest("b2", "web", "", 1, "2", "client", 0, 77, "clinit web 3", "n1", "system",
-                        Outcome.REFUSED, "FAILED", "not-stopped", "not stopped", 5, Purpose.STOP, ("a",))  # fmt: skip
+    whole = PastRequest(
+        "b2", "web", "", 1, "2", "client", 0, 77, "clinit web 3", "n1", "system",
+        Outcome.REFUSED, "FAILED", "not-stopped", "not stopped", 5, Purpose.STOP, ("a",), ("a",),
+    )  # fmt: skip
     shown = json.loads(asjson.document(asjson.value({"requests": [*map(history.as_object, (bare, whole))]})))
 
     read_all("`clinitctl history --json`", [shown])
