@@ -10,7 +10,7 @@ from cltab2systemd.check import everything
 from cltab2systemd.commands import printing, tables
 from cltab2systemd.commands.options import Format, format_option
 from cltab2systemd.commands.printing import say_json
-from cltab2systemd.disk.tables import TableUnreadableError
+from cltab2systemd.disk.tables import TableUnreadableError, distrust
 from cltab2systemd.locations import TABLE, from_here
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity
 from cltab2systemd.terminal import printable
@@ -46,6 +46,11 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
             found.append(_unreadable(path, str(error)))
             is_good = False
             continue
+        # Of another file nobody knows who is to own it where it goes.
+        if from_here(path) == TABLE and (doubt := distrust(TABLE)):
+            printing.complain(f"cltab2systemd: {doubt}")
+            found.append(_unreadable(path, doubt))
+            is_good = False
         found += findings
         is_good = is_good and not any(finding.severity in counted for finding in findings)
         if format_ == Format.TEXT:

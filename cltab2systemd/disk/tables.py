@@ -58,6 +58,15 @@ def _read_once(path: str, *, trusted: bool) -> tuple[bytes, FileIdentity, FileId
         return data, FileIdentity.of(before), FileIdentity.of(os.fstat(descriptor))
 
 
+def distrust(path: str) -> str:
+    """Why the daemon would not take a table that can be read, such as its owner; empty if it would."""
+    try:
+        found = _doubt(os.stat(path))  # noqa: PTH116 - as it is opened
+    except OSError:
+        return ""
+    return f"{path} {found}" if found else ""
+
+
 def _doubt(status: os.stat_result) -> str:
     """Why a file's commands may not be run as root; empty if they may."""
     if status.st_uid != 0:

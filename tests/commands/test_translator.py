@@ -208,6 +208,24 @@ def test_a_bound_on_warnings(path: Path) -> None:
     assert result.stderr.count("[too-many-warnings]") == 1
 
 
+def test_what_the_daemon_does_not_trust(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is an error of its own table, told beside all others; of another file nobody knows who is to own it."""
+    path.write_text("web:a:3:wait:true\n")
+    path.chmod(0o666)
+    assert run("check", path).exit_code == 0
+
+    monkeypatch.setattr("cltab2systemd.commands.check.TABLE", str(path))
+    told = f"{path} can be written by others than root (mode 0666), as whom its commands run: chmod go-w"
+    for arguments in ([], [path]):
+        found = run("check", *arguments)
+        assert (found.exit_code, found.stderr) == (1, f"cltab2systemd: {told}\n")
+    [finding] = json.loads(run("check", "--format", "json").stdout)
+    assert (finding["code"], finding["message"]) == ("unreadable", told)
+    assert run("check", "-", standard_input=path.read_bytes()).exit_code == 0
+    path.chmod(0o644)
+    assert run("check").exit_code == 0
+
+
 def test_check_of_the_daemons_table(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a file it is the table that the daemon has if nobody says otherwise, as with `show` and `graph`."""
     monkeypatch.setattr("cltab2systemd.commands.check.TABLE", str(path))
