@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import events
 from cltab2systemd.core.entryrequest import Action, EntryRequest
 from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedError
+from cltab2systemd.groups import advice
 from cltab2systemd.groups.entrycommands import move_command
 from cltab2systemd.groups.failure import is_under_way
 from cltab2systemd.groups.lifecycle import MARKED
@@ -103,7 +104,8 @@ class Hands:
             if unit.load != "loaded":
                 raise SwitchRefusedError(
                     Refusal.BAD_UNIT,
-                    f"{unit.name} is {unit.load}, and could not be started again; see 'systemctl status {unit.name}'",
+                    f"{unit.name} is {unit.load}, and could not be started again; "
+                    f"{advice.on_unusable_unit(unit.name, unit.load)}",
                 )
 
     def give_way(self, group: Group, code: Supersession) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.request import SwitchRefusedError
-from cltab2systemd.groups import changes
+from cltab2systemd.groups import advice, changes
 from cltab2systemd.groups.failure import Remedy, is_under_way
 from cltab2systemd.groups.lifecycle import Event
 from cltab2systemd.groups.refusals import Refusal
@@ -267,7 +267,7 @@ class Switcher:
                 raise SwitchRefusedError(
                     Refusal.BAD_UNIT,
                     f"{unit.name} is {unit.load}, and {group.name} cannot be switched in order without it; "
-                    f"see 'systemctl status {unit.name}'",
+                    f"{advice.on_unusable_unit(unit.name, unit.load)}",
                 )
 
     def _cancel_other_levels(self, group: Group, level: str) -> None:

@@ -64,3 +64,14 @@ def on_changed_lines(group: str, level: str, tags: Iterable[str]) -> list[str]:
 def on_unread_table(path: str) -> str:
     """A warning that entries are restarted as the table had them when it was read last."""
     return f"{path} has changed, and was not read since; 'clinit' has it read"
+
+
+def on_unusable_unit(unit: str, load: str) -> str:
+    """What to do about a unit that cannot be used.
+
+    Args:
+        unit: its name.
+        load: its LoadState, which is not `loaded`.
+    """
+    quoted = shlex.quote(unit)
+    return f"'systemctl unmask {quoted}' undoes that" if load == "masked" else f"see 'systemctl status {quoted}'"

@@ -374,4 +374,5 @@ def _attempt(group: GroupUnits, entry: Entry, level: str, cause: Cause) -> Attem
 
 def about_unit(group: GroupUnits, cause: Cause, unit: str, words: str) -> Reason:
     """What is wrong with a unit that is no entry of the level."""
-    return Reason(cause, unit, printable(f"{group.group}: {unit} {words}; see 'systemctl status {unit}'"), words)
+    see = "" if cause is Cause.MASKED else f"; see 'systemctl status {unit}'"  # it says what to do itself
+    return Reason(cause, unit, printable(f"{group.group}: {unit} {words}{see}"), words)

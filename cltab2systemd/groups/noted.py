@@ -27,6 +27,7 @@ _CAUSES = {
     "the group is at no level": Cause.NO_LEVEL,
     "ends again and again": Cause.KEEPS_ENDING,
     "and pauses for": Cause.PAUSED,
+    "is masked, so that": Cause.MASKED,
     "could not be started": Cause.NOT_EXECUTED,
     "it is tried again every": Cause.NOT_EXECUTED,
 }
@@ -65,8 +66,9 @@ def _reason(units: GroupUnits, level: str, text: str) -> Reason:
             return about_entry(units, entry, level, Verdict(_cause(words), words))
     words = text.removeprefix(printable(f"{units.group}: "))
     cause = _cause(words)
-    for name in units.units:
-        if words.startswith(f"{name} ") and words.endswith(f"; see 'systemctl status {name}'"):
+    for name in (*units.units, units.names.slice(units.group)):
+        is_whole = cause is Cause.MASKED or words.endswith(f"; see 'systemctl status {name}'")
+        if words.startswith(f"{name} ") and is_whole:
             return about_unit(units, cause, name, words[len(name) + 1 :].partition("; see 'systemctl status ")[0])
     return Reason(cause, units.names.level(units.group, level), text, words)
 

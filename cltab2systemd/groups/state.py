@@ -7,6 +7,7 @@ level went is read off its entries. docs/unit-scheme.md has the states as a tabl
 from __future__ import annotations
 
 import enum
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -206,7 +207,7 @@ def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
         return GroupStatus(group.group, level, State.STARTING)
     found = ((entry, verdict(group, entry, level)) for entry in members)
     reasons = (
-        *_not_stopped(group, level, since),
+        *_not_in_order(group, level, since),
         *_survivors(group, level),
         *(about_entry(group, entry, level, judged) for entry, judged in found if judged.cause is not None),
     )
@@ -223,6 +224,16 @@ def is_started(group: GroupUnits, level: str) -> bool:
     if target is None or target.starting or (barrier is not None and barrier.starting):
         return False
     return not any(is_under_way(entry, group.entry(entry)) for entry in group.members(level))
+
+
+def _not_in_order(group: GroupUnits, level: str, since: int) -> list[Reason]:
+    """What of the switch to a level was not done. All of that is one thing if the group's slice is masked."""
+    found, name = [*_not_stopped(group, level, since)], group.names.slice(group.group)
+    if found and "masked" in group.probe.settings(name, "LoadState"):
+        undo = f"'systemctl unmask {shlex.quote(name)}' undoes that"
+        words = f"is masked, so that nothing of the group is stopped or started; {undo}"
+        return [about_unit(group, Cause.MASKED, name, words)]
+    return found
 
 
 def _not_stopped(group: GroupUnits, level: str, since: int) -> Iterator[Reason]:

@@ -64,7 +64,7 @@ _SETTINGS = {
     "ExecStart": _Setting(b"a(sasbttttuii)", lambda lines: (word for line in lines for word in (line[0], *line[1]))),
     "Condition": _Setting(b"a(sbbsi)", _failed, b"Conditions"),
 }  # fmt: skip
-_OF_UNITS = frozenset({"DropInPaths", "Condition"})
+_OF_UNITS = frozenset({"DropInPaths", "Condition", "LoadState"})
 
 
 class UnitProperties(ABC):

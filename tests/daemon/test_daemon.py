@@ -269,6 +269,7 @@ def test_a_gate_that_cannot_be_loaded_refuses_the_switch(instance: Instance) -> 
 
     answered(refused, code=1)
     assert "clinitgate-web@app.service is masked" in refused.stdout
+    assert "; 'systemctl unmask clinitgate-web@app.service' undoes that\n" in refused.stdout
     assert running == pids(instance)
     assert "1 DONE" == instance.clstat()["web"]
 

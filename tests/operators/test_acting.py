@@ -247,7 +247,8 @@ def test_what_could_not_be_started_again_is_not_stopped(slow: Group) -> None:
         assert before == (slow.pid("a"), slow.pid("b"))
     finally:
         slow.node.run("systemctl", "unmask", slow.unit("b"))
-    told = f"{slow.unit('b')} is masked, and could not be started again; see 'systemctl status {slow.unit('b')}'"
+    cure = f"'systemctl unmask {slow.unit('b')}' undoes that"
+    told = f"{slow.unit('b')} is masked, and could not be started again; {cure}"
 
     answered(done, code=1, out="", err=f"clinitctl: {told}\n")
     answered(ctl(slow, "restart", "a", "b"), code=0, out=f"{slow.name} 3 DONE\n", err="")
