@@ -5,6 +5,7 @@ Whoever is called at night, and whatever asks every minute, does not wait for cl
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -163,7 +164,9 @@ def problems(found: Object, start: str) -> Iterator[str]:
         yield problem
     if table["refusal"]:
         yield f"the table is refused, and the groups stay as they are: {table['refusal']}"
-    if table["unread"]:
+    if table["unread"] and _is_gone(table["path"]):
+        yield f"{table['path']} is not there; the groups stay as they are until it is, and 'clinit' has read it"
+    elif table["unread"]:
         yield f"{table['path']} has changed; 'clinit' has it read, and 'cltab2systemd diff' tells what it changes"
     if missing := found["missing"]:
         names = ", ".join(map(shortened, missing[:_MOST_NAMES])) + (", …" if missing[_MOST_NAMES:] else "")
@@ -171,6 +174,17 @@ def problems(found: Object, start: str) -> Iterator[str]:
         yield f"there was no time to ask systemd how {are}; ask for them by name: {names}"
     if not (found["groups"] or missing or table["refusal"]):
         yield f"{table['path']} has no group"
+
+
+def _is_gone(path: str) -> bool:
+    """Whether there is no such file, and not only none that this user may look for."""
+    try:
+        os.stat(path)  # noqa: PTH116
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def code(found: Object) -> int:

@@ -98,6 +98,18 @@ def test_a_daemon_that_hangs(instance: Instance) -> None:
     )
 
 
+def test_a_table_that_is_gone(instance: Instance) -> None:
+    """Of one that is not there, nothing tells what it changes."""
+    table = instance.node.path("/etc/cltab")
+    table.rename(table.with_name("cltab.away"))
+    done = status(instance.node)
+    table.with_name("cltab.away").rename(table)
+
+    answered(done, code=0, err="")
+    told = "/etc/cltab is not there; the groups stay as they are until it is, and 'clinit' has read it"
+    assert done.stdout.splitlines()[0] == told
+
+
 def test_a_daemon_that_is_gone_is_not_started(instance: Instance) -> None:
     """Nobody listens, and nobody does afterwards; how old clstat is is no news then."""
     instance.kill()
