@@ -10,6 +10,7 @@ import contextlib
 import os
 import subprocess
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd import journal, journalctl
@@ -18,7 +19,7 @@ from cltab2systemd.terminal import moment, printable, shortened
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cltab2systemd.journal import JournalLine
     from cltab2systemd.journalctl import Trouble
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _LINES = 5
 _MOST = 3
 _SECONDS = 2.0
+# Names of what one cure is for.
+_MOST_NAMES = 5
 # An attempt that ended less than so many seconds ago may have lines that journald has not stored yet.
 _RECENT = 5.0
 # Seconds for journald to store them; and how long whoever may not ask it for that waits instead.
@@ -47,12 +50,19 @@ _SILENT = {"masked", "unreached", "no-level", "skipped"}
 class Evidence:
     """Tells of reasons, one after the other, within two seconds.
 
+    What to do is told once, behind the last reason for which it is the same, and with the names of all these.
+
     Args:
+        reasons: all that are told of.
         asked: when the group was asked for its level, in seconds since 1970. What is wrong since before is told so.
         left: seconds, if there are less.
     """
 
-    def __init__(self, asked: float, left: float = _SECONDS) -> None:
+    def __init__(self, reasons: Iterable[dict[str, Any]], asked: float, left: float = _SECONDS) -> None:
+        self._names: dict[str, list[str]] = {}  # of what each cure is for
+        for reason in reasons:
+            self._names.setdefault(str(reason.get("cure") or ""), []).append(_name(reason))
+        self._seen: Counter[str] = Counter()
         self._asked = asked
         self._deadline = time.monotonic() + min(left, _SECONDS)
         self._with_lines = 0
@@ -64,10 +74,13 @@ class Evidence:
         if isinstance(since, int) and since / 1e6 < self._asked - _TOLERANCE:
             yield f"since {moment(since)}"
         yield from self._journal(reason)
-        cure = reason.get("cure")
-        if cure and cure not in self._told:
-            self._told.add(cure)
-            yield printable(str(cure))
+        cure = str(reason.get("cure") or "")
+        self._seen[cure] += 1
+        names = [*dict.fromkeys(self._names.get(cure, ()))]
+        if cure and self._seen[cure] >= len(self._names.get(cure, ())):
+            more = f" and {len(names) - _MOST_NAMES} more" if names[_MOST_NAMES:] else ""
+            subject = f"{', '.join(names[:_MOST_NAMES])}{more}: " if names[1:] else ""
+            yield printable(subject + cure)
 
     def _journal(self, reason: dict[str, Any]) -> Iterator[str]:
         left = self._deadline - time.monotonic()
@@ -84,6 +97,10 @@ class Evidence:
         if trouble is not None and trouble.text not in self._told:
             self._told.add(trouble.text)
             yield printable(f"({trouble.text})")
+
+
+def _name(reason: dict[str, Any]) -> str:
+    return shortened(str(reason.get("tag") or reason.get("unit") or ""))
 
 
 def of_attempt(reason: dict[str, Any], seconds: float, lines: int = 200) -> Excerpt:

@@ -112,10 +112,14 @@ def note(
         return
     from cltab2systemd.client.evidence import Evidence  # noqa: PLC0415 - who hears of nothing wrong has no use for it
 
-    evidence = Evidence(asked) if end is None else Evidence(asked, end - time.monotonic())
-    for text, reason in zip(answer.reasons, answer.details, strict=True):
-        if (reason.get("code"), reason.get("tag")) in but:
-            continue
+    told = [
+        (text, reason)
+        for text, reason in zip(answer.reasons, answer.details, strict=True)
+        if (reason.get("code"), reason.get("tag")) not in but
+    ]
+    reasons = [reason for _, reason in told]
+    evidence = Evidence(reasons, asked) if end is None else Evidence(reasons, asked, end - time.monotonic())
+    for text, reason in told:
         complain(text)
         try:
             for line in evidence.of(reason):

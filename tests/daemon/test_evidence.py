@@ -159,6 +159,17 @@ def test_since_when(group: Group) -> None:
     assert re.match(r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", evidence_of(asked(group))[0])
 
 
+def test_what_to_do_about_several(group: Group) -> None:
+    """It is told once, behind the last of these, with their names; what is to be done about one stands by itself."""
+    said = fail(group, "t:3:test:echo no; exit 1", "a:3:respawn:exec /srv/none", "u:3:test:echo not that; exit 1")
+    name = group.name
+    assert evidence_of(said)[0] == "no"
+    cure = f"mend it, then 'clinit {name} 3' runs it again"
+    assert [line for line in evidence_of(said) if cure in line] == [f"{name}.t, {name}.u: {cure}"]
+    assert evidence_of(said)[-2:] == ["not that", f"{name}.t, {name}.u: {cure}"]
+    assert any(line.startswith("mend it; it is tried again by itself") for line in evidence_of(said))
+
+
 def test_who_may_not_read_the_journal_is_told_once(group: Group) -> None:
     """A member of group clinit gets the reasons, and what to do."""
     fail(group, "t:3:test:echo one; false", "u:3:test:echo two; false")
