@@ -135,7 +135,7 @@ REDIS = "redis-server --port 0 --unixsocket /run/redis.socket"
 WAYS = (
     # What could not be executed.
     Way("missing program", ("bad:3:respawn:/usr/sbin/nginxx -c /srv/nginx.conf",), Cause.NOT_EXECUTED,
-        ("203/EXEC: the program /usr/sbin/nginxx;",)),
+        ("203/EXEC: the program /usr/sbin/nginxx",)),
     Way("program not executable", ("bad:3:once:/srv/not-executable",), Cause.NOT_EXECUTED,
         ("203/EXEC: the program /srv/not-executable",)),
     Way("missing user", ("bad:3:respawn:postgres -D /var/lib/postgresql/whole",), Cause.NOT_EXECUTED,

@@ -127,6 +127,8 @@ def test_what_systemd_says_of_a_unit(group: Group) -> None:
 def test_the_last_words_of_what_pauses(group: Group) -> None:
     """They are the program's own, of its last run, and not what is said of the pause."""
     group.define("r:3:respawn:echo it cannot go on; exit 1")
+    group.switch("3")
+    wait_until(lambda: "pauses" in group.instance.clinit("-v").stderr)
     done = group.node.run("clinit", "--wait", group.name, "3", check=False)
 
     assert "ends too fast, and pauses" in reasons_of(done.stderr)[0]
