@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pystemd import dbusexc
@@ -26,10 +25,19 @@ from cltab2systemd.systemd.buserrors import BusBusyError, BusRefusedError, BusUn
 from cltab2systemd.systemd.gate import Gate
 from cltab2systemd.systemd.lateanswer import LateAnswer
 from cltab2systemd.systemd.manager import Manager
-from cltab2systemd.systemd.opening import MANAGER, MANAGER_PATH, SYSTEMD, Route, is_lost, open_connection, worded
+from cltab2systemd.systemd.opening import (
+    MANAGER,
+    MANAGER_PATH,
+    SYSTEMD,
+    Route,
+    is_lost,
+    is_unanswered,
+    open_connection,
+    worded,
+)
 from cltab2systemd.systemd.runsignal import run_signal
 from cltab2systemd.text import decoded
-from cltab2systemd.units.names import unit_of_bus_path
+from cltab2systemd.units.names import bus_label, unit_of_bus_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +51,6 @@ T = TypeVar("T")
 _PROPERTIES = b"org.freedesktop.DBus.Properties"
 _DBUS = b"org.freedesktop.DBus"
 
-# What stands as `_xx` in an element of an object path.
-_NO_LABEL = re.compile("^[0-9]|[^A-Za-z0-9]")
 # Seconds for which a question blocks the daemon, if systemd does not answer; and for how long at most, on a machine
 # that needs longer for one and the same question again and again.
 ANSWER_TIME = 0.5
@@ -331,7 +337,7 @@ class Bus(Manager):
         )
 
     def _get(self, unit: str, interface: bytes, name: bytes, kind: bytes) -> Any:
-        path = MANAGER_PATH + b"/unit/" + _bus_label(unit)
+        path = MANAGER_PATH + b"/unit/" + bus_label(unit)
         return self._asked((path, name), lambda: self._connection.get_property(SYSTEMD, path, interface, name, kind))
 
     def _asked(self, what: object, question: Callable[[], Any]) -> Any:
@@ -345,14 +351,12 @@ class Bus(Manager):
             raise BusUnavailableError("no connection to systemd at present")
         try:
             answer = question()
-        except dbusexc.DBusTimeoutError as error:
+        except dbusexc.DBusBaseError as error:
+            if not is_unanswered(error):
+                raise (BusUnavailableError if is_lost(error) else BusRefusedError)(worded(error)) from error
             self._late = LateAnswer(what, self._loop, _LONGEST_SILENCE, self._no_answer_comes)
             self._gate.answer_is_late()
             raise BusUnansweredError("systemd has not answered in time", self._late.outcome) from error
-        except dbusexc.DBusBaseError as error:
-            if is_lost(error):
-                raise BusUnavailableError(worded(error)) from error
-            raise BusRefusedError(worded(error)) from error
         finally:
             self._schedule_drain()
         if self._slow == what:
@@ -389,8 +393,3 @@ def _is_answer(message: Any) -> bool:
     except dbusexc.DBusBaseError:
         return False
     return message.get_type() in {_METHOD_RETURN, _METHOD_ERROR}
-
-
-def _bus_label(unit: str) -> bytes:
-    """A unit's name as an element of an object path: all but letters and digits, and a leading digit, as `_xx`."""
-    return _NO_LABEL.sub(lambda found: f"_{ord(found[0]):02x}", unit).encode("ascii")

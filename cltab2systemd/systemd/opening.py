@@ -94,6 +94,11 @@ def is_lost(error: Any) -> bool:
     return isinstance(error, _LOST) or (type(error) is dbusexc.DBusBaseError and error.errno in _LOST_ERRNOS)
 
 
+def is_unanswered(error: Any) -> bool:
+    """Whether an error says that there is no answer yet: the time was up, or a signal came to this process."""
+    return isinstance(error, (dbusexc.DBusTimeoutError, dbusexc.DBusInterruptedError))
+
+
 async def _is_listening(path: str) -> bool:
     """Whether systemd answers on its private socket; True if it cannot be asked there, as by others than root.
 

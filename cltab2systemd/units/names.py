@@ -34,6 +34,7 @@ _UNNAMED = "-unnamed"
 _PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.-")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 _BUS_ESCAPED = re.compile(r"_([0-9a-f]{2})")
+_NO_LABEL = re.compile("^[0-9]|[^A-Za-z0-9]")
 
 
 def escape(text: str) -> str:
@@ -56,6 +57,11 @@ def unescape(text: str) -> str:
         return text
     data = _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), text.encode("ascii", "surrogateescape"))
     return decoded(data)
+
+
+def bus_label(unit: str) -> bytes:
+    """A unit's name as an element of a D-Bus object path: all but letters and digits, and a leading digit, as `_xx`."""
+    return _NO_LABEL.sub(lambda found: f"_{ord(found[0]):02x}", unit).encode("ascii")
 
 
 def unit_of_bus_path(path: str) -> str:

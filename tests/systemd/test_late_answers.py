@@ -92,6 +92,17 @@ def performed(node: Node, step: str, *, is_private: bool) -> Any:
 
 
 @pytest.mark.parametrize("is_private", [False, True], ids=["over dbus", "over the private socket"])
+def test_a_question_that_a_signal_interrupts(prepared: Node, *, is_private: bool) -> None:
+    """It has been asked, so its answer comes late; systemd has refused nothing."""
+    alarm = "signal.signal(signal.SIGALRM, lambda *_: None); signal.setitimer(signal.ITIMER_REAL, 0.05)"
+    question = 'await bus.persist(lambda: bus.list_units(["counted.service"]))'
+    _, took, told, _ = performed(prepared, f"{alarm}; {question}", is_private=is_private)
+
+    assert took > LONG / 2
+    assert not told
+
+
+@pytest.mark.parametrize("is_private", [False, True], ids=["over dbus", "over the private socket"])
 @pytest.mark.parametrize(
     "question",
     ['list_units(["counted.service"])', 'reset_failed("-.mount")'],
