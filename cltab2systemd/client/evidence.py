@@ -84,7 +84,7 @@ class Evidence:
 
     def _journal(self, reason: dict[str, Any]) -> Iterator[str]:
         left = self._deadline - time.monotonic()
-        if left <= 0 or self._with_lines >= _MOST or reason.get("code") in _SILENT:
+        if left <= 0 or self._with_lines >= _MOST or reason.get("code") in _SILENT or _was_stopped(reason):
             return
         excerpt = of_attempt(reason, left)
         told = [*_brief(excerpt.lines, says_end=reason.get("code") not in _ENDLESS)][-_LINES:]
@@ -120,7 +120,15 @@ def of_attempt(reason: dict[str, Any], seconds: float, lines: int = 200) -> Exce
     if is_recent and not excerpt.lines and excerpt.trouble is None and os.geteuid() != 0:
         time.sleep(max(0.0, min(_MOMENT, deadline - time.monotonic())))
         excerpt = _look(str(unit), reason, lines, deadline)
+    if _was_stopped(reason):  # what the program wrote before that bears nothing out
+        return Excerpt(tuple(line for line in excerpt.lines if line.writer is not Writer.ENTRY), excerpt.trouble)
     return excerpt
+
+
+def _was_stopped(reason: dict[str, Any]) -> bool:
+    """Whether it is wrong that an entry was stopped, which had not failed."""
+    ending = reason.get("ending")
+    return reason.get("code") == "down" and (not ending or ending.get("result") == "success")
 
 
 def _look(unit: str, reason: dict[str, Any], lines: int, deadline: float) -> Excerpt:

@@ -108,6 +108,21 @@ def test_stopped_by_somebody(group: Group) -> None:
     assert re.match(r"root\[\d+\]: clinitctl stop ", facts(why(group).stdout)["by"])
 
 
+def test_what_was_stopped_has_no_last_words(group: Group) -> None:
+    """What a program wrote before it was stopped says nothing of that. One that fails when it is stopped has some."""
+    fails = "trap 'echo broken; exit 1' INT TERM; while :; do sleep 0.1; done"
+    group.define("r:3:respawn:echo tick; exec sleep infinity", f"s:3:respawn:{fails}")
+    group.switch("3")
+    group.node.run("systemctl", "stop", group.unit("r"), group.unit("s"))
+    group.wait_for("3 FAILED")
+    wait_until(lambda: "broken" in why(group).stdout, what="the last words of what failed")
+    stopped, failed = value(group)["reasons"]
+
+    assert "was stopped" in stopped["words"]
+    assert [] == [line for line in stopped["lines"] if not line["systemd"]]
+    assert "broken" in [line["text"] for line in failed["lines"]]
+
+
 def test_nobody_is_blamed_for_what_fails_by_itself(group: Group) -> None:
     """Who has a test run again has not made it fail."""
     group.define("t:3:test:false", f"r:3:respawn:{RUN}")
