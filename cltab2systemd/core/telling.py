@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
+from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.state import State
 
 if TYPE_CHECKING:
@@ -28,8 +29,17 @@ def tell(status: GroupStatus, values: events.Values, before: GroupStatus | None 
     if before is None or before.state is not status.state:
         _tell_state(status, values)
     for reason in status.reasons:
-        if before is None or reason not in before.reasons:
+        if before is None or not _is_told(reason, before):
             _tell_reason(status, reason, values.get("request", ""))
+
+
+def _is_told(reason: Reason, before: GroupStatus) -> bool:
+    """Whether a reason was told before. One that ends again and again may end in another way each time."""
+    if reason in before.reasons:
+        return True
+    return reason.cause is Cause.KEEPS_ENDING and any(
+        (other.cause, other.unit) == (reason.cause, reason.unit) for other in before.reasons
+    )
 
 
 def _tell_state(status: GroupStatus, values: events.Values) -> None:

@@ -79,7 +79,7 @@ def _result(process: Process, settings: Settings | None) -> str:
 
 def that_it_exited_well(process: Process | None) -> str:
     """That the last run exited with 0, which is what a program does that goes to the background; else empty."""
-    return EXITED_WELL if process is not None and process.succeeded else ""
+    return EXITED_WELL if process is not None and process.succeeded and process.result == "success" else ""
 
 
 def why_not_executed(process: Process, settings: Settings) -> str:

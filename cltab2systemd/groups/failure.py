@@ -237,7 +237,7 @@ def _verdict_on_restart(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Ve
     if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words)
     if group.probe.keeps_ending(unit.name):
-        return _keeps_ending(group, unit)
+        return _keeps_ending(group, entry, unit)
     running = "ends" if unit.is_ending else "has ended"  # systemd stops it itself, or the next process is there already
     how = worded(process, settings) if process.code else running
     return Verdict(Cause.RESTARTING, f"{how}, and is started again")
@@ -245,15 +245,18 @@ def _verdict_on_restart(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Ve
 
 def _verdict_on_pause(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:
     if not (words := group.probe.pause(unit.name)):
-        return _keeps_ending(group, unit) if group.probe.keeps_ending(unit.name) else _WELL
+        return _keeps_ending(group, entry, unit) if group.probe.keeps_ending(unit.name) else _WELL
     if group.probe.was_not_executed(unit.name):
         words = f"{not_executed(203, settings_of(group, entry))}; it is tried again every 60 s"
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)  # a request tries it at once: it may be mended
     return Verdict(Cause.PAUSED, words + that_it_exited_well(group.probe.latest_ending(unit.name)))
 
 
-def _keeps_ending(group: GroupUnits, unit: UnitStatus) -> Verdict:
-    how = that_it_exited_well(group.probe.latest_ending(unit.name))
+def _keeps_ending(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:
+    latest = group.probe.latest_ending(unit.name)
+    how = that_it_exited_well(latest)
+    if not how and latest is not None and latest.code:
+        how = f"; its last run {worded(latest, settings_of(group, entry))}"
     return Verdict(Cause.KEEPS_ENDING, _KEEPS_ENDING + how)
 
 
@@ -365,10 +368,9 @@ def _attempt(group: GroupUnits, entry: Entry, level: str, cause: Cause) -> Attem
     if unit is None or cause in {Cause.NEVER_STARTED, Cause.NOT_LOADED, Cause.MASKED}:
         return Attempt(group.asked_at(level) if cause is Cause.NEVER_STARTED else 0)
     process = probe.process(unit.name)
-    if unit.sub == "running":  # as one that pauses: it has run since
-        since = probe.active_time(unit.name)
-    else:
-        since = process.ended_at or probe.inactive_time(unit.name)
+    # For want of a file there is no process.
+    ended = process.ended_at or probe.changed_time(unit.name)
+    since = probe.active_time(unit.name) if unit.sub == "running" else ended  # as one that pauses: it has run since
     return Attempt(since, process, probe.invocation(unit.name))
 
 

@@ -97,7 +97,7 @@ class Settings:
 
         An example: `did not start within 1 min 30 s (TimeoutStartSec=)`.
         """
-        began = self.probe.started_time(self.unit)
+        began = process.began_at or self.probe.started_time(self.unit)
         took = process.ended_at - began
         is_start = self.probe.active_time(self.unit) < began
         name = "TimeoutStartSec" if is_start else "RuntimeMaxSec"

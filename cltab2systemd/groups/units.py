@@ -65,6 +65,7 @@ class Process:
     status: int  # the exit status, or the signal
     result: str = "success"  # systemd's verdict on the service: success, exit-code, signal, timeout, resources, …
     ended_at: int = 0  # CLOCK_MONOTONIC in µs; 0 if it has not ended
+    began_at: int = 0  # likewise; 0 if it is that of the unit's last main process, and nobody has asked
 
     @property
     def succeeded(self) -> bool:
@@ -89,6 +90,9 @@ class Probe(Protocol):
 
     def began_time(self, unit: str) -> int:
         """When a unit last left its rest on the way to active; 0 if never."""
+
+    def changed_time(self, unit: str) -> int:
+        """When the state of a unit changed last; 0 if never."""
 
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive; 0 if never."""

@@ -53,6 +53,7 @@ def run_signal(body: list[Any]) -> RunSignal | Killing | None:
             values[b"ExecMainStatus"],
             values[b"Result"].decode(),
             values[b"ExecMainExitTimestampMonotonic"],
+            values.get(b"ExecMainStartTimestampMonotonic", 0),
         )
         return RunSignal(values[b"MainPID"], values[b"NRestarts"], process)
     except KeyError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import evidence_of, reasons_of
@@ -37,6 +38,13 @@ def fail(group: Group, *lines: str, directives: tuple[str, ...] = ()) -> str:
     return asked(group)
 
 
+def shown(group: Group) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The one entry of a group, and the one reason, as `clinitctl status --json` has them."""
+    done = group.node.run("clinitctl", "status", "--json", group.name, check=False)
+    [found] = json.loads(done.stdout)["groups"]
+    return found["entries"][0], found["reasons"][0]
+
+
 def asked(group: Group, command: str = "clinit") -> str:
     """What `clinit --wait` says besides."""
     done = group.node.shell(f"{command} --wait {group.name} 3", check=False)
@@ -66,6 +74,18 @@ def test_what_systemd_says(group: Group) -> None:
     """Of an entry that could not be started, and wrote nothing, systemd's own reason is told."""
     said = fail(group, f"a:3:respawn:{RUN}", directives=("a:EnvironmentFile=/etc/nowhere.env",))
     assert "systemd: Failed to load environment files: No such file or directory" in evidence_of(said)
+
+
+@pytest.mark.parametrize("mode", ["test", "wait", "once"])
+def test_since_when_without_a_process(group: Group, mode: str) -> None:
+    """It is told since when an entry is wrong of which systemd has made no process: since the latest attempt."""
+    fail(group, f"a:3:{mode}:true", directives=("a:EnvironmentFile=/etc/nowhere.env",))
+    found = [shown(group)]
+    asked(group)
+    found.append(shown(group))
+
+    assert [entry["since_usec"] for entry, _ in found] == [reason["since_usec"] for _, reason in found]
+    assert (found[0][1]["since_usec"] or 0) < found[1][1]["since_usec"]
 
 
 @pytest.mark.parametrize("mode", ["respawn", "once"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instance import Group, Instance
+from programs import RUN
 
 from cltab2systemd.units.commands import PAUSED
 from lab.waiting import wait_until
@@ -82,3 +83,18 @@ def test_a_try_in_vain_is_no_news(fresh_node: Node) -> None:
     assert before == logged(group)
     assert told == reasons(group)
     assert len(fresh_node.read(WATCHED).splitlines()) == 1
+
+
+def test_how_one_ends_again_and_again(fresh_node: Node) -> None:
+    """What is told of it says how it has ended last, by which signal or for which limit; and is told once."""
+    instance = Instance(fresh_node)
+    group = Group(instance.share())
+    group.define("segv:3:respawn:sleep 1.2; kill -SEGV $$", f"long:3:respawn:{RUN}", "odd:3:respawn:sleep 1.2; false")
+    instance.table += f":::service.{group.name}.long:RuntimeMaxSec=1500ms\n"
+    instance.write_table(instance.table)
+    group.switch("3")
+    limit = "was killed by SIGINT, for it ran for longer than 1.5 s (RuntimeMaxSec=)"
+    for how in ("was killed by SIGSEGV", "exited with 1", limit):
+        wait_until(lambda how=how: f"its last run {how}: " in reasons(group), timeout=60, what=how)  # type: ignore[misc]
+    told = [line for line in logged(group) if "ends again and again" in line]
+    assert len(told) == 3

@@ -90,6 +90,9 @@ class Probed:
     def began_time(self, unit: str) -> int:
         return self.began.get(_instance(unit), 0)
 
+    def changed_time(self, unit: str) -> int:
+        return self.inactive.get(_instance(unit), 0)
+
     def inactive_time(self, unit: str) -> int:
         return self.inactive.get(_instance(unit), 0)
 
@@ -181,7 +184,7 @@ def test_what_outlives_sigkill() -> None:
             "ends again and again, each time within a minute, and is started again; its last run exited with 0"),
         (RUNNING, Probed(restless={"app"}, endings={"app": PASSED}), Cause.KEEPS_ENDING,
             "ends again and again, each time within a minute, and is started again; its last run exited with 0"),
-        (RUNNING, Probed(restless={"app"}, endings={"app": FAILED_TEST}), Cause.KEEPS_ENDING,
+        (RUNNING, Probed(restless={"app"}), Cause.KEEPS_ENDING,
             "ends again and again, each time within a minute, and is started again"),
         (RUNNING, Probed(pauses={"app": "pauses"}, endings={"app": PASSED}), Cause.PAUSED,
             "pauses; its last run exited with 0"),
@@ -192,6 +195,25 @@ def test_a_program_that_goes_to_the_background(standing: Standing, probe: Probed
     found = group_status(group({**LEVEL_1, "app": standing}, {"1": AT_LEVEL}, probe), "1")
     assert found is not None
     assert [(cause, words)] == [(reason.cause, reason.words) for reason in (*found.reasons, *found.momentary)]
+
+
+@pytest.mark.parametrize(
+    ("latest", "how"),
+    [
+        (FAILED_TEST, "; its last run exited with 3"),
+        (Process(7, 2, 11, "signal"), "; its last run was killed by SIGSEGV"),
+        (Process(7, 1, 0, "timeout"), "; its last run exited with 0, for a time limit was over"),
+        (LIVES, ""),
+    ],
+)
+def test_how_one_ends_again_and_again(latest: Process, how: str) -> None:
+    """What is told of it says how it has ended last, if that was seen."""
+    probe = Probed(restless={"app"}, endings={"app": latest})
+    found = group_status(group({**LEVEL_1, "app": RUNNING}, {"1": AT_LEVEL}, probe), "1")
+    assert found is not None
+    assert [f"ends again and again, each time within a minute, and is started again{how}"] == [
+        reason.words for reason in found.reasons
+    ]
 
 
 def test_a_group_that_was_never_asked() -> None:

@@ -129,6 +129,16 @@ def test_time_limits(expected: str, mode: str, took: int, was_active: bool) -> N
     assert f"was killed by SIGTERM, {why}" == worded(process, found)
 
 
+def test_the_limit_of_a_run_before() -> None:
+    """The unit's times are of the run that came after it. So its own beginning counts."""
+    limits = {(UNIT, "RuntimeMaxSec"): 3 * SECOND}
+    probed = Probed(limits=limits, started=200 * SECOND, active=200 * SECOND + 5)
+    found = settings("respawn:x", probed)
+    expected = {0: "", 102: "", 100: "ran for longer than 3 s (RuntimeMaxSec=)"}
+    for began, told in expected.items():
+        assert told == found.time_limit(Process(7, KILLED, 2, "timeout", 103 * SECOND, began * SECOND))
+
+
 def test_memory_and_watchdog() -> None:
     """How much memory the entry and its group may have, and how long it may be silent."""
     limits = {(UNIT, "MemoryMax"): 16 << 20, (SLICE, "MemoryMax"): 3 << 30, (UNIT, "WatchdogSec"): SECOND // 2}
