@@ -8,8 +8,10 @@ RELEASE := bookworm
 SIDE_BY_SIDE := --numprocesses=3 --dist=loadfile
 # The core without a machine, in 20,000 histories: a minute of two processors, which it has for itself.
 HISTORIES := tests/histories/test_simulation.py
+# The daemon on the real systemd, driven at random for minutes.
+DRIVEN := tests/daemon/test_driving.py tests/daemon/test_kill_moments.py tests/histories/test_simulation_truth.py
 # Limits at work, which take minutes where a virtual machine has to be emulated for them.
-LIMITS := tests/daemon/test_limits.py
+LIMITS := tests/daemon/test_limits.py tests/lab/test_virtual_machine.py
 # Debian's own versions of everything that the product and its lab run on.
 PACKAGES := busybox-static curl dbus fish libxml2-utils locales mandoc perl procps python3 python3-click python3-hypothesis \
 	python3-jinja2 python3-jsonschema python3-pip python3-prometheus-client python3-pystemd python3-pytest \
@@ -36,7 +38,7 @@ endef
 help:
 	@echo 'make demo    the main job on a real systemd, in a throwaway node'
 	@echo 'make test    the test suite, linters included'
-	@echo 'make test-histories   the core without a machine, in 20,000 random histories'
+	@echo 'make test-histories   the core without a machine, in 20,000 random histories, and the daemon driven at random'
 	@echo 'make test-limits   limits of memory, tasks and the like at work, in a virtual machine where need be'
 	@echo 'make test-package  the Debian package, on the releases that RELEASES names'
 	@echo 'make test-release  all tests of nodes with the Debian package installed, on RELEASE (bookworm, trixie, unstable)'
@@ -68,10 +70,11 @@ demo: packages
 	@$(PYTHON) -m demo
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/package --ignore=$(HISTORIES) --ignore=$(LIMITS)
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(addprefix --ignore=,tests/package $(HISTORIES) $(DRIVEN) $(LIMITS))
 
 test-histories: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(HISTORIES)
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(DRIVEN)
 
 test-limits: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(LIMITS)
