@@ -34,12 +34,14 @@ class Asker:
     """Who has asked for something: on whose account, and the process, if one has asked over the socket.
 
     `command` is the command line of the process, as one printable line. It is empty if it is not known any more.
+    `user` is the name of the user. It is empty if nobody has asked for it.
     """
 
     by: By = By.CLIENT
     uid: int | None = None
     pid: int | None = None
     command: str = ""
+    user: str = ""
 
 
 class Values(TypedDict, total=False):
@@ -57,6 +59,8 @@ class Values(TypedDict, total=False):
     request: str  # what `new_request` gave
     duration: int | None  # of a request, in µs
     asker: Asker | None
+    stopped_by: str  # the user who has stopped an entry by hand
+    stopped_with: str  # with which command
     why: object  # words only
     path: object  # likewise
 
@@ -79,6 +83,8 @@ FIELDS = {
     "action": "CLINIT_ACTION",
     "request": "CLINIT_REQUEST",
     "duration": "CLINIT_DURATION_USEC",
+    "stopped_by": "CLINIT_STOPPED_BY",
+    "stopped_with": "CLINIT_STOPPED_WITH",
 }
 ASKER_FIELDS = {
     "by": "CLINIT_ASKED_BY",

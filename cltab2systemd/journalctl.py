@@ -78,6 +78,15 @@ def access() -> Trouble | None:
     return None if is_there else NO_JOURNAL
 
 
+def store(seconds: float) -> None:
+    """Have journald store what it has been given so far, if it does so in time. Only root may ask for that."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(
+            ["journalctl", "--sync"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            timeout=seconds, check=False,
+        )  # fmt: skip
+
+
 class Records:
     """Entries of the journal, each as its fields, the oldest first; to be iterated once.
 

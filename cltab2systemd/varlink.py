@@ -29,13 +29,18 @@ interface org.clinit.Manager
 # signal's number; the signal's name; what systemd calls it; and when, in µs since 1970.
 type Ending (kind: string, status: int, signal: ?string, result: string, at_usec: ?int)
 
+# Who has stopped an entry by hand, or had it killed: by name, or else the number; the process; its command, if that
+# is known; and when, in µs since 1970.
+type Culprit (user: string, uid: ?int, pid: ?int, command: string, time_usec: int)
+
 # What is wrong with a group: a code, the unit, the tag, mode and command of the entry if it is about one; what is wrong
-# in words, and the same as a whole line for a person; since when (in µs since 1970); how its process ended; the id of
-# that run, by which the journal has its lines (_SYSTEMD_INVOCATION_ID=); what to do. One that is no failure is only
-# worth a look, and does not make the group FAILED.
+# in words, and the same as a whole line for a person; since when (in µs since 1970); how its process ended; who has
+# done that by hand, if somebody has, and it is known; the id of that run, by which the journal has its lines
+# (_SYSTEMD_INVOCATION_ID=); what to do. One that is no failure is only worth a look, and does not make the group
+# FAILED.
 type Reason (
   code: string, failure: bool, unit: string, tag: ?string, mode: ?string, words: string, text: string,
-  command: ?string, since_usec: ?int, ending: ?Ending, invocation: ?string, cure: ?string
+  command: ?string, since_usec: ?int, ending: ?Ending, by: ?Culprit, invocation: ?string, cure: ?string
 )
 
 # A group that was ever told a level: CONFIGURED, STOPPING, STARTING, DONE, PASSED, FAILED or HALTING.

@@ -19,6 +19,7 @@ _SHAPES = {
     "explained": "`clinitctl why --json GROUP`",
     "reason": "A reason",
     "ending": "An ending",
+    "culprit": "A culprit",
     "progress": "A progress",
 }
 _BYTES = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}

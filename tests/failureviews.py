@@ -142,3 +142,4 @@ def assert_told(failed: Failed, told: list[str]) -> None:
     [said] = told
     assert f"{failed.tag} " in said
     assert [] == [word for word in failed.way.words if word not in said], said
+    assert [] == [word for word in failed.way.unsaid if word in said], said

@@ -17,6 +17,7 @@ SHAPES = {
     "explained": "`clinitctl why --json GROUP`",
     "reason": "A reason",
     "ending": "An ending",
+    "culprit": "A culprit",
     "progress": "A progress",
 }
 

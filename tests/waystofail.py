@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from instance import Group
 
-PACKAGES = ("nginx-light", "redis-server", "postgresql")
+PACKAGES = ("nginx-light", "redis-server", "postgresql", "sudo")
+USER = "tess"  # may use sudo, and ask the daemon
 PORT = 7001  # another one is on it
 POSTGRES = "/usr/lib/postgresql/*/bin"
 MOUNTED = "/srv/small"  # a filesystem that has no space left
@@ -38,6 +39,9 @@ SET_UP = f"""
     printf '#!/bin/sh\\nexec redis-server --port 0\\n' >/srv/not-executable
     printf '[Service]\\nType=oneshot\\nExecStart=false\\n' >/etc/systemd/system/failing.service
     systemd-run --quiet --unit=taken redis-server --port {PORT} --save ''
+    systemd-sysusers /usr/lib/sysusers.d/clinit.conf
+    useradd --groups clinit {USER}
+    echo '{USER} ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/{USER}
     until redis-cli -p {PORT} ping 2>/dev/null | grep -q PONG; do sleep 0.05; done
 """
 """A shell script that prepares a node, once for all ways."""
@@ -64,6 +68,7 @@ class Way:
         cause: the code of the reason that has to be given.
         words: what has to be in that reason.
         tag: the entry that has to be named.
+        unsaid: what must not be in it.
         last_words: what the program has written itself, which a request tells below the reason.
         directives: what the table says of entries, as `TAG:Name=value`.
         before: breaks something before the level is asked for.
@@ -77,6 +82,7 @@ class Way:
     cause: Cause
     words: tuple[str, ...]
     tag: str = "bad"
+    unsaid: tuple[str, ...] = ()
     last_words: tuple[str, ...] = ()
     directives: tuple[str, ...] = ()
     before: Callable[[Group], None] = nothing
@@ -101,9 +107,20 @@ def _stop(group: Group) -> None:
     group.node.run("systemctl", "stop", group.unit("bad"))
 
 
-def _stop_while_it_starts(group: Group) -> None:
-    wait_until(lambda: group.property("bad", "ActiveState") == "activating", what="it runs")
-    _stop(group)
+def _stop_with_clinitctl(group: Group) -> None:
+    group.node.run("clinitctl", "stop", f"{group.name}.bad", user=USER)
+
+
+def _stop_with_sudo(group: Group) -> None:
+    group.node.run("sudo", "systemctl", "stop", group.unit("bad"), user=USER)
+
+
+def _while_it_starts(stop: Callable[[Group], None]) -> Callable[[Group], None]:
+    def later(group: Group) -> None:
+        wait_until(lambda: group.property("bad", "ActiveState") == "activating", what="it runs")
+        stop(group)
+
+    return later
 
 
 def _notify(group: Group) -> None:
@@ -172,9 +189,18 @@ WAYS = (
         ("did not start within 1 s (TimeoutStartSec=)",), later=nothing, before=_notify),
     # What somebody has done.
     Way("stopped by hand", (f"bad:3:respawn:{REDIS}",), Cause.DOWN, ("does not run", "stopped"),
-        later=_stop, next_request=Mends.ALL),
+        unsaid=("stopped by",), later=_stop, next_request=Mends.ALL),
+    Way("stopped with clinitctl", (f"bad:3:respawn:{REDIS}",), Cause.DOWN,
+        (f"does not run: it was stopped by {USER} with 'clinitctl stop ",),
+        later=_stop_with_clinitctl, next_request=Mends.ALL),
+    Way("stopped with sudo", (f"bad:3:respawn:{REDIS}",), Cause.DOWN,
+        (f"does not run: it was stopped by {USER} with '/usr/bin/systemctl stop ",),
+        later=_stop_with_sudo, next_request=Mends.ALL),
     Way("wait stopped by hand", ("bad:3:wait:exec sleep 30",), Cause.BROKEN_OFF, ("was stopped before it ended",),
-        later=_stop_while_it_starts),
+        unsaid=("stopped by",), later=_while_it_starts(_stop)),
+    Way("wait stopped with sudo", ("bad:3:wait:exec sleep 30",), Cause.BROKEN_OFF,
+        (f"was stopped by {USER} with '/usr/bin/systemctl stop ", "' before it ended"),
+        later=_while_it_starts(_stop_with_sudo)),
     Way("killed by hand", ("bad:3:test:kill -KILL $$",), Cause.TEST_FAILED, ("was killed by SIGKILL",)),
     Way("masked", (f"bad:3:respawn:{REDIS}",), Cause.MASKED, ("is masked", "systemctl unmask"),
         before=_mask),

@@ -6,9 +6,7 @@ it. A daemon of an older version leaves members out.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
 import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -115,7 +113,7 @@ def of_attempt(reason: dict[str, Any], seconds: float, lines: int = 200) -> Exce
     since, unit = reason.get("since_usec"), reason.get("unit")
     is_recent = not isinstance(since, int) or time.time() - since / 1e6 < _RECENT
     if is_recent and os.geteuid() == 0:
-        _store(min(_PATIENCE, seconds))
+        journalctl.store(min(_PATIENCE, seconds))
     excerpt = _look(str(unit), reason, lines, deadline)
     if is_recent and not excerpt.lines and excerpt.trouble is None and os.geteuid() != 0:
         time.sleep(max(0.0, min(_MOMENT, deadline - time.monotonic())))
@@ -152,15 +150,6 @@ def _is_of_run_before(reason: dict[str, Any]) -> bool:
     """Whether what is wrong was in the run before the one that the reason names, which pauses, or tries once more."""
     code = reason.get("code")
     return code in _ENDLESS or (code == _NOT_EXECUTED and reason.get("ending", code) is None)
-
-
-def _store(seconds: float) -> None:
-    """Have journald store what it has been given so far."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(
-            ["journalctl", "--sync"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            timeout=seconds, check=False,
-        )  # fmt: skip
 
 
 def _brief(lines: tuple[JournalLine, ...], *, says_end: bool) -> Iterator[str]:

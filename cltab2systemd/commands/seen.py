@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from cltab2systemd.core.probe import UnitProbe
+from cltab2systemd.disk.instance import Instance
 from cltab2systemd.groups.changes import Seen
+from cltab2systemd.groups.culprit import parsed
 from cltab2systemd.groups.state import failures, remedies_at
 from cltab2systemd.groups.units import GroupUnits
 from cltab2systemd.systemd.bus import Bus
@@ -20,8 +22,9 @@ from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.systemd.opening import Route
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
+    from cltab2systemd.groups.culprit import Culprit
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.table.model import ResourceGroup
     from cltab2systemd.units.names import Names
@@ -50,13 +53,23 @@ async def units_of(
     try:
         await asyncio.wait_for(bus.connect(), _PATIENCE)
         listed = bus.list_units([pattern for name in groups for pattern in names.patterns(name)]) if groups else []
-        probe = UnitProbe(bus, lambda _unit: "", Kernel())
+        probe = UnitProbe(bus, lambda _unit: "", Kernel(), culprit=_culprits(names))
         units: dict[str, dict[str, UnitStatus]] = {name: {} for name in groups}
         for unit in listed:
             units.get(names.group_of(unit.name) or "", {})[unit.name] = unit
         yield {n: GroupUnits(names, n, group.entries, units[n], probe) for n, group in groups.items()}, probe
     finally:
         bus.close()
+
+
+def _culprits(names: Names) -> Callable[[str, str], Culprit | None]:
+    """What a daemon has noted of who has stopped units: by the unit and the id of its run."""
+    try:
+        notes = Instance(names).stopped.all()
+    except OSError:  # no daemon has ever run
+        notes = {}
+    found = {(unit, note[0]): note[1] for unit, text in notes.items() if (note := parsed(text))}
+    return lambda unit, invocation: found.get((unit, invocation))
 
 
 def seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -> dict[str, Seen]:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events, oserrors
+from cltab2systemd.core.culprits import Culprits
 from cltab2systemd.core.entryrequest import tell_if_refused
 from cltab2systemd.core.glance import glance
 from cltab2systemd.core.hands import Hands
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.core.applier import Applier
     from cltab2systemd.core.boot import Boot
+    from cltab2systemd.core.culprits import Search
     from cltab2systemd.core.entryrequest import Action
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.tablesource import TableSource
@@ -69,6 +71,7 @@ class Controller:
         on_moment: called when only what will be otherwise in a moment has changed.
         on_table: called with each new table that takes effect, and its bytes.
         kernel: tells of processes; None for this machine's.
+        search: asks the journal who has stopped entries; None if nobody is to be asked.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Controller:
         on_table: Callable[[Table, bytes], Awaitable[None]],
         on_moment: Callable[[], None] = lambda: None,
         kernel: Kernel | None = None,
+        search: Search | None = None,
     ) -> None:
         self._units, instance = units, units.instance
         self.names = names = instance.names
@@ -91,22 +95,19 @@ class Controller:
         self._groups: dict[str, Group] = {}
         self._shown = Shown(self._groups, source, on_status, on_moment)
         self._pacer = Pacer(names, bus, instance.paused, self._try_again, self._look_at)
+        self._culprits = Culprits(names, instance.stopped, search, self._look_at)
         self._observer = Observer(
-            names, self._groups, bus, self._pacer, kernel or Kernel(),
+            names, self._groups, bus, self._pacer, kernel or Kernel(), culprits=self._culprits,
             restless=instance.restless, on_observed=self._settle, on_refreshed=self._shown.publish,
         )  # fmt: skip
         self._switcher = Switcher(names, instance.held, bus, applier, self._observer)
         self._settlement = Settlement(
-            names,
-            instance.held,
-            bus,
-            self._pacer,
-            self._observer.probe,
-            look_soon=self._observer.refresh_soon,
+            names, instance.held, bus, self._pacer, self._observer.probe,
+            is_sought=self._culprits.is_sought, look_soon=self._observer.refresh_soon,
             on_refused=lambda group, request, error: self._spawn(self._refuse(group, request, error)),
             on_stopped=self._stopped,
-        )
-        self._hands = Hands(names, bus, self._pacer, self._observer, self._settlement)
+        )  # fmt: skip
+        self._hands = Hands(names, bus, self._pacer, self._observer, self._settlement, culprits=self._culprits)
         self._membership = Membership(
             self._groups,
             source,
@@ -124,6 +125,7 @@ class Controller:
 
     async def begin(self, shown: Iterable[GroupStatus], boot: Boot | None = None) -> None:
         """Take over what an earlier daemon left, and go on with it; see `Takeover`."""
+        self._culprits.resume()
         takeover = Takeover(
             self.names,
             self._groups,

@@ -57,7 +57,7 @@ class EntryRequest:
         self.task: asyncio.Task[None] | None = None
         self._names = names
         self._group = group
-        self._asker = asker
+        self.asker = asker
         self.id = events.new_request()
         self._began_at = loop.time()
 
@@ -89,7 +89,7 @@ class EntryRequest:
         return {
             "group": self._group, "level": self.level, "entry": entry.tag, "mode": str(entry.mode),
             "unit": self._names.entry(self._group, entry.tag), "action": self.action, "request": self.id,
-            "asker": self._asker,
+            "asker": self.asker,
         }  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from cltab2systemd.terminal import shortened
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from cltab2systemd.core.culprits import Culprits
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.observer import Observer
     from cltab2systemd.core.pacer import Pacer
@@ -49,12 +50,16 @@ class Hands:
         pacer: starts respawn entries again that were started in vain.
         observer: knows how groups are.
         settlement: tells when a group is certain to have settled.
+        culprits: takes note of who has stopped entries.
     """
 
-    def __init__(self, names: Names, bus: Bus, pacer: Pacer, observer: Observer, settlement: Settlement) -> None:
+    def __init__(
+        self, names: Names, bus: Bus, pacer: Pacer, observer: Observer, settlement: Settlement, *, culprits: Culprits
+    ) -> None:
         self._names = names
         self._bus = bus
         self._pacer = pacer
+        self._culprits = culprits
         self._observer = observer
         self._settlement = settlement
         self._at_work: dict[str, EntryRequest] = {}
@@ -126,7 +131,7 @@ class Hands:
             if request.action is Action.RESTART:
                 await self._restart(group, request.entries, handling)
             else:
-                await self._stop(group, frozenset(units))
+                await self._stop(group, frozenset(units), request.asker)
             group.handling = replace(handling, phase=ProgressPhase.SETTLING)
             await self._bus.persist(lambda: self._observer.refresh([group.name]))
             status = await self._settled(group, request.level)
@@ -146,7 +151,7 @@ class Hands:
         self._at_work.pop(group.name, None)
         self._observer.refresh_soon([group.name])
 
-    async def _stop(self, group: Group, units: frozenset[str]) -> None:
+    async def _stop(self, group: Group, units: frozenset[str], asker: Asker) -> None:
         """Stop entries by their units, all at once; returns when they are at rest."""
 
         def begin() -> None:
@@ -154,6 +159,7 @@ class Hands:
             for unit in sorted(units):
                 self._pacer.forget(unit)
                 if (status := group.units.units.get(unit)) is not None and not status.at_rest:
+                    self._culprits.asks(asker, unit, group.units.probe.invocation(unit))
                     self._bus.stop(unit)
             self._observer.refresh([group.name])
 

@@ -32,6 +32,7 @@ from cltab2systemd.units.names import HALT_LEVEL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from cltab2systemd.core.culprits import Culprits
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.pacer import Pacer
     from cltab2systemd.disk.marks import UnitNotes
@@ -64,6 +65,7 @@ class Observer:
         bus: the connection to systemd.
         pacer: slows down what is started in vain.
         kernel: tells of processes.
+        culprits: knows who has stopped entries.
         restless: notes on units that end again and again, for the next daemon.
         on_observed: called with each group after its units were asked for.
         on_refreshed: called when all groups that were asked for at a time are observed.
@@ -77,6 +79,7 @@ class Observer:
         pacer: Pacer,
         kernel: Kernel,
         *,
+        culprits: Culprits,
         restless: UnitNotes,
         on_observed: Callable[[Group], None],
         on_refreshed: Callable[[], None],
@@ -85,7 +88,8 @@ class Observer:
         self._groups = groups
         self._bus = bus
         self._pacer = pacer
-        self.probe = UnitProbe(bus, pacer.trouble, kernel, restless)
+        self.probe = UnitProbe(bus, pacer.trouble, kernel, restless, culprits.of)
+        self._culprits = culprits
         self._on_observed = on_observed
         self._on_refreshed = on_refreshed
         self._due: set[str] = set()
@@ -262,6 +266,7 @@ class Observer:
         group.status = None if status is None else replace(status, since=group.since)
         if is_momentary or group.troubles.is_waiting:
             self._look_later(self._second_looks, group.name, _SECOND_LOOK)
+        self._culprits.look(group.units, status)
         self._look_at_rising(group)
         self._tell_killed(group, before)
         self._reset_failed(group)

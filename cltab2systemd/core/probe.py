@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cltab2systemd.disk.marks import UnitNotes
+    from cltab2systemd.groups.culprit import Culprit
     from cltab2systemd.groups.overview import Usage
     from cltab2systemd.groups.progress import StopSettings
     from cltab2systemd.groups.units import Process, UnitStatus
@@ -42,14 +43,21 @@ class UnitProbe:
         trouble: what is known of units that are started in vain.
         kernel: tells of processes.
         restless: notes on units that end again and again, for the next daemon; None for none.
+        culprit: who has stopped a unit, by that and the id of its run.
     """
 
     def __init__(
-        self, bus: Bus, trouble: Callable[[str], str], kernel: Kernel, restless: UnitNotes | None = None
+        self,
+        bus: Bus,
+        trouble: Callable[[str], str],
+        kernel: Kernel,
+        restless: UnitNotes | None = None,
+        culprit: Callable[[str, str], Culprit | None] = lambda _unit, _invocation: None,
     ) -> None:
         self._bus = bus
         self._kernel = kernel
         self._trouble = trouble
+        self._culprit = culprit
         self._runs = Runs(bus, restless)
         self._last_runs = LastRuns()
         self._executions = Executions(bus)
@@ -145,6 +153,10 @@ class UnitProbe:
     def invocation(self, unit: str) -> str:
         """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
         return self._once(unit, "invocation", self._bus.invocation)
+
+    def culprit(self, unit: str) -> Culprit | None:
+        """Who has stopped or killed the last run of a unit; None if nobody has, or nobody knows."""
+        return self._culprit(unit, self.invocation(unit))
 
     def outlived_stop(self, unit: str) -> bool:
         """Whether a service has failed because its stop could not end all processes in time, and some are left."""

@@ -43,6 +43,7 @@ class Settlement:
         bus: its connection to systemd.
         pacer: slows down what is started in vain.
         probe: tells more about units than their state.
+        is_sought: whether it may be known in a moment who has stopped a unit.
         look_soon: looks at groups in a moment.
         on_refused: called with a request that cannot come to its end, because of systemd or of what runs.
         on_stopped: called with a group that has been stopped for good.
@@ -56,6 +57,7 @@ class Settlement:
         pacer: Pacer,
         probe: UnitProbe,
         *,
+        is_sought: Callable[[str], bool],
         look_soon: Callable[[Iterable[str]], None],
         on_refused: Callable[[Group, Request, SwitchRefusedError], object],
         on_stopped: Callable[[Group], None],
@@ -65,6 +67,7 @@ class Settlement:
         self._bus = bus
         self._pacer = pacer
         self._probe = probe
+        self._is_sought = is_sought
         self._look_soon = look_soon
         self._on_refused = on_refused
         self._on_stopped = on_stopped
@@ -122,7 +125,10 @@ class Settlement:
     # Whether what systemd says is what it will say
 
     def is_certain(self, group: Group, request: Request, status: GroupStatus) -> bool:
-        """Whether all that runs of a settled group is its commands by now. If not, it is looked at again soon."""
+        """Whether all that runs of a settled group is its commands by now, and who has stopped the rest is known.
+
+        If not, it is looked at again soon.
+        """
         assert group.units is not None
         loop = asyncio.get_running_loop()
         request.settled_at = request.settled_at or loop.time()
@@ -130,7 +136,8 @@ class Settlement:
         entries = ((entry, group.units.entry(entry)) for entry in group.units.members(status.level))
         running = ((entry, unit) for entry, unit in entries if entry.mode.may_run_on and unit is not None)
         told = {reason.unit for reason in status.reasons if reason.cause in {Cause.PAUSED, Cause.NOT_EXECUTED}}
-        if not any(self._is_open(e, unit, request, waited, is_told=unit.name in told) for e, unit in running):
+        is_open = any(self._is_open(e, unit, request, waited, is_told=unit.name in told) for e, unit in running)
+        if not is_open and not any(self._is_sought(reason.unit) for reason in status.reasons):
             return True
         loop.call_later(max(_PAUSE, min(_LONGEST_PAUSE, waited / 8)), self._look_soon, [group.name])
         return False

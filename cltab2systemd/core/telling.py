@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import events
 from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.state import State
+from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.failure import Reason
@@ -51,7 +52,7 @@ def _tell_state(status: GroupStatus, values: events.Values) -> None:
 
 
 def _tell_reason(status: GroupStatus, reason: Reason, request: str) -> None:
-    event = events.NOT_WELL if reason.is_failure else events.REMARK
+    event, by = events.NOT_WELL if reason.is_failure else events.REMARK, reason.attempt.by
     event(
         group=status.group,
         level=status.level,
@@ -61,5 +62,7 @@ def _tell_reason(status: GroupStatus, reason: Reason, request: str) -> None:
         unit=reason.unit,
         reason=reason.cause,
         request=request,
+        stopped_by="" if by is None else shortened(by.user),
+        stopped_with="" if by is None else shortened(by.command),
         why=reason.text,
     )

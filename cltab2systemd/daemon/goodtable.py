@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from contextlib import suppress
 
 from cltab2systemd import events, oserrors
 from cltab2systemd.disk import tables
+from cltab2systemd.systemd.inthread import in_thread
 
 # Seconds that a request waits for its table to be on disk. After that it goes on.
 PATIENCE = 2.0
@@ -39,30 +38,7 @@ class GoodTable:
 
 
 async def _in_thread(content: bytes) -> None:
-    """Write in a thread of its own. asyncio would wait for its own threads at the end, in one more thread."""
-    loop = asyncio.get_running_loop()
-    written: asyncio.Future[None] = loop.create_future()
-
-    def finish(error: OSError | None) -> None:
-        if written.done():  # cancelled: the daemon ends
-            return
-        if error is None:
-            written.set_result(None)
-        else:
-            written.set_exception(error)
-
-    def work() -> None:
-        failure: OSError | None = None
-        try:
-            tables.keep_good_table(content)
-        except OSError as error:
-            failure = error
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(finish, failure)
-
     try:
-        threading.Thread(target=work, daemon=True).start()
-    except RuntimeError:  # no thread can be started: a limit of tasks
+        await in_thread(lambda: tables.keep_good_table(content))
+    except RuntimeError:  # no thread can be started
         tables.keep_good_table(content)
-        return
-    await written

@@ -40,7 +40,7 @@ from cltab2systemd.locations import (
     locate,
     noted,
 )
-from cltab2systemd.systemd import activation
+from cltab2systemd.systemd import activation, culprits
 from cltab2systemd.systemd.bus import Bus
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.units.names import Names
@@ -230,6 +230,7 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
     controller = Controller(
         source, units, bus, applier,
         on_status=outside.show, on_table=outside.follow, on_moment=watchers.notify,
+        search=culprits.search,
     )  # fmt: skip
     halt = Halt(controller, outside.leave, end)
     server = Server(Service(controller, watchers, halt.begin, peers.group_id()))

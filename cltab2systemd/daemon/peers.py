@@ -7,9 +7,10 @@ import grp
 import os
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cltab2systemd.events import Asker, By
+from cltab2systemd.systemd.users import user_name_in_time
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded
 
@@ -64,6 +65,10 @@ class Peer:
             words = []
         command = shortened(" ".join(_as_typed([decoded(word) for word in words])))
         return Asker(By.CLIENT, self.uid, self.pid, command)
+
+    async def named_asker(self) -> Asker:
+        """`asker`, with the user's name."""
+        return replace(self.asker(), user=await user_name_in_time(self.uid))
 
     def may_switch(self, group_id: int | None) -> bool:
         """Whether it may switch groups, and have the table read: root, and members of a group."""

@@ -232,7 +232,8 @@ class Service:
         if not tags:
             raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter="tags")
         is_watched = call.flag("progress") and call.more
-        done = await self._controller.act(group, Action(name), tags, call.peer.asker())
+        asker = await call.peer.named_asker() if name == Action.STOP else call.peer.asker()
+        done = await self._controller.act(group, Action(name), tags, asker)
         yield Reply({"message": f"{name} begun"}, call.more)
         if is_watched:
             async for seen in self._controller.watch().follow(group, done):

@@ -73,6 +73,8 @@ class Instance:
         """The units that were stopped, and wait for their next start."""
         self.restless = UnitNotes(self.directory / "restless", self.disk)
         """The latest runs of units that end again and again."""
+        self.stopped = UnitNotes(self.directory / "stopped", self.disk)
+        """Who has stopped units by hand, of those that it is known of."""
         self.notices = NoticeFiles(self.directory / "notices", self.disk)
         """What was told to units of the administrator's."""
         self._of_cluster = Marks(self.directory / OF_CLUSTER, self.disk)
@@ -94,7 +96,7 @@ class Instance:
                 `may_change_table` is false.
         """
         self.disk.make_directory(self.directory, parents=True)
-        for marks in (self.destinations, self.held, self.paused, self.restless, self._of_cluster):
+        for marks in (self.destinations, self.held, self.paused, self.restless, self.stopped, self._of_cluster):
             marks.open()
         try:
             self._unlock = self.disk.lock(self.directory / "lock")

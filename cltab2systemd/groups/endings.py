@@ -120,6 +120,11 @@ def was_killed_late(process: Process) -> bool:
     return process.code not in {0, EXITED} and process.status == SIGKILL and process.result == "timeout"
 
 
+def was_killed(process: Process) -> bool:
+    """Whether a signal has ended a process that wrote no core dump: perhaps somebody has sent it."""
+    return process.pid != 0 and process.code not in {0, EXITED, _DUMPED}
+
+
 def kind(process: Process) -> str:
     """How a process ended, as a word for programs: `none`, `running`, `exited`, `killed` or `dumped`."""
     if not process.pid:

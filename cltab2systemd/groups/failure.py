@@ -9,12 +9,14 @@ import enum
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd.groups.culprit import as_asked, by
 from cltab2systemd.groups.endings import (
     EXITED,
     SHELL_STATUSES,
     SIGKILL,
     not_executed,
     that_it_exited_well,
+    was_killed,
     why_not_executed,
     worded,
 )
@@ -24,6 +26,7 @@ from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
+    from cltab2systemd.groups.culprit import Culprit
     from cltab2systemd.groups.settings import Settings
     from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
     from cltab2systemd.table.model import Entry
@@ -78,6 +81,8 @@ class Attempt:
     since: int = 0  # from when on it is wrong; 0 if that is not known
     process: Process | None = None  # how its last main process went; None if the reason is not about one
     invocation: str = ""  # the run's id, by which the journal has its lines; empty if it has none
+    may_be_by_hand: bool = False  # somebody has stopped it, or may have killed it
+    by: Culprit | None = None  # who has done so, if that is known
 
 
 _UNKNOWN = Attempt()
@@ -113,6 +118,7 @@ class Verdict:
     cause: Cause | None = None
     words: str = ""  # what is wrong, behind the entry's name
     remedy: Remedy = Remedy.LEAVE
+    may_be_by_hand: bool = False  # as of `Attempt`
 
 
 _WELL = Verdict()
@@ -161,7 +167,7 @@ def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     if process.result == "timeout" and _was_stopped(group, entry, unit):
         process = replace(process, result="success")
     if entry.mode.is_judged:
-        return _verdict_on_test(unit, process, settings_of(group, entry))
+        return _verdict_on_test(group, unit, process, settings_of(group, entry))
     if unit.active == "inactive" and not process.pid and not group.probe.condition_holds(unit.name):
         return _skipped(unit, settings_of(group, entry))
     return _verdict_on_command(group, entry, unit, process)
@@ -262,8 +268,9 @@ def _keeps_ending(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:
 
 def _verdict_on_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus, level: str) -> Verdict:
     """How a respawn entry stands that does not run. It should, whoever stopped it."""
+    stopped = f"stopped{by(group.probe.culprit(unit.name))}"
     if not unit.at_rest:
-        return Verdict(Cause.DOWN, "is being stopped", Remedy.START)
+        return Verdict(Cause.DOWN, f"is being {stopped}", Remedy.START, may_be_by_hand=True)
     if is_survivor(group, entry, unit):
         return Verdict(Cause.OUTLIVED, f"was stopped, and {SURVIVES}", Remedy.START)
     settings = settings_of(group, entry)
@@ -276,8 +283,9 @@ def _verdict_on_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus, level
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.START)
     # One that was stopped may have failed, too: it says how it has ended itself, not even by its stop.
     by_itself = process.result != "timeout" or settings.time_limit(process)
-    how = worded(process, settings) if unit.active == "failed" and process.code and by_itself else "was stopped"
-    return Verdict(Cause.DOWN, f"does not run: it {how}", Remedy.START)
+    has_failed = unit.active == "failed" and process.code != 0 and by_itself
+    how = worded(process, settings) if has_failed else f"was {stopped}"
+    return Verdict(Cause.DOWN, f"does not run: it {how}", Remedy.START, may_be_by_hand=not has_failed)
 
 
 def is_survivor(group: GroupUnits, entry: Entry, unit: UnitStatus) -> bool:
@@ -295,13 +303,16 @@ def _skipped(unit: UnitStatus, settings: Settings) -> Verdict:
     return Verdict(Cause.SKIPPED, f"is skipped, for {condition} does not hold; see 'systemctl status {unit.name}'")
 
 
-def _verdict_on_test(unit: UnitStatus, process: Process, settings: Settings) -> Verdict:
+def _verdict_on_test(group: GroupUnits, unit: UnitStatus, process: Process, settings: Settings) -> Verdict:
     if process.succeeded and (unit.active != "failed" or process.result == "success"):
         return Verdict(remedy=_remedy_if_ended(unit))
     if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     cause = _CAUSE_OF_RESULT.get(process.result, Cause.TEST_FAILED)
-    return Verdict(cause, _broken_off(cause, process, settings) or worded(process, settings), Remedy.RERUN)
+    if words := _broken_off(cause, process, settings):
+        return Verdict(cause, words, Remedy.RERUN)
+    words = worded(process, settings) + _as_asked(group, unit, process)
+    return Verdict(cause, words, Remedy.RERUN, may_be_by_hand=was_killed(process))
 
 
 def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process) -> Verdict:
@@ -311,15 +322,22 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = _remedy_if_ended(unit)
     if entry.mode.is_waited_for and unit.active == "inactive" and _is_unfinished(group, unit):
-        return Verdict(Cause.BROKEN_OFF, f"was stopped before it ended; {_how_to_repeat(group, entry, unit)}", remedy)
+        words = f"was stopped{by(group.probe.culprit(unit.name))} before it ended; {_how_to_repeat(group, entry, unit)}"
+        return Verdict(Cause.BROKEN_OFF, words, remedy, may_be_by_hand=True)
     if cause := _why_broken_off(group, unit, process):
         words = _broken_off(cause, process, settings) or f"{worded(process, settings)} ({process.result})"
         return Verdict(cause, f"{words}; {_how_to_repeat(group, entry, unit)}", remedy)
     if process.code == EXITED and process.status in SHELL_STATUSES:
         return Verdict(Cause.NOT_RUN, worded(process), remedy)
     if unit.active == "active" and process.code and not process.succeeded:
-        return Verdict(Cause.ENDED_BADLY, f"{worded(process)}, which is no failure of a {entry.mode}", remedy)
+        words = f"{worded(process)}{_as_asked(group, unit, process)}, which is no failure of a {entry.mode}"
+        return Verdict(Cause.ENDED_BADLY, words, remedy, may_be_by_hand=was_killed(process))
     return Verdict(remedy=remedy)
+
+
+def _as_asked(group: GroupUnits, unit: UnitStatus, process: Process) -> str:
+    """On whose account a process was killed, in words; empty if it was not, or nobody knows."""
+    return as_asked(group.probe.culprit(unit.name)) if was_killed(process) else ""
 
 
 def _how_to_repeat(group: GroupUnits, entry: Entry, unit: UnitStatus) -> str:
@@ -332,8 +350,8 @@ def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Ca
     if unit.active == "failed" and process.result != "success":
         return Cause.BROKEN_OFF
     # A kill by hand is no failure. Under OOMPolicy=continue, only the kernel's count tells it from a kill for memory.
-    was_killed = process.code not in {0, EXITED} and process.status == SIGKILL and not unit.at_rest
-    is_short = was_killed and group.probe.lacked_memory(group.names.slice(group.group))
+    is_killed = process.code not in {0, EXITED} and process.status == SIGKILL and not unit.at_rest
+    is_short = is_killed and group.probe.lacked_memory(group.names.slice(group.group))
     return Cause.OUT_OF_MEMORY if is_short else None
 
 
@@ -357,21 +375,22 @@ def about_entry(group: GroupUnits, entry: Entry, level: str, found: Verdict) -> 
     """The reason for a verdict that is not good, such as `web: config (test) exited with 1: test -d /srv/www`."""
     assert found.cause is not None
     text = printable(f"{group.group}: {entry.tag} ({entry.mode}) {found.words}: {shortened(entry.command)}")
-    attempt = _attempt(group, entry, level, found.cause)
+    attempt = _attempt(group, entry, level, found)
     unit, mode = group.name_of(entry), str(entry.mode)
     return Reason(found.cause, unit, text, found.words, entry.tag, mode, entry.command, attempt)
 
 
-def _attempt(group: GroupUnits, entry: Entry, level: str, cause: Cause) -> Attempt:
+def _attempt(group: GroupUnits, entry: Entry, level: str, found: Verdict) -> Attempt:
     """The run that a verdict is about."""
-    unit, probe = group.entry(entry), group.probe
+    unit, probe, cause = group.entry(entry), group.probe, found.cause
     if unit is None or cause in {Cause.NEVER_STARTED, Cause.NOT_LOADED, Cause.MASKED}:
         return Attempt(group.asked_at(level) if cause is Cause.NEVER_STARTED else 0)
     process = probe.process(unit.name)
     # For want of a file there is no process.
     ended = process.ended_at or probe.changed_time(unit.name)
     since = probe.active_time(unit.name) if unit.sub == "running" else ended  # as one that pauses: it has run since
-    return Attempt(since, process, probe.invocation(unit.name))
+    culprit = probe.culprit(unit.name) if found.may_be_by_hand else None
+    return Attempt(since, process, probe.invocation(unit.name), found.may_be_by_hand, culprit)
 
 
 def about_unit(group: GroupUnits, cause: Cause, unit: str, words: str) -> Reason:

@@ -6,7 +6,7 @@ Nobody is told the same thing again and again: see `Newsroom`.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.failure import Cause
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 INTERVAL = 60.0
 # Seconds after which an entry that did not end is well, and news again if it is not.
 WELL = 300.0
+# Seconds that a failure waits which somebody may have brought about by hand, until it is known who has.
+CULPRIT = 2.0
 # Seconds that news wait which a failure of the same start may follow. The end of a request waits for that as well, but
 # never so long. See `core.settlement`.
 SETTLING = 10.0
@@ -126,7 +128,7 @@ class Newsroom:
 
     def _hold(self, news: News) -> None:
         slot = _Slot(news.status.group, news.kind, news.reason.unit if news.kind in _OF_ENTRIES and news.reason else "")
-        seen = news.at + SETTLING if news.kind in _UNSURE else news.at
+        seen = news.at + SETTLING if news.kind in _UNSURE else news.at + CULPRIT * _may_tell_more(news.reason)
         self._held.pop(slot, None)
         self._held[slot] = (max(seen, self._told.get(slot, news.at - INTERVAL) + INTERVAL), news)
 
@@ -155,6 +157,7 @@ class Newsroom:
                 yield News(Kind.RECOVERED, status, None, now)
             return
         self._held.pop(recovered, None)
+        self._renew(failed, status)
         failures = [reason for reason in status.reasons if reason.is_failure]
         is_new = group not in self._failed or group in self._moved
         told = frozenset() if is_new else self._failed[group]
@@ -164,6 +167,15 @@ class Newsroom:
         self._moved.discard(group)
         if is_new or (others and told is not None):
             yield News(Kind.FAILED, status, others[0] if others else None, now)
+
+    def _renew(self, slot: _Slot, status: GroupStatus) -> None:
+        """If it is known by now who has brought a failure about that nobody has heard of, have that told, at once."""
+        if slot not in self._held or not _may_tell_more((held := self._held[slot][1]).reason):
+            return
+        now_known = (r for r in status.reasons if held.reason is not None and r.unit == held.reason.unit)
+        reason = next((reason for reason in now_known if reason.attempt.by is not None), None)
+        if reason is not None:
+            self._hold(replace(held, status=status, reason=reason))
 
     def _has_recovered(self, group: str) -> None:
         self._failed.pop(group, None)
@@ -200,3 +212,8 @@ class Newsroom:
         self._held = {
             slot: held for slot, held in self._held.items() if slot.group != group or slot.kind not in _OF_ENTRIES
         }
+
+
+def _may_tell_more(reason: Reason | None) -> bool:
+    """Whether it may be known in a moment who has stopped an entry by hand."""
+    return reason is not None and reason.attempt.may_be_by_hand and reason.attempt.by is None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A line has no code. Words that stand for one, of reasons that the units alone do not give.
 _CAUSES = {
+    "does not run: it ": Cause.DOWN,
+    "is being stopped": Cause.DOWN,
     "has left its control group": Cause.STRAYED,
     "outlived SIGKILL": Cause.OUTLIVED,
     "was broken off before its start": Cause.UNREACHED,

@@ -11,6 +11,7 @@ from cltab2systemd.groups.changes import is_member
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cltab2systemd.groups.culprit import Culprit
     from cltab2systemd.groups.execution import Execution
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names
@@ -99,6 +100,9 @@ class Probe(Protocol):
 
     def invocation(self, unit: str) -> str:
         """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
+
+    def culprit(self, unit: str) -> Culprit | None:
+        """Who has stopped or killed the last run of a unit; None if nobody has, or nobody knows."""
 
     def outlived_stop(self, unit: str) -> bool:
         """Whether a service has failed because its stop could not end all processes in time, and some are left."""

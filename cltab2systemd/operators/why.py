@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pwd
 import shutil
 import sys
 import time
@@ -16,16 +15,18 @@ from cltab2systemd.client.progress import details
 from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import options, printing
 from cltab2systemd.disk.instance import instance_names
+from cltab2systemd.groups.culprit import Run
 from cltab2systemd.groups.cures import commands
 from cltab2systemd.groups.entrycommands import move_command
 from cltab2systemd.journal import Writer
-from cltab2systemd.operators import culprits
 from cltab2systemd.operators.askable import NoAnswerError
 from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.operators.present import present
 from cltab2systemd.operators.statusview import code, problems
 from cltab2systemd.reports import whytext
+from cltab2systemd.reports.overview import culprit_object
 from cltab2systemd.reports.statustext import QUIET, unnamed_level, worst_first
+from cltab2systemd.systemd import culprits
 from cltab2systemd.table.model import Levels
 from cltab2systemd.terminal import YELLOW, coloured, printable, shortened, wrapped
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cltab2systemd.journal import JournalLine
-    from cltab2systemd.operators.culprits import Culprit
     from cltab2systemd.operators.present import Object
     from cltab2systemd.units.names import Names
 
@@ -174,21 +174,23 @@ class Explainer:
 
 def _explained(reason: Object, group: Object, names: Names, deadline: float) -> Object:
     """A reason with what the journal has of it."""
-    said, trouble, by = [], None, None
+    said, trouble, by = [], None, reason.get("by")  # a daemon of an older version does not tell
     if (left := deadline - time.monotonic()) > 0:
         excerpt = evidence.of_attempt(reason, left, _LINES)
         said = [_line_object(line) for line in excerpt.lines]
         trouble = excerpt.trouble.text if excerpt.trouble is not None else None
         left = deadline - time.monotonic()
-        if _may_be_by_hand(reason) and reason["since_usec"] is not None and left > 0:
-            by = culprits.culprit(reason["unit"], names.slice(group["group"]), reason["since_usec"], left)
+        if by is None and _may_be_by_hand(reason) and reason["since_usec"] is not None and left > 0:
+            run = Run(reason["unit"], names.slice(group["group"]), 0, reason["since_usec"])
+            found = culprits.culprits([run], left).get(run.unit)
+            by = None if found is None else culprit_object(found)
     steps = commands(
         reason["code"], reason["mode"] or "", reason["unit"],
         group=group["group"], tag=reason["tag"] or "", level=group["level"] or "", said=reason["words"],
     )  # fmt: skip
     return {
         **reason,
-        "by": None if by is None else _culprit_object(by),
+        "by": by,
         "lines": said,
         "trouble": trouble,
         "commands": steps,
@@ -206,13 +208,3 @@ def _line_object(line: JournalLine) -> Object:
         "systemd": line.writer is Writer.SYSTEMD,
         "text": "\n".join(evidence.message_lines(line)),
     }
-
-
-def _culprit_object(by: Culprit) -> Object:
-    user = by.user
-    if by.uid is not None:
-        try:
-            user = pwd.getpwuid(by.uid).pw_name
-        except (KeyError, OverflowError):
-            user = str(by.uid)
-    return {"user": user, "pid": by.pid, "command": by.command, "time_usec": by.time}

@@ -15,6 +15,7 @@ from cltab2systemd.groups.tally import Counted
 from cltab2systemd.reports.progress import progress_object
 
 if TYPE_CHECKING:
+    from cltab2systemd.groups.culprit import Culprit
     from cltab2systemd.groups.failure import Reason
     from cltab2systemd.groups.overview import EntryOverview, GroupOverview
     from cltab2systemd.groups.state import GroupStatus
@@ -119,8 +120,20 @@ def reason_object(reason: Reason, group: str, level: str, offset: int) -> Object
         "command": reason.command or None,
         "since_usec": since_1970(attempt.since, offset),
         "ending": None if attempt.process is None else ending_object(attempt.process, offset),
+        "by": None if attempt.by is None else culprit_object(attempt.by),
         "invocation": attempt.invocation or None,
         "cure": cure(reason, group, level) or None,
+    }
+
+
+def culprit_object(culprit: Culprit) -> Object:
+    """Who has stopped or killed an entry."""
+    return {
+        "user": culprit.user,
+        "uid": culprit.uid,
+        "pid": culprit.pid,
+        "command": culprit.command,
+        "time_usec": culprit.time,
     }
 
 

@@ -14,20 +14,21 @@ from cltab2systemd import events
 from cltab2systemd.client import evidence
 from cltab2systemd.commands import diff, explain, instance, show
 from cltab2systemd.groups.changes import Effect, Seen, Standing
+from cltab2systemd.groups.culprit import Culprit
 from cltab2systemd.groups.failure import Remedy
 from cltab2systemd.groups.overview import Health
 from cltab2systemd.groups.progress import Awaited, Doing, Progress, ProgressPhase, Way
 from cltab2systemd.groups.state import State
 from cltab2systemd.journal import Excerpt, JournalLine, Writer
 from cltab2systemd.journalctl import FORBIDDEN
-from cltab2systemd.operators import culprits, history, why
+from cltab2systemd.operators import history, why
 from cltab2systemd.operators.askable import Daemon
-from cltab2systemd.operators.culprits import Culprit
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.diff import FIELDS, Change
 from cltab2systemd.reports.explain import explain as explained
 from cltab2systemd.reports.history import Outcome, PastRequest, Purpose
 from cltab2systemd.reports.progress import progress_object
+from cltab2systemd.systemd import culprits
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Mode
 from cltab2systemd.units.names import Names
@@ -126,7 +127,8 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
     ending = {"kind": "killed", "status": 9, "signal": "SIGKILL", "result": "signal", "at_usec": 5}
     whole = {
         "code": "down", "failure": True, "unit": "clinit-web@r.service", "tag": "r", "mode": "respawn", "words": "x",
-        "text": "x", "command": "x", "since_usec": 5, "ending": ending, "invocation": "x", "cure": "x",
+        "text": "x", "command": "x", "since_usec": 5, "ending": ending, "by": None,
+        "invocation": "x", "cure": "x",
     }  # fmt: skip
     nothing = dict.fromkeys(("tag", "mode", "command", "since_usec", "ending", "invocation", "cure"))
     exited = {**whole, "ending": {**ending, "signal": None, "at_usec": None}}
@@ -142,9 +144,10 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
     progress = (progress_object(on[0], 6), None, progress_object(on[1], 6))
     line = JournalLine(5, "x", "x", 1, 6, b"x", Writer.ENTRY, False, False, True, "")
     excerpts = iter((Excerpt((line,), FORBIDDEN), Excerpt(), Excerpt()))
-    people = iter((Culprit(5, "alice", None, 77, "x"), Culprit(5, "bob", None, None, "x")))
+    unit = str(whole["unit"])
+    people = iter(({unit: Culprit(5, "alice", 5, 77, "x")}, {unit: Culprit(5, "bob", None, None, "x")}))
     monkeypatch.setattr(evidence, "of_attempt", lambda *_: next(excerpts))
-    monkeypatch.setattr(culprits, "culprit", lambda *_: next(people))
+    monkeypatch.setattr(culprits, "culprits", lambda *_: next(people))
     tables = ({"path": "x", "refusal": "x", "unread": False}, {"path": "x", "refusal": None, "unread": False})
     daemons = ({"state": "answers", "version": "x", "pid": 5}, {"state": "gone", "version": None, "pid": None})
     founds = [

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from cltab2systemd.groups.culprit import Culprit
 from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.failure import Cause, Remedy
 from cltab2systemd.groups.state import Asked, GroupStatus, State, group_status, remedies_at
@@ -72,6 +73,7 @@ class Probed:
     endings: dict[str, Process] = field(default_factory=dict)  # the latest that were seen
     executions: dict[str, Execution] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
+    culprits: dict[str, Culprit] = field(default_factory=dict)
 
     def process(self, unit: str) -> Process:
         return self.processes.get(_instance(unit), PASSED)
@@ -135,6 +137,9 @@ class Probed:
 
     def pause(self, unit: str) -> str:
         return self.pauses.get(_instance(unit), "")
+
+    def culprit(self, unit: str) -> Culprit | None:
+        return self.culprits.get(_instance(unit))
 
     def outlived_stop(self, unit: str) -> bool:
         return _instance(unit) in self.survivors
@@ -424,6 +429,33 @@ def test_what_pauses_is_tried_by_a_request() -> None:
     assert remedies_at(group(LEVEL_1, {"1": AT_LEVEL}, probe), "1") == {}
     probe.pauses["app"] = "pauses"
     assert remedies_at(group(LEVEL_1, {"1": AT_LEVEL}, probe), "1") == {"app": Remedy.RERUN}
+
+
+@pytest.mark.parametrize(
+    ("tag", "standing", "process", "told", "untold"),
+    [
+        ("app", DEAD, KILLED, "does not run: it was stopped by alice with 'x'", "does not run: it was stopped"),
+        ("app", GOING, LIVES, "is being stopped by alice with 'x'", "is being stopped"),
+        ("app", BROKEN, FAILED_TEST, "does not run: it exited with 3", "does not run: it exited with 3"),
+        ("check", BROKEN, KILLED, "was killed by SIGKILL, as alice asked with 'x'", "was killed by SIGKILL"),
+        ("check", BROKEN, FAILED_TEST, "exited with 3", "exited with 3"),
+        ("mail", EXITED, KILLED, "was killed by SIGKILL, as alice asked with 'x', which is no failure of a once",
+         "was killed by SIGKILL, which is no failure of a once"),
+        ("init", DEAD, KILLED,
+         "was stopped by alice with 'x' before it ended; it is not run again, but by 'clinitctl restart web:init'",
+         "was stopped before it ended; it is not run again, but by 'clinitctl restart web:init'"),
+    ],
+)  # fmt: skip
+def test_who_has_stopped_an_entry(tag: str, standing: Standing, process: Process, told: str, untold: str) -> None:
+    """It is told of what a stop or a signal has ended, if somebody is known; a failure of its own is nobody's."""
+    for by, words in ((Culprit(1, "alice", 7, 8, "x"), told), (None, untold)):
+        probe = Probed({tag: process}, culprits={tag: by} if by else {}, inactive={tag: 101}, began={tag: 100})
+        found = group_status(group({**LEVEL_1, tag: standing}, {"1": AT_LEVEL}, probe), "1")
+        assert found is not None
+        [reason] = found.reasons
+        is_told = told != untold
+        assert (reason.words, reason.attempt.by) == (words, by if is_told else None)
+        assert reason.attempt.may_be_by_hand == is_told
 
 
 def test_what_is_not_its_command_again_yet() -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cltab2systemd.groups.failure import Cause, Reason
-from cltab2systemd.groups.news import INTERVAL, SETTLING, WELL, Kind, News, Newsroom
+from cltab2systemd.groups.culprit import Culprit
+from cltab2systemd.groups.failure import Attempt, Cause, Reason
+from cltab2systemd.groups.news import CULPRIT, INTERVAL, SETTLING, WELL, Kind, News, Newsroom
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.units.names import HALT_LEVEL
 
@@ -46,6 +47,21 @@ def test_a_failure_and_its_end() -> None:
     """Each is told at once, and once."""
     failed = web(State.FAILED, "a")
     assert ["1 failed a", "13 recovered"] == told((0, web()), (1, failed), (2, failed), (3, web()), (4, web()))
+
+
+def test_who_has_stopped_an_entry() -> None:
+    """That is waited for a moment, and told if it is known by then; who is known at first is told at once."""
+    unknown, known = (Attempt(may_be_by_hand=True, by=by) for by in (None, Culprit(1, "alice", None, None, "x")))
+    nobody, alice = (
+        GroupStatus("web", "3", State.FAILED, (Reason(Cause.DOWN, "clinit-web@a.service", text, attempt=attempt),))
+        for text, attempt in (("stopped", unknown), ("stopped by alice", known))
+    )
+    newsroom = Newsroom()
+    assert [] == newsroom.look([nobody], 0)
+    (news,) = newsroom.look([alice], 1)
+    assert (news.reason and news.reason.text, newsroom.next_due) == ("stopped by alice", None)
+    assert ["0 failed"] == told((0, alice))
+    assert [f"{CULPRIT:g} failed"] == told((0, nobody), (1, nobody))
 
 
 def test_other_entries_that_fail() -> None:

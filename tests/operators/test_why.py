@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 from programs import RUN
 from shipped import Shipped
 
-from cltab2systemd.operators.culprits import Culprit, read
+from cltab2systemd.groups.culprit import Culprit
+from cltab2systemd.systemd.culprits import read
 from lab.install import PROJECT
 from lab.node import Node
 from lab.programs import installed

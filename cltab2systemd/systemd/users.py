@@ -1,0 +1,28 @@
+"""Users by their names. A name service may be slow, or stuck."""
+
+from __future__ import annotations
+
+import asyncio
+import pwd
+from functools import partial
+
+from cltab2systemd.systemd.inthread import in_thread
+
+# Seconds for a name service to answer.
+_PATIENCE = 1.0
+
+
+def user_name(uid: int) -> str:
+    """A user by name; the number as text, if it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return str(uid)
+
+
+async def user_name_in_time(uid: int) -> str:
+    """`user_name`; the number as text, if nobody tells the name within a second."""
+    try:
+        return await asyncio.wait_for(in_thread(partial(user_name, uid)), _PATIENCE)
+    except (TimeoutError, RuntimeError):
+        return str(uid)
