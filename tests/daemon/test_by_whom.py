@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from answers import answered
 from instance import Group, varlink
+from jsondocument import read_all
 from programs import RUN
 from shipped import SERVICE, SOCKET, Shipped
 
@@ -136,6 +137,8 @@ def test_sudo(group: Group) -> None:
     assert found is not None
     assert (found["user"], found["uid"], found["pid"]) == ("tess", None, None)
     assert told in node.read(f"{DIRECTORY}/reasons")
+    node.run("clinitctl", "stop", f"{group.name}.s")
+    read_all("A culprit", [reason["by"] for reason in reasons(group)])
     # A notice waits for that, so that there is none without it.
     wait_until(lambda: f"{group.name}: {group.name}.r (respawn) " in node.shell("cat /run/told; :").stdout)
     assert told in node.read("/run/told")

@@ -284,7 +284,7 @@ def test_a_reason_wherever_a_state_is_told(group: Group) -> None:
     assert found == {
         "code": "test-failed", "failure": True, "unit": group.unit("config"), "tag": f"{group.name}.config",
         "mode": "test", "words": "exited with 1", "text": reason, "command": "test -d /srv/nosuch",
-        "invocation": ended["InvocationID"],
+        "by": None, "invocation": ended["InvocationID"],
         "cure": f"mend it, then 'clinit {group.name} 3' runs it again",
     }  # fmt: skip
     assert ending.pop("at_usec") == since

@@ -238,11 +238,11 @@ def _without_times(found: Any) -> Any:
 
 # What the kernel counts only where it has controllers; reasons about what is no entry; what never began; what a daemon
 # has to have followed (test_last_exit.py); what there was no time for; somebody who takes a group to no level, and a
-# service that says something of itself.
+# service that says something of itself; who has stopped an entry (test_by_whom.py).
 UNSEEN = frozenset(f"groups[].entries[].{name} is something" for name in ("memory_bytes", "tasks")) | {
     *(f"groups[].entries[].{name} is null" for name in ("load", "active", "sub")),
     "reason: tag is null", "reason: mode is null", "reason: command is null", "ending: at_usec is null",
-    "missing[]", "missing[] is something", "groups[].entries[].previous_ending is something",
+    "missing[]", "missing[] is something", "reason: by is something", "groups[].entries[].previous_ending is something",
     "progress: level is null", "progress: awaited[].says is something",
 }  # fmt: skip
 
