@@ -191,10 +191,14 @@ class Observer:
             self.refresh_soon([group])
 
     def _is_followed(self, unit: str) -> bool:
-        """Whether it is read what signals say of the runs of a unit. It is also of those that are being stopped."""
+        """Whether it is read what signals say of a unit: of services that were up, or stopping, at the last look.
+
+        So most signals of a switch are not read: they have come before the look at what they are about.
+        """
         group = self._groups.get(self._names.group_of(unit) or "")
         status = None if group is None or group.units is None else group.units.units.get(unit)
-        return self._has_runs(unit) or (status is not None and status.active == "deactivating")
+        is_up = status is not None and status.active in {"active", "activating", "deactivating"}
+        return (is_up and unit.endswith(".service")) or self._has_runs(unit)
 
     def _has_runs(self, unit: str) -> bool:
         """Whether the runs of a unit are followed.
@@ -216,6 +220,8 @@ class Observer:
             self.probe.saw_run(unit, seen)
             if seen.has_ended:
                 self._pacer.has_ended(unit, seen)
+        else:
+            self.probe.saw_last_run(unit, seen)
 
     def _connected(self) -> None:
         # Whatever happened while there was no connection was missed.

@@ -105,6 +105,10 @@ class UnitProbe:
         """Whether a unit is a respawn entry that was seen to run, or to pause."""
         return self._runs.follows(unit) or self._last_runs.has_paused(unit)
 
+    def saw_last_run(self, unit: str, seen: RunSignal) -> None:
+        """Take note of what a signal says of the runs of a unit, only to tell how the one before has ended."""
+        self._last_runs.saw(unit, seen)
+
     def saw_run(self, unit: str, seen: RunSignal) -> None:
         """Take note of what a signal of systemd's says of the runs of a unit."""
         self._last_runs.saw(unit, seen)

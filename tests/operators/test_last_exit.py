@@ -65,6 +65,25 @@ def test_the_pause_is_no_run(group: Group) -> None:
     wait_until(is_seen, timeout=60, what="its exit status")
 
 
+def test_what_dies_at_once(group: Group) -> None:
+    """How it has ended is known as soon as it pauses, and not only after its next try; and never another's end."""
+    right = {"a": 1, "b": 9, "c": 11}
+    group.define("a:3:respawn:exec false", "b:3:respawn:true; exit 9", "c:3:respawn:kill -SEGV $$", "m:m:once:true")
+
+    def are_seen() -> bool:
+        group.switch("3")
+        wait_until(
+            lambda: [entry["state"] for entry in shown(group)["entries"]][:3] == ["backing-off"] * 3,
+            timeout=20, what="all pause",
+        )  # fmt: skip
+        found = {entry["tag"].rpartition(".")[2]: entry["previous_ending"] for entry in shown(group)["entries"][:3]}
+        assert all(ending is None or ending["status"] == right[tag] for tag, ending in found.items())
+        group.switch("m")
+        return None not in found.values()
+
+    wait_until(are_seen, timeout=60, what="all three ends")
+
+
 def reasons(group: Group) -> list[str]:
     return [reason["code"] for reason in shown(group)["reasons"]]
 
