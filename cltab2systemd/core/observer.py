@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.pacer import Pacer
     from cltab2systemd.disk.marks import UnitNotes
-    from cltab2systemd.groups.units import Process
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
     from cltab2systemd.systemd.runsignal import RunSignal
@@ -195,10 +194,14 @@ class Observer:
 
         So most signals of a switch are not read: they have come before the look at what they are about.
         """
+        is_up = self._last_state(unit) in {"active", "activating", "deactivating"}
+        return (is_up and unit.endswith(".service")) or self._has_runs(unit)
+
+    def _last_state(self, unit: str) -> str:
+        """The ActiveState of a unit when it was looked at last; empty if it was not loaded."""
         group = self._groups.get(self._names.group_of(unit) or "")
         status = None if group is None or group.units is None else group.units.units.get(unit)
-        is_up = status is not None and status.active in {"active", "activating", "deactivating"}
-        return (is_up and unit.endswith(".service")) or self._has_runs(unit)
+        return "" if status is None else status.active
 
     def _has_runs(self, unit: str) -> bool:
         """Whether the runs of a unit are followed.
@@ -212,10 +215,11 @@ class Observer:
         return is_settled and self.probe.follows(unit)
 
     def _saw_run(self, unit: str, seen: RunSignal | Killing) -> None:
-        if isinstance(seen, Killing):
+        is_stopping = self._last_state(unit) == "deactivating"
+        if is_stopping and (isinstance(seen, Killing) or was_killed_late(seen.process)):
             self._killed.add(unit)
+        if isinstance(seen, Killing):
             return
-        self._note_killed(unit, seen.process)
         if self._has_runs(unit):
             self.probe.saw_run(unit, seen)
             if seen.has_ended:
@@ -300,19 +304,19 @@ class Observer:
         assert group.units is not None
         for name, unit in before.units.items() if before is not None else ():
             now = group.units.units.get(name)
-            if unit.active == "deactivating" and now is not None and now.active == "failed":
-                self._note_killed(name, self.probe.process(name))
-        killed = {name for name in self._killed if self._names.group_of(name) == group.name}
+            if unit.active != "deactivating" or now is None:
+                continue
+            if now.active == "failed" and was_killed_late(self.probe.process(name)):
+                self._killed.add(name)
+        # One that is being stopped still may yet be found killed by another sign, and is told once.
+        stopping = {name for name, unit in group.units.units.items() if unit.active == "deactivating"}
+        killed = {name for name in self._killed - stopping if self._names.group_of(name) == group.name}
         for entry in group.applied.entries if killed else ():
             if (name := group.units.name_of(entry)) in killed:
                 events.KILLED(
                     group=group.name, entry=entry.tag, mode=str(entry.mode), unit=name, request=group.request_id
                 )
         self._killed -= killed
-
-    def _note_killed(self, unit: str, process: Process) -> None:
-        if was_killed_late(process):
-            self._killed.add(unit)
 
     def _reset_failed(self, group: Group) -> None:
         """Reset entries that have failed because their stop needed SIGTERM or SIGKILL. The machine is not degraded."""
