@@ -20,7 +20,6 @@ from cltab2systemd.groups.endings import (
     why_not_executed,
     worded,
 )
-from cltab2systemd.groups.entrycommands import restart_command
 from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.terminal import printable, shortened
@@ -124,6 +123,10 @@ class Verdict:
 _WELL = Verdict()
 # Without a number, which would make each restart another reason, and another line in the log.
 _KEEPS_ENDING = "ends again and again, each time within a minute, and is started again"
+
+
+# Of what has begun once. What is to be done has the command that runs it again.
+_NOT_REPEATED = "a request does not run it again"
 
 
 def is_under_way(entry: Entry, unit: UnitStatus | None) -> bool:
@@ -322,11 +325,11 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = _remedy_if_ended(unit)
     if entry.mode.is_waited_for and unit.active == "inactive" and _is_unfinished(group, unit):
-        words = f"was stopped{by(group.probe.culprit(unit.name))} before it ended; {_how_to_repeat(group, entry, unit)}"
+        words = f"was stopped{by(group.probe.culprit(unit.name))} before it ended; {_NOT_REPEATED}"
         return Verdict(Cause.BROKEN_OFF, words, remedy, may_be_by_hand=True)
     if cause := _why_broken_off(group, unit, process):
         words = _broken_off(cause, process, settings) or f"{worded(process, settings)} ({process.result})"
-        return Verdict(cause, f"{words}; {_how_to_repeat(group, entry, unit)}", remedy)
+        return Verdict(cause, f"{words}; {_NOT_REPEATED}", remedy)
     if process.code == EXITED and process.status in SHELL_STATUSES:
         return Verdict(Cause.NOT_RUN, worded(process), remedy)
     if unit.active == "active" and process.code and not process.succeeded:
@@ -338,10 +341,6 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
 def _as_asked(group: GroupUnits, unit: UnitStatus, process: Process) -> str:
     """On whose account a process was killed, in words; empty if it was not, or nobody knows."""
     return as_asked(group.probe.culprit(unit.name)) if was_killed(process) else ""
-
-
-def _how_to_repeat(group: GroupUnits, entry: Entry, unit: UnitStatus) -> str:
-    return f"it is not run again, but by '{restart_command(unit.name, group.group, entry.tag)}'"
 
 
 def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Cause | None:

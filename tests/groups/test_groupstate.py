@@ -442,8 +442,8 @@ def test_what_pauses_is_tried_by_a_request() -> None:
         ("mail", EXITED, KILLED, "was killed by SIGKILL, as alice asked with 'x', which is no failure of a once",
          "was killed by SIGKILL, which is no failure of a once"),
         ("init", DEAD, KILLED,
-         "was stopped by alice with 'x' before it ended; it is not run again, but by 'clinitctl restart web:init'",
-         "was stopped before it ended; it is not run again, but by 'clinitctl restart web:init'"),
+         "was stopped by alice with 'x' before it ended; a request does not run it again",
+         "was stopped before it ended; a request does not run it again"),
     ],
 )  # fmt: skip
 def test_who_has_stopped_an_entry(tag: str, standing: Standing, process: Process, told: str, untold: str) -> None:
