@@ -176,7 +176,8 @@ class Reading(Records):
 
     def lines(self) -> Iterator[JournalLine]:
         """Run journalctl, and yield its lines as they come."""
-        return (_line(record, self._units) for record in self)
+        lines = (_line(record, self._units) for record in self)
+        return (line for line in lines if line.unit in self._units)  # root may name a unit in lines of another
 
 
 def _arguments(selection: Selection) -> list[str]:
@@ -190,10 +191,20 @@ def _arguments(selection: Selection) -> list[str]:
         command.append(f"--since={selection.since}")
     if selection.until:
         command.append(f"--until={selection.until}")
-    command += [f"--unit={unit}" for unit in selection.units]
-    if run := selection.invocation:
-        command += [f"_SYSTEMD_INVOCATION_ID={run}", "+", f"INVOCATION_ID={run}"]
-    return command
+    return [*command, *_matches(selection.units, selection.invocation)]
+
+
+def _matches(units: tuple[str, ...], run: str) -> Iterator[str]:
+    """The lines of units, and about them, as `journalctl --unit` has them, and more: all of root's that name a unit.
+
+    journald does not know of which unit a child of systemd was that had ended before journald looked.
+    """
+    yield from (f"_SYSTEMD_UNIT={unit}" for unit in units)
+    yield from (f"_SYSTEMD_INVOCATION_ID={run}",) if run else ()
+    for field in ("UNIT", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT"):
+        yield from ("+", "_UID=0")
+        yield from (f"{field}={unit}" for unit in units)
+        yield from (f"INVOCATION_ID={run}",) if run else ()
 
 
 def _line(record: dict[bytes, bytes], units: frozenset[str]) -> JournalLine:
@@ -225,7 +236,8 @@ def _written_by(record: dict[bytes, bytes], units: frozenset[str]) -> tuple[Writ
         return decoded(record.get(field, b""))
 
     is_root, unit = record.get(b"_UID") == b"0", named(b"UNIT")
-    if unit in units and (record.get(b"_PID") == b"1" or _is_of_executor(record, is_root=is_root)):
+    is_systemds = record.get(b"_PID") == b"1" or _is_of_executor(record, is_root=is_root) or _is_of_one_gone(record)
+    if unit in units and is_systemds:
         return Writer.SYSTEMD, unit
     if is_root and (unit := named(b"CLINIT_UNIT")) in units:
         return Writer.CLINIT, unit
@@ -242,6 +254,16 @@ def _is_of_executor(record: dict[bytes, bytes], *, is_root: bool) -> bool:
     """
     is_executor = record.get(b"_EXE") in _EXECUTORS and record.get(b"_SYSTEMD_UNIT") == record.get(b"UNIT")
     return record.get(b"_COMM", b"").startswith(b"(") and (is_root or is_executor)
+
+
+def _is_of_one_gone(record: dict[bytes, bytes]) -> bool:
+    """Whether such a child has written it that had ended before journald looked: then journald tells only whose it was.
+
+    A process of root's that ends as soon can pretend this, too. It could as well write in root's own fields.
+    """
+    is_unknown = not any(record.get(field) for field in (b"_SYSTEMD_UNIT", b"_COMM", b"_EXE"))
+    is_named = record.get(b"SYSLOG_IDENTIFIER", b"").startswith(b"(") and bool(record.get(b"INVOCATION_ID"))
+    return is_unknown and is_named and record.get(b"_UID") == b"0"
 
 
 def _number(value: bytes) -> int:

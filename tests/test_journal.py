@@ -179,6 +179,54 @@ def test_a_run_that_ended_at_once(instance: Instance) -> None:
     assert any("/no/such/program: not found" in text for text in messages(of_run(instance, "miss")))
 
 
+def test_what_a_child_of_systemd_wrote_that_was_gone(instance: Instance) -> None:
+    """Journald does not know of which unit it was, if it comes to look late. It is systemd's all the same."""
+    node, unit = instance.node, "clinit-web@nowhere.service"
+    node.run("systemctl", "kill", "--signal=STOP", "systemd-journald.service")
+    try:
+        node.run("systemctl", "restart", unit, check=False)
+        wait_until(lambda: instance.properties(unit, "SubState")["SubState"] == "failed", what="it has failed")
+    finally:
+        node.run("systemctl", "kill", "--signal=CONT", "systemd-journald.service")
+    text = "Changing to the requested working directory failed: No such file or directory"
+    wait_until(
+        lambda: [line["writer"] for line in of_run(instance, "nowhere")["lines"] if text in line["message"]],
+        what="its line is found",
+    )
+    unknown = f"UNIT={unit}", f"INVOCATION_ID={run_of(instance, unit)}", "_UID=0"
+    lines = [json.loads(line) for line in node.run("journalctl", "--output=json", *unknown).stdout.splitlines()]
+    assert [True] == ["_SYSTEMD_UNIT" not in line for line in lines if text in line["MESSAGE"]]
+    assert ["systemd"] == [line["writer"] for line in of_run(instance, "nowhere")["lines"] if text in line["message"]]
+
+
+UNKNOWN = {b"UNIT": b"a.service", b"INVOCATION_ID": b"1", b"_UID": b"0", b"_PID": b"7", b"SYSLOG_IDENTIFIER": b"(sh)"}
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({}, ["systemd"]),
+        ({b"_COMM": b"(sh)"}, ["systemd"]),
+        ({b"_UID": b"1000"}, []),
+        ({b"_UID": b"1000", b"_SYSTEMD_UNIT": b"a.service", b"_COMM": b"(sh)"}, ["entry"]),
+        ({b"_COMM": b"sh"}, []),
+        ({b"_SYSTEMD_UNIT": b"a.service", b"_COMM": b"sh"}, ["entry"]),
+        ({b"_SYSTEMD_UNIT": b"ssh.service", b"_COMM": b"sh"}, []),
+        ({b"SYSLOG_IDENTIFIER": b"sh"}, []),
+        ({b"UNIT": b"b.service"}, []),
+        ({b"INVOCATION_ID": b""}, []),
+    ],
+)
+def test_who_may_name_a_unit(program: Path, known: dict[bytes, bytes], expected: list[str]) -> None:
+    """What journald knows of a writer counts. Where it knows nothing, only root is taken for a child of systemd."""
+    record = b"".join(name + b"=" + value + b"\n" for name, value in {**UNKNOWN, **known}.items())
+    script = f"import sys\nsys.stdout.buffer.write({record + b'MESSAGE=x' + bytes([10, 10])!r})\n"
+    program.write_text(f"#!{sys.executable} -IS\n{script}")
+    program.chmod(0o755)
+
+    assert expected == [str(line.writer) for line in journal.Reading(journal.Selection(("a.service",))).lines()]
+
+
 def test_a_run_of_long_ago(instance: Instance) -> None:
     """A run is found if others have written a lot since; its last lines are meant."""
     unit = "clinit-web@many.service"
