@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,8 @@ def test_a_masked_slice(group: Group) -> None:
             assert not any("could not be stopped" in reason for reason in reasons)
             why = group.node.run("clinitctl", "why", group.name, check=False).stdout
             assert f"\n    {cure}\n    clinit {group.name} {level}\n" in why
+            anybodys = group.node.run("clinitctl", "why", "--json", group.name, check=False, user="nobody").stdout
+            assert ("masked", name) in [(each["code"], each["unit"]) for each in json.loads(anybodys)["reasons"]]
         assert group.pid("x") != 0
     finally:
         group.node.run("systemctl", "unmask", name)
