@@ -236,7 +236,7 @@ def test_giving_up(group: Group, how: str) -> None:
 
     answered(done, code=5, out="")
     told = "".join(done.stderr.splitlines(keepends=True)[-2:]).rpartition("\x1b[J")[2]
-    waited = rf"{group.name} -> 1: starting, 1 of 2 done: {group.name}\.slow \(wait\) 1s of 1min 30s"
+    waited = rf"{group.name} -> 1: starting, 1 of 2 done: {group.name}\.slow \(wait\) [01]s of 1min 30s"
     goes_on = re.escape("clinit: timed out; what was requested goes on (see 'clinitctl status')")
     assert re.fullmatch(rf"clinit: not there yet: {waited}\n{goes_on}\n", told), done.stderr
     group.wait_for("1 DONE")
