@@ -112,7 +112,8 @@ class Caller:
                     return
                 longest = None
         except TimeoutError:
-            raise timed_out(path, deadline) from None
+            # Once it has answered, it is awaited for ever.
+            raise timed_out(self.locations, deadline, is_answered=longest is None) from None
         except (OSError, varlink.ProtocolError) as error:
             raise LostError(f"the daemon at {path} went away: {_worded(error)}; see 'journalctl -u clinit'") from error
         finally:
@@ -132,7 +133,7 @@ class Caller:
         try:
             return self.connect(deadline)
         except TimeoutError:
-            raise timed_out(path, deadline) from None
+            raise timed_out(self.locations, deadline) from None
         except PermissionError as error:
             raise RefusedError(
                 f"not permitted to connect to {path}: only root and members of group clinit may switch groups; "
@@ -176,11 +177,21 @@ def answer(message: dict[str, object]) -> dict[str, Any]:
     raise RefusedError(str(parameters.get("message") or f"{error} {parameters}"), findings, code)
 
 
-def timed_out(path: str, deadline: float | None) -> ClientError:
+def what_if_it_hangs(locations: Locations) -> str:
+    """What a person does about a daemon that gives no answer."""
+    if (start := start_command(locations)).startswith("systemctl"):
+        return "If it hangs, its watchdog restarts it, and 'systemctl restart clinit' does at once; what runs goes on"
+    return f"If it hangs, end it, and start it with '{start}'; what runs goes on"
+
+
+def timed_out(locations: Locations, deadline: float | None, *, is_answered: bool = False) -> ClientError:
     """The error for a timeout: the caller's time is up; or, if it is not, the daemon gives no answer."""
-    if deadline is not None and time.monotonic() >= deadline:
+    if deadline is None or time.monotonic() < deadline:
+        return NoDaemonError(f"the daemon at {locations.socket} gives no answer. {what_if_it_hangs(locations)}")
+    if is_answered:
         return TimedOutError("timed out; what was requested goes on (see 'clinitctl status')")
-    return NoDaemonError(f"the daemon at {path} gives no answer; see 'journalctl -u clinit'")
+    doubt = "the daemon has not answered, and may yet do what was requested"
+    return TimedOutError(f"timed out; {doubt} (see 'clinitctl status')")
 
 
 def _remaining(deadline: float | None, otherwise: float | None) -> float | None:

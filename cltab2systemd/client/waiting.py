@@ -99,10 +99,10 @@ class Wait:
             try:
                 self._caller.connect(self._deadline).close()
             except TimeoutError:
-                raise timed_out(path, self._deadline) from None
+                raise timed_out(self._caller.locations, self._deadline, is_answered=True) from None
             except OSError as error:
                 if self._deadline is not None and time.monotonic() >= self._deadline:
-                    raise timed_out(path, self._deadline) from None
+                    raise timed_out(self._caller.locations, self._deadline, is_answered=True) from None
                 if time.monotonic() >= patience:
                     raise NoDaemonError(f"the daemon at {path} went away, and none came back") from error
                 time.sleep(_PAUSE)

@@ -31,7 +31,8 @@ _MOST_NAMES = 5
 _NO_WAYS: Mapping[str, str] = {}
 _DAEMON = {
     Daemon.GONE: "the daemon is gone; this is what systemd says. Start it with '{start}'",
-    Daemon.SILENT: "the daemon gives no answer; this is what systemd says. See 'systemctl status clinit'",
+    Daemon.SILENT: "the daemon gives no answer; this is what systemd says. If it hangs, its watchdog restarts it, and "
+    "'systemctl restart clinit' does at once; what runs goes on",
     Daemon.CLOSED: "only root and members of group clinit may ask the daemon; this is what systemd says",
     Daemon.BUSY: "this user has too many connections to the daemon; this is what systemd says. Close some",
     Daemon.OLD: "the daemon is of an older version; this is what systemd says. Restart it: 'systemctl restart clinit'",

@@ -105,6 +105,8 @@ class _Lines:
                 self._tell(heard.groups)
             elif heard.daemon is Daemon.CLOSED:
                 self._look()
+            elif heard.daemon is Daemon.SILENT:
+                self._look_at_systemd()
 
     def _look(self) -> None:
         """Tell what anybody can see, if clstat is another than last time."""
@@ -118,6 +120,13 @@ class _Lines:
         with suppress(NoAnswerError, RefusedError):  # the groups that are wanted may be gone
             found = present(self._client, self._groups)["groups"]
             self._tell([group for group in found if group["state"] is not None])
+
+    def _look_at_systemd(self) -> None:
+        """Tell what systemd says. What it has not said in time is as it was."""
+        with suppress(NoAnswerError, RefusedError):
+            found = present(self._client, self._groups)["groups"]
+            seen = {group["group"]: group for group in found if group["state"] is not None}
+            self._tell([*{**self._known, **seen}.values()])
 
     def _tell(self, statuses: Sequence[statuschanges.Object]) -> None:
         before, self._known = self._known, statuschanges.by_name(statuses, self._groups)

@@ -66,7 +66,7 @@ def line(change: Change, when: str) -> str:
 _DAEMON = {
     "answers": "the daemon is back",
     "gone": "the daemon is gone; what runs goes on, and is watched again when it is back",
-    "silent": "the daemon gives no answer",
+    "silent": "the daemon gives no answer; this is what systemd says",
     "busy": "this user has too many connections to the daemon; some have to be closed",
     "closed": "only root and members of group clinit may ask the daemon; this is what clstat and systemd say",
 }

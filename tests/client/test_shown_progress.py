@@ -253,7 +253,8 @@ def test_giving_up_a_slow_stop(group: Group) -> None:
         rf"{group.name} 1 -> 2: stopping, 0 of 1 done: {group.name}\.old \(respawn\) \ds after SIGINT, SIGTERM in \ds"
     )
     assert re.search(rf"^clinit: not there yet: {stopped}$", done.stderr, re.MULTILINE)
-    answered(soon, code=5, out="", err="clinit: timed out; what was requested goes on (see 'clinitctl status')\n")
+    doubt = "the daemon has not answered, and may yet do what was requested (see 'clinitctl status')"
+    answered(soon, code=5, out="", err=f"clinit: timed out; {doubt}\n")
 
 
 def test_in_a_pipe(group: Group) -> None:
