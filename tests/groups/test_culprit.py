@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cltab2systemd.groups.culprit import Culprit, as_asked, by, noted, parsed
@@ -13,6 +13,7 @@ CULPRITS = st.builds(Culprit, NUMBERS, st.text(), st.none() | NUMBERS, st.none()
 
 
 @given(st.text(), CULPRITS)
+@settings(deadline=None)
 def test_a_note_is_read_as_it_was_written(invocation: str, culprit: Culprit) -> None:
     """Whatever is in it; and it has no line break."""
     note = noted(invocation, culprit)
