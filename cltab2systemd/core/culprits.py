@@ -6,13 +6,13 @@ It is known of a run of a unit, and forgotten with it: when the unit is started 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
+from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.groups.culprit import Culprit, Run, noted, parsed
 from cltab2systemd.systemd.kernel import clock_offset
 
@@ -73,7 +73,7 @@ class Culprits:
         """Take note that a run of a unit is about to be stopped, and for whom."""
         if asker.uid is not None:
             user = asker.user or str(asker.uid)
-            culprit = Culprit(time.time_ns() // 1000, user, asker.uid, asker.pid, asker.command)
+            culprit = Culprit(now_in_microseconds() + clock_offset(), user, asker.uid, asker.pid, asker.command)
             self._note(unit, _Known(invocation, culprit))
 
     def of(self, unit: str, invocation: str) -> Culprit | None:
