@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.groups.progress import MOST_HALTING, HaltProgress, progress
@@ -42,7 +43,7 @@ class Watch:
             self._last.pop(name, None)
             return None
         with suppress(BusError):  # as during a daemon-reload; a look follows it
-            self._last[name] = progress(group.units, self._timings, on, group.leaving)
+            self._last[name] = _onward(progress(group.units, self._timings, on, group.leaving), self._last.get(name))
         return self._last.get(name)
 
     def next_news(self, names: Iterable[str]) -> list[asyncio.Event]:
@@ -89,6 +90,13 @@ class Watch:
                 yield seen
             else:
                 await any_of(changed, until)
+
+
+def _onward(seen: Progress, before: Progress | None) -> Progress:
+    """Progress that does not count back: an entry that has ended, and is started again, has had its turn."""
+    if before is None or (before.way, before.total) != (seen.way, seen.total):
+        return seen
+    return replace(seen, done=max(seen.done, min(before.done, seen.total - seen.waiting)))
 
 
 async def any_of(events: Iterable[asyncio.Event], *futures: asyncio.Future[Any]) -> None:

@@ -103,7 +103,7 @@ class EntryOverview:
     state: EntryState
     in_level: bool  # whether the level that the group is at, or goes to, has it
     loaded: UnitStatus | None  # as systemd has its unit; None if that is not loaded
-    since: int = 0  # when its unit changed last; 0 if never
+    since: int = 0  # when its unit changed last, or it began to wait for its turn; 0 if never
     pid: int = 0
     restarts: int = 0
     process: Process | None = None
@@ -218,8 +218,16 @@ def _entry_overview(
     # One that runs has not ended. It is not asked for, for that takes six questions to systemd.
     process = Process(pid, 0, 0) if unit.sub == "running" and pid else facts.process(name)
     state = entry_state(entry, unit, process, cause, in_level=in_level)
+    if state is EntryState.WAITING and level is not None:
+        since = _waits_since(units, name, level) or since
     before = facts.ending_before(name, pid) if pid else None
     return EntryOverview(entry, name, state, in_level, unit, since, pid, restarts, process, usage, before)
+
+
+def _waits_since(units: GroupUnits, name: str, level: str) -> int:
+    """Since when a service has waited for its turn: since its level was asked for, if it was not stopped for that."""
+    asked = units.asked_at(level)
+    return asked if units.probe.inactive_time(name) <= asked else 0
 
 
 def entry_state(entry: Entry, unit: UnitStatus, process: Process, cause: Cause | None, *, in_level: bool) -> EntryState:

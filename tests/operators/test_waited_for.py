@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -105,7 +106,8 @@ def test_why_says_the_same(group: Group, away: None) -> None:
     told = why(group).splitlines()
 
     assert re.fullmatch(rf"  {group.name} -> 3: {said}", told[1])
-    assert [f"  {group.name}.app (respawn) is waiting"] == told[2:]
+    [waiting] = told[2:]
+    assert re.fullmatch(rf"  {group.name}\.app \(respawn\) is waiting, for \w+", waiting)
     found = json.loads(group.node.run("clinitctl", "why", "--json", group.name, check=False).stdout)
     assert {"group", "phase", "awaited"} <= {*found["progress"]}
     assert "starting" == found["progress"]["phase"]
@@ -205,3 +207,20 @@ def test_one_that_is_stopped_by_hand(group: Group, away: None) -> None:
     stop.wait(60)
     answered(group.node.run("clinitctl", "status", group.name, check=False), code=4)
     assert value(group)["progress"] is None
+
+
+def test_since_when_an_entry_waits(group: Group) -> None:
+    """It has waited since its level was asked for, and not since it was stopped long before."""
+    group.define("slow:3:wait:sleep 1000", f"app:13:respawn:{RUN}", "odd:2:once:true")
+    group.switch("1")
+    group.switch("2")
+    stopped = int(group.property("app", "StateChangeTimestampMonotonic"))
+    group.node.run("sleep", "1")
+    began = time.time()
+    group.request("3")
+    wait_until(lambda: group.property("slow", "ActiveState") == "activating", what="it runs")
+    [app] = [entry for entry in value(group)["entries"] if entry["tag"] == f"{group.name}.app"]
+
+    assert stopped
+    assert "waiting" == app["state"]
+    assert app["since_usec"] / SECOND > began - 0.1
