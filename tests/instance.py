@@ -48,8 +48,8 @@ class Instance:
 
     def start(self) -> Instance:
         """Start the daemon, and return when it serves."""
-        # IgnoreOnIsolate is what the shipped unit has; a transient one is nobody's dependency.
-        properties = ("--property=IgnoreOnIsolate=yes", "--property=KillMode=process")
+        # Type and IgnoreOnIsolate are what the shipped unit has; a transient one is nobody's dependency.
+        properties = ("--property=Type=notify", "--property=IgnoreOnIsolate=yes", "--property=KillMode=process")
         self.node.run(
             "systemd-run", "--quiet", "--collect", f"--unit={self.unit}", *properties, "clinit", "-d", *self.options
         )  # fmt: skip
