@@ -334,7 +334,7 @@ def test_a_long_wait_holds_up_no_login(fresh_node: Node) -> None:
 
     began = time("clinit-web@long.service", "ExecMainStartTimestamp")
     ended = time("clinit-web@long.service", "ExecMainExitTimestamp")
-    assert ended - began >= 2_000_000
+    assert ended - began > 1_900_000
     assert time("systemd-user-sessions.service", "ActiveEnterTimestamp") < ended
     assert time("multi-user.target", "ActiveEnterTimestamp") < ended
     assert time("clinit-web@db.service", "ExecMainStartTimestamp") >= ended

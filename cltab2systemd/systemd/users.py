@@ -23,6 +23,7 @@ def user_name(uid: int) -> str:
 async def user_name_in_time(uid: int) -> str:
     """`user_name`; the number as text, if nobody tells the name within a second."""
     try:
-        return await asyncio.wait_for(in_thread(partial(user_name, uid)), _PATIENCE)
+        async with asyncio.timeout(_PATIENCE):
+            return await in_thread(partial(user_name, uid))
     except (TimeoutError, RuntimeError):
         return str(uid)

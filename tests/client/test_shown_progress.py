@@ -247,14 +247,19 @@ def test_giving_up_a_slow_stop(group: Group) -> None:
     group.define(f"old:1:respawn:{deaf('INT')}", "new:2:wait:true")
     group.switch("1")
     done = group.instance.clinit("--wait", "--timeout", "1.5", group.name, "2")
-    soon = group.instance.clinit("--wait", "--timeout", "0.01", group.name, "1")
+    pid = str(group.instance.pid)
+    group.node.run("kill", "-STOP", pid)
+    try:
+        unheard = group.instance.clinit("--wait", "--timeout", "0.3", group.name, "1")
+    finally:
+        group.node.run("kill", "-CONT", pid)
 
     stopped = (
         rf"{group.name} 1 -> 2: stopping, 0 of 1 done: {group.name}\.old \(respawn\) \ds after SIGINT, SIGTERM in \ds"
     )
     assert re.search(rf"^clinit: not there yet: {stopped}$", done.stderr, re.MULTILINE)
     doubt = "the daemon has not answered, and may yet do what was requested (see 'clinitctl status')"
-    answered(soon, code=5, out="", err=f"clinit: timed out; {doubt}\n")
+    answered(unheard, code=5, out="", err=f"clinit: timed out; {doubt}\n")
 
 
 def test_in_a_pipe(group: Group) -> None:
