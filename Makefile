@@ -4,8 +4,8 @@
 PYTHON := /usr/bin/python3
 VENV := .venv
 RELEASE := bookworm
-# Modules of tests, three on two cores, for they mostly wait; each has nodes of its own.
-SIDE_BY_SIDE := --numprocesses=3 --dist=loadfile
+# Modules of tests, four on two cores, for half of the time they wait; each has nodes of its own.
+SIDE_BY_SIDE := --numprocesses=4 --dist=loadfile
 # The core without a machine, in 20,000 histories: a minute of two processors, which it has for itself.
 HISTORIES := tests/histories/test_simulation.py
 # The daemon on the real systemd, driven at random for minutes.
