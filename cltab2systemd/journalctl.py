@@ -149,7 +149,7 @@ class Records:
             ready = {number for number, _ in poll.poll(left)}
             if self.reader in ready:
                 raise BrokenPipeError
-            if not ready:
+            if not ready or left == 0:  # there may be more for ever
                 self.trouble = TIMED_OUT
                 return
             block = os.read(descriptor, _BLOCK)

@@ -66,8 +66,12 @@ class Culprits:
     def resume(self) -> None:
         """Go on with what an earlier daemon has noted."""
         for unit, text in self._notes.all().items():
-            if found := parsed(text):
+            found = parsed(text)
+            if found is not None and self._names.group_of(unit) is not None:
                 self._of_group(unit)[unit] = _Known(*found)
+            else:
+                with suppress(OSError):
+                    self._notes.discard(unit)
 
     def asks(self, asker: Asker, unit: str, invocation: str) -> None:
         """Take note that a run of a unit is about to be stopped, and for whom."""

@@ -159,8 +159,9 @@ class Hands:
             for unit in sorted(units):
                 self._pacer.forget(unit)
                 if (status := group.units.units.get(unit)) is not None and not status.at_rest:
-                    self._culprits.asks(asker, unit, group.units.probe.invocation(unit))
+                    invocation = group.units.probe.invocation(unit)
                     self._bus.stop(unit)
+                    self._culprits.asks(asker, unit, invocation)
             self._observer.refresh([group.name])
 
         await self._bus.persist(begin)

@@ -84,12 +84,17 @@ class Watch:
             told = going[:MOST_HALTING]
             changed = [next_change(), *self.next_news(told)]
             groups = tuple(on for name in told if (on := self.progress(name)) is not None)
-            seen = HaltProgress(len(requests) - len(going), len(requests), groups)
+            seen = HaltProgress(sum(map(_is_reached, requests)), len(requests), groups)
             if requests and seen != shown:
                 shown = seen
                 yield seen
             else:
                 await any_of(changed, until)
+
+
+def _is_reached(request: Request) -> bool:
+    """Whether a request has come to its outcome, and not to a refusal."""
+    return request.outcome.done() and not request.outcome.cancelled() and request.outcome.exception() is None
 
 
 def _onward(seen: Progress, before: Progress | None) -> Progress:

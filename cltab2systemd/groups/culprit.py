@@ -72,7 +72,8 @@ def parsed(note: str) -> tuple[str, Culprit] | None:
         culprit = Culprit(**values)
     except (ValueError, TypeError, RecursionError):
         return None
-    numbers = (culprit.time, culprit.uid or 0, culprit.pid or 0)
+    numbers = [culprit.time, *(each for each in (culprit.uid, culprit.pid) if each is not None)]
     texts = (invocation, culprit.user, culprit.command)
-    is_sound = all(type(number) is int for number in numbers) and all(isinstance(text, str) for text in texts)
+    are_numbers = all(type(number) is int and 0 <= number <= 2**63 for number in numbers)
+    is_sound = are_numbers and all(isinstance(text, str) for text in texts)
     return (invocation, culprit) if is_sound else None

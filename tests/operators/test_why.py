@@ -12,8 +12,6 @@ from jsonschema import Draft202012Validator
 from programs import RUN
 from shipped import Shipped
 
-from cltab2systemd.groups.culprit import Culprit
-from cltab2systemd.systemd.culprits import read
 from lab.install import PROJECT
 from lab.node import Node
 from lab.programs import installed
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from instance import Group
-
-UNIT, SLICE = "clinit-web@server.service", "clinit-web.slice"
 
 
 @pytest.fixture(scope="module")
@@ -269,41 +265,6 @@ def test_no_such_group(shared: Shipped) -> None:
     """Is refused, with a hint."""
     done = shared.node.run("clinitctl", "why", "nobody", check=False)
     answered(done, code=1, out="", err="clinitctl: no such group: nobody\n")
-
-
-@pytest.mark.parametrize(
-    ("command", "counts"),
-    [
-        ("/usr/bin/systemctl stop clinit-web@server", True),
-        ("/usr/bin/systemctl kill -s KILL clinit-web@server.service", True),
-        ("/usr/bin/systemctl stop clinit-web@*", True), ("/usr/bin/systemctl stop clinit-web.slice", True),
-        ("/usr/bin/systemctl status clinit-web@server", False), ("/usr/bin/systemctl stop clinit-web@other", False),
-        ("/usr/bin/vi clinit-web@server", False), ("/usr/bin/systemctl stop 'x", False), ("", False),
-    ],
-)  # fmt: skip
-def test_commands_that_stop_an_entry(command: str, counts: bool) -> None:
-    """Of all that sudo was used for, only what has systemctl end this unit."""
-    message = f"   alice : TTY=pts/0 ; PWD=/home/alice ; USER=root ; COMMAND={command}"
-    fields = {"__REALTIME_TIMESTAMP": "5", "_EXE": "/usr/bin/sudo", "MESSAGE": message}
-
-    assert read(fields, UNIT, SLICE) == (Culprit(5, "alice", None, None, command) if counts else None)
-    assert read({**fields, "_EXE": "/home/eve/sudo"}, UNIT, SLICE) is None
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        "user NOT in sudoers ; ", "command not allowed ; ", "3 incorrect password attempts ; ",
-        "a password is required ; ", "(command continued) ",
-    ],
-)  # fmt: skip
-def test_who_was_refused_has_stopped_nothing(told: str) -> None:
-    """Sudo tells of those who may not as well, with the command."""
-    rest = "TTY=pts/0 ; PWD=/a ; b ; USER=root ; GROUP=adm ; COMMAND=/usr/bin/systemctl stop clinit-web@server"
-    fields = {"_EXE": "/usr/bin/sudo", "MESSAGE": f"   alice : {rest}"}
-
-    assert read(fields, UNIT, SLICE) is not None
-    assert read({**fields, "MESSAGE": f"   alice : {told}{rest}"}, UNIT, SLICE) is None
 
 
 NOTIFIES = ("[Service]", "Type=notify", "RestartSec=1h", "Restart=always")
