@@ -151,7 +151,8 @@ def test_all_groups(shared: Shipped) -> None:
     shared.write_table(more)
 
     def value(*names: str) -> Any:
-        return json.loads(node.run("clinitctl", "why", "--json", *names, check=False).stdout)
+        text = node.run("clinitctl", "why", "--json", *names, check=False).stdout
+        return json.loads(re.sub(r'(?<=_usec": )\d+', "1", text))  # times of two answers may differ by 1 µs
 
     try:
         for name, level in groups:
