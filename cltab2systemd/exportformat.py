@@ -55,6 +55,11 @@ class _Stream:
         return bool(self._block)
 
 
+def number(text: str | None) -> int | None:
+    """The number that a field has, such as a time, a pid or a uid; None if there is none, or one that fits nowhere."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
+
+
 def records(blocks: Iterator[bytes]) -> Iterator[dict[bytes, bytes]]:
     """The entries in systemd's Journal Export Format, each as its fields; of a field that is there twice, the first.
 

@@ -177,9 +177,9 @@ def answer(message: dict[str, object]) -> dict[str, Any]:
     raise RefusedError(str(parameters.get("message") or f"{error} {parameters}"), findings, code)
 
 
-def what_if_it_hangs(locations: Locations) -> str:
-    """What a person does about a daemon that gives no answer."""
-    if (start := start_command(locations)).startswith("systemctl"):
+def what_if_it_hangs(start: str) -> str:
+    """What a person does about a daemon that gives no answer, which `start_command` starts."""
+    if start.startswith("systemctl"):
         return "If it hangs, its watchdog restarts it, and 'systemctl restart clinit' does at once; what runs goes on"
     return f"If it hangs, end it, and start it with '{start}'; what runs goes on"
 
@@ -187,7 +187,9 @@ def what_if_it_hangs(locations: Locations) -> str:
 def timed_out(locations: Locations, deadline: float | None, *, is_answered: bool = False) -> ClientError:
     """The error for a timeout: the caller's time is up; or, if it is not, the daemon gives no answer."""
     if deadline is None or time.monotonic() < deadline:
-        return NoDaemonError(f"the daemon at {locations.socket} gives no answer. {what_if_it_hangs(locations)}")
+        return NoDaemonError(
+            f"the daemon at {locations.socket} gives no answer. {what_if_it_hangs(start_command(locations))}"
+        )
     if is_answered:
         return TimedOutError("timed out; what was requested goes on (see 'clinitctl status')")
     doubt = "the daemon has not answered, and may yet do what was requested"

@@ -74,7 +74,7 @@ class Culprits:
                     self._notes.discard(unit)
 
     def asks(self, asker: Asker, unit: str, invocation: str) -> None:
-        """Take note that a run of a unit is about to be stopped, and for whom."""
+        """Take note for whom a run of a unit is being stopped."""
         if asker.uid is not None:
             user = asker.user or str(asker.uid)
             culprit = Culprit(now_in_microseconds() + clock_offset(), user, asker.uid, asker.pid, asker.command)

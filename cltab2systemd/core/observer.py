@@ -308,10 +308,12 @@ class Observer:
                 continue
             if now.active == "failed" and was_killed_late(self.probe.process(name)):
                 self._killed.add(name)
+        if not self._killed:
+            return
         # One that is being stopped still may yet be found killed by another sign, and is told once.
         stopping = {name for name, unit in group.units.units.items() if unit.active == "deactivating"}
         killed = {name for name in self._killed - stopping if self._names.group_of(name) == group.name}
-        for entry in group.applied.entries if killed else ():
+        for entry in group.applied.entries:
             if (name := group.units.name_of(entry)) in killed:
                 events.KILLED(
                     group=group.name, entry=entry.tag, mode=str(entry.mode), unit=name, request=group.request_id

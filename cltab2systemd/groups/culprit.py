@@ -46,18 +46,16 @@ class Run:
 
 def by(culprit: Culprit | None) -> str:
     """Words behind `stopped`, such as ` by alice with 'clinitctl stop web:cache'`; empty for nobody."""
-    if culprit is None:
-        return ""
-    return f" by {shortened(culprit.user)}" + (f" with '{shortened(culprit.command)}'" if culprit.command else "")
+    return "" if culprit is None else f" by {shortened(culprit.user)}{_with(culprit)}"
 
 
 def as_asked(culprit: Culprit | None) -> str:
     """Words behind how a process was killed, such as `, as alice asked with 'systemctl kill …'`; empty for nobody."""
-    if culprit is None:
-        return ""
-    return f", as {shortened(culprit.user)} asked" + (
-        f" with '{shortened(culprit.command)}'" if culprit.command else ""
-    )
+    return "" if culprit is None else f", as {shortened(culprit.user)} asked{_with(culprit)}"
+
+
+def _with(culprit: Culprit) -> str:
+    return f" with '{shortened(culprit.command)}'" if culprit.command else ""
 
 
 def noted(invocation: str, culprit: Culprit) -> str:

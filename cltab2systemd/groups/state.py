@@ -7,10 +7,10 @@ level went is read off its entries. docs/unit-scheme.md has the states as a tabl
 from __future__ import annotations
 
 import enum
-import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cltab2systemd.groups import advice
 from cltab2systemd.groups.changes import is_member
 from cltab2systemd.groups.failure import (
     REMARKS,
@@ -230,8 +230,9 @@ def _not_in_order(group: GroupUnits, level: str, since: int) -> list[Reason]:
     """What of the switch to a level was not done. All of that is one thing if the group's slice is masked."""
     found, name = [*_not_stopped(group, level, since)], group.names.slice(group.group)
     if found and "masked" in group.probe.settings(name, "LoadState"):
-        undo = f"'systemctl unmask {shlex.quote(name)}' undoes that"
-        words = f"is masked, so that nothing of the group is stopped or started; {undo}"
+        words = (
+            f"is masked, so that nothing of the group is stopped or started; {advice.on_unusable_unit(name, 'masked')}"
+        )
         return [about_unit(group, Cause.MASKED, name, words)]
     return found
 

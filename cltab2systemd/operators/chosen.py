@@ -71,7 +71,8 @@ def known(locations: Locations) -> Known:
         entries = ()
     here = {_name(entry): entry for entry in entries}
     left = {_name(entry): entry for group in applied.values() for entry in group.entries}
-    return Known(tuple({**here, **left, **here}.values()), frozenset(here.keys() - left.keys()))
+    gone = (entry for name, entry in left.items() if name not in here)
+    return Known((*here.values(), *gone), frozenset(here.keys() - left.keys()))
 
 
 def _name(entry: Entry) -> tuple[str, str]:

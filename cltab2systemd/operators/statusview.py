@@ -10,7 +10,7 @@ import sys
 import time
 
 from cltab2systemd.client import outcome
-from cltab2systemd.client.calls import RefusedError, start_command
+from cltab2systemd.client.calls import RefusedError, start_command, what_if_it_hangs
 from cltab2systemd.commands import printing
 from cltab2systemd.operators.askable import Daemon, NoAnswerError
 from cltab2systemd.operators.colours import has_colours
@@ -31,8 +31,7 @@ _MOST_NAMES = 5
 _NO_WAYS: Mapping[str, str] = {}
 _DAEMON = {
     Daemon.GONE: "the daemon is gone; this is what systemd says. Start it with '{start}'",
-    Daemon.SILENT: "the daemon gives no answer; this is what systemd says. If it hangs, its watchdog restarts it, and "
-    "'systemctl restart clinit' does at once; what runs goes on",
+    Daemon.SILENT: "the daemon gives no answer; this is what systemd says. {hangs}",
     Daemon.CLOSED: "only root and members of group clinit may ask the daemon; this is what systemd says",
     Daemon.BUSY: "this user has too many connections to the daemon; this is what systemd says. Close some",
     Daemon.OLD: "the daemon is of an older version; this is what systemd says. Restart it: 'systemctl restart clinit'",
@@ -160,7 +159,7 @@ def problems(found: Object, start: str) -> Iterator[str]:
     """
     daemon, table = Daemon(found["daemon"]["state"]), found["table"]
     if daemon is not Daemon.ANSWERS:
-        yield _DAEMON[daemon].format(start=start)
+        yield _DAEMON[daemon].format(start=start, hangs=what_if_it_hangs(start))
     if problem := found["clstat"]["problem"]:
         yield problem
     if table["refusal"]:

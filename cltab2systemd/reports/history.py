@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from cltab2systemd.exportformat import number
 from cltab2systemd.text import decoded
 from cltab2systemd.units.names import HALT_LEVEL
 
@@ -222,7 +223,7 @@ class _Story:
 
 
 def _begun(name: str, fields: dict[str, str]) -> PastRequest:
-    duration = _number(fields.get("CLINIT_DURATION_USEC")) or 0
+    duration = number(fields.get("CLINIT_DURATION_USEC")) or 0
     level, purpose = fields.get("CLINIT_LEVEL", ""), _purpose(fields)
     is_of_entries = purpose in {Purpose.RESTART, Purpose.STOP}
     return PastRequest(
@@ -232,14 +233,14 @@ def _begun(name: str, fields: dict[str, str]) -> PastRequest:
         began_at=_time(fields.get("__REALTIME_TIMESTAMP", "").encode()) - duration,
         origin=(level or None) if is_of_entries else fields.get("CLINIT_FROM"),
         by=fields.get("CLINIT_ASKED_BY", ""),
-        uid=_number(fields.get("CLINIT_ASKED_UID")),
-        pid=_number(fields.get("CLINIT_ASKED_PID")),
+        uid=number(fields.get("CLINIT_ASKED_UID")),
+        pid=number(fields.get("CLINIT_ASKED_PID")),
         command=fields.get("CLINIT_ASKED_COMMAND", ""),
         node=fields.get("_HOSTNAME", ""),
         instance=fields.get("CLINIT_INSTANCE", ""),
         purpose=purpose,
         daemon=_daemon(fields),
-        told_at=_number(fields.get("__MONOTONIC_TIMESTAMP")) or 0,
+        told_at=number(fields.get("__MONOTONIC_TIMESTAMP")) or 0,
     )
 
 
@@ -266,17 +267,13 @@ def _ended(begun: PastRequest, outcome: Outcome, fields: dict[str, str]) -> Past
         state=state,
         reason=fields.get("CLINIT_REASON", ""),
         text=fields.get("MESSAGE", ""),
-        duration=_number(fields.get("CLINIT_DURATION_USEC")),
+        duration=number(fields.get("CLINIT_DURATION_USEC")),
     )
 
 
 def _daemon(fields: dict[str, str]) -> Daemon:
-    return Daemon(fields.get("_BOOT_ID", ""), _number(fields.get("_PID")) or 0)
+    return Daemon(fields.get("_BOOT_ID", ""), number(fields.get("_PID")) or 0)
 
 
 def _time(text: bytes) -> int:
-    return _number(decoded(text)) or 0
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
+    return number(decoded(text)) or 0

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import journalctl
 from cltab2systemd.events import RESTARTED_BY_HAND, STOPPED_BY_HAND
+from cltab2systemd.exportformat import number
 from cltab2systemd.groups.culprit import Culprit
 from cltab2systemd.systemd.inthread import in_thread
 from cltab2systemd.systemd.users import user_name
@@ -143,7 +144,7 @@ def read(fields: Mapping[str, str]) -> Claim | None:
     """
     time_usec = int(fields.get("_SOURCE_REALTIME_TIMESTAMP") or fields.get("__REALTIME_TIMESTAMP", "0"))
     if fields.get("MESSAGE_ID") in _BY_DAEMON:
-        uid, pid = (_number(fields.get(f"CLINIT_ASKED_{name}", "")) for name in ("UID", "PID"))
+        uid, pid = (number(fields.get(f"CLINIT_ASKED_{name}", "")) for name in ("UID", "PID"))
         if uid is None or fields.get("_UID") != "0":
             return None
         culprit = Culprit(time_usec, user_name(uid), uid, pid, fields.get("CLINIT_ASKED_COMMAND", ""))
@@ -152,18 +153,18 @@ def read(fields: Mapping[str, str]) -> Claim | None:
     if fields.get("_EXE") not in _SUDO or len(message) > _LONGEST:
         return None
     user, _, told = message.strip().partition(" : ")
-    before, has_command, command = told.partition("COMMAND=")
+    before, _, command = told.partition("COMMAND=")
     is_plain = not before or (before.startswith(_TOLD_BEFORE) and before.endswith(" ; "))
-    if not (has_command and is_plain and _is_of(fields.get("_UID", ""), user := user.strip())):
+    # Who the user is, a name service may have to tell. So that is asked last.
+    if not is_plain or not (patterns := _ended_by(command)) or not _is_of(fields.get("_UID", ""), user := user.strip()):
         return None
-    patterns = _ended_by(command)
-    return Claim(Culprit(time_usec, shortened(user), None, None, shortened(command)), patterns) if patterns else None
+    return Claim(Culprit(time_usec, shortened(user), None, None, shortened(command)), patterns)
 
 
 def _is_of(uid: str, user: str) -> bool:
     """Whether a line of sudo's is by root or by the user whom it names: others may make a program look like sudo."""
-    number = _number(uid)
-    return number == 0 or (number is not None and user_name(number) == user)
+    owner = number(uid)
+    return owner == 0 or (owner is not None and user_name(owner) == user)
 
 
 def _ended_by(command: str) -> tuple[str, ...]:
@@ -188,7 +189,3 @@ def _is_deadly(words: Sequence[str]) -> bool:
     signals = [word.partition("=")[2] for word in words if word.startswith("--signal=")]
     signals += [word[2:] or after for word, after in pairwise([*words, ""]) if word.startswith("-s")]
     return all(signal.upper().removeprefix("SIG") in _SIGNALS for signal in signals)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
