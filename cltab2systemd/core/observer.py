@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from cltab2systemd import events
 from cltab2systemd.core import telling
 from cltab2systemd.core.group import now_in_microseconds
+from cltab2systemd.core.killings import Killings
 from cltab2systemd.core.probe import UnitProbe
-from cltab2systemd.groups.endings import was_killed_late
 from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.lifecycle import Shown
 from cltab2systemd.groups.state import (
@@ -98,7 +98,7 @@ class Observer:
         self._third_looks: set[str] = set()  # likewise for one at a process that is not its command yet
         self._rising: dict[str, float] = {}  # seconds until the next look at groups whose processes are no commands yet
         self._survivors: set[str] = set()  # units with processes that outlived SIGKILL, as was told
-        self._killed: set[str] = set()  # units with processes that were killed to stop them, as is to be told
+        self._killings = Killings(names, self.probe)
         bus.follow(self._unit_changed, self._connected, self._reloaded)
         bus.follow_runs(self._is_followed, self._saw_run)
 
@@ -216,8 +216,8 @@ class Observer:
 
     def _saw_run(self, unit: str, seen: RunSignal | Killing) -> None:
         is_stopping = self._last_state(unit) == "deactivating"
-        if is_stopping and (isinstance(seen, Killing) or was_killed_late(seen.process)):
-            self._killed.add(unit)
+        if is_stopping:
+            self._killings.saw(unit, seen)
         if isinstance(seen, Killing):
             return
         if self._has_runs(unit):
@@ -278,7 +278,7 @@ class Observer:
             self._look_later(self._second_looks, group.name, _SECOND_LOOK)
         self._culprits.look(group.units, status)
         self._look_at_rising(group)
-        self._tell_killed(group, before)
+        self._killings.look(group, before)
         self._reset_failed(group)
         group.observed(before)
 
@@ -294,31 +294,6 @@ class Observer:
             pause = self._rising.get(group.name, _EXECUTION)
             self._rising[group.name] = min(2 * pause, _LONGEST_EXECUTION)
             self._look_later(self._third_looks, group.name, pause)
-
-    def _tell_killed(self, group: Group, before: GroupUnits | None) -> None:
-        """Say which entries had to be killed to stop them.
-
-        A signal of systemd's tells that, unless the processes have ended before systemd comes to send it. Then the main
-        process tells it. Nothing may tell if only others were killed, or if the unit is restarted.
-        """
-        assert group.units is not None
-        for name, unit in before.units.items() if before is not None else ():
-            now = group.units.units.get(name)
-            if unit.active != "deactivating" or now is None:
-                continue
-            if now.active == "failed" and was_killed_late(self.probe.process(name)):
-                self._killed.add(name)
-        if not self._killed:
-            return
-        # One that is being stopped still may yet be found killed by another sign, and is told once.
-        stopping = {name for name, unit in group.units.units.items() if unit.active == "deactivating"}
-        killed = {name for name in self._killed - stopping if self._names.group_of(name) == group.name}
-        for entry in group.applied.entries:
-            if (name := group.units.name_of(entry)) in killed:
-                events.KILLED(
-                    group=group.name, entry=entry.tag, mode=str(entry.mode), unit=name, request=group.request_id
-                )
-        self._killed -= killed
 
     def _reset_failed(self, group: Group) -> None:
         """Reset entries that have failed because their stop needed SIGTERM or SIGKILL. The machine is not degraded."""
