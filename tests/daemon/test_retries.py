@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 PAUSING = ("fast:3:respawn:exec false", "zero:3:respawn:exec true", "missing:3:respawn:/srv/nowhere/program")
+TAGS = {line.partition(":")[0] for line in PAUSING}
 # systemd has to stop for some seconds what ignores SIGINT.
 FORKS = "fork:3:respawn:trap '' INT; sleep 300 & exit 0"
 WATCHED = "/run/watched"
@@ -21,7 +22,7 @@ WATCHED = "/run/watched"
 
 def pausing(group: Group) -> dict[str, int]:
     """The main processes of entries that pause."""
-    pids = {tag: group.pid(tag) for tag in (line.partition(":")[0] for line in PAUSING)}
+    pids = {tag: group.pid(tag) for tag in TAGS}
     return {tag: pid for tag, pid in pids.items() if pid and PAUSED in command_line(group.node, pid)}
 
 
@@ -30,17 +31,29 @@ def command_line(node: Node, pid: int) -> str:
     return str(node.run("cat", f"/proc/{pid}/cmdline", check=False).stdout)
 
 
+def all_pause(group: Group, *, before: dict[str, int] | None = None) -> dict[str, int]:
+    """Wait until all of them pause, each in another pause than before; their processes."""
+    now: dict[str, int] = {}
+
+    def do_they() -> bool:
+        now.clear()
+        now.update(pausing(group))
+        return now.keys() == TAGS and not (before or {}).items() & now.items()
+
+    try:
+        wait_until(do_they, timeout=60, what="all pause")
+    except TimeoutError as error:
+        units = group.node.run("systemctl", "status", *map(group.unit, TAGS), check=False).stdout
+        raise AssertionError(f"before: {before}, now: {now}\n{units}") from error
+    return now
+
+
 def try_again(group: Group) -> None:
-    """End all pauses; the next ones begin."""
-    paused = pausing(group)
+    """End all pauses; the next ones begin. A pause may end by itself meanwhile, for it is of 60 s."""
+    paused = all_pause(group)
     for pid in paused.values():
-        group.node.run("kill", str(pid))
-
-    def is_tried() -> bool:
-        now = pausing(group)
-        return len(now) == len(paused) and not {*now.values()} & {*paused.values()}
-
-    wait_until(is_tried, timeout=30, what="all are tried again, and pause")
+        group.node.run("kill", str(pid), check=False)
+    all_pause(group, before=paused)
 
 
 def logged(group: Group) -> list[str]:
@@ -59,7 +72,7 @@ def test_a_try_in_vain_is_no_news(fresh_node: Node) -> None:
     group = Group(instance.share())
     group.define(*PAUSING, FORKS, "odd:3:once:false")
     group.switch("3", code=4)
-    wait_until(lambda: len(pausing(group)) == len(PAUSING), timeout=60, what="all pause")
+    all_pause(group)
     wait_until(lambda: reasons(group).count("pauses for 60 s") == 2, timeout=20, what="that is told")
     wait_until(lambda: "it is tried again every 60 s" in reasons(group), timeout=20, what="of the missing one, too")
     try_again(group)  # how a run has ended may have been missed when all was started
