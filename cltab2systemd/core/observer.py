@@ -267,6 +267,8 @@ class Observer:
             level = group.shown_level or life.level if life.level == HALT_LEVEL else life.level
             status = GroupStatus(group.name, level, State.FAILED, (_unreached(group, level),))
         is_momentary = status is not None and _is_momentary(status)
+        if status is not None and group.request is None:
+            self._pacer.learn(group.units, status.reasons)
         status = _steady(group, status)
         if status is not None and status != group.told and not _will_be_told(group, status):
             telling.tell(status, {"unit": self._names.level(group.name, status.level)}, group.told)

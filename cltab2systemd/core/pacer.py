@@ -15,16 +15,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
-from cltab2systemd.groups.endings import why_it_ended
+from cltab2systemd.groups.endings import EXEC, not_executed, why_it_ended
 from cltab2systemd.groups.execution import Execution
+from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.systemd.buserrors import BusBusyError, BusError, BusUnavailableError
 from cltab2systemd.units.plan import counts_restarts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from cltab2systemd.disk.marks import Marks
+    from cltab2systemd.groups.failure import Reason
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.runsignal import RunSignal
@@ -141,6 +143,22 @@ class Pacer:
                 vain.words = vain.words or why_it_ended(process, settings_of(group, entry), counts_itself=False)
                 self._not_restarting(group, entry, status)
 
+    def learn(self, group: GroupUnits, reasons: Iterable[Reason]) -> None:
+        """Take note of entries that pause, for they could not be executed, and whose ends were not seen.
+
+        They have ended while the group was on its way, or no daemon was there. The shell before them has noted how.
+
+        Args:
+            group: is not on its way.
+            reasons: why it is not well.
+        """
+        unknown = {reason.unit for reason in reasons if reason.cause is Cause.NOT_EXECUTED} - self._vain.keys()
+        for entry in group.entries if unknown else ():
+            unit = group.name_of(entry)
+            if unit in unknown and entry.mode.is_restarted and group.probe.pause(unit):
+                words = not_executed(EXEC, settings_of(group, entry))
+                self._vain[unit] = _Vain(words, self._bus.restarts(unit), is_slow=True)
+
     def forget_group(self, group: str) -> None:
         """Forget the group's units. It is on its way to a level, and that starts them, if they are to run."""
         for unit in [unit for unit in {*self._vain, *self._ends} if self._names.group_of(unit) == group]:
@@ -205,6 +223,7 @@ class Pacer:
                 self._forget(unit)
                 return
             vain.is_slow = True  # by the shell before its command; so the command is no more up than before
+            return  # its end is signalled
         if vain.up is None:
             vain.up = loop.call_later(_UP, self._look_again, unit)
 

@@ -23,6 +23,8 @@ NOT_EXECUTED = {
     241: "CONFIGURATION_DIRECTORY", 242: "NUMA_POLICY", 243: "CREDENTIALS: LoadCredential=",
     244: "BPF: RestrictFileSystems=",
 }  # fmt: skip
+# Of these, that there is no such program, or that it cannot be executed.
+EXEC = 203
 # What the words on a respawn entry that ends too often end with. `groups.cures` knows by it what to do.
 EXITED_WELL = "; its last run exited with 0"
 SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.culprit import as_asked, by
 from cltab2systemd.groups.endings import (
+    EXEC,
     EXITED,
     SHELL_STATUSES,
     SIGKILL,
@@ -256,7 +257,7 @@ def _verdict_on_pause(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verd
     if not (words := group.probe.pause(unit.name)):
         return _keeps_ending(group, entry, unit) if group.probe.keeps_ending(unit.name) else _WELL
     if group.probe.was_not_executed(unit.name):
-        words = f"{not_executed(203, settings_of(group, entry))}; it is tried again every 60 s"
+        words = f"{not_executed(EXEC, settings_of(group, entry))}; it is tried again every 60 s"
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)  # a request tries it at once: it may be mended
     return Verdict(Cause.PAUSED, words + that_it_exited_well(group.probe.latest_ending(unit.name)))
 

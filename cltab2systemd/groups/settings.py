@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd.groups.endings import EXEC
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.commands import SHELL, plain
 from cltab2systemd.units.plan import HELD
@@ -28,7 +29,6 @@ _AT_FAULT = {
     233: ("RuntimeDirectory",), 238: ("StateDirectory",), 239: ("CacheDirectory",), 240: ("LogsDirectory",),
     241: ("ConfigurationDirectory",), 243: ("LoadCredential", "LoadCredentialEncrypted"),
 }  # fmt: skip
-_EXEC = 203
 _NAMESPACE = 226
 # Of these systemd has only the kind, such as `append`; the path is in the table.
 _OF_TABLE = frozenset({"StandardInput", "StandardOutput", "StandardError"})
@@ -54,7 +54,7 @@ class Settings:
         Args:
             status: with which its child has exited.
         """
-        if status == _EXEC:
+        if status == EXEC:
             return f"the program {program}" if (program := self._program()) else ""
         values = [*self._values(*_AT_FAULT.get(status, ()))]
         return f"a path of {_listed(values)}" if status == _NAMESPACE and len(values) > 1 else _listed(values)

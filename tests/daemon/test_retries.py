@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from instance import Group, Instance
 from programs import RUN
 
@@ -13,11 +14,13 @@ from lab.waiting import wait_until
 if TYPE_CHECKING:
     from lab.node import Node
 
-PAUSING = ("fast:3:respawn:exec false", "zero:3:respawn:exec true", "missing:3:respawn:/srv/nowhere/program")
+MISSING = "missing:3:respawn:/srv/nowhere/program"
+PAUSING = ("fast:3:respawn:exec false", "zero:3:respawn:exec true", MISSING)
 TAGS = {line.partition(":")[0] for line in PAUSING}
 # systemd has to stop for some seconds what ignores SIGINT.
 FORKS = "fork:3:respawn:trap '' INT; sleep 300 & exit 0"
 WATCHED = "/run/watched"
+GATE = "/run/gate"
 
 
 def pausing(group: Group) -> dict[str, int]:
@@ -93,9 +96,35 @@ def test_a_try_in_vain_is_no_news(fresh_node: Node) -> None:
     for _ in range(2):
         try_again(group)
     fresh_node.run("sleep", "7")  # for what is held no longer
-    assert before == logged(group)
+    assert logged(group)[len(before) :] == []
     assert told == reasons(group)
     assert len(fresh_node.read(WATCHED).splitlines()) == 1
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_a_try_that_comes_to_nothing_yet_is_no_news(fresh_node: Node, *, is_new: bool) -> None:
+    """It is known that it was in vain, also to a new daemon, and to one that has not seen how the tries have ended."""
+    instance = Instance(fresh_node)
+    group = Group(instance.share())
+    group.define(MISSING)
+    instance.table += f":::service.{group.name}.missing:StandardInput=file:{GATE}\n"
+    instance.write_table(instance.table)
+    fresh_node.run("mkfifo", GATE)
+    fresh_node.run("systemd-run", "--unit=gate", "sh", "-c", f"exec sleep 600 3<>{GATE}")
+    group.switch("3", code=4)
+    wait_until(lambda: pausing(group), timeout=30, what="it pauses")
+    if is_new:
+        instance.kill()
+        instance.start()
+    wait_until(lambda: "it is tried again every 60 s" in reasons(group), timeout=20, what="that is told")
+    before, pid = logged(group), group.pid("missing")
+
+    fresh_node.run("systemctl", "stop", "gate")  # now none comes to its program
+    fresh_node.run("kill", str(pid))
+    wait_until(lambda: group.pid("missing") not in {0, pid}, what="it is tried again")
+    fresh_node.run("sleep", "7")  # for what is held no longer
+    assert group.status == "3 FAILED"
+    assert logged(group)[len(before) :] == []
 
 
 def test_how_one_ends_again_and_again(fresh_node: Node) -> None:
