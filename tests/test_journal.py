@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TABLE = """\
 web:server:3:respawn:echo hello; exec sleep infinity
-web:miss:3:respawn:/no/such/program
+web:miss:3:once:exec /no/such/program
 web:nowhere:3:once:exec sleep 1
 web:test:3:test:echo it is wrong >&2; exit 3
 web:binary:3:once:printf 'a\\000b\\377\\033[31mc\\nno newline'
