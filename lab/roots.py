@@ -22,8 +22,8 @@ RELEASES = ("bookworm", "trixie", "unstable")
 
 # What the project depends on, and what its tests run in nodes.
 _PACKAGES = (
-    "curl,dbus,iproute2,libxml2-utils,locales,man-db,mount,passwd,perl,procps,python3,python3-click,python3-jinja2,"
-    "python3-pystemd,systemd,systemd-sysv,util-linux"
+    "bsdutils,curl,dbus,iproute2,libxml2-utils,locales,man-db,mount,passwd,perl,procps,python3,python3-click,"
+    "python3-jinja2,python3-pystemd,systemd,systemd-sysv,util-linux"
 )
 _OPTIONS = (
     "--mode=root",
