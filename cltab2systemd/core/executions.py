@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.endings import was_executed, was_not_executed
 from cltab2systemd.groups.execution import Execution
+from cltab2systemd.text import decoded
 from cltab2systemd.units.commands import SHELL, is_before_program
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
 
-_EXECUTOR = "/systemd-executor"
+# Its first word is its path (257), or its name (262).
+_EXECUTOR = "systemd-executor"
 _GONE = " (deleted)"
 
 
@@ -57,8 +59,12 @@ def _is_of_systemd(pid: int, kernel: Kernel) -> bool:
         program = kernel.program(pid).removesuffix(_GONE)
         systemd = kernel.program(1).removesuffix(_GONE)
     except PermissionError:  # not root's: then names have to do
-        return looks_so or line.partition(b"\0")[0].endswith(_EXECUTOR.encode())
-    return program.endswith(_EXECUTOR) or (program == systemd and looks_so)
+        return looks_so or _base(decoded(line.partition(b"\0")[0])) == _EXECUTOR
+    return _base(program) == _EXECUTOR or (program == systemd and looks_so)
+
+
+def _base(program: str) -> str:
+    return program.rpartition("/")[2]
 
 
 class Executions:

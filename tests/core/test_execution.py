@@ -28,9 +28,17 @@ class _Kernel(Kernel):
         return "/usr/lib/systemd/systemd" if pid == 1 else super().program(pid)
 
 
-def is_being_executed(pid: int, command: str) -> bool:
+class _SandboxedKernel(Kernel):
+    """As the shipped daemon has it, which may see no program: it lacks CAP_SYS_PTRACE."""
+
+    def program(self, pid: int) -> str:
+        """Nothing."""
+        raise PermissionError(pid)
+
+
+def is_being_executed(pid: int, command: str, kernel: Kernel | None = None) -> bool:
     """What a probe says that has nothing to ask systemd for."""
-    return executions.is_being_executed(pid, command, _Kernel())
+    return executions.is_being_executed(pid, command, kernel or _Kernel())
 
 
 def test_a_command_that_is_executed_late(node: Node) -> None:
@@ -56,6 +64,21 @@ def test_what_is_not_the_command_yet(tmp_path: Path, program: str, is_systemd: b
     try:
         wait_until(lambda: b"1000" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
         assert is_being_executed(process.pid, "sleep 1000") is is_systemd
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("word", "is_systemd"),
+    [("/usr/lib/systemd/systemd-executor", True), ("systemd-executor", True), ("my-systemd-executor", False)],
+)
+def test_the_executor_by_its_words_alone(word: str, *, is_systemd: bool) -> None:
+    """On 257 its first word is its path, on 262 its name."""
+    process = subprocess.Popen([word, "1000"], executable="/bin/sleep")
+    try:
+        wait_until(lambda: Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(word.encode()))
+        assert is_being_executed(process.pid, "sleep 1000", _SandboxedKernel()) is is_systemd
     finally:
         process.kill()
         process.wait()
