@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.endings import was_executed, was_not_executed
 from cltab2systemd.groups.execution import Execution
-from cltab2systemd.text import decoded
 from cltab2systemd.units.commands import SHELL, is_before_program
 
 if TYPE_CHECKING:
@@ -59,12 +58,8 @@ def _is_of_systemd(pid: int, kernel: Kernel) -> bool:
         program = kernel.program(pid).removesuffix(_GONE)
         systemd = kernel.program(1).removesuffix(_GONE)
     except PermissionError:  # not root's: then names have to do
-        return looks_so or _base(decoded(line.partition(b"\0")[0])) == _EXECUTOR
-    return _base(program) == _EXECUTOR or (program == systemd and looks_so)
-
-
-def _base(program: str) -> str:
-    return program.rpartition("/")[2]
+        return looks_so or line.partition(b"\0")[0].rpartition(b"/")[2] == _EXECUTOR.encode()
+    return program.rpartition("/")[2] == _EXECUTOR or (program == systemd and looks_so)
 
 
 class Executions:
