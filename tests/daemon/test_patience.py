@@ -85,9 +85,18 @@ def pauses(group: Group) -> int:
 
 
 def tries_of(group: Group) -> dict[str, int]:
-    """How often systemd has started again what it cannot start, once it is left alone."""
+    """How often systemd has started again what it cannot start, once it is left alone.
+
+    It is "failed", not "inactive", if it ended by itself in the moment of the stop.
+    """
     tags = ("file", "root")
-    wait_until(lambda: all(group.property(tag, "ActiveState") == "inactive" for tag in tags), timeout=20)
+    at_rest = {"inactive", "failed"}
+
+    def is_left_alone(tag: str) -> bool:
+        paused = group.node.path("/run/cltab2systemd/system/paused") / group.unit(tag)
+        return paused.exists() and group.property(tag, "ActiveState") in at_rest
+
+    wait_until(lambda: all(is_left_alone(tag) for tag in tags), timeout=20, what="both pause")
     return {tag: int(group.property(tag, "NRestarts")) for tag in tags}
 
 
