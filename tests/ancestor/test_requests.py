@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,11 +23,9 @@ def up(group: Group, *tags: str) -> None:
 
 def test_the_answer_comes_before_the_transition_ends(group: Group) -> None:
     """`level transition started` is printed as soon as the transition has started, with exit code 0."""
-    group.define("w:1:wait:sleep 3")
-    began = time.monotonic()
+    group.define("w:1:wait:sleep 60")
     group.request("1")
 
-    assert time.monotonic() - began < 2
     assert group.status == "1 STARTING"
 
 
@@ -66,7 +63,7 @@ def test_what_the_new_level_does_not_have_is_stopped(group: Group) -> None:
 
 def test_all_that_goes_is_told_at_once(group: Group) -> None:
     """Entries are stopped side by side, and not one after the other."""
-    group.define(*(f"{tag}:1:respawn:{polite(group.name, tag)}" for tag in "abc"))
+    group.define(*(f"{tag}:1:respawn:{polite(group.name, tag, 3)}" for tag in "abc"))
     group.switch("1")
     up(group, *"abc")
     group.switch("2")
@@ -126,12 +123,12 @@ def test_wait_and_test_hold_up_the_next(group: Group) -> None:
 
 
 def test_once_and_respawn_do_not_hold_up_the_next(group: Group) -> None:
-    """An entry after a `once` or a `respawn` is started right away."""
-    group.define("o:1:once:sleep 1; @ o over", "r:1:respawn:sleep 1; @ r over; sleep 1000", "l:1:wait:@ l up")
+    """An entry after a `once` or a `respawn` is started while they run."""
+    group.define(f"o:1:once:{RUN}", f"r:1:respawn:{RUN}", "l:1:wait:@ l up")
     group.switch("1")
-    wait_until(lambda: len(group.events()) == 3)
 
-    assert group.events()[0] == "l up"
+    assert group.events() == ["l up"]
+    assert 0 not in {group.pid("o"), group.pid("r")}
 
 
 def test_the_exit_status_of_wait_is_ignored(group: Group) -> None:
@@ -271,13 +268,11 @@ def test_back_to_the_old_level_in_the_middle_of_a_stop(group: Group) -> None:
 
 def test_groups_switch_side_by_side(group: Group, other: Group) -> None:
     """A group that waits for something does not hold up another."""
-    group.define("w:1:wait:sleep 3; @ w")
+    group.define("w:1:wait:sleep 60; @ w")
     other.define("w:1:wait:@ w")
     group.request("1")
-    began = time.monotonic()
     assert other.switch("1") == "DONE"
 
-    assert time.monotonic() - began < 2
     assert group.status == "1 STARTING"
     assert group.events() == []
 

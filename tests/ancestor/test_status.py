@@ -311,18 +311,22 @@ except RefusedError as error:
 
 def test_the_apis_wait(group: Group) -> None:
     """`Client.wait` returns the state that the level settled in, or raises: time is up, another took over."""
-    group.define("a:1:wait:true", "t:2:test:true", "f:3:test:false", "w:4:wait:sleep 60")
+    group.define("a:1:wait:true", "t:2:test:true", "f:3:test:false", "w:4:wait:sleep 60", "v:5:wait:sleep 60")
     script = """
 import threading
 group, own = sys.argv[1], Client()
+def supersede():
+    while own.status(group) != "5 STARTING\\n":
+        time.sleep(0.02)
+    Client().tell(group, "1")
 states = [own.wait(group, level) for level in "123"]
 try:
-    own.wait(group, "4", timeout=0.5)
+    own.wait(group, "4", timeout=3)
 except TimedOutError:
     states.append(own.status(group))
-threading.Timer(0.3, lambda: Client().tell(group, "1")).start()
+threading.Thread(target=supersede, daemon=True).start()
 try:
-    own.wait(group, "4", timeout=20)
+    own.wait(group, "5", timeout=20)
 except SupersededError:
     states.append("superseded")
 show(states)
