@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 # What may want a moment until it shows what was just done.
-READERS = ("clinit -v", "clinitctl why ", "journalctl ", "systemctl is-active ", "systemctl list-units ")
+READERS = (
+    "clinit -v", "clinitctl why ", "journalctl ", "systemctl is-active ", "systemctl list-units ",
+    "systemctl show -p Id,NRestarts ",
+)  # fmt: skip
 
 
 class Block(NamedTuple):

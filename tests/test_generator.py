@@ -327,7 +327,8 @@ def test_boots(fresh_node: Node) -> None:
 
 def test_a_long_wait_holds_up_no_login(fresh_node: Node) -> None:
     """While a `wait` of the boot level runs, people can log in; only the entries behind it wait for it."""
-    boot(fresh_node, ":::initdefault.web:3\nweb:long:3:wait:exec sleep 2\nweb:db:3:respawn:exec sleep 1000\n")
+    long = "until systemctl --quiet is-active multi-user.target; do sleep 0.1; done; sleep 2"
+    boot(fresh_node, f":::initdefault.web:3\nweb:long:3:wait:{long}\nweb:db:3:respawn:exec sleep 1000\n")
 
     def time(unit: str, name: str) -> int:
         return int(fresh_node.run("systemctl", "show", "--value", f"--property={name}Monotonic", unit).stdout)

@@ -95,11 +95,12 @@ def test_from_supervisor(fresh_node: Node) -> None:
     wait_until(lambda: fresh_node.exists("/srv/api/imported"), what="the once entry has run")
 
 
-# Says which signals it gets; TERM ends it.
+# Says when it is up, and which signals it gets; TERM ends it.
 PROCESS = """\
 trap 'echo $0 HUP >>/root/said' HUP
 trap 'echo $0 INT >>/root/said' INT
 trap 'echo $0 TERM >>/root/said; exit 0' TERM
+: >$0.up
 while :; do sleep 0.1; done
 """
 
@@ -116,7 +117,7 @@ def test_signals_as_supervisors(fresh_node: Node) -> None:
     fresh_node.write("/etc/cltab", f"app:api:run,:respawn:exec sh /root/main\n{directives}")
     shipped = Shipped(fresh_node).start()
     assert shipped.clinit("--wait", "app", "run").stdout == "app run DONE\n"
-    wait_until(lambda: fresh_node.run("pgrep", "-f", "sh /root/child", check=False).returncode == 0)
+    wait_until(lambda: fresh_node.exists("/root/main.up") and fresh_node.exists("/root/child.up"))
 
     fresh_node.run("systemctl", "kill", "--kill-whom=main", "--signal=HUP", "clinit-app@api")
     wait_until(lambda: fresh_node.exists("/root/said"))

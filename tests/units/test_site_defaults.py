@@ -106,8 +106,10 @@ def test_the_order_is_that_of_the_file(group: Group) -> None:
 def test_the_stages_of_a_stop_are_ours(group: Group) -> None:
     """SIGTERM comes 5 s after SIGINT, as everywhere."""
     # The event is a program, which the signal would end, too.
-    trap = """trap 'trap "" INT; @ int' INT; trap 'trap "" TERM; @ term; exit' TERM; while :; do sleep 0.1; done"""
-    group.define(f"t:1:respawn:@ up; {trap}")
+    trap = (
+        """trap 'trap "" INT; @ int' INT; trap 'trap "" TERM; @ term; exit' TERM; @ up; while :; do sleep 0.1; done"""
+    )
+    group.define(f"t:1:respawn:{trap}")
     group.switch("1")
     wait_until(lambda: "up" in group.events(), what="it runs")
     group.switch("0")
