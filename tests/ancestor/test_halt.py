@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,9 +23,9 @@ SOCKET, CLSTAT = "/run/clinit/clinit.s", "/run/clinit/clstat"
 def groups(alone: Instance) -> list[Group]:
     """Run three groups: one DONE and slow to stop, one PASSED, one FAILED with something that runs."""
     done, passed, failed = (Group(alone, name) for name in ("done", "passed", "failed"))
-    done.define("a:1:respawn:" + polite(done.name, "a", 1), f"o:1:once:{RUN}")
+    done.define("a:1:respawn:" + polite(done.name, "a", 3), f"o:1:once:{RUN}")
     passed.define("t:1:test:true")
-    failed.define("t:1:test:false", "r:1:respawn:" + polite(failed.name, "r", 1))
+    failed.define("t:1:test:false", "r:1:respawn:" + polite(failed.name, "r", 3))
     assert done.switch("1") == "DONE"
     assert passed.switch("1") == "PASSED"
     assert failed.switch("1", code=4) == "FAILED"
@@ -42,11 +41,9 @@ def nothing_is_left(node: Node) -> bool:
 
 def test_k_prints_nothing_and_answers_at_once(alone: Instance, groups: list[Group]) -> None:
     """`clinit -k` ends before the groups are stopped, without a word and with exit code 0."""
-    began = time.monotonic()
     done = alone.clinit("-k")
 
     answered(done, code=0, out="", err="")
-    assert time.monotonic() - began < 0.9
     assert "a gone" not in groups[0].events()
     wait_until(lambda: nothing_is_left(alone.node))
 
@@ -66,7 +63,7 @@ def test_k_shows_halting_and_stops_gracefully(alone: Instance, groups: list[Grou
 def test_groups_that_are_stopped_are_configured(alone: Instance, groups: list[Group]) -> None:
     """During a halt, a group all of whose entries are gone is CONFIGURED, while others are still HALTING."""
     slow = Group(alone, "slow")
-    slow.define("s:1:respawn:" + polite(slow.name, "s", 3))
+    slow.define("s:1:respawn:trap '' INT TERM; @ s up; until [ -e /run/over ]; do sleep 0.02; done")
     slow.switch("1")
     wait_until(lambda: slow.events() == ["s up"])
     alone.clinit("-k")
@@ -74,6 +71,7 @@ def test_groups_that_are_stopped_are_configured(alone: Instance, groups: list[Gr
 
     assert groups[1].status == "1 CONFIGURED"
     assert slow.status == "1 HALTING"
+    alone.node.write("/run/over", "")
     wait_until(lambda: nothing_is_left(alone.node))
 
 

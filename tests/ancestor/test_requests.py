@@ -214,9 +214,12 @@ def test_asking_again_starts_nothing_that_ran(group: Group) -> None:
 
 def test_asking_again_in_the_middle_restarts_nothing(group: Group) -> None:
     """A second request for the level that is being started lets a running `wait` go on, and does not run it twice."""
-    group.define("w:1:wait:@ begin; sleep 1; @ end", "l:1:wait:@ l")
+    go = f"/run/{group.name}.go"
+    group.define(f"w:1:wait:@ begin; until [ -e {go} ]; do sleep 0.02; done; @ end", "l:1:wait:@ l")
     group.request("1")
     wait_until(lambda: group.events() == ["begin"])
+    group.request("1")
+    group.node.write(go, "")
     assert group.switch("1") == "DONE"
 
     assert group.events() == ["begin", "end", "l"]
@@ -234,9 +237,13 @@ def test_a_request_in_the_middle_of_a_start_replaces_it(group: Group) -> None:
 
 def test_a_shared_wait_goes_on_when_the_request_is_replaced(group: Group) -> None:
     """A running `wait` that the replacing level has too is kept, and runs once."""
-    group.define("w:12:wait:@ begin; sleep 0.8; @ end", "a:1:wait:@ one", "b:2:wait:@ two")
+    go = f"/run/{group.name}.go"
+    running = f"@ begin; until [ -e {go} ]; do sleep 0.02; done; @ end"
+    group.define(f"w:12:wait:{running}", "a:1:wait:@ one", "b:2:wait:@ two")
     group.request("1")
     wait_until(lambda: group.events() == ["begin"])
+    group.request("2")
+    group.node.write(go, "")
     assert group.switch("2") == "DONE"
 
     assert group.events() == ["begin", "end", "two"]
@@ -244,7 +251,7 @@ def test_a_shared_wait_goes_on_when_the_request_is_replaced(group: Group) -> Non
 
 def test_a_request_in_the_middle_of_a_stop_replaces_it(group: Group) -> None:
     """Old entries that are going are waited for, and then the last request's level starts, not the one between."""
-    group.define("a:1:respawn:" + polite(group.name, "a"), "two:2:wait:@ two", "three:3:wait:@ three")
+    group.define("a:1:respawn:" + polite(group.name, "a", 3), "two:2:wait:@ two", "three:3:wait:@ three")
     group.switch("1")
     up(group, "a")
     group.request("2")
@@ -255,13 +262,13 @@ def test_a_request_in_the_middle_of_a_stop_replaces_it(group: Group) -> None:
 
 def test_back_to_the_old_level_in_the_middle_of_a_stop(group: Group) -> None:
     """An entry that is going when its level is asked for again ends first, and is then started anew."""
-    group.define("a:1:respawn:" + polite(group.name, "a"), "two:2:wait:@ two")
+    group.define("a:1:respawn:" + polite(group.name, "a", 3), "two:2:wait:@ two")
     group.switch("1")
     up(group, "a")
     group.request("2")
     wait_until(lambda: "a stopping" in group.events())
     assert group.switch("1") == "DONE"
-    wait_until(lambda: len(group.events()) == 4)
+    wait_until(lambda: group.events().count("a up") == 2)
 
     assert group.events() == ["a up", "a stopping", "a gone", "a up"]
 

@@ -82,8 +82,8 @@ def stopped(instance: Instance) -> Iterator[Stopped]:
     bystander.switch("2")
     seen.bystander = time.monotonic() - began
     replaced.request("3")
-    while staged.status != "2 DONE" and time.monotonic() < began + 25:
-        seen.shown.add(staged.status)
+    while (status := staged.status) != "2 DONE" and time.monotonic() < began + 25:
+        seen.shown.add(status)
         time.sleep(0.05)
     for group, level in ((staged, "2"), (tree, "2"), (replaced, "3")):
         wait_until(lambda group=group: "STOPPING" not in group.status, timeout=10)  # type: ignore[misc]

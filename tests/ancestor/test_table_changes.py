@@ -349,8 +349,7 @@ def test_entries_that_were_made_to_go_while_no_daemon_looked_leave_nothing_faile
     """So if the daemon was killed meanwhile, and the next one finds them gone."""
     keep = f"{group.name}:keep:1:respawn:{RUN}"
     unit = f"clinit-{group.name}@d1.service"
-    stubborn = f"{group.name}:d1:1:respawn:{deaf()}\n:::service.d1:TimeoutStopSec=500ms"
-    push(group.instance, keep, stubborn)
+    push(group.instance, keep, f"{group.name}:d1:1:respawn:{deaf()}")
     group.switch("1")
     push(group.instance, keep)
     group.request("1")
@@ -513,11 +512,11 @@ def test_a_changed_table_in_the_middle_of_a_start(group: Group) -> None:
 
 def test_a_changed_table_in_the_middle_of_a_stop(group: Group) -> None:
     """A request with a changed table while old entries are going waits for them, and then starts the new lines only."""
-    group.define("a:1:respawn:" + polite(group.name, "a"), f"b:2:respawn:@ b old; {RUN}")
+    group.define("a:1:respawn:" + polite(group.name, "a", 3), f"b:2:respawn:@ b old; {RUN}")
     group.switch("1")
     wait_until(lambda: group.events() == ["a up"])
     group.request("2")
-    group.define("a:1:respawn:" + polite(group.name, "a"), f"b:2:respawn:@ b new; {RUN}")
+    group.define("a:1:respawn:" + polite(group.name, "a", 3), f"b:2:respawn:@ b new; {RUN}")
     assert group.switch("2") == "DONE"
     wait_until(lambda: len(group.events()) == 4)
 
@@ -527,7 +526,7 @@ def test_a_changed_table_in_the_middle_of_a_stop(group: Group) -> None:
 def test_a_second_change_while_the_first_is_being_applied(group: Group) -> None:
     """Two changed tables in quick succession, each with its request: the second one's lines run, and none twice."""
     for version in ("one", "two", "three"):
-        group.define("a:1:respawn:" + polite(group.name, version))
+        group.define("a:1:respawn:" + polite(group.name, version, 3))
         group.request("1")
         if version == "one":
             wait_until(lambda: group.events() == ["one up"])
@@ -539,7 +538,7 @@ def test_a_second_change_while_the_first_is_being_applied(group: Group) -> None:
 
 def test_a_daemon_killed_while_it_stops_what_changed(group: Group) -> None:
     """A daemon that dies between the stop and the new start leaves a group that the next request puts in order."""
-    group.define("a:1:respawn:" + polite(group.name, "old"), f"k:1:respawn:{RUN}")
+    group.define("a:1:respawn:" + polite(group.name, "old", 3), f"k:1:respawn:{RUN}")
     group.switch("1")
     wait_until(lambda: group.events() == ["old up"])
     kept = group.pid("k")
