@@ -26,6 +26,12 @@ def slow_to_stop(seconds: float) -> str:
     return f"trap 'trap \"\" INT; sleep {seconds}; exit' INT; while :; do sleep 0.02; done"
 
 
+def held(file: str) -> str:
+    """A command that writes a file, and runs until SIGINT, then also at SIGTERM, until the file is removed: 15 s."""
+    trap = f'trap "" INT TERM; while [ -e {file} ]; do sleep 0.02; done; exit'
+    return f"trap '{trap}' INT; : >{file}; while :; do sleep 0.02; done"
+
+
 def polite(log: str, tag: str, seconds: float = 0.4) -> str:
     """A command that says that it is up; on SIGINT says that it is stopping, takes its time, and says that it is gone.
 
@@ -38,6 +44,11 @@ def polite(log: str, tag: str, seconds: float = 0.4) -> str:
     return f"{saying(log)} trap '{trap}' INT; say {tag} up; while :; do sleep 0.02; done"
 
 
-def deaf(*signals: str) -> str:
-    """A command that runs until it is killed, and ignores these signals, SIGINT if none is named."""
-    return f"trap '' {' '.join(signals or ('INT',))}; while :; do sleep 0.1; done"
+def deaf(*signals: str, then: str = ":") -> str:
+    """A command that runs until it is killed.
+
+    Args:
+        signals: what it ignores, SIGINT if none is named.
+        then: what it does as soon as it ignores them.
+    """
+    return f"trap '' {' '.join(signals or ('INT',))}; {then}; while :; do sleep 0.1; done"

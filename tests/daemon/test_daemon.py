@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from answers import answered
 from instance import Instance
-from programs import RUN, deaf, slow_to_stop
+from programs import RUN, deaf, held
 from twogroups import TABLE, pids
 
 from lab.command import kill
@@ -34,12 +34,13 @@ def test_a_killed_daemon_loses_nothing(instance: Instance) -> None:
 
 def test_a_daemon_killed_in_the_middle_of_a_switch(instance: Instance) -> None:
     """Systemd goes on with the switch; the next daemon tells how it ended."""
-    instance.write_table(TABLE + "web:slow:3:wait:sleep 1.5\nweb:end:3:test:true\n")
+    instance.write_table(TABLE + "web:slow:3:wait:until [ -e /run/go ]; do sleep 0.05; done\nweb:end:3:test:true\n")
     assert instance.clinit("web", "3").returncode == 0
     instance.kill("KILL")
     assert instance.clstat()["web"] in {"1 STOPPING", "3 STARTING"}
     instance.start()
     assert instance.clstat()["web"] == "3 STARTING"
+    instance.node.write("/run/go", "")
     wait_until(lambda: instance.clstat()["web"] == "3 DONE")
 
 
@@ -87,8 +88,9 @@ def test_halt_does_not_degrade_the_machine(instance: Instance) -> None:
 
 def test_halt_answers_at_once(instance: Instance) -> None:
     """Without --wait, the answer to `-k` does not wait for entries that take their time; clstat shows HALTING."""
-    instance.write_table(TABLE + f"slow:s:1:respawn:{slow_to_stop(1)}\n")
+    instance.write_table(TABLE + f"slow:s:1:respawn:{held('/run/held')}\n")
     assert instance.clinit("-w", "slow", "1").returncode == 0
+    wait_until(lambda: instance.node.exists("/run/held"))
     waiting = instance.node.popen("clinit", "-k", "-w")
     wait_until(lambda: instance.clstat().get("slow") == "1 HALTING")
     assert instance.clinit("-k").returncode == 0
@@ -96,6 +98,7 @@ def test_halt_answers_at_once(instance: Instance) -> None:
     refused = instance.clinit("web", "1")
     answered(refused, code=1)
     assert "halting" in refused.stdout
+    instance.node.run("rm", "/run/held")
     assert waiting.wait(20) == 0
 
 
@@ -310,5 +313,5 @@ def test_an_error_of_the_table_at_the_start_is_located(fresh_node: Node) -> None
     instance.write_table("web:a:1:wait:true\nweb:b:1:what:true\n")
     instance.start()
 
-    said = fresh_node.run("journalctl", "--unit=clinitd.service", "--output=cat").stdout
+    said = fresh_node.journal("clinitd.service")
     assert "/etc/cltab:2:9: error: unknown mode 'what'; no group can be started" in said

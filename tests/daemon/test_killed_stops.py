@@ -13,10 +13,11 @@ from lab.waiting import wait_until
 if TYPE_CHECKING:
     from instance import Group
 
+DEAF = deaf("INT", "TERM", then="@ up")
 # It ends at SIGINT, and leaves behind what does not end.
-LEAVES_DEAF = f"({deaf('INT', 'TERM')}) & wait"
+LEAVES_DEAF = f"({DEAF}) & wait"
 # What needs SIGTERM, and no more.
-HALF_DEAF = deaf("INT")
+HALF_DEAF = deaf("INT", then="@ up")
 SOON = "".join(
     f":::service.GROUP.{tag}:{setting}=1\n"
     for tag in ("main", "child", "half", "once")
@@ -38,13 +39,13 @@ def history(group: Group, *arguments: str) -> str:
 def define(group: Group) -> None:
     """A group whose entries end at SIGINT, at SIGTERM, or not before SIGKILL."""
     group.define(
-        f"main:1:respawn:{deaf('INT', 'TERM')}", f"child:1:respawn:{LEAVES_DEAF}", f"half:1:respawn:{HALF_DEAF}",
-        f"once:1:once:{deaf('INT', 'TERM')}", f"polite:1:respawn:{RUN}",
+        f"main:1:respawn:{DEAF}", f"child:1:respawn:{LEAVES_DEAF}", f"half:1:respawn:{HALF_DEAF}",
+        f"once:1:once:{DEAF}", f"polite:1:respawn:{RUN}",
     )  # fmt: skip
     group.instance.table += SOON.replace("GROUP", group.name)
     group.instance.write_table(group.instance.table)
     group.switch("1")
-    group.node.run("sleep", "0.3")  # the shells have set their traps by then
+    wait_until(lambda: group.events() == 4 * ["up"], what="the shells have set their traps")
 
 
 def test_a_switch(group: Group) -> None:
@@ -52,7 +53,7 @@ def test_a_switch(group: Group) -> None:
     define(group)
     group.switch("2")
     main, child, once = (f"{group.name}.{tag}" for tag in ("main", "child", "once"))
-    wait_until(lambda: len(killed(group)) >= 2, what="the journal has both")
+    wait_until(lambda: {main, once} <= {line["CLINIT_ENTRY"] for line in killed(group)}, what="the journal has both")
     wait_until(lambda: "2 " in history(group).splitlines()[-2], what="the journal has the request")
     lines = {line["CLINIT_ENTRY"]: line for line in killed(group)}
     request = json.loads(history(group, "--json"))["requests"][-1]
@@ -75,10 +76,10 @@ def test_by_hand(group: Group) -> None:
     """A stop by clinitctl is a request, too; one by systemctl is none. systemd may not tell of a restart."""
     define(group)
     group.node.run("clinitctl", "restart", f"{group.name}:{group.name}.main")
-    group.node.run("sleep", "0.3")
+    wait_until(lambda: group.events() == 5 * ["up"], what="it has set its trap again")
     group.node.run("clinitctl", "stop", f"{group.name}:{group.name}.half", f"{group.name}:{group.name}.main")
     group.node.run("systemctl", "stop", group.unit("once"))
-    wait_until(lambda: len(killed(group)) >= 2, what="the journal has both")
+    wait_until(lambda: (lines := killed(group)) and "CLINIT_REQUEST" not in lines[-1], what="the journal has the last")
     requests = json.loads(history(group, "--json"))["requests"][-2:]
 
     main, told = f"{group.name}.main", [line.get("CLINIT_REQUEST") for line in killed(group)]

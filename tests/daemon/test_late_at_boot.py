@@ -27,17 +27,19 @@ dir:second:3:respawn:{SAVES.format("dir")}
 :::service.first:WorkingDirectory=/mnt/app
 :::service.second:WorkingDirectory=/mnt/app
 :::initdefault.plain:3
-plain:impatient:3:test:test -e /mnt/app/file
+plain:impatient:3:test:test -e /mnt/app/file || {{ touch /run/impatient; false; }}
 :::initdefault.net:3
 net:bind:3:test:test -e /run/online
 net:then:3:wait:true
 :::initdefault.offline:3
-offline:hasty:3:test:test -e /run/online
+offline:hasty:3:test:test -e /run/online || {{ touch /run/hasty; false; }}
 :::initdefault.lost:3
 lost:never:3:wait:true
 :::initdefault.long:3
 long:fsck:3:wait:sleep {LATE + 2}
 """
+# The late ones begin to be late when the entries that do not wait for them have found nothing.
+TOO_LATE = f"until [ -e /run/impatient ] && [ -e /run/hasty ]; do sleep 0.1; done; sleep {LATE}"
 STAND_IN = """\
 [Unit]
 DefaultDependencies=no
@@ -45,7 +47,7 @@ DefaultDependencies=no
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=sh -c 'sleep {late}; {start}'
+ExecStart=sh -c '{start}'
 [Install]
 WantedBy={wanted_by}
 """
@@ -66,17 +68,17 @@ def machine(project_layer: Path) -> Iterator[Machine]:
         found = Machine(node)
         node.write("/disk/file", "")
         node.path("/mnt/app").mkdir(parents=True)
-        start = {"unit": "", "start": ":", "late": LATE, "wanted_by": "mnt-app.mount"}
+        start = {"unit": "", "start": TOO_LATE, "wanted_by": "mnt-app.mount"}
         node.write("/etc/systemd/system/slow-disk.service", STAND_IN.format_map(start))
         found.mount("/mnt/app", "/disk", nofail_after="slow-disk.service")
         online = {
             "unit": "Before=network-online.target",
-            "start": "touch /run/online",
+            "start": f"{TOO_LATE}; touch /run/online",
             "wanted_by": "network-online.target",
         }
-        node.write("/etc/systemd/system/wait-online.service", STAND_IN.format_map({"late": LATE, **online}))
+        node.write("/etc/systemd/system/wait-online.service", STAND_IN.format_map(online))
         node.run("systemctl", "enable", "--quiet", "wait-online.service")
-        broken = {"unit": "", "start": "exit 1", "late": 0, "wanted_by": "mnt-lost.mount"}
+        broken = {"unit": "", "start": "exit 1", "wanted_by": "mnt-lost.mount"}
         node.write("/etc/systemd/system/broken-disk.service", STAND_IN.format_map(broken))
         found.mount("/mnt/lost", "/disk", nofail_after="broken-disk.service")
         node.write("/etc/systemd/system/clinit-lost@.service.d/disk.conf", "[Unit]\nRequiresMountsFor=/mnt/lost\n")
