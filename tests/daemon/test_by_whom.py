@@ -157,15 +157,23 @@ def test_whoever_waits_is_told(group: Group, line: str, verb: tuple[str, ...], t
     """A request waits a moment for what the journal knows."""
     node, unit = group.node, group.unit("x")
     group.define(line)
-    with ThreadPoolExecutor() as pool:
-        request = pool.submit(group.instance.clinit, "--wait", group.name, "3")
-        wait_until(lambda: group.property("x", "MainPID") not in {"", "0"}, what="it runs")
-        time.sleep(0.1)  # the process becomes the command
-        node.run("sudo", "systemctl", *verb, unit, user="tess")
-        done = request.result()
 
-    answered(done, code=4, out=f"{group.name} 3 FAILED\n")
-    assert told.format(command=f"/usr/bin/systemctl {' '.join(verb)} {unit}") in done.stderr
+    def runs() -> bool:
+        """Whether the process has become the command."""
+        path = f"/proc/{group.property('x', 'MainPID')}/cmdline"
+        return node.run("cat", path, check=False).stdout == "sleep\x001000\x00"
+
+    def is_told() -> bool:
+        """Whether the journal knew it in time."""
+        with ThreadPoolExecutor() as pool:
+            request = pool.submit(group.instance.clinit, "--wait", group.name, "3")
+            wait_until(runs)
+            node.run("sudo", "systemctl", *verb, unit, user="tess")
+            done = request.result()
+        answered(done, code=4, out=f"{group.name} 3 FAILED\n")
+        return told.format(command=f"/usr/bin/systemctl {' '.join(verb)} {unit}") in done.stderr
+
+    wait_until(is_told, timeout=30)
 
 
 def test_a_stuck_journal(group: Group) -> None:

@@ -122,7 +122,7 @@ def test_during_a_reload_that_meets_a_question(group: Group) -> None:
 @pytest.mark.usefixtures("slow")
 def test_a_reload_that_lasts(group: Group) -> None:
     """Nobody is told that the daemon does not answer: it waits for systemd, and so does who asks, for a while."""
-    group.node.write("/run/slow", "12\n")
+    group.node.write("/run/slow", "15\n")
     group.node.run("systemctl", "restart", group.unit("app"))
     begin_reload(group.node)
     done = status(group)
@@ -167,10 +167,12 @@ def test_a_test_that_failed_in_front_of_others(group: Group) -> None:
     """It is failed as soon as it is, also as long as the group is starting what is behind it."""
     group.define("t:3:test:exit 3", "slow:3:wait:sleep 1000")
     group.request("3")
-    wait_until(lambda: group.property("slow", "ActiveState") == "activating")
-    (found,) = json.loads(status(group, "--json", group.name).stdout)["groups"]
 
-    assert ("STARTING", ["failed", "starting"]) == (found["state"], [entry["state"] for entry in found["entries"]])
+    def is_told() -> bool:
+        (found,) = json.loads(status(group, "--json", group.name).stdout)["groups"]
+        return ("STARTING", ["failed", "starting"]) == (found["state"], [entry["state"] for entry in found["entries"]])
+
+    wait_until(is_told)
 
 
 def test_what_is_over_in_a_moment(group: Group) -> None:

@@ -99,6 +99,7 @@ def test_a_unit_shows_what_we_say_of_it(shipped: Shipped) -> None:
     """The reason is among the lines of the entry's unit, and the request among those of its level's target."""
     node = shipped.node
     shipped.clinit("--wait", "web", "3")
+    node.run("journalctl", "--sync")
     shown = node.run("systemctl", "status", "--full", "clinit-web@config", check=False).stdout
 
     assert "web: config (test) exited with 1: test -d /srv/www" in shown
@@ -165,6 +166,7 @@ def test_the_journal_explains_each_line(shipped: Shipped) -> None:
     """`journalctl -x` has our text, with the values of the line; the catalog has each kind."""
     node = shipped.node
     shipped.clinit("--wait", "web", "3")
+    node.run("journalctl", "--sync")
     shown = node.run("journalctl", "-x", "--quiet", f"MESSAGE_ID={events.FAILED.message_id}").stdout
     listed = node.run("journalctl", "--list-catalog").stdout
 
