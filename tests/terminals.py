@@ -7,6 +7,7 @@ import os
 import re
 import struct
 import termios
+import time
 from typing import TYPE_CHECKING, Self
 
 from lab import command
@@ -38,11 +39,13 @@ class Terminal:
         self._master, slave = os.openpty()
         os.set_blocking(self._master, False)
         self.resize(columns)
+        self._began = time.monotonic()
         self._program = node.popen(
             "setsid", "--ctty", "--wait", *argv, env=ENVIRONMENT | (env or {}), stdin=slave, stdout=slave, stderr=slave
         )
         os.close(slave)
         self.output = ""
+        self.took = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -79,13 +82,14 @@ class Terminal:
         wait_until(lambda: self.shows(text), what=f"the terminal shows {text!r}, and not only {self.output!r}")
 
     def ended(self, timeout: float = 60.0) -> int:
-        """Wait for the end of the program; its exit code."""
+        """Wait for the end of the program, and note how long it took; its exit code."""
 
         def is_over() -> bool:
             self._read()
             return self._program.poll() is not None
 
         wait_until(is_over, timeout=timeout, what="the program on the terminal ends")
+        self.took = time.monotonic() - self._began
         self._read()
         return self._program.wait(PATIENCE)
 

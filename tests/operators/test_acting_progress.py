@@ -73,9 +73,15 @@ def test_in_a_pipe(group: Group) -> None:
 @pytest.mark.parametrize("action", ["restart", "stop"])
 def test_what_is_quick_is_silent(group: Group, action: str) -> None:
     """What takes less than 0.5 s shows nothing, not even for a moment."""
-    with Terminal(group.node, "clinitctl", action, *names(group, "quick")) as terminal:
-        terminal.ended()
-    assert [] == terminal.frames
+
+    def was_quick() -> bool:
+        group.node.run("clinitctl", "restart", *names(group, "quick"))
+        with Terminal(group.node, "clinitctl", action, *names(group, "quick")) as terminal:
+            terminal.ended()
+        assert terminal.took >= 0.5 or [] == terminal.frames
+        return terminal.took < 0.5
+
+    wait_until(was_quick, what="it takes less than 0.5 s")
 
 
 @pytest.mark.parametrize(
