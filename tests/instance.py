@@ -47,7 +47,8 @@ class Instance:
         node.path(EVENTS).mkdir(exist_ok=True)
 
     def start(self) -> Instance:
-        """Start the daemon, and return when it serves."""
+        """Start the daemon, if need be when the one before is gone, and return when it serves."""
+        self._wait_for_end()
         # Type and IgnoreOnIsolate are what the shipped unit has; a transient one is nobody's dependency.
         properties = ("--property=Type=notify", "--property=IgnoreOnIsolate=yes", "--property=KillMode=process")
         self.node.run(
@@ -77,6 +78,10 @@ class Instance:
         pid = self.pid
         self.node.run("kill", f"-{signal}", str(pid))
         wait_until(lambda: not self.node.exists(f"/proc/{pid}"), what="the daemon is gone")
+        self._wait_for_end()
+
+    def _wait_for_end(self) -> None:
+        """Wait until systemd has seen that the daemon is gone, and its unit may be started again."""
         wait_until(lambda: self.properties(self.unit, "ActiveState") == {"ActiveState": "inactive"})
 
     def write_table(self, text: str | bytes) -> None:

@@ -38,6 +38,7 @@ web:db:3m:respawn:{RUN}
 web:app:3:respawn:{RUN}
 slow:first:3:wait:sleep 3
 slow:then:3:respawn:{RUN}
+stuck:wait:3:wait:sleep 1000
 bad:fails:3:test:false
 bad:runs:3:respawn:{RUN}
 tells:tells:3:test:echo tells: x: error: first; printf 'no\\tport \\303\\274\\n'; false
@@ -109,7 +110,7 @@ def test_last_words(shipped: Shipped) -> None:
 
 def test_states(shipped: Shipped) -> None:
     """FAILED is an error, with the reason; PASSED is running; a group that is on its way is waited for."""
-    bad, tests, slow = (Resource(shipped, name) for name in ("bad", "tests", "slow"))
+    bad, tests, slow, stuck = (Resource(shipped, name) for name in ("bad", "tests", "slow", "stuck"))
     assert bad.act("start") == GENERIC
     assert bad.monitor() == GENERIC
     assert bad.reason == "bad 3 FAILED: fails (test) exited with 1: false"
@@ -119,12 +120,12 @@ def test_states(shipped: Shipped) -> None:
     shipped.clinit("slow", "3")
     assert slow.probe() == SUCCESS
     assert slow.act("stop") == SUCCESS
-    assert slow.act("start", timeout=4) == GENERIC
-    assert slow.reason == "slow did not come to level 3 in time; clinit-slow@first.service is still activating"
-    assert slow.act("stop") == SUCCESS
-    shipped.clinit("slow", "3")
-    assert slow.act("monitor", timeout=4) == GENERIC
-    assert slow.reason == "slow is still 3 STARTING"
+    assert stuck.act("start", timeout=4) == GENERIC
+    assert stuck.reason == "stuck did not come to level 3 in time; clinit-stuck@wait.service is still activating"
+    assert stuck.act("stop") == SUCCESS
+    shipped.clinit("stuck", "3")
+    assert stuck.act("monitor", timeout=4) == GENERIC
+    assert stuck.reason == "stuck is still 3 STARTING"
 
 
 def test_at_another_level(shipped: Shipped) -> None:

@@ -328,11 +328,13 @@ def test_supersessions(web: Instance, code: Supersession) -> None:
 def test_a_halt(fresh_node: Node) -> None:
     """A halt takes all groups over, and until its end there is no switch."""
     instance = Instance(fresh_node)
-    instance.write_table("web:t:1:respawn:trap '' INT; sleep 1000\nweb:w:2:wait:trap '' INT; sleep 1000\n")
+    instance.write_table(
+        "web:t:1:respawn:trap '' INT; sleep 1000\nweb:w:2:wait:trap '' INT; : >/run/deaf; sleep 1000\n"
+    )
     instance.start()
     with ThreadPoolExecutor() as pool:
         waiting = pool.submit(fresh_node.run, "python3", "-c", WAIT)
-        wait_until(lambda: instance.clstat().get("web") == "2 STARTING")
+        wait_until(lambda: instance.clstat().get("web") == "2 STARTING" and fresh_node.exists("/run/deaf"))
         assert instance.clinit("-k").returncode == 0
         assert refused(instance, "1") == Refusal.HALTING
         assert json.loads(waiting.result().stdout) == Supersession.HALT

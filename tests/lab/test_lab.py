@@ -251,12 +251,12 @@ def test_failed_boot_says_why(lab: None, tmp_path: Path) -> None:
 def test_stuck_boot_says_where(node_factory: NodeFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A node that does not finish booting raises LabError with the jobs it waits for and its journal, and is ended."""
     name = unique_name()
-    monkeypatch.setattr("lab.node.BOOT_TIMEOUT", 1.0)
+    monkeypatch.setattr("lab.node.BOOT_TIMEOUT", 5.0)
     units = tmp_path / "layer/etc/systemd/system"
     (units / "multi-user.target.wants").mkdir(parents=True)
     (units / "stuck.service").write_text("[Service]\nType=oneshot\nExecStart=sleep infinity\n")
     (units / "multi-user.target.wants/stuck.service").symlink_to("../stuck.service")
-    with pytest.raises(LabError, match=r"(?s)still not up after 1 s.*stuck.service\s+start running.*Starting stuck"):
+    with pytest.raises(LabError, match=r"(?s)still not up after 5 s.*stuck.service\s+start running.*Starting stuck"):
         node_factory(name, layers=[tmp_path / "layer"])
     assert cgroups_of(name) == []
 
