@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 from typing import TYPE_CHECKING, Any, Self
 
 from answers import answered
@@ -106,6 +107,16 @@ class Instance:
     def main_pid(self, unit: str) -> int:
         """The pid of a service's main process in the node; 0 if it has none."""
         return int(self.properties(unit, "MainPID")["MainPID"])
+
+    def await_deaf(self, unit: str, *signals: str) -> None:
+        """Return when the main process of a service ignores these signals: its shell has set the trap."""
+
+        def is_deaf() -> bool:
+            lines = self.node.read(f"/proc/{self.main_pid(unit)}/status").splitlines()
+            [ignored] = [int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:")]
+            return all(ignored >> signal.Signals[f"SIG{name}"] - 1 & 1 for name in signals)
+
+        wait_until(is_deaf, what=f"{unit} ignores {signals}")
 
 
 class Group:

@@ -106,6 +106,7 @@ vrrp_instance web {{
         command = (
             f"{loader} {AT}/usr/sbin/keepalived -n -l -D -f /etc/{name}.conf -p /run/{name}.pid -r /run/{name}.vrrp"
         )
+        self.node.path(f"/run/{name}.log").unlink(missing_ok=True)
         self.node.run(
             "systemd-run", "--quiet", "--collect", f"--unit=keepalived-{name}", "--property=KillMode=process",
             *inside, "sh", "-c", f"exec {command} >/run/{name}.log 2>&1",
@@ -113,7 +114,9 @@ vrrp_instance web {{
 
     @property
     def state(self) -> str:
-        """The state of our instance, by keepalived itself."""
+        """The state of our instance, by keepalived itself; empty if it has said nothing yet."""
+        if not self.node.exists("/run/ours.log"):
+            return ""
         said = re.findall(r"\(web\) Entering (\w+) STATE", self.node.read("/run/ours.log"))
         return said[-1] if said else ""
 

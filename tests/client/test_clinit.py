@@ -89,7 +89,7 @@ def test_help(instance: Instance) -> None:
 
 def test_a_timeout_ends_the_waiting_and_not_the_switch(instance: Instance) -> None:
     """`--timeout` exits with 5 when the time is up; what was requested goes on."""
-    done = instance.clinit("-w", "--timeout", "0.3", "web", "s")
+    done = instance.clinit("-w", "--timeout", "2", "web", "s")
 
     answered(done, code=5, out="")
     assert "timed out; what was requested goes on" in done.stderr

@@ -11,6 +11,8 @@ from instance import Instance
 from programs import RUN
 from shipped import PATH, SOCKET, Shipped
 
+from lab.waiting import wait_until
+
 if TYPE_CHECKING:
     from lab.node import Node
 
@@ -92,17 +94,21 @@ def test_the_time_is_up(shipped: Shipped, what: str) -> None:
     node = shipped.node
     assert shipped.clinit("--wait", "web", "3").returncode == 0
     if what == "daemon":  # its own end is bounded: only somebody else can keep it
-        shipped.write_table(f"web:a:3:respawn:trap 'kill -STOP {shipped.pid}; exit' INT; while :; do sleep 0.1; done\n")
+        shipped.write_table(
+            f"web:a:3:respawn:trap 'kill -STOP {shipped.pid}; exit' INT; : >/run/up; while :; do sleep 0.1; done\n"
+        )
         assert shipped.clinit("--wait", "web", "3").returncode == 0
+        wait_until(lambda: node.exists("/run/up"), what="its shell has set the trap")
     else:
         shipped.drop_in(SOCKET, "[Socket]", "ExecStopPre=sleep 5")
     began = time.monotonic()
     halted = shipped.clinit("-k", "--wait", "--timeout", "2")
+    took = time.monotonic() - began
     node.run("systemctl", "kill", "--signal=CONT", "clinit.service", check=False)
 
     answered(halted, code=5, out="")
     assert halted.stderr.startswith("clinit: timed out"), halted
-    assert 2 <= time.monotonic() - began < 4
+    assert 2 <= took < 4
     if what == "socket":
         assert f"clinit: timed out; all groups are stopped, but {SOCKET} still listens\n" == halted.stderr
     node.run("systemctl", "stop", SOCKET)

@@ -6,6 +6,7 @@ import copy
 import os
 import re
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -171,6 +172,7 @@ def slow(group: Group) -> None:
     group.instance.table += limit
     group.instance.write_table(group.instance.table)
     group.switch("1")
+    group.instance.await_deaf(group.unit("old"), "INT", "TERM")
 
 
 @pytest.mark.parametrize("width", [120, 80, 20])
@@ -235,16 +237,20 @@ def test_ctrl_c(group: Group) -> None:
 @pytest.mark.parametrize("how", ["none", "plain", "tty"])
 def test_giving_up(group: Group, how: str) -> None:
     """When the time is up, what is still waited for is told: the entry, since when, its limit; and that it goes on."""
-    group.define("init:1:wait:true", "slow:1:wait:sleep 4")
+    group.define("init:1:wait:true", "slow:1:wait:sleep 7")
     group.instance.table += f":::service.{group.name}.slow:TimeoutStartSec=90\n"
     group.instance.write_table(group.instance.table)
-    done = group.instance.clinit("--wait", "--timeout", "1.5", "--progress", how, group.name, "1")
+    done = group.instance.clinit("--wait", "--timeout", "3.1", "--progress", how, group.name, "1")
+    ended = time.monotonic()
 
     answered(done, code=5, out="")
     told = "".join(done.stderr.splitlines(keepends=True)[-2:]).rpartition("\x1b[J")[2]
-    waited = rf"{group.name} -> 1: starting, 1 of 2 done: {group.name}\.slow \(wait\) [01]s of 1min 30s"
+    waited = rf"{group.name} -> 1: starting, 1 of 2 done: {group.name}\.slow \(wait\) (\d+)s of 1min 30s"
     goes_on = re.escape("clinit: timed out; what was requested goes on (see 'clinitctl status')")
-    assert re.fullmatch(rf"clinit: not there yet: {waited}\n{goes_on}\n", told), done.stderr
+    found = re.fullmatch(rf"clinit: not there yet: {waited}\n{goes_on}\n", told)
+    assert found, done.stderr
+    [started] = [began for began, tag in group.starts() if tag == "slow"]
+    assert int(found[1]) <= ended - started / SECOND
     group.wait_for("1 DONE")
 
 
@@ -252,6 +258,7 @@ def test_giving_up_a_slow_stop(group: Group) -> None:
     """The signal that comes next is told, too; and nothing if nothing has been heard."""
     group.define(f"old:1:respawn:{deaf('INT')}", "new:2:wait:true")
     group.switch("1")
+    group.instance.await_deaf(group.unit("old"), "INT")
     done = group.instance.clinit("--wait", "--timeout", "1.5", group.name, "2")
     pid = str(group.instance.pid)
     group.node.run("kill", "-STOP", pid)

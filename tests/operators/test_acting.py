@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import answered
@@ -99,11 +99,17 @@ def test_what_has_ended_is_run_again(group: Group) -> None:
     assert group.events().count("test") == 2
 
 
-def test_a_restart_shows_no_failure(group: Group) -> None:
+def test_a_restart_shows_no_failure(instance: Instance) -> None:
     """Clstat says STARTING meanwhile, and whoever watches is told of no failure that is none."""
+    group = Group(instance)
+    group.define("first:1:wait:until [ -e /run/go ]; do sleep 0.05; done", "a:1:respawn:exec sleep infinity")
+    group.node.write("/run/go", "")
+    assert group.switch("1") == "DONE"
+    group.node.path("/run/go").unlink()
     with ThreadPoolExecutor() as pool:
         restart = pool.submit(ctl, group, "restart", "a", "first")
         group.wait_for("1 STARTING")
+        group.node.write("/run/go", "")
         answered(restart.result(), code=0)
     said = [line for line in group.node.journal(group.instance.unit).splitlines() if f"{group.name}: " in line]
 
@@ -149,6 +155,7 @@ def test_what_outlives_its_stop(instance: Instance) -> None:
     limits = "[Service]\nSendSIGKILL=no\nTimeoutStopSec=200ms\nTimeoutAbortSec=200ms\n"
     group.node.write(f"/etc/systemd/system/{group.unit('deaf')}.d/deaf.conf", limits)
     group.switch("1")
+    instance.await_deaf(group.unit("deaf"), "INT", "TERM")
     pid = group.pid("deaf")
     try:
         for action in ("stop", "restart"):
@@ -292,12 +299,17 @@ def test_what_a_restart_waits_for(slow: Group) -> None:
     call: dict[str, object] = {
         "method": "org.clinit.Manager.Status", "parameters": {"group": slow.name, "progress": True},
     }  # fmt: skip
+
+    def stopping() -> Any:
+        (reply,) = varlink(slow.node, call)
+        (status,) = reply["parameters"]["groups"]
+        doing = [entry["doing"] for entry in status.get("progress", {"awaited": []})["awaited"]]
+        return status if doing == ["stopping"] else None
+
     with ThreadPoolExecutor() as pool:
         restart = pool.submit(ctl, slow, "restart", "slow", "b")
-        wait_until(lambda: is_stopping(slow, "slow"), what="it stops")
-        (reply,) = varlink(slow.node, call)
+        status = wait_until(stopping, what="the daemon knows that it stops")
         answered(restart.result(), code=0)
-    (status,) = reply["parameters"]["groups"]
     progress = status["progress"]
 
     assert ("STARTING", "restarting", 0, 2) == (status["state"], progress["phase"], progress["done"], progress["total"])
@@ -382,6 +394,7 @@ def test_on_its_way(group: Group) -> None:
 def test_who_asked_is_in_the_journal(group: Group) -> None:
     """Each entry has a line, with its unit and who asked."""
     answered(ctl(group, "restart", "a"), code=0)
+    group.node.run("journalctl", "--sync")
     fields = group.node.run(
         "journalctl", "--output=export", f"CLINIT_ENTRY={group.name}.a", f"CLINIT_GROUP={group.name}"
     ).stdout

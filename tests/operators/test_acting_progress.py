@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from answers import answered
-from instance import Group, Instance
-from programs import RUN, slow_to_stop
+from instance import EVENTS, Group, Instance
+from programs import RUN, polite
 from terminals import Terminal
 
 from lab.waiting import wait_until
@@ -23,8 +23,9 @@ INTERRUPTED = "clinitctl: interrupted; what has begun goes on (see 'clinitctl st
 @pytest.fixture
 def group(group: Group) -> Group:
     """A group at level 1, with two entries that take their time to stop."""
-    group.define(*(f"{tag}:1:respawn:{slow_to_stop(3)}" for tag in "ab"), f"quick:1:respawn:{RUN}")
+    group.define(*(f"{tag}:1:respawn:{polite(group.name, tag, 3)}" for tag in "ab"), f"quick:1:respawn:{RUN}")
     assert group.switch("1") == "DONE"
+    wait_until(lambda: {*group.events()} == {"a up", "b up"}, what="their shells have set their traps")
     return group
 
 
@@ -127,8 +128,9 @@ def test_ctrl_c(group: Group, action: str) -> None:
 def test_several_groups(group: Group) -> None:
     """Each has a line of its own, that is gone before its answer."""
     other = Group(group.instance)
-    other.define(f"c:1:respawn:{slow_to_stop(2)}")
+    other.define(f"c:1:respawn:{polite(other.name, 'c', 2)}")
     assert other.switch("1") == "DONE"
+    wait_until(lambda: other.events() == ["c up"], what="its shell has set its trap")
     with Terminal(group.node, "clinitctl", "restart", *names(group, "a"), f"{other.name}.c", columns=120) as terminal:
         code = terminal.ended()
 
@@ -155,10 +157,11 @@ def test_others_see_it(group: Group) -> None:
 def test_a_daemon_that_tells_no_progress(fresh_node: Node) -> None:
     """A daemon of an older version leaves the flag alone: there is no progress, and the outcome as ever."""
     instance = Instance(fresh_node)
-    instance.write_table(f"web:a:1:respawn:{slow_to_stop(3)}\n")
+    instance.write_table(f"web:a:1:respawn:{polite('web', 'a', 3)}\n")
     path = fresh_node.run("python3", "-c", "import cltab2systemd.daemon.service as s; print(s.__file__)").stdout.strip()
     fresh_node.write(path, fresh_node.read(path).replace('call.flag("progress")', "False"))
     instance.start()
     instance.clinit("--wait", "web", "1")
+    wait_until(lambda: fresh_node.exists(f"{EVENTS}/web"), what="its shell has set its trap")
 
     answered(fresh_node.run("clinitctl", "restart", "a"), code=0, out="web 1 DONE\n", err="")

@@ -298,6 +298,7 @@ def test_until_a_time_at_which_it_was_under_way(group: Group) -> None:
     """What came of a request is told also if that was later than the time that is asked for."""
     group.request("4")
     group.wait_for("4 STARTING")
+    group.node.run("journalctl", "--sync")  # a line has the time at which it came to the journal
     time = group.node.run("date", "+%Y-%m-%d %H:%M:%S.%N").stdout.strip()
     group.request("1")
     group.wait_for("1 DONE")

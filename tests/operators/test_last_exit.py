@@ -90,7 +90,7 @@ def reasons(group: Group) -> list[str]:
 
 def test_a_new_daemon_knows_what_keeps_ending(group: Group) -> None:
     """It goes on with the note of the one before, as if that had lived on; the note goes with the remark."""
-    group.define("r:3:respawn:echo >>/run/ended; sleep 1.2; exit 5", f"well:3:respawn:{RUN}")
+    group.define("r:3:respawn:[ ! -e /run/lives ] || exec sleep 1000; sleep 1.2; exit 5", f"well:3:respawn:{RUN}")
     group.switch("3")
     wait_until(lambda: reasons(group) == ["keeps-ending"], timeout=30, what="it keeps ending")
     note = f"/run/cltab2systemd/system/restless/{group.unit('r')}"
@@ -102,6 +102,7 @@ def test_a_new_daemon_knows_what_keeps_ending(group: Group) -> None:
 
     group.switch("0")
     assert not group.node.exists(note)
+    group.node.write("/run/lives", "")
     group.switch("3")
     assert reasons(group) == []
 

@@ -281,6 +281,7 @@ def test_another_instance(instance: Instance) -> None:
     node.run("systemd-run", "--quiet", "--unit=other.service", "clinit", "-d", *other.options)
     wait_until(lambda: node.exists("/run/other.s"), what="the other daemon listens")
     node.run("clinit", "-w", *other.options, "web", "3")
+    node.run("journalctl", "--sync")
 
     assert ["dirs of the other"] == said(log(node, "-c", "/etc/other", "-s", "/run/other.s"))
 

@@ -151,11 +151,14 @@ def test_a_daemon_that_is_at_work(instance: Instance) -> None:
     instance.kill()
     busy = instance.node.popen("python3", "-c", STAND_IN, json.dumps({"parameters": BUSY}))
     try:
-        wait_until(lambda: value(instance.node)["daemon"]["state"] == "answers", what="the busy daemon answers")
-        assert {"state": "answers", "version": "busy", "pid": 1} == value(instance.node)["daemon"]
+        found = wait_until(
+            lambda: (now := value(instance.node))["daemon"]["state"] == "answers" and now, what="it answers"
+        )
     finally:
         instance.node.run("pkill", "-f", "fcntl.lockf")
         busy.wait(10)
+
+    assert {"state": "answers", "version": "busy", "pid": 1} == found["daemon"]
 
 
 def test_a_daemon_of_an_older_version(instance: Instance) -> None:
@@ -164,8 +167,10 @@ def test_a_daemon_of_an_older_version(instance: Instance) -> None:
     instance.kill()
     old = node.popen("python3", "-c", STAND_IN, json.dumps(OLD))
     try:
-        wait_until(lambda: value(node)["daemon"]["state"] == "old", what="the old daemon answers")
-        found, done = value(node), status(node)
+        found = wait_until(
+            lambda: (now := value(node))["daemon"]["state"] == "old" and now, what="the old daemon answers"
+        )
+        done = status(node)
     finally:
         node.run("pkill", "-f", "fcntl.lockf")
         old.wait(10)

@@ -71,6 +71,7 @@ def test_what_outlives_sigkill(group: Group) -> None:
     limits = "[Service]\nSendSIGKILL=no\nTimeoutStopSec=200ms\nTimeoutAbortSec=200ms\n"
     group.node.write(f"/etc/systemd/system/{group.unit('deaf')}.d/deaf.conf", limits)
     group.switch("1")
+    group.instance.await_deaf(group.unit("deaf"), "INT", "TERM")
     pid = group.pid("deaf")
     group.switch("2", code=4)
     try:

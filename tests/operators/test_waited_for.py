@@ -45,6 +45,12 @@ def value(group: Group) -> Any:
     return found["groups"][0]
 
 
+def awaited(group: Group) -> list[str]:
+    """What the daemon says is waited for, each as `TAG DOING`."""
+    entries = (value(group)["progress"] or {"awaited": []})["awaited"]
+    return [f"{entry['tag'].removeprefix(f'{group.name}.')} {entry['doing']}" for entry in entries]
+
+
 def why(group: Group) -> str:
     return group.node.run("clinitctl", "why", group.name, check=False).stdout
 
@@ -55,6 +61,7 @@ def starting(group: Group) -> str:
     group.node.write(f"/etc/systemd/system/{group.unit('slow')}.d/limit.conf", "[Service]\nTimeoutStartSec=50min\n")
     group.request("3")
     wait_until(lambda: group.property("slow", "ActiveState") == "activating", what="it runs")
+    wait_until(lambda: awaited(group) == ["slow starting"], what="the daemon knows it")
     return rf"starting, 1 of 3 done: {group.name}\.slow \(wait\) \d+s of 50min"
 
 
@@ -62,9 +69,11 @@ def stopping(group: Group) -> str:
     """A group of which one entry of three is gone, one lives, and one waits; what is to be said of that."""
     group.define(f"quick:1:respawn:{RUN}", f"slow:1:respawn:{deaf('INT')}", "next:3:wait:true")
     assert group.switch("1") == "DONE"
+    group.instance.await_deaf(group.unit("slow"), "INT")
     group.request("3")
     wait_until(lambda: group.property("quick", "ActiveState") == "inactive", what="the quick one is gone")
     wait_until(lambda: group.property("slow", "SubState") == "stop-sigterm", what="the slow one stops")
+    wait_until(lambda: awaited(group) == ["slow stopping"], what="the daemon knows it")
     return rf": {group.name}\.slow \(respawn\) \d+s after SIGINT, SIGTERM in (1h|59min( \d+s)?)"
 
 
@@ -118,8 +127,11 @@ def test_several_that_stop(group: Group) -> None:
     """`why` has each of them with its clock."""
     group.define(*(f"{tag}:1:respawn:{deaf('INT', 'TERM')}" for tag in ("a", "b")), "next:2:wait:true")
     assert group.switch("1") == "DONE"
+    for tag in "ab":
+        group.instance.await_deaf(group.unit(tag), "INT", "TERM")
     group.request("2")
     wait_until(lambda: {group.property(tag, "SubState") for tag in "ab"} == {"stop-sigterm"}, what="both stop")
+    wait_until(lambda: awaited(group) == ["a stopping", "b stopping"], what="the daemon knows it")
     told = why(group).splitlines()
 
     assert f"{group.name} 1 -> 2: stopping, 0 of 2 done: {group.name}.a (respawn) " in told[1]
@@ -183,9 +195,11 @@ def test_one_that_is_emptied(group: Group, away: None) -> None:
     """A group that is emptied for its new lines goes to where the note on disk says, also for who may not ask."""
     group.define(f"slow:1:respawn:{deaf('INT')}")
     assert group.switch("1") == "DONE"
+    group.instance.await_deaf(group.unit("slow"), "INT")
     group.define(f"slow:1:respawn:{RUN_NEW}")
     watching = group.node.popen("clinit", "--wait", group.name, "1")
     wait_until(lambda: group.property("slow", "SubState") == "stop-sigterm", what="it is being emptied")
+    wait_until(lambda: awaited(group) == ["slow stopping"], what="the daemon knows it")
     told, closed = status(group), status(group, user="stranger")
     group.node.run("systemctl", "kill", "--signal=KILL", group.unit("slow"))
     watching.wait(60)
@@ -199,8 +213,10 @@ def test_one_that_is_stopped_by_hand(group: Group, away: None) -> None:
     """With `clinitctl stop`, that shows below the group, too."""
     group.define(f"slow:1:respawn:{deaf('INT')}", f"app:1:respawn:{RUN}")
     assert group.switch("1") == "DONE"
+    group.instance.await_deaf(group.unit("slow"), "INT")
     stop = group.node.popen("clinitctl", "stop", f"{group.name}.slow")
     wait_until(lambda: group.property("slow", "SubState") == "stop-sigterm", what="it stops")
+    wait_until(lambda: awaited(group) == ["slow stopping"], what="the daemon knows it")
     said = rf"^  {group.name} 1: stopping, 0 of 1 done: {group.name}\.slow \(respawn\) \d+s after SIGINT, SIGTERM in "
     assert re.search(said, status(group), re.MULTILINE)
     group.node.run("systemctl", "kill", "--signal=KILL", group.unit("slow"))
@@ -219,6 +235,7 @@ def test_since_when_an_entry_waits(group: Group) -> None:
     began = time.time()
     group.request("3")
     wait_until(lambda: group.property("slow", "ActiveState") == "activating", what="it runs")
+    wait_until(lambda: awaited(group) == ["slow starting"], what="the daemon knows it")
     [app] = [entry for entry in value(group)["entries"] if entry["tag"] == f"{group.name}.app"]
 
     assert stopped
