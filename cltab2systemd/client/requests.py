@@ -118,10 +118,12 @@ class Client:
         return next(self._caller.replies(call, deadline, meanwhile=meanwhile))
 
     def answers_within(self, seconds: float) -> bool:
-        """Whether the daemon answers a question that costs it nothing within so many seconds."""
+        """Whether the daemon answers a question that costs it nothing within so many seconds; a refusal is an answer."""
         question = varlink.call("Status", {"group": _NO_GROUP})
         try:
             next(self._caller.replies(question, time.monotonic() + seconds))
+        except RefusedError:
+            return True
         except ClientError:
             return False
         return True

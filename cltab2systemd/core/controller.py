@@ -158,17 +158,25 @@ class Controller:
         return self._shown.names
 
     async def overview(self, name: str) -> GroupOverview:
-        """A group and its entries as they are. NoSuchGroupError; BusError if systemd does not answer."""
-        group = await self._bus.persist(lambda: self._observed(name))
-        return await glance(group, self._membership.wanted(group), self._bus, self._observer.probe)
+        """A group and its entries as they are. NoSuchGroupError; BusError if systemd does not answer.
+
+        Who waits through a daemon-reload is told how all is behind it.
+        """
+        while True:
+            group = await self._bus.persist(lambda: self._observed(name))
+            reloads = self._observer.reloads
+            found = await glance(group, self._membership.wanted(group), self._bus, self._observer.probe)
+            if self._observer.reloads == reloads:
+                return found
 
     def _observed(self, name: str) -> Group:
-        """A group with its units. NoSuchGroupError; BusError."""
+        """A group with its units, as far as signals tell. NoSuchGroupError; BusError."""
         group = self._groups.get(name)
         if group is None:
             raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
         if group.units is None or group.units.entries != group.applied.entries:
             self._observer.refresh([name])
+        self._observer.refresh_if_due(name)
         return group
 
     # What clients ask for

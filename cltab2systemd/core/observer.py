@@ -91,6 +91,7 @@ class Observer:
         self._culprits = culprits
         self._on_observed = on_observed
         self._on_refreshed = on_refreshed
+        self.reloads = 0  # how often systemd was silent, for a daemon-reload or so, and answers again
         self._due: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
@@ -108,6 +109,11 @@ class Observer:
         if self._due and self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(max(loop.time(), self._last + _INTERVAL), self._refresh_due)
+
+    def refresh_if_due(self, group: str) -> None:
+        """Look at all groups of which there is news, now, if the group is one of them. BusUnavailableError as below."""
+        if group in self._due:
+            self.refresh(sorted(self._due))
 
     def refresh(self, groups: Iterable[str]) -> None:
         """Ask systemd how groups are, now. BusUnavailableError if it does not answer."""
@@ -233,6 +239,7 @@ class Observer:
         self.refresh_soon(self._groups)
 
     def _reloaded(self) -> None:
+        self.reloads += 1
         # Other groups have no units that are loaded.
         self.refresh_soon([*self._due, *(group.name for group in self._groups.values() if group.status is not None)])
 

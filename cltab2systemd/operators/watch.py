@@ -109,17 +109,18 @@ class _Lines:
                 self._look_at_systemd()
 
     def _look(self) -> None:
-        """Tell what anybody can see, if clstat is another than last time."""
+        """Tell what anybody can see, if clstat is another than last time. What systemd has no time for is as it was."""
         try:
             status = os.stat(live_clstat(self._client.locations))  # noqa: PTH116
         except OSError:
             return
         if (seen := (status.st_ino, status.st_mtime_ns)) == self._seen:
             return
-        self._seen = seen
         with suppress(NoAnswerError, RefusedError):  # the groups that are wanted may be gone
-            found = present(self._client, self._groups)["groups"]
-            self._tell([group for group in found if group["state"] is not None])
+            found = present(self._client, self._groups)
+            missing = [self._known[name] for name in found["missing"] if name in self._known]
+            self._tell([*missing, *(group for group in found["groups"] if group["state"] is not None)])
+            self._seen = None if found["missing"] else seen
 
     def _look_at_systemd(self) -> None:
         """Tell what systemd says. What it has not said in time is as it was."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from answers import answered
-from instance import Group, Instance
+from instance import Group, Instance, varlink
 from programs import RUN
 from underway import GENERATOR, begin_reload, question_under_way
 from watching import replies
@@ -105,6 +105,19 @@ def test_during_a_reload(group: Group) -> None:
     assert "answers" == json.loads(done.stdout)["daemon"]["state"]
     answered(metrics, code=0, err="")
     assert "\nclinit_up 1\n" in metrics.stdout
+
+
+@pytest.mark.usefixtures("slow")
+def test_what_a_reload_brought(group: Group) -> None:
+    """Whoever waits for the end of a reload is told what is after it, as that an entry is masked now, never of before."""
+    mask = f"/etc/systemd/system/{group.unit('app')}"
+    group.node.shell(f"ln -s /dev/null {mask}")
+    begin_reload(group.node)
+    (found,) = varlink(group.node, {"method": "org.clinit.Manager.Describe", "parameters": {"groups": [group.name]}})
+    group.node.path(mask).unlink()
+
+    (told,) = found["parameters"]["groups"]
+    assert ("FAILED", ["masked"]) == (told["state"], [reason["code"] for reason in told["reasons"]])
 
 
 @pytest.mark.usefixtures("slow")
