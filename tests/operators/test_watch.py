@@ -44,10 +44,10 @@ def group(instance: Instance) -> Group:
 class Watching:
     """A watch of one group that writes into a file of the node."""
 
-    def __init__(self, group: Group, *options: str, user: str | None = None) -> None:
+    def __init__(self, group: Group, *options: str, user: str | None = None, program: str = "clinitctl") -> None:
         self.node = group.node
         self.path = f"/tmp/watched-{group.name}{''.join(options)}"
-        command = f"exec clinitctl watch {' '.join(options)} {group.name} >{self.path} 2>&1"
+        command = f"exec {program} watch {' '.join(options)} {group.name} >{self.path} 2>&1"
         self.process = self.node.popen("sh", "-c", command, user=user)
         wait_until(self.lines, what="the first line")
 
@@ -209,6 +209,37 @@ def test_who_may_not_ask(group: Group) -> None:
     assert 130 == watching.interrupt()
     first, *_ = without_times(watching.lines())
     assert "only root and members of group clinit may ask the daemon; this is what clstat and systemd say" == first
+
+
+# `clinitctl` if systemd is asked about the first group only, for there is no time for more.
+HASTY = """\
+#!/usr/bin/python3
+from cltab2systemd.operators import present, standalone
+from cltab2systemd.operators.main import main
+present.WITHIN = standalone.LEAST = 0
+main()
+"""
+
+
+def test_what_there_is_no_time_for(instance: Instance, group: Group) -> None:
+    """On a busy machine systemd has no time for all groups. Those that it has none for are as they were, not gone."""
+    other = Group(instance)
+    other.define(f"app:1:respawn:{RUN}")
+    other.switch("1")
+    node = group.node
+    node.shell("id stranger 2>/dev/null || useradd stranger; chmod 600 /run/clinit/clinit.s")
+    node.write("/tmp/hasty/clinitctl", HASTY, mode=0o755)
+    watching = Watching(group, other.name, user="stranger", program="/tmp/hasty/clinitctl")
+    watching.wait_for(f"{other.name} 1 DONE")
+    group.switch("2", code=4)  # so it is asked about first
+    watching.wait_for(f"{group.name} 2 FAILED")
+    other.switch("none")
+    group.switch("1")
+    watching.wait_for(f"{other.name} none DONE")
+    assert 130 == watching.interrupt()
+
+    told = without_times(watching.lines())
+    assert [f"{other.name} 1 DONE", f"{other.name} none DONE"] == [line for line in told if other.name in line]
 
 
 # On a terminal
