@@ -118,7 +118,7 @@ class Client:
         return next(self._caller.replies(call, deadline, meanwhile=meanwhile))
 
     def answers_within(self, seconds: float) -> bool:
-        """Whether the daemon answers a question that costs it nothing within so many seconds; a refusal is an answer."""
+        """Whether the daemon answers a question that costs it nothing within so many seconds, if by a refusal."""
         question = varlink.call("Status", {"group": _NO_GROUP})
         try:
             next(self._caller.replies(question, time.monotonic() + seconds))

@@ -63,9 +63,15 @@ class LastRuns:
         return unit in self._known and self._known[unit].latest_pause is not None
 
     def has_ended(self, unit: str, process: Process) -> None:
-        """Take note of the last main process of a unit, if it has ended."""
-        if process.code and process.pid != self._known[unit].latest_pause:
-            self._known[unit].latest = process
+        """Take note of the last main process of a unit, if it has ended.
+
+        What is told first of its end counts: later, the stop of what it has left behind may have come to its time
+        limit, and that has not ended it. Only that there was no memory left is told later.
+        """
+        known = self._known[unit]
+        is_told = known.latest is not None and known.latest.pid == process.pid and process.result != "oom-kill"
+        if process.code and process.pid != known.latest_pause and not is_told:
+            known.latest = process
 
     def latest(self, unit: str) -> Process | None:
         """How the latest run of a unit that has ended went; None if that was not seen."""

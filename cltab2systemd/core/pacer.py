@@ -49,7 +49,7 @@ class _Vain:
     """A unit that could not be started."""
 
     words: str  # why
-    restarts: int  # NRestarts when that was seen first
+    restarts: int  # NRestarts when that was seen first, or at the last pause that it makes by itself
     is_executed: bool = False  # it runs, but not for long
     is_slow: bool = False  # its fast tries are used up
     timer: asyncio.TimerHandle | None = None  # starts it again, while we have stopped it
@@ -215,6 +215,8 @@ class Pacer:
         """A unit that could not be started runs. It is forgotten when one process has been the command for a while."""
         loop = asyncio.get_running_loop()
         vain.is_rising = not pause(unit)
+        if not vain.is_rising:  # the shell slows it down
+            vain.restarts = self._bus.restarts(unit)
         pid = self._bus.main_pid(unit) if execution is Execution.COMMAND else 0
         if pid != vain.pid:
             vain.pid, vain.since = pid, loop.time()

@@ -115,3 +115,15 @@ def test_the_latest_end() -> None:
     assert found.status == 4
     last.forget(UNIT)
     assert last.latest(UNIT) is None
+
+
+@pytest.mark.parametrize(("result", "told"), [("timeout", "success"), ("oom-kill", "oom-kill")])
+def test_what_is_told_later_of_an_end(result: str, told: str) -> None:
+    """A time limit that the stop of its leftovers came to has not ended a run; want of memory has."""
+    last = LastRuns()
+    for signal in (RunSignal(0, 0, Process(1, 1, 0, "success", 7)), RunSignal(0, 1, Process(1, 1, 0, result, 7))):
+        last.saw(UNIT, signal)
+    found = last.latest(UNIT)
+
+    assert found is not None
+    assert found.result == told

@@ -109,7 +109,7 @@ def test_during_a_reload(group: Group) -> None:
 
 @pytest.mark.usefixtures("slow")
 def test_what_a_reload_brought(group: Group) -> None:
-    """Whoever waits for the end of a reload is told what is after it, as that an entry is masked now, never of before."""
+    """Whoever waits for the end of a reload is told how all is behind it, as that an entry is masked now."""
     mask = f"/etc/systemd/system/{group.unit('app')}"
     group.node.shell(f"ln -s /dev/null {mask}")
     begin_reload(group.node)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from simulation import tables
+from simulation import services, tables
 from simulation.caches import warm
 from simulation.clock import SECOND
 from simulation.disk import MemoryDisk
@@ -271,3 +271,19 @@ def test_a_full_disk_does_not_keep_clstat_from_knowing_what_has_moved_back(monke
     assert world.systemd.units["clinit-web@wa.service"].is_down
     assert said(world, "web") == "1 FAILED"
     world.close()
+
+
+@pytest.mark.parametrize("sets_up", [300, 9_000, 200_000])
+def test_what_the_shell_slows_down_is_not_stopped(
+    world: World, lines: list[str], monkeypatch: pytest.MonkeyPatch, sets_up: int
+) -> None:
+    """A command that is not there pauses by the shell before it, again and again, however slow the machine is."""
+    monkeypatch.setattr(services, "_SET_UPS", (sets_up,))
+    tried = ((number, line) for number in range(tables.TABLES) for line in tables.table(number))
+    world.table, line = next((number, line) for number, line in tried if line.kind == "missing")
+    world.ask("switch", line.group, line.levels[0])
+    world.run(600 * SECOND)
+
+    unit = f"clinit-{line.group}@{line.tag}.service"
+    assert said(world, line.group) == f"{line.levels[0]} FAILED"
+    assert not [line for line in lines if f"daemon: stop {unit}" in line]
