@@ -273,7 +273,7 @@ def _keeps_ending(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:
 def _verdict_on_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus, level: str) -> Verdict:
     """How a respawn entry stands that does not run. It should, whoever stopped it."""
     stopped = f"stopped{by(group.probe.culprit(unit.name))}"
-    if not unit.at_rest:
+    if not unit.at_rest and not group.probe.trouble(unit.name):  # else we stop it ourselves, until its next try
         return Verdict(Cause.DOWN, f"is being {stopped}", Remedy.START, may_be_by_hand=True)
     if is_survivor(group, entry, unit):
         return Verdict(Cause.OUTLIVED, f"was stopped, and {SURVIVES}", Remedy.START)

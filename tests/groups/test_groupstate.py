@@ -423,6 +423,15 @@ def test_what_is_tried_again_in_vain() -> None:
     assert status(LEVEL_1, {"1": AT_LEVEL}, probe) == ("1", "FAILED")
 
 
+@pytest.mark.parametrize("standing", [RUNNING, GOING, DEAD])
+def test_what_is_stopped_until_its_next_try(standing: Standing) -> None:
+    """Nobody has stopped it: it is told why it could not be started, while it is going down, too."""
+    probe = Probed(troubles={"app": "could not be started"}, conditions={"app": 200})
+    found = group_status(group({**LEVEL_1, "app": standing}, {"1": AT_LEVEL}, probe), "1")
+    assert found is not None
+    assert [Cause.NOT_EXECUTED] == [reason.cause for reason in found.reasons]
+
+
 def test_what_pauses_is_tried_by_a_request() -> None:
     """It may be mended by now. One that is being tried is let be."""
     probe = Probed(troubles={"app": "could not be started"})
