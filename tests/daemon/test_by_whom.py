@@ -103,7 +103,7 @@ def test_it_is_forgotten_with_the_run(group: Group) -> None:
     group.wait_for("3 FAILED")
 
     assert (words(group), by(group)) == ("does not run: it was stopped", None)
-    answered(node.run("clinitctl", "restart", f"{group.name}.r"), code=0, err="")
+    answered(node.run("clinitctl", "restart", "--progress", "none", f"{group.name}.r"), code=0, err="")
 
 
 def test_the_next_daemon_knows_it(group: Group) -> None:

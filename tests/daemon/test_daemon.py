@@ -65,7 +65,7 @@ def test_sigterm_stops_no_group_and_keeps_clstat(instance: Instance) -> None:
 
 def test_halt_stops_everything_and_then_the_daemon(instance: Instance) -> None:
     """`clinit -k` prints nothing, stops all groups, and the daemon goes with its socket and clstat."""
-    halted = instance.clinit("-k", "-w")
+    halted = instance.clinit("-k", "-w", "--progress", "none")
     wait_until(lambda: not instance.node.exists("/run/clinit/clinit.s"))
 
     answered(halted, code=0, out="", err="")

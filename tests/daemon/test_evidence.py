@@ -48,7 +48,7 @@ def shown(group: Group) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def asked(group: Group, command: str = "clinit") -> str:
     """What `clinit --wait` says besides."""
-    done = group.node.shell(f"{command} --wait {group.name} 3", check=False)
+    done = group.node.shell(f"{command} --wait --progress none {group.name} 3", check=False)
     assert (done.returncode, done.stdout) == (4, f"{group.name} 3 FAILED\n")
     return str(done.stderr)
 
@@ -166,7 +166,7 @@ def test_the_last_words_of_what_pauses(group: Group) -> None:
     group.define("r:3:respawn:echo it cannot go on; journalctl --sync; exit 1")
     group.switch("3")
     wait_until(lambda: "pauses" in group.instance.clinit("-v").stderr)
-    done = group.node.run("clinit", "--wait", group.name, "3", check=False)
+    done = group.instance.clinit("--wait", "--progress", "none", group.name, "3")
 
     assert "ends too fast, and pauses" in reasons_of(done.stderr)[0]
     assert evidence_of(done.stderr)[:2] == [

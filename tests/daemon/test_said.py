@@ -40,7 +40,7 @@ def group(shipped: Shipped) -> Iterator[Group]:
 
 def asked(group: Group, level: str, *options: str) -> tuple[int, str, list[str]]:
     """What `clinit --wait` exits with and prints, and the lines on its standard error: notes and reasons."""
-    done = group.instance.clinit("--wait", *options, group.name, level)
+    done = group.instance.clinit("--wait", "--progress", "none", *options, group.name, level)
     return done.returncode, done.stdout.strip(), reasons_of(done.stderr)
 
 
@@ -170,7 +170,7 @@ def test_a_wait_that_began_is_not_run_again(group: Group) -> None:
     directives(group, "fsck:TimeoutStartSec=500ms")
     unit = group.unit("fsck")
     for level in ("3", "3", "m", "3"):
-        done = group.instance.clinit("--wait", group.name, level)
+        done = group.instance.clinit("--wait", "--progress", "none", group.name, level)
         again = "a request does not run it again"
         assert 4 == done.returncode
         assert [True] == [again in reason for reason in reasons_of(done.stderr)]
@@ -394,16 +394,20 @@ def test_a_group_where_a_level_belongs(group: Group) -> None:
 
 def test_an_interrupted_client(group: Group) -> None:
     """Ctrl-C is no traceback, says that the switch goes on, and it does."""
-    group.define("w:3:wait:@ w begun; sleep 2; @ w done")
+    go, said = f"/run/{group.name}.go", f"/run/{group.name}.said"
+    group.define(f"w:3:wait:until [ -e {go} ]; do sleep 0.05; done; @ w done")
     # What runs the tests may be one that ignores the signal, and hands that on.
-    script = f"env --default-signal=INT clinit --wait {group.name} 3 & sleep 1; kill -INT $!; wait $!; echo $?"
-    done = group.node.run("sh", "-c", script)
-    assert done.stdout == "130\n"
+    client = f"env --default-signal=INT clinit --wait --progress plain {group.name} 3 2>{said}"
+    script = f"{client} & until grep -qs {group.name}.w {said}; do sleep 0.05; done; kill -INT $!; wait $!; echo $?"
+    answered(group.node.run("sh", "-c", script), out="130\n", err="")
     told = "clinit: interrupted; a switch that has begun goes on (see 'clinitctl status')"
-    waited, last = done.stderr.splitlines()
+    *before, waited, last = group.node.read(said).splitlines()
+    assert all(line.startswith(f"clinit: {group.name} ") for line in before)
     assert waited.startswith(f"clinit: not there yet: {group.name} ")
     assert told == last
+    group.node.write(go, "")
     group.wait_for("3 DONE")
+    assert group.events() == ["w done"]
 
 
 # clinit -v
