@@ -115,6 +115,14 @@ def _stop_with_sudo(group: Group) -> None:
     group.node.run("sudo", "systemctl", "stop", group.unit("bad"), user=USER)
 
 
+def _when_done(break_it: Callable[[Group], None]) -> Callable[[Group], None]:
+    def later(group: Group) -> None:
+        group.wait_for("3 DONE")
+        break_it(group)
+
+    return later
+
+
 def _while_it_starts(stop: Callable[[Group], None]) -> Callable[[Group], None]:
     def later(group: Group) -> None:
         wait_until(lambda: group.property("bad", "ActiveState") == "activating", what="it runs")
@@ -189,13 +197,13 @@ WAYS = (
         ("did not start within 1 s (TimeoutStartSec=)",), later=nothing, before=_notify),
     # What somebody has done.
     Way("stopped by hand", (f"bad:3:respawn:{REDIS}",), Cause.DOWN, ("does not run", "stopped"),
-        unsaid=("stopped by",), later=_stop, next_request=Mends.ALL),
+        unsaid=("stopped by",), later=_when_done(_stop), next_request=Mends.ALL),
     Way("stopped with clinitctl", (f"bad:3:respawn:{REDIS}",), Cause.DOWN,
         (f"does not run: it was stopped by {USER} with 'clinitctl stop ",),
-        later=_stop_with_clinitctl, next_request=Mends.ALL),
+        later=_when_done(_stop_with_clinitctl), next_request=Mends.ALL),
     Way("stopped with sudo", (f"bad:3:respawn:{REDIS}",), Cause.DOWN,
         (f"does not run: it was stopped by {USER} with '/usr/bin/systemctl stop ",),
-        later=_stop_with_sudo, next_request=Mends.ALL),
+        later=_when_done(_stop_with_sudo), next_request=Mends.ALL),
     Way("wait stopped by hand", ("bad:3:wait:exec sleep 30",), Cause.BROKEN_OFF, ("was stopped before it ended",),
         unsaid=("stopped by",), later=_while_it_starts(_stop)),
     Way("wait stopped with sudo", ("bad:3:wait:exec sleep 30",), Cause.BROKEN_OFF,
@@ -213,7 +221,7 @@ WAYS = (
         ("is skipped", "ConditionPathExists=/srv/nowhere does not hold"), state="DONE",
         before=lambda group: drop_in(group, "bad", "[Unit]", "ConditionPathExists=/srv/nowhere")),
     Way("strayed", (f"bad:3:respawn:{REDIS}",), Cause.STRAYED, ("has left its control group", "/elsewhere"),
-        later=_stray, next_request=Mends.ALL),
+        later=_when_done(_stray), next_request=Mends.ALL),
     # What dies again and again.
     Way("dies at once", ("bad:3:respawn:redis-server /srv/bad-redis.conf",), Cause.PAUSED,
         ("ends too fast", "pauses for 60 s"), last_words=("argument must be a memory value",), later=nothing,
@@ -236,9 +244,9 @@ WAYS = (
         state="DONE"),
     Way("once that is killed", (f"bad:3:once:{REDIS}",), Cause.ENDED_BADLY,
         ("was killed by SIGKILL", "no failure of a once"),
-        later=lambda group: _kill(group, "KILL"), state="DONE"),
+        later=_when_done(lambda group: _kill(group, "KILL")), state="DONE"),
     Way("refused restart", (f"bad:3:respawn:{REDIS}",), Cause.DOWN, ("does not run", "killed by SIGKILL"),
-        later=_refuse_restart, next_request=Mends.ALL),
+        later=_when_done(_refuse_restart), next_request=Mends.ALL),
     Way("missing program in a shell", ("bad:3:once:redis-serverr --port 0 >/dev/null",), Cause.NOT_RUN,
         ("exited with 127", "there is no such program"), later=nothing, state="DONE"),
 )  # fmt: skip

@@ -152,7 +152,8 @@ def test_a_request_in_the_middle_of_a_start_takes_over(group: Group) -> None:
 
 def test_a_request_in_the_middle_of_a_stop_takes_over(group: Group) -> None:
     """A request that comes while entries are being stopped replaces that switch."""
-    group.define("a:1:respawn:" + polite(group.name, "a"), f"b:2:respawn:@ b up; {RUN}", f"c:3:respawn:@ c up; {RUN}")
+    slow = polite(group.name, "a", 3)
+    group.define(f"a:1:respawn:{slow}", f"b:2:respawn:@ b up; {RUN}", f"c:3:respawn:@ c up; {RUN}")
     group.switch("1")
     wait_until(lambda: group.events() == ["a up"])
     group.request("2")
