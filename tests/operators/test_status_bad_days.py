@@ -32,7 +32,8 @@ PATIENT = shlex.join(
     ["python3", "-c", f"import sys; from cltab2systemd.operators import present; present.WITHIN = 60\n{CLINITCTL}"]
 )
 GONE = "the daemon is gone; this is what systemd says. Start it with 'systemctl start clinit.service'"
-# A stand-in for a daemon: it holds the lock, and replies to all with its argument; to Describe, if it can, late.
+# A stand-in for a daemon: it holds the lock, and replies to all with its argument; to Describe, if it can, late. Its
+# second argument is how late all replies are, in seconds.
 STAND_IN = """\
 import fcntl, glob, json, os, socket, sys, threading, time
 lock = open(glob.glob("/run/cltab2systemd/*/lock")[0], "w")
@@ -45,6 +46,7 @@ def answer(c):
     reply = json.loads(sys.argv[1])
     if "error" not in reply and b"Describe" in asked:
         time.sleep(1.5)
+    time.sleep(float(sys.argv[2]))
     c.sendall(json.dumps(reply).encode() + b"\\0"); c.close()
 while True:
     threading.Thread(target=answer, args=s.accept()[:1]).start()
@@ -149,7 +151,7 @@ BUSY = {"version": "busy", "pid": 1, "table": {"path": "/etc/cltab", "refusal": 
 def test_a_daemon_that_is_at_work(instance: Instance) -> None:
     """It is waited for longer, as long as it answers what costs nothing."""
     instance.kill()
-    busy = instance.node.popen("python3", "-c", STAND_IN, json.dumps({"parameters": BUSY}))
+    busy = instance.node.popen("python3", "-c", STAND_IN, json.dumps({"parameters": BUSY}), "0")
     try:
         found = wait_until(
             lambda: (now := value(instance.node))["daemon"]["state"] == "answers" and now, what="it answers"
@@ -161,11 +163,27 @@ def test_a_daemon_that_is_at_work(instance: Instance) -> None:
     assert {"state": "answers", "version": "busy", "pid": 1} == found["daemon"]
 
 
+def test_a_daemon_that_refuses_late(instance: Instance) -> None:
+    """A refusal is an answer, too: it is told what it is, not that the daemon gives none."""
+    instance.kill()
+    refusal = {"error": "org.clinit.Manager.TooManyConnections", "parameters": {"message": "too many connections"}}
+    late = instance.node.popen("python3", "-c", STAND_IN, json.dumps(refusal), "0.6")
+    try:
+        found = wait_until(
+            lambda: (now := value(instance.node))["daemon"]["state"] == "busy" and now, what="it refuses"
+        )
+    finally:
+        instance.node.run("pkill", "-f", "fcntl.lockf")
+        late.wait(10)
+
+    assert WELL == states(found)
+
+
 def test_a_daemon_of_an_older_version(instance: Instance) -> None:
     """It cannot be asked; it is said that it is to be restarted."""
     node = instance.node
     instance.kill()
-    old = node.popen("python3", "-c", STAND_IN, json.dumps(OLD))
+    old = node.popen("python3", "-c", STAND_IN, json.dumps(OLD), "0")
     try:
         found = wait_until(
             lambda: (now := value(node))["daemon"]["state"] == "old" and now, what="the old daemon answers"
