@@ -40,12 +40,16 @@ def fastest(group: Group) -> float:
     return min(took)
 
 
-def is_next_too_many(starts: list[float]) -> bool:
+def is_next_too_many(starts: list[float], count: int = 0) -> bool:
     """Whether the next fast start is the first that is one too many: the sixth, if all of them are fast.
 
     A start less than 1 s after the last one counts up. A later one counts down. Above 5 is too many.
+
+    Args:
+        starts: when the entry was started.
+        count: how many are counted with the first of them, 6 after a pause. That one is not put off.
     """
-    counts = [0]
+    counts = [count]
     for last, start in pairwise(starts):
         counts.append(counts[-1] + 1 if start - last < 1 else max(counts[-1] - 1, 0))
-    return counts[-1] == max(counts) == 5
+    return counts[-1] >= 5 >= max(counts[1:], default=5)
