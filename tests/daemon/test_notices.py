@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
-from instance import Instance
+from instance import Instance, varlink
 from shipped import Shipped
 
 from cltab2systemd.daemon.notices import AT_ONCE
@@ -108,22 +109,29 @@ def test_many_at_once(fresh_node: Node) -> None:
     number = 3 * AT_ONCE
     put_template(fresh_node)
     begin = "[Service]\nExecStartPre=touch /var/told/%i.began"
-    fresh_node.write(TEMPLATE, UNIT.replace("env |", "sleep 1; env |").replace("[Service]", begin))
+    hold = "until [ -e /run/go ]; do sleep 0.1; done; sleep 1; env |"
+    fresh_node.write(TEMPLATE, UNIT.replace("env |", hold).replace("[Service]", begin))
     fresh_node.run("systemctl", "daemon-reload")
     instance = Instance(fresh_node)
     instance.write_table("".join(f"g{each}:t{each}:3:test:false\n" for each in range(number)))
     instance.start()
-    for each in range(number):
-        instance.clinit(f"g{each}", "3")
+    calls: list[dict[str, object]] = [
+        {"method": "org.clinit.Manager.Switch", "parameters": {"group": f"g{each}", "level": "3"}}
+        for each in range(number)
+    ]
+    varlink(fresh_node, *calls)
     running: list[int] = []
 
-    def are_all_told() -> bool:
+    def look() -> int:
         names = fresh_node.run("ls", "/var/told").stdout.split()
         running.append(sum(name.endswith(".began") and name.removesuffix(".began") not in names for name in names))
-        return len([name for name in names if name.isdigit()]) == number
+        return len([name for name in names if name.isdigit()])
 
-    wait_until(are_all_told, what="all are told", timeout=60)
-    assert 1 < max(running) <= AT_ONCE
+    wait_until(lambda: look() == 0 and running[-1] >= AT_ONCE, what="as many run as may")
+    time.sleep(1)  # in which one more would begin
+    fresh_node.write("/run/go", "")
+    wait_until(lambda: look() == number, what="all are told", timeout=60)
+    assert max(running) == AT_ONCE
     assert {f"failed g{each} t{each}" for each in range(number)} == {*events(fresh_node)}
 
 

@@ -79,7 +79,7 @@ def test_ready_means_that_it_serves(shipped: Shipped) -> None:
 
 def test_a_daemon_that_hangs_is_restarted(running: Shipped) -> None:
     """The watchdog kills a stopped daemon and starts the next one; the groups do not notice."""
-    running.drop_in(SERVICE, "[Service]", "WatchdogSec=1")
+    running.drop_in(SERVICE, "[Service]", "WatchdogSec=3")
     running.node.run("systemctl", "restart", SERVICE)
     before, pid = pids(running), running.pid
     running.node.run("kill", "-STOP", str(pid))
@@ -189,7 +189,7 @@ def test_a_service_beside_a_daemon_by_hand(shipped: Shipped) -> None:
 
     shown = shipped.properties(SERVICE, "ActiveState", "NRestarts", "ExecMainStatus")
     assert shown == {"ActiveState": "failed", "NRestarts": "0", "ExecMainStatus": "75"}
-    assert f"a daemon with pid {pid} already has this instance" in shipped.node.run("journalctl", "-u", SERVICE).stdout
+    assert f"a daemon with pid {pid} already has this instance" in shipped.node.journal(SERVICE)
     kill(by_hand)
 
 

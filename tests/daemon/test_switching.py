@@ -59,7 +59,7 @@ def test_nothing_is_started_before_everything_old_is_gone(group: Group) -> None:
 
 def test_old_entries_are_stopped_at_the_same_time(group: Group) -> None:
     """All entries that go are told to at once, not one after the other."""
-    group.define(*(f"{tag}:1:respawn:" + polite(group.name, tag) for tag in "abcd"))
+    group.define(*(f"{tag}:1:respawn:" + polite(group.name, tag, 2) for tag in "abcd"))
     group.switch("1")
     wait_until(lambda: len(group.events()) == 4)
     group.switch("0")
@@ -191,9 +191,11 @@ def test_a_waiting_client_is_told_that_a_later_request_took_over(group: Group) -
 
 def test_a_failing_test_fails_the_group_and_later_entries_still_start(group: Group) -> None:
     """A `test` that exits with another code than 0 makes the group FAILED, once everything was started."""
-    group.define("t:1:test:exit 3", "w:1:wait:sleep 0.2; @ w ran", f"r:1:respawn:{RUN}")
+    until_seen = "until [ -e /run/seen ]; do sleep 0.02; done"
+    group.define("t:1:test:exit 3", f"w:1:wait:{until_seen}; @ w ran", f"r:1:respawn:{RUN}")
     group.request("1")
     group.wait_for("1 STARTING")
+    group.node.write("/run/seen", "")
     group.wait_for("1 FAILED")
 
     assert ["w ran"] == group.events()

@@ -10,6 +10,7 @@ from programs import RUN
 from shipped import Shipped
 
 from lab.node import Node
+from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +74,11 @@ def test_a_group_that_left_the_table(shipped: Shipped) -> None:
     pid = shipped.main_pid(FROZEN)
     shipped.write_table(TABLE.replace("web:", "other:"))
     shipped.clinit("--wait", "mail", "1")
+    wait_until(
+        lambda: not shipped.node.exists(f"/proc/{pid}") or shipped.clstat().get("web") == "3 FAILED",
+        what="it is stopped, or cannot be",
+        timeout=20,
+    )
     if shipped.node.exists(f"/proc/{pid}"):
         assert shipped.clstat()["web"] == "3 FAILED"
         assert FROZEN in shipped.clinit("-v").stderr
@@ -81,4 +87,4 @@ def test_a_group_that_left_the_table(shipped: Shipped) -> None:
         shipped.clinit()
     assert shipped.clinit("--wait", "mail", "none").returncode == 0
     assert not shipped.node.exists(f"/proc/{pid}")
-    assert "web" not in shipped.clstat()
+    wait_until(lambda: "web" not in shipped.clstat(), what="the group is gone")

@@ -60,7 +60,7 @@ def test_new_lines(group: Group) -> None:
     """A group that gets new lines is emptied, its units are loaded, and then it starts."""
     group.define(f"app:1:respawn:{deaf('INT')}", "init:1:wait:true")
     group.switch("1")
-    group.define(f"app:1:respawn:{RUN_NEW}", "init:1:wait:sleep 1")
+    group.define(f"app:1:respawn:{RUN_NEW}", "init:1:wait:sleep 4")
     seen = progress_of(replies(group.node, "Switch", group=group.name, level="1", progress=True))
 
     phases = [step[0] for step in steps(seen)]
@@ -107,7 +107,7 @@ def test_a_flag_that_is_none(group: Group) -> None:
 
 def test_the_status_with_progress(group: Group) -> None:
     """Who follows the status has the progress in the groups that are on their way, until they are at rest."""
-    group.define("init:1:wait:sleep 1", f"app:1:respawn:{RUN}")
+    group.define("init:1:wait:sleep 4", f"app:1:respawn:{RUN}")
     group.switch("2")
     group.request("1")
     found = replies(group.node, "Status", group=group.name, until='"DONE","reasons":[]}', progress=True)
