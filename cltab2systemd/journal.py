@@ -235,7 +235,7 @@ def _written_by(record: dict[bytes, bytes], units: frozenset[str]) -> tuple[Writ
     def named(field: bytes) -> str:
         return decoded(record.get(field, b""))
 
-    is_root, unit = record.get(b"_UID") == b"0", named(b"UNIT")
+    is_root, unit = record.get(b"_UID") == b"0", named(b"UNIT") or named(b"_SYSTEMD_UNIT")
     is_systemds = record.get(b"_PID") == b"1" or _is_of_executor(record, is_root=is_root) or _is_of_one_gone(record)
     if unit in units and is_systemds:
         return Writer.SYSTEMD, unit
@@ -251,9 +251,12 @@ def _is_of_executor(record: dict[bytes, bytes], *, is_root: bool) -> bool:
     """Whether the child of systemd has written it that was to become the program of a unit, such as `(sh)`.
 
     Perhaps it has given up root's rights already. A user's process can pretend all of this, but of its own unit only.
+    That of systemd 262 names the unit in some of its lines only, the run in all.
     """
-    is_executor = record.get(b"_EXE") in _EXECUTORS and record.get(b"_SYSTEMD_UNIT") == record.get(b"UNIT")
-    return record.get(b"_COMM", b"").startswith(b"(") and (is_root or is_executor)
+    own, unit = record.get(b"_SYSTEMD_UNIT"), record.get(b"UNIT")
+    is_executor = record.get(b"_EXE") in _EXECUTORS and (not unit or unit == own)
+    is_named = bool(unit or record.get(b"INVOCATION_ID"))
+    return record.get(b"_COMM", b"").startswith(b"(") and is_named and (is_root or is_executor)
 
 
 def _is_of_one_gone(record: dict[bytes, bytes]) -> bool:
