@@ -114,7 +114,7 @@ def test_what_a_reload_brought(group: Group) -> None:
     group.node.shell(f"ln -s /dev/null {mask}")
     begin_reload(group.node)
     (found,) = varlink(group.node, {"method": "org.clinit.Manager.Describe", "parameters": {"groups": [group.name]}})
-    group.node.path(mask).unlink()
+    group.node.run("rm", mask)
 
     (told,) = found["parameters"]["groups"]
     assert ("FAILED", ["masked"]) == (told["state"], [reason["code"] for reason in told["reasons"]])
