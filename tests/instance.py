@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from answers import answered
 
+from cltab2systemd import events
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -108,6 +109,23 @@ class Instance:
         """The pid of a service's main process in the node; 0 if it has none."""
         return int(self.properties(unit, "MainPID")["MainPID"])
 
+    def told(self, event: events.Event, **values: str) -> dict[str, str]:
+        """The daemon's latest line of a kind, as its fields in the journal.
+
+        Args:
+            event: the kind.
+            values: what it has to tell, by the names of `events.FIELDS`.
+        """
+        self.node.run("journalctl", "--sync")
+        matches = (f"{events.FIELDS[name]}={value}" for name, value in values.items())
+        command = ("journalctl", "--output=json", "--lines=1", f"MESSAGE_ID={event.message_id}", *matches)
+        found: dict[str, str] = json.loads(self.node.run(*command).stdout)
+        return found
+
+    def told_at(self, event: events.Event, **values: str) -> float:
+        """When the daemon said that, in seconds since 1970."""
+        return int(self.told(event, **values)["_SOURCE_REALTIME_TIMESTAMP"]) / 1e6
+
     def await_deaf(self, unit: str, *signals: str) -> None:
         """Return when the main process of a service ignores these signals: its shell has set the trap."""
 
@@ -157,6 +175,10 @@ class Group:
         done = self.instance.clinit("--wait", self.name, level)
         answered(done, code=code)
         return done.stdout.removeprefix(f"{self.name} {level} ").strip()
+
+    def took(self, level: str) -> float:
+        """How many seconds the latest request for a level took that ended well, by the daemon's own clock."""
+        return int(self.instance.told(events.DONE, group=self.name, level=level)["CLINIT_DURATION_USEC"]) / 1e6
 
     @property
     def status(self) -> str:

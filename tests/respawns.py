@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from cltab2systemd import events
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -40,8 +42,24 @@ def fastest(group: Group) -> float:
     return min(took)
 
 
+def were_fast(group: Group, tag: str) -> bool:
+    """Whether each start of an entry that pauses came surely less than 1 s after the last one.
+
+    Nobody says when the shell that counts them ran. It did so between two ends, the first time after the request.
+    """
+    asked = group.instance.told_at(events.REQUESTED, group=group.name)
+    shown = group.node.run("journalctl", "--output=json", f"--unit={group.unit(tag)}").stdout
+    ends = [
+        int(line.get("_SOURCE_REALTIME_TIMESTAMP") or line["__REALTIME_TIMESTAMP"]) / 1e6
+        for line in map(json.loads, shown.splitlines())
+        if "Main process exited" in line["MESSAGE"] or "respawning too rapidly" in line["MESSAGE"]
+    ]
+    times = [asked, *sorted(ends)]
+    return all(later - earlier < 1 for earlier, later in zip(times, times[2:], strict=False))
+
+
 def is_next_too_many(starts: list[float], count: int = 0) -> bool:
-    """Whether the next fast start is the first that is one too many: the sixth, if all of them are fast.
+    """Whether the next fast start is the first that is one too many: the seventh, if all are fast.
 
     A start less than 1 s after the last one counts up. A later one counts down. Above 5 is too many.
 

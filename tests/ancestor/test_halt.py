@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from answers import answered
 from instance import Group, Instance
 from programs import RUN, polite
 
+from cltab2systemd import events
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -42,9 +44,11 @@ def nothing_is_left(node: Node) -> bool:
 def test_k_prints_nothing_and_answers_at_once(alone: Instance, groups: list[Group]) -> None:
     """`clinit -k` ends before the groups are stopped, without a word and with exit code 0."""
     done = alone.clinit("-k")
+    answered_at = time.time()
 
     answered(done, code=0, out="", err="")
     assert "a gone" not in groups[0].events()
+    assert answered_at - alone.told_at(events.HALT_BEGINS) < 0.9
     wait_until(lambda: nothing_is_left(alone.node))
 
 

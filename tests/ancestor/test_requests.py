@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from answers import answered
 from instance import Group, Instance
 from programs import RUN, polite
 
+from cltab2systemd import events
 from cltab2systemd.text import encoded
 from lab.waiting import wait_until
 
@@ -25,7 +27,9 @@ def test_the_answer_comes_before_the_transition_ends(group: Group) -> None:
     """`level transition started` is printed as soon as the transition has started, with exit code 0."""
     group.define("w:1:wait:sleep 60")
     group.request("1")
+    answered_at = time.time()
 
+    assert answered_at - group.instance.told_at(events.REQUESTED, group=group.name) < 2
     assert group.status == "1 STARTING"
 
 
@@ -280,6 +284,7 @@ def test_groups_switch_side_by_side(group: Group, other: Group) -> None:
     group.request("1")
     assert other.switch("1") == "DONE"
 
+    assert other.took("1") < 2
     assert group.status == "1 STARTING"
     assert group.events() == []
 

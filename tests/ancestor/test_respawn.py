@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from instance import Group
 
 
+# Seconds within which the daemon does what it does at once.
+PROMPT = 2.0
+
+
 def count(group: Group, event: str) -> int:
     """How often an event was logged."""
     return group.events().count(event)
@@ -33,7 +37,10 @@ def test_a_respawn_entry_is_restarted_whenever_it_exits(group: Group) -> None:
 
 
 def test_the_first_six_starts_are_not_slowed_down(group: Group) -> None:
-    """An entry that exits at once is started six times, all in a second, then its message is in the journal, once."""
+    """An entry that exits at once is started six times, all in a second; then its message is in the journal, once.
+
+    The fastest one of five is. Others may be started more often, as the machine holds up starts.
+    """
     assert fastest(group) < 1
     assert f"{group.name}.r1 respawning too rapidly: sleeping 60 seconds" in group.node.journal()
 
@@ -59,6 +66,7 @@ def test_asking_again_during_the_pause_changes_nothing(group: Group) -> None:
     starts = paused(group, "r")
     pid = group.pid("r")
     assert group.switch("1") == "DONE"
+    assert group.took("1") < PROMPT
     time.sleep(0.5)
 
     assert pid == group.pid("r")
@@ -75,7 +83,8 @@ def test_a_switch_during_the_pause_is_immediate(group: Group) -> None:
     assert group.property("r", "ActiveState") == "inactive"
     # The first signal has ended it.
     assert group.property("r", "ExecMainStatus") == str(signal.SIGINT.value)
-    assert group.event_time("next") - starts[-1] < 50
+    assert group.took("2") < PROMPT
+    assert group.event_time("next") - int(group.property("r", "InactiveEnterTimestampMonotonic")) / 1e6 < PROMPT
     assert starts == group.event_times("ran")
     assert 1 == count(group, "next")
 
@@ -88,6 +97,7 @@ def test_a_switch_that_keeps_a_paused_entry_is_immediate(group: Group) -> None:
     pid = group.pid("r")
     assert group.switch("2") == "DONE"
 
+    assert group.took("2") < PROMPT
     time.sleep(0.5)
     assert pid == group.pid("r")
     assert starts == group.event_times("ran")
@@ -105,7 +115,7 @@ def test_a_changed_command_ends_the_pause(group: Group) -> None:
 
 
 def test_the_count_is_forgotten_when_the_level_is_left(group: Group) -> None:
-    """An entry that comes back to its level begins to count anew: six starts again, then the message."""
+    """An entry that comes back to its level begins to count anew: six fast starts again, then the message."""
     group.define("r:1:respawn:@ ran")
     group.switch("1")
     before = len(paused(group, "r"))
