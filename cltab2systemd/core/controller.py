@@ -158,16 +158,14 @@ class Controller:
         return self._shown.names
 
     async def overview(self, name: str) -> GroupOverview:
-        """A group and its entries as they are. NoSuchGroupError; BusError if systemd does not answer.
+        """A group and its entries as they are. NoSuchGroupError; BusError if systemd does not answer."""
+        group = await self._bus.persist(lambda: self._observed(name))
+        return await glance(group, self._membership.wanted(group), self._bus, self._observer.probe)
 
-        Who waits through a daemon-reload is told how all is behind it.
-        """
-        while True:
-            group = await self._bus.persist(lambda: self._observed(name))
-            reloads = self._observer.reloads
-            found = await glance(group, self._membership.wanted(group), self._bus, self._observer.probe)
-            if self._observer.reloads == reloads:
-                return found
+    @property
+    def reloads(self) -> int:
+        """How often systemd could not be asked, for a daemon-reload or so, and can again."""
+        return self._observer.reloads
 
     def _observed(self, name: str) -> Group:
         """A group with its units, as far as signals tell. NoSuchGroupError; BusError."""

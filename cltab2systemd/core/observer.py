@@ -91,7 +91,7 @@ class Observer:
         self._culprits = culprits
         self._on_observed = on_observed
         self._on_refreshed = on_refreshed
-        self.reloads = 0  # how often systemd was silent, for a daemon-reload or so, and answers again
+        self.reloads = 0  # how often systemd could not be asked, and can again
         self._due: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
@@ -111,8 +111,11 @@ class Observer:
             self._timer = loop.call_at(max(loop.time(), self._last + _INTERVAL), self._refresh_due)
 
     def refresh_if_due(self, group: str) -> None:
-        """Look at all groups of which there is news, now, if the group is one of them. BusUnavailableError as below."""
-        if group in self._due:
+        """Look at all groups of which there is news, if the group is one of them; not while systemd has a rest.
+
+        All at a time, for systemd looks through all its units for each list. BusUnavailableError if it does not answer.
+        """
+        if group in self._due and self._last <= asyncio.get_running_loop().time():
             self.refresh(sorted(self._due))
 
     def refresh(self, groups: Iterable[str]) -> None:
@@ -234,6 +237,7 @@ class Observer:
             self.probe.saw_last_run(unit, seen)
 
     def _connected(self) -> None:
+        self.reloads += 1
         # Whatever happened while there was no connection was missed.
         self.probe.forget_all()
         self.refresh_soon(self._groups)

@@ -208,8 +208,8 @@ class Pacer:
         if status.runs:
             self._let_go(status.name, vain)
             self._runs(status.name, vain, group.probe.execution(status, entry.command), group.probe.pause)
-        elif status.at_rest and vain.timer is None:
-            self._forget(status.name)  # somebody else has stopped it, and wants it down
+        elif vain.timer is None and (status.at_rest or status.job == "stop"):
+            self._forget(status.name)  # somebody else has stopped it, or is about to, and wants it down
 
     def _runs(self, unit: str, vain: _Vain, execution: Execution, pause: Callable[[str], str]) -> None:
         """A unit that could not be started runs. It is forgotten when one process has been the command for a while."""

@@ -13,14 +13,18 @@ from cltab2systemd.reports.overview import group_object
 from cltab2systemd.systemd.kernel import clock_offset
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import AsyncIterator, Collection
 
     from cltab2systemd.core.controller import Controller
     from cltab2systemd.reports.overview import Object
 
 
+# How often the groups are described anew, for systemd was reloaded meanwhile, before others have their turn.
+_MOST = 3
+
+
 async def describe(controller: Controller, groups: Collection[str]) -> Object:
-    """The daemon, its table, and its groups with their entries.
+    """The daemon, its table, and its groups with their entries: as they are behind a daemon-reload, if there is one.
 
     Args:
         controller: has the groups.
@@ -30,15 +34,11 @@ async def describe(controller: Controller, groups: Collection[str]) -> Object:
         NoSuchGroupError: there is no such group.
         BusError: systemd does not answer.
     """
-    described = []
-    for name in dict.fromkeys(groups or controller.names_of_groups):
-        try:
-            found = await controller.overview(name)
-            described.append(group_object(found, clock_offset(), now_in_microseconds()))
-        except NoSuchGroupError:
-            if groups:
-                raise  # else it has just gone
-        await asyncio.sleep(0)  # others have their turn, for there may be a thousand groups
+    for _ in range(_MOST):
+        reloads = controller.reloads
+        described = [group async for group in _described(controller, groups)]
+        if controller.reloads == reloads:
+            break
     source = controller.source
     return {
         "version": __version__,
@@ -46,3 +46,15 @@ async def describe(controller: Controller, groups: Collection[str]) -> Object:
         "table": {"path": source.path, "refusal": source.refusal or None, "unread": source.is_unread},
         "groups": described,
     }
+
+
+async def _described(controller: Controller, groups: Collection[str]) -> AsyncIterator[Object]:
+    """The groups, each with its entries. What `describe` raises."""
+    for name in dict.fromkeys(groups or controller.names_of_groups):
+        try:
+            found = await controller.overview(name)
+            yield group_object(found, clock_offset(), now_in_microseconds())
+        except NoSuchGroupError:
+            if groups:
+                raise  # else it has just gone
+        await asyncio.sleep(0)  # others have their turn, for there may be a thousand groups

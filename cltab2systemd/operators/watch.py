@@ -91,6 +91,7 @@ class _Lines:
         self._daemon = Daemon.ANSWERS
         self._known: dict[str, statuschanges.Object] = {}
         self._seen: tuple[int, int] | None = None  # which clstat
+        self._missing: Sequence[str] = ()  # groups of that which there was no time to ask about
 
     def write(self) -> None:
         """Write changes until nobody reads them any more, which is a BrokenPipeError."""
@@ -109,18 +110,28 @@ class _Lines:
                 self._look_at_systemd()
 
     def _look(self) -> None:
-        """Tell what anybody can see, if clstat is another than last time. What systemd has no time for is as it was."""
+        """Tell what anybody can see, if clstat is another than last time; then of those that there was no time for."""
         try:
             status = os.stat(live_clstat(self._client.locations))  # noqa: PTH116
         except OSError:
             return
-        if (seen := (status.st_ino, status.st_mtime_ns)) == self._seen:
+        seen = status.st_ino, status.st_mtime_ns
+        is_same, self._seen = seen == self._seen, seen
+        if is_same and not self._missing:
             return
-        with suppress(NoAnswerError, RefusedError):  # the groups that are wanted may be gone
-            found = present(self._client, self._groups)
-            missing = [self._known[name] for name in found["missing"] if name in self._known]
-            self._tell([*missing, *(group for group in found["groups"] if group["state"] is not None)])
-            self._seen = None if found["missing"] else seen
+        try:
+            found = present(self._client, self._missing if is_same else self._groups)
+        except NoAnswerError:
+            self._seen = None
+            return
+        except RefusedError:  # one that is wanted is gone
+            self._missing = ()
+            return
+        self._missing = found["missing"]
+        left = self._known.keys() if is_same else self._missing
+        known = {name: group for name, group in self._known.items() if name in left}
+        seen_now = {group["group"]: group for group in found["groups"] if group["state"] is not None}
+        self._tell([*{**known, **seen_now}.values()])
 
     def _look_at_systemd(self) -> None:
         """Tell what systemd says. What it has not said in time is as it was."""

@@ -15,6 +15,7 @@ from programs import RUN
 from underway import GENERATOR, begin_reload, question_under_way
 from watching import replies
 
+from cltab2systemd.daemon.describer import describe
 from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.daemon.service import Call, Service, Watchers
 from cltab2systemd.groups.overview import GroupOverview
@@ -34,10 +35,14 @@ class Controller:
     source = SimpleNamespace(path="/etc/cltab", refusal="", is_unread=False)
     names_of_groups = ("web",)
 
-    def __init__(self) -> None:
-        self.at_work = self.most = 0
+    def __init__(self, reloads_to_come: int = 0) -> None:
+        self.at_work = self.most = self.looks = self.reloads = 0
+        self._reloads_to_come = reloads_to_come
 
     async def overview(self, name: str) -> GroupOverview:
+        self.looks += 1
+        if self._reloads_to_come >= self.looks:
+            self.reloads += 1
         self.at_work += 1
         self.most = max(self.most, self.at_work)
         await asyncio.sleep(0.01)
@@ -63,6 +68,16 @@ def test_one_at_a_time() -> None:
     asyncio.run(ask_all())
     assert 1 == controller.most
     assert [7, 8, 0, 0, 7, 7] == ended
+
+
+@pytest.mark.parametrize(("reloads", "expected"), [(0, 1), (1, 2), (2, 3), (9, 3)])
+def test_reloads_meanwhile(reloads: int, expected: int) -> None:
+    """All is described anew behind a reload that came meanwhile; but three times at most, for others wait."""
+    controller = Controller(reloads)
+    found = cast("Any", asyncio.run(describe(cast("Any", controller), ())))
+
+    assert expected == controller.looks
+    assert ["web"] == [group["group"] for group in found["groups"]]
 
 
 @pytest.fixture(scope="module")
