@@ -128,7 +128,8 @@ class Failed:
             is_late = time.monotonic() - began > READING
             assert done.returncode == (FAILED if self.is_failure else DEGRADED)
             told: list[str] = re.findall(rf"^{re.escape(self.tag)} \(.*\n(?:  .*\n)+", done.stdout, re.MULTILINE)
-            is_whole = all(word in "".join(told) for word in (*self.way.last_words, "  to do  "))
+            words = (*self.way.last_words, "  to do  ")
+            is_whole = bool(told) and all(word in said for said in told for word in words)
             assert is_whole or is_late, told
             return told if is_whole else []
 

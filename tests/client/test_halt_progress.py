@@ -104,9 +104,9 @@ def test_on_a_terminal_and_in_a_pipe(instance: Instance) -> None:
     answered(piped, code=0, out="")
     told = [text.removeprefix("clinit: ") for text in piped.stderr.splitlines()]
     assert "halt: 0 of 2 groups are stopped" == told[0]
-    assert [f"{server} has SIGINT", f"{server} has SIGTERM"] == [
-        text.partition(", SIG")[0] for text in told if "server" in text and "has SIGKILL" not in text
-    ]
+    stages = [re.sub(", (SIG|given up ).*", "", text) for text in told if "server" in text]
+    all_stages = [f"{server} has {signal}" for signal in ("SIGINT", "SIGTERM", "SIGKILL")]
+    assert stages in (all_stages, all_stages[:-1])  # the last one lasts a moment
     assert "halt: 1 of 2 groups are stopped" in told
     assert len(told) == len(set(told))
 
