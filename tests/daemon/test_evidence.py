@@ -201,7 +201,7 @@ def test_the_last_words_of_what_pauses(group: Group) -> None:
     """They are the program's own, of its last run, and not what is said of the pause."""
     group.define("r:3:respawn:echo it cannot go on; journalctl --sync; exit 1")
     group.switch("3")
-    wait_until(lambda: "pauses" in group.instance.clinit("-v").stderr)
+    wait_until(lambda: "pauses" in group.instance.clinit("-v").stderr, timeout=60)  # a slow run does not count
     done = group.instance.clinit("--wait", "--progress", "none", group.name, "3")
 
     assert "ends too fast, and pauses" in reasons_of(done.stderr)[0]
