@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from answers import answered
@@ -130,9 +131,11 @@ class Instance:
         """Return when the main process of a service ignores these signals: its shell has set the trap."""
 
         def is_deaf() -> bool:
-            lines = self.node.read(f"/proc/{self.main_pid(unit)}/status").splitlines()
-            [ignored] = [int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:")]
-            return all(ignored >> signal.Signals[f"SIG{name}"] - 1 & 1 for name in signals)
+            with suppress(OSError):  # there is no such process yet, or it has just gone
+                lines = self.node.read(f"/proc/{self.main_pid(unit)}/status").splitlines()
+                [ignored] = [int(line.split()[1], 16) for line in lines if line.startswith("SigIgn:")]
+                return all(ignored >> signal.Signals[f"SIG{name}"] - 1 & 1 for name in signals)
+            return False
 
         wait_until(is_deaf, what=f"{unit} ignores {signals}")
 
@@ -220,6 +223,21 @@ class Group:
     def _event_lines(self) -> list[str]:
         path = f"{EVENTS}/{self.name}"
         return self.node.read(path).splitlines() if self.node.exists(path) else []
+
+    def when_awaited(self, *awaited: str) -> dict[str, Any]:
+        """Wait until the daemon knows that these are waited for, each as `TAG DOING`; its status of the group then."""
+        call: dict[str, object] = {
+            "method": "org.clinit.Manager.Status", "parameters": {"group": self.name, "progress": True},
+        }  # fmt: skip
+
+        def status() -> dict[str, Any]:
+            [reply] = varlink(self.node, call)
+            found: dict[str, Any] = reply["parameters"]["groups"][0]
+            entries = (found.get("progress") or {"awaited": []})["awaited"]
+            told = [f"{entry['tag'].removeprefix(f'{self.name}.')} {entry['doing']}" for entry in entries]
+            return found if told == [*awaited] else {}
+
+        return wait_until(status, what=f"the daemon knows that {awaited} are waited for")
 
     def starts(self) -> Iterator[tuple[int, str]]:
         """When each entry that ran was started last, CLOCK_MONOTONIC in µs, and its tag; in file order."""

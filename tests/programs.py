@@ -20,6 +20,11 @@ def saying(log: str) -> str:
     return f"EVENTS={path}; . event;"
 
 
+def until_there(file: str) -> str:
+    """What makes the shell wait until there is a file."""
+    return f"until [ -e {file} ]; do sleep 0.02; done"
+
+
 def slow_to_stop(seconds: float) -> str:
     """A command that runs until SIGINT, and then takes so long."""
     # The signal goes to whatever the entry runs, also to what the trap starts.
@@ -27,7 +32,10 @@ def slow_to_stop(seconds: float) -> str:
 
 
 def held(file: str) -> str:
-    """A command that writes a file, and runs until SIGINT, then also at SIGTERM, until the file is removed: 15 s."""
+    """A command that writes a file, and runs until SIGINT, then until the file is removed.
+
+    Only SIGKILL ends it before, which comes 15 s after SIGINT.
+    """
     trap = f'trap "" INT TERM; while [ -e {file} ]; do sleep 0.02; done; exit'
     return f"trap '{trap}' INT; : >{file}; while :; do sleep 0.02; done"
 

@@ -10,7 +10,7 @@ import pytest
 from ancestorclient import PERL_CLIENT
 from answers import answered
 from instance import Group, Instance
-from programs import RUN, polite
+from programs import RUN, polite, until_there
 
 from cltab2systemd import events
 from lab.waiting import wait_until
@@ -67,7 +67,7 @@ def test_k_shows_halting_and_stops_gracefully(alone: Instance, groups: list[Grou
 def test_groups_that_are_stopped_are_configured(alone: Instance, groups: list[Group]) -> None:
     """During a halt, a group all of whose entries are gone is CONFIGURED, while others are still HALTING."""
     slow = Group(alone, "slow")
-    slow.define("s:1:respawn:trap '' INT TERM; @ s up; until [ -e /run/over ]; do sleep 0.02; done")
+    slow.define(f"s:1:respawn:trap '' INT TERM; @ s up; {until_there('/run/over')}")
     slow.switch("1")
     wait_until(lambda: slow.events() == ["s up"])
     alone.clinit("-k")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from answers import answered
 from instance import Group, Instance
-from programs import RUN, polite
+from programs import RUN, polite, until_there
 
 from cltab2systemd import events
 from cltab2systemd.text import encoded
@@ -219,7 +219,7 @@ def test_asking_again_starts_nothing_that_ran(group: Group) -> None:
 def test_asking_again_in_the_middle_restarts_nothing(group: Group) -> None:
     """A second request for the level that is being started lets a running `wait` go on, and does not run it twice."""
     go = f"/run/{group.name}.go"
-    group.define(f"w:1:wait:@ begin; until [ -e {go} ]; do sleep 0.02; done; @ end", "l:1:wait:@ l")
+    group.define(f"w:1:wait:@ begin; {until_there(go)}; @ end", "l:1:wait:@ l")
     group.request("1")
     wait_until(lambda: group.events() == ["begin"])
     group.request("1")
@@ -242,8 +242,7 @@ def test_a_request_in_the_middle_of_a_start_replaces_it(group: Group) -> None:
 def test_a_shared_wait_goes_on_when_the_request_is_replaced(group: Group) -> None:
     """A running `wait` that the replacing level has too is kept, and runs once."""
     go = f"/run/{group.name}.go"
-    running = f"@ begin; until [ -e {go} ]; do sleep 0.02; done; @ end"
-    group.define(f"w:12:wait:{running}", "a:1:wait:@ one", "b:2:wait:@ two")
+    group.define(f"w:12:wait:@ begin; {until_there(go)}; @ end", "a:1:wait:@ one", "b:2:wait:@ two")
     group.request("1")
     wait_until(lambda: group.events() == ["begin"])
     group.request("2")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from answers import answered
 from instance import Instance
-from programs import RUN, deaf, held
+from programs import RUN, deaf, held, until_there
 from twogroups import TABLE, pids
 
 from lab.command import kill
@@ -34,7 +34,7 @@ def test_a_killed_daemon_loses_nothing(instance: Instance) -> None:
 
 def test_a_daemon_killed_in_the_middle_of_a_switch(instance: Instance) -> None:
     """Systemd goes on with the switch; the next daemon tells how it ended."""
-    instance.write_table(TABLE + "web:slow:3:wait:until [ -e /run/go ]; do sleep 0.05; done\nweb:end:3:test:true\n")
+    instance.write_table(TABLE + f"web:slow:3:wait:{until_there('/run/go')}\nweb:end:3:test:true\n")
     assert instance.clinit("web", "3").returncode == 0
     instance.kill("KILL")
     assert instance.clstat()["web"] in {"1 STOPPING", "3 STARTING"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from answers import answered
 from instance import Group
-from programs import RUN, polite
+from programs import RUN, polite, until_there
 from survivor import Survivor
 
 import cltab2systemd
@@ -331,7 +331,7 @@ def test_a_table_that_is_replaced_while_it_is_read(instance: Survivor, group: Gr
 
 def held_up(group: Group) -> str:
     """An entry at level 1 that ends as soon as there is a file /run/go-GROUP."""
-    return f"w:1:wait:@ w; until [ -e /run/go-{group.name} ]; do sleep 0.02; done"
+    return f"w:1:wait:@ w; {until_there(f'/run/go-{group.name}')}"
 
 
 def test_a_unit_that_is_masked(group: Group) -> None:

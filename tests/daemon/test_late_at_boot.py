@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from boots import Machine
+from programs import until_there
 
 from lab.install import PROJECT
 from lab.node import Node
@@ -39,7 +40,7 @@ lost:never:3:wait:true
 long:fsck:3:wait:sleep {LATE + 2}
 """
 # The late ones begin to be late when the entries that do not wait for them have found nothing.
-TOO_LATE = f"until [ -e /run/impatient ] && [ -e /run/hasty ]; do sleep 0.1; done; sleep {LATE}"
+TOO_LATE = f"{until_there('/run/impatient')}; {until_there('/run/hasty')}; sleep {LATE}"
 STAND_IN = """\
 [Unit]
 DefaultDependencies=no

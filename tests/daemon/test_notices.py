@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Instance, varlink
+from programs import until_there
 from shipped import Shipped
 
 from cltab2systemd.daemon.notices import AT_ONCE
@@ -109,7 +110,7 @@ def test_many_at_once(fresh_node: Node) -> None:
     number = 3 * AT_ONCE
     put_template(fresh_node)
     begin = "[Service]\nExecStartPre=touch /var/told/%i.began"
-    hold = "until [ -e /run/go ]; do sleep 0.1; done; sleep 1; env |"
+    hold = f"{until_there('/run/go')}; sleep 1; env |"
     fresh_node.write(TEMPLATE, UNIT.replace("env |", hold).replace("[Service]", begin))
     fresh_node.run("systemctl", "daemon-reload")
     instance = Instance(fresh_node)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from answers import answered, reasons_of
 from instance import Group, varlink
-from programs import RUN
+from programs import RUN, until_there
 from shipped import Shipped
 
 from lab.node import Node
@@ -394,7 +394,7 @@ def test_a_group_where_a_level_belongs(group: Group) -> None:
 def test_an_interrupted_client(group: Group) -> None:
     """Ctrl-C is no traceback, says that the switch goes on, and it does."""
     go, said = f"/run/{group.name}.go", f"/run/{group.name}.said"
-    group.define(f"w:3:wait:until [ -e {go} ]; do sleep 0.05; done; @ w done")
+    group.define(f"w:3:wait:{until_there(go)}; @ w done")
     # What runs the tests may be one that ignores the signal, and hands that on.
     client = f"env --default-signal=INT clinit --wait --progress plain {group.name} 3 2>{said}"
     script = f"{client} & until grep -qs {group.name}.w {said}; do sleep 0.05; done; kill -INT $!; wait $!; echo $?"

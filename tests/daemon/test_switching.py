@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from answers import answered
 from instance import Group, Instance
-from programs import RUN, deaf, polite
+from programs import RUN, deaf, polite, until_there
 
 from lab.waiting import wait_until
 
@@ -191,8 +191,7 @@ def test_a_waiting_client_is_told_that_a_later_request_took_over(group: Group) -
 
 def test_a_failing_test_fails_the_group_and_later_entries_still_start(group: Group) -> None:
     """A `test` that exits with another code than 0 makes the group FAILED, once everything was started."""
-    until_seen = "until [ -e /run/seen ]; do sleep 0.02; done"
-    group.define("t:1:test:exit 3", f"w:1:wait:{until_seen}; @ w ran", f"r:1:respawn:{RUN}")
+    group.define("t:1:test:exit 3", f"w:1:wait:{until_there('/run/seen')}; @ w ran", f"r:1:respawn:{RUN}")
     group.request("1")
     group.wait_for("1 STARTING")
     group.node.write("/run/seen", "")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from answers import answered
 from instance import Group, Instance, in_order, varlink
-from programs import deaf
+from programs import deaf, until_there
 
 from lab.waiting import wait_until
 
@@ -102,7 +102,7 @@ def test_what_has_ended_is_run_again(group: Group) -> None:
 def test_a_restart_shows_no_failure(instance: Instance) -> None:
     """Clstat says STARTING meanwhile, and whoever watches is told of no failure that is none."""
     group = Group(instance)
-    group.define("first:1:wait:until [ -e /run/go ]; do sleep 0.05; done", "a:1:respawn:exec sleep infinity")
+    group.define(f"first:1:wait:{until_there('/run/go')}", "a:1:respawn:exec sleep infinity")
     group.node.write("/run/go", "")
     assert group.switch("1") == "DONE"
     group.node.path("/run/go").unlink()
@@ -296,19 +296,9 @@ def test_a_request_for_the_level_meanwhile(instance: Instance) -> None:
 
 def test_what_a_restart_waits_for(slow: Group) -> None:
     """Whoever watches is told that it stops, and with which signal."""
-    call: dict[str, object] = {
-        "method": "org.clinit.Manager.Status", "parameters": {"group": slow.name, "progress": True},
-    }  # fmt: skip
-
-    def stopping() -> Any:
-        (reply,) = varlink(slow.node, call)
-        (status,) = reply["parameters"]["groups"]
-        doing = [entry["doing"] for entry in status.get("progress", {"awaited": []})["awaited"]]
-        return status if doing == ["stopping"] else None
-
     with ThreadPoolExecutor() as pool:
         restart = pool.submit(ctl, slow, "restart", "slow", "b")
-        status = wait_until(stopping, what="the daemon knows that it stops")
+        status = slow.when_awaited("slow stopping")
         answered(restart.result(), code=0)
     progress = status["progress"]
 

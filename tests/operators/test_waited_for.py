@@ -45,12 +45,6 @@ def value(group: Group) -> Any:
     return found["groups"][0]
 
 
-def awaited(group: Group) -> list[str]:
-    """What the daemon says is waited for, each as `TAG DOING`."""
-    entries = (value(group)["progress"] or {"awaited": []})["awaited"]
-    return [f"{entry['tag'].removeprefix(f'{group.name}.')} {entry['doing']}" for entry in entries]
-
-
 def why(group: Group) -> str:
     return group.node.run("clinitctl", "why", group.name, check=False).stdout
 
@@ -61,7 +55,7 @@ def starting(group: Group) -> str:
     group.node.write(f"/etc/systemd/system/{group.unit('slow')}.d/limit.conf", "[Service]\nTimeoutStartSec=50min\n")
     group.request("3")
     wait_until(lambda: group.property("slow", "ActiveState") == "activating", what="it runs")
-    wait_until(lambda: awaited(group) == ["slow starting"], what="the daemon knows it")
+    group.when_awaited("slow starting")
     return rf"starting, 1 of 3 done: {group.name}\.slow \(wait\) \d+s of 50min"
 
 
@@ -73,7 +67,7 @@ def stopping(group: Group) -> str:
     group.request("3")
     wait_until(lambda: group.property("quick", "ActiveState") == "inactive", what="the quick one is gone")
     wait_until(lambda: group.property("slow", "SubState") == "stop-sigterm", what="the slow one stops")
-    wait_until(lambda: awaited(group) == ["slow stopping"], what="the daemon knows it")
+    group.when_awaited("slow stopping")
     return rf": {group.name}\.slow \(respawn\) \d+s after SIGINT, SIGTERM in (1h|59min( \d+s)?)"
 
 
@@ -131,7 +125,7 @@ def test_several_that_stop(group: Group) -> None:
         group.instance.await_deaf(group.unit(tag), "INT", "TERM")
     group.request("2")
     wait_until(lambda: {group.property(tag, "SubState") for tag in "ab"} == {"stop-sigterm"}, what="both stop")
-    wait_until(lambda: awaited(group) == ["a stopping", "b stopping"], what="the daemon knows it")
+    group.when_awaited("a stopping", "b stopping")
     told = why(group).splitlines()
 
     assert f"{group.name} 1 -> 2: stopping, 0 of 2 done: {group.name}.a (respawn) " in told[1]
@@ -199,7 +193,7 @@ def test_one_that_is_emptied(group: Group, away: None) -> None:
     group.define(f"slow:1:respawn:{RUN_NEW}")
     watching = group.node.popen("clinit", "--wait", group.name, "1")
     wait_until(lambda: group.property("slow", "SubState") == "stop-sigterm", what="it is being emptied")
-    wait_until(lambda: awaited(group) == ["slow stopping"], what="the daemon knows it")
+    group.when_awaited("slow stopping")
     told, closed = status(group), status(group, user="stranger")
     group.node.run("systemctl", "kill", "--signal=KILL", group.unit("slow"))
     watching.wait(60)
@@ -216,7 +210,7 @@ def test_one_that_is_stopped_by_hand(group: Group, away: None) -> None:
     group.instance.await_deaf(group.unit("slow"), "INT")
     stop = group.node.popen("clinitctl", "stop", f"{group.name}.slow")
     wait_until(lambda: group.property("slow", "SubState") == "stop-sigterm", what="it stops")
-    wait_until(lambda: awaited(group) == ["slow stopping"], what="the daemon knows it")
+    group.when_awaited("slow stopping")
     said = rf"^  {group.name} 1: stopping, 0 of 1 done: {group.name}\.slow \(respawn\) \d+s after SIGINT, SIGTERM in "
     assert re.search(said, status(group), re.MULTILINE)
     group.node.run("systemctl", "kill", "--signal=KILL", group.unit("slow"))
@@ -235,7 +229,7 @@ def test_since_when_an_entry_waits(group: Group) -> None:
     began = time.time()
     group.request("3")
     wait_until(lambda: group.property("slow", "ActiveState") == "activating", what="it runs")
-    wait_until(lambda: awaited(group) == ["slow starting"], what="the daemon knows it")
+    group.when_awaited("slow starting")
     [app] = [entry for entry in value(group)["entries"] if entry["tag"] == f"{group.name}.app"]
 
     assert stopped

@@ -220,10 +220,7 @@ def test_a_group_that_is_on_its_way(group: Group) -> None:
     group.define("w:3:wait:exec sleep 1000", f"r:3:respawn:{RUN}")
     group.request("3")
     group.wait_for("3 STARTING")
-    wait_until(
-        lambda: [entry["doing"] for entry in (value(group)["progress"] or {"awaited": []})["awaited"]] == ["starting"],
-        what="the daemon knows that it runs",
-    )
+    group.when_awaited("w starting")
     said = why(group)
     answered(said, code=0, err="")
     so_far = rf"^  {group.name} -> 3: starting, 0 of 2 done: {group.name}\.w \(wait\) \d+s$"
