@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 _END = (-1, None)
 # A priority of syslog(3).
 _LOG_ERR = 3
+# The globs that systemd 262 takes in a question at most; 257 takes any number.
+_MOST_PATTERNS = 4096
 
 
 class Manager(UnitProperties):
@@ -31,8 +33,14 @@ class Manager(UnitProperties):
         """What a method of the manager answers. BusError if there is no answer."""
 
     def list_units(self, patterns: Iterable[str]) -> list[UnitStatus]:
-        """The loaded units whose names match any of the globs."""
-        return _unit_statuses(self._call(b"ListUnitsByPatterns", b"asas", [], list(patterns)))
+        """The loaded units whose names match any of the globs; all, if there are none."""
+        wanted = list(patterns)
+        found: dict[str, UnitStatus] = {}
+        for first in range(0, len(wanted) or 1, _MOST_PATTERNS):
+            some = wanted[first : first + _MOST_PATTERNS]
+            listed = _unit_statuses(self._call(b"ListUnitsByPatterns", b"asas", [], some))
+            found.update((unit.name, unit) for unit in listed)
+        return [*found.values()]
 
     def load_units(self, names: Iterable[str]) -> list[UnitStatus]:
         """The units of these names, loaded from disk if they are not loaded yet."""

@@ -157,10 +157,11 @@ from cltab2systemd.systemd.bus import Bus
 async def main():
     bus = Bus(answer_time=0.05)
     await bus.connect()
-    names = await bus.persist(lambda: bus.list_units([*["missing*"] * 10_000, "-.mount"]))
+    names = await bus.persist(lambda: bus.list_units([*["*a*a*b"] * 10_000, "-.mount"]))
     print([unit.name for unit in names])
     bus.close()
 
 asyncio.run(main())
 """
+    prepared.run("systemd-run", f"--unit={'a' * 100}", "sleep", "1000")  # it takes long to see that no glob matches
     answered(prepared.run("python3", "-c", script), code=0, out="['-.mount']\n")
