@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from answers import answered
-from instance import varlink
+from instance import Instance, varlink
 from programs import RUN
 from shipped import SERVICE, Shipped
 
@@ -394,3 +394,12 @@ def test_a_burst_of_requests_for_one_group(shipped: Shipped) -> None:
     assert shipped.clstat()["web"] == "9 DONE"
     begun = node.read("/run/events/web").count("\n") if node.exists("/run/events/web") else 0
     assert begun < 50
+
+
+def test_more_groups_than_systemd_takes_globs(fresh_node: Node) -> None:
+    """Systemd 262 answers a question about 4,096 globs at most; a group takes two. All groups are served."""
+    instance = Instance(fresh_node)
+    instance.write_table("".join(f"g{number}:t{number}:1:wait:true\n" for number in range(2100)))
+    instance.start()
+
+    answered(instance.clinit("--wait", "g2099", "1"), code=0, out="g2099 1 DONE\n", err="")
