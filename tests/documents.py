@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # What may want a moment until it shows what was just done.
 READERS = (
-    "clinit -v", "clinitctl why ", "journalctl ", "systemctl is-active ", "systemctl list-units ",
-    "systemctl show -p Id,NRestarts ",
+    "clinit -v", "clinitctl why ", "clinitctl metrics ", "journalctl ", "systemctl is-active ",
+    "systemctl list-units ",
 )  # fmt: skip
 
 
