@@ -162,6 +162,10 @@ class Controller:
         group = await self._bus.persist(lambda: self._observed(name))
         return await glance(group, self._membership.wanted(group), self._bus, self._observer.probe)
 
+    async def quiet(self) -> None:
+        """Wait until systemd can be asked."""
+        await self._bus.quiet()
+
     @property
     def reloads(self) -> int:
         """How often systemd could not be asked, for a daemon-reload or so, and can again."""

@@ -141,7 +141,7 @@ class Pacer:
                 vain = self._vain[status.name]
                 process = group.probe.process(status.name)
                 vain.words = vain.words or why_it_ended(process, settings_of(group, entry), counts_itself=False)
-                self._not_restarting(group, entry, status)
+                self._not_restarting(group, entry, status, is_switching=is_switching)
 
     def learn(self, group: GroupUnits, reasons: Iterable[Reason]) -> None:
         """Take note of entries that pause, for they could not be executed, and whose ends were not seen.
@@ -202,13 +202,13 @@ class Pacer:
         log.debug("%s is stopped for %g s", unit, PAUSE)
         vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
 
-    def _not_restarting(self, group: GroupUnits, entry: Entry, status: UnitStatus) -> None:
+    def _not_restarting(self, group: GroupUnits, entry: Entry, status: UnitStatus, *, is_switching: bool) -> None:
         """Look at a unit that could not be started, and that is not about to be restarted."""
         vain = self._vain[status.name]
         if status.runs:
             self._let_go(status.name, vain)
             self._runs(status.name, vain, group.probe.execution(status, entry.command), group.probe.pause)
-        elif vain.timer is None and (status.at_rest or status.job == "stop"):
+        elif vain.timer is None and (status.at_rest or (status.job == "stop" and not is_switching)):
             self._forget(status.name)  # somebody else has stopped it, or is about to, and wants it down
 
     def _runs(self, unit: str, vain: _Vain, execution: Execution, pause: Callable[[str], str]) -> None:

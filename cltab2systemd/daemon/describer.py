@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from cltab2systemd.reports.overview import Object
 
 
-# How often the groups are described anew, for systemd was reloaded meanwhile, before others have their turn.
+# How often the groups are described at most, if systemd could not be asked meanwhile: others wait.
 _MOST = 3
 
 
 async def describe(controller: Controller, groups: Collection[str]) -> Object:
-    """The daemon, its table, and its groups with their entries: as they are behind a daemon-reload, if there is one.
+    """The daemon, its table, and its groups with their entries; anew behind a daemon-reload that came meanwhile.
 
     Args:
         controller: has the groups.
@@ -35,6 +35,7 @@ async def describe(controller: Controller, groups: Collection[str]) -> Object:
         BusError: systemd does not answer.
     """
     for _ in range(_MOST):
+        await controller.quiet()
         reloads = controller.reloads
         described = [group async for group in _described(controller, groups)]
         if controller.reloads == reloads:

@@ -125,7 +125,8 @@ class _Lines:
             self._seen = None
             return
         except RefusedError:  # one that is wanted is gone
-            self._missing = ()
+            if self._missing:
+                self._missing, self._seen = (), None
             return
         self._missing = found["missing"]
         left = self._known.keys() if is_same else self._missing

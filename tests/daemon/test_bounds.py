@@ -402,4 +402,5 @@ def test_more_groups_than_systemd_takes_globs(fresh_node: Node) -> None:
     instance.write_table("".join(f"g{number}:t{number}:1:wait:true\n" for number in range(2100)))
     instance.start()
 
-    answered(instance.clinit("--wait", "g2099", "1"), code=0, out="g2099 1 DONE\n", err="")
+    done = instance.clinit("--wait", "--progress", "none", "g2099", "1")
+    answered(done, code=0, out="g2099 1 DONE\n", err="")

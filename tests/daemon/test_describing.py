@@ -39,6 +39,9 @@ class Controller:
         self.at_work = self.most = self.looks = self.reloads = 0
         self._reloads_to_come = reloads_to_come
 
+    async def quiet(self) -> None:
+        """It can be asked."""
+
     async def overview(self, name: str) -> GroupOverview:
         self.looks += 1
         if self._reloads_to_come >= self.looks:
