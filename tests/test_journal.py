@@ -190,7 +190,7 @@ def test_what_a_child_of_systemd_wrote_that_was_gone(instance: Instance) -> None
         node.run("systemctl", "kill", "--signal=CONT", "systemd-journald.service")
     texts = (
         "Failed at step CHDIR spawning ",
-        "Changing to the requested working directory failed: No such file or dir",
+        "Changing to the requested working directory failed: No such file or directory",
     )
     wait_until(
         lambda: [line["writer"] for line in of_run(instance, "nowhere")["lines"] if texts[0] in line["message"]],

@@ -68,7 +68,8 @@ class LastRuns:
         What is told first of its end counts: later, the stop of what it has left behind may have come to its time
         limit, and that has not ended it. Only that there was no memory left is told later.
         """
-        known, latest = self._known[unit], self._known[unit].latest
+        known = self._known[unit]
+        latest = known.latest
         is_same = latest is not None and (latest.pid, latest.ended_at) == (process.pid, process.ended_at)
         is_told = is_same and process.result != "oom-kill"
         if process.code and process.pid != known.latest_pause and not is_told:

@@ -131,19 +131,22 @@ class _Lines:
         self._missing = found["missing"]
         left = self._known.keys() if is_same else self._missing
         known = {name: group for name, group in self._known.items() if name in left}
-        seen_now = {group["group"]: group for group in found["groups"] if group["state"] is not None}
-        self._tell([*{**known, **seen_now}.values()])
+        self._tell([*{**known, **_answered(found)}.values()])
 
     def _look_at_systemd(self) -> None:
         """Tell what systemd says. What it has not said in time is as it was."""
         with suppress(NoAnswerError, RefusedError):
-            found = present(self._client, self._groups)["groups"]
-            seen = {group["group"]: group for group in found if group["state"] is not None}
-            self._tell([*{**self._known, **seen}.values()])
+            found = present(self._client, self._groups)
+            self._tell([*{**self._known, **_answered(found)}.values()])
 
     def _tell(self, statuses: Sequence[statuschanges.Object]) -> None:
         before, self._known = self._known, statuschanges.by_name(statuses, self._groups)
         _write(statuschanges.changes(before, self._known), as_json=self._as_json)
+
+
+def _answered(found: statuschanges.Object) -> dict[str, statuschanges.Object]:
+    """The groups of which it is known how they are, by name."""
+    return {group["group"]: group for group in found["groups"] if group["state"] is not None}
 
 
 def _write(changes: Iterable[Change], *, as_json: bool) -> None:
