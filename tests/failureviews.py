@@ -13,7 +13,7 @@ from ocf import GENERIC, SUCCESS, Resource
 from shipped import Shipped
 
 from cltab2systemd.client.outcome import FAILED
-from cltab2systemd.groups.failure import REMARKS
+from cltab2systemd.groups.reasons import REMARKS
 from cltab2systemd.operators.statusview import DEGRADED
 from lab.waiting import wait_until
 

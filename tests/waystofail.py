@@ -9,7 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.reasons import Cause
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.disk.marks import UnitNotes
     from cltab2systemd.events import Asker
-    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.reasons import Reason
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.units import GroupUnits
     from cltab2systemd.units.names import Names

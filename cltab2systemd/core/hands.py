@@ -14,8 +14,8 @@ from cltab2systemd import events
 from cltab2systemd.core.entryrequest import Action, EntryRequest
 from cltab2systemd.core.request import Request, SupersededError, SwitchRefusedError
 from cltab2systemd.groups import advice
+from cltab2systemd.groups.beginnings import is_under_way
 from cltab2systemd.groups.entrycommands import move_command
-from cltab2systemd.groups.failure import is_under_way
 from cltab2systemd.groups.lifecycle import MARKED
 from cltab2systemd.groups.progress import Handling, ProgressPhase
 from cltab2systemd.groups.refusals import Refusal, Supersession

@@ -12,8 +12,8 @@ from cltab2systemd.core import telling
 from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.killings import Killings
 from cltab2systemd.core.probe import UnitProbe
-from cltab2systemd.groups.failure import Cause, Reason
 from cltab2systemd.groups.lifecycle import Shown
+from cltab2systemd.groups.reasons import Cause, Reason
 from cltab2systemd.groups.state import (
     GroupStatus,
     State,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import events
 from cltab2systemd.groups.endings import EXEC, not_executed, why_it_ended
 from cltab2systemd.groups.execution import Execution
-from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.systemd.buserrors import BusBusyError, BusError, BusUnavailableError
 from cltab2systemd.units.plan import counts_restarts
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cltab2systemd.disk.marks import Marks
-    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.reasons import Reason
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.runsignal import RunSignal

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cltab2systemd import events, oserrors
 from cltab2systemd.core.request import SupersededError, SwitchRefusedError, code_of
 from cltab2systemd.groups.endings import was_executed
-from cltab2systemd.groups.failure import Cause
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
+from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, current_level, survivors
 from cltab2systemd.systemd.buserrors import BusRefusedError

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.request import SwitchRefusedError
 from cltab2systemd.groups import advice, changes
-from cltab2systemd.groups.failure import Remedy, is_under_way
+from cltab2systemd.groups.beginnings import is_under_way
 from cltab2systemd.groups.lifecycle import Event
+from cltab2systemd.groups.reasons import Remedy
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import Asked, remedies_at
 from cltab2systemd.systemd.buserrors import BusError

@@ -6,12 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
-from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.state import State
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
-    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.reasons import Reason
     from cltab2systemd.groups.state import GroupStatus
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.failure import Remedy
+from cltab2systemd.groups.reasons import Remedy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.endings import EXITED_WELL
 from cltab2systemd.groups.entrycommands import log_command, restart_command
-from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.table.model import Mode
 from cltab2systemd.terminal import printable
 
 if TYPE_CHECKING:
-    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.reasons import Reason
 
 # {again} is the request for the level that the group is at, {unit} the unit. Modes that a request does not run again
 # have words of their own.

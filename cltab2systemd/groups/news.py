@@ -9,14 +9,14 @@ import enum
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.state import State
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.reasons import Reason
     from cltab2systemd.groups.state import GroupStatus
 
 # Seconds between two news of a kind about a group.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.failure import Cause, Reason, Verdict, about_entry, about_unit
+from cltab2systemd.groups.reasons import Cause, Reason, Verdict, about_entry, about_unit
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.terminal import printable, shortened
 

@@ -9,8 +9,9 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from cltab2systemd.groups.beginnings import is_rising
 from cltab2systemd.groups.changes import definition, is_member
-from cltab2systemd.groups.failure import Cause, is_rising
+from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.state import State, current_level, level_of_members
 from cltab2systemd.groups.units import Process
 

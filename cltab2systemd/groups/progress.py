@@ -9,8 +9,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cltab2systemd.groups.beginnings import is_rising, is_under_way
 from cltab2systemd.groups.endings import signal_name
-from cltab2systemd.groups.failure import is_rising, is_under_way
 from cltab2systemd.groups.lifecycle import Phase, noted_life
 from cltab2systemd.groups.state import State
 from cltab2systemd.terminal import shortened

@@ -11,25 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups import advice
+from cltab2systemd.groups.beginnings import is_rising, is_under_way
 from cltab2systemd.groups.changes import is_member
-from cltab2systemd.groups.failure import (
-    REMARKS,
-    SURVIVES,
-    Cause,
-    Remedy,
-    about_entry,
-    about_unit,
-    is_rising,
-    is_survivor,
-    is_under_way,
-    verdict,
-)
+from cltab2systemd.groups.failure import verdict
+from cltab2systemd.groups.reasons import REMARKS, Cause, Remedy, about_entry, about_unit
+from cltab2systemd.groups.respawn import SURVIVES, is_survivor
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.reasons import Reason
     from cltab2systemd.groups.units import GroupUnits
     from cltab2systemd.table.model import Entry
 

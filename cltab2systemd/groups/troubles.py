@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.state import State
 from cltab2systemd.table.model import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cltab2systemd.groups.failure import Reason
+    from cltab2systemd.groups.reasons import Reason
     from cltab2systemd.groups.state import GroupStatus
 
 # Seconds for which a trouble is held that does not show any more. A try that is in vain shows that well before.

@@ -16,8 +16,8 @@ from cltab2systemd.reports.progress import progress_object
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.culprit import Culprit
-    from cltab2systemd.groups.failure import Reason
     from cltab2systemd.groups.overview import EntryOverview, GroupOverview
+    from cltab2systemd.groups.reasons import Reason
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.tally import Tally
     from cltab2systemd.groups.units import Process

@@ -12,7 +12,7 @@ from cltab2systemd.core import culprits
 from cltab2systemd.core.culprits import Culprits
 from cltab2systemd.events import Asker
 from cltab2systemd.groups.culprit import Culprit, Run, noted
-from cltab2systemd.groups.failure import Attempt, Cause, Reason
+from cltab2systemd.groups.reasons import Attempt, Cause, Reason
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
 from cltab2systemd.units.names import Names

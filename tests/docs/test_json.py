@@ -15,9 +15,9 @@ from cltab2systemd.client import evidence
 from cltab2systemd.commands import diff, explain, instance, show
 from cltab2systemd.groups.changes import Effect, Seen, Standing
 from cltab2systemd.groups.culprit import Culprit
-from cltab2systemd.groups.failure import Remedy
 from cltab2systemd.groups.overview import Health
 from cltab2systemd.groups.progress import Awaited, Doing, Progress, ProgressPhase, Way
+from cltab2systemd.groups.reasons import Remedy
 from cltab2systemd.groups.state import State
 from cltab2systemd.journal import Excerpt, JournalLine, Writer
 from cltab2systemd.journalctl import FORBIDDEN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cltab2systemd.groups.cures import commands
-from cltab2systemd.groups.failure import Cause
+from cltab2systemd.groups.reasons import Cause
 
 UNIT = "clinit-web@a.service"
 

@@ -7,7 +7,7 @@ import pytest
 
 from cltab2systemd.groups.cures import cure
 from cltab2systemd.groups.endings import EXITED_WELL
-from cltab2systemd.groups.failure import Cause, Reason
+from cltab2systemd.groups.reasons import Cause, Reason
 from cltab2systemd.table.model import Mode
 
 UNIT = r"clinit-web@a\x20b.service"

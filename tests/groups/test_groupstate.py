@@ -6,7 +6,7 @@ import pytest
 
 from cltab2systemd.groups.culprit import Culprit
 from cltab2systemd.groups.execution import Execution
-from cltab2systemd.groups.failure import Cause, Remedy
+from cltab2systemd.groups.reasons import Cause, Remedy
 from cltab2systemd.groups.state import Asked, GroupStatus, State, group_status, remedies_at
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
 from cltab2systemd.table.grammar import parse

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cltab2systemd.groups.culprit import Culprit
-from cltab2systemd.groups.failure import Attempt, Cause, Reason
 from cltab2systemd.groups.news import CULPRIT, INTERVAL, SETTLING, WELL, Kind, News, Newsroom
+from cltab2systemd.groups.reasons import Attempt, Cause, Reason
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.units.names import HALT_LEVEL
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cltab2systemd.groups.failure import Cause, Reason
+from cltab2systemd.groups.reasons import Cause, Reason
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.groups.troubles import HOLD, Troubles
 

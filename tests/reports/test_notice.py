@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cltab2systemd.groups.failure import Attempt, Cause, Reason
 from cltab2systemd.groups.news import Kind, News
+from cltab2systemd.groups.reasons import Attempt, Cause, Reason
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.reports.notice import environment, file_text
 from cltab2systemd.terminal import printable

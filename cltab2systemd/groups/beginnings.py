@@ -1,0 +1,45 @@
+"""Whether entries have begun: are being started, were refused their start, or are not their command yet. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cltab2systemd.groups.execution import Execution
+
+if TYPE_CHECKING:
+    from cltab2systemd.groups.units import GroupUnits, UnitStatus
+    from cltab2systemd.table.model import Entry
+
+
+def is_under_way(entry: Entry, unit: UnitStatus | None) -> bool:
+    """Whether an entry is being started: its job waits, or it is a wait or test that runs."""
+    if unit is None:
+        return False
+    if unit.starting and unit.active in {"inactive", "failed"}:
+        return True
+    return entry.mode.is_waited_for and (unit.starting or unit.active == "activating")
+
+
+def is_rising(group: GroupUnits, entry: Entry) -> bool:
+    """Whether an entry was started, and none of its processes has been its command since.
+
+    systemd says that it runs, and may fail to execute it, or come to it never. One of which that is known already has
+    failed: it does not rise each time that it is tried again.
+    """
+    unit = group.entry(entry)
+    if not entry.mode.may_run_on or unit is None or unit.load != "loaded" or not unit.runs or unit.sub == "exited":
+        return False
+    if group.probe.execution(unit, entry.command) is not Execution.NOT_YET or group.probe.trouble(unit.name):
+        return False
+    return not has_given_up(group, unit)
+
+
+def has_given_up(group: GroupUnits, unit: UnitStatus) -> bool:
+    """Whether systemd has ended the start of a respawn entry, for it took too long, and is about to try it again."""
+    return unit.is_restarting and group.probe.process(unit.name).result == "timeout"
+
+
+def never_began(group: GroupUnits, unit: UnitStatus, level: str) -> bool:
+    """Whether a unit at rest has not been active since the level was asked for, and not because of its conditions."""
+    reached = group.asked_at(level)
+    return group.probe.inactive_time(unit.name) < reached and group.probe.condition_time(unit.name) < reached
