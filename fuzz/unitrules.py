@@ -18,7 +18,8 @@ from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cltab2systemd.table.model import Directive, Entry, Table
+    from cltab2systemd.table.model import Entry, Table
+    from cltab2systemd.table.settings import Directive
 
 _UNIT = {"Description", "Documentation"}
 _POINT = _UNIT | {

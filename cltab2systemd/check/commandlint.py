@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.check.commandline import calls, is_assignment
 from cltab2systemd.check.wrappers import SHELLS, program_index
 from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.model import Kind, setting_line
+from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.commands import SHELL, command_words
 

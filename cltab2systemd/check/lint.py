@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.check import commandlint, oddtext, outside, programs, settinglint
 from cltab2systemd.check.programs import Behaviour, Run
 from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.model import (
-    Entry,
-    Kind,
-    Levels,
-    Table,
-    setting_line,
-)
+from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.names import Names, escape
@@ -27,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cltab2systemd.table.diagnostics import Place
-    from cltab2systemd.table.model import ResourceGroup
+    from cltab2systemd.table.model import Entry, Levels, ResourceGroup, Table
 
 _SHOWN_LEVELS = 6
 

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic, in_order
 from cltab2systemd.table.grammar import parse
-from cltab2systemd.table.model import (
-    MOST_FINDINGS,
-    Table,
-)
+from cltab2systemd.table.model import MOST_FINDINGS, Table
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 

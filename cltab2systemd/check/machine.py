@@ -23,7 +23,8 @@ from cltab2systemd.units.commands import SHELL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from cltab2systemd.table.model import Directive, Setting, Table
+    from cltab2systemd.table.model import Table
+    from cltab2systemd.table.settings import Directive, Setting
 
 # After so many directives that keep a unit from being loaded, the others are not looked at: each takes a process.
 MOST_FATAL_VALUES = 100

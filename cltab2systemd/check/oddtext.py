@@ -11,13 +11,15 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.model import FIELDS, SETTING
+from cltab2systemd.table.model import FIELDS
+from cltab2systemd.table.settings import SETTING
 from cltab2systemd.units.commands import SHELL, command_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cltab2systemd.table.model import Entry, Setting, Table
+    from cltab2systemd.table.model import Entry, Table
+    from cltab2systemd.table.settings import Setting
 
 _BLANKS = "\u00a0\u2007\u202f\u3000"
 _HYPHENS = "\u2010\u2011"

@@ -6,14 +6,16 @@ import difflib
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.model import KINDS_WITH_SUBJECT, PLAIN_SETTINGS, SETTING, Kind, level_names
+from cltab2systemd.table.model import level_names
+from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, PLAIN_SETTINGS, SETTING, Kind
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cltab2systemd.table.model import ResourceGroup, Setting, Table
+    from cltab2systemd.table.model import ResourceGroup, Table
+    from cltab2systemd.table.settings import Setting
 
 # A longer word is nobody's slip. How much of a word has to be right, of 1.
 _LONGEST_GUESS = 80

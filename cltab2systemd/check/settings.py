@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from cltab2systemd.locations import absolute
 from cltab2systemd.systemd.activation import is_started_by_systemd
 from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.model import Kind
+from cltab2systemd.table.settings import Kind
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cltab2systemd.locations import Locations
-    from cltab2systemd.table.model import Setting, Table
+    from cltab2systemd.table.model import Table
+    from cltab2systemd.table.settings import Setting
 
 # What the kernel takes, in bytes without the NUL at the end; and clstat is written aside first, under a longer name.
 _LONGEST_SOCKET, _LONGEST_PATH, _LONGEST_NAME = 107, 4000, 255

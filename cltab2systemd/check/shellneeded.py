@@ -17,7 +17,8 @@ from cltab2systemd.units.commands import SHELL, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cltab2systemd.table.model import Directive, Entry, Table
+    from cltab2systemd.table.model import Entry, Table
+    from cltab2systemd.table.settings import Directive
 
 # Another root, in which the command is looked for.
 _ROOTS = ("RootDirectory", "RootImage")

@@ -14,7 +14,8 @@ from cltab2systemd.terminal import shortened
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cltab2systemd.table.model import Directive, Table
+    from cltab2systemd.table.model import Table
+    from cltab2systemd.table.settings import Directive
 
 _TRUE = frozenset({"1", "yes", "y", "true", "t", "on"})
 _USERS = ("User", "Group", "SupplementaryGroups")

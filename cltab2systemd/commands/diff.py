@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.changes import Standing
     from cltab2systemd.locations import Locations
     from cltab2systemd.reports.diff import Difference, EntryDifference, GroupDifference
-    from cltab2systemd.table.model import Directive, Entry, ResourceGroup, Table
+    from cltab2systemd.table.model import Entry, ResourceGroup, Table
+    from cltab2systemd.table.settings import Directive
 
 SAME, CHANGES, TROUBLE = 0, 1, 2  # as diff(1)
 

@@ -14,7 +14,8 @@ from cltab2systemd.text import encoded
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cltab2systemd.table.model import Directive, Entry
+    from cltab2systemd.table.model import Entry
+    from cltab2systemd.table.settings import Directive
 
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 

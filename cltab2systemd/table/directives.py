@@ -17,7 +17,7 @@ from cltab2systemd.table.characters import is_utf8
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cltab2systemd.table.model import Directive
+    from cltab2systemd.table.settings import Directive
     from cltab2systemd.units.commands import Plain
 
 SERVICE_SECTION = "Service"

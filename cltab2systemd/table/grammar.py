@@ -18,21 +18,16 @@ from cltab2systemd.table.model import (
     BLANKS,
     COMMENT,
     FIELDS,
-    KINDS_WITH_SUBJECT,
     LONGEST_COMMAND,
     LONGEST_LINE,
     LONGEST_NAME,
     MOST_FINDINGS,
-    PLAIN_SETTINGS,
-    SETTING,
-    Directive,
     Entry,
-    Kind,
     Levels,
     Mode,
-    Setting,
     Table,
 )
+from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, PLAIN_SETTINGS, SETTING, Directive, Kind, Setting
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded, encoded
 

@@ -13,15 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table.directives import runs_without_shell
-from cltab2systemd.table.model import (
-    Directive,
-    Entry,
-    Kind,
-    Mode,
-    ResourceGroup,
-    level_names,
-    setting_line,
-)
+from cltab2systemd.table.model import Entry, Mode, ResourceGroup, level_names
+from cltab2systemd.table.settings import Directive, Kind, setting_line
 from cltab2systemd.units import commands, unitfile
 
 if TYPE_CHECKING:

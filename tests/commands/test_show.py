@@ -25,7 +25,8 @@ from cltab2systemd import terminal
 from cltab2systemd.commands.show import Kind, as_json, as_text, units_as_text, units_of
 from cltab2systemd.reports import asjson
 from cltab2systemd.table.grammar import parse
-from cltab2systemd.table.model import Directive, Entry, Levels, Mode
+from cltab2systemd.table.model import Entry, Levels, Mode
+from cltab2systemd.table.settings import Directive
 from cltab2systemd.terminal import columns as width_of
 from cltab2systemd.text import decoded
 from cltab2systemd.units.compiler import compile_table

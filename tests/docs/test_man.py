@@ -22,14 +22,8 @@ from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import State
 from cltab2systemd.table import directives
 from cltab2systemd.table.diagnostics import render
-from cltab2systemd.table.model import (
-    KINDS_WITH_SUBJECT,
-    LONGEST_COMMAND,
-    LONGEST_NAME,
-    MOST_FINDINGS,
-    PLAIN_SETTINGS,
-    Mode,
-)
+from cltab2systemd.table.model import LONGEST_COMMAND, LONGEST_NAME, MOST_FINDINGS, Mode
+from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, PLAIN_SETTINGS
 from cltab2systemd.units import compiler
 from cltab2systemd.varlink import DESCRIPTION
 from lab.install import PROJECT

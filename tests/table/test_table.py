@@ -18,13 +18,12 @@ from cltab2systemd.table.model import (
     LONGEST_NAME,
     MOST_FINDINGS,
     Entry,
-    Kind,
     Levels,
     Mode,
-    Setting,
     Table,
     level_names,
 )
+from cltab2systemd.table.settings import Kind, Setting
 from cltab2systemd.text import decoded, encoded
 
 

@@ -19,8 +19,8 @@ from cltab2systemd.importers.inittab.dialects import DIALECTS, Action, Becomes, 
 from cltab2systemd.importers.inittab.lines import BLANKS, FIELDS, Field, Line
 from cltab2systemd.importers.inittab.names import DEFAULT_LEVEL, Tags, first_error, levels_field
 from cltab2systemd.table import grammar
-from cltab2systemd.table import model as table
 from cltab2systemd.table.diagnostics import Diagnostic, Severity, in_order
+from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import decoded, encoded
 
@@ -104,7 +104,7 @@ class _Importer:
             yield "# No line of it is for a group."
         elif not self._dialect.levels:
             yield "# This init has no runlevels: what it starts at boot is in one level, and that is the boot level."
-            yield table.setting_line(table.Kind.BOOT_LEVEL, self._group, self._level)
+            yield setting_line(Kind.BOOT_LEVEL, self._group, self._level)
         yield ""
 
     def _in_order_of_start(self) -> list[_Block]:
@@ -190,7 +190,7 @@ class _Importer:
         return inittabcommands.terminal_unit(inittabcommands.terminal_of(command) or elsewhere)
 
     def _take_boot_level(self, line: Line, field: Field) -> None:
-        setting = table.setting_line(table.Kind.BOOT_LEVEL, self._group)
+        setting = setting_line(Kind.BOOT_LEVEL, self._group)
         levels, _ = self._read_levels(field)
         # As every init does: the highest counts, and a letter is higher than a digit.
         level = max((name for name in levels if name not in self._dialect.on_demand), default="")
@@ -249,7 +249,7 @@ class _Importer:
             self._note(line, "inittab-command", remark, message)
             self._pending.append(f"# {remark.behind(1).stripped.text}")
         given = as_user.directives if as_user else ()
-        directives = [table.setting_line(table.Kind.SERVICE, tag, directive) for directive in given]
+        directives = [setting_line(Kind.SERVICE, tag, directive) for directive in given]
         self._add(line, name, action, [entry, *directives, *self._terminal(line, identifier, tag)])
 
     def _tell_user(self, line: Line, command: Field, as_user: AsUser | None) -> None:
@@ -355,7 +355,7 @@ class _Importer:
         else:
             # BusyBox just opens the terminal; plain 'tty' would wait until nobody else has it.
             directives = [f"TTYPath=/dev/{name}", "StandardInput=tty-force", "StandardOutput=tty"]
-        yield from (table.setting_line(table.Kind.SERVICE, tag, directive) for directive in directives)
+        yield from (setting_line(Kind.SERVICE, tag, directive) for directive in directives)
 
     def _tag(self, line: Line, field: Field, command: str) -> str:
         """A tag that no other entry has: the id if it can be one."""

@@ -1,0 +1,112 @@
+"""The settings of a table, as frozen data. Pure."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cltab2systemd.table import directives
+
+if TYPE_CHECKING:
+    from cltab2systemd.table.diagnostics import Place
+
+SETTING = ":::"
+
+
+class Kind(enum.Enum):
+    """What a setting is about, which the beginning of its name says.
+
+    The ancestor knows none of those with a subject, and passes over them all.
+
+    Attributes:
+        word: what the names of settings with a subject begin with, before a dot.
+        subject: what the subject, all behind the dot, is to a person; empty if the kind has none.
+        section: of a unit file, in which the value is a directive; empty if the value is none.
+    """
+
+    SERVICE = ("service", "TAG", directives.SERVICE_SECTION)  # a directive of an entry's service
+    SLICE = ("group", "GROUP", directives.SLICE_SECTION)  # a directive of a group's slice
+    BOOT_LEVEL = ("initdefault", "GROUP")  # the level that a group comes to at boot
+    PLAIN = ("plain",)  # the daemon's own; `PLAIN_SETTINGS` names them
+    UNKNOWN = ("unknown",)  # legal, for others may know it; nobody here takes notice of it
+
+    def __init__(self, word: str, subject: str = "", section: str = "") -> None:
+        self.word = word
+        self.subject = subject
+        self.section = section
+
+    @property
+    def prefix(self) -> str:
+        """What stands before the subject in a name; empty if the kind has none."""
+        return f"{self.word}." if self.subject else ""
+
+
+KINDS_WITH_SUBJECT = tuple(kind for kind in Kind if kind.subject)
+# The settings of the daemon, each the name of a file.
+PLAIN_SETTINGS = ("socket", "clstat", "log")
+
+
+def setting_line(kind: Kind, subject: str, value: str = "") -> str:
+    """A setting with a subject as a line of a table, without the newline; or the beginning of one."""
+    return f"{SETTING}{kind.prefix}{subject}:{value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One `Name=value` for a unit of the table's, as systemd is to read it."""
+
+    name: str
+    value: str
+    place: Place = field(compare=False)
+
+    @property
+    def line(self) -> str:
+        """The directive as a line of a unit file."""
+        return f"{self.name}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One `:::name:value` line.
+
+    Attributes:
+        name: all of the name.
+        value: what is behind it.
+        place: of the line.
+        kind: what it is about.
+        subject: the tag or the group that it is about, if its kind has a subject; else empty.
+    """
+
+    name: str
+    value: str
+    place: Place = field(compare=False)
+    kind: Kind
+    subject: str
+
+    @property
+    def line(self) -> str:
+        """The setting as a line of a table, without the newline."""
+        return f"{SETTING}{self.name}:{self.value}"
+
+    @property
+    def place_of_name(self) -> Place:
+        """Where the name stands."""
+        return self.place.part(len(SETTING), len(self.name))
+
+    @property
+    def place_of_subject(self) -> Place:
+        """Where the subject stands, of a setting that has one."""
+        return self.place_of_name.part(len(self.kind.prefix), len(self.subject))
+
+    @property
+    def place_of_value(self) -> Place:
+        """Where the value stands."""
+        return self.place.part(len(SETTING) + len(self.name) + 1, len(self.value))
+
+    @property
+    def directive(self) -> Directive:
+        """What the setting says, if its kind has a section."""
+        split = directives.split(self.value)
+        assert split is not None
+        return Directive(*split, self.place)
