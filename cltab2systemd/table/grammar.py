@@ -8,28 +8,27 @@ colons. Text is UTF-8; bytes that are not stay as they are (`text.decoded`), so 
 from __future__ import annotations
 
 import difflib
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table import directives
 from cltab2systemd.table.diagnostics import Diagnostic, Place, in_order
+from cltab2systemd.table.lines import Line, byte_length, check_name
 from cltab2systemd.table.model import (
     BLANKS,
     COMMENT,
     FIELDS,
     LONGEST_COMMAND,
     LONGEST_LINE,
-    LONGEST_NAME,
     MOST_FINDINGS,
     Entry,
     Levels,
     Mode,
     Table,
 )
-from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, PLAIN_SETTINGS, SETTING, Directive, Kind, Setting
+from cltab2systemd.table.settingrules import check_setting, check_value, kind_of
+from cltab2systemd.table.settings import SETTING, Directive, Kind, Setting
 from cltab2systemd.terminal import shortened
-from cltab2systemd.text import decoded, encoded
+from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +40,6 @@ BYTE_ORDER_MARK = "\ufeff"
 _OLD_LINE_END = "\r"
 # So much of a file tells its encoding.
 _LOOKED_AT = 512
-# What Perl's split ' ' takes for blanks, and so what would break a line of clstat, with the other control characters.
-_UNUSABLE_IN_NAME = re.compile(r"[\x00-\x20\x7f]")
 
 
 def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
@@ -65,7 +62,7 @@ def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
     for number, line in enumerate(_lines(decoded(data)), 1):
         if parser.errors >= MOST_FINDINGS:
             parser.diagnostics.append(
-                _Line(path, number, line).finding(
+                Line(path, number, line).finding(
                     "too-many-findings",
                     0,
                     len(line),
@@ -89,7 +86,7 @@ def _fault_of_file(data: bytes, path: str) -> Diagnostic | None:
         )
     if b"\n" not in data[:-1] and _has_old_line_ends(text := decoded(data).removesuffix("\n")):
         start = text.index(_OLD_LINE_END)
-        return _Line(path, 1, text).finding(
+        return Line(path, 1, text).finding(
             "old-line-ends",
             start,
             1,
@@ -123,21 +120,6 @@ def _lines(text: str) -> Iterator[str]:
         yield text[start:]
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line at hand, to make findings about it."""
-
-    path: str
-    number: int
-    text: str
-
-    def place(self, start: int, width: int) -> Place:
-        return Place(self.path, self.number, start + 1, max(1, width))
-
-    def finding(self, code: str, start: int, width: int, message: str, *, hint: str = "") -> Diagnostic:
-        return Diagnostic.of(code, self.place(start, width), message, source=self.text, hint=hint)
-
-
 class _Parser:
     """What a walk over the lines collects."""
 
@@ -162,9 +144,9 @@ class _Parser:
 
     def parse_line(self, number: int, text: str) -> None:
         if text.startswith(BYTE_ORDER_MARK):
-            self._note_byte_order_mark(_Line(self.path, number, text))
+            self._note_byte_order_mark(Line(self.path, number, text))
             text = text.lstrip(BYTE_ORDER_MARK)
-        line = _Line(self.path, number, text)
+        line = Line(self.path, number, text)
         if text.startswith(COMMENT) or not text.strip(BLANKS):
             return
         found = [*_check_text(line)]
@@ -188,7 +170,7 @@ class _Parser:
                 self.entries.append(Entry(group, tag, Levels(levels), Mode(mode), command, line.place(0, len(text))))
         self._add_errors(found)
 
-    def _note_byte_order_mark(self, line: _Line) -> None:
+    def _note_byte_order_mark(self, line: Line) -> None:
         """Say once that there is one; the line is read as if there were none."""
         if line.number == 1:
             self._add_errors(
@@ -218,7 +200,7 @@ class _Parser:
         self.diagnostics += found
         self.errors += len(found)
 
-    def _parse_setting(self, line: _Line) -> None:
+    def _parse_setting(self, line: Line) -> None:
         name, colon, value = line.text[len(SETTING) :].partition(":")
         if not (name and colon):
             if len(self.diagnostics) < MOST_FINDINGS:  # the ancestor passes over any number of them, too
@@ -232,19 +214,19 @@ class _Parser:
                     )
                 )
             return
-        setting = Setting(name, value.removesuffix("\r"), line.place(0, len(line.text)), *_kind(name))
-        if found := [*_check_setting(line, setting)]:
+        setting = Setting(name, value.removesuffix("\r"), line.place(0, len(line.text)), *kind_of(name))
+        if found := [*check_setting(line, setting)]:
             self._add_errors(found)
             return
-        self._add_errors([*_check_value(line, setting)])  # it can be read, so there may be more to say about it
+        self._add_errors([*check_value(line, setting)])  # it can be read, so there may be more to say about it
         self.settings.append(setting)
         if setting.kind is Kind.SERVICE:
             self._directives.setdefault(setting.subject, []).append(setting.directive)
 
-    def _parse_entry(self, line: _Line, values: list[str]) -> Iterator[Diagnostic]:
+    def _parse_entry(self, line: Line, values: list[str]) -> Iterator[Diagnostic]:
         starts = [sum(len(value) + 1 for value in values[:index]) for index in range(len(values))]
         for name, start, value in zip(FIELDS[:3], starts, values, strict=False):
-            yield from _check_name(line, name, start, value)
+            yield from check_name(line, name, start, value)
         _, tag, _, mode, command = values
         first = self._first_line_of_tag.setdefault(tag, line.number)
         if tag and first != line.number:
@@ -265,7 +247,7 @@ class _Parser:
                 f"unknown mode '{shortened(mode)}'",
                 hint=f"did you mean '{close[0]}'?" if close else "the modes are " + ", ".join(Mode),
             )
-        if (length := _byte_length(command)) > LONGEST_COMMAND:
+        if (length := byte_length(command)) > LONGEST_COMMAND:
             yield line.finding(
                 "long-command",
                 starts[4],
@@ -275,10 +257,10 @@ class _Parser:
             )
 
 
-def _check_text(line: _Line) -> Iterator[Diagnostic]:
+def _check_text(line: Line) -> Iterator[Diagnostic]:
     if (start := line.text.find("\0")) >= 0:
         yield line.finding("nul-byte", start, 1, "NUL byte", hint="no command line can hold one; is this a text file?")
-    if (length := _byte_length(line.text)) > LONGEST_LINE:
+    if (length := byte_length(line.text)) > LONGEST_LINE:
         yield line.finding(
             "long-line",
             0,
@@ -286,88 +268,3 @@ def _check_text(line: _Line) -> Iterator[Diagnostic]:
             f"line of {length} bytes; at most {LONGEST_LINE} can be used",
             hint="put the command into a script",
         )
-
-
-def _kind(name: str) -> tuple[Kind, str]:
-    """What a setting of this name is about, and the subject in it."""
-    for kind in KINDS_WITH_SUBJECT:
-        if name.startswith(kind.prefix):
-            return kind, name[len(kind.prefix) :]
-    return (Kind.PLAIN if name in PLAIN_SETTINGS else Kind.UNKNOWN), ""
-
-
-def _check_setting(line: _Line, setting: Setting) -> Iterator[Diagnostic]:
-    start = len(SETTING) + len(setting.name) + 1
-    if setting.kind.section:
-        yield from _check_directive(line, setting.kind.section, start, setting.value)
-    elif setting.kind is Kind.BOOT_LEVEL:
-        yield from _check_name(line, "levels", start, setting.value)
-
-
-def _check_directive(line: _Line, section: str, start: int, text: str) -> Iterator[Diagnostic]:
-    split = directives.split(text)
-    if split is None:
-        yield line.finding(
-            "directive-form",
-            start,
-            len(text),
-            "not a directive",
-            hint="a directive is Name=value, as in a unit file; see systemd.directives(7)",
-        )
-        return
-    name, value = split
-    start_of_value = text.index("=") + 1
-    if reason := directives.refusal(section, name):
-        yield line.finding(
-            "directive-refused",
-            start,
-            len(text[: start_of_value - 1].rstrip()),
-            f"{shortened(name)}= cannot be set in a table",
-            hint=reason,
-        )
-    if reason := directives.fault(value):
-        yield line.finding(
-            "directive-value",
-            start + start_of_value,
-            len(text) - start_of_value,
-            f"the value of {shortened(name)}= cannot stand in a unit file",
-            hint=reason,
-        )
-
-
-def _check_value(line: _Line, setting: Setting) -> Iterator[Diagnostic]:
-    """What is refused of a directive that could be given with another value."""
-    if setting.kind is not Kind.SERVICE:
-        return
-    directive = setting.directive
-    if reason := directives.refusal_of_value(directive.name, directive.value):
-        start = setting.value.index("=") + 1
-        yield line.finding(
-            "directive-refused",
-            len(SETTING) + len(setting.name) + 1 + start,
-            len(setting.value) - start,
-            f"{shortened(directive.line)} cannot be set in a table",
-            hint=reason,
-        )
-
-
-def _check_name(line: _Line, name: str, start: int, value: str) -> Iterator[Diagnostic]:
-    if not value:
-        yield line.finding(f"empty-{name}", start, 1, f"empty {name}")
-    elif match := _UNUSABLE_IN_NAME.search(value):
-        what = "blank" if match[0].isspace() else "control character"
-        yield line.finding(
-            f"blank-in-{name}",
-            start + match.start(),
-            1,
-            f"{what} in {name} '{shortened(value)}'",
-            hint="clstat is split on blanks, so names cannot have any",
-        )
-    elif (length := _byte_length(value)) > LONGEST_NAME:
-        yield line.finding(
-            f"long-{name}", start, len(value), f"{name} of {length} bytes; at most {LONGEST_NAME} fit into a unit name"
-        )
-
-
-def _byte_length(text: str) -> int:
-    return len(text) if text.isascii() else len(encoded(text))
