@@ -17,7 +17,7 @@ TOP = PROJECT / PACKAGE
 # below it, and of its own floor only from itself.
 FLOORS = (
     "text terminal streams clstat varlink exportformat",
-    "locations oserrors journalctl events",
+    "locations oserrors journalctl probing events",
     "table ancestor journal",
     "units",
     "groups",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import level_names
-from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, PLAIN_SETTINGS, SETTING, Kind
+from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, OF_ENTRY, OF_GROUP, PLAIN_SETTINGS, SETTING, Kind
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
 
@@ -30,11 +30,11 @@ def findings(table: Table) -> Iterator[Diagnostic]:
     known_tags = {entry.tag for entry in table.entries} if table.settings else set()
     for setting in table.settings:
         subject = setting.subject
-        if setting.kind in {Kind.PLAIN, Kind.BOOT_LEVEL}:
+        if setting.kind is not Kind.UNKNOWN and not setting.kind.section:
             yield from _repeated(setting, first_of.setdefault(setting.name, setting))
-        if setting.kind is Kind.SERVICE and subject not in known_tags:
+        if setting.kind.subject == OF_ENTRY and subject not in known_tags:
             yield _of_nobody(setting, "unknown-tag", f"no entry has the tag '{shortened(subject)}'", tags)
-        if setting.kind in {Kind.SLICE, Kind.BOOT_LEVEL} and subject not in table.groups:
+        if setting.kind.subject == OF_GROUP and subject not in table.groups:
             yield _of_nobody(setting, "unknown-group", f"no entry is in a group '{shortened(subject)}'", groups)
         elif setting.kind is Kind.BOOT_LEVEL:
             yield from _boot_level(setting, table.groups[subject])

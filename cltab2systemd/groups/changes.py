@@ -106,7 +106,8 @@ def tags_to_stop(applied: tuple[Entry, ...], wanted: tuple[Entry, ...], level: s
 
 def definition(entry: Entry) -> tuple[object, ...]:
     """All of an entry but its levels. When this changes, its process must stop."""
-    return entry.tag, entry.mode, entry.command, entry.directives
+    limits = entry.ready if entry.ready_of else None
+    return entry.tag, entry.mode, entry.command, entry.directives, entry.required, limits
 
 
 def tags_moved_here(other: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> frozenset[str]:

@@ -29,7 +29,7 @@ _ERRORS = """
     field-count empty-group empty-tag empty-levels blank-in-group blank-in-tag blank-in-levels long-group long-tag
     long-levels duplicate-tag group-too-large unknown-mode long-command long-line nul-byte byte-order-mark
     directive-form directive-refused directive-value setting-taken setting-unwritable too-many-findings unreadable
-    wide-encoding old-line-ends
+    wide-encoding old-line-ends setting-value setting-misplaced
 """
 _WARNINGS = """
     setting-form unknown-setting repeated-setting unknown-tag unknown-group unknown-boot-level escaped-name

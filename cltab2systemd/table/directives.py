@@ -104,6 +104,13 @@ _EXECUTION = """
     StandardInput StandardOutput StandardError CapabilityBoundingSet NoNewPrivileges
 """
 
+# Who runs a command, and in which surroundings: what asks about an entry has these of it.
+_SURROUNDINGS = """
+    User Group SupplementaryGroups Environment EnvironmentFile PassEnvironment UnsetEnvironment WorkingDirectory
+    NetworkNamespacePath UMask PAMName
+"""
+OF_CHECKS = frozenset(_SURROUNDINGS.split())
+
 # How long each stage of a stop may take.
 _STAGE_TIMES = frozenset({"TimeoutSec", "TimeoutStopSec", "TimeoutAbortSec"})
 

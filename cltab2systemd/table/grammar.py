@@ -11,6 +11,7 @@ import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd.table import placement
 from cltab2systemd.table.diagnostics import Diagnostic, Place, in_order
 from cltab2systemd.table.lines import Line, byte_length, check_name
 from cltab2systemd.table.model import (
@@ -26,12 +27,15 @@ from cltab2systemd.table.model import (
     Table,
 )
 from cltab2systemd.table.settingrules import check_setting, check_value, kind_of
-from cltab2systemd.table.settings import SETTING, Directive, Kind, Setting
+from cltab2systemd.table.settings import SETTING, SHAPES, Kind, Setting
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cltab2systemd.table.checks import Check
+    from cltab2systemd.table.settings import Directive
 
 # Before a text: of UTF-16, little end first and big end first. That of UTF-8 may be in the middle of a file as well,
 # where two files were joined.
@@ -72,7 +76,8 @@ def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
             )
             break
         parser.parse_line(number, line)
-    return parser.table(), in_order(parser.diagnostics)
+    table = parser.table()
+    return table, in_order([*parser.diagnostics, *placement.findings(table)])
 
 
 def _fault_of_file(data: bytes, path: str) -> Diagnostic | None:
@@ -130,17 +135,28 @@ class _Parser:
         self.diagnostics: list[Diagnostic] = []
         self.errors = 0  # of the diagnostics
         self._first_line_of_tag: dict[str, int] = {}
-        self._directives: dict[str, list[Directive]] = {}  # by tag
+        self._directives: dict[tuple[Kind, str], list[Directive]] = {}  # by kind and subject
+        self._checks: dict[str, dict[Kind, Check]] = {}  # by tag
+        self._required: set[str] = set()  # tags
         self._has_mark_inside = False
 
     def table(self) -> Table:
         """The table, once all lines are parsed: directives may stand before their entry or behind it."""
-        given = self._directives
-        entries = (
-            replace(entry, directives=tuple(given[entry.tag])) if entry.tag in given else entry
-            for entry in self.entries
-        )
+        is_plain = not (self._directives or self._checks or self._required)
+        entries = self.entries if is_plain else map(self._with_settings, self.entries)
         return Table(self.path, tuple(entries), tuple(self.settings))
+
+    def _with_settings(self, entry: Entry) -> Entry:
+        tag, directives = entry.tag, self._directives
+        # Those of the group come first: the last one counts.
+        given = (*directives.get((Kind.SERVICES, entry.group), ()), *directives.get((Kind.SERVICE, tag), ()))
+        checks = self._checks.get(tag, {})
+        if not (given or checks or tag in self._required):
+            return entry
+        return replace(
+            entry, directives=given, ready=checks.get(Kind.READY), health=checks.get(Kind.HEALTH),
+            preflight=checks.get(Kind.PREFLIGHT), required=tag in self._required,
+        )  # fmt: skip
 
     def parse_line(self, number: int, text: str) -> None:
         if text.startswith(BYTE_ORDER_MARK):
@@ -220,8 +236,12 @@ class _Parser:
             return
         self._add_errors([*check_value(line, setting)])  # it can be read, so there may be more to say about it
         self.settings.append(setting)
-        if setting.kind is Kind.SERVICE:
-            self._directives.setdefault(setting.subject, []).append(setting.directive)
+        if setting.kind in {Kind.SERVICE, Kind.SERVICES}:
+            self._directives.setdefault((setting.kind, setting.subject), []).append(setting.directive)
+        elif setting.kind in SHAPES:
+            self._checks.setdefault(setting.subject, {})[setting.kind] = setting.check
+        elif setting.kind is Kind.REQUIRED:
+            self._required.add(setting.subject)
 
     def _parse_entry(self, line: Line, values: list[str]) -> Iterator[Diagnostic]:
         starts = [sum(len(value) + 1 for value in values[:index]) for index in range(len(values))]

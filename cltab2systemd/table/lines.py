@@ -36,7 +36,7 @@ class Line:
 
 
 def check_name(line: Line, name: str, start: int, value: str) -> Iterator[Diagnostic]:
-    """What is wrong with a name of a kind, as `tag`, that begins at a character of the line; nothing, or one finding."""
+    """What is wrong with a name of a kind, as `tag`, that begins at a character of the line: at most one finding."""
     if not value:
         yield line.finding(f"empty-{name}", start, 1, f"empty {name}")
     elif match := _UNUSABLE_IN_NAME.search(value):

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import enum
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from cltab2systemd.table.settings import Kind, setting_line
+from cltab2systemd.table.directives import OF_CHECKS
+from cltab2systemd.table.settings import WORDS, Kind, setting_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from cltab2systemd.table.checks import Check
     from cltab2systemd.table.diagnostics import Place
     from cltab2systemd.table.settings import Directive, Setting
 
@@ -83,6 +85,10 @@ class Mode(enum.StrEnum):
         return self.is_started and not self.is_waited_for
 
 
+# How the readiness of an entry is run.
+_JUDGED = next(mode for mode in Mode if mode.is_judged)
+
+
 @functools.lru_cache(maxsize=1024)
 def _names_in(levels: str) -> tuple[str, ...]:
     parts = levels.split(",") if "," in levels else list(levels)
@@ -121,7 +127,17 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the table. Equality ignores the place: an entry that only moved within the file is the same."""
+    """One entry of the table. Equality ignores the place: an entry that only moved within the file is the same.
+
+    The readiness of an entry is an entry of its group as well, right behind it: see `with_readiness`.
+
+    Attributes:
+        ready: what says that it has started; None if its start does.
+        health: what says whether it is well while it runs.
+        preflight: what has to hold before anything is stopped for its start.
+        required: whether what stands behind it in the file is started only if it did well.
+        ready_of: the tag of the entry whose readiness it is; empty for an entry of the table.
+    """
 
     group: str
     tag: str
@@ -130,6 +146,11 @@ class Entry:
     command: str
     place: Place = field(compare=False)
     directives: tuple[Directive, ...] = ()
+    ready: Check | None = None
+    health: Check | None = None
+    preflight: Check | None = None
+    required: bool = False
+    ready_of: str = ""
 
     @property
     def line(self) -> str:
@@ -141,6 +162,12 @@ class Entry:
         index = FIELDS.index(name)
         values = (self.group, self.tag, self.levels.text, self.mode, self.command)
         return self.place.part(sum(len(value) + 1 for value in values[:index]), len(values[index]))
+
+    @property
+    def checks(self) -> Iterator[tuple[Kind, Check]]:
+        """What asks about the entry, by the kinds of its settings."""
+        found = ((Kind.READY, self.ready), (Kind.PREFLIGHT, self.preflight), (Kind.HEALTH, self.health))
+        return ((kind, check) for kind, check in found if check is not None)
 
     @property
     def runnable(self) -> bool:
@@ -156,15 +183,21 @@ class ResourceGroup:
     entries: tuple[Entry, ...] = ()
     directives: tuple[Directive, ...] = ()  # of its slice
     boot_level: str | None = None
+    stops_in_order: bool = False  # the last entry first, and one after the other
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The group as lines of a table, without newlines."""
+        own = [entry for entry in self.entries if not entry.ready_of]
+        required = [entry.ready_of or entry.tag for entry in self.entries if entry.required]
         return (
             *(setting_line(Kind.SLICE, self.name, directive.line) for directive in self.directives),
             *([] if self.boot_level is None else [setting_line(Kind.BOOT_LEVEL, self.name, self.boot_level)]),
-            *(entry.line for entry in self.entries),
-            *(setting_line(Kind.SERVICE, e.tag, directive.line) for e in self.entries for directive in e.directives),
+            *([setting_line(Kind.STOP, self.name, WORDS[Kind.STOP])] if self.stops_in_order else []),
+            *(entry.line for entry in own),
+            *(setting_line(Kind.SERVICE, e.tag, directive.line) for e in own for directive in e.directives),
+            *(setting_line(kind, e.tag, check.text) for e in own for kind, check in e.checks),
+            *(setting_line(Kind.REQUIRED, tag, WORDS[Kind.REQUIRED]) for tag in required),
         )
 
 
@@ -181,10 +214,13 @@ class Table:
         """Each group that has entries, groups and entries in file order."""
         entries: dict[str, list[Entry]] = {}
         for entry in self.entries:
-            entries.setdefault(entry.group, []).append(entry)
+            entries.setdefault(entry.group, []).extend(with_readiness(entry))
         directives, boot_levels = self._group_settings
+        ordered = {setting.subject for setting in self.settings if setting.kind is Kind.STOP}
         return {
-            name: ResourceGroup(name, tuple(found), tuple(directives.get(name, ())), boot_levels.get(name))
+            name: ResourceGroup(
+                name, tuple(found), tuple(directives.get(name, ())), boot_levels.get(name), name in ordered
+            )
             for name, found in entries.items()
         }
 
@@ -209,11 +245,27 @@ class Table:
 
     @functools.cached_property
     def _settings_by_place(self) -> Mapping[Place, Setting]:
-        return {setting.place: setting for setting in self.settings if setting.kind is Kind.SERVICE}
+        return {setting.place: setting for setting in self.settings if setting.kind in {Kind.SERVICE, Kind.SERVICES}}
 
     def setting(self, name: str) -> str | None:
         """The value of a setting, the last one if it is repeated; None if the table does not have it."""
         return next((setting.value for setting in reversed(self.settings) if setting.name == name), None)
+
+
+def with_readiness(entry: Entry) -> tuple[Entry, ...]:
+    """An entry, and its readiness as an entry behind it, if it has one.
+
+    The readiness waits like a test: it ends when the entry is ready, and what stands behind waits for that. So it is
+    the readiness that is required, if the entry is. No table can have its tag, for that has a colon.
+    """
+    if entry.ready is None or not entry.runnable:
+        return (entry,)
+    shared = tuple(directive for directive in entry.directives if directive.name in OF_CHECKS)
+    readiness = Entry(
+        entry.group, f"{entry.tag}:{Kind.READY.word}", entry.levels, _JUDGED, entry.ready.command, entry.place,
+        shared, entry.ready, required=entry.required, ready_of=entry.tag,
+    )  # fmt: skip
+    return replace(entry, required=False), readiness
 
 
 def levels_meant(entries: Iterable[Entry]) -> tuple[str, ...]:

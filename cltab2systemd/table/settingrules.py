@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table import directives
+from cltab2systemd.table import checks, directives
 from cltab2systemd.table.lines import check_name
-from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, PLAIN_SETTINGS, SETTING, Kind
+from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, PLAIN_SETTINGS, SETTING, SHAPES, WORDS, Kind
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
@@ -32,6 +32,12 @@ def check_setting(line: Line, setting: Setting) -> Iterator[Diagnostic]:
         yield from _check_directive(line, setting.kind.section, start, setting.value)
     elif setting.kind is Kind.BOOT_LEVEL:
         yield from check_name(line, "levels", start, setting.value)
+    elif shape := SHAPES.get(setting.kind):
+        if isinstance(fault := checks.read(shape, setting.value), checks.Fault):
+            yield line.finding("setting-value", start + fault.start, fault.width, fault.message, hint=fault.hint)
+    elif (word := WORDS.get(setting.kind)) and setting.value != word:
+        message = f"'{shortened(setting.value)}' is no value of {setting.kind.prefix}{setting.kind.subject}"
+        yield line.finding("setting-value", start, len(setting.value), message, hint=f"the only one is '{word}'")
 
 
 def _check_directive(line: Line, section: str, start: int, text: str) -> Iterator[Diagnostic]:
@@ -67,7 +73,7 @@ def _check_directive(line: Line, section: str, start: int, text: str) -> Iterato
 
 def check_value(line: Line, setting: Setting) -> Iterator[Diagnostic]:
     """What is refused of a directive that could be given with another value."""
-    if setting.kind is not Kind.SERVICE:
+    if setting.kind.section != directives.SERVICE_SECTION:
         return
     directive = setting.directive
     if reason := directives.refusal_of_value(directive.name, directive.value):

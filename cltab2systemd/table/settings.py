@@ -6,12 +6,16 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table import directives
+from cltab2systemd.table import checks, directives
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cltab2systemd.table.diagnostics import Place
 
 SETTING = ":::"
+# What a subject is to a person.
+OF_ENTRY, OF_GROUP = "TAG", "GROUP"
 
 
 class Kind(enum.Enum):
@@ -25,9 +29,15 @@ class Kind(enum.Enum):
         section: of a unit file, in which the value is a directive; empty if the value is none.
     """
 
-    SERVICE = ("service", "TAG", directives.SERVICE_SECTION)  # a directive of an entry's service
-    SLICE = ("group", "GROUP", directives.SLICE_SECTION)  # a directive of a group's slice
-    BOOT_LEVEL = ("initdefault", "GROUP")  # the level that a group comes to at boot
+    SERVICE = ("service", OF_ENTRY, directives.SERVICE_SECTION)  # a directive of an entry's service
+    SLICE = ("group", OF_GROUP, directives.SLICE_SECTION)  # a directive of a group's slice
+    SERVICES = ("services", OF_GROUP, directives.SERVICE_SECTION)  # a directive of the services of all its entries
+    BOOT_LEVEL = ("initdefault", OF_GROUP)  # the level that a group comes to at boot
+    READY = ("ready", OF_ENTRY)  # what says that an entry has started
+    REQUIRED = ("required", OF_ENTRY)  # what stands behind the entry is started only if it did well
+    PREFLIGHT = ("preflight", OF_ENTRY)  # what has to hold before anything is stopped for the start of the entry
+    HEALTH = ("health", OF_ENTRY)  # what says whether an entry that runs is well
+    STOP = ("stop", OF_GROUP)  # how the entries of a group are stopped
     PLAIN = ("plain",)  # the daemon's own; `PLAIN_SETTINGS` names them
     UNKNOWN = ("unknown",)  # legal, for others may know it; nobody here takes notice of it
 
@@ -43,6 +53,14 @@ class Kind(enum.Enum):
 
 
 KINDS_WITH_SUBJECT = tuple(kind for kind in Kind if kind.subject)
+# What the value of a setting looks like that is a command.
+SHAPES: Mapping[Kind, checks.Shape] = {
+    Kind.READY: checks.READY,
+    Kind.PREFLIGHT: checks.PREFLIGHT,
+    Kind.HEALTH: checks.HEALTH,
+}
+# The only value of a setting that has one.
+WORDS: Mapping[Kind, str] = {Kind.REQUIRED: "yes", Kind.STOP: "ordered"}
 # The settings of the daemon, each the name of a file.
 PLAIN_SETTINGS = ("socket", "clstat", "log")
 
@@ -110,3 +128,10 @@ class Setting:
         split = directives.split(self.value)
         assert split is not None
         return Directive(*split, self.place)
+
+    @property
+    def check(self) -> checks.Check:
+        """What the setting says, if its kind has a shape."""
+        found = checks.read(SHAPES[self.kind], self.value)
+        assert isinstance(found, checks.Check)
+        return found
