@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from cltab2systemd.systemd.buserrors import BusRefusedError
-from cltab2systemd.units.names import escape
+from cltab2systemd.text import escape
 from simulation import tables
 from simulation.clock import SECOND
 from simulation.judge import STATE

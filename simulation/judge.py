@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cltab2systemd.units.names import HALT_LEVEL, escape, unescape
+from cltab2systemd.text import escape
+from cltab2systemd.units.names import HALT_LEVEL, unescape
 from cltab2systemd.units.plan import HELD
 from simulation import tables
 from simulation.clock import SECOND

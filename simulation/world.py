@@ -6,7 +6,7 @@ import math
 import random
 from typing import TYPE_CHECKING
 
-from cltab2systemd.units.names import escape
+from cltab2systemd.text import escape
 from simulation import tables
 from simulation.clock import SECOND, Clock, Killed
 from simulation.daemon import Client, Daemon

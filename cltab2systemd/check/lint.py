@@ -15,7 +15,8 @@ from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
-from cltab2systemd.units.names import Names, escape
+from cltab2systemd.text import escape
+from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

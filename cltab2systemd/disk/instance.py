@@ -18,8 +18,8 @@ from cltab2systemd.locations import (
     STATE,
     owner,
 )
-from cltab2systemd.text import decoded, encoded
-from cltab2systemd.units.names import SYSTEM_INSTANCE, Names, escape
+from cltab2systemd.text import decoded, encoded, escape
+from cltab2systemd.units.names import SYSTEM_INSTANCE, Names
 from cltab2systemd.units.plan import HELD
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.text import decoded, encoded
-from cltab2systemd.units.names import escape, unescape
+from cltab2systemd.text import decoded, encoded, escape
+from cltab2systemd.units.names import unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,8 +9,8 @@ from cltab2systemd import events
 from cltab2systemd.locations import GENERATED_TABLE, TABLE
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.terminal import printable
-from cltab2systemd.text import encoded
-from cltab2systemd.units.names import escape, unescape
+from cltab2systemd.text import encoded, escape
+from cltab2systemd.units.names import unescape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

@@ -3,10 +3,8 @@ r"""Unit names: the interface that drop-ins, slices and people's commands hang o
 A name is PREFIX-GROUP@INSTANCE.TYPE. Gates and barriers have prefixes of their own, so that a drop-in for all entries
 (`clinit-.service.d/`) never reaches them.
 
-Names are escaped as systemd-escape(1) does, with two differences. A hyphen stays as it is: the first hyphen of a unit
-name ends the prefix, and a group cannot hold the `@` that ends it, so no two names become one. A `/` becomes `\x2f`,
-for systemd-escape would make a hyphen of it. In the name of a slice a hyphen is `\x2d`: there it would be a step down,
-and the slice would nest in another group's.
+Names are escaped: see `escape`. In the name of a slice a hyphen is `\x2d`: there it would be a step down, and the
+slice would nest in another group's.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cltab2systemd.text import decoded, encoded
+from cltab2systemd.text import decoded, escape
 
 LONGEST_UNIT_NAME = 255
 
@@ -31,24 +29,9 @@ _BOOT_PREFIX = f"{BOOT_TARGET}.d/clinit-"
 # What the marker of a group ends with. It is the only target without an `@`, so `a-unnamed` can be a group as well.
 _UNNAMED = "-unnamed"
 
-_PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.-")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 _BUS_ESCAPED = re.compile(r"_([0-9a-f]{2})")
 _NO_LABEL = re.compile("^[0-9]|[^A-Za-z0-9]")
-
-
-def escape(text: str) -> str:
-    """A group, tag or level as it stands in a unit name; bytes that are not UTF-8 (surrogateescape) survive.
-
-    Letters, digits, `:`, `_`, `.` and `-` stay as they are, but for a `.` at the beginning.
-    """
-    if text and _PLAIN.issuperset(text) and text[0] != ".":
-        return text
-    data = encoded(text)
-    return "".join(
-        chr(byte) if chr(byte) in _PLAIN and not (index == 0 and byte == ord(".")) else f"\\x{byte:02x}"
-        for index, byte in enumerate(data)
-    )
 
 
 def unescape(text: str) -> str:

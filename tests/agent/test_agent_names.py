@@ -18,7 +18,7 @@ from shipped import SERVICE, Shipped
 from strategies import ANY_NAME
 
 from cltab2systemd.locations import absolute
-from cltab2systemd.units.names import escape
+from cltab2systemd.text import escape
 from lab.debs import unpacked
 from lab.install import PROJECT
 from lab.node import Node

@@ -19,9 +19,9 @@ from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.locations import NOTED_REASONS, SOCKET, Locations, locate
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import ResourceGroup, Table
-from cltab2systemd.text import encoded
+from cltab2systemd.text import encoded, escape
 from cltab2systemd.units.compiler import compile_table
-from cltab2systemd.units.names import Names, escape
+from cltab2systemd.units.names import Names
 
 Groups = list[tuple[ResourceGroup, Mapping[str, bytes]]]
 NO_WEB: Groups = [(ResourceGroup("web"), {})]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import ANY_NAME
 
-from cltab2systemd.text import encoded
-from cltab2systemd.units.names import Names, escape, unescape, unit_of_bus_path
+from cltab2systemd.text import encoded, escape
+from cltab2systemd.units.names import Names, unescape, unit_of_bus_path
 
 NAMES = Names()
 OTHER = Names("_1234abcd")

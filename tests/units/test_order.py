@@ -15,8 +15,9 @@ from strategies import NAME, tables
 
 from cltab2systemd.check.loading import load
 from cltab2systemd.table.model import ResourceGroup, Table, level_names
+from cltab2systemd.text import escape
 from cltab2systemd.units.compiler import compile_group
-from cltab2systemd.units.names import HALT_LEVEL, Names, escape
+from cltab2systemd.units.names import HALT_LEVEL, Names
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet

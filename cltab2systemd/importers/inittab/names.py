@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cltab2systemd.check.loading import load
 from cltab2systemd.table.diagnostics import Diagnostic, Severity
 from cltab2systemd.terminal import shortened
-from cltab2systemd.text import encoded
-from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names, escape
+from cltab2systemd.text import encoded, escape
+from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,0 +1,280 @@
+"""One try of a probe, or of a command that asks in its place: whether it holds, and what was answered; bounded in time.
+
+Each try is a process group of its own, also a probe: to look up a name, or to look into a directory of a dead server,
+takes as long as it likes, and only SIGKILL ends that. Nothing of a try is left behind when it is over.
+
+Imports nothing heavy: the prober is started for each entry that is asked about. `_socket` is what `socket` wraps, as in
+`client.transport`.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from _socket import (
+    AF_INET,
+    AF_INET6,
+    AF_UNIX,
+    IPPROTO_TCP,
+    SO_LINGER,
+    SOCK_CLOEXEC,
+    SOCK_SEQPACKET,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    getaddrinfo,
+    socket,
+)
+
+from cltab2systemd import clstat
+from cltab2systemd.probing import forms
+from cltab2systemd.text import decoded, encoded, escape
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cltab2systemd.probing.forms import Form
+
+_THIS_MACHINE = ((AF_INET, "127.0.0.1"), (AF_INET6, "::1"))
+_MOST_ADDRESSES = 8
+# Close at once, and leave no port behind that waits.
+_AT_ONCE = b"\1\0\0\0\0\0\0\0"
+# Bytes that are read: of an answer, of a status line, of clstat.
+_LONGEST_WORDS = 500
+_LONGEST_LINE = 4096
+_LONGEST_FILE = 4 * 1024 * 1024
+# Seconds for what was killed to be gone.
+_PATIENCE = 1.0
+# SIGPIPE and SIGXFSZ, as numbers: to import signal takes as long as all else here.
+_IGNORED = (13, 25)
+_SIGKILL = 9
+_SYSTEMCTL = "/usr/bin/systemctl"
+
+
+class Answer:
+    """What a try has come to.
+
+    Attributes:
+        holds: whether what was asked for is so.
+        words: what was answered, for a person: `connection refused`, `exited with 2`, `no answer within 5 s`.
+    """
+
+    __slots__ = ("holds", "words")
+
+    def __init__(self, holds: bool, words: str) -> None:
+        self.holds, self.words = holds, words
+
+
+class _Refused(Exception):  # noqa: N818 - no error: it is the answer
+    """It does not hold, with the words for that."""
+
+
+def ask(check: Sequence[str], limit: float, instance: str = "") -> Answer:
+    """Try once whether something is so.
+
+    Args:
+        check: a probe of `forms`, one word; or the argument vector of a command, which holds if it exits with 0.
+        limit: how long it may take, in seconds. Then all of it is killed, and it does not hold.
+        instance: the state directory of the instance, for probes of groups: it says where its clstat is.
+
+    Returns:
+        The answer, a second after the limit at the latest. It does not hold either if nothing could be started.
+    """
+    reader, writer = os.pipe()
+    try:
+        pid = _start(check, limit, instance, writer)
+    except (OSError, ValueError) as error:
+        os.close(reader)
+        return Answer(False, f"cannot be asked: {_worded(error)}")
+    finally:
+        os.close(writer)
+    try:
+        in_time = _has_ended(pid, limit)
+        _kill(pid)  # also what it has left behind; it is not reaped yet, so no other group has its number
+        if not in_time and not _has_ended(pid, _PATIENCE):
+            return Answer(False, f"no answer within {limit:g} s, and it cannot be killed")
+        _, status = os.waitpid(pid, 0)
+        words = decoded(os.read(reader, _LONGEST_WORDS))
+    finally:
+        os.close(reader)
+    if not in_time:
+        return Answer(False, f"no answer within {limit:g} s")
+    return Answer(status == 0, words or _ending(status))
+
+
+def is_probe(check: Sequence[str]) -> bool:
+    """Whether what is asked is a fixed probe, and not a command."""
+    return len(check) == 1 and forms.is_probe(check[0])
+
+
+def _has_ended(pid: int, limit: float) -> bool:
+    """Wait for a child, for some seconds; whether it has ended, and can be reaped."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        ending = select.poll()
+        ending.register(descriptor, select.POLLIN)
+        return bool(ending.poll(max(0.0, limit) * 1000))
+    finally:
+        os.close(descriptor)
+
+
+def _kill(group: int) -> None:
+    try:  # noqa: SIM105 - contextlib is slow to import
+        os.killpg(group, _SIGKILL)
+    except OSError:  # nobody is left, or it is another user's by now
+        pass
+
+
+def _ending(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return f"was killed by signal {os.WTERMSIG(status)}"
+    return f"exited with {os.waitstatus_to_exitcode(status)}"
+
+
+def _worded(error: Exception) -> str:
+    """What is wrong, as words in the middle of a sentence."""
+    reason = str(getattr(error, "strerror", None) or "")
+    return reason[:1].lower() + reason[1:] if reason else str(error) or type(error).__name__
+
+
+def _start(check: Sequence[str], limit: float, instance: str, writer: int) -> int:
+    """Start a try as the first of a process group of its own. OSError or ValueError if that cannot be."""
+    if not is_probe(check):
+        # Python itself ignores these signals.
+        return os.posix_spawn(check[0], [*check], os.environ, setpgroup=0, setsigdef=_IGNORED)
+    form = forms.form(check[0])
+    pid = os.fork()
+    if pid == 0:
+        _be_probe(form, limit, instance, writer)
+    try:  # noqa: SIM105
+        os.setpgid(pid, pid)
+    except OSError:  # it has ended, and has done so itself before
+        pass
+    return pid
+
+
+def _be_probe(form: Form, limit: float, instance: str, writer: int) -> None:
+    """Be the try of a probe, in the child: it writes what it was answered, and ends with 0 if that holds."""
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        try:
+            words, holds = _PROBES[form.scheme](form, limit, instance), True
+        except (_Refused, OSError, ValueError) as error:  # ValueError: a host that can be no name
+            words, holds = _worded(error), False
+        os.write(writer, encoded(words)[:_LONGEST_WORDS])
+        status = 0 if holds else 1
+    finally:
+        os._exit(status)
+
+
+def _tcp(form: Form, limit: float, _instance: str) -> str:
+    _connected(form, limit).close()
+    return f"port {form.port} accepts connections"
+
+
+def _connected(form: Form, limit: float) -> socket:
+    """A connection to a port: to the first address that accepts one. OSError of the last one if none does."""
+    addresses = [*_addresses(form)][:_MOST_ADDRESSES]
+    refusal = OSError(errno.EADDRNOTAVAIL, "the host has no address")
+    for family, address in addresses:
+        try:
+            connection = socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP)
+            connection.settimeout(limit / len(addresses))
+            connection.connect(address)
+        except OSError as error:
+            refusal = error
+            continue
+        if connection.getsockname() != connection.getpeername():
+            return connection
+        # Nobody listens, and the kernel has chosen that very port for this end: TCP connects such a socket to itself.
+        connection.setsockopt(SOL_SOCKET, SO_LINGER, _AT_ONCE)
+        connection.close()
+        refusal = OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    raise refusal
+
+
+def _addresses(form: Form) -> Iterator[tuple[int, tuple[object, ...]]]:
+    if not form.where:
+        yield from ((family, (host, form.port)) for family, host in _THIS_MACHINE)
+        return
+    for family, _, _, _, address in getaddrinfo(form.where, form.port, 0, SOCK_STREAM):
+        yield family, address
+
+
+def _unix(form: Form, _limit: float, _instance: str) -> str:
+    address = encoded(form.where)
+    address = b"\0" + address[1:] if address.startswith(b"@") else address
+    try:
+        _connect_to_path(SOCK_STREAM, address)
+    except OSError as error:
+        if error.errno != errno.EPROTOTYPE:  # it is of another type
+            raise
+        _connect_to_path(SOCK_SEQPACKET, address)
+    return "the socket accepts connections"
+
+
+def _connect_to_path(kind: int, address: bytes) -> None:
+    """Connect to a socket. Where its backlog is full, that waits for as long as the try may take."""
+    connection = socket(AF_UNIX, kind | SOCK_CLOEXEC)
+    connection.connect(address)
+    connection.close()
+
+
+def _http(form: Form, limit: float, _instance: str) -> str:
+    connection = _connected(form, limit)
+    host = f"[{form.where}]" if ":" in form.where else form.where
+    target = "".join(chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02X}" for byte in encoded(form.rest))
+    request = f"GET {target} HTTP/1.0\r\nHost: {host}:{form.port}\r\nUser-Agent: cltab2systemd\r\nAccept: */*\r\n\r\n"
+    connection.sendall(encoded(request))
+    answer = b""
+    while b"\n" not in answer and len(answer) < _LONGEST_LINE:
+        block = connection.recv(_LONGEST_LINE)
+        if not block:
+            break
+        answer += block
+    version, _, rest = answer.partition(b"\n")[0].strip().partition(b" ")
+    status = rest[:3]
+    if not version.startswith(b"HTTP/") or len(status) != 3 or not status.isdigit():
+        raise _Refused("the answer is not HTTP" if answer else "the connection was closed without an answer")
+    if status[:1] not in {b"2", b"3"}:
+        raise _Refused(f"HTTP status {decoded(status)}")
+    return f"HTTP status {decoded(status)}"
+
+
+def _file(form: Form, _limit: float, _instance: str) -> str:
+    os.stat(form.where)  # noqa: PTH116 - pathlib is slow to import
+    return "the file is there"
+
+
+def _group(form: Form, _limit: float, instance: str) -> str:
+    """A group is at a level if clstat says so, and systemd: a clstat may be that of a daemon that has been killed."""
+    if not instance:
+        raise _Refused("no daemon has said where its clstat is")
+    noted = _content(f"{instance}/clstat").removesuffix(b"\n")
+    lines = clstat.parse(decoded(_content(noted)))
+    level, state = next(((line[1], line[2]) for line in lines if line[0] == form.where), ("", ""))
+    if not state:
+        raise _Refused(f"clstat has no line for group {form.where}")
+    told = f"{form.where} is {state} at level {level}"
+    if state not in {"DONE", "PASSED"} or form.rest not in {"", level}:
+        raise _Refused(told)
+    prefix = decoded(_content(f"{instance}/prefix").strip())
+    target = f"{prefix}{escape(form.where)}@{escape(level)}.target"
+    pid = os.posix_spawn(_SYSTEMCTL, [_SYSTEMCTL, "is-active", "--quiet", "--", target], os.environ)
+    if os.waitpid(pid, 0)[1] != 0:
+        raise _Refused(f"clstat says that {told}, and systemd that {target} is not active")
+    return told
+
+
+def _content(path: str | bytes) -> bytes:
+    """The beginning of a file; a FIFO in its place is not waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        return os.read(descriptor, _LONGEST_FILE)
+    finally:
+        os.close(descriptor)
+
+
+_PROBES = {forms.TCP: _tcp, forms.UNIX: _unix, forms.HTTP: _http, forms.FILE: _file, forms.GROUP: _group}
