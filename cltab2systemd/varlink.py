@@ -47,7 +47,8 @@ type Reason (
 # The progress is there if it is asked for, and the group is on its way.
 type GroupStatus (group: string, level: string, state: string, reasons: []Reason, progress: ?Progress)
 
-# An entry that is waited for. What it does is "queued", "starting" or "stopping". "elapsed_usec" is for how long it has
+# An entry that is waited for. What it does is "queued", "starting", "stopping" or "checking" (its preflight runs, and
+# "unit" is the service that runs it). "elapsed_usec" is for how long it has
 # done so, or has been in this stage of its stop, when the reply is made; "limit_usec" is for how long it may. While it
 # is stopping: the signal that was sent last, and the one that is sent at the limit. "says" is STATUS= of sd_notify(3).
 type Awaited (
@@ -55,10 +56,10 @@ type Awaited (
   next_signal: ?string, says: ?string
 )
 
-# How far a group has come from one level to another. The phase is "waiting", "stopping", "loading", "starting",
-# "restarting" (single entries, at the same level) or "settling". "done" and "total" count entries in this phase; a
-# total of 0 says nothing. "waiting" is how many are waited for; "awaited" has the first of these. Without an origin it
-# was at no level, or nobody knows; without a level it goes to none.
+# How far a group has come from one level to another. The phase is "checking", "waiting", "stopping", "loading",
+# "starting", "restarting" (single entries, at the same level) or "settling". "done" and "total" count entries in this
+# phase; a total of 0 says nothing. "waiting" is how many are waited for; "awaited" has the first of these. Without an
+# origin it was at no level, or nobody knows; without a level it goes to none.
 type Progress (
   group: string, origin: ?string, level: ?string, phase: string, done: int, total: int, waiting: int,
   awaited: []Awaited
@@ -130,8 +131,9 @@ method Describe(groups: ?[]string) -> (version: string, pid: int, table: TableFi
 error NoSuchGroup (message: string, group: string, hint: ?string)
 error TableRefused (message: string, findings: []Finding)
 
-# Beside each text for a person is a code for programs, which stays what it is. clinit(8) has all of them.
-error SwitchRefused (message: string, code: string)
+# Beside each text for a person is a code for programs, which stays what it is. clinit(8) has all of them. The output is
+# the last lines of a command that has the switch refused.
+error SwitchRefused (message: string, code: string, output: ?[]string)
 error Superseded (message: string, code: string)
 
 # Only root and members of group clinit may change anything; everybody who can connect may read the status.

@@ -24,6 +24,10 @@ _UNITS = ("/usr/lib/systemd/system/clinit.service", "/lib/systemd/system/clinit.
           "/etc/systemd/system/clinit.service")  # fmt: skip
 
 
+# No table can name a group so.
+_NO_GROUP = ":"
+
+
 class ClientError(Exception):
     """A request has failed. The text is fit for a person."""
 
@@ -36,12 +40,16 @@ class RefusedError(ClientError):
         code: why, for programs: the code of a SwitchRefused, or the name of another error of varlink, as `NoSuchGroup`.
             clinit(8) has both. `still-listening` if systemd listens for a daemon that is halted. Empty if the daemon is
             too old to have codes.
+        output: the last lines of a command that has the request refused, such as a preflight; each is printable.
     """
 
-    def __init__(self, message: str, findings: tuple[str, ...] = (), code: str = "") -> None:
+    def __init__(
+        self, message: str, findings: tuple[str, ...] = (), code: str = "", output: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.findings = findings
         self.code = code
+        self.output = output
 
 
 class NoDaemonError(ClientError):
@@ -85,7 +93,10 @@ class Caller:
         on_tick: Callable[[], object] | None = None,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> Iterator[dict[str, Any]]:
-        """The parameters of each reply to a call. The first has to come in 30 s, the others before the deadline.
+        """The parameters of each reply to a call.
+
+        The first has to come in 30 s, or the daemon has to answer something else: it may be that a preflight runs. The
+        others have to come before the deadline.
 
         Args:
             call: as `varlink.call` makes it.
@@ -104,7 +115,7 @@ class Caller:
             meanwhile()
             longest: float | None = transport.ANSWER_TIMEOUT
             while True:
-                message = varlink.decode_reply(connection.receive_within(_remaining(deadline, longest), on_tick))
+                message = varlink.decode_reply(self._received(connection, deadline, longest, on_tick))
                 if watch is not None:
                     watch(connection)
                 yield answer(message)
@@ -118,6 +129,33 @@ class Caller:
             raise LostError(f"the daemon at {path} went away: {_worded(error)}; see 'journalctl -u clinit'") from error
         finally:
             connection.close()
+
+    def _received(
+        self,
+        connection: transport.Connection,
+        deadline: float | None,
+        longest: float | None,
+        on_tick: Callable[[], object] | None,
+    ) -> bytes:
+        """The next reply. TimeoutError at the deadline, or if the daemon answers nothing at all for so long."""
+        while True:
+            try:
+                return connection.receive_within(_remaining(deadline, longest), on_tick)
+            except TimeoutError:
+                is_over = longest is None or (deadline is not None and time.monotonic() >= deadline)
+                if is_over or not self.answers_within(_remaining(deadline, longest) or 0.0):
+                    raise
+
+    def answers_within(self, seconds: float) -> bool:
+        """Whether the daemon answers a question that costs it nothing within so many seconds, if by a refusal."""
+        question = varlink.call("Status", {"group": _NO_GROUP})
+        try:
+            next(self.replies(question, time.monotonic() + seconds))
+        except RefusedError:
+            return True
+        except ClientError:
+            return False
+        return True
 
     def connect(self, deadline: float | None = None) -> transport.Connection:
         """Connect in 30 s, or before the deadline. OSError as for `transport.connect`.
@@ -174,7 +212,8 @@ def answer(message: dict[str, object]) -> dict[str, Any]:
         findings = (str(parameters["hint"]),)
     kind = str(error).rpartition(".")[2]
     code = str(parameters.get("code", "")) if kind == "SwitchRefused" else kind
-    raise RefusedError(str(parameters.get("message") or f"{error} {parameters}"), findings, code)
+    output = tuple(map(str, parameters.get("output") or ()))
+    raise RefusedError(str(parameters.get("message") or f"{error} {parameters}"), findings, code, output)
 
 
 def what_if_it_hangs(start: str) -> str:

@@ -61,6 +61,8 @@ class Reported:
             for finding in error.findings:
                 complain(finding)
             say(str(error))
+            for line in error.output:
+                complain(f"  {line}")
         else:
             complain(f"clinit: {error}")
         return True

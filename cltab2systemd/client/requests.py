@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from cltab2systemd import varlink
-from cltab2systemd.client.calls import Caller, ClientError, RefusedError, TimedOutError
+from cltab2systemd.client.calls import Caller, RefusedError, TimedOutError
 from cltab2systemd.locations import has_group, live_clstat, live_sockets, locate
 from cltab2systemd.text import decoded
 
@@ -16,9 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
-
-# No table can name a group so.
-_NO_GROUP = ":"
 
 
 class Answer(str):  # noqa: SLOT000 - few are made
@@ -119,14 +116,7 @@ class Client:
 
     def answers_within(self, seconds: float) -> bool:
         """Whether the daemon answers a question that costs it nothing within so many seconds, if by a refusal."""
-        question = varlink.call("Status", {"group": _NO_GROUP})
-        try:
-            next(self._caller.replies(question, time.monotonic() + seconds))
-        except RefusedError:
-            return True
-        except ClientError:
-            return False
-        return True
+        return self._caller.answers_within(seconds)
 
     def act(
         self,

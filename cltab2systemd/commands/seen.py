@@ -92,5 +92,4 @@ async def _all_seen(names: Names, groups: Mapping[str, ResourceGroup], level: st
 
 
 def _seen(group: GroupUnits, level: str | None) -> Seen:
-    active = {entry.tag for entry in group.entries if (unit := group.entry(entry)) is not None and not unit.at_rest}
-    return Seen(frozenset(active), remedies_at(group, level), failures(group))
+    return Seen(group.active_tags(), remedies_at(group, level), failures(group))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.core.group import Group
 from cltab2systemd.core.slices import DROP_IN_DIRECTORIES, Slices
-from cltab2systemd.units.compiler import compile_group, compile_top
+from cltab2systemd.units.compiler import compile_group, compile_preflight, compile_top
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.systemd.bus import Bus
-    from cltab2systemd.table.model import ResourceGroup
+    from cltab2systemd.table.model import Entry, ResourceGroup
     from cltab2systemd.units.names import Names
     from cltab2systemd.units.surroundings import Surroundings
 
@@ -71,7 +71,7 @@ class Applier:
         self._bus.follow_reloads(self._reloaded)
         if self._units.reload_needed:
             self._limited.update(group.name for group in groups)
-            await self._reload()
+            await self.reload()
         return groups
 
     async def apply(self, lines: Mapping[Group, ResourceGroup]) -> None:
@@ -90,14 +90,27 @@ class Applier:
         for group, new in lines.items():
             group.applied = new
         if changed or self._units.reload_needed:
-            await self._reload()
+            await self.reload()
         for group, new in lines.items():
             group.is_installed = group.applied is new  # and not what a later request has written meanwhile
+
+    def install_preflight(self, unit: str, entry: Entry) -> None:
+        """Put a unit on disk that runs the preflight of an entry. OSError if that fails."""
+        content = compile_preflight(self._names, self._path, unit, entry, self._surroundings)
+        self._units.install_preflight(unit, content)
+
+    def remove_preflight(self, unit: str) -> None:
+        """Take such a unit off the disk, if it is there. OSError if that fails."""
+        self._units.remove_preflight(unit)
+
+    def preflights(self) -> list[str]:
+        """The units of preflights that are on disk."""
+        return self._units.preflights()
 
     def _compile(self, group: ResourceGroup) -> Mapping[str, bytes]:
         return compile_group(self._names, self._path, group, self._surroundings) if group.entries else {}
 
-    async def _reload(self) -> None:
+    async def reload(self) -> None:
         """Have systemd load what is on disk now. There is one reload at a time, and it serves all who wait for it."""
         self._ticket += 1
         ticket = self._ticket

@@ -23,6 +23,7 @@ from cltab2systemd.core.hands import Hands
 from cltab2systemd.core.membership import Membership
 from cltab2systemd.core.observer import Observer
 from cltab2systemd.core.pacer import Pacer
+from cltab2systemd.core.preflights import Preflights
 from cltab2systemd.core.request import NoSuchGroupError, Request, SwitchRefusedError, code_of, tell_rejected
 from cltab2systemd.core.settlement import Settlement
 from cltab2systemd.core.shown import Shown
@@ -100,32 +101,30 @@ class Controller:
             names, self._groups, bus, self._pacer, kernel or Kernel(), culprits=self._culprits,
             restless=instance.restless, on_observed=self._settle, on_refreshed=self._shown.publish,
         )  # fmt: skip
-        self._switcher = Switcher(names, instance.held, bus, applier, self._observer)
+        self._preflights = Preflights(names, bus, applier, self._observer)
+        self._switcher = Switcher(names, instance.held, bus, applier, self._observer, preflights=self._preflights)
         self._settlement = Settlement(
             names, instance.held, bus, self._pacer, self._observer.probe,
             is_sought=self._culprits.is_sought, look_soon=self._observer.refresh_soon,
             on_refused=lambda group, request, error: self._spawn(self._refuse(group, request, error)),
             on_stopped=self._stopped,
         )  # fmt: skip
-        self._hands = Hands(names, bus, self._pacer, self._observer, self._settlement, culprits=self._culprits)
+        self._hands = Hands(
+            names, bus, self._pacer, self._observer, self._settlement, culprits=self._culprits,
+            preflights=self._preflights,
+        )  # fmt: skip
         self._membership = Membership(
-            self._groups,
-            source,
-            instance,
-            bus,
-            applier=applier,
-            observer=self._observer,
-            spawn=self._spawn,
-            on_table=on_table,
-            on_retired=lambda group, asker: self._request(group, HALT_LEVEL, asker),
+            self._groups, source, instance, bus, applier=applier, observer=self._observer, spawn=self._spawn,
+            on_table=on_table, on_retired=lambda group, asker: self._request(group, HALT_LEVEL, asker),
             on_gone=self._shown.publish,
-        )
+        )  # fmt: skip
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving = Serving.SERVING
 
     async def begin(self, shown: Iterable[GroupStatus], boot: Boot | None = None) -> None:
         """Take over what an earlier daemon left, and go on with it; see `Takeover`."""
         self._culprits.resume()
+        await self._preflights.clear_up()
         takeover = Takeover(
             self.names,
             self._groups,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd import events
@@ -17,7 +19,9 @@ from cltab2systemd.oserrors import worded
 from cltab2systemd.table.model import ResourceGroup
 
 if TYPE_CHECKING:
-    from cltab2systemd.groups.progress import Handling
+    from collections.abc import Iterator
+
+    from cltab2systemd.groups.progress import Checking, Handling
     from cltab2systemd.groups.state import Asked, GroupStatus
     from cltab2systemd.groups.units import GroupUnits
 
@@ -62,6 +66,7 @@ class Group:
         self.asked: Asked | None = None  # what this daemon last asked of systemd
         self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again
         self.handling: Handling | None = None  # what is being done to single entries
+        self._checking: Checking | None = None  # the preflight that runs
         self._life = Life()
         self._is_mark_left = False  # on disk, in a phase that has none
         self._observed = asyncio.Event()
@@ -134,8 +139,24 @@ class Group:
         if self.units is None:
             return None
         if self.handling is not None:
-            return Way(self.handling.level, self.handling.level, self.handling.phase, self.handling)
-        return way(self.units, self.life, self.status, self.origin, is_asked=self.request is not None)
+            on: Way | None = Way(self.handling.level, self.handling.level, self.handling.phase, self.handling)
+        else:
+            on = way(self.units, self.life, self.status, self.origin, is_asked=self.request is not None)
+        if on is None or self._checking is None:
+            return on
+        return replace(on, phase=ProgressPhase.CHECKING, checking=self._checking)
+
+    @contextmanager
+    def checking(self, run: Checking) -> Iterator[None]:
+        """Within this, a preflight runs."""
+        self._checking = run
+        self._tell_news()
+        try:
+            yield
+        finally:
+            if self._checking is run:  # and not that of a later request
+                self._checking = None
+                self._tell_news()
 
     @property
     def active(self) -> bool:

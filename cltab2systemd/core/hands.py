@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.observer import Observer
     from cltab2systemd.core.pacer import Pacer
+    from cltab2systemd.core.preflights import Preflights
     from cltab2systemd.core.settlement import Settlement
     from cltab2systemd.events import Asker
     from cltab2systemd.groups.state import GroupStatus
@@ -51,15 +52,25 @@ class Hands:
         observer: knows how groups are.
         settlement: tells when a group is certain to have settled.
         culprits: takes note of who has stopped entries.
+        preflights: runs what has to hold before anything is stopped.
     """
 
     def __init__(
-        self, names: Names, bus: Bus, pacer: Pacer, observer: Observer, settlement: Settlement, *, culprits: Culprits
+        self,
+        names: Names,
+        bus: Bus,
+        pacer: Pacer,
+        observer: Observer,
+        settlement: Settlement,
+        *,
+        culprits: Culprits,
+        preflights: Preflights,
     ) -> None:
         self._names = names
         self._bus = bus
         self._pacer = pacer
         self._culprits = culprits
+        self._preflights = preflights
         self._observer = observer
         self._settlement = settlement
         self._at_work: dict[str, EntryRequest] = {}
@@ -125,10 +136,12 @@ class Hands:
 
     async def _carry_out(self, group: Group, request: EntryRequest) -> None:
         units = tuple(self._names.entry(group.name, entry.tag) for entry in request.entries)
-        phase = ProgressPhase.RESTARTING if request.action is Action.RESTART else ProgressPhase.STOPPING
+        phase = ProgressPhase.CHECKING if request.action is Action.RESTART else ProgressPhase.STOPPING
         group.handling = handling = Handling(request.level, phase, units, request=request.id)
         try:
             if request.action is Action.RESTART:
+                await self._preflights.before_restart(group, request.entries)
+                group.handling = handling = replace(handling, phase=ProgressPhase.RESTARTING)
                 await self._restart(group, request.entries, handling)
             else:
                 await self._stop(group, frozenset(units), request.asker)

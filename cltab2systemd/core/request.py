@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cltab2systemd.groups.state import GroupStatus
+    from cltab2systemd.table.model import Entry
 
 
 class NoSuchGroupError(Exception):
@@ -31,11 +32,15 @@ class NoSuchGroupError(Exception):
 
 
 class SwitchRefusedError(Exception):
-    """The switch cannot be made. The code says why. The text says why, and what to do."""
+    """The switch cannot be made. The code says why. The text says why, and what to do.
 
-    def __init__(self, code: Refusal, message: str) -> None:
+    `output` is what a command has written that has the switch refused, as printable lines.
+    """
+
+    def __init__(self, code: Refusal, message: str, output: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.code = code
+        self.output = output
 
 
 class SupersededError(Exception):
@@ -113,6 +118,7 @@ class Request:
         self.settled_at: float | None = None  # when its level was settled first, by the loop's clock
         self._is_told = False  # whether the log tells how it has ended
         self.stopped: set[str] = set()  # units that a halt has stopped one by one
+        self.checked: set[Entry] = set()  # whose preflights have passed
         # Nobody may be waiting, and that is fine.
         self.started.add_done_callback(_retrieve)
         self.outcome.add_done_callback(_retrieve)

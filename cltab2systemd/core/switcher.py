@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.membership import Membership
     from cltab2systemd.core.observer import Observer
+    from cltab2systemd.core.preflights import Preflights
     from cltab2systemd.core.request import Request
     from cltab2systemd.disk.marks import Marks
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
@@ -44,14 +45,18 @@ class Switcher:
         bus: its connection to systemd.
         applier: puts units on disk.
         observer: knows how groups are.
+        preflights: runs what has to hold before anything is stopped.
     """
 
-    def __init__(self, names: Names, held: Marks, bus: Bus, applier: Applier, observer: Observer) -> None:
+    def __init__(
+        self, names: Names, held: Marks, bus: Bus, applier: Applier, observer: Observer, *, preflights: Preflights
+    ) -> None:
         self._names = names
         self._held = held
         self._bus = bus
         self._applier = applier
         self._observer = observer
+        self._preflights = preflights
 
     async def carry_out(self, group: Group, request: Request, membership: Membership) -> None:
         """Carry out a request; returns when its start job is queued and clstat shows it.
@@ -156,6 +161,8 @@ class Switcher:
         """
         while True:
             lines = membership.wanted(group)
+            if await self._preflights.before_switch(group, request, lines) or membership.wanted(group) != lines:
+                continue
             await self._stop_moved([*membership.others(group)], lines.entries, request.level)
             if membership.wanted(group) != lines:
                 continue

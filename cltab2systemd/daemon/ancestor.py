@@ -74,5 +74,7 @@ async def _message(service: Service, call: Call) -> str:
     except CallError as error:
         findings = error.parameters.get("findings")
         texts = [str(finding["text"]) for finding in findings[:MOST_FINDINGS]] if isinstance(findings, list) else []
+        output = error.parameters.get("output")
+        texts += [f"  {line}" for line in output] if isinstance(output, list) else []
         return "\n".join([str(error.parameters.get("message", UNKNOWN)), *texts])
     return UNKNOWN

@@ -184,7 +184,7 @@ class Service:
         except SupersededError as error:
             raise CallError(f"{varlink.INTERFACE}.Superseded", message=str(error), code=str(error.code)) from error
         except SwitchRefusedError as error:
-            raise _refused(error.code, str(error)) from error
+            raise _refused(error.code, str(error), error.output) from error
         except BusError as error:
             raise _refused(code_of(error), str(error)) from error
         except OSError as error:
@@ -322,8 +322,9 @@ class Service:
         yield Reply({"description": descriptions[name]})
 
 
-def _refused(code: Refusal, message: str) -> CallError:
-    return CallError(f"{varlink.INTERFACE}.SwitchRefused", message=message, code=str(code))
+def _refused(code: Refusal, message: str, output: Sequence[str] = ()) -> CallError:
+    told = [*output] or None
+    return CallError(f"{varlink.INTERFACE}.SwitchRefused", message=message, code=str(code), output=told)
 
 
 def _has_lone_surrogate(value: str) -> bool:

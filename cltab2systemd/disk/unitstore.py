@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -126,6 +127,19 @@ class UnitStore:
         for name, content in files.items():
             if self._disk.content(self._units / name) != content:
                 self._write_unit(name, content)
+
+    def install_preflight(self, name: str, content: bytes) -> None:
+        """Put the unit of a preflight on disk. systemd takes it without a reload, for it has never looked for it."""
+        self._disk.write(self._units / name, content)
+
+    def remove_preflight(self, name: str) -> None:
+        """Take it away, if it is there."""
+        self._disk.remove(self._units / name)
+
+    def preflights(self) -> list[str]:
+        """The units of preflights that are on disk."""
+        pattern = self._names.preflight("*")
+        return [name for name in self._disk.files(self._units) if fnmatchcase(name, pattern)]
 
     def _write_unit(self, name: str, content: bytes) -> None:
         if "/" in name:

@@ -85,6 +85,19 @@ def effects(
     return {entry.tag: effect(entry.tag) for entry in (*applied, *wanted)}
 
 
+def checked_first(found: Mapping[str, Effect], wanted: tuple[Entry, ...], level: str) -> tuple[Entry, ...]:
+    """The entries whose preflights have to pass before a request does anything: those that it starts, and are checked.
+
+    Args:
+        found: what the request does to each entry, as `effects` has it.
+        wanted: the lines that the table has for the group now.
+        level: the level that is asked for. The one that halts a group starts nothing, so nothing is checked.
+    """
+    starts = {Effect.START, Effect.RERUN, Effect.RESTART}
+    members = (entry for entry in wanted if is_member(entry, level))
+    return tuple(entry for entry in members if entry.preflight is not None and found[entry.tag] in starts)
+
+
 # The effect on an entry that both levels have, with the same definition.
 _EFFECT_OF = {Remedy.START: Effect.START, Remedy.RERUN: Effect.RERUN}
 

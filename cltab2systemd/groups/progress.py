@@ -33,6 +33,7 @@ MOST_HALTING = 8
 class ProgressPhase(enum.StrEnum):
     """What is being done on the way to a level, in this order. Not every switch has all of them."""
 
+    CHECKING = "checking"  # what has to hold is checked, and nothing that the group runs has been touched
     WAITING = "waiting"  # it is asked for, and nothing that the group runs has been touched but failed tests
     STOPPING = "stopping"  # what the level does not have is being stopped
     LOADING = "loading"  # the new units are written, and systemd loads them
@@ -47,6 +48,7 @@ class Doing(enum.StrEnum):
     QUEUED = "queued"  # its job waits for its turn, or for something else of systemd's
     STARTING = "starting"  # its command runs, and is to end before the next entry is started; or is being executed
     STOPPING = "stopping"
+    CHECKING = "checking"  # its preflight runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Handling:
 
     Attributes:
         level: that level.
-        phase: RESTARTING or STOPPING, then SETTLING.
+        phase: CHECKING and RESTARTING, or STOPPING; then SETTLING.
         units: the services of the entries, in file order.
         done: how many of these have been restarted.
         request: what the request is known by in the log.
@@ -124,6 +126,29 @@ class Handling:
 
 
 @dataclass(frozen=True, slots=True)
+class Checking:
+    """A preflight that runs.
+
+    Attributes:
+        tag: of its entry.
+        mode: of its entry.
+        unit: the service that runs it.
+        since: when it was begun.
+        limit: how long it may take.
+        done: how many others have passed.
+        total: how many there are.
+    """
+
+    tag: str
+    mode: str
+    unit: str
+    since: int
+    limit: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """Where a group comes from, where it goes to, and what is being done.
 
@@ -132,12 +157,14 @@ class Way:
         level: the level that it goes to; None if somebody takes it to none. `units.names.HALT_LEVEL` in a halt.
         phase: what is being done.
         handling: what is being done to single entries, if the group stays at its level.
+        checking: the preflight that runs, in phase CHECKING.
     """
 
     origin: str | None
     level: str | None
     phase: ProgressPhase
     handling: Handling | None = None
+    checking: Checking | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +289,8 @@ def progress(group: GroupUnits, timings: Timings, on: Way, seen: frozenset[str] 
         seen: the units that were seen being stopped on this way. Those that are gone by now are done. None if nobody
             has looked: then it is not known how many are done.
     """
+    if on.checking is not None:
+        return _checked(group, on, on.checking)
     if on.handling is not None:
         return _handled(group, timings, on, on.handling)
     if on.phase in {ProgressPhase.WAITING, ProgressPhase.STOPPING}:
@@ -277,6 +306,12 @@ def progress(group: GroupUnits, timings: Timings, on: Way, seen: frozenset[str] 
     now = at_work or due[:1]
     told = [_started(group, timings, entry) for entry in now[:MOST_AWAITED]]
     return Progress(group.group, on, len(members) - len(due), len(members), len(now), tuple(told))
+
+
+def _checked(group: GroupUnits, on: Way, run: Checking) -> Progress:
+    """How far the preflights have come."""
+    awaited = Awaited(run.tag, run.mode, run.unit, Doing.CHECKING, run.since, run.limit)
+    return Progress(group.group, on, run.done, run.total, 1, (awaited,))
 
 
 def _handled(group: GroupUnits, timings: Timings, on: Way, handling: Handling) -> Progress:

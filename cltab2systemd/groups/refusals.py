@@ -21,6 +21,7 @@ class Refusal(enum.StrEnum):
     HALTING = "halting"  # all groups are being halted, and then the daemon ends
     WAITS_FOR_ITSELF = "waits-for-itself"  # an entry of the group would wait for the switch that stops it
     LEFT_TO_CLUSTER = "left-to-cluster"  # an entry may run in a group that a cluster is to stop first
+    PREFLIGHT_FAILED = "preflight-failed"  # what has to hold before anything is stopped does not
     NOT_STOPPED = "not-stopped"  # an entry that has to go runs on
     NO_UNIT = "no-unit"  # somebody removes the group's units
     BAD_UNIT = "bad-unit"  # a unit that orders the switch is masked, or cannot be loaded

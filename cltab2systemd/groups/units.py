@@ -165,6 +165,11 @@ class GroupUnits:
         """The unit of an entry, if it is loaded."""
         return self.units.get(self.name_of(entry))
 
+    def active_tags(self) -> frozenset[str]:
+        """The tags of the entries whose units are active, or on their way."""
+        found = ((entry.tag, self.entry(entry)) for entry in self.entries)
+        return frozenset(tag for tag, unit in found if unit is not None and not unit.at_rest)
+
     def members(self, level: str) -> list[Entry]:
         """The entries of a level, in file order. One that moved to another group, and is gone here, is left out."""
         return [entry for entry in self.entries if is_member(entry, level) and not self._is_given_away(entry)]

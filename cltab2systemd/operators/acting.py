@@ -64,6 +64,8 @@ def act(action: str, names: Sequence[str], cltab: str | None, socket: str | None
             for finding in error.findings if isinstance(error, RefusedError) else ():
                 complain(f"clinitctl: {finding}")
             complain(f"clinitctl: {printable(str(error))}")
+            for line in error.output if isinstance(error, RefusedError) else ():
+                complain(f"  {printable(line)}")
             for hint in _on_new_entries(error, group, of_group, there):
                 complain(f"clinitctl: {hint}")
             codes.append(outcome.code_of(error))

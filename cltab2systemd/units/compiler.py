@@ -23,12 +23,13 @@ from cltab2systemd.units.plan import (
     plan_group,
     plan_top,
 )
+from cltab2systemd.units.preflight import PreflightUnit, plan_preflight
 from cltab2systemd.units.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cltab2systemd.table.model import ResourceGroup, Table
+    from cltab2systemd.table.model import Entry, ResourceGroup, Table
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 DOCUMENTATION = "man:clinit(8) man:cltab(5)"
@@ -40,6 +41,7 @@ _TEMPLATE_OF: Mapping[type[Unit], str] = {
     GateUnit: "gate.service.j2",
     LevelUnit: "level.target.j2",
     MarkerUnit: "marker.target.j2",
+    PreflightUnit: "preflight.service.j2",
     SliceUnit: "group.slice.j2",
 }
 
@@ -64,6 +66,11 @@ def compile_group(
 def compile_top(names: Names, path: str) -> Mapping[str, bytes]:
     """The unit files that all groups of an instance have in common; arguments and result as for `compile_group`."""
     return render(plan_top(names), path, Surroundings())
+
+
+def compile_preflight(names: Names, path: str, unit: str, entry: Entry, surroundings: Surroundings) -> bytes:
+    """The file of a unit that runs the preflight of an entry; other arguments as for `compile_group`."""
+    return render(GroupPlan(entry.group, (plan_preflight(names, unit, entry),)), path, surroundings)[unit]
 
 
 def compile_table(table: Table, names: Names | None = None) -> Mapping[str, bytes]:

@@ -102,6 +102,10 @@ class Names:
         """The transient service that puts limits of a group's slice in force; no pattern of the group's matches it."""
         return f"clinitlimits{self.suffix}-{escape(group)}.service"
 
+    def preflight(self, number: str) -> str:
+        """The service of one run of a preflight; no pattern of a group's matches it."""
+        return f"clinitpreflight{self.suffix}-{number}.service"
+
     @staticmethod
     def boot(group: str) -> str:
         """The drop-in that brings a group to its boot level, below the directory of the units."""

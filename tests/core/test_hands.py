@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from cltab2systemd.core.entryrequest import Action, EntryRequest
 from cltab2systemd.core.group import Group
 from cltab2systemd.core.hands import Hands
+from cltab2systemd.core.preflights import Preflights
 from cltab2systemd.core.request import SwitchRefusedError
 from cltab2systemd.events import Asker
 from cltab2systemd.groups.refusals import Refusal
@@ -89,7 +90,10 @@ def asked(hands: Hands, number: int = 1) -> list[object]:
 def test_only_one_of_them_restarts_entries() -> None:
     """The other one is told to try again. Else nobody could take over from the first any more."""
     nothing = cast("Any", Anything())
-    answers = asked(Begun(Names(), cast("Any", Faltering()), nothing, nothing, nothing, culprits=nothing), 2)
+    none = Preflights(Names(), nothing, nothing, nothing)
+    answers = asked(
+        Begun(Names(), cast("Any", Faltering()), nothing, nothing, nothing, culprits=nothing, preflights=none), 2
+    )
 
     [refused] = [answer for answer in answers if isinstance(answer, SwitchRefusedError)]
     assert refused.code is Refusal.ON_ITS_WAY
@@ -99,7 +103,10 @@ def test_a_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
     """Whoever asked is told so, and not that the daemon has gone; the log has where it was."""
     nothing = cast("Any", Anything())
     caplog.set_level("INFO")
-    [answer] = asked(Broken(Names(), cast("Any", Faltering()), nothing, nothing, nothing, culprits=nothing))
+    none = Preflights(Names(), nothing, nothing, nothing)
+    [answer] = asked(
+        Broken(Names(), cast("Any", Faltering()), nothing, nothing, nothing, culprits=nothing, preflights=none)
+    )
 
     assert isinstance(answer, SwitchRefusedError)
     assert answer.code is Refusal.INTERNAL

@@ -15,6 +15,7 @@ from instance import Instance, varlink
 from cltab2systemd.client import RefusedError, SupersededError
 from cltab2systemd.client.calls import answer
 from cltab2systemd.core.group import Group
+from cltab2systemd.core.preflights import Preflights
 from cltab2systemd.core.request import Request, SwitchRefusedError, code_of
 from cltab2systemd.core.switcher import Switcher
 from cltab2systemd.daemon.halt import Halt
@@ -148,6 +149,11 @@ def systemd_refuses(web: Instance) -> str:
         override(web, f"rm -r '{target}.d'")
 
 
+def preflight_failed(web: Instance) -> str:
+    web.write_table(TABLE + ":::preflight.web.slow:false\n")
+    return refused(web, "2")
+
+
 def halt_failed(web: Instance) -> str:
     barrier = "clinitbarrier-web@:::SHUTDOWN:::.service"
     web.node.run("systemctl", "mask", barrier)
@@ -188,6 +194,7 @@ ON_A_NODE: dict[Refusal, Callable[[Instance], str]] = {
     Refusal.ON_ITS_WAY: on_its_way,
     Refusal.WAITS_FOR_ITSELF: waits_for_itself,
     Refusal.LEFT_TO_CLUSTER: left_to_cluster,
+    Refusal.PREFLIGHT_FAILED: preflight_failed,
     Refusal.BAD_UNIT: bad_unit,
     Refusal.UNWRITABLE: unwritable,
     Refusal.SYSTEMD_REFUSES: systemd_refuses,
@@ -274,7 +281,9 @@ def test_units_that_somebody_removes() -> None:
 
     async def switch() -> None:
         group.happens(Event.REQUESTED, "1")
-        await Switcher(Names(), parts, parts, parts, parts).carry_out(group, Request("web", "1"), parts)
+        preflights = Preflights(Names(), parts, parts, parts)
+        switcher = Switcher(Names(), parts, parts, parts, parts, preflights=preflights)
+        await switcher.carry_out(group, Request("web", "1"), parts)
 
     with pytest.raises(SwitchRefusedError, match="somebody has removed it") as raised:
         asyncio.run(switch())
