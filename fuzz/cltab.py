@@ -99,6 +99,8 @@ def _other(source: random.Random, groups: list[bytes], tags: list[bytes]) -> byt
         return b":::service." + source.choice(tags) + b":" + source.choice(DIRECTIVES)
     if kind == 1:
         return b":::group." + source.choice(groups) + b":" + source.choice(DIRECTIVES)
+    if kind == 2 and source.random() < 0.5:
+        return b":::required." + source.choice(tags) + b":yes"
     if kind == 2:
         return b":::initdefault." + source.choice(groups) + b":" + source.choice((*LEVELS, *NAMES))
     return source.choice(SETTINGS if kind == 3 else OTHER_LINES)

@@ -33,21 +33,22 @@ _ENTRY = _UNIT | {
     "Environment", "StandardError",
     "RestartSec", "TimeoutStartSec", "RemainAfterExit", "ExecStart", "KillSignal", "TimeoutStopSec",
     "TimeoutStopFailureMode", "WatchdogSignal", "TimeoutAbortSec",
+    "RootDirectoryStartOnly", "BindPaths", "ExecStartPost", "ExecStop", "ExecStopPost",
 }  # fmt: skip
 # By prefix and type: the directives that a kind of unit may have.
 _DIRECTIVES = {
     ("clinit", "service"): _ENTRY,
     ("clinitgate", "service"): _POINT | {"After", "Wants"},
-    ("clinitbarrier", "service"): _POINT | {"Before", "After", "Conflicts"},
+    ("clinitbarrier", "service"): _POINT | {"Before", "After", "Conflicts", "TimeoutStartSec"},
     ("clinit", "target"): _TARGET | {"RefuseManualStop", "BindsTo", "Wants", "After"},
     ("clinit", "slice"): _UNIT | {"IgnoreOnIsolate", "DefaultDependencies"},
     ("multi", "conf"): {"Wants"},
 }
 # Lines that may add to each other; of all other directives there is one line at most.
-_REPEATED = {"Conflicts", "Wants", "After", "Before", "Environment"}
-# What stands behind the table's directives in an entry: after a comment, up to three lines.
+_REPEATED = {"Conflicts", "Wants", "After", "Before", "Environment", "ConditionPathExists"}
+# What stands behind the table's directives in an entry: after a comment, up to three lines; six if it is required.
 _LAST = "# What no directive above takes back; without a session of its own, what PAM starts ends with the entry."
-_LONGEST_LAST = 4
+_LONGEST_LAST = 10
 _SECTIONS = {"service": ["[Unit]", "[Service]"], "target": ["[Unit]"], "slice": ["[Unit]"], "conf": ["[Unit]"]}
 
 _FILE_NAME = re.compile(r"(multi-user\.target\.d/)?[A-Za-z0-9:_.@\\-]+")
@@ -129,7 +130,8 @@ def _may_be_given(name: str) -> bool:
     """Whether a table may say again what a unit says already: a value, not the scheme."""
     return name in {
         "SyslogIdentifier", "TimeoutStartSec", "TimeoutStopSec", "TimeoutAbortSec", "KillSignal",
-        "RuntimeDirectory", "OOMPolicy", "IgnoreSIGPIPE", "Environment", "StandardError",
+        "RuntimeDirectory", "OOMPolicy", "IgnoreSIGPIPE", "Environment", "StandardError", "RootDirectoryStartOnly",
+        "BindPaths",
     }  # fmt: skip
 
 

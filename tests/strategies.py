@@ -44,7 +44,11 @@ DIRECTIVE = st.one_of(
 
 @st.composite
 def tables(
-    draw: st.DrawFn, of_service: st.SearchStrategy[str] = DIRECTIVE, of_group: st.SearchStrategy[str] = DIRECTIVE
+    draw: st.DrawFn,
+    of_service: st.SearchStrategy[str] = DIRECTIVE,
+    of_group: st.SearchStrategy[str] = DIRECTIVE,
+    *,
+    most_required: int = 0,
 ) -> Table:
     """A table without errors, as parsed from a file: few groups and levels, so that entries share them."""
     groups = draw(st.lists(NAME, min_size=1, max_size=3))
@@ -55,10 +59,13 @@ def tables(
         for tag in draw(st.lists(NAME, min_size=1, max_size=6, unique=True))
     ]
     tags = [line.split(":")[1] for line in lines]
+    waited_for = [line.split(":")[1] for line in lines if Mode(line.split(":")[3]).is_waited_for]
+    required = st.lists(st.sampled_from(waited_for), max_size=most_required) if waited_for else st.just([])
     settings = [
         *(f":::service.{tag}:{draw(of_service)}\n" for tag in draw(st.lists(st.sampled_from(tags), max_size=3))),
         *(f":::group.{group}:{draw(of_group)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
         *(f":::initdefault.{group}:{draw(NAME)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
+        *(f":::required.{tag}:yes\n" for tag in draw(required)),
     ]
     lines = draw(st.permutations([*lines, *settings])) if settings else lines
     table, findings = parse(encoded("".join(lines)), "/etc/cltab")

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Each level of a group names each entry, as one that it starts or stops, and each other level, which makes some hundred
-# bytes of units each: nobody wrote a table with more of these, and 700 entries with a level each would make 99 MB.
+# bytes of units each; so does each entry that needs one before it. Nobody wrote a table with more of these, and 700
+# entries with a level each would make 99 MB.
 MOST_DEPENDENCIES = 250_000
 
 
@@ -31,9 +32,12 @@ def findings(names: Names, table: Table) -> tuple[Diagnostic, ...]:
 def _large_groups(table: Table) -> Iterator[Diagnostic]:
     for group in table.groups.values():
         levels: set[str] = set()
+        required = needed = 0
         for number, entry in enumerate(group.entries, 1):
             levels.update(entry.levels.names)
-            if len(levels) * (number + len(levels)) > MOST_DEPENDENCIES:
+            needed += required
+            required += entry.holds_back
+            if len(levels) * (number + len(levels) + required) + needed > MOST_DEPENDENCIES:
                 yield Diagnostic.of(
                     "group-too-large",
                     entry.place_of("group"),

@@ -36,13 +36,13 @@ _MOMENT = 0.2
 # A start and its request are not taken by the same clock. Seconds.
 _TOLERANCE = 1.0
 # Of these there was no run that could have written anything.
-_NO_RUN = {"masked", "not-loaded", "never-started"}
+_NO_RUN = {"masked", "not-loaded", "never-started", "kept-back"}
 # These do not say how a run has ended. That is the run before the present one, which pauses, or runs again.
 _ENDLESS = {"paused", "keeps-ending"}
 # It is so with this one as well, if its process has not ended.
 _NOT_EXECUTED = "not-executed"
 # Of these systemd has nothing to say.
-_SILENT = {"masked", "unreached", "no-level", "skipped"}
+_SILENT = {"masked", "unreached", "no-level", "skipped", "kept-back"}
 
 
 class Evidence:

@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.endings import EXITED_WELL
+from cltab2systemd.groups.endings import EXITED_WELL, NOT_REPEATED
 from cltab2systemd.groups.entrycommands import log_command, restart_command
 from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.table.model import Mode
@@ -25,6 +25,8 @@ _CURES = {
     Cause.BROKEN_OFF: "mend it, then {restart} runs it again",
     Cause.DOWN: "{again} starts it",
     Cause.NEVER_STARTED: "{again} starts it",
+    Cause.REQUIRED_FAILED: "mend it, then {again} runs it again, and starts what is behind it",
+    Cause.KEPT_BACK: "mend what it is behind, then {again} starts it",
     Cause.MASKED: "{unmask}, then {again}",
     Cause.NOT_LOADED: "mend what {status} says, then 'systemctl daemon-reload' and {again}",
     Cause.STRAYED: "{again} stops it and starts it anew",
@@ -95,6 +97,8 @@ def _words(cause: Cause, mode_name: str, said: str) -> str:
         return _OF_EXITED_WELL
     mode = Mode(mode_name) if mode_name else None
     of_mode = {} if mode is None or mode.is_judged else _OF_RESTARTED if mode.is_restarted else _OF_RUN_ONCE
+    if of_mode is _OF_RUN_ONCE and said and not said.endswith(NOT_REPEATED):  # a wait that is required
+        of_mode = {}
     return of_mode.get(cause, _CURES[cause])
 
 

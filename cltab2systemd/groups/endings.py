@@ -27,6 +27,8 @@ NOT_EXECUTED = {
 EXEC = 203
 # What the words on a respawn entry that ends too often end with. `groups.cures` knows by it what to do.
 EXITED_WELL = "; its last run exited with 0"
+# What the words on an entry end with that has begun, and that only a restart runs again; likewise.
+NOT_REPEATED = "; a request does not run it again"
 SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
 # systemd.exec(5), Result=: what that adds to the exit status or the signal.
 _RESULTS = {

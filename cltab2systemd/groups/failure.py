@@ -12,6 +12,7 @@ from cltab2systemd.groups.beginnings import never_began
 from cltab2systemd.groups.culprit import as_asked, by
 from cltab2systemd.groups.endings import (
     EXITED,
+    NOT_REPEATED,
     SHELL_STATUSES,
     SIGKILL,
     was_killed,
@@ -21,19 +22,24 @@ from cltab2systemd.groups.endings import (
 from cltab2systemd.groups.reasons import Cause, Remedy, Verdict
 from cltab2systemd.groups.respawn import skipped, verdict_on_respawn
 from cltab2systemd.groups.settings import settings_of
+from cltab2systemd.units.requirements import PASSED
 
 if TYPE_CHECKING:
     from cltab2systemd.groups.settings import Settings
     from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
     from cltab2systemd.table.model import Entry
 
-# Of what has begun once. What is to be done has the command that runs it again.
-_NOT_REPEATED = "a request does not run it again"
-
 
 def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     """How an entry of the group's level stands. The caller has made sure that it is not under way."""
     unit = group.entry(entry)
+    if group.holding_back and unit is not None and (words := _why_kept_back(group, unit, level)):
+        return Verdict(Cause.KEPT_BACK, words, Remedy.START)
+    return _verdict_on_own(group, entry, unit, level)
+
+
+def _verdict_on_own(group: GroupUnits, entry: Entry, unit: UnitStatus | None, level: str) -> Verdict:
+    """How an entry stands that none before it has kept back."""
     if unit is None or unit.load != "loaded":
         return _verdict_without_unit(unit, settings_of(group, entry))
     if entry.mode.is_restarted:
@@ -43,8 +49,8 @@ def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     process = group.probe.process(unit.name)
     if process.result == "timeout" and _was_stopped(group, entry, unit):
         process = replace(process, result="success")
-    if entry.mode.is_judged:
-        return _verdict_on_test(group, unit, process, settings_of(group, entry))
+    if entry.mode.is_judged or (entry.holds_back and entry.mode.is_waited_for):
+        return _verdict_on_judged(group, entry, unit, process)
     if unit.active == "inactive" and not process.pid and not group.probe.condition_holds(unit.name):
         return skipped(unit, settings_of(group, entry))
     return _verdict_on_command(group, entry, unit, process)
@@ -68,13 +74,32 @@ def _is_unfinished(group: GroupUnits, unit: UnitStatus) -> bool:
     return group.probe.began_time(unit.name) > group.probe.active_time(unit.name)
 
 
-def _remedy_if_ended(unit: UnitStatus) -> Remedy:
+def _remedy_if_ended(unit: UnitStatus, entry: Entry) -> Remedy:
     """What a request does about an entry that has begun. If it is down or going down, systemd would run it again.
 
-    That is right if it is being restarted, for somebody has asked for it.
+    That is right if it is being restarted, for somebody has asked for it; and of what is required, for nothing else
+    tells whether it still does well.
     """
     stays = unit.active == "active" and unit.job != "stop"
-    return Remedy.LEAVE if stays or unit.job == "restart" else Remedy.HOLD
+    if stays or unit.job == "restart":
+        return Remedy.LEAVE
+    return Remedy.START if entry.holds_back else Remedy.HOLD
+
+
+def _why_kept_back(group: GroupUnits, unit: UnitStatus, level: str) -> str:
+    """Why a unit was not started, if that is for an entry before it which is required; else empty."""
+    probe = group.probe
+    if not unit.at_rest or probe.condition_holds(unit.name) or probe.condition_time(unit.name) < group.asked_at(level):
+        return ""
+    conditions = probe.settings(unit.name, "Condition")
+    names = (name for path, _, name in (text.rpartition("/") for text in conditions) if path.endswith(f"/{PASSED}"))
+    needed = [required for name in names if (required := group.holding_back.get(name))]
+    found = ((entry.tag, _verdict_on_own(group, entry, group.entry(entry), level)) for entry in needed)
+    because = [f"{tag} {judged.words}" for tag, judged in found if judged.cause is not None]
+    # After a reload it may have been any of its conditions. Else it is the only one that is told.
+    if not because and needed and len(conditions) == 1:
+        because = [f"{needed[0].tag} had not done well"]
+    return f"was not started, because {because[0]}" if because else ""
 
 
 def _verdict_without_unit(unit: UnitStatus | None, settings: Settings) -> Verdict:
@@ -86,13 +111,19 @@ def _verdict_without_unit(unit: UnitStatus | None, settings: Settings) -> Verdic
     return Verdict(Cause.NOT_LOADED, f"cannot be loaded ({unit.load}){drop_ins}; see 'systemctl status {unit.name}'")
 
 
-def _verdict_on_test(group: GroupUnits, unit: UnitStatus, process: Process, settings: Settings) -> Verdict:
+def _verdict_on_judged(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process) -> Verdict:
+    """How an entry stands that has to exit with 0: a test, or a wait that is required."""
+    settings = settings_of(group, entry)
     if process.succeeded and (unit.active != "failed" or process.result == "success"):
-        return Verdict(remedy=_remedy_if_ended(unit))
+        return Verdict(remedy=_remedy_if_ended(unit, entry))
     if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
-    cause = _CAUSE_OF_RESULT.get(process.result, Cause.TEST_FAILED)
+    failed = Cause.TEST_FAILED if entry.mode.is_judged else Cause.REQUIRED_FAILED
+    cause = _CAUSE_OF_RESULT.get(process.result, failed)
     if words := _broken_off(cause, process, settings):
+        return Verdict(cause, words, Remedy.RERUN)
+    if process.succeeded and entry.holds_back:
+        words = f"did well, but could not note that in /run; see 'systemctl status {unit.name}'"
         return Verdict(cause, words, Remedy.RERUN)
     words = worded(process, settings) + _as_asked(group, unit, process)
     return Verdict(cause, words, Remedy.RERUN, may_be_by_hand=was_killed(process))
@@ -103,13 +134,13 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
     settings = settings_of(group, entry)
     if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
-    remedy = _remedy_if_ended(unit)
+    remedy = _remedy_if_ended(unit, entry)
     if entry.mode.is_waited_for and unit.active == "inactive" and _is_unfinished(group, unit):
-        words = f"was stopped{by(group.probe.culprit(unit.name))} before it ended; {_NOT_REPEATED}"
+        words = f"was stopped{by(group.probe.culprit(unit.name))} before it ended{NOT_REPEATED}"
         return Verdict(Cause.BROKEN_OFF, words, remedy, may_be_by_hand=True)
     if cause := _why_broken_off(group, unit, process):
         words = _broken_off(cause, process, settings) or f"{worded(process, settings)} ({process.result})"
-        return Verdict(cause, f"{words}; {_NOT_REPEATED}", remedy)
+        return Verdict(cause, f"{words}{NOT_REPEATED}", remedy)
     if process.code == EXITED and process.status in SHELL_STATUSES:
         return Verdict(Cause.NOT_RUN, worded(process), remedy)
     if unit.active == "active" and process.code and not process.succeeded:

@@ -58,6 +58,7 @@ _STATE_OF_CAUSE = {
     Cause.RESTARTING: EntryState.RESTARTING,
     Cause.DOWN: EntryState.DOWN,
     Cause.NEVER_STARTED: EntryState.DOWN,
+    Cause.KEPT_BACK: EntryState.DOWN,
     Cause.SKIPPED: EntryState.SKIPPED,
     Cause.NOT_RUN: EntryState.ENDED,
     Cause.ENDED_BADLY: EntryState.ENDED,

@@ -24,6 +24,8 @@ class Cause(enum.StrEnum):
     BROKEN_OFF = "broken-off"  # anything else that makes systemd call the unit failed
     DOWN = "down"  # a respawn entry that does not run
     NEVER_STARTED = "never-started"  # its start was refused
+    REQUIRED_FAILED = "required-failed"  # a wait that is required did not exit with 0
+    KEPT_BACK = "kept-back"  # it was not started, for what is required before it did not do well
     MASKED = "masked"
     NOT_LOADED = "not-loaded"  # there is no unit, or a drop-in has a mistake
     STRAYED = "strayed"  # its main process has left its control group, so that a stop may not find all of it
@@ -68,6 +70,8 @@ class Attempt:
 
 
 _UNKNOWN = Attempt()
+# Of these there was no run.
+_UNTRIED = frozenset({Cause.NEVER_STARTED, Cause.KEPT_BACK, Cause.NOT_LOADED, Cause.MASKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,8 @@ WELL = Verdict()
 def about_entry(group: GroupUnits, entry: Entry, level: str, found: Verdict) -> Reason:
     """The reason for a verdict that is not good, such as `web: config (test) exited with 1: test -d /srv/www`."""
     assert found.cause is not None
-    text = printable(f"{group.group}: {entry.tag} ({entry.mode}) {found.words}: {shortened(entry.command)}")
+    command = "" if found.cause is Cause.KEPT_BACK else f": {shortened(entry.command)}"  # of these there may be many
+    text = printable(f"{group.group}: {entry.tag} ({entry.mode}) {found.words}{command}")
     attempt = _attempt(group, entry, level, found)
     unit, mode = group.name_of(entry), str(entry.mode)
     return Reason(found.cause, unit, text, found.words, entry.tag, mode, entry.command, attempt)
@@ -118,8 +123,8 @@ def about_entry(group: GroupUnits, entry: Entry, level: str, found: Verdict) -> 
 def _attempt(group: GroupUnits, entry: Entry, level: str, found: Verdict) -> Attempt:
     """The run that a verdict is about."""
     unit, probe, cause = group.entry(entry), group.probe, found.cause
-    if unit is None or cause in {Cause.NEVER_STARTED, Cause.NOT_LOADED, Cause.MASKED}:
-        return Attempt(group.asked_at(level) if cause is Cause.NEVER_STARTED else 0)
+    if unit is None or cause in _UNTRIED:
+        return Attempt(0 if cause in {Cause.NOT_LOADED, Cause.MASKED} else group.asked_at(level))
     process = probe.process(unit.name)
     # For want of a file there is no process.
     ended = process.ended_at or probe.changed_time(unit.name)

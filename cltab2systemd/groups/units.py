@@ -191,6 +191,11 @@ class GroupUnits:
         ]
 
     @functools.cached_property
+    def holding_back(self) -> Mapping[str, Entry]:
+        """The entries behind which nothing is started unless they did well, by unit, in file order."""
+        return {self.name_of(entry): entry for entry in self.entries if entry.holds_back}
+
+    @functools.cached_property
     def _of_lines(self) -> frozenset[str]:
         return frozenset(map(self.name_of, self.entries))
 
@@ -203,8 +208,13 @@ class GroupUnits:
         return self.units.get(self.names.barrier(self.group, level))
 
     def asked_at(self, level: str) -> int:
-        """When the level was last asked for; 0 if never. Each request has its barrier's condition checked."""
-        return self.probe.condition_time(self.names.barrier(self.group, level))
+        """When the level was last asked for; 0 if never. Each request has its barrier's condition checked.
+
+        A barrier that says what is required runs for a moment. One more request in that moment is met by the same run.
+        """
+        barrier = self.names.barrier(self.group, level)
+        checked = self.probe.condition_time(barrier)
+        return max(checked, self.probe.inactive_time(barrier)) if self.holding_back else checked
 
     def levels(self) -> Mapping[str, UnitStatus]:
         """The loaded level targets."""

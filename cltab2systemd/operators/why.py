@@ -43,7 +43,7 @@ _MOST = 10
 _SECONDS = 5.0
 # What somebody may have done by hand; and what only if a signal has ended the process.
 _BY_HAND = {"down", "broken-off", "masked"}
-_BY_HAND_IF_KILLED = {"test-failed", "restarting", "ended-badly"}
+_BY_HAND_IF_KILLED = {"test-failed", "required-failed", "restarting", "ended-badly"}
 
 
 @click.command(name="why")

@@ -125,6 +125,8 @@ _COVERS = {
     "TemporaryFileSystem": 0, "InaccessiblePaths": 0, "InaccessibleDirectories": 0, "NoExecPaths": 0,
     "BindPaths": 1, "BindReadOnlyPaths": 1, "MountImages": 1,
 }  # fmt: skip
+# What may put something else into the place of a directory.
+_MOUNTS = frozenset({"TemporaryFileSystem", "BindPaths", "BindReadOnlyPaths", "MountImages"})
 # What /bin/sh consists of, as far as it is at the same place everywhere.
 _SHELLS = ("/bin/sh", "/bin/dash", "/bin/bash", "/usr/bin/sh", "/usr/bin/dash", "/usr/bin/bash")
 _SHELL_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
@@ -173,6 +175,11 @@ def runs_without_shell(plain: Plain, given: Sequence[Directive]) -> bool:
     if not plain.is_executable or not _may_have_no_shell(settings):
         return False
     return plain.words[0].startswith("/") or not _gives_path(settings)
+
+
+def covers_run(given: Sequence[Directive]) -> bool:
+    """Whether, in the same root, a process of an entry may find something else at a path below /run than others do."""
+    return any(directive.name in _MOUNTS for directive in given)
 
 
 def _in_force(given: Sequence[Directive]) -> dict[str, list[str]]:

@@ -174,6 +174,11 @@ class Entry:
         """Whether the entry counts in its levels: an `off` entry is never started."""
         return self.mode.is_started
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether what stands behind it in the file is not started unless it did well."""
+        return self.required and self.runnable
+
 
 @dataclass(frozen=True, slots=True)
 class ResourceGroup:

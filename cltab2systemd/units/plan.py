@@ -12,13 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.directives import runs_without_shell
+from cltab2systemd.table.directives import covers_run, runs_without_shell
 from cltab2systemd.table.model import Entry, Mode, ResourceGroup, level_names
 from cltab2systemd.table.settings import Directive, Kind, setting_line
-from cltab2systemd.units import commands, unitfile
+from cltab2systemd.units import commands, requirements, unitfile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cltab2systemd.units.names import Names
 
@@ -46,6 +46,10 @@ class EntryUnit(Unit):
     throttle: str  # what counts
     errors_to_output: bool  # no shell does that
     directives: tuple[str, ...]
+    needs: tuple[str, ...]  # the files of the required entries before it
+    notes: str = ""  # the command that notes that it did well, if it is required
+    forgets: str = ""  # and the one that it is not up any more
+    bound: str = ""  # the directory of these files, if directives may hide it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ class BarrierUnit(Unit):
 
     first_gate: str
     stops: tuple[str, ...]
+    sets: str = ""  # the command that says what is required in the level; empty if nothing of the group is
+    others: tuple[str, ...] = ()  # barriers of other levels that do so, and are not to come later
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +155,12 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
 
     yield SliceUnit(group_slice, f"cltab {shown}", group_slice, tuple(d.line for d in directives))
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
+    required: list[Entry] = []
     for entry in entries:
-        unit = _entry_unit(names, group, entry, gate)
+        needed = [before for before in required if _share_a_level(before, entry)]
+        unit = _entry_unit(names, group, entry, gate, needed)
         yield unit
+        required += [entry] * entry.holds_back
         if entry.runnable:
             gate_before, gate = gate, names.gate(group, entry.tag)
             label = f"cltab {shown}: gate behind {unitfile.text(entry.tag)}"
@@ -159,9 +168,13 @@ def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tup
     yield from _level_units(names, group, entries, first_gate, gate)
 
 
-def _entry_unit(names: Names, group: str, entry: Entry, gate: str) -> EntryUnit:
-    """The service of an entry that starts after a gate."""
-    name, direct = names.entry(group, entry.tag), _direct(entry)
+def _share_a_level(one: Entry, other: Entry) -> bool:
+    return other.runnable and not {*one.levels.names}.isdisjoint(other.levels.names)
+
+
+def _entry_unit(names: Names, group: str, entry: Entry, gate: str, needed: Iterable[Entry]) -> EntryUnit:
+    """The service of an entry that starts after a gate, if those that it needs did well."""
+    name, direct, state = names.entry(group, entry.tag), _direct(entry), f"{STATE}/{names.instance}"
     counts = counts_restarts(entry)
     directory = commands.throttle_directory(name) if counts else ""
     if direct:
@@ -180,11 +193,22 @@ def _entry_unit(names: Names, group: str, entry: Entry, gate: str) -> EntryUnit:
         syslog_identifier=unitfile.text(entry.tag),
         after_gate=gate,
         runtime_directory=directory,
-        held=f"{STATE}/{names.instance}/{HELD}",
+        held=f"{state}/{HELD}",
         throttle=commands.throttle(directory) if directory else "",
         errors_to_output=direct is not None and direct.errors_to_output,
         directives=tuple(directive.line for directive in entry.directives),
+        needs=tuple(requirements.passed_file(state, names.entry(group, before.tag)) for before in needed),
+        **(_notes(state, name, entry) if entry.holds_back else {}),
     )
+
+
+def _notes(state: str, name: str, entry: Entry) -> dict[str, str]:
+    """What the service of a required entry does when it did well, and when it is stopped."""
+    return {
+        "notes": unitfile.command_line(requirements.words_that_note(state, name)),
+        "forgets": unitfile.command_line(requirements.words_that_forget(state, name)),
+        "bound": state if covers_run(entry.directives) else "",
+    }
 
 
 def _level_units(
@@ -204,7 +228,9 @@ def _level_units(
         outside = tuple(name for name in every_entry if name not in started)
         label = f"cltab {shown} level {unitfile.text(level)}"
         barrier = names.barrier(group, level)
-        yield BarrierUnit(barrier, f"{label}: barrier", group_slice, first_gate, outside)
+        sets = _sets(names, group, entries, level)
+        running = tuple(names.barrier(group, other) for other in members if other != level) if sets else ()
+        yield BarrierUnit(barrier, f"{label}: barrier", group_slice, first_gate, outside, sets, running)
         others = (marker, *(target for other, target in targets.items() if other != level))
         yield LevelUnit(targets[level], label, group_slice, last_gate, barrier, tuple(inside), others)
 
@@ -214,3 +240,14 @@ def _level_units(
     barrier = names.barrier_template(group).replace("@.", "@%i.")
     yield LevelUnit(names.level_template(group), label, group_slice, last_gate, barrier, (), every_target, marker)
     yield MarkerUnit(marker, f"cltab {shown} at a level that no entry names", group_slice, every_target)
+
+
+def _sets(names: Names, group: str, entries: tuple[Entry, ...], level: str) -> str:
+    """The command of a barrier that says what is required in its level; empty if nothing of the group is."""
+    required = [entry for entry in entries if entry.holds_back]
+    inside, outside = (
+        [names.entry(group, entry.tag) for entry in required if (level in entry.levels) is is_inside]
+        for is_inside in (True, False)
+    )
+    words = requirements.words_that_set(f"{STATE}/{names.instance}", inside, outside)
+    return unitfile.command_line(words) if required else ""

@@ -18,6 +18,7 @@ from cltab2systemd.table.model import ResourceGroup, Table, level_names
 from cltab2systemd.text import escape
 from cltab2systemd.units.compiler import compile_group
 from cltab2systemd.units.names import HALT_LEVEL, Names
+from fuzz.unitrules import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -38,6 +39,7 @@ class Units:
 
     def __init__(self, group: ResourceGroup) -> None:
         files = compile_group(NAMES, "/etc/cltab", group)
+        self.lines = {name: content.decode().split("\n") for name, content in files.items()}
         self._named = {name: _dependencies(content.decode()) for name, content in files.items()}
 
     def named(self, unit: str, key: str) -> list[str]:
@@ -94,10 +96,34 @@ def check_switch(group: ResourceGroup, units: Units, level: str, running: Abstra
     for unit in stopping:
         assert before[unit] == set()  # all at once
         assert unit in before[target]
+    barrier = NAMES.barrier(group.name, level)
+    assert all(barrier in before[unit] for unit in starting)
+    check_required(group, units, level)
+
+
+def check_required(group: ResourceGroup, units: Units, level: str) -> None:
+    """Check who waits for what is required in a level, and that its barrier says what that is."""
+    required = [entry for entry in group.entries if entry.holds_back]
+    lines = units.lines.get(NAMES.barrier(group.name, level))
+    if not required or lines is None:
+        return
+    [command] = [line for line in lines if line.startswith("ExecStart=")]
+    said = [word.decode() for word in unquote(command.partition("=")[2])][5:]
+    inside = [entry for entry in required if level in entry.levels]
+    names = {entry.tag: NAMES.entry(group.name, entry.tag) for entry in group.entries}
+    assert said == [*(f"-{names[e.tag]}" for e in inside), *(names[e.tag] for e in required if e not in inside)]
+    for index, entry in enumerate(group.entries):
+        if entry.runnable and level in entry.levels:
+            before = [names[other.tag] for other in group.entries[:index] if other in inside]
+            conditions = [line for line in units.lines[names[entry.tag]] if line.startswith("ConditionPathExists=/")]
+            needs = [line.rpartition("/passed/")[2] for line in conditions]
+            # It may need others too, for its other levels. At this one the barrier has made their files.
+            assert [name for name in needs if name in before] == before
+            assert {*needs} <= {names[other.tag] for other in required if other in group.entries[:index]}
 
 
 @settings(deadline=None, max_examples=60)
-@given(tables(), NAME, st.data())
+@given(tables(most_required=3), NAME, st.data())
 def test_every_switch_is_in_the_order_of_the_file(table: Table, other_level: str, data: st.DataObject) -> None:
     """At every level, named or not, from any state: stops all at once, then starts one by one in file order."""
     for group in table.groups.values():
@@ -108,7 +134,7 @@ def test_every_switch_is_in_the_order_of_the_file(table: Table, other_level: str
 
 
 @settings(deadline=None, max_examples=30)
-@given(tables(), st.data())
+@given(tables(most_required=3), st.data())
 def test_a_switch_has_no_job_for_another_group(table: Table, data: st.DataObject) -> None:
     """Whatever runs, a switch has jobs for units of its own group only; what systemd ends itself for is not one."""
     for group in table.groups.values():
@@ -132,6 +158,16 @@ def test_levels_exclude_each_other() -> None:
             gone = {unit for unit, job in jobs.items() if job == "stop"}
             # From one level that no entry names to another, the daemon stops the first: see docs/unit-scheme.md.
             assert gone == (set() if present == level or {present, level} == {"x", "y"} else active)
+
+
+def test_of_barriers_that_say_what_is_required_the_latest_counts() -> None:
+    """A switch stops the barriers of other levels that still run, and waits for that."""
+    table, _ = load(b"g:a:1:wait:x\ng:b:2:wait:x\n:::required.a:yes\n", "/etc/cltab")
+    units = Units(table.groups["g"])
+    one, two = NAMES.barrier("g", "1"), NAMES.barrier("g", "2")
+    jobs = units.transaction(NAMES.level("g", "2"), {one})
+    assert (jobs[one], jobs[two]) == ("stop", "start")
+    assert one in units.before(jobs)[two]
 
 
 def test_escaped_instances() -> None:

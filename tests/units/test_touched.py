@@ -57,6 +57,7 @@ TOUCHED: Mapping[str, set[str]] = {
     "a directive of a service": {OWN},
     "a directive of a group": {SLICE},
     "a boot level": {BOOT},
+    "what is required": {OWN, ENTRIES, BARRIERS},
 }
 
 # For each kind, changes that together do touch all that is listed, so that no row says too much.
@@ -66,6 +67,7 @@ g:b:12:once:x
 h:c:1:wait:x
 g:d:13:respawn:x
 """
+BLOCKING = "g:a:1:wait:x\ng:b:12:wait:x\nh:c:1:wait:x\ng:d:13:respawn:x\n"
 TWO = "g:a:1:wait:x\ng:b:12:once:x\n"
 EXAMPLES: Mapping[str, list[tuple[str, str]]] = {
     "a comment": [(BEFORE, BEFORE.replace("g:b", "# new\ng:b"))],
@@ -87,6 +89,7 @@ EXAMPLES: Mapping[str, list[tuple[str, str]]] = {
     "a directive of a service": [(BEFORE, f"{BEFORE}:::service.b:Nice=1\n")],
     "a directive of a group": [(BEFORE, f"{BEFORE}:::group.g:TasksMax=1\n")],
     "a boot level": [(BEFORE, f"{BEFORE}:::initdefault.g:1\n")],
+    "what is required": [(BLOCKING, f"{BLOCKING}:::required.b:yes\n")],
 }
 
 
@@ -189,6 +192,11 @@ class Change:
         other = self.entries.index(self.draw(st.sampled_from(self.neighbours)))
         self.entries[self.index], self.entries[other] = self.entries[other], self.entry
 
+    def require(self) -> None:
+        """Require the entry."""
+        assume(self.entry.mode.is_waited_for)
+        self.set(f"required.{self.entry.tag}", "yes")
+
     def set(self, name: str, value: str) -> None:
         """Add a setting behind all others."""
         self.settings.append(f":::{name}:{value}")
@@ -211,6 +219,7 @@ CHANGES: Mapping[str, Callable[[Change], None]] = {
     "a directive of a service": lambda change: change.set(f"service.{change.entry.tag}", change.draw(DIRECTIVE)),
     "a directive of a group": lambda change: change.set(f"group.{change.entry.group}", change.draw(DIRECTIVE)),
     "a boot level": lambda change: change.set(f"initdefault.{change.entry.group}", change.draw(NAME)),
+    "what is required": Change.require,
 }
 
 
