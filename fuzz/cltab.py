@@ -38,6 +38,18 @@ DIRECTIVES = (
     b"X=\xff", b"X=\xef\xbf\xbe", b"X=a\tb", b"X=\x01", b"X=a\rY=b", b"X= \xc2\xa0", b"\xc2\xa0X=1", b"X\xc3\xa9=1",
     b"X=\xe2\x80\xa8",
 )  # fmt: skip
+VALUES = (
+    b"yes", b"ordered", b"tcp:80", b"tcp:", b"unix:@x", b"http://[::1]/%s", b"group:web:1", b"group:a", b"group:db",
+    b"timeout=9s file:/a", b"timeout=1h x", b"timeout=0 x", b"timeout=1s", b"1s failures=2 tcp:1", b"5s x", b"9h a=b x",
+    b"1min action=restart file:/\xff", b"interval x", b"timeout=1e9s x", b"timeout=\xd9\xa1s x",
+)  # fmt: skip
+_OF_ENTRIES = (
+    (b"service", DIRECTIVES), (b"service", DIRECTIVES), (b"ready", VALUES + COMMANDS), (b"required", (b"yes", b"no")),
+    (b"preflight", VALUES + COMMANDS), (b"health", VALUES + COMMANDS),
+)  # fmt: skip
+_OF_GROUPS = (
+    (b"services", DIRECTIVES), (b"group", DIRECTIVES), (b"initdefault", LEVELS + NAMES), (b"stop", (b"ordered", b"")),
+)  # fmt: skip
 SETTINGS = (
     b":::socket:/run/s", b":::clstat:/a:b", b":::", b":::x", b"::::x", b":::x:", b":::service.", b":::group.:X=1",
     b":::service.:X=1", b":::initdefault.:1", b":::initdefault:1", b":::group:X=1", b":::initdefault.a:", b":::a\0b:c",
@@ -93,17 +105,13 @@ def _made(source: random.Random) -> list[bytes]:
 
 
 def _other(source: random.Random, groups: list[bytes], tags: list[bytes]) -> bytes:
-    """A line that is no entry: a directive, a boot level, a comment, nonsense."""
-    kind = source.randrange(5)
-    if kind == 0:
-        return b":::service." + source.choice(tags) + b":" + source.choice(DIRECTIVES)
-    if kind == 1:
-        return b":::group." + source.choice(groups) + b":" + source.choice(DIRECTIVES)
-    if kind == 2 and source.random() < 0.5:
-        return b":::required." + source.choice(tags) + b":yes"
-    if kind == 2:
-        return b":::initdefault." + source.choice(groups) + b":" + source.choice((*LEVELS, *NAMES))
-    return source.choice(SETTINGS if kind == 3 else OTHER_LINES)
+    """A line that is no entry: a directive, a boot level, what else is set of entries, a comment, nonsense."""
+    kind = source.randrange(7)
+    if kind < 4:
+        of_entry = source.random() < 0.5
+        about, values = source.choice(_OF_ENTRIES if of_entry else _OF_GROUPS)
+        return b":::" + about + b"." + source.choice(tags if of_entry else groups) + b":" + source.choice(values)
+    return source.choice(SETTINGS if kind == 4 else OTHER_LINES)
 
 
 @functools.cache

@@ -67,9 +67,10 @@ def check_files(table: Table, names: Names, files: Mapping[str, bytes]) -> None:
     The files are those that there have to be, and no two units share one; the lines are by the rules; and each entry's
     command comes out of its unit as it went in.
     """
-    entries = {names.entry(entry.group, entry.tag): entry for entry in table.entries}
+    every = [entry for group in table.groups.values() for entry in group.entries]
+    entries = {names.entry(entry.group, entry.tag): entry for entry in every}
     slices = {names.slice(group.name): group for group in table.groups.values()}
-    gates = {names.gate(entry.group, entry.tag) for entry in table.entries if entry.runnable}
+    gates = {names.gate(entry.group, entry.tag) for entry in every if entry.runnable}
     per_level = sum(len({n for e in group.entries for n in e.levels.names}) for group in table.groups.values())
     booted = sum(group.boot_level is not None for group in table.groups.values()) if not names.suffix else 0
     # In each group a slice, the first gate, the marker, and the templates of target and barrier.

@@ -151,16 +151,17 @@ class Group:
         self.name = name or f"g{next(self._numbers)}"
         self._lines = ""
 
-    def define(self, *lines: str) -> None:
+    def define(self, *lines: str, settings: tuple[str, ...] = ()) -> None:
         """Put entries, as `tag:levels:mode:command`, into the table; a `@` in a command logs an event.
 
-        Tags are unique in a whole table, so in it each is preceded by the group's name and a dot.
+        Tags are unique in a whole table, so in it each is preceded by the group's name and a dot. Settings are lines of
+        a table as they are.
         """
         fields = (line.split(":", 3) for line in lines)
         text = "".join(
             f"{self.name}:{self.name}.{tag}:{levels}:{mode}:{command.replace('@', f'event {self.name}')}\n"
             for tag, levels, mode, command in fields
-        )
+        ) + "".join(f"{setting}\n" for setting in settings)
         others = self.instance.table.replace(self._lines, "") if self._lines else self.instance.table
         self.instance.table, self._lines = others + text, text
         self.instance.write_table(self.instance.table)
@@ -241,7 +242,8 @@ class Group:
 
     def starts(self) -> Iterator[tuple[int, str]]:
         """When each entry that ran was started last, CLOCK_MONOTONIC in µs, and its tag; in file order."""
-        for line in self._lines.splitlines():
+        entries = (line for line in self._lines.splitlines() if not line.startswith(":::"))
+        for line in entries:
             tag = line.split(":")[1].removeprefix(f"{self.name}.")
             yield int(self.property(tag, "ExecMainStartTimestampMonotonic")), tag
 

@@ -41,6 +41,12 @@ DIRECTIVE = st.one_of(
     st.tuples(st.sampled_from(["User", "ProtectHome", "LimitCPU", "Zzz9"]), COMMAND).map("=".join),
 ).filter(lambda text: parse(encoded(f":::group.g:{text}\n"), "")[1] == ())
 
+# What asks whether an entry is ready. No table has such a group, so that none waits for itself.
+CHECK = st.one_of(
+    st.sampled_from(["tcp:5432", "timeout=90s unix:/run/x", "http://[::1]:80/x?y", "file:/a%b", "group:elsewhere:3"]),
+    COMMAND.map(lambda command: f"timeout=1.5s env {command}"),
+)
+
 
 @st.composite
 def tables(
@@ -66,6 +72,8 @@ def tables(
         *(f":::group.{group}:{draw(of_group)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
         *(f":::initdefault.{group}:{draw(NAME)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
         *(f":::required.{tag}:yes\n" for tag in draw(required)),
+        *(f":::services.{group}:{draw(of_service)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
+        *(f":::stop.{group}:ordered\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
     ]
     lines = draw(st.permutations([*lines, *settings])) if settings else lines
     table, findings = parse(encoded("".join(lines)), "/etc/cltab")

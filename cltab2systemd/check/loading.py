@@ -37,14 +37,17 @@ def _large_groups(table: Table) -> Iterator[Diagnostic]:
             levels.update(entry.levels.names)
             needed += required
             required += entry.holds_back
-            if len(levels) * (number + len(levels) + required) + needed > MOST_DEPENDENCIES:
+            pairs = number * (number - 1) // 2 if group.stops_in_order else 0
+            if len(levels) * (number + len(levels) + required) + needed + pairs > MOST_DEPENDENCIES:
+                ordered = "and each entry those before it, for they are stopped in order; " if pairs else ""
                 yield Diagnostic.of(
                     "group-too-large",
                     entry.place_of("group"),
                     f"up to here group '{shortened(group.name)}' has {number} entries and {len(levels)} levels, which "
                     f"takes more than {MOST_DEPENDENCIES} dependencies",
                     source=entry.line,
-                    hint="each level names each entry and each other level; split the group, or use fewer levels",
+                    hint=f"each level names each entry and each other level; {ordered}split the group, or use fewer "
+                    "levels",
                 )
                 break
 

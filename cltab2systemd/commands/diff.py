@@ -144,6 +144,8 @@ def _group_rows(group: GroupDifference) -> Iterator[_Row]:
         yield _NOTHING, group.name, f"slice: {_directives(group.old.directives, group.new.directives)}"
     if group.old.boot_level != group.new.boot_level:
         yield _NOTHING, group.name, f"boot level: {_was(group.old.boot_level)} → {_was(group.new.boot_level)}"
+    if group.old.stops_in_order != group.new.stops_in_order:
+        yield _NOTHING, group.name, "stops in order" if group.new.stops_in_order else "stops all at once"
     if group.is_reordered:
         yield _NOTHING, group.name, "starts in another order"
 
@@ -256,7 +258,11 @@ def _group_json(group: GroupDifference) -> asjson.Json:
 
 def _lines_json(group: ResourceGroup) -> asjson.Json:
     """What a side says of the group itself."""
-    return {"boot_level": asjson.optional(group.boot_level), "directives": asjson.directives(group.directives)}
+    return {
+        "boot_level": asjson.optional(group.boot_level),
+        "stops_in_order": group.stops_in_order,
+        "directives": asjson.directives(group.directives),
+    }
 
 
 def _entry_json(entry: EntryDifference) -> asjson.Json:

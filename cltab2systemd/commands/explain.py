@@ -85,7 +85,8 @@ def as_text(explanation: Explanation) -> Iterator[str]:
         yield "First stop, in the groups that they have left:"
         yield from _lines([printable(f"{entry.group}:{entry.tag}"), entry.mode] for entry in explanation.moving)
     if explanation.stops:
-        yield "Stop, all at once, and wait until they are gone:"
+        how = "one after the other" if explanation.stops_in_order else "all at once"
+        yield f"Stop, {how}, and wait until they are gone:"
         yield from _lines(
             [printable(entry.tag), entry.mode, "started again below" if entry.tag in explanation.restarts else ""]
             for entry in explanation.stops
@@ -135,6 +136,7 @@ def as_json(explanation: Explanation) -> asjson.Json:
         "level": asjson.text(explanation.level),
         "named": explanation.is_named,
         "moving": _entries(explanation.moving),
+        "stops_in_order": explanation.stops_in_order,
         "stops": _entries(explanation.stops),
         "starts": _entries(explanation.starts),
         "reruns": asjson.texts(entry.tag for entry in explanation.starts if entry.tag in explanation.reruns),

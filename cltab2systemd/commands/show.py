@@ -15,6 +15,7 @@ from cltab2systemd.commands import options, printing, tables
 from cltab2systemd.locations import TABLE
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports import show as matrix
+from cltab2systemd.table import settings
 from cltab2systemd.table.model import level_names
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import Names
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.reports.show import Matrix
     from cltab2systemd.table.model import ResourceGroup, Table
+    from cltab2systemd.table.settings import Directive
 
 _NOT_HERE = "·"
 
@@ -81,7 +83,7 @@ def as_text(table: Table, width: int | None = None) -> Iterator[str]:
         if between:
             yield ""
         between = True
-        yield from _group_text(matrix.of_group(group), width)
+        yield from _group_text(table, matrix.of_group(group), width)
     if rows := [
         [printable(f"{setting.name}:"), printable(setting.value)]
         for setting in table.settings
@@ -91,9 +93,10 @@ def as_text(table: Table, width: int | None = None) -> Iterator[str]:
         yield from (f"  {line}" for line in terminal.aligned(rows))
 
 
-def _group_text(group: Matrix, width: int | None) -> Iterator[str]:
+def _group_text(table: Table, group: Matrix, width: int | None) -> Iterator[str]:
     boot = group.group.boot_level
-    yield printable(group.group.name if boot is None else f"{group.group.name}, boots to level {boot}")
+    stops = ", stops in order" if group.group.stops_in_order else ""
+    yield printable((group.group.name if boot is None else f"{group.group.name}, boots to level {boot}") + stops)
     rows = [["", *map(printable, group.levels), ""]]
     rows += [
         [printable(row.entry.tag), *(mode or _NOT_HERE for mode in row.modes), printable(row.entry.command)]
@@ -101,15 +104,23 @@ def _group_text(group: Matrix, width: int | None) -> Iterator[str]:
     ]
     yield from (terminal.cut(f"  {line}", width) for line in terminal.aligned(rows))
     yield from (printable(f"  slice: {directive.line}") for directive in group.group.directives)
+    yield from (printable(f"  services: {directive.line}") for directive in _of_services(table, group.group))
     for row in group.rows:
-        yield from (printable(f"  {row.entry.tag}: {directive.line}") for directive in row.entry.directives)
+        own = (given for given in row.entry.directives if table.source_of(given).kind is not settings.Kind.SERVICES)
+        yield from (printable(f"  {row.entry.tag}: {directive.line}") for directive in own)
+
+
+def _of_services(table: Table, group: ResourceGroup) -> list[Directive]:
+    """The directives that all entries of a group have."""
+    given = (setting for setting in table.settings if setting.kind is settings.Kind.SERVICES)
+    return [setting.directive for setting in given if setting.subject == group.name]
 
 
 def as_json(table: Table) -> asjson.Json:
     """A table as a JSON value: all that was parsed of it, in file order."""
     return {
         "path": asjson.text(table.path),
-        "groups": [_group_json(group) for group in table.groups.values()],
+        "groups": [_group_json(table, group) for group in table.groups.values()],
         "settings": [
             {"name": asjson.text(setting.name), "value": asjson.text(setting.value), "line": setting.place.line}
             for setting in table.settings
@@ -117,11 +128,13 @@ def as_json(table: Table) -> asjson.Json:
     }
 
 
-def _group_json(group: ResourceGroup) -> asjson.Json:
+def _group_json(table: Table, group: ResourceGroup) -> asjson.Json:
     return {
         "group": asjson.text(group.name),
         "boot_level": asjson.optional(group.boot_level),
         "directives": asjson.directives(group.directives),
+        "services": asjson.directives(_of_services(table, group)),
+        "stops_in_order": group.stops_in_order,
         "levels": asjson.texts(level_names(group.entries)),
         "entries": [{**asjson.entry(entry), "line": entry.place.line} for entry in group.entries],
     }

@@ -144,7 +144,7 @@ class Hands:
                 group.handling = handling = replace(handling, phase=ProgressPhase.RESTARTING)
                 await self._restart(group, request.entries, handling)
             else:
-                await self._stop(group, frozenset(units), request.asker)
+                await self._stop(group, units, request.asker)
             group.handling = replace(handling, phase=ProgressPhase.SETTLING)
             await self._bus.persist(lambda: self._observer.refresh([group.name]))
             status = await self._settled(group, request.level)
@@ -164,12 +164,15 @@ class Hands:
         self._at_work.pop(group.name, None)
         self._observer.refresh_soon([group.name])
 
-    async def _stop(self, group: Group, units: frozenset[str], asker: Asker) -> None:
-        """Stop entries by their units, all at once; returns when they are at rest."""
+    async def _stop(self, group: Group, units: tuple[str, ...], asker: Asker) -> None:
+        """Stop entries by their units, in file order; returns when they are at rest.
+
+        As in a switch: all at once, or last first.
+        """
 
         def begin() -> None:
             assert group.units is not None
-            for unit in sorted(units):
+            for unit in reversed(units):
                 self._pacer.forget(unit)
                 if (status := group.units.units.get(unit)) is not None and not status.at_rest:
                     invocation = group.units.probe.invocation(unit)
@@ -178,7 +181,7 @@ class Hands:
             self._observer.refresh([group.name])
 
         await self._bus.persist(begin)
-        await group.at_rest(units)
+        await group.at_rest(frozenset(units))
 
     async def _restart(self, group: Group, entries: tuple[Entry, ...], handling: Handling) -> None:
         """Restart entries, one after the other; returns when the last one is started.

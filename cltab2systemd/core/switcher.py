@@ -19,6 +19,8 @@ from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cltab2systemd.core.applier import Applier
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.membership import Membership
@@ -75,6 +77,7 @@ class Switcher:
             if request.is_for_good:
                 group.happens(Event.NOTHING_TO_INSTALL)
             else:
+                await self._await_ends(group, request, membership)
                 await self._take_lines(group, request, membership)
             try:
                 await self._stop_strangers(group)
@@ -98,6 +101,22 @@ class Switcher:
             self._observer.refresh_soon([group.name])
         request.has_started()
         self._observer.refresh_soon([group.name])  # the level may have settled before its start was told
+
+    async def _await_ends(self, group: Group, request: Request, membership: Membership) -> None:
+        """Wait in a group that stops in order for what is ending behind entries that are to be stopped.
+
+        If the level has it, its stop is replaced by a start: there is no stop any more for the others to wait for.
+        """
+        if not group.applied.stops_in_order:
+            return
+        await self._bus.persist(lambda: self._observer.refresh([group.name]))
+        while group.units is not None:
+            wanted = membership.wanted(group).entries
+            going = changes.tags_to_stop(group.applied.entries, wanted, request.level)
+            if not group.units.ending_behind(going):
+                return
+            request.has_started()
+            await group.next_observation()
 
     async def _stop_moved(self, others: list[Group], wanted: tuple[Entry, ...], level: str) -> None:
         """Stop entries that the table has in this group, and that still run in the one that they have left."""
@@ -211,27 +230,45 @@ class Switcher:
 
     def _stop_one_by_one(self, group: Group) -> None:
         """Stop all that runs of a group, unit by unit. Somebody has removed the target that would stop it."""
-        for unit in self._bus.list_units(self._names.patterns(group.name)):
-            if unit.name.startswith(self._names.entry_prefix) and not unit.at_rest:
-                self._bus.stop(unit.name)
+        found = self._bus.list_units(self._names.patterns(group.name))
+        running = (u.name for u in found if u.name.startswith(self._names.entry_prefix) and not u.at_rest)
+        for unit in self._last_first(group, running):
+            self._bus.stop(unit)
 
-    def _cancel_jobs(self, group: Group) -> None:
-        """Cancel a group's jobs, the last one first, for a cancelled job lets those run that are ordered after it."""
+    def _last_first(self, group: Group, units: Iterable[str]) -> list[str]:
+        """Services of a group in the order in which their stops are queued.
+
+        Each stop is a job of its own, and in a group that stops in order it has to find those that it waits for.
+        """
+        rank = self._ranks(group)
+        return sorted(sorted(units), key=lambda unit: rank.get(unit, 0), reverse=True)
+
+    def _ranks(self, group: Group) -> dict[str, int]:
+        """The first gate, entries and gates of a group by the order of the file, from 1."""
         names = self._names
         order = [names.first_gate(group.name)]
         for entry in group.applied.entries:
             order += [names.entry(group.name, entry.tag), names.gate(group.name, entry.tag)]
-        rank = {unit: number for number, unit in enumerate(order, 1)}
+        return {unit: number for number, unit in enumerate(order, 1)}
 
-        def turn(unit: UnitStatus) -> int:
-            return rank.get(unit.name, len(order) + 1 if unit.name.endswith(".target") else 0)
+    def _cancel_jobs(self, group: Group) -> None:
+        """Cancel a group's jobs, for a cancelled job lets those run that are ordered after it.
 
-        jobs = [unit for unit in self._bus.list_units(names.all_patterns(group.name)) if unit.job_id]
-        for unit in sorted(jobs, key=turn, reverse=True):
+        So the last start comes first. Behind all starts comes the first entry's stop: in a group that stops in order,
+        the others go before it.
+        """
+        rank = self._ranks(group)
+
+        def turn(unit: UnitStatus) -> tuple[bool, int]:
+            number = rank.get(unit.name, len(rank) + 1 if unit.name.endswith(".target") else 0)
+            return unit.job == "stop", number if unit.job == "stop" else -number
+
+        jobs = [unit for unit in self._bus.list_units(self._names.all_patterns(group.name)) if unit.job_id]
+        for unit in sorted(jobs, key=turn):
             self._bus.cancel(unit.job_id)
 
     async def _stop(self, group: Group, tags: frozenset[str]) -> frozenset[str]:
-        """Begin to stop entries of a group, all at once. Returns the units that are not at rest yet."""
+        """Begin to stop entries of a group, as far as it has them stop at once. Returns the units not at rest yet."""
         return await self._stop_units(group, frozenset(self._names.entry(group.name, tag) for tag in tags))
 
     async def _stop_units(self, group: Group, units: frozenset[str]) -> frozenset[str]:
@@ -240,7 +277,7 @@ class Switcher:
         def begin() -> frozenset[str]:
             present = self._bus.list_units(self._names.patterns(group.name))
             stopping = frozenset(unit.name for unit in present if unit.name in units and not unit.at_rest)
-            for unit in sorted(stopping):
+            for unit in self._last_first(group, stopping):
                 self._bus.stop(unit)
             self._observer.refresh([group.name])
             return stopping

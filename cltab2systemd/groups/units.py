@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -202,6 +203,13 @@ class GroupUnits:
     def outsiders(self, level: str | None) -> list[Entry]:
         """The entries that are not in a level; all of them, if there is no level."""
         return [entry for entry in self.entries if level is None or not is_member(entry, level)]
+
+    def ending_behind(self, going: frozenset[str]) -> list[Entry]:
+        """The entries that are ending, and stand behind the first one that runs of these tags, without these."""
+        running = [entry for entry in self.entries if (unit := self.entry(entry)) is not None and not unit.at_rest]
+        behind = itertools.dropwhile(lambda entry: entry.tag not in going, running)
+        ending = (e for e in behind if (unit := self.entry(e)) is not None and unit.active == "deactivating")
+        return [entry for entry in ending if entry.tag not in going]
 
     def barrier(self, level: str) -> UnitStatus | None:
         """The barrier of a level, if it is loaded."""

@@ -13,7 +13,7 @@ from cltab2systemd.operators import acting
 @acting.progress_option
 @options.of_daemon
 def command(tags: tuple[str, ...], *, progress: str | None, cltab: str | None, socket: str | None) -> None:
-    """Stop entries by their tags, all at once, and wait until they are gone.
+    """Stop entries by their tags, as a switch does, and wait until they are gone.
 
     The group has to be at a level that has the entries; nothing else of it is touched. It is FAILED as long as a
     respawn entry is stopped. `clinitctl restart` starts them again.

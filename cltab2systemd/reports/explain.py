@@ -28,7 +28,8 @@ class Explanation:
     level: str
     is_named: bool  # whether an entry names the level
     moving: tuple[Entry, ...]  # still run in another group, which they have left: stopped there, before all else
-    stops: tuple[Entry, ...]  # all at once; nothing is started before the last of them is gone
+    stops: tuple[Entry, ...]  # nothing is started before the last of them is gone
+    stops_in_order: bool  # one after the other, in the order of `stops`; else all at once
     starts: tuple[Entry, ...]  # one after the other
     stays: tuple[Entry, ...]  # run, or have run, and are left alone
     rest: tuple[Entry, ...]  # do not run, and are not started
@@ -59,13 +60,16 @@ def explain(standing: Standing, wanted: ResourceGroup, level: str, others: Itera
     def having(entries: Iterable[Entry], *kinds: Effect) -> tuple[Entry, ...]:
         return tuple(entry for entry in entries if effects[entry.tag] in kinds)
 
+    stops = having(applied, Effect.STOP, Effect.RESTART)
+    in_order = standing.group.stops_in_order  # under the units that there are
     return Explanation(
         standing.group.name,
         standing.level,
         level,
         is_named=any(level in entry.levels for entry in wanted.entries),
         moving=tuple(moving),
-        stops=having(applied, Effect.STOP, Effect.RESTART),
+        stops=stops[::-1] if in_order else stops,
+        stops_in_order=in_order,
         starts=having(wanted.entries, Effect.START, Effect.RERUN, Effect.RESTART),
         stays=having(wanted.entries, Effect.LEAVE),
         rest=having(latest, Effect.NONE),

@@ -50,6 +50,7 @@ def _cluster(number: int, group: ResourceGroup) -> Iterator[str]:
     # Nodes are named by number: names of the table would need to be told apart, and escaped otherwise than labels.
     nodes = {entry.tag: f"g{number}_entry{index}" for index, entry in enumerate(group.entries)}
     label = group.name if group.boot_level is None else f"{group.name}, boots to level {group.boot_level}"
+    label += ", stops in order" if group.stops_in_order else ""
     yield f"subgraph cluster_{number} {{"
     yield f"    label={quoted(label)};"
     for entry in group.entries:

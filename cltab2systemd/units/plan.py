@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.directives import covers_run, runs_without_shell
 from cltab2systemd.table.model import Entry, Mode, ResourceGroup, level_names
-from cltab2systemd.table.settings import Directive, Kind, setting_line
+from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.units import commands, requirements, unitfile
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class EntryUnit(Unit):
     runtime_directory: str  # in which a `respawn` entry counts, if it does
     throttle: str  # what counts
     errors_to_output: bool  # no shell does that
+    stopped_before: tuple[str, ...]  # what is stopped only when this is gone
     directives: tuple[str, ...]
     needs: tuple[str, ...]  # the files of the required entries before it
     notes: str = ""  # the command that notes that it did well, if it is required
@@ -125,7 +126,7 @@ def plan_top(names: Names) -> GroupPlan:
 
 def plan_group(names: Names, group: ResourceGroup) -> GroupPlan:
     """The units of one group of an instance with these names."""
-    return GroupPlan(group.name, (*_units(names, group.name, group.entries, group.directives), *_boot(names, group)))
+    return GroupPlan(group.name, (*_units(names, group), *_boot(names, group)))
 
 
 def counts_restarts(entry: Entry) -> bool:
@@ -148,32 +149,38 @@ def _boot(names: Names, group: ResourceGroup) -> Iterator[Unit]:
         yield BootUnit(names.boot(group.name), label, names.slice(group.name), line, target)
 
 
-def _units(names: Names, group: str, entries: tuple[Entry, ...], directives: tuple[Directive, ...]) -> Iterator[Unit]:
-    group_slice = names.slice(group)
-    first_gate = gate = names.first_gate(group)
-    shown = unitfile.text(group)
+def _units(names: Names, group: ResourceGroup) -> Iterator[Unit]:
+    group_slice = names.slice(group.name)
+    first_gate = gate = names.first_gate(group.name)
+    shown = unitfile.text(group.name)
 
-    yield SliceUnit(group_slice, f"cltab {shown}", group_slice, tuple(d.line for d in directives))
+    yield SliceUnit(group_slice, f"cltab {shown}", group_slice, tuple(d.line for d in group.directives))
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
     required: list[Entry] = []
-    for entry in entries:
+    stopped_before: list[str] = []
+    for entry in group.entries:
         needed = [before for before in required if _share_a_level(before, entry)]
-        unit = _entry_unit(names, group, entry, gate, needed)
+        unit = _entry_unit(names, entry, gate, needed, stopped_before)
         yield unit
         required += [entry] * entry.holds_back
+        if group.stops_in_order:
+            stopped_before.append(unit.name)
         if entry.runnable:
-            gate_before, gate = gate, names.gate(group, entry.tag)
+            gate_before, gate = gate, names.gate(group.name, entry.tag)
             label = f"cltab {shown}: gate behind {unitfile.text(entry.tag)}"
             yield GateUnit(gate, label, group_slice, unit.line, unit.name, gate_before)
-    yield from _level_units(names, group, entries, first_gate, gate)
+    yield from _level_units(names, group.name, group.entries, first_gate, gate)
 
 
 def _share_a_level(one: Entry, other: Entry) -> bool:
     return other.runnable and not {*one.levels.names}.isdisjoint(other.levels.names)
 
 
-def _entry_unit(names: Names, group: str, entry: Entry, gate: str, needed: Iterable[Entry]) -> EntryUnit:
+def _entry_unit(
+    names: Names, entry: Entry, gate: str, needed: Iterable[Entry], stopped_before: Iterable[str]
+) -> EntryUnit:
     """The service of an entry that starts after a gate, if those that it needs did well."""
+    group = entry.group
     name, direct, state = names.entry(group, entry.tag), _direct(entry), f"{STATE}/{names.instance}"
     counts = counts_restarts(entry)
     directory = commands.throttle_directory(name) if counts else ""
@@ -196,6 +203,7 @@ def _entry_unit(names: Names, group: str, entry: Entry, gate: str, needed: Itera
         held=f"{state}/{HELD}",
         throttle=commands.throttle(directory) if directory else "",
         errors_to_output=direct is not None and direct.errors_to_output,
+        stopped_before=tuple(stopped_before),
         directives=tuple(directive.line for directive in entry.directives),
         needs=tuple(requirements.passed_file(state, names.entry(group, before.tag)) for before in needed),
         **(_notes(state, name, entry) if entry.holds_back else {}),

@@ -10,7 +10,7 @@ complete -c clinitctl -n '__cltab_is clinitctl' -a log -d 'Show what the entries
 complete -c clinitctl -n '__cltab_is clinitctl' -a metrics -d 'Print how groups and entries are in Prometheus\' text format, for node_exporter\'s textfile collector'
 complete -c clinitctl -n '__cltab_is clinitctl' -a restart -d 'Restart entries by their tags, one after the other in the order of the table'
 complete -c clinitctl -n '__cltab_is clinitctl' -a status -d 'Show how groups and their entries are, what is wrong first'
-complete -c clinitctl -n '__cltab_is clinitctl' -a stop -d 'Stop entries by their tags, all at once, and wait until they are gone'
+complete -c clinitctl -n '__cltab_is clinitctl' -a stop -d 'Stop entries by their tags, as a switch does, and wait until they are gone'
 complete -c clinitctl -n '__cltab_is clinitctl' -a watch -d 'Show groups as they change, until Ctrl-C'
 complete -c clinitctl -n '__cltab_is clinitctl' -a why -d 'Say why groups are not well'
 complete -c clinitctl -n '__cltab_is clinitctl' -l version -d 'Show the version and exit'

@@ -131,7 +131,18 @@ def test_json(path: Path) -> None:
     }  # fmt: skip
     assert answer.pop("reruns") == []
     assert answer.pop("failed") == []
-    assert answer == {"group": "web", "from": "3", "level": "m", "named": True}
+    assert answer == {"group": "web", "from": "3", "level": "m", "named": True, "stops_in_order": False}
+
+
+def test_a_group_that_stops_in_order(path: Path) -> None:
+    """The order is the one in which the entries are gone: that of the file from its end."""
+    path.write_text(f"{TEXT}:::stop.web:ordered\n")
+    shown = run("explain", "web", "m", "--from", "3", "--table", path).stdout
+    assert [line.split()[0] for line in shown.splitlines()[1:4]] == ["Stop,", "app", "ready"]
+    assert "one after the other" in shown
+    answer = json.loads(run("explain", "web", "m", "--from", "3", "--table", path, "--format", "json").stdout)
+    assert answer["stops_in_order"]
+    assert [entry["tag"] for entry in answer["stops"]] == ["app", "ready"]
 
 
 def test_no_such_group(path: Path) -> None:

@@ -26,7 +26,7 @@ from cltab2systemd.commands.show import Kind, as_json, as_text, units_as_text, u
 from cltab2systemd.reports import asjson
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Entry, Levels, Mode
-from cltab2systemd.table.settings import Directive
+from cltab2systemd.table.settings import OF_ENTRY, OF_GROUP, Directive
 from cltab2systemd.terminal import columns as width_of
 from cltab2systemd.text import decoded
 from cltab2systemd.units.compiler import compile_table
@@ -46,6 +46,9 @@ mail:spool:1:wait:true
 web:app:3:test:exit 0
 web:debug:m:off:x\x1b[31m
 :::unknown:value
+:::services.mail:Nice=1
+:::stop.mail:ordered
+:::service.spool:Nice=2
 """
 SHOWN = """\
 web, boots to level 3
@@ -58,9 +61,11 @@ web, boots to level 3
   データ: User=db
   データ: Nice=5
 
-mail
+mail, stops in order
          1
   spool  wait  true
+  services: Nice=1
+  spool: Nice=2
 
 settings
   log:      /run/log
@@ -138,7 +143,14 @@ def test_json(path: Path) -> None:
         ("service.データ", 6),
         ("service.データ", 7),
         ("unknown", 11),
+        ("services.mail", 12),
+        ("stop.mail", 13),
+        ("service.spool", 14),
     ]
+    mail = answer["groups"][1]
+    assert (web["stops_in_order"], mail["stops_in_order"]) == (False, True)
+    assert (web["services"], mail["services"]) == ([], [{"name": "Nice", "value": "1"}])
+    assert [given["value"] for given in mail["entries"][0]["directives"]] == ["1", "2"]
 
 
 ODD = """\
@@ -271,8 +283,8 @@ def test_any_table(table: Table) -> None:
     assert all("\udc80" > character or character > "\udcff" for character in json.dumps(answer, ensure_ascii=False))
     lines = [*as_text(table)]
     assert all(line.isprintable() for line in lines)
-    groups = table.groups.values()
-    given = [d for group in groups for d in (*group.directives, *(d for e in group.entries for d in e.directives))]
+    known = {OF_ENTRY: {entry.tag for entry in table.entries}, OF_GROUP: {*table.groups}}
+    given = [s for s in table.settings if s.kind.section and s.subject in known[s.kind.subject]]
     assert len(lines) == len(table.entries) + len(given) + 3 * len(table.groups) - 1
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def test_show(tmp_path: Path) -> None:
     """All of `show`, also text that is not UTF-8."""
     path = tmp_path / "cltab"
-    path.write_bytes(NEW.encode() + b"mail:a:1:wait:x \xff\n")
+    path.write_bytes(NEW.encode() + b"mail:a:1:wait:x \xff\n:::services.mail:Nice=1\n")
     read_all("`show`", [json.loads(run("show", "--format", "json", path).stdout)])
 
 

@@ -78,7 +78,7 @@ def test_any_table(table: Table) -> None:
     assert all(value.isprintable() for _, value in found)
     shown = texts(dot, "label")
     for group in table.groups.values():
-        assert [label for label in shown if label.split(", boots")[0] == shortened(group.name)]
+        assert [label for label in shown if label.split(", ")[0] == shortened(group.name)]
         for entry in group.entries:
             assert shortened(f"{entry.tag}: {entry.mode}") in shown
             assert shortened(entry.command) in texts(dot, "tooltip")

@@ -47,6 +47,10 @@ CHANGES = {
     "moved to a new group": (OLD.replace("web:db", "new:db"), {"web:db": "stop"}),
     "directives": (OLD + ":::service.db:Nice=5\n", {"web:db": "restart"}),
     "directives of the slice": (OLD + ":::group.web:CPUWeight=50\n", {}),
+    "directives of all services": (
+        OLD + ":::services.web:Nice=5\n", {"web:db": "restart", "web:init": "restart", "web:app": "restart"}
+    ),
+    "stops in order": (OLD + ":::stop.web:ordered\n", {}),
     "a boot level": (OLD + ":::initdefault.web:1\n", {}),
     "another order": ("".join(reversed(OLD.splitlines(keepends=True))), {}),
     "the group deleted": ("", {"web:db": "stop", "web:init": "stop", "web:app": "stop"}),

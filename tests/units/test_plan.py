@@ -294,6 +294,17 @@ def test_groups_that_are_too_large() -> None:
     assert _findings("".join(lines[: 2 * 353])) == ()
 
 
+def test_ordered_groups_that_are_too_large() -> None:
+    """An entry of a group that stops in order names all before it, for any of these may be the next one that runs."""
+    lines = [f"web:t{number}:1:wait:x\n" for number in range(800)]
+    setting = ":::stop.web:ordered\n"
+    [finding] = _findings("".join([*lines, setting]))
+    assert (finding.code, finding.place.line) == ("group-too-large", 707)
+    assert "stopped in order" in finding.hint
+    entries = of_kind(plan("".join([*lines[:706], setting])), EntryUnit).values()
+    assert [len(unit.stopped_before) for unit in entries] == [*range(len(entries))]
+
+
 def test_every_mode_has_an_entry_unit() -> None:
     """The mode goes into the unit as it is; its template decides what it means."""
     text = "".join(f"web:{mode}:1:{mode}:x\n" for mode in Mode)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import COMMAND, DIRECTIVE, NAME, tables
+from strategies import CHECK, COMMAND, DIRECTIVE, NAME, tables
 
 from cltab2systemd.check.loading import load
 from cltab2systemd.table.diagnostics import has_errors
@@ -47,7 +47,7 @@ TOUCHED: Mapping[str, set[str]] = {
     "the place of a group": set(),
     "the command": {OWN, OWN_GATE},
     "the mode": {OWN, OWN_GATE},
-    "off": {*IN_THE_CHAIN},
+    "off": {*IN_THE_CHAIN, BARRIER_TEMPLATE},
     "the levels": {OWN, OWN_GATE, TARGETS, BARRIERS, TARGET_TEMPLATE, MARKER},
     "the tag": {*IN_THE_CHAIN, BARRIER_TEMPLATE},
     "an entry added": {*IN_THE_CHAIN, BARRIER_TEMPLATE, MARKER},
@@ -55,9 +55,12 @@ TOUCHED: Mapping[str, set[str]] = {
     "the group": {*ALL_OF_GROUP, BOOT},
     "the order": {*IN_THE_CHAIN, BARRIER_TEMPLATE, MARKER},
     "a directive of a service": {OWN},
+    "a directive of all services": {OWN, ENTRIES},
     "a directive of a group": {SLICE},
     "a boot level": {BOOT},
     "what is required": {OWN, ENTRIES, BARRIERS},
+    "a readiness": {*IN_THE_CHAIN, BARRIER_TEMPLATE},
+    "stops in order": {OWN, ENTRIES},
 }
 
 # For each kind, changes that together do touch all that is listed, so that no row says too much.
@@ -76,7 +79,11 @@ EXAMPLES: Mapping[str, list[tuple[str, str]]] = {
     "the place of a group": [(BEFORE, "h:c:1:wait:x\n" + BEFORE.replace("h:c:1:wait:x\n", ""))],
     "the command": [(BEFORE, BEFORE.replace("12:once:x", "12:once:y"))],
     "the mode": [(BEFORE, BEFORE.replace("12:once", "12:wait"))],
-    "off": [(BEFORE, BEFORE.replace("12:once", "12:off")), (TWO.replace("12:once", "12:off"), TWO)],
+    "off": [
+        (BEFORE, BEFORE.replace("12:once", "12:off")),
+        (TWO.replace("12:once", "12:off"), TWO),
+        (f"{BEFORE}:::ready.b:x\n", f"{BEFORE}:::ready.b:x\n".replace("12:once", "12:off")),
+    ],
     "the levels": [(BEFORE, BEFORE.replace("12:once", "23:once"))],
     "the tag": [(BEFORE, BEFORE.replace("g:b:", "g:e:")), (TWO, TWO.replace("g:b:", "g:e:"))],
     "an entry added": [(BEFORE.replace("g:b:12:once:x\n", ""), BEFORE)],
@@ -87,9 +94,12 @@ EXAMPLES: Mapping[str, list[tuple[str, str]]] = {
     ],
     "the order": [("g:b:12:once:x\ng:a:13:wait:x\ng:d:19:wait:x\n", "g:a:13:wait:x\ng:b:12:once:x\ng:d:19:wait:x\n")],
     "a directive of a service": [(BEFORE, f"{BEFORE}:::service.b:Nice=1\n")],
+    "a directive of all services": [(BEFORE, f"{BEFORE}:::services.g:Nice=1\n")],
     "a directive of a group": [(BEFORE, f"{BEFORE}:::group.g:TasksMax=1\n")],
     "a boot level": [(BEFORE, f"{BEFORE}:::initdefault.g:1\n")],
     "what is required": [(BLOCKING, f"{BLOCKING}:::required.b:yes\n")],
+    "a readiness": [(BEFORE, f"{BEFORE}:::ready.b:tcp:80\n"), (TWO, f"{TWO}:::ready.b:x\n")],
+    "stops in order": [(BEFORE, f"{BEFORE}:::stop.g:ordered\n")],
 }
 
 
@@ -117,7 +127,8 @@ def kind_of(name: str, groups: set[str], tags: set[str]) -> str:
             NAMES.barrier_template(group): BARRIER_TEMPLATE,
             NAMES.boot(group): BOOT,
         }
-        found |= {NAMES.entry(group, tag): OWN for tag in tags} | {NAMES.gate(group, tag): OWN_GATE for tag in tags}
+        own = {*tags, *(f"{tag}:ready" for tag in tags)}
+        found |= {NAMES.entry(group, tag): OWN for tag in own} | {NAMES.gate(group, tag): OWN_GATE for tag in own}
     if NAMES.group_of(name) not in groups:
         return "another group's"
     by_name = {"clinitgate": GATES, "clinitbarrier": BARRIERS}.get(name.partition("-")[0], ENTRIES)
@@ -217,9 +228,12 @@ CHANGES: Mapping[str, Callable[[Change], None]] = {
     "the group": Change.move,
     "the order": Change.swap,
     "a directive of a service": lambda change: change.set(f"service.{change.entry.tag}", change.draw(DIRECTIVE)),
+    "a directive of all services": lambda change: change.set(f"services.{change.entry.group}", change.draw(DIRECTIVE)),
     "a directive of a group": lambda change: change.set(f"group.{change.entry.group}", change.draw(DIRECTIVE)),
     "a boot level": lambda change: change.set(f"initdefault.{change.entry.group}", change.draw(NAME)),
     "what is required": Change.require,
+    "a readiness": lambda change: change.set(f"ready.{change.entry.tag}", change.draw(CHECK)),
+    "stops in order": lambda change: change.set(f"stop.{change.entry.group}", "ordered"),
 }
 
 
