@@ -108,6 +108,8 @@ def _group_text(table: Table, group: Matrix, width: int | None) -> Iterator[str]
     for row in group.rows:
         own = (given for given in row.entry.directives if table.source_of(given).kind is not settings.Kind.SERVICES)
         yield from (printable(f"  {row.entry.tag}: {directive.line}") for directive in own)
+        if row.entry.required:
+            yield printable(f"  {row.entry.tag}: required")
 
 
 def _of_services(table: Table, group: ResourceGroup) -> list[Directive]:

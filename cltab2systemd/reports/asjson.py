@@ -66,6 +66,7 @@ def entry(value: Entry) -> dict[str, Json]:
         "mode": str(value.mode),
         "command": text(value.command),
         "directives": directives(value.directives),
+        "required": value.required,
     }
 
 
