@@ -16,10 +16,14 @@ from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cltab2systemd.reports.explain import Explanation
     from cltab2systemd.table.model import Entry, Mode
+
+
+# Entries behind one that is required that are named.
+_MOST_BEHIND = 8
 
 
 class _Level(click.ParamType):
@@ -97,11 +101,20 @@ def as_text(explanation: Explanation) -> Iterator[str]:
             [f"{number}.", printable(entry.tag), entry.mode, _how(entry, explanation)]
             for number, entry in enumerate(explanation.starts, 1)
         )
+        yield from _held_back(explanation.starts)
     if explanation.stays:
         yield "Leave alone:"
         yield from _lines([printable(entry.tag), entry.mode, _stay(entry, explanation)] for entry in explanation.stays)
     if not (explanation.moving or explanation.stops or explanation.starts):
         yield "Nothing is stopped or started."
+
+
+def _held_back(starts: Sequence[Entry]) -> Iterator[str]:
+    """What is not started if an entry fails that is required, as a line for each such entry."""
+    for index, entry in enumerate(starts, 1):
+        if entry.holds_back and (behind := [shortened(other.tag) for other in starts[index:]]):
+            named = ", ".join(behind[:_MOST_BEHIND]) + (", …" if len(behind) > _MOST_BEHIND else "")
+            yield f"If {shortened(entry.tag)} fails, what stands behind it is not started: {named}"
 
 
 def _stay(entry: Entry, explanation: Explanation) -> str:

@@ -2,7 +2,7 @@
 
 A cluster for each group, with its entries in file order. Each level is a line in a colour of its own that goes through
 the entries that it starts, in their order: solid where the next entry waits until the one before has ended, dashed
-where it does not.
+where it does not. An entry that is required has a double border: if it fails, the lines end there.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def _cluster(number: int, group: ResourceGroup) -> Iterator[str]:
     yield f"    label={quoted(label)};"
     for entry in group.entries:
         look = "" if entry.runnable else ', style="rounded,dashed", fontcolor="#777777", color="#777777"'
+        look += ", peripheries=2" * entry.holds_back
         yield (
             f"    {nodes[entry.tag]} [label={quoted(f'{entry.tag}: {entry.mode}')}, "
             f"tooltip={quoted(entry.command)}{look}];"

@@ -192,3 +192,16 @@ def test_any_tables(old: Table, new: Table) -> None:
     explanation = explain(Standing(old.group(name), level), new.group(name), level, others)
     assert all(line.isprintable() for line in as_text(explanation))
     assert json.loads(asjson.document(as_json(explanation)))
+
+
+def test_what_is_not_started_if_a_required_entry_fails(tmp_path: Path) -> None:
+    """Each entry behind one that is required is named, as far as this switch starts it."""
+    path = tmp_path / "cltab"
+    path.write_text(
+        "web:mount:3:wait:mount /srv\nweb:app:34:respawn:app\nweb:check:3:test:check\nweb:last:3:test:x\n"
+        ":::required.mount:yes\n:::required.check:yes\n:::required.last:yes\n"
+    )
+    lines = run("explain", "web", "3", "--from", "4", "--table", path).stdout.splitlines()
+    assert "If mount fails, what stands behind it is not started: check, last" in lines
+    assert "If check fails, what stands behind it is not started: last" in lines
+    assert not [line for line in lines if line.startswith("If last")]

@@ -134,6 +134,7 @@ def test_json(path: Path) -> None:
         "mode": "respawn",
         "command": "exec db",
         "directives": [{"name": "User", "value": "db"}, {"name": "Nice", "value": "5"}],
+        "required": False,
         "line": 5,
     }
     assert [(setting["name"], setting["line"]) for setting in answer["settings"]] == [
@@ -267,11 +268,12 @@ def entry_of(value: dict[str, Any]) -> Entry:
     )
     group, tag, levels, command = (text_of(value[name]) for name in ("group", "tag", "levels", "command"))
     place = parse(b"g:t:1:wait:", "")[0].entries[0].place
-    return Entry(group, tag, Levels(levels), Mode(value["mode"]), command, place, given)
+    required = value["required"]
+    return Entry(group, tag, Levels(levels), Mode(value["mode"]), command, place, given, required=required)
 
 
 @settings(deadline=None)
-@given(tables())
+@given(tables(most_required=2))
 def test_any_table(table: Table) -> None:
     """JSON holds every entry as it is in the table, byte for byte; text is printable, a line for each entry."""
     document = asjson.document(as_json(table))
@@ -285,7 +287,8 @@ def test_any_table(table: Table) -> None:
     assert all(line.isprintable() for line in lines)
     known = {OF_ENTRY: {entry.tag for entry in table.entries}, OF_GROUP: {*table.groups}}
     given = [s for s in table.settings if s.kind.section and s.subject in known[s.kind.subject]]
-    assert len(lines) == len(table.entries) + len(given) + 3 * len(table.groups) - 1
+    required = [entry for entry in table.entries if entry.required]
+    assert len(lines) == len(table.entries) + len(given) + len(required) + 3 * len(table.groups) - 1
 
 
 @given(st.text())

@@ -119,6 +119,13 @@ def test_lines() -> None:
     ]
 
 
+def test_what_is_required() -> None:
+    """It has a double border; an entry that is off keeps nothing back."""
+    text = "g:a:1:wait:x\ng:b:1:test:x\ng:c:1:off:x\n:::required.b:yes\n:::required.c:yes\n"
+    lines = graph.dot(table(text).groups.values()).splitlines()
+    assert ["b: test"] == [texts(line, "label")[0] for line in lines if "peripheries=2" in line]
+
+
 def test_the_picture_in_the_docs() -> None:
     """The picture shows what the command prints; it is drawn anew by `dot -Tsvg docs/graph.dot -o docs/graph.svg`."""
     result = run("graph", EXAMPLE)
