@@ -24,6 +24,7 @@ from cltab2systemd.systemd.opening import Route
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
+    from cltab2systemd.disk.marks import UnitNotes
     from cltab2systemd.groups.culprit import Culprit
     from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.table.model import ResourceGroup
@@ -54,6 +55,7 @@ async def units_of(
         await asyncio.wait_for(bus.connect(), _PATIENCE)
         listed = bus.list_units([pattern for name in groups for pattern in names.patterns(name)]) if groups else []
         probe = UnitProbe(bus, lambda _unit: "", Kernel(), culprit=_culprits(names))
+        probe.resume(_notes(Instance(names).restless))
         units: dict[str, dict[str, UnitStatus]] = {name: {} for name in groups}
         for unit in listed:
             units.get(names.group_of(unit.name) or "", {})[unit.name] = unit
@@ -64,12 +66,17 @@ async def units_of(
 
 def _culprits(names: Names) -> Callable[[str, str], Culprit | None]:
     """What a daemon has noted of who has stopped units: by the unit and the id of its run."""
-    try:
-        notes = Instance(names).stopped.all()
-    except OSError:  # no daemon has ever run
-        notes = {}
+    notes = _notes(Instance(names).stopped)
     found = {(unit, note[0]): note[1] for unit, text in notes.items() if (note := parsed(text))}
     return lambda unit, invocation: found.get((unit, invocation))
+
+
+def _notes(notes: UnitNotes) -> dict[str, str]:
+    """What a daemon has noted of units."""
+    try:
+        return notes.all()
+    except OSError:  # no daemon has ever run
+        return {}
 
 
 def seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -> dict[str, Seen]:

@@ -13,7 +13,7 @@ from cltab2systemd.systemd.buserrors import BusRefusedError
 from cltab2systemd.units.commands import PAUSED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from cltab2systemd.disk.marks import UnitNotes
     from cltab2systemd.groups.culprit import Culprit
@@ -92,9 +92,9 @@ class UnitProbe:
         self._last_runs.forget(unit)
         self._executions.forget(unit)
 
-    def resume(self) -> None:
-        """Go on with what an earlier daemon has noted of units that end again and again."""
-        self._runs.resume()
+    def resume(self, noted: Mapping[str, str] | None = None) -> None:
+        """Go on with what an earlier daemon has noted of units that end again and again: as `Runs.resume`."""
+        self._runs.resume(noted)
 
     def trust(self, group: ResourceGroup, level: str, names: Names) -> None:
         """Take the word of an earlier daemon that the entries of a level have all been started, as clstat has it."""
@@ -243,12 +243,13 @@ class UnitProbe:
         """Why a respawn entry pauses instead of running its command; empty if it does not."""
         if found := pause_of(pid := self.pid(unit), self._kernel):
             self._last_runs.pauses(unit, pid)
+            self._runs.saw(unit, pid, pauses=True)
         return found
 
     def keeps_ending(self, unit: str) -> bool:
         """Whether a respawn entry has ended again and again within a minute, and has not been up for one since."""
         # A program that goes to the background has no process most of the time. The run that was last counts as well.
-        self._runs.saw(unit, self.pid(unit) or self.process(unit).pid)
+        self._runs.saw(unit, self.pid(unit) or self.process(unit).pid, self._last_runs.latest(unit))
         return self._runs.are_short(unit)
 
     def was_not_executed(self, unit: str) -> bool:

@@ -197,7 +197,8 @@ class Newsroom:
             if trouble.over is not None and now - trouble.over >= WELL:
                 trouble.told.clear()
             trouble.over = None
-            if (kind := _TROUBLES[reason.cause]) not in trouble.told:
+            kind = _TROUBLES[reason.cause]
+            if kind not in trouble.told and Kind.BACKING_OFF not in trouble.told:  # behind a pause, it is not well yet
                 trouble.told.add(kind)
                 yield News(kind, status, reason, now)
 

@@ -129,6 +129,7 @@ def test_entries_that_back_off() -> None:
     assert ["0 backing-off a", "90 backing-off a"] == told((0, a), (80, web(State.STARTING)), (90, a))
     keeps = web(paused="a", cause=Cause.KEEPS_ENDING)
     assert ["1 backing-off a"] == told((0, keeps), (1, a), (2, keeps), (3, web()), (4, a))
+    assert ["0 backing-off a"] == told((0, a), (65, keeps), (90, keeps), (125, a))
     assert ["10 keeps-ending a", "11 backing-off a"] == told((0, keeps), (11, a), (12, keeps), (13, web()), (14, a))
 
 
