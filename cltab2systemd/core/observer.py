@@ -223,12 +223,22 @@ class Observer:
         is_settled = group is not None and group.status is not None and group.status.state.settled
         return is_settled and self.probe.follows(unit)
 
+    def _is_respawn(self, unit: str) -> bool:
+        """Whether a unit is that of a respawn entry of the level that its group is at, or goes to."""
+        group = self._groups.get(self._names.group_of(unit) or "")
+        if group is None or group.units is None or (level := level_of_members(group.units)) is None:
+            return False
+        members = group.units.members(level)
+        return any(entry.mode.is_restarted and group.units.name_of(entry) == unit for entry in members)
+
     def _saw_run(self, unit: str, seen: RunSignal | Killing) -> None:
         is_stopping = self._last_state(unit) == "deactivating"
         if is_stopping:
             self._killings.saw(unit, seen)
         if isinstance(seen, Killing):
             return
+        if seen.has_ended and self._pacer.has_tried(unit, seen) and self._is_respawn(unit):
+            self._pacer.stop_soon(unit)
         if self._has_runs(unit):
             self.probe.saw_run(unit, seen)
             if seen.has_ended:

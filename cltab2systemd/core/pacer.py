@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
-from cltab2systemd.groups.endings import EXEC, not_executed, why_it_ended
+from cltab2systemd.groups.endings import EXEC, not_executed, was_not_executed, why_it_ended
 from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.settings import settings_of
@@ -52,6 +52,7 @@ class _Vain:
     restarts: int  # NRestarts when that was seen first, or at the last pause that it makes by itself
     is_executed: bool = False  # it runs, but not for long
     is_slow: bool = False  # its fast tries are used up
+    is_ours: bool = False  # we have stopped it for that, and not the shell before its command
     timer: asyncio.TimerHandle | None = None  # starts it again, while we have stopped it
     up: asyncio.TimerHandle | None = None  # has it looked at again, while it runs
     is_rising: bool = False  # it runs, not yet for long, and does not pause
@@ -94,11 +95,12 @@ class Pacer:
         self._changed = changed
         self._vain: dict[str, _Vain] = {}
         self._ends: dict[str, RunSignal] = {}  # that were told since the last look
+        self._tries: dict[str, int] = {}  # NRestarts at the first end in a row of those that could not be executed
 
     def resume(self) -> None:
         """Go on with what an earlier daemon has stopped."""
         for unit in sorted(self._paused.all()):
-            self._vain[unit] = vain = _Vain("", 0, is_slow=True)
+            self._vain[unit] = vain = _Vain("", 0, is_slow=True, is_ours=True)
             vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
 
     def trouble(self, unit: str) -> str:
@@ -117,6 +119,35 @@ class Pacer:
     def has_ended(self, unit: str, end: RunSignal) -> None:
         """Take note of how the main process of a service has ended, for the next look: by then the next one may run."""
         self._ends[unit] = end
+
+    def has_tried(self, unit: str, end: RunSignal) -> bool:
+        """Whether the fast tries of a unit are used up, by what signals say of its ends. Then `stop_soon` stops it.
+
+        A machine that has much to do comes to a look too late, for systemd starts such units faster than it tells of
+        them. That there is no program is left to looks, for the shell counts most of these.
+        """
+        if not was_not_executed(end.process) or (end.process.pid and end.process.status == EXEC):
+            self._tries.pop(unit, None)
+            return False
+        vain = self._vain.get(unit)
+        if (vain is None and not end.restarts) or (vain is not None and vain.timer is not None):
+            return False
+        self._tries[unit] = first = min(end.restarts, self._tries.get(unit, end.restarts))
+        return end.restarts - first >= MOST_TRIES - 1 or (vain is not None and vain.is_ours)
+
+    def stop_soon(self, unit: str) -> None:
+        """Stop a unit, as soon as the signal is through that has told of its end. The next look tells why."""
+        asyncio.get_running_loop().call_soon(self._stop_tried, unit)
+
+    def _stop_tried(self, unit: str) -> None:
+        if self._tries.pop(unit, None) is None:
+            return  # it was forgotten, or stopped for an earlier signal
+        vain = self._vain.setdefault(unit, _Vain("", 0))
+        vain.has_ended()
+        try:
+            self._stop_for_a_while(unit, vain)
+        except BusError as error:
+            log.debug("%s: %s", unit, error)  # its next end comes soon
 
     def is_rising(self, unit: str) -> bool:
         """Whether a unit that could not be started runs now, but not for long enough to be sure that it stays up."""
@@ -161,12 +192,13 @@ class Pacer:
 
     def forget_group(self, group: str) -> None:
         """Forget the group's units. It is on its way to a level, and that starts them, if they are to run."""
-        for unit in [unit for unit in {*self._vain, *self._ends} if self._names.group_of(unit) == group]:
+        for unit in [unit for unit in {*self._vain, *self._ends, *self._tries} if self._names.group_of(unit) == group]:
             self.forget(unit)
 
     def forget(self, unit: str) -> None:
         """Forget a unit that somebody is about to stop: it is not started again."""
         self._ends.pop(unit, None)
+        self._tries.pop(unit, None)
         if unit in self._vain:
             self._forget(unit)
 
@@ -189,13 +221,14 @@ class Pacer:
         vain.is_executed = not why_it_ended(process, settings, counts_itself=True)
         vain.has_ended()
         most = MOST_TRIES - 1 + 2 * counts  # the shell's turn first
-        if vain.timer is not None or not ((vain.is_slow and not counts) or restarts - vain.restarts >= most):
+        has_tried = vain.is_slow and (vain.is_ours or not counts)
+        if vain.timer is not None or not (has_tried or restarts - vain.restarts >= most):
             return False
         self._stop_for_a_while(status.name, vain)
         return True
 
     def _stop_for_a_while(self, unit: str, vain: _Vain) -> None:
-        vain.is_slow = True
+        vain.is_slow = vain.is_ours = True
         with suppress(OSError):  # only the next daemon does not know of it then
             self._paused.add([unit])
         self._bus.stop(unit)
@@ -216,7 +249,7 @@ class Pacer:
         loop = asyncio.get_running_loop()
         vain.is_rising = not pause(unit)
         if not vain.is_rising:  # the shell slows it down
-            vain.restarts = self._bus.restarts(unit)
+            vain.restarts, vain.is_ours = self._bus.restarts(unit), False
         pid = self._bus.main_pid(unit) if execution is Execution.COMMAND else 0
         if pid != vain.pid:
             vain.pid, vain.since = pid, loop.time()

@@ -1,0 +1,121 @@
+"""When a unit that is started in vain is stopped for a while, by what signals say of its ends; without systemd."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from cltab2systemd.core.pacer import MOST_TRIES, Pacer
+from cltab2systemd.disk.files import Disk
+from cltab2systemd.disk.marks import Marks
+from cltab2systemd.groups.units import Process
+from cltab2systemd.systemd.buserrors import BusBusyError
+from cltab2systemd.systemd.runsignal import RunSignal
+from cltab2systemd.units.names import Names
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cltab2systemd.systemd.bus import Bus
+
+UNIT = "clinit-web@a.service"
+USER = Process(7, 1, 217, "exit-code", 1)
+PROGRAM = Process(7, 1, 203, "exit-code", 1)
+FILE = Process(0, 0, 0, "resources")
+EXECUTED = Process(7, 1, 5, "exit-code", 1)
+
+
+@dataclass
+class Systemd:
+    """What is asked of systemd."""
+
+    stopped: list[str] = field(default_factory=list)
+    is_busy: bool = False
+
+    def stop(self, unit: str) -> None:
+        if self.is_busy:
+            raise BusBusyError
+        self.stopped.append(unit)
+
+
+class Followed:
+    """A pacer that hears of ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.systemd = Systemd()
+        self.paused = Marks(path / "paused", Disk())
+        self.paused.open()
+        bus = cast("Bus", self.systemd)
+        self.pacer = Pacer(Names(), bus, self.paused, lambda _unit: True, lambda _unit: None)
+
+    async def hear(self, *ends: Process, first: int = 0) -> list[int]:
+        """Hear of ends, each twice, as systemd tells of it; how often the unit was stopped, after each."""
+        found = []
+        for number, process in enumerate(ends, first):
+            for restarts in (number, number + 1):
+                if self.pacer.has_tried(UNIT, RunSignal(0, restarts, process)):
+                    self.pacer.stop_soon(UNIT)
+            await asyncio.sleep(0)
+            found.append(len(self.systemd.stopped))
+        return found
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Followed:
+    """A pacer, new for each test."""
+    return Followed(tmp_path)
+
+
+@pytest.mark.parametrize("process", [USER, FILE])
+def test_some_fast_tries_and_then_one_at_a_time(followed: Followed, process: Process) -> None:
+    """One that was stopped is stopped again at its first end in vain, and not as if nothing had been."""
+
+    async def hear() -> tuple[list[int], list[int]]:
+        first = await followed.hear(*[process] * MOST_TRIES)
+        assert followed.paused.all() == {UNIT}
+        followed.pacer._try_again(UNIT)
+        assert followed.paused.all() == set()
+        return first, await followed.hear(process)
+
+    assert ([0] * (MOST_TRIES - 1) + [1], [2]) == asyncio.run(hear())
+
+
+@pytest.mark.parametrize("process", [EXECUTED, PROGRAM])
+def test_what_the_shell_counts(followed: Followed, process: Process) -> None:
+    """It slows down itself, and a run between makes all begin anew."""
+    ends = [USER] * (MOST_TRIES - 1)
+    assert [0] * 30 == asyncio.run(followed.hear(*[process] * 30))
+    assert [0] * 2 * len(ends) == asyncio.run(followed.hear(*ends, process, *ends[1:]))
+
+
+def test_a_request_begins_anew(followed: Followed) -> None:
+    """It starts the unit, from which systemd counts from 0; what was noted of a pause is gone."""
+
+    async def hear() -> list[int]:
+        ends = [USER] * (MOST_TRIES - 1)
+        found = await followed.hear(*ends)
+        followed.pacer.forget_group("web")
+        found += await followed.hear(*ends)
+        found += await followed.hear(*ends)  # nobody has said that it was started by hand
+        followed.pacer.stop_soon(UNIT)
+        followed.pacer.forget(UNIT)
+        await asyncio.sleep(0)
+        return [*found, len(followed.systemd.stopped)]
+
+    assert [0] * 16 == asyncio.run(hear())
+    assert followed.paused.all() == set()
+
+
+def test_a_systemd_that_is_busy(followed: Followed) -> None:
+    """It is asked again at the next end."""
+
+    async def hear() -> list[int]:
+        followed.systemd.is_busy = True
+        found = await followed.hear(*[USER] * MOST_TRIES)
+        followed.systemd.is_busy = False
+        return [*found, *(await followed.hear(USER, first=MOST_TRIES))]
+
+    assert [0] * MOST_TRIES + [1] == asyncio.run(hear())
