@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from instance import Group, Instance, varlink
-from ocf import GENERIC, SUCCESS, Resource
+from ocf import DEGRADED as OCF_DEGRADED
+from ocf import GENERIC, Resource
 from shipped import Shipped
 
 from cltab2systemd.client.outcome import FAILED
@@ -102,12 +103,11 @@ class Failed:
         return [str(reason["text"]) for reason in found]
 
     def by_agent(self) -> list[str]:
-        """The exit reason of the resource agent, which is one line; what does not fail a group, does not fail it."""
+        """The exit reason of the resource agent, which is one line; what does not fail a group has it degraded."""
         assert isinstance(self.instance, Shipped)
         resource = Resource(self.instance, self.group.name, LEVEL)
-        code = resource.monitor()
-        assert code == (GENERIC if self.is_failure else SUCCESS)
-        return [resource.reason] if self.is_failure else self.by_varlink()
+        assert resource.monitor() == (GENERIC if self.is_failure else OCF_DEGRADED)
+        return [resource.reason]
 
     def by_file(self) -> list[str]:
         """The file that the agent reads, where the agent itself is not installed; a remark is none of its business."""
