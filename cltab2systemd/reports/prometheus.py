@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cltab2systemd.groups.overview import EntryState
+from cltab2systemd.groups.overview import EntryState, Health
 from cltab2systemd.groups.state import State
 from cltab2systemd.groups.tally import Counted
 
@@ -182,6 +182,10 @@ _METRICS = (
     _Metric(
         "clinit_group_state_change_timestamp_seconds", "gauge",
         "When level or state of the group changed last, if the daemon knows.", _groups(_time("since_usec")),
+    ),
+    _Metric(
+        "clinit_group_degraded", "gauge", "Whether the group is not FAILED, and something of it is worth a look.",
+        _groups(lambda group: _flag(group["health"] == Health.DEGRADED)),
     ),
     _Metric(
         "clinit_group_pending_changes", "gauge",

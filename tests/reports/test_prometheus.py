@@ -35,8 +35,8 @@ def entry(tag: str, state: str = "running", **members: object) -> Object:
 def group(name: str, *entries: Object, **members: object) -> Object:
     """A group, likewise."""
     return {
-        "group": name, "level": "3", "state": "DONE", "since_usec": 7 * SECOND, "pending": [], "reasons": [],
-        "transitions": tally_object(Tally()), "entries": [*entries], **members,
+        "group": name, "level": "3", "state": "DONE", "health": "well", "since_usec": 7 * SECOND, "pending": [],
+        "reasons": [], "transitions": tally_object(Tally()), "entries": [*entries], **members,
     }  # fmt: skip
 
 
@@ -77,6 +77,7 @@ def test_a_group_that_is_well() -> None:
     found = samples(text(instance(web)))
 
     assert {("web", state): float(state == "DONE") for state in State} == found["clinit_group_state"]
+    assert {("web",): 0.0} == found["clinit_group_degraded"]
     assert {("web", "3"): 1.0} == found["clinit_group_level_info"]
     assert {("web",): 7.0} == found["clinit_group_state_change_timestamp_seconds"]
     transitions = found["clinit_group_transitions_total"]
