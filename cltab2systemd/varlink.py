@@ -53,7 +53,7 @@ type GroupStatus (group: string, level: string, state: string, reasons: []Reason
 # is stopping: the signal that was sent last, and the one that is sent at the limit. "says" is STATUS= of sd_notify(3).
 type Awaited (
   tag: string, mode: string, unit: string, doing: string, elapsed_usec: ?int, limit_usec: ?int, signal: ?string,
-  next_signal: ?string, says: ?string
+  next_signal: ?string, says: ?string, ready_of: ?string
 )
 
 # How far a group has come from one level to another. The phase is "checking", "waiting", "stopping", "loading",
@@ -92,7 +92,7 @@ type Group (
 type Entry (
   tag: string, levels: string, mode: string, command: string, state: string, in_level: bool, unit: string,
   load: ?string, active: ?string, sub: ?string, since_usec: ?int, pid: ?int, restarts: int, ending: ?Ending,
-  previous_ending: ?Ending, memory_bytes: ?int, cpu_usec: ?int, tasks: ?int
+  previous_ending: ?Ending, memory_bytes: ?int, cpu_usec: ?int, tasks: ?int, ready_of: ?string
 )
 
 # A finding about the table: what, how bad (error, warning), where (from 1), and the finding as a person reads it.

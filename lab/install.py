@@ -26,6 +26,7 @@ _SYSTEM_FILES = {
     "packaging/systemd/clinit.socket": "usr/lib/systemd/system",
     "packaging/systemd/cltab2systemd-boot.service": "usr/lib/systemd/system",
     "packaging/forget-boot": "usr/libexec/cltab2systemd",
+    "packaging/prober": "usr/libexec/cltab2systemd",
     "packaging/sysusers.d/clinit.conf": "usr/lib/sysusers.d",
     "packaging/tmpfiles.d/cltab2systemd.conf": "usr/lib/tmpfiles.d",
     "packaging/clinit.catalog": "usr/lib/systemd/catalog",

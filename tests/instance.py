@@ -154,11 +154,13 @@ class Group:
     def define(self, *lines: str, settings: tuple[str, ...] = ()) -> None:
         """Put entries, as `tag:levels:mode:command`, into the table; a `@` in a command logs an event.
 
-        Tags are unique in a whole table, so in it each is preceded by the group's name and a dot. Settings are lines of
-        a table as they are.
+        Tags are unique in a whole table, so in it each is preceded by the group's name and a dot. So is what stands
+        behind the dot of a setting among them, as in `:::ready.tag:tcp:80`; `settings` are lines as they are.
         """
-        fields = (line.split(":", 3) for line in lines)
-        text = "".join(
+        fields = (line.split(":", 3) for line in lines if not line.startswith(":::"))
+        of_entries = (line.partition(".") for line in lines if line.startswith(":::"))
+        text = "".join(f"{kind}.{self.name}.{rest}\n" for kind, _, rest in of_entries)
+        text += "".join(
             f"{self.name}:{self.name}.{tag}:{levels}:{mode}:{command.replace('@', f'event {self.name}')}\n"
             for tag, levels, mode, command in fields
         ) + "".join(f"{setting}\n" for setting in settings)

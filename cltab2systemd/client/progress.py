@@ -127,10 +127,19 @@ def _step(progress: dict[str, Any]) -> str:
 
 
 def _entry(entry: dict[str, Any]) -> str:
+    if _is_readiness(entry):
+        return f"waiting for {_name(entry['ready_of'])} to be ready"
     return f"{_name(entry['tag'])} ({entry['mode']})"
 
 
+def _is_readiness(entry: dict[str, Any]) -> bool:
+    """Whether an entry that is waited for is the readiness of another, and is being asked for."""
+    return bool(entry.get("ready_of")) and entry["doing"] == "starting"
+
+
 def _says(entry: dict[str, Any]) -> str:
+    if entry["says"] and _is_readiness(entry):
+        return f": {printable(entry['says'])}"
     return f", says: {printable(entry['says'])}" if entry["says"] else ""
 
 
@@ -158,7 +167,8 @@ def _times(entry: dict[str, Any], passed: float) -> str:
     if elapsed is None:
         return " waits for its turn"
     if entry["doing"] != "stopping":
-        return f" {_so_far(elapsed)}" + ("" if left is None else f" of {duration(entry['limit_usec'])}")
+        times = _so_far(elapsed) + ("" if left is None else f" of {duration(entry['limit_usec'])}")
+        return f" ({times})" if _is_readiness(entry) else f" {times}"
     since = f" {_so_far(elapsed)}" + (f" after {entry['signal']}" if entry["signal"] else "")
     return since if left is None else f"{since}, {entry['next_signal'] or 'given up'} in {_to_come(left)}"
 

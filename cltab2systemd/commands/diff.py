@@ -172,7 +172,7 @@ def _why(entry: EntryDifference) -> str:
     if entry.new is None:
         return f"moves to {entry.moved_to}" if entry.moved_to is not None else "deleted"
     if entry.old is None:
-        text = f"{entry.new.levels.text}:{entry.new.mode}:{entry.new.command}"
+        text = f"{entry.new.levels.text}:{entry.new.kind}:{entry.new.command}"
         came = f"comes from {entry.moved_from}" if entry.moved_from is not None else "added"
         return f"{came}: {_excerpt(text, 0)}"
     if not entry.fields:
@@ -191,14 +191,20 @@ _SEEN = {
 def _field(name: str, old: Entry, new: Entry) -> str:
     if name == "directives":
         return _directives(old.directives, new.directives)
-    if name == "levels":
-        return f"levels: {old.levels.text} → {new.levels.text}"
-    if name == "mode":
-        return f"mode: {old.mode} → {new.mode}"
+    if name != "command":
+        return f"{name}: {_text_of(name, old)} → {_text_of(name, new)}"
     start = 0
     if max(len(old.command), len(new.command)) > _SHOWN:
         start = max(0, _common(old.command, new.command) - _SHOWN_BEFORE)
     return f"command: {_excerpt(old.command, start)} → {_excerpt(new.command, start)}"
+
+
+def _text_of(name: str, entry: Entry) -> str:
+    """What an entry has of a field, as the table has it."""
+    value = getattr(entry, name)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(getattr(value, "text", value))
 
 
 def _common(one: str, other: str) -> int:

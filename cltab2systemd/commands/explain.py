@@ -12,7 +12,7 @@ from cltab2systemd.groups.changes import Standing
 from cltab2systemd.locations import locate
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.explain import explain
-from cltab2systemd.terminal import printable, shortened
+from cltab2systemd.terminal import duration, printable, shortened
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
@@ -87,24 +87,24 @@ def as_text(explanation: Explanation) -> Iterator[str]:
         yield "No entry names this level: it stops everything."
     if explanation.moving:
         yield "First stop, in the groups that they have left:"
-        yield from _lines([printable(f"{entry.group}:{entry.tag}"), entry.mode] for entry in explanation.moving)
+        yield from _lines([printable(f"{entry.group}:{entry.tag}"), entry.kind] for entry in explanation.moving)
     if explanation.stops:
         how = "one after the other" if explanation.stops_in_order else "all at once"
         yield f"Stop, {how}, and wait until they are gone:"
         yield from _lines(
-            [printable(entry.tag), entry.mode, "started again below" if entry.tag in explanation.restarts else ""]
+            [printable(entry.tag), entry.kind, "started again below" if entry.tag in explanation.restarts else ""]
             for entry in explanation.stops
         )
     if explanation.starts:
         yield "Start, in this order:"
         yield from _lines(
-            [f"{number}.", printable(entry.tag), entry.mode, _how(entry, explanation)]
+            [f"{number}.", printable(entry.tag), entry.kind, _how(entry, explanation)]
             for number, entry in enumerate(explanation.starts, 1)
         )
         yield from _held_back(explanation.starts)
     if explanation.stays:
         yield "Leave alone:"
-        yield from _lines([printable(entry.tag), entry.mode, _stay(entry, explanation)] for entry in explanation.stays)
+        yield from _lines([printable(entry.tag), entry.kind, _stay(entry, explanation)] for entry in explanation.stays)
     if not (explanation.moving or explanation.stops or explanation.starts):
         yield "Nothing is stopped or started."
 
@@ -119,13 +119,18 @@ def _held_back(starts: Sequence[Entry]) -> Iterator[str]:
 
 def _stay(entry: Entry, explanation: Explanation) -> str:
     """What becomes of an entry that is left alone, and what is wrong with it."""
-    return explanation.failed.get(entry.tag) or ("runs on" if entry.mode.is_restarted else "not run again")
+    rests = "not asked again" if entry.ready_of else "runs on" if entry.mode.is_restarted else "not run again"
+    return explanation.failed.get(entry.tag) or rests
 
 
 def _how(entry: Entry, explanation: Explanation) -> str:
     """How an entry is started."""
-    again = "run again, for it has failed; " if entry.tag in explanation.reruns else ""
-    return again + start_of(entry.mode)
+    is_again = entry.tag in explanation.reruns
+    if entry.ready_of and entry.ready is not None:
+        again = "asked again; " if is_again else ""
+        most = duration(round(entry.ready.timeout * 1_000_000))
+        return printable(f"{again}waits until {entry.ready_of} is ready ({entry.command}; at most {most})")
+    return ("run again, for it has failed; " if is_again else "") + start_of(entry.mode)
 
 
 def start_of(mode: Mode) -> str:

@@ -99,7 +99,11 @@ def _group_text(table: Table, group: Matrix, width: int | None) -> Iterator[str]
     yield printable((group.group.name if boot is None else f"{group.group.name}, boots to level {boot}") + stops)
     rows = [["", *map(printable, group.levels), ""]]
     rows += [
-        [printable(row.entry.tag), *(mode or _NOT_HERE for mode in row.modes), printable(row.entry.command)]
+        [
+            printable(row.entry.tag),
+            *(row.entry.kind if mode else _NOT_HERE for mode in row.modes),
+            printable(row.entry.command),
+        ]
         for row in group.rows
     ]
     yield from (terminal.cut(f"  {line}", width) for line in terminal.aligned(rows))

@@ -266,4 +266,4 @@ def _entries(group: Group, level: str, tags: Collection[str]) -> tuple[Entry, ..
             raise SwitchRefusedError(
                 Refusal.NOT_IN_LEVEL, f"{group.name} is at level {level}, which does not have {shortened(tag)}; {has}"
             )
-    return tuple(entry for entry in members if entry.tag in tags)
+    return tuple(entry for entry in members if entry.tag in tags or entry.ready_of in tags)

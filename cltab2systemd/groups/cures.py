@@ -22,6 +22,7 @@ _CURES = {
     Cause.NOT_EXECUTED: "mend it, then {again} runs it",
     Cause.TIMED_OUT: "mend it, then {again} runs it again",
     Cause.OUT_OF_MEMORY: "give it more, or the group less to do, then {again} runs it again",
+    Cause.NOT_READY: "{log} shows what it wrote; mend it, then {again} asks again",
     Cause.BROKEN_OFF: "mend it, then {restart} runs it again",
     Cause.DOWN: "{again} starts it",
     Cause.NEVER_STARTED: "{again} starts it",

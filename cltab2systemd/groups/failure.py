@@ -19,6 +19,7 @@ from cltab2systemd.groups.endings import (
     why_not_executed,
     worded,
 )
+from cltab2systemd.groups.readiness import verdict_on_readiness
 from cltab2systemd.groups.reasons import Cause, Remedy, Verdict
 from cltab2systemd.groups.respawn import skipped, verdict_on_respawn
 from cltab2systemd.groups.settings import settings_of
@@ -34,7 +35,8 @@ def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     """How an entry of the group's level stands. The caller has made sure that it is not under way."""
     unit = group.entry(entry)
     if group.holding_back and unit is not None and (words := _why_kept_back(group, unit, level)):
-        return Verdict(Cause.KEPT_BACK, words, Remedy.START)
+        # A readiness is kept back with its entry, of which that is told.
+        return Verdict(None if entry.ready_of else Cause.KEPT_BACK, words, Remedy.START)
     return _verdict_on_own(group, entry, unit, level)
 
 
@@ -45,12 +47,13 @@ def _verdict_on_own(group: GroupUnits, entry: Entry, unit: UnitStatus | None, le
     if entry.mode.is_restarted:
         return verdict_on_respawn(group, entry, unit, level)
     if unit.at_rest and never_began(group, unit, level):
-        return Verdict(Cause.NEVER_STARTED, "was not started", Remedy.START)
+        words = "was not asked whether it is ready" if entry.ready_of else "was not started"
+        return Verdict(Cause.NEVER_STARTED, words, Remedy.START)
     process = group.probe.process(unit.name)
     if process.result == "timeout" and _was_stopped(group, entry, unit):
         process = replace(process, result="success")
     if entry.mode.is_judged or (entry.holds_back and entry.mode.is_waited_for):
-        return _verdict_on_judged(group, entry, unit, process)
+        return _verdict_on_judged(group, entry, unit, process, level)
     if unit.active == "inactive" and not process.pid and not group.probe.condition_holds(unit.name):
         return skipped(unit, settings_of(group, entry))
     return _verdict_on_command(group, entry, unit, process)
@@ -94,11 +97,13 @@ def _why_kept_back(group: GroupUnits, unit: UnitStatus, level: str) -> str:
     conditions = probe.settings(unit.name, "Condition")
     names = (name for path, _, name in (text.rpartition("/") for text in conditions) if path.endswith(f"/{PASSED}"))
     needed = [required for name in names if (required := group.holding_back.get(name))]
-    found = ((entry.tag, _verdict_on_own(group, entry, group.entry(entry), level)) for entry in needed)
+    found = (
+        (entry.ready_of or entry.tag, _verdict_on_own(group, entry, group.entry(entry), level)) for entry in needed
+    )
     because = [f"{tag} {judged.words}" for tag, judged in found if judged.cause is not None]
     # After a reload it may have been any of its conditions. Else it is the only one that is told.
     if not because and needed and len(conditions) == 1:
-        because = [f"{needed[0].tag} had not done well"]
+        because = [f"{needed[0].ready_of or needed[0].tag} had not done well"]
     return f"was not started, because {because[0]}" if because else ""
 
 
@@ -111,8 +116,10 @@ def _verdict_without_unit(unit: UnitStatus | None, settings: Settings) -> Verdic
     return Verdict(Cause.NOT_LOADED, f"cannot be loaded ({unit.load}){drop_ins}; see 'systemctl status {unit.name}'")
 
 
-def _verdict_on_judged(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process) -> Verdict:
-    """How an entry stands that has to exit with 0: a test, or a wait that is required."""
+def _verdict_on_judged(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process, level: str) -> Verdict:
+    """How an entry stands that has to exit with 0: a test, a readiness, or a wait that is required."""
+    if entry.ready_of:
+        return verdict_on_readiness(group, entry, unit, process, lambda other: verdict(group, other, level).remedy)
     settings = settings_of(group, entry)
     if process.succeeded and (unit.active != "failed" or process.result == "success"):
         return Verdict(remedy=_remedy_if_ended(unit, entry))

@@ -92,7 +92,8 @@ class Awaited:
         limit: how long this may take; None is for ever.
         signal: the signal that was sent last to stop it, as `SIGINT`; empty if none was.
         next_signal: the signal that is sent at the limit; empty if none is.
-        says: what the service says of itself; empty if it says nothing.
+        says: what the service says of itself; empty if it says nothing. A readiness says what was answered last.
+        ready_of: the tag of the entry whose readiness it is; empty if it is none.
     """
 
     tag: str
@@ -104,6 +105,7 @@ class Awaited:
     signal: str = ""
     next_signal: str = ""
     says: str = ""
+    ready_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,12 +355,14 @@ def _started(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
 def _starting(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
     unit = group.name_of(entry)
     if not _runs(group, entry):
-        return Awaited(entry.tag, str(entry.mode), unit, Doing.QUEUED)
+        return Awaited(entry.tag, str(entry.mode), unit, Doing.QUEUED, ready_of=entry.ready_of)
     # systemd has no limit for an execution.
     limit = None if is_rising(group, entry) else timings.start_limit(unit)
+    if entry.ready_of and entry.ready:
+        limit = round(entry.ready.timeout * 1_000_000)  # which it keeps itself
     return Awaited(
         entry.tag, str(entry.mode), unit, Doing.STARTING,
-        timings.changed_time(unit), limit, says=shortened(timings.status_text(unit)),
+        timings.changed_time(unit), limit, says=shortened(timings.status_text(unit)), ready_of=entry.ready_of,
     )  # fmt: skip
 
 

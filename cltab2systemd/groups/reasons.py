@@ -21,6 +21,7 @@ class Cause(enum.StrEnum):
     NOT_EXECUTED = "not-executed"  # systemd could not start the command
     TIMED_OUT = "timed-out"  # TimeoutStartSec= or RuntimeMaxSec= was over
     OUT_OF_MEMORY = "out-of-memory"
+    NOT_READY = "not-ready"  # an entry was started, and is not ready
     BROKEN_OFF = "broken-off"  # anything else that makes systemd call the unit failed
     DOWN = "down"  # a respawn entry that does not run
     NEVER_STARTED = "never-started"  # its start was refused
@@ -113,8 +114,11 @@ WELL = Verdict()
 def about_entry(group: GroupUnits, entry: Entry, level: str, found: Verdict) -> Reason:
     """The reason for a verdict that is not good, such as `web: config (test) exited with 1: test -d /srv/www`."""
     assert found.cause is not None
-    command = "" if found.cause is Cause.KEPT_BACK else f": {shortened(entry.command)}"  # of these there may be many
-    text = printable(f"{group.group}: {entry.tag} ({entry.mode}) {found.words}{command}")
+    subject = group.subject_of(entry)
+    named = f"{entry.tag} ({entry.mode})" if subject is None else f"{subject.tag} ({subject.mode})"
+    command = f": {shortened(entry.command)}" if subject is None else f" ({shortened(entry.command)})"
+    command = "" if found.cause is Cause.KEPT_BACK else command  # of these there may be many
+    text = printable(f"{group.group}: {named} {found.words}{command}")
     attempt = _attempt(group, entry, level, found)
     unit, mode = group.name_of(entry), str(entry.mode)
     return Reason(found.cause, unit, text, found.words, entry.tag, mode, entry.command, attempt)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.endings import EXEC
 from cltab2systemd.terminal import printable
-from cltab2systemd.units.commands import SHELL, plain
+from cltab2systemd.units.commands import SHELL, Plain, plain
 from cltab2systemd.units.plan import HELD
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Settings:
     def _program(self) -> str:
         """What could not be executed: the program of the table, or what a drop-in has in its place."""
         arguments = self.probe.settings(self.unit, "ExecStart")
-        found = plain(self.entry.command)
+        found = plain(self.entry.command) if not self.entry.ready_of else Plain(())
         program = SHELL if found is None else found.words[0] if found.words else ""
         if program in arguments:
             return _quoted(program)

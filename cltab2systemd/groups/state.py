@@ -203,7 +203,8 @@ def _judge(group: GroupUnits, level: str, since: int) -> GroupStatus:
         *_survivors(group, level),
         *(about_entry(group, entry, level, judged) for entry, judged in found if judged.cause is not None),
     )
-    state = State.PASSED if members and all(entry.mode.is_judged for entry in members) else State.DONE
+    own = [entry for entry in members if not entry.ready_of]
+    state = State.PASSED if own and all(entry.mode.is_judged for entry in own) else State.DONE
     if any(reason.is_failure for reason in reasons):
         state = State.FAILED
     lasting = tuple(reason for reason in reasons if reason.cause is not Cause.RESTARTING)

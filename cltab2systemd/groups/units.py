@@ -135,6 +135,9 @@ class Probe(Protocol):
     def started_time(self, unit: str) -> int:
         """When the last main process of a service was started; 0 if none ever was."""
 
+    def status_text(self, unit: str) -> str:
+        """What a service says of itself (STATUS= of sd_notify); empty if it says nothing."""
+
     def settings(self, unit: str, directive: str) -> tuple[str, ...]:
         """The values of a directive as systemd has them; none if it is not set, or nothing tells.
 
@@ -170,6 +173,10 @@ class GroupUnits:
         """The tags of the entries whose units are active, or on their way."""
         found = ((entry.tag, self.entry(entry)) for entry in self.entries)
         return frozenset(tag for tag, unit in found if unit is not None and not unit.at_rest)
+
+    def subject_of(self, readiness: Entry) -> Entry | None:
+        """The entry that a readiness is that of; None for any other entry."""
+        return next((entry for entry in self.entries if entry.tag == readiness.ready_of), None)
 
     def members(self, level: str) -> list[Entry]:
         """The entries of a level, in file order. One that moved to another group, and is gone here, is left out."""

@@ -49,6 +49,7 @@ _PATIENCE = 1.0
 # SIGPIPE and SIGXFSZ, as numbers: to import signal takes as long as all else here.
 _IGNORED = (13, 25)
 _SIGKILL = 9
+NO_ANSWER = "no answer within"
 _SYSTEMCTL = "/usr/bin/systemctl"
 
 
@@ -93,13 +94,13 @@ def ask(check: Sequence[str], limit: float, instance: str = "") -> Answer:
         in_time = _has_ended(pid, limit)
         _kill(pid)  # also what it has left behind; it is not reaped yet, so no other group has its number
         if not in_time and not _has_ended(pid, _PATIENCE):
-            return Answer(False, f"no answer within {limit:g} s, and it cannot be killed")
+            return Answer(False, f"{NO_ANSWER} {limit:.3g} s, and it cannot be killed")
         _, status = os.waitpid(pid, 0)
         words = decoded(os.read(reader, _LONGEST_WORDS))
     finally:
         os.close(reader)
     if not in_time:
-        return Answer(False, f"no answer within {limit:g} s")
+        return Answer(False, f"{NO_ANSWER} {limit:.3g} s")
     return Answer(status == 0, words or _ending(status))
 
 

@@ -67,6 +67,8 @@ def entry(value: Entry) -> dict[str, Json]:
         "command": text(value.command),
         "directives": directives(value.directives),
         "required": value.required,
+        "ready": optional(None if value.ready is None else value.ready.text),
+        "ready_of": optional(value.ready_of or None),
     }
 
 

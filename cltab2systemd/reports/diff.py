@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cltab2systemd.table.model import Entry, Table
 
 # What can change of an entry that stays in its group, in the order in which it is told.
-FIELDS = ("mode", "command", "levels", "directives")
+FIELDS = ("mode", "command", "levels", "directives", "ready", "health", "preflight", "required")
 
 
 class Change(enum.StrEnum):
@@ -58,7 +58,8 @@ class EntryDifference:
         """The names of the fields that differ, if the group has the entry before and after."""
         if self.old is None or self.new is None:
             return ()
-        return tuple(name for name in FIELDS if getattr(self.old, name) != getattr(self.new, name))
+        names = (name for name in FIELDS if name != "command" or not self.new.ready_of)  # which is in `ready`
+        return tuple(name for name in names if getattr(self.old, name) != getattr(self.new, name))
 
     def levels_with(self, effect: Effect) -> tuple[str, ...]:
         """The levels at which a request has an effect on the entry."""

@@ -57,7 +57,7 @@ def _cluster(number: int, group: ResourceGroup) -> Iterator[str]:
         look = "" if entry.runnable else ', style="rounded,dashed", fontcolor="#777777", color="#777777"'
         look += ", peripheries=2" * entry.holds_back
         yield (
-            f"    {nodes[entry.tag]} [label={quoted(f'{entry.tag}: {entry.mode}')}, "
+            f"    {nodes[entry.tag]} [label={quoted(f'{entry.tag}: {entry.kind}')}, "
             f"tooltip={quoted(entry.command)}{look}];"
         )
     # Invisible edges keep the entries in file order, also where no level has two of them.

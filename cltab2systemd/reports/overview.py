@@ -103,6 +103,7 @@ def entry_object(overview: EntryOverview, offset: int) -> Object:
         "memory_bytes": usage.memory,
         "cpu_usec": usage.cpu,
         "tasks": usage.tasks,
+        "ready_of": entry.ready_of or None,
     }
 
 

@@ -39,4 +39,5 @@ def awaited_object(entry: Awaited, now: int) -> dict[str, object]:
         "signal": entry.signal or None,
         "next_signal": entry.next_signal or None,
         "says": entry.says or None,
+        "ready_of": entry.ready_of or None,
     }

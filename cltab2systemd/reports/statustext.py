@@ -34,7 +34,7 @@ _INDENT = "  "
 _COLUMNS: tuple[tuple[str, Callable[[Object, int], str]], ...] = (
     ("TAG", lambda entry, _now: printable(entry["tag"])),
     ("STATE", lambda entry, _now: entry["state"]),
-    ("MODE", lambda entry, _now: entry["mode"]),
+    ("MODE", lambda entry, _now: "readiness" if entry.get("ready_of") else entry["mode"]),
     ("SINCE", lambda entry, now: duration(now - entry["since_usec"]) if entry["since_usec"] else _NOTHING),
     ("PID", lambda entry, _now: str(entry["pid"] or _NOTHING)),
     ("RESTARTS", lambda entry, _now: str(entry["restarts"] or _NOTHING)),

@@ -164,6 +164,11 @@ class Entry:
         return self.place.part(sum(len(value) + 1 for value in values[:index]), len(values[index]))
 
     @property
+    def kind(self) -> str:
+        """What it is, in a word for people: its mode, unless it is a readiness."""
+        return "readiness" if self.ready_of else str(self.mode)
+
+    @property
     def checks(self) -> Iterator[tuple[Kind, Check]]:
         """What asks about the entry, by the kinds of its settings."""
         found = ((Kind.READY, self.ready), (Kind.PREFLIGHT, self.preflight), (Kind.HEALTH, self.health))

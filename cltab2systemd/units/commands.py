@@ -151,5 +151,10 @@ def throttle_directory(unit: str) -> str:
     return "clinit-respawn/" + unit.replace("\\", ",")
 
 
+def pause_program(unit: str) -> str:
+    """The path of the `sleep` that a `respawn` entry is while it pauses."""
+    return f"/run/{throttle_directory(unit)}/{PAUSED}/sleep"
+
+
 # In `Environment=` a dollar is one.
 _THROTTLE_QUOTED = quote(_THROTTLE.replace("PAUSED", PAUSED).replace("VARIABLE", _VARIABLE))[1:-1].replace("$$", "$")

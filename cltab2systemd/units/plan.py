@@ -9,9 +9,11 @@ real, so they order every transaction, whatever is active already.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd.probing import forms
 from cltab2systemd.table.directives import covers_run, runs_without_shell
 from cltab2systemd.table.model import Entry, Mode, ResourceGroup, level_names
 from cltab2systemd.table.settings import Kind, setting_line
@@ -51,6 +53,8 @@ class EntryUnit(Unit):
     notes: str = ""  # the command that notes that it did well, if it is required
     forgets: str = ""  # and the one that it is not up any more
     bound: str = ""  # the directory of these files, if directives may hide it
+    subject: str = ""  # the service of the entry whose readiness this is
+    start_limit: str = ""  # of a readiness, in seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,11 @@ class GroupPlan:
     units: tuple[Unit, ...]
 
 
+# What runs as the readiness of an entry.
+PROBER = "/usr/libexec/cltab2systemd/prober"
+# Seconds that systemd gives it beyond its own time, which it keeps itself, to be over in any case.
+_BACKSTOP = 15
+
 # The state of instances, and in it the files that keep entries from being started again: Instance.held.
 STATE = "/run/cltab2systemd"
 HELD = "held"
@@ -158,9 +167,12 @@ def _units(names: Names, group: ResourceGroup) -> Iterator[Unit]:
     yield GateUnit(first_gate, f"cltab {shown}: gate before the first entry", group_slice)
     required: list[Entry] = []
     stopped_before: list[str] = []
+    by_tag = {entry.tag: entry for entry in group.entries}
     for entry in group.entries:
         needed = [before for before in required if _share_a_level(before, entry)]
         unit = _entry_unit(names, entry, gate, needed, stopped_before)
+        if entry.ready_of:
+            unit = _as_readiness(names, unit, entry, by_tag[entry.ready_of])
         yield unit
         required += [entry] * entry.holds_back
         if group.stops_in_order:
@@ -207,6 +219,29 @@ def _entry_unit(
         directives=tuple(directive.line for directive in entry.directives),
         needs=tuple(requirements.passed_file(state, names.entry(group, before.tag)) for before in needed),
         **(_notes(state, name, entry) if entry.holds_back else {}),
+    )
+
+
+def _as_readiness(names: Names, unit: EntryUnit, readiness: Entry, entry: Entry) -> EntryUnit:
+    """The service that asks whether an entry is ready, instead of one that runs the command."""
+    assert readiness.ready is not None
+    group, subject = entry.group, names.entry(entry.group, entry.tag)
+    options = [f"timeout={readiness.ready.timeout:g}"]
+    if entry.mode.may_run_on:
+        options.append(f"of={subject}")
+    if counts_restarts(entry):
+        options.append(f"pause={commands.pause_program(subject)}")
+    probe = readiness.ready.probe
+    if probe is not None and probe.scheme == forms.GROUP:
+        options.append(f"instance={STATE}/{names.instance}")
+    check = (readiness.command,) if probe else commands.command_words(readiness.command)
+    return replace(
+        unit,
+        description=f"cltab {unitfile.text(group)}: whether {unitfile.text(entry.tag)} is ready",
+        line=unitfile.comment(setting_line(Kind.READY, entry.tag, readiness.ready.text)),
+        command_line=unitfile.command_line((PROBER, "ready", *options, "--", *check)),
+        subject=subject,
+        start_limit=str(math.ceil(readiness.ready.timeout) + _BACKSTOP),
     )
 
 

@@ -135,6 +135,8 @@ def test_json(path: Path) -> None:
         "command": "exec db",
         "directives": [{"name": "User", "value": "db"}, {"name": "Nice", "value": "5"}],
         "required": False,
+        "ready": None,
+        "ready_of": None,
         "line": 5,
     }
     assert [(setting["name"], setting["line"]) for setting in answer["settings"]] == [

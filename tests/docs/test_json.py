@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def test_show(tmp_path: Path) -> None:
     """All of `show`, also text that is not UTF-8."""
     path = tmp_path / "cltab"
-    path.write_bytes(NEW.encode() + b"mail:a:1:wait:x \xff\n:::services.mail:Nice=1\n")
+    path.write_bytes(NEW.encode() + b"mail:a:1:wait:x \xff\n:::services.mail:Nice=1\n:::ready.a:true\n")
     read_all("`show`", [json.loads(run("show", "--format", "json", path).stdout)])
 
 
@@ -55,8 +55,8 @@ def test_units(tmp_path: Path) -> None:
 def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of `diff`, of two tables and of a machine."""
     old, new = tmp_path / "old", tmp_path / "new"
-    old.write_text(f":::initdefault.web:m\n:::service.app:Nice=1\n{OLD}")
-    new.write_text(f":::clstat:/x\n{NEW}")
+    old.write_text(f":::initdefault.web:m\n:::service.app:Nice=1\n:::ready.app:true\n{OLD}")
+    new.write_text(f":::clstat:/x\n:::ready.app:tcp:80\n{NEW}")
     values: list[Any] = [json.loads(run("diff", "--format", "json", old, new).stdout)]
     values.append(json.loads(run("diff", "--format", "json", new, old).stdout))
     groups = parse(old.read_bytes(), "old")[0].groups
@@ -69,17 +69,17 @@ def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_explain() -> None:
     """All of `explain`."""
     tags = ("queue", "init", "db", "app", "notice", "spool", "one", "idle")
-    more = "web:idle:9:wait:x\n" + "".join(f":::service.{tag}:Nice=1\n" for tag in tags)
-    old, new = (parse(f"{text}{more}".encode(), "cltab")[0] for text in (OLD, NEW))
-    others = (Standing(old.group("mail"), "1"),)
-    seen = Seen(frozenset(["db", "app"]), {"init": Remedy.RERUN}, {"app": "has left its control group"})
-    values: list[Any] = [
-        explain.as_json(explained(Standing(old.group("web"), "3", seen=seen), old.group("web"), "3")),
-    ]
-    values += [
-        explain.as_json(explained(Standing(old.group("web"), present), new.group("web"), level, others))
-        for present, level in ((None, "3"), ("3", "m"), ("m", "3"), ("3", "3"))
-    ]
+    values: list[Any] = []
+    for ready in ("", "".join(f":::ready.{tag}:true\n" for tag in tags)):
+        more = ready + "web:idle:9:wait:x\n" + "".join(f":::service.{tag}:Nice=1\n" for tag in tags)
+        old, new = (parse(f"{text}{more}".encode(), "cltab")[0] for text in (OLD, NEW))
+        others = (Standing(old.group("mail"), "1"),)
+        seen = Seen(frozenset(["db", "app"]), {"init": Remedy.RERUN}, {"app": "has left its control group"})
+        values.append(explain.as_json(explained(Standing(old.group("web"), "3", seen=seen), old.group("web"), "3")))
+        values += [
+            explain.as_json(explained(Standing(old.group("web"), present), new.group("web"), level, others))
+            for present, level in ((None, "3"), ("3", "m"), ("m", "3"), ("3", "3"))
+        ]
     read_all("`explain`", json.loads(json.dumps(values)))
 
 
@@ -133,7 +133,7 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = dict.fromkeys(("tag", "mode", "command", "since_usec", "ending", "invocation", "cure"))
     exited = {**whole, "ending": {**ending, "signal": None, "at_usec": None}}
     state = {"group": "web", "level": "3", "state": "FAILED", "since_usec": 5, "health": "moving", "in_table": True}
-    awaited = Awaited("a", "wait", "clinit-web@a.service", Doing.STOPPING, 5, 6, "SIGINT", "SIGTERM", "says")
+    awaited = Awaited("a", "wait", "clinit-web@a.service", Doing.STOPPING, 5, 6, "SIGINT", "SIGTERM", "says", "b")
     bare = Awaited("a", "wait", "clinit-web@a.service", Doing.QUEUED)
     on = [Progress("web", Way(level, level, ProgressPhase.STOPPING), 1, 2, 1, (awaited, bare)) for level in ("3", None)]
     groups = [

@@ -74,6 +74,7 @@ class Probed:
     executions: dict[str, Execution] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
     culprits: dict[str, Culprit] = field(default_factory=dict)
+    says: dict[str, str] = field(default_factory=dict)
 
     def process(self, unit: str) -> Process:
         return self.processes.get(_instance(unit), PASSED)
@@ -128,6 +129,9 @@ class Probed:
     def limit(self, unit: str, directive: str) -> int | None:  # noqa: ARG002
         """None."""
         return None
+
+    def status_text(self, unit: str) -> str:
+        return self.says.get(_instance(unit), "")
 
     def keeps_ending(self, unit: str) -> bool:
         return _instance(unit) in self.restless

@@ -1,0 +1,76 @@
+"""The prober: `prober ready OPTION… -- CHECK`, what runs as the readiness of an entry; see docs/unit-scheme.md.
+
+Imports nothing heavy; see `asking`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _socket import AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, socket
+
+from cltab2systemd.probing.asking import ask
+from cltab2systemd.probing.polling import poll
+from cltab2systemd.probing.subject import Subject
+from cltab2systemd.text import encoded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+USAGE = 2
+
+
+def main() -> None:
+    """Run as a program, and exit as `exits` says."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Do what the arguments say.
+
+    Args:
+        arguments: `ready`, options as NAME=VALUE, `--`, and the words of the check. The options are `timeout`, in
+            seconds; `of`, the unit that has to run on meanwhile; `pause`, the program that this is while it pauses;
+            and `instance`, the state directory of the instance.
+
+    Returns:
+        The exit status.
+    """
+    if len(arguments) < 3 or arguments[0] != "ready" or "--" not in arguments:
+        sys.stderr.write("usage: prober ready timeout=SECONDS [of=UNIT [pause=PATH]] [instance=DIRECTORY] -- CHECK\n")
+        return USAGE
+    end = arguments.index("--")
+    options = dict(argument.split("=", 1) for argument in arguments[1:end])
+    check, instance = arguments[end + 1 :], options.get("instance", "")
+    ending = Subject(options["of"], options.get("pause", "")).ending if "of" in options else _goes_on
+    return poll(
+        lambda limit: ask(check, limit, instance),
+        float(options["timeout"]),
+        ending,
+        _notifier(os.environ.pop("NOTIFY_SOCKET", "")),
+    )
+
+
+def _goes_on() -> str:
+    return ""
+
+
+def _notifier(address: str) -> Callable[[str], None]:
+    """What tells systemd what was answered, as STATUS= of sd_notify(3)."""
+
+    def say(words: str) -> None:
+        if not address:
+            return
+        end = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC)
+        end.settimeout(1.0)  # systemd may be slow to read; it is told when the words change again
+        try:
+            end.sendto(b"STATUS=" + encoded(words).replace(b"\n", b" "), place)
+        except OSError:
+            pass
+        finally:
+            end.close()
+
+    place = encoded(address)
+    place = b"\0" + place[1:] if place.startswith(b"@") else place
+    return say

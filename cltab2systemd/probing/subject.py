@@ -1,0 +1,88 @@
+"""The entry whose readiness is asked for: whether it has run on since. What tells is /run and /proc, not systemd.
+
+Imports nothing heavy; see `asking`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cltab2systemd.text import decoded
+
+ENDED, PAUSES = "ended", "pauses"
+
+# systemd keeps a link here for each service that is not inactive: to the id of its run.
+_INVOCATION = "/run/systemd/units/invocation:"
+# Where the one hierarchy of control groups may be mounted that all releases have.
+_HIERARCHIES = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+_LONGEST = 65536
+
+
+class Subject:
+    """A service that is to run on.
+
+    Args:
+        unit: its name. It is in the same slice as this process.
+        pause: the path of the program that it is while it pauses; empty if it never does.
+        root: where /run, /proc and /sys are.
+    """
+
+    def __init__(self, unit: str, pause: str = "", root: str = "") -> None:
+        self._root = root
+        self._link = f"{root}{_INVOCATION}{unit}"
+        self._pause = pause.encode()
+        self._group = self._control_group(unit)
+        self._run = self._invocation()
+
+    def ending(self) -> str:
+        """How the run has ended that was there at first: ENDED, or PAUSES; empty if it goes on, or nothing tells.
+
+        It has ended if another one has begun, or if none of its processes is left: its command, and what that has put
+        into the background.
+        """
+        if self._invocation() != self._run or (self._group and not self._is_populated()):
+            return ENDED
+        return PAUSES if self._pause and self._group and self._is_pausing() else ""
+
+    def _invocation(self) -> str:
+        try:
+            return os.readlink(self._link)  # noqa: PTH115 - pathlib is slow to import
+        except OSError:
+            return ""
+
+    def _control_group(self, unit: str) -> str:
+        """The directory of the service's control group; empty if this process is in none whose neighbour it can be."""
+        own = next(
+            (line for line in _content(f"{self._root}/proc/self/cgroup").splitlines() if line.startswith(b"0::")), b""
+        )
+        place = decoded(own[3:])
+        for hierarchy in _HIERARCHIES:
+            directory = f"{self._root}{hierarchy}{place}"
+            if place.count("/") > 1 and os.access(f"{directory}/cgroup.procs", os.F_OK):
+                return f"{directory.rpartition('/')[0]}/{unit}"
+        return ""
+
+    def _is_populated(self) -> bool:
+        """Whether any process is in the control group, or below it."""
+        return b"populated 1" in _content(f"{self._group}/cgroup.events")
+
+    def _is_pausing(self) -> bool:
+        pids = _content(f"{self._group}/cgroup.procs").split()
+        return any(self._program(decoded(pid)) == self._pause for pid in pids)
+
+    def _program(self, pid: str) -> bytes:
+        return _content(f"{self._root}/proc/{pid}/cmdline").partition(b"\0")[0]
+
+
+def _content(path: str) -> bytes:
+    """The beginning of a file; nothing if it cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, _LONGEST)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
