@@ -12,13 +12,15 @@ from cltab2systemd.table.model import MOST_FINDINGS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cltab2systemd.table.diagnostics import Place
     from cltab2systemd.table.model import Table
 
 
 def findings(data: bytes, path: str) -> tuple[Diagnostic, ...]:
     """All findings about a table, in file order; of the warnings at most `MOST_FINDINGS`, and one more that says so."""
     table, errors = loading.load(data, path)
-    warnings = in_order(islice(_warnings(table, is_complete=not has_errors(errors)), MOST_FINDINGS + 1))
+    found = _each_once(_warnings(table, is_complete=not has_errors(errors)))
+    warnings = in_order(islice(found, MOST_FINDINGS + 1))
     if len(warnings) > MOST_FINDINGS:
         last = warnings[-1]
         more = Diagnostic.of(
@@ -35,3 +37,12 @@ def findings(data: bytes, path: str) -> tuple[Diagnostic, ...]:
 def _warnings(table: Table, *, is_complete: bool) -> Iterator[Diagnostic]:
     yield from machine.findings(table)
     yield from lint.findings(table, is_complete=is_complete)
+
+
+def _each_once(found: Iterator[Diagnostic]) -> Iterator[Diagnostic]:
+    """The first of those of a code at a place: what is set for all entries of a group is found for each."""
+    seen: set[tuple[str, Place]] = set()
+    for finding in found:
+        if (key := (finding.code, finding.place)) not in seen:
+            seen.add(key)
+            yield finding

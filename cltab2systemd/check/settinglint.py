@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from cltab2systemd.table import waiting
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import level_names
 from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, OF_ENTRY, OF_GROUP, PLAIN_SETTINGS, SETTING, Kind
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.table.model import ResourceGroup, Table
     from cltab2systemd.table.settings import Setting
+    from cltab2systemd.table.waiting import Wait
 
 # A longer word is nobody's slip. How much of a word has to be right, of 1.
 _LONGEST_GUESS = 80
@@ -40,6 +42,25 @@ def findings(table: Table) -> Iterator[Diagnostic]:
             yield from _boot_level(setting, table.groups[subject])
         if setting.kind is Kind.UNKNOWN:
             yield from _unknown(setting)
+    for wait in waiting.waits(table, Kind.READY, Kind.HEALTH):
+        yield from _waiting(table, wait, groups)
+
+
+def _waiting(table: Table, wait: Wait, groups: Spellings) -> Iterator[Diagnostic]:
+    """A probe of a group, or a level, that the table does not have."""
+    name, level = wait.form.where, wait.form.rest
+    if name not in table.groups:
+        close, code = groups.like(name), "unknown-group"
+        message, of_machine = f"no entry is in a group '{shortened(name)}'", "the probe never holds"
+    else:
+        levels = level_names(tuple(entry for entry in table.groups[name].entries if entry.runnable))
+        if not level or level in levels:
+            return
+        close, code = Spellings(levels).like(level), "unknown-level"
+        message = f"no entry of group '{shortened(name)}' runs in level '{shortened(level)}'"
+        of_machine = "the probe holds while nothing of the group runs, if somebody has asked for that level"
+    hint = f"did you mean '{shortened(close)}'?" if close else of_machine
+    yield Diagnostic.of(code, wait.place, message, source=wait.setting.line, hint=hint)
 
 
 def _repeated(setting: Setting, first: Setting) -> Iterator[Diagnostic]:

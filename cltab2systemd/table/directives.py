@@ -144,7 +144,7 @@ def split(text: str) -> tuple[str, str] | None:
 def refusal(section: str, name: str) -> str:
     """Why a directive cannot be given in a table; empty if it can. Whether systemd knows it is another question."""
     if section == SLICE_SECTION and name in _EXECUTION.split():
-        return "a slice runs nothing; give it to each entry, as :::service.TAG:"
+        return "a slice runs nothing; :::services.GROUP: gives it to all entries, :::service.TAG: to one"
     if name.startswith(_UNIT_PREFIXES):
         return _ORDER
     return REFUSED.get(name, "")

@@ -424,6 +424,15 @@ def test_how_to_keep_it_in_the_foreground(command: str, hint: str) -> None:
         (":::group.web:CPUWeight=3", None),
         (":::group.wbe:CPUWeight=3", ("unknown-group", "wbe")),
         (":::initdefault.wbe:3", ("unknown-group", "wbe")),
+        (":::services.web:Nice=3", None),
+        (":::services.wbe:Nice=3", ("unknown-group", "wbe")),
+        (":::stop.web:ordered", None),
+        (":::stop.wbe:ordered", ("unknown-group", "wbe")),
+        (":::ready.server:group:other:2", None),
+        (":::ready.server:timeout=9s group:other", None),
+        (":::ready.server:timeout=9s group:othre", ("unknown-group", "group:othre")),
+        (":::ready.server:group:other:4", ("unknown-level", "group:other:4")),
+        (":::ready.no:group:nobody", None),
         (":::initdefault.web:3", None),
         (":::initdefault.web:23", None),
         (":::initdefault.web:4", ("unknown-boot-level", "4")),
@@ -432,9 +441,15 @@ def test_how_to_keep_it_in_the_foreground(command: str, hint: str) -> None:
 )
 def test_settings(line: str, expected: tuple[str, str] | None) -> None:
     """Names that look like known ones, and what is about nobody; an entry that is off runs in no level."""
-    assert found(f"web:server:23:wait:x\nweb:no:5:off:x\n{line}\n") == (
-        [(expected[0], 3, expected[1])] if expected else []
+    assert found(f"web:server:23:wait:x\nweb:no:5:off:x\nother:x:2:wait:x\nother:y:4:off:x\n{line}\n") == (
+        [(expected[0], 5, expected[1])] if expected else []
     )
+
+
+def test_a_group_that_health_asks_for() -> None:
+    """Also where nobody waits for it."""
+    table = "web:a:3:respawn:x\n:::health.a:9s group:wbe\nmail:b:3:wait:x\n"
+    assert found(table) == [("unknown-group", 2, "group:wbe")]
 
 
 def test_did_you_mean() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd.check import machine
+from cltab2systemd.check import everything, machine
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
 
@@ -89,6 +89,18 @@ def test_users_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     ]  # fmt: skip
     assert findings[0].message == "this machine has no user 'no-such-user', so systemd cannot start the entry"
     assert findings[1].message == "this machine has no group 'no-such-group', so systemd cannot start the entry"
+
+
+def test_what_all_entries_have_is_told_once() -> None:
+    """A directive of a group is found for each entry, and told at its own line, unless an entry's own counts."""
+    entries = "g:a:1:wait:x; y\ng:b:1:wait:x; y\nh:c:1:wait:x; y\n"
+    table = f"{entries}:::services.g:User=nobody-here\n:::services.g:RootDirectory=/nonexistent\n"
+    codes = [(f.code, f.place.line) for f in everything.findings(table.encode(), "cltab")]
+    assert [code for code in codes if code[0] in {"unknown-user", "shell-needed"}] == [
+        ("unknown-user", 4), ("shell-needed", 5)
+    ]  # fmt: skip
+    own = f"{entries}:::services.g:User=nobody-here\n:::service.a:User=root\n:::service.b:User=root\n"
+    assert "unknown-user" not in {finding.code for finding in everything.findings(own.encode(), "cltab")}
 
 
 @with_real_systemd

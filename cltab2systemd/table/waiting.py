@@ -1,0 +1,136 @@
+"""Groups whose readiness waits for each other (`group:GROUP` in `:::ready.TAG:`): errors of a whole table. Pure.
+
+A group at a level is a node: it is there only when all of its entries are ready that have the level. A probe without a
+level waits for any level of a group, as far as entries name it.
+"""
+
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from cltab2systemd.probing import forms
+from cltab2systemd.table.diagnostics import Diagnostic
+from cltab2systemd.table.settings import Kind
+from cltab2systemd.terminal import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from cltab2systemd.table.diagnostics import Place
+    from cltab2systemd.table.model import Entry, Table
+    from cltab2systemd.table.settings import Setting
+
+# Each takes a walk over all that waits, and mending one may mend others.
+MOST_CIRCLES = 10
+# So many steps of a circle are told.
+_MOST_STEPS = 6
+
+
+class _Node(NamedTuple):
+    """A group at a level; at any if the level is empty."""
+
+    group: str
+    level: str
+
+
+class Wait(NamedTuple):
+    """An entry whose readiness, or health, asks for a group."""
+
+    entry: Entry
+    setting: Setting
+    form: forms.Form
+
+    @property
+    def place(self) -> Place:
+        """Where the probe stands."""
+        command = self.setting.check.command
+        return self.setting.place_of_value.part(self.setting.value.rindex(command), len(command))
+
+
+def waits(table: Table, *kinds: Kind) -> Iterator[Wait]:
+    """The settings of these kinds that ask for a group, of entries that are started: of each entry the last one."""
+    given = {(setting.kind, setting.subject): setting for setting in table.settings if setting.kind in kinds}
+    asking = {key: (s, form) for key, s in given.items() if (form := s.check.probe) and form.scheme == forms.GROUP}
+    entries = {entry.tag: entry for entry in table.entries if entry.runnable} if asking else {}
+    for (_, tag), (setting, form) in asking.items():
+        if tag in entries:
+            yield Wait(entries[tag], setting, form)
+
+
+def findings(table: Table) -> Iterator[Diagnostic]:
+    """Circles, and entries that wait for their own group; of circles at most `MOST_CIRCLES`."""
+    others = []
+    for wait in waits(table, Kind.READY):
+        if wait.form.where == wait.entry.group:
+            yield _of_itself(wait)
+        else:
+            others.append(wait)
+    for _ in range(MOST_CIRCLES):
+        circle = _circle(table, others) if others else []
+        if not circle:
+            return
+        yield _of_circle(circle)
+        told = {wait.setting.place for _, wait in circle}
+        others = [wait for wait in others if wait.setting.place not in told]
+
+
+def _circle(table: Table, found: Iterable[Wait]) -> list[tuple[_Node, Wait]]:
+    """A circle: each node, and what in it waits for the next one, and at the end for the first."""
+    waited_for: dict[_Node, dict[_Node, Wait | None]] = {}
+    for wait in found:
+        target = _Node(wait.form.where, wait.form.rest)
+        for level in _levels(wait.entry):
+            waited_for.setdefault(_Node(wait.entry.group, level), {}).setdefault(target, wait)
+    open_levels = {wait.form.where for wait in found if not wait.form.rest}
+    for entry in table.entries:
+        if entry.group in open_levels and entry.runnable:
+            levels = waited_for.setdefault(_Node(entry.group, ""), {})
+            levels.update((_Node(entry.group, level), None) for level in _levels(entry))
+    try:
+        TopologicalSorter(waited_for).prepare()
+    except CycleError as error:
+        return _steps(waited_for, error.args[1])
+    return []
+
+
+def _levels(entry: Entry) -> tuple[str, ...]:
+    """All levels of an entry, those that people mean first: these are told."""
+    return entry.levels.meant + entry.levels.names
+
+
+def _steps(waited_for: Mapping[_Node, Mapping[_Node, Wait | None]], nodes: list[_Node]) -> list[tuple[_Node, Wait]]:
+    """The steps of a circle of nodes, which `graphlib` gives from what is waited for to what waits, its first one last.
+
+    It begins with the first line of the file.
+    """
+    pairs = [(waiting, waited_for[waiting][target]) for target, waiting in pairwise(nodes)]
+    steps = [(waiting, wait) for waiting, wait in reversed(pairs) if wait is not None]
+    first = min(range(len(steps)), key=lambda index: steps[index][1].setting.place.line)
+    return steps[first:] + steps[:first]
+
+
+def _of_circle(circle: list[tuple[_Node, Wait]]) -> Diagnostic:
+    told = [
+        f"{_named(node)} waits for {_named(_Node(wait.form.where, wait.form.rest))} (line {wait.setting.place.line})"
+        for node, wait in circle[:_MOST_STEPS]
+    ]
+    more = ", …" if len(circle) > _MOST_STEPS else ""
+    ends = "neither" if len(circle) == 2 else "none of them"
+    return _finding(circle[0][1], f"{', '.join(told)}{more}: {ends} would ever be ready")
+
+
+def _named(node: _Node) -> str:
+    return shortened(node.group) + (f" at level {shortened(node.level)}" if node.level else "")
+
+
+def _of_itself(wait: Wait) -> Diagnostic:
+    return _finding(wait, f"{shortened(wait.entry.group)} waits for itself: it would never be ready")
+
+
+def _finding(wait: Wait, message: str) -> Diagnostic:
+    hint = "one of them has to come up without the other; let it wait for something else"
+    if wait.form.where == wait.entry.group:
+        hint = "what stands before the entry is started already; ask a program that the entry needs"
+    return Diagnostic.of("waiting-circle", wait.place, message, source=wait.setting.line, hint=hint)
