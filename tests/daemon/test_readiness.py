@@ -332,3 +332,37 @@ def test_an_entry_that_dies_every_second_hangs_no_switch(group: Group) -> None:
     began = time.monotonic()
     assert group.switch("1", code=4) == "FAILED"
     assert time.monotonic() - began < 60
+
+
+def test_what_is_required(group: Group) -> None:
+    """Behind an entry that is required, and does not get ready, nothing is started; when it does, all is."""
+    group.define(
+        f":::ready.db:timeout=1s file:{file_of(group)}", ":::required.db:yes", f"db:1:respawn:{RUN}", "app:1:wait:@ app"
+    )
+    assert group.switch("1", code=4) == "FAILED"
+    assert group.events() == []
+    name = group.name
+    ready = "is not ready after 1 s: no such file or directory"
+    assert reasons(group) == [
+        f"{name}: {name}.db (respawn) {ready} (file:{file_of(group)})",
+        f"{name}: {name}.app (wait) was not started, because {name}.db {ready}",
+    ]
+    pid = group.pid("db")
+    touch(group)
+    assert group.switch("1") == "DONE"
+    assert (group.events(), group.pid("db")) == (["app"], pid)
+
+
+def test_a_required_one_that_ends(group: Group) -> None:
+    """An entry that ends before it is ready keeps back what is behind it, too; it runs on for the next request."""
+    group.define(
+        f":::ready.db:timeout=1h file:{file_of(group)}", ":::required.db:yes", f"db:1:respawn:{RUN}", "app:1:wait:@ app"
+    )
+    group.request("1")
+    asks(group)
+    kill_main(group)
+    group.wait_for("1 FAILED")
+    assert group.events() == []
+    touch(group)
+    assert group.switch("1") == "DONE"
+    assert group.events() == ["app"]
