@@ -85,6 +85,9 @@ def as_text(explanation: Explanation) -> Iterator[str]:
     yield printable(f"{explanation.group}: {way}")
     if not explanation.is_named:
         yield "No entry names this level: it stops everything."
+    if explanation.preflights:
+        yield "Run first, one after the other; each has to exit with 0, or nothing is done:"
+        yield from _lines(_preflight(entry) for entry in explanation.preflights)
     if explanation.moving:
         yield "First stop, in the groups that they have left:"
         yield from _lines([printable(f"{entry.group}:{entry.tag}"), entry.kind] for entry in explanation.moving)
@@ -115,6 +118,12 @@ def _held_back(starts: Sequence[Entry]) -> Iterator[str]:
         if entry.holds_back and (behind := [shortened(other.tag) for other in starts[index:]]):
             named = ", ".join(behind[:_MOST_BEHIND]) + (", …" if len(behind) > _MOST_BEHIND else "")
             yield f"If {shortened(entry.tag)} fails, what stands behind it is not started: {named}"
+
+
+def _preflight(entry: Entry) -> list[str]:
+    assert entry.preflight is not None
+    most = duration(round(entry.preflight.timeout * 1_000_000))
+    return [printable(entry.tag), shortened(entry.preflight.command), f"at most {most}"]
 
 
 def _stay(entry: Entry, explanation: Explanation) -> str:
@@ -153,6 +162,7 @@ def as_json(explanation: Explanation) -> asjson.Json:
         "from": asjson.optional(explanation.present),
         "level": asjson.text(explanation.level),
         "named": explanation.is_named,
+        "preflights": _entries(explanation.preflights),
         "moving": _entries(explanation.moving),
         "stops_in_order": explanation.stops_in_order,
         "stops": _entries(explanation.stops),

@@ -114,6 +114,8 @@ def _group_text(table: Table, group: Matrix, width: int | None) -> Iterator[str]
         yield from (printable(f"  {row.entry.tag}: {directive.line}") for directive in own)
         if row.entry.required:
             yield printable(f"  {row.entry.tag}: required")
+        if row.entry.preflight is not None:
+            yield printable(f"  {row.entry.tag}: preflight: {row.entry.preflight.text}")
 
 
 def _of_services(table: Table, group: ResourceGroup) -> list[Directive]:

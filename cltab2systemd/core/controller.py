@@ -124,7 +124,7 @@ class Controller:
     async def begin(self, shown: Iterable[GroupStatus], boot: Boot | None = None) -> None:
         """Take over what an earlier daemon left, and go on with it; see `Takeover`."""
         self._culprits.resume()
-        await self._preflights.clear_up()
+        self._preflights.clear_up()
         takeover = Takeover(
             self.names,
             self._groups,

@@ -42,6 +42,8 @@ _PAUSE = 0.01
 _LONGEST_PAUSE = 0.2
 # Seconds beyond its time limit for systemd to start a preflight, and to end it. Then it is refused all the same.
 _GRACE = 5.0
+# How often to look whether one that is ended has gone. systemd gives up after 10 s, and kills what is left.
+_LOOKS = 100
 
 
 class _NotFoundError(Exception):
@@ -65,10 +67,10 @@ class Preflights:
         self._observer = observer
         self._clearing: set[asyncio.Task[None]] = set()
 
-    async def clear_up(self) -> None:
-        """End and remove what an earlier daemon has left."""
+    def clear_up(self) -> None:
+        """Begin to end and remove what an earlier daemon has left."""
         for unit in self._applier.preflights():
-            await self._clear(unit)
+            self._clear_soon(unit)
 
     async def before_switch(self, group: Group, request: Request, lines: ResourceGroup) -> bool:
         """Run the preflights of what a request would start, but for those that have passed already.
@@ -184,12 +186,19 @@ class Preflights:
     async def _clear(self, unit: str) -> None:
         """End a run, also one that has ended well, and remove its unit. What fails now, the next daemon does."""
 
+        def is_ended() -> bool:
+            return all(found.at_rest for found in self._bus.list_units([unit]))
+
         def end(step: Callable[[str], None]) -> None:
             with suppress(BusRefusedError):  # it is gone
                 step(unit)
 
         try:
             await self._bus.persist(partial(end, self._bus.stop))
+            for _ in range(_LOOKS):
+                if await self._bus.persist(is_ended):
+                    break
+                await asyncio.sleep(_LONGEST_PAUSE)
             await self._bus.persist(partial(end, self._bus.reset_failed))
             self._applier.remove_preflight(unit)
         except (BusError, OSError) as error:

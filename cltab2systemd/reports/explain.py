@@ -27,6 +27,7 @@ class Explanation:
     present: str | None  # the level that the group comes from; None if nothing of it runs
     level: str
     is_named: bool  # whether an entry names the level
+    preflights: tuple[Entry, ...]  # whose preflights have to pass first, or nothing is done
     moving: tuple[Entry, ...]  # still run in another group, which they have left: stopped there, before all else
     stops: tuple[Entry, ...]  # nothing is started before the last of them is gone
     stops_in_order: bool  # one after the other, in the order of `stops`; else all at once
@@ -67,6 +68,7 @@ def explain(standing: Standing, wanted: ResourceGroup, level: str, others: Itera
         standing.level,
         level,
         is_named=any(level in entry.levels for entry in wanted.entries),
+        preflights=changes.checked_first(effects, wanted.entries, level),
         moving=tuple(moving),
         stops=stops[::-1] if in_order else stops,
         stops_in_order=in_order,

@@ -58,7 +58,7 @@ def _cluster(number: int, group: ResourceGroup) -> Iterator[str]:
         look += ", peripheries=2" * entry.holds_back
         yield (
             f"    {nodes[entry.tag]} [label={quoted(f'{entry.tag}: {entry.kind}')}, "
-            f"tooltip={quoted(entry.command)}{look}];"
+            f"tooltip={quoted(_tooltip(entry))}{look}];"
         )
     # Invisible edges keep the entries in file order, also where no level has two of them.
     for before, after in itertools.pairwise(nodes.values()):
@@ -69,6 +69,10 @@ def _cluster(number: int, group: ResourceGroup) -> Iterator[str]:
         yield f'    {node} [label={quoted(f"level {level}")}, shape=ellipse, style=bold, color="{colour}"{look}];'
         yield from _line(node, level, colour, group.entries, nodes)
     yield "}"
+
+
+def _tooltip(entry: Entry) -> str:
+    return entry.command if entry.preflight is None else f"{entry.command}; preflight: {entry.preflight.command}"
 
 
 def _line(start: str, level: str, colour: str, entries: tuple[Entry, ...], nodes: dict[str, str]) -> Iterator[str]:

@@ -108,6 +108,17 @@ def test_last_words(shipped: Shipped) -> None:
     assert tells.act("stop") == SUCCESS
 
 
+def test_a_preflight_that_fails(shipped: Shipped) -> None:
+    """The start has failed, and its reason says of which entry; nothing runs, so the stop is easy."""
+    shipped.write_table(f"{TABLE}:::preflight.db:echo no >&2; false\n")
+    resource = Resource(shipped)
+
+    assert resource.act("start") == GENERIC
+    why = "the preflight of db exited with 1, so web stays as it is: echo no >&2; false"
+    assert resource.reason == f"clinit web 3: {why}"
+    assert NOT_RUNNING == (resource.act("stop") or resource.monitor())
+
+
 def test_states(shipped: Shipped) -> None:
     """FAILED is an error, with the reason; PASSED is running; a group that is on its way is waited for."""
     bad, tests, slow, stuck = (Resource(shipped, name) for name in ("bad", "tests", "slow", "stuck"))

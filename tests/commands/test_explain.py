@@ -110,6 +110,20 @@ def test_text(path: Path, arguments: list[str], expected: str) -> None:
     answered(result, code=0, err="")
 
 
+def test_preflights(path: Path) -> None:
+    """What has to hold comes first, of what is started, and in its order; of what is left alone nothing has to."""
+    checks = ":::preflight.app:timeout=5s app  --check\n:::preflight.db:db -t\n:::preflight.debug:x\n"
+    path.write_text(TEXT + checks)
+
+    first = "Run first, one after the other; each has to exit with 0, or nothing is done:\n"
+    lines = f"{first}  db   db -t         at most 1min\n  app  app  --check  at most 5s\nStart, in this order:\n"
+    assert run("explain", "web", "3", "--table", path).stdout == FROM_NOTHING.replace("Start, in this order:\n", lines)
+    assert run("explain", "web", "m", "--from", "3", "--table", path).stdout == FROM_3_TO_M
+    answer = json.loads(run("explain", "web", "3", "--table", path, "--format", "json").stdout)
+    told = [(entry["tag"], entry["preflight"]) for entry in answer["preflights"]]
+    assert told == [("db", "db -t"), ("app", "timeout=5s app  --check")]
+
+
 def test_as_the_group_stands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the group is at a level, it comes from there, with the lines that are applied."""
     web, mail = (parse(text.encode(), "cltab")[0].groups for text in (TEXT, "mail:app:1:respawn:x\n"))
@@ -124,9 +138,11 @@ def test_json(path: Path) -> None:
     """A program gets each step's entries, as the table has them."""
     answer = json.loads(run("explain", "web", "m", "--from", "3", "--table", path, "--format", "json").stdout)
     steps = {
-        name: [entry["tag"] for entry in answer.pop(name)] for name in ("moving", "stops", "starts", "stays", "rest")
+        name: [entry["tag"] for entry in answer.pop(name)]
+        for name in ("preflights", "moving", "stops", "starts", "stays", "rest")
     }
     assert steps == {
+        "preflights": [],
         "moving": [], "stops": ["ready", "app"], "starts": ["notice"], "stays": ["init", "db"], "rest": ["debug"]
     }  # fmt: skip
     assert answer.pop("reruns") == []

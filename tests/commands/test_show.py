@@ -42,6 +42,7 @@ web:init:3m:wait:mkdir -p /run/web
 web:データ:3,m:respawn:exec db
 :::service.データ:User=db
 :::service.データ:Nice=5
+:::preflight.データ:timeout=5s db -t
 mail:spool:1:wait:true
 web:app:3:test:exit 0
 web:debug:m:off:x\x1b[31m
@@ -60,6 +61,7 @@ web, boots to level 3
   slice: MemoryMax=1G
   データ: User=db
   データ: Nice=5
+  データ: preflight: timeout=5s db -t
 
 mail, stops in order
          1
@@ -137,6 +139,7 @@ def test_json(path: Path) -> None:
         "required": False,
         "ready": None,
         "ready_of": None,
+        "preflight": "timeout=5s db -t",
         "line": 5,
     }
     assert [(setting["name"], setting["line"]) for setting in answer["settings"]] == [
@@ -145,10 +148,11 @@ def test_json(path: Path) -> None:
         ("group.web", 3),
         ("service.データ", 6),
         ("service.データ", 7),
-        ("unknown", 11),
-        ("services.mail", 12),
-        ("stop.mail", 13),
-        ("service.spool", 14),
+        ("preflight.データ", 8),
+        ("unknown", 12),
+        ("services.mail", 13),
+        ("stop.mail", 14),
+        ("service.spool", 15),
     ]
     mail = answer["groups"][1]
     assert (web["stops_in_order"], mail["stops_in_order"]) == (False, True)

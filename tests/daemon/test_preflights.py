@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from ancestorclient import PERL_CLIENT
 from answers import answered
-from instance import Instance
+from instance import Instance, varlink
 
 from cltab2systemd import events
 from lab.waiting import wait_until
@@ -99,3 +101,216 @@ def test_only_what_starts_is_checked(web: Instance, level: str) -> None:
     """Not what is left alone, or stopped."""
     assert web.clinit("--wait", "web", level).returncode == 0
     assert web.node.read("/run/checks") == ""
+
+
+def pending(instance: Instance, command: str, *lines: str) -> None:
+    """Push a table in which nginx is another command, with this preflight, and more lines."""
+    text = TABLE.replace("sleep 2000", "sleep 2001").replace("nginx:/root/check", f"nginx:{command}")
+    instance.write_table(text + "".join(f"{line}\n" for line in lines))
+
+
+def await_check(instance: Instance) -> str:
+    """Wait until a preflight of web runs; its unit."""
+
+    def unit() -> str:
+        call: dict[str, object] = {
+            "method": "org.clinit.Manager.Status",
+            "parameters": {"group": "web", "progress": True},
+        }
+        [reply] = varlink(instance.node, call)
+        progress = reply["parameters"]["groups"][0].get("progress") or {"phase": "", "awaited": []}
+        return "".join(entry["unit"] for entry in progress["awaited"] if progress["phase"] == "checking")
+
+    return wait_until(unit, what="the preflight runs")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("timeout=500ms sleep 1000", "took longer than 500ms"),
+        ("timeout=500ms trap '' TERM INT; sleep 1000", "took longer than 500ms"),
+        ("/root/none", "could not be started: 203/EXEC: the program /root/none"),
+        ("no-such-program; exit", "exited with 127 (there is no such program)"),
+        ("kill -9 $$", "was killed by SIGKILL"),
+        ("kill -TERM $$", "was killed by SIGTERM"),
+        ("sleep 1000 & exit 7", "exited with 7"),
+    ],
+)
+def test_what_is_wrong(web: Instance, command: str, words: str) -> None:
+    """The answer says how it ended, and nothing of it is left."""
+    before = pids(web)
+    pending(web, command)
+
+    done = web.clinit("--wait", "web", "2")
+
+    shown = command.removeprefix("timeout=500ms ")
+    answered(done, code=1, out=f"the preflight of nginx {words}, so web stays as it is: {shown}\n")
+    assert pids(web) == before
+    nothing_is_left(web)
+
+
+def test_one_that_is_stopped_by_hand(web: Instance) -> None:
+    """It has said nothing, and the switch is refused."""
+    pending(web, "sleep 1000")
+    client = web.node.popen("clinit", "--wait", "web", "2", stdout=subprocess.PIPE)
+    unit = await_check(web)
+
+    web.node.run("systemctl", "stop", unit)
+
+    out, _ = client.communicate(timeout=60)
+    assert client.returncode == 1
+    assert out.startswith(b"the preflight of nginx was killed by SIGTERM, so web stays as it is")
+    nothing_is_left(web)
+
+
+def test_a_later_request(web: Instance) -> None:
+    """It takes over, and ends the check; the level before runs on until then."""
+    pending(web, "sleep 1000")
+    before, shown = pids(web), web.clstat()
+    client = web.node.popen("clinit", "--wait", "--progress=plain", "web", "2", stderr=subprocess.PIPE)
+    await_check(web)
+    assert (pids(web), web.clstat()) == (before, shown)
+
+    answered(web.clinit("--wait", "web", "1"), code=0, out="web 1 DONE\n")
+
+    _, errors = client.communicate(timeout=60)
+    assert client.returncode == 6
+    assert b"web 2: checking, 0 of 1 done: nginx (respawn), at most 1min" in errors
+    assert pids(web) == [before[0], 0]
+    nothing_is_left(web)
+
+
+def test_a_daemon_that_is_killed(web: Instance) -> None:
+    """Nothing has been touched. The next daemon goes on with nothing, and ends the check."""
+    pending(web, "sleep 1000")
+    before = pids(web)
+    client = web.node.popen("clinit", "web", "2")
+    await_check(web)
+
+    web.kill()
+    web.start()
+
+    assert client.wait(60) != 0
+    assert pids(web) == before
+    assert web.clstat()["web"] == "2 DONE"
+    nothing_is_left(web)
+
+
+def test_a_halt(web: Instance) -> None:
+    """It waits for no check, and ends it."""
+    pending(web, "sleep 1000")
+    client = web.node.popen("clinit", "--wait", "web", "2")
+    await_check(web)
+
+    assert web.clinit("-k", "--wait").returncode == 0
+
+    assert client.wait(60) == 6
+    web.start()
+    nothing_is_left(web)
+
+
+def test_restart_of_an_entry(web: Instance) -> None:
+    """By hand, too, it comes first. Other entries are restarted without one."""
+    before, shown = pids(web), web.clstat()
+
+    done = web.node.run("clinitctl", "restart", "nginx", check=False)
+
+    said = "clinitctl: the preflight of nginx exited with 3, so web stays as it is: /root/check\n"
+    answered(done, code=1, out="", err=f"{said}  the configuration is bad\n")
+    assert (pids(web), web.clstat()) == (before, shown)
+    answered(web.node.run("clinitctl", "restart", "db", check=False), code=0)
+    web.node.write("/root/good", "")
+    answered(web.node.run("clinitctl", "restart", "nginx", check=False), code=0, out="web 2 DONE\n")
+    assert all(now != then for now, then in zip(pids(web), before, strict=True))
+    nothing_is_left(web)
+
+
+def test_two_groups_at_once(web: Instance) -> None:
+    """None waits for the other's check, and each gets its own answer."""
+    pending(web, "sleep 1000")
+    client = web.node.popen("clinit", "--wait", "web", "2")
+    await_check(web)
+
+    done = web.clinit("--wait", "data", "1")
+
+    answered(done, code=1, out="the preflight of disk exited with 3, so data stays as it is: /root/check\n")
+    assert web.clinit("--wait", "web", "1").returncode == 0
+    client.wait(60)
+
+
+def test_surroundings(web: Instance) -> None:
+    """It runs as the user of the entry, with its environment, in its directory; nothing of the daemon's is there."""
+    text = r"""env | sort >&2; printf '%s|' "$(pwd)" "$(id -un)" "a  b" '$$HOME %%n %n \t "' >&2; false"""
+    pending(
+        web, text, ":::service.nginx:User=nobody", ":::service.nginx:WorkingDirectory=/tmp",
+        ":::service.nginx:Environment=COLOUR=%%red", ":::service.nginx:ReadOnlyPaths=/nowhere",
+    )  # fmt: skip
+
+    lines = web.clinit("web", "2").stderr.splitlines()
+
+    assert r"""  /tmp|nobody|a  b|$$HOME %%n %n \t "|""" in lines
+    assert "  COLOUR=%red" in lines
+    names = {line.strip().partition("=")[0] for line in lines}
+    assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "RUNTIME_DIRECTORY"} & names
+
+
+def test_much_output(web: Instance) -> None:
+    """The last lines are in the answer, cut, and printable."""
+    pending(web, r"""seq 1 10000; printf 'bad \033[31m byte \377\n%s\n' "$(seq -s x 10000)"; false""")
+
+    lines = web.clinit("web", "2").stderr.splitlines()
+
+    assert len(lines) == 20
+    assert lines[-2:-1] == [r"  bad \x1b[31m byte \xff"]
+    assert lines[0] == "  9983"
+    assert max(map(len, lines)) < 600
+
+
+def test_what_moves_is_checked_first(web: Instance) -> None:
+    """It runs on in the group that it has left, if it is not to start in the other."""
+    before = pids(web)
+    web.write_table(TABLE.replace("web:nginx", "data:nginx"))
+
+    answered(web.clinit("--wait", "data", "2"), code=1)
+
+    assert pids(web) == before
+    assert web.clstat()["web"] == "2 DONE"
+
+
+def test_while_systemd_reloads_again_and_again(web: Instance) -> None:
+    """A switch is neither refused for that, nor held up for long."""
+    pending(web, "sleep 1; test -e /root/good")
+    web.node.write("/root/good", "")
+    web.node.write("/root/storm", "while [ -e /root/good ]; do systemctl daemon-reload; done\n")
+    storm = web.node.popen("sh", "/root/storm")
+
+    try:
+        answered(web.clinit("--wait", "web", "2"), code=0, out="web 2 DONE\n")
+    finally:
+        web.node.path("/root/good").unlink()
+        storm.wait(60)
+    nothing_is_left(web)
+
+
+def test_a_client_waits_longer_than_for_another_answer(web: Instance) -> None:
+    """The daemon is asked whether it is there, and is waited for if it is."""
+    script = (
+        "from cltab2systemd.client import Client, RefusedError, transport\n"
+        "transport.ANSWER_TIMEOUT = 0.5\n"
+        "try:\n    Client().tell('web', '2')\n"
+        "except RefusedError as error:\n    print(error.code, *error.output)\n"
+    )
+    pending(web, "sleep 3; echo no; false")
+
+    assert web.node.run("python3", "-c", script).stdout == "preflight-failed no\n"
+
+
+def test_the_ancestors_client(web: Instance) -> None:
+    """Its answer has the output below the message."""
+    web.node.write("/usr/local/bin/ldt_client", PERL_CLIENT.read_bytes(), mode=0o755)
+    pending(web, "echo 'it is bad'; false")
+
+    done = web.node.run("ldt_client", "/run/clinit/clinit.s", "web", "2")
+
+    message = "the preflight of nginx exited with 1, so web stays as it is: echo 'it is bad'; false"
+    answered(done, code=0, out=f"{message}\n  it is bad\n")

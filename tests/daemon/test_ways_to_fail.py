@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from failureviews import LEVEL, VIEWS, Failed, assert_told
 from instance import Group
 from ocf import agents_of_debian
 from programs import RUN
 from shipped import Shipped
-from waystofail import PACKAGES, SET_UP, WAYS, Mends, Way
+from waystofail import PACKAGES, PORT, SET_UP, WAYS, Mends, Way
 
 from lab.node import Node
 from lab.programs import installed
@@ -64,6 +65,32 @@ def test_the_right_entry_and_reason(failed: Failed, view: str) -> None:
         assert (told, failed.answer and failed.answer.returncode) == ([], 0)
         return
     assert_told(failed, told)
+
+
+def test_a_bad_configuration_before_anything_is_stopped(shipped: Shipped) -> None:
+    """It is read first, and the old server runs on: the same process answers, and clstat says the same."""
+    group, path = Group(shipped), "/srv/checked.conf"
+    good = shipped.node.read("/srv/nginx.conf").replace(str(PORT), str(PORT + 1))
+    shipped.node.write(path, good)
+    group.define(f"bad:3:respawn:nginx -c {path}")
+    shipped.table += f":::preflight.{group.name}.bad:nginx -t -c {path}\n"
+    shipped.write_table(shipped.table)
+    assert group.switch("3") == "DONE"
+    pid = group.pid("bad")
+    shipped.node.write(path, good.replace("server {", "sarver {"))
+    shipped.write_table(f"{shipped.table}:::service.{group.name}.bad:Nice=1\n")
+
+    done = shipped.clinit(group.name, "3")
+
+    said = f"the preflight of {group.name}.bad exited with 1, so {group.name} stays as it is: nginx -t -c {path}\n"
+    answered(done, code=1, out=said)
+    assert f'unknown directive "sarver" in {path}:2' in done.stderr
+    assert (group.pid("bad"), group.status) == (pid, "3 DONE")
+    shipped.node.run("python3", "-c", f"import socket; socket.create_connection(('127.0.0.1', {PORT + 1}), 20)")
+    shipped.node.write(path, good)
+    shipped.write_table(f"{shipped.table}:::service.{group.name}.bad:Nice=1\n")
+    assert group.switch("3") == "DONE"
+    assert group.pid("bad") != pid
 
 
 def test_there_are_enough() -> None:
