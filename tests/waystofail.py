@@ -71,6 +71,7 @@ class Way:
         unsaid: what must not be in it.
         last_words: what the program has written itself, which a request tells below the reason.
         directives: what the table says of entries, as `TAG:Name=value`.
+        required: whether the entry that fails is required.
         before: breaks something before the level is asked for.
         later: breaks something that was well. So no request tells of it: the next one would mend it.
         state: what the group is then.
@@ -85,6 +86,7 @@ class Way:
     unsaid: tuple[str, ...] = ()
     last_words: tuple[str, ...] = ()
     directives: tuple[str, ...] = ()
+    required: bool = False
     before: Callable[[Group], None] = nothing
     later: Callable[[Group], None] | None = None
     state: str = "FAILED"
@@ -238,6 +240,9 @@ WAYS = (
     Way("port taken by another, slowly", ("bad:3:respawn:nginx -c /srv/nginx.conf",), Cause.KEEPS_ENDING,
         ("ends again and again", "nginx -c /srv/nginx.conf"), last_words=("Address already in use",), later=nothing,
         state="DONE"),
+    Way("failing mount that is required", ("bad:3:wait:mount /dev/nosuch /mnt",), Cause.REQUIRED_FAILED,
+        ("exited with 32",), unsaid=("no failure",), last_words=("special device /dev/nosuch does not exist",),
+        required=True),
     # What has failed, and does not fail its group.
     Way("failing mount in a wait", ("bad:3:wait:mount /dev/nosuch /mnt",), Cause.ENDED_BADLY,
         ("exited with 32", "no failure of a wait"), last_words=("special device /dev/nosuch does not exist",),

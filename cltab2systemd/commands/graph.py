@@ -17,7 +17,8 @@ def command(file: str, groups: tuple[str, ...]) -> None:
     """Print a table as a graph, for `dot -Tsvg` of Graphviz.
 
     Each level is a line through the entries that it starts, in their order: solid where the next entry waits until the
-    one before has ended, dashed where it does not. The boot level has a double line around it.
+    one before has ended, dashed where it does not. The boot level has a double line around
+    it, and so has an entry that is required.
 
     FILE is /etc/cltab if it is left out, or - for the standard input; without a GROUP, all groups are drawn.
     """

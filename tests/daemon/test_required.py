@@ -279,3 +279,33 @@ def test_a_full_disk_closes(group: Group) -> None:
     finally:
         group.node.run("umount", "--lazy", f"{state}/passed")
     assert group.switch("3") == "DONE"
+
+
+def test_an_entry_that_does_not_get_ready(group: Group) -> None:
+    """What is required of an entry that runs on is its readiness; the entry itself is not touched."""
+    define(group, f"db:3:respawn:@ db; {RUN}", f"app:3:respawn:{RUN}", required=("db",))
+    group.instance.table += f":::ready.{group.name}.db:timeout=1s file:/run/ready.{group.name}\n"
+    group.instance.write_table(group.instance.table)
+
+    assert group.switch("3", code=FAILED) == "FAILED"
+    db = group.pid("db")
+    assert (db > 0, group.pid("app"), said(group)["app"]) == (True, 0, "kept-back")
+    assert f"because {group.name}.db " in reasons(group)["app"]["text"]
+    group.node.write(f"/run/ready.{group.name}", "")
+    assert group.switch("3") == "DONE"
+    assert (group.pid("db"), group.pid("app") > 0) == (db, True)
+    app = group.pid("app")
+    group.node.run("systemctl", "kill", "--signal=KILL", group.unit("db"), group.unit("app"))
+    wait_until(lambda: 0 not in {group.pid("db"), group.pid("app")} and group.pid("app") != app, what="both run again")
+
+
+def test_stops_in_order(group: Group) -> None:
+    """Nothing changes for a group that is stopped in order."""
+    define(group, *LINES)
+    group.instance.table += f":::stop.{group.name}:ordered\n"
+    group.instance.write_table(group.instance.table)
+    break_it(group)
+    assert group.switch("3", code=FAILED) == "FAILED"
+    assert said(group) == {"mount": "required-failed", "app": "kept-back", "last": "kept-back"}
+    break_it(group, 0)
+    assert [group.switch(level) for level in ("3", "4", "3", "0", "3")] == ["DONE"] * 5

@@ -37,6 +37,8 @@ def failed(shipped: Shipped, request: pytest.FixtureRequest) -> Failed:
     group = Group(shipped)
     group.define(*way.entries, f"well:3:respawn:{RUN}")
     shipped.table += "".join(f":::service.{group.name}.{line}\n" for line in way.directives)
+    if way.required:
+        shipped.table += f":::required.{group.name}.{way.tag}:yes\n"
     shipped.write_table(shipped.table)
     way.before(group)
     found = Failed(way, shipped, group)

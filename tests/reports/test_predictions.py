@@ -51,6 +51,7 @@ CHANGES = {
         OLD + ":::services.web:Nice=5\n", {"web:db": "restart", "web:init": "restart", "web:app": "restart"}
     ),
     "stops in order": (OLD + ":::stop.web:ordered\n", {}),
+    "required": (OLD + ":::required.init:yes\n", {"web:init": "restart"}),
     "a boot level": (OLD + ":::initdefault.web:1\n", {}),
     "another order": ("".join(reversed(OLD.splitlines(keepends=True))), {}),
     "the group deleted": ("", {"web:db": "stop", "web:init": "stop", "web:app": "stop"}),
