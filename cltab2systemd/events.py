@@ -168,6 +168,10 @@ ACTION_REFUSED = Event("fa24870339dd9d6e7d68a45f3afbb3ea", _WARNING, "{group}: {
 # Why a group is not well.
 NOT_WELL = Event("e9980d00307783c68538cdf35e841bd2", _ERROR, "{why}")
 REMARK = Event("05539b76d5e8613e108298a994aa4425", _WARNING, "{why}")
+RESTARTED_UNHEALTHY = Event(
+    "4d76e1cdf7f84b77423e3aeb7128811f", _WARNING, "{group}: {entry} is unhealthy, and is restarted: {why}"
+)
+WELL_AGAIN = Event("2e47f73dcaface67e668051729eb5242", _INFO, "{group}: {entry} is well again, says its health check")
 KILLED = Event(
     "2420676ed620e03bb9365a6f74c145ba", _WARNING, "{group}: processes of {entry} did not end in time, and were killed"
 )

@@ -91,8 +91,8 @@ type Group (
 # before the one that runs; and what it uses, as far as systemd has the kernel count it.
 type Entry (
   tag: string, levels: string, mode: string, command: string, state: string, in_level: bool, unit: string,
-  load: ?string, active: ?string, sub: ?string, since_usec: ?int, pid: ?int, restarts: int, ending: ?Ending,
-  previous_ending: ?Ending, memory_bytes: ?int, cpu_usec: ?int, tasks: ?int, ready_of: ?string
+  load: ?string, active: ?string, sub: ?string, since_usec: ?int, pid: ?int, restarts: int, healthy: ?bool,
+  ending: ?Ending, previous_ending: ?Ending, memory_bytes: ?int, cpu_usec: ?int, tasks: ?int, ready_of: ?string
 )
 
 # A finding about the table: what, how bad (error, warning), where (from 1), and the finding as a person reads it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from cltab2systemd.table.directives import OF_CHECKS
 from cltab2systemd.table.model import Mode
 from cltab2systemd.text import encoded
 from cltab2systemd.units import commands
@@ -33,12 +34,30 @@ _ENTRY = _UNIT | {
     "Environment", "StandardError",
     "RestartSec", "TimeoutStartSec", "RemainAfterExit", "ExecStart", "KillSignal", "TimeoutStopSec",
     "TimeoutStopFailureMode", "WatchdogSignal", "TimeoutAbortSec",
-    "RootDirectoryStartOnly", "BindPaths", "ExecStartPost", "ExecStop", "ExecStopPost",
+    "RootDirectoryStartOnly", "BindPaths", "ExecStartPost", "ExecStop", "ExecStopPost", "Wants",
+}  # fmt: skip
+_HEALTH = _UNIT | {
+    "DefaultDependencies", "IgnoreOnIsolate", "PartOf", "Conflicts", "StartLimitIntervalSec",
+    "Type", "Slice", "SyslogIdentifier", "SyslogLevel", "LogLevelMax", "RuntimeDirectory", "RuntimeDirectoryPreserve",
+    "ExecStart", "ExecStopPost", "KillSignal", "SuccessExitStatus", "TimeoutStopSec", "RuntimeMaxSec", "Environment",
 }  # fmt: skip
 # By prefix and type: the directives that a kind of unit may have.
 _DIRECTIVES = {
     ("clinit", "service"): _ENTRY,
     ("clinitgate", "service"): _POINT | {"After", "Wants"},
+    ("clinithealth", "service"): _HEALTH,
+    ("clinithealth", "timer"): _UNIT
+    | {
+        "DefaultDependencies",
+        "IgnoreOnIsolate",
+        "PartOf",
+        "After",
+        "Conflicts",
+        "OnActiveSec",
+        "OnUnitInactiveSec",
+        "AccuracySec",
+        "Unit",
+    },
     ("clinitbarrier", "service"): _POINT | {"Before", "After", "Conflicts", "TimeoutStartSec"},
     ("clinit", "target"): _TARGET | {"RefuseManualStop", "BindsTo", "Wants", "After"},
     ("clinit", "slice"): _UNIT | {"IgnoreOnIsolate", "DefaultDependencies"},
@@ -49,7 +68,10 @@ _REPEATED = {"Conflicts", "Wants", "After", "Before", "Environment", "ConditionP
 # What stands behind the table's directives in an entry: after a comment, up to three lines; six if it is required.
 _LAST = "# What no directive above takes back; without a session of its own, what PAM starts ends with the entry."
 _LONGEST_LAST = 10
-_SECTIONS = {"service": ["[Unit]", "[Service]"], "target": ["[Unit]"], "slice": ["[Unit]"], "conf": ["[Unit]"]}
+_SECTIONS = {
+    "service": ["[Unit]", "[Service]"], "timer": ["[Unit]", "[Timer]"], "target": ["[Unit]"], "slice": ["[Unit]"],
+    "conf": ["[Unit]"],
+}  # fmt: skip
 
 _FILE_NAME = re.compile(r"(multi-user\.target\.d/)?[A-Za-z0-9:_.@\\-]+")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
@@ -74,18 +96,25 @@ def check_files(table: Table, names: Names, files: Mapping[str, bytes]) -> None:
     per_level = sum(len({n for e in group.entries for n in e.levels.names}) for group in table.groups.values())
     booted = sum(group.boot_level is not None for group in table.groups.values()) if not names.suffix else 0
     # In each group a slice, the first gate, the marker, and the templates of target and barrier.
-    assert len(files) == len(entries) + len(gates) + 2 * per_level + 5 * len(table.groups) + booted
-    assert {*entries, *slices, *gates} <= files.keys()
+    health = {names.health(entry.group, entry.tag): entry for entry in table.entries if entry.health}
+    timers = {names.health_timer(entry.group, entry.tag) for entry in table.entries if entry.health}
+    asks = len(health) + len(timers)
+    assert len(files) == len(entries) + len(gates) + 2 * per_level + 5 * len(table.groups) + booted + asks
+    assert {*entries, *slices, *gates, *health, *timers} <= files.keys()
     for name, content in files.items():
         check_name(name)
         given: tuple[Directive, ...] = ()
         if entry := entries.get(name):
             given = entry.directives
+        elif asked := health.get(name):
+            given = tuple(directive for directive in asked.directives if directive.name in OF_CHECKS)
         elif group := slices.get(name):
             given = group.directives
         lines = check_unit(name, content, given, names.suffix)
         if entry:
             check_command(entry, lines)
+        elif asked := health.get(name):
+            check_health(asked, lines)
 
 
 def check_name(name: str) -> None:
@@ -105,6 +134,9 @@ def check_unit(name: str, content: bytes, given: tuple[Directive, ...], suffix: 
         while not last or last[0] != _LAST:
             last.insert(0, lines.pop())
         assert len(last) <= _LONGEST_LAST
+    elif allowed is _HEALTH:
+        last = [lines.pop()]
+        assert last == ["Environment=XDG_SESSION_CLASS=none"]
     sections = [line for line in lines if line.startswith("[")]
     if given:
         assert lines[-len(given) :] == [directive.line for directive in given]
@@ -152,6 +184,16 @@ def check_command(entry: Entry, lines: list[str]) -> None:
         assert commands.SHELL.encode() not in words[:1]
         assert entry.directives
     assert counts or entry.mode is not Mode.RESPAWN or entry.directives
+
+
+def check_health(entry: Entry, lines: list[str]) -> None:
+    """Likewise for what asks whether an entry is well: behind its options stands the check."""
+    assert entry.health
+    (line,) = (line.partition("=")[2] for line in lines if line.startswith("ExecStart="))
+    words = unquote(line)
+    assert words[1:3] == [b"health", b"of=" + words[2].partition(b"=")[2]]
+    check = (entry.health.command,) if entry.health.probe else commands.command_words(entry.health.command)
+    assert words[words.index(b"--") + 1 :] == [encoded(word) for word in check]
 
 
 def _words(entry: Entry) -> tuple[str, ...]:

@@ -318,6 +318,9 @@ class StandInKernel(Kernel):
     def usage(self, group_slice: str, unit: str) -> Usage:  # noqa: ARG002 - nobody watches
         return Usage()
 
+    def health(self, unit: str) -> None:
+        """Nobody asks here whether entries are well."""
+
     def respawns(self, unit: str) -> list[str]:
         found = self._systemd.units.get(unit)
         return [] if found is None else [str(number) for number in found.respawns if number or number == 0][:4]

@@ -57,7 +57,7 @@ def _long_names(names: Names, table: Table) -> Iterator[Diagnostic]:
         group = entry.group
         longest = {
             "group": max(names.barrier(group, HALT_LEVEL), names.slice(group), key=len),
-            "tag": names.gate(group, entry.tag),
+            "tag": names.health_timer(group, entry.tag) if entry.health else names.gate(group, entry.tag),
             "levels": max((names.barrier(group, level) for level in entry.levels.names), key=len),
         }
         for field, unit in longest.items():

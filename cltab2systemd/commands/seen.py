@@ -15,7 +15,7 @@ from cltab2systemd.disk.instance import Instance
 from cltab2systemd.groups.changes import Seen
 from cltab2systemd.groups.culprit import parsed
 from cltab2systemd.groups.state import failures, remedies_at
-from cltab2systemd.groups.units import GroupUnits
+from cltab2systemd.groups.units import GroupUnits, patterns_of
 from cltab2systemd.systemd.bus import Bus
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import Kernel
@@ -53,7 +53,7 @@ async def units_of(
     bus = Bus(Route.PRIVATE, answer_time)
     try:
         await asyncio.wait_for(bus.connect(), _PATIENCE)
-        listed = bus.list_units([pattern for name in groups for pattern in names.patterns(name)]) if groups else []
+        listed = bus.list_units([p for lines in groups.values() for p in patterns_of(names, lines)]) if groups else []
         probe = UnitProbe(bus, lambda _unit: "", Kernel(), culprit=_culprits(names))
         probe.resume(_notes(Instance(names).restless))
         units: dict[str, dict[str, UnitStatus]] = {name: {} for name in groups}

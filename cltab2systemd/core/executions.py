@@ -18,7 +18,7 @@ from cltab2systemd.groups.execution import Execution
 from cltab2systemd.units.commands import SHELL, is_before_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cltab2systemd.groups.units import Process
     from cltab2systemd.systemd.bus import Bus
@@ -110,10 +110,15 @@ class Executions:
             return False
         return True
 
-    def not_yet(self, unit: str) -> Execution:
-        """The main process of a unit is not its command yet. One that systemd has never restarted is the first."""
+    def not_yet(self, unit: str, was_restarted: Callable[[str], bool] = lambda _unit: False) -> Execution:
+        """The main process of a unit is not its command yet. One that nothing of ours has restarted is the first.
+
+        Args:
+            unit: the unit.
+            was_restarted: whether its health check has had it restarted.
+        """
         self._open.add(unit)
-        if unit in self._proven and self._bus.restarts(unit) == 0:
+        if unit in self._proven and self._bus.restarts(unit) == 0 and not was_restarted(unit):
             self._proven.discard(unit)
         return self._latest(unit)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import events
 from cltab2systemd.core import telling
 from cltab2systemd.core.group import now_in_microseconds
+from cltab2systemd.core.healthchecks import HealthChecks
 from cltab2systemd.core.killings import Killings
 from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.groups.lifecycle import Shown
@@ -23,7 +24,7 @@ from cltab2systemd.groups.state import (
     stays_at,
     survivors,
 )
-from cltab2systemd.groups.units import GroupUnits, UnitStatus
+from cltab2systemd.groups.units import GroupUnits, UnitStatus, patterns_of
 from cltab2systemd.systemd.buserrors import BusBusyError, BusError
 from cltab2systemd.systemd.runsignal import Killing
 from cltab2systemd.terminal import printable
@@ -100,6 +101,7 @@ class Observer:
         self._rising: dict[str, float] = {}  # seconds until the next look at groups whose processes are no commands yet
         self._survivors: set[str] = set()  # units with processes that outlived SIGKILL, as was told
         self._killings = Killings(names, self.probe)
+        self._health = HealthChecks(names, groups, kernel)
         bus.follow(self._unit_changed, self._connected, self._reloaded)
         bus.follow_runs(self._is_followed, self._saw_run)
 
@@ -124,7 +126,7 @@ class Observer:
         if not asked:
             return
         units: dict[str, dict[str, UnitStatus]] = {group.name: {} for group in asked}
-        patterns = [pattern for group in asked for pattern in self._names.patterns(group.name)]
+        patterns = [pattern for group in asked for pattern in patterns_of(self._names, group.applied)]
         due = self._due & units.keys()
         self._due -= due  # before they are listed, for what a signal tells after that needs another look
         try:
@@ -194,6 +196,8 @@ class Observer:
 
     def _unit_changed(self, unit: str) -> None:
         self.probe.forget(unit)
+        if self._names.is_health(unit):  # its end tells whether there is news
+            return
         group = self._names.group_of(unit)
         if group is not None and group in self._groups:
             self.refresh_soon([group])
@@ -203,14 +207,20 @@ class Observer:
 
         So most signals of a switch are not read: they have come before the look at what they are about.
         """
+        if self._names.is_health(unit):
+            return unit.endswith(".service")
         is_up = self._last_state(unit) in {"active", "activating", "deactivating"}
         return (is_up and unit.endswith(".service")) or self._has_runs(unit)
 
     def _last_state(self, unit: str) -> str:
         """The ActiveState of a unit when it was looked at last; empty if it was not loaded."""
-        group = self._groups.get(self._names.group_of(unit) or "")
-        status = None if group is None or group.units is None else group.units.units.get(unit)
+        status = self._status(unit)
         return "" if status is None else status.active
+
+    def _status(self, unit: str) -> UnitStatus | None:
+        """A unit when it was looked at last; None if it was not loaded."""
+        group = self._groups.get(self._names.group_of(unit) or "")
+        return None if group is None or group.units is None else group.units.units.get(unit)
 
     def _has_runs(self, unit: str) -> bool:
         """Whether the runs of a unit are followed.
@@ -232,6 +242,9 @@ class Observer:
         return any(entry.mode.is_restarted and group.units.name_of(entry) == unit for entry in members)
 
     def _saw_run(self, unit: str, seen: RunSignal | Killing) -> None:
+        if self._names.is_health(unit):
+            self.refresh_soon(self._health.news_of(unit, seen))
+            return
         is_stopping = self._last_state(unit) == "deactivating"
         if is_stopping:
             self._killings.saw(unit, seen)
@@ -292,7 +305,7 @@ class Observer:
             self._pacer.learn(group.units, status.reasons)
         status = _steady(group, status)
         if status is not None and status != group.told and not _will_be_told(group, status):
-            telling.tell(status, {"unit": self._names.level(group.name, status.level)}, group.told)
+            telling.tell(status, {"unit": self._names.level(group.name, status.level)}, group.told, self._runs_on)
             group.told = status
         if not _is_same(status, group.status):
             group.since = now_in_microseconds()
@@ -304,6 +317,12 @@ class Observer:
         self._killings.look(group, before)
         self._reset_failed(group)
         group.observed(before)
+
+    def _runs_on(self, reason: Reason) -> bool:
+        """Whether the run of an entry that a reason is about goes on."""
+        status = self._status(reason.unit)
+        is_up = status is not None and status.sub == "running" and status.job == ""
+        return is_up and self.probe.invocation(reason.unit) == reason.attempt.invocation
 
     def _look_at_rising(self, group: Group) -> None:
         """Look again soon at a group all of whose entries are started, if it waits for one to be its command."""
@@ -332,10 +351,16 @@ class Observer:
             unit = group.units.entry(entry)
             inside = status.state.settled and entry.runnable and status.level in entry.levels
             if unit is not None and unit.active == "failed" and not unit.job and not inside and unit.name not in left:
-                try:
-                    self._bus.reset_failed(unit.name)
-                except BusError as error:
-                    log.debug("%s: %s", unit.name, error)
+                self._reset(unit.name)
+            check = entry.health and group.units.units.get(self._names.health(group.name, entry.tag))
+            if check and check.active == "failed" and (unit is None or unit.at_rest):
+                self._reset(check.name)
+
+    def _reset(self, unit: str) -> None:
+        try:
+            self._bus.reset_failed(unit)
+        except BusError as error:
+            log.debug("%s: %s", unit, error)
 
 
 def _is_same(one: GroupStatus | None, other: GroupStatus | None) -> bool:

@@ -11,6 +11,7 @@ from cltab2systemd.core.runs import Runs
 from cltab2systemd.groups.execution import Execution
 from cltab2systemd.systemd.buserrors import BusRefusedError
 from cltab2systemd.units.commands import PAUSED
+from cltab2systemd.units.names import health_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.overview import Usage
     from cltab2systemd.groups.progress import StopSettings
     from cltab2systemd.groups.units import Process, UnitStatus
+    from cltab2systemd.probing.notes import Note
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
     from cltab2systemd.systemd.runsignal import RunSignal
@@ -188,14 +190,23 @@ class UnitProbe:
         if unit.is_restarting:
             return self._executions.has_ended(name, self.process(name))
         if unit.active == "activating":
-            return self._executions.not_yet(name)
+            return self._executions.not_yet(name, self._was_restarted)
         known = self._known[name]
         if "is its command" not in known:
             if not self.is_its_command(name, self.main_pid(name), command):
-                return self._executions.not_yet(name)
+                return self._executions.not_yet(name, self._was_restarted)
             known["is its command"] = True
             self._executions.runs(name, is_in_vain=bool(self.pause(name)) and self.was_not_executed(name))
         return Execution.COMMAND
+
+    def health(self, unit: str) -> Note | None:
+        """What the health check of an entry has noted last; None if the entry was well, or nobody has asked."""
+        return self._kernel.health(health_of(unit))
+
+    def _was_restarted(self, unit: str) -> bool:
+        """Whether the run before the present one of an entry was ended because it was unhealthy."""
+        note = self.health(unit)
+        return note is not None and note.restarts and note.invocation != self.invocation(unit)
 
     def is_being_executed(self, unit: str) -> bool:
         """Whether the main process of a service was not its command yet when it was looked at last."""

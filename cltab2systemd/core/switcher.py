@@ -214,6 +214,23 @@ class Switcher:
             request.has_started()
             await group.at_rest(stopping)
         await self._reset_after_stop(group, going)
+        await self._stop_asking(group, lines)
+
+    async def _stop_asking(self, group: Group, lines: ResourceGroup) -> None:
+        """Stop the health checks of entries that have none any more. Their units are about to go."""
+        old, new = ({e.tag for e in found.entries if e.health is not None} for found in (group.applied, lines))
+        name, names = group.name, self._names
+        going = {unit(name, tag) for tag in old - new for unit in (names.health, names.health_timer)}
+
+        def stop() -> None:
+            for unit in self._bus.list_units([names.health_pattern(name)]):
+                if unit.name in going and not unit.at_rest:
+                    self._bus.stop(unit.name)
+                elif unit.name in going and unit.active == "failed":
+                    self._bus.reset_failed(unit.name)
+
+        if going:
+            await self._bus.persist(stop)
 
     async def _reset_after_stop(self, group: Group, tags: frozenset[str]) -> None:
         """Reset failed entries, such as those whose stop needed SIGTERM. Soon their units are gone, or new."""

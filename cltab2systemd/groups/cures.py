@@ -41,6 +41,7 @@ _CURES = {
     Cause.KEEPS_ENDING: "{log} shows what it wrote; mend it: it is started by itself, by {restart} at once",
     Cause.ENDED_BADLY: "if that matters, mend it, then {restart} runs it again; a test fails its group",
     Cause.NOT_RUN: "mend it, then {restart} runs it again",
+    Cause.UNHEALTHY: "{log} shows what it wrote; {restart} starts it anew",
     Cause.SKIPPED: "see the condition in {status}; {again} tries it again",
 }
 _OF_RESTARTED = {

@@ -19,6 +19,7 @@ from cltab2systemd.groups.endings import (
     why_not_executed,
     worded,
 )
+from cltab2systemd.groups.health import with_health
 from cltab2systemd.groups.readiness import verdict_on_readiness
 from cltab2systemd.groups.reasons import Cause, Remedy, Verdict
 from cltab2systemd.groups.respawn import skipped, verdict_on_respawn
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 
 def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     """How an entry of the group's level stands. The caller has made sure that it is not under way."""
+    found = _verdict_on_unit(group, entry, level)
+    return found if found.cause is not None else with_health(group, entry, found)
+
+
+def _verdict_on_unit(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     unit = group.entry(entry)
     if group.holding_back and unit is not None and (words := _why_kept_back(group, unit, level)):
         # A readiness is kept back with its entry, of which that is told.

@@ -37,10 +37,15 @@ class Kind(enum.StrEnum):
     RECOVERED = "recovered"  # a group that was FAILED is DONE or PASSED
     BACKING_OFF = "backing-off"  # a respawn entry has begun to pause, for it ends too often and too fast
     KEEPS_ENDING = "keeps-ending"  # a respawn entry ends again and again, and does not pause
+    UNHEALTHY = "unhealthy"  # the health check of an entry has failed
 
 
 # The troubles of entries that are no failures.
-_TROUBLES = {Cause.PAUSED: Kind.BACKING_OFF, Cause.KEEPS_ENDING: Kind.KEEPS_ENDING}
+_TROUBLES = {
+    Cause.PAUSED: Kind.BACKING_OFF,
+    Cause.KEEPS_ENDING: Kind.KEEPS_ENDING,
+    Cause.UNHEALTHY: Kind.UNHEALTHY,
+}
 _OF_ENTRIES = frozenset(_TROUBLES.values())
 # What is not sure when it is seen: an entry runs for a moment before it turns out that it cannot be executed.
 _UNSURE = frozenset({Kind.RECOVERED, Kind.KEEPS_ENDING})

@@ -29,6 +29,8 @@ _CAUSES = {
     "the group is at no level": Cause.NO_LEVEL,
     "ends again and again": Cause.KEEPS_ENDING,
     "and pauses for": Cause.PAUSED,
+    "is unhealthy": Cause.UNHEALTHY,
+    "may be unhealthy": Cause.UNHEALTHY,
     "is masked, so that": Cause.MASKED,
     "could not be started": Cause.NOT_EXECUTED,
     "it is tried again every": Cause.NOT_EXECUTED,

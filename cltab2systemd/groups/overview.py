@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd.groups.beginnings import is_rising
 from cltab2systemd.groups.changes import definition, is_member
+from cltab2systemd.groups.health import is_healthy
 from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.state import State, current_level, level_of_members
 from cltab2systemd.groups.units import Process
@@ -38,6 +39,7 @@ class EntryState(enum.StrEnum):
     ENDED = "ended"  # a wait or once that has run
     FAILED = "failed"  # as the group's reason says
     DOWN = "down"  # it should run, and does not
+    UNHEALTHY = "unhealthy"  # it runs, and its health check has failed
     SKIPPED = "skipped"  # a condition in a drop-in did not hold
     STOPPED = "stopped"  # it is not in the level, and does not run
     OFF = "off"  # its mode
@@ -56,6 +58,7 @@ class Health(enum.StrEnum):
 _STATE_OF_CAUSE = {
     Cause.PAUSED: EntryState.BACKING_OFF,
     Cause.RESTARTING: EntryState.RESTARTING,
+    Cause.UNHEALTHY: EntryState.UNHEALTHY,
     Cause.DOWN: EntryState.DOWN,
     Cause.NEVER_STARTED: EntryState.DOWN,
     Cause.KEPT_BACK: EntryState.DOWN,
@@ -110,6 +113,7 @@ class EntryOverview:
     restarts: int = 0
     process: Process | None = None
     usage: Usage = Usage()
+    healthy: bool | None = None  # None if it does not run, or has no health check
     before: Process | None = None  # of a respawn entry that was started again by itself: how it ended, if that is known
 
 
@@ -223,7 +227,8 @@ def _entry_overview(
     if state is EntryState.WAITING and level is not None:
         since = _waits_since(units, name, level) or since
     before = facts.ending_before(name, pid) if pid else None
-    return EntryOverview(entry, name, state, in_level, unit, since, pid, restarts, process, usage, before)
+    healthy = is_healthy(units, entry, cause)
+    return EntryOverview(entry, name, state, in_level, unit, since, pid, restarts, process, usage, healthy, before)
 
 
 def _waits_since(units: GroupUnits, name: str, level: str) -> int:
@@ -243,7 +248,7 @@ def entry_state(entry: Entry, unit: UnitStatus, process: Process, cause: Cause |
         in_level: whether it is to run.
     """
     if unit.active == "deactivating" or unit.job == "stop":
-        by_itself = unit.is_ending and cause in {Cause.RESTARTING, Cause.KEEPS_ENDING}
+        by_itself = (unit.is_ending or unit.starting) and cause in {Cause.RESTARTING, Cause.KEEPS_ENDING}
         return EntryState.RESTARTING if by_itself else EntryState.STOPPING
     if unit.starting and unit.active in {"inactive", "failed"}:
         return EntryState.WAITING

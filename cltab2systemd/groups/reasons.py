@@ -41,13 +41,17 @@ class Cause(enum.StrEnum):
     KEEPS_ENDING = "keeps-ending"  # a respawn entry has ended again and again, each time within a minute
     ENDED_BADLY = "ended-badly"  # a wait or once did not exit with 0
     NOT_RUN = "not-run"  # the shell of a wait or once did not find its program
+    UNHEALTHY = "unhealthy"  # its health check has failed, often enough in a row; or cannot be executed
     SKIPPED = "skipped"  # a condition in a drop-in did not hold
 
 
 # These are told, but do not make a group FAILED.
 REMARKS = frozenset(
-    {Cause.PAUSED, Cause.RESTARTING, Cause.KEEPS_ENDING, Cause.ENDED_BADLY, Cause.NOT_RUN, Cause.SKIPPED}
-)
+    {
+        Cause.PAUSED, Cause.RESTARTING, Cause.KEEPS_ENDING, Cause.ENDED_BADLY, Cause.NOT_RUN, Cause.UNHEALTHY,
+        Cause.SKIPPED,
+    }
+)  # fmt: skip
 
 
 class Remedy(enum.StrEnum):
@@ -106,6 +110,7 @@ class Verdict:
     words: str = ""  # what is wrong, behind the entry's name
     remedy: Remedy = Remedy.LEAVE
     may_be_by_hand: bool = False  # as of `Attempt`
+    since: int = 0  # likewise, if it is about something that no property of the unit tells the time of
 
 
 WELL = Verdict()
@@ -129,6 +134,8 @@ def _attempt(group: GroupUnits, entry: Entry, level: str, found: Verdict) -> Att
     unit, probe, cause = group.entry(entry), group.probe, found.cause
     if unit is None or cause in _UNTRIED:
         return Attempt(0 if cause in {Cause.NOT_LOADED, Cause.MASKED} else group.asked_at(level))
+    if cause is Cause.UNHEALTHY:
+        return Attempt(found.since, None, probe.invocation(unit.name))
     process = probe.process(unit.name)
     # For want of a file there is no process.
     ended = process.ended_at or probe.changed_time(unit.name)

@@ -14,6 +14,7 @@ from cltab2systemd.groups import advice
 from cltab2systemd.groups.beginnings import is_rising, is_under_way
 from cltab2systemd.groups.changes import is_member
 from cltab2systemd.groups.failure import verdict
+from cltab2systemd.groups.health import is_restarted
 from cltab2systemd.groups.reasons import REMARKS, Cause, Remedy, about_entry, about_unit
 from cltab2systemd.groups.respawn import SURVIVES, is_survivor
 from cltab2systemd.units.names import HALT_LEVEL
@@ -216,7 +217,9 @@ def is_started(group: GroupUnits, level: str) -> bool:
     target, barrier = group.levels().get(level), group.barrier(level)
     if target is None or target.starting or (barrier is not None and barrier.starting):
         return False
-    return not any(is_under_way(entry, group.entry(entry)) for entry in group.members(level))
+    return not any(
+        is_under_way(entry, group.entry(entry)) and not is_restarted(group, entry) for entry in group.members(level)
+    )
 
 
 def _not_in_order(group: GroupUnits, level: str, since: int) -> list[Reason]:

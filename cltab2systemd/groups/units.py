@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from cltab2systemd.groups.culprit import Culprit
     from cltab2systemd.groups.execution import Execution
-    from cltab2systemd.table.model import Entry
+    from cltab2systemd.probing.notes import Note
+    from cltab2systemd.table.model import Entry, ResourceGroup
     from cltab2systemd.units.names import Names
 
 
@@ -129,6 +130,9 @@ class Probe(Protocol):
     def latest_ending(self, unit: str) -> Process | None:
         """How the latest run of a respawn entry that has ended went; None if that was not seen. A pause is no run."""
 
+    def health(self, unit: str) -> Note | None:
+        """What the health check of an entry has noted last; None if the entry was well, or nobody has asked."""
+
     def was_not_executed(self, unit: str) -> bool:
         """Whether a respawn entry pauses because its words could not be executed."""
 
@@ -146,6 +150,12 @@ class Probe(Protocol):
 
     def limit(self, unit: str, directive: str) -> int | None:
         """What a directive allows a unit, in µs, bytes or tasks; None if there is no limit, or nothing tells."""
+
+
+def patterns_of(names: Names, lines: ResourceGroup) -> tuple[str, ...]:
+    """Globs for all loaded units that tell the state of a group whose units were made from lines."""
+    is_asked = any(entry.health is not None for entry in lines.entries)
+    return (*names.patterns(lines.name), *([names.health_pattern(lines.name)] if is_asked else []))
 
 
 @dataclass(frozen=True)

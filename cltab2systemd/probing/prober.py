@@ -22,7 +22,11 @@ USAGE = 2
 
 
 def main() -> None:
-    """Run as a program, and exit as `exits` says."""
+    """Run as a program, and exit as `exits` says; or as `health` does, if that is the first word."""
+    if sys.argv[1:2] == ["health"]:
+        from cltab2systemd.probing import health  # noqa: PLC0415 - each is started for itself, and often
+
+        sys.exit(health.run(sys.argv[2:]))
     sys.exit(run(sys.argv[1:]))
 
 

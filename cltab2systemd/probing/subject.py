@@ -6,6 +6,7 @@ Imports nothing heavy; see `asking`.
 from __future__ import annotations
 
 import os
+from time import time
 
 from cltab2systemd.text import decoded
 
@@ -43,6 +44,18 @@ class Subject:
         if self._invocation() != self._run or (self._group and not self._is_populated()):
             return ENDED
         return PAUSES if self._pause and self._group and self._is_pausing() else ""
+
+    @property
+    def run(self) -> str:
+        """The id of the run that was there at first, as systemd has it; empty if there was none."""
+        return self._run
+
+    def age(self) -> float:
+        """For how long the present run has gone on, in seconds; 0 if there is none."""
+        try:
+            return max(0.0, time() - os.lstat(self._link).st_mtime)
+        except OSError:
+            return 0.0
 
     def _invocation(self) -> str:
         try:

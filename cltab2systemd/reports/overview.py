@@ -98,6 +98,7 @@ def entry_object(overview: EntryOverview, offset: int) -> Object:
         "since_usec": since_1970(overview.since, offset),
         "pid": overview.pid or None,
         "restarts": overview.restarts,
+        "healthy": overview.healthy,
         "ending": None if overview.process is None else ending_object(overview.process, offset),
         "previous_ending": None if overview.before is None else ending_object(overview.before, offset),
         "memory_bytes": usage.memory,

@@ -158,6 +158,11 @@ def _backs_off(_group: Object, entry: Object) -> str:
     return _flag(entry["state"] == EntryState.BACKING_OFF)
 
 
+def _is_healthy(_group: Object, entry: Object) -> str | None:
+    healthy = entry.get("healthy")  # a daemon of an older version does not tell
+    return None if healthy is None else _flag(healthy)
+
+
 _METRICS = (
     _Metric(
         "clinit_up", "gauge", "Whether the daemon has answered. If not, groups are as systemd has them.",
@@ -204,6 +209,10 @@ _METRICS = (
     _Metric(
         "clinit_entry_backing_off", "gauge", "Whether the entry has ended too often and too fast, and pauses.",
         _entries(_backs_off),
+    ),
+    _Metric(
+        "clinit_entry_healthy", "gauge", "Whether the entry, if it runs and has a health check, is found to be well.",
+        _entries(_is_healthy),
     ),
     _Metric(
         "clinit_entry_restarts_total", "counter",

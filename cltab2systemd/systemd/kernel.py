@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 from cltab2systemd.groups.overview import Usage
+from cltab2systemd.probing.notes import LONGEST, NOTE, Note, parsed
 from cltab2systemd.text import decoded
-from cltab2systemd.units.commands import throttle_directory
+from cltab2systemd.units.commands import health_directory, throttle_directory
 
 # Of a command line: a shell, its option, and the beginning of its script.
 _LONGEST_START = 8192
@@ -70,6 +71,10 @@ class Kernel:
         """Whether that shell has noted that the words of the entry could not be executed."""
         return self.respawns(unit)[3:] == ["203"]
 
+    def health(self, unit: str) -> Note | None:
+        """What the service that asks whether an entry is well has noted; None if it was well, or nobody has asked."""
+        return parsed(decoded(_beginning(f"/run/{health_directory(unit)}/{NOTE}", LONGEST)))
+
     def usage(self, group_slice: str, unit: str) -> Usage:
         """What the control group of a service in a slice uses, as far as the kernel counts it."""
         directory = f"/sys/fs/cgroup/{group_slice.partition('-')[0]}.slice/{group_slice}/{unit}"
@@ -86,18 +91,23 @@ class Kernel:
 
 
 def _words(path: str) -> list[bytes]:
-    """The words at the beginning of a file; none if it is not there.
+    """The words at the beginning of a file; none if it is not there."""
+    return _beginning(path, _LONGEST_START).split()
+
+
+def _beginning(path: str, most: int) -> bytes:
+    """The beginning of a file; nothing if it is not there.
 
     It may be in a directory of an entry's user: a FIFO in its place is not waited for, and a link not followed.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
-        return []
+        return b""
     try:
-        return os.read(descriptor, _LONGEST_START).split() if stat.S_ISREG(os.fstat(descriptor).st_mode) else []
+        return os.read(descriptor, most) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
     except OSError:
-        return []
+        return b""
     finally:
         os.close(descriptor)
 

@@ -272,10 +272,15 @@ def with_readiness(entry: Entry) -> tuple[Entry, ...]:
         return (entry,)
     shared = tuple(directive for directive in entry.directives if directive.name in OF_CHECKS)
     readiness = Entry(
-        entry.group, f"{entry.tag}:{Kind.READY.word}", entry.levels, _JUDGED, entry.ready.command, entry.place,
+        entry.group, readiness_tag(entry.tag), entry.levels, _JUDGED, entry.ready.command, entry.place,
         shared, entry.ready, required=entry.required, ready_of=entry.tag,
     )  # fmt: skip
     return replace(entry, required=False), readiness
+
+
+def readiness_tag(tag: str) -> str:
+    """The tag of the entry that is the readiness of the one with a tag."""
+    return f"{tag}:{Kind.READY.word}"
 
 
 def levels_meant(entries: Iterable[Entry]) -> tuple[str, ...]:

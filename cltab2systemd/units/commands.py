@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd.probing.notes import UNHEALTHY
 from cltab2systemd.text import encoded
 from cltab2systemd.units.unitfile import quote
 
@@ -154,6 +155,24 @@ def throttle_directory(unit: str) -> str:
 def pause_program(unit: str) -> str:
     """The path of the `sleep` that a `respawn` entry is while it pauses."""
     return f"/run/{throttle_directory(unit)}/{PAUSED}/sleep"
+
+
+def health_directory(unit: str) -> str:
+    """Where a health check keeps its note, below /run, for `RuntimeDirectory=`; as `throttle_directory`."""
+    return "clinit-health/" + unit.replace("\\", ",")
+
+
+def restart_if_unhealthy(unit: str) -> tuple[str, ...]:
+    """What runs after each check of an entry, and restarts its unit if the check has found it unhealthy.
+
+    A stop of the entry that is under way is not replaced, and one that does not run is not started.
+    """
+    return (SHELL, "-c", _RESTART, "sh", unit)
+
+
+_RESTART = (
+    f'[ "$EXIT_STATUS" != {UNHEALTHY} ] || exec /usr/bin/systemctl --no-block --job-mode=fail try-restart -- "$1"'
+)
 
 
 # In `Environment=` a dollar is one.

@@ -52,6 +52,11 @@ def unit_of_bus_path(path: str) -> str:
     return _BUS_ESCAPED.sub(lambda match: chr(int(match[1], 16)), path.rpartition("/")[2])
 
 
+def health_of(entry_unit: str) -> str:
+    """The service that asks whether the entry with a service is well."""
+    return "clinithealth" + entry_unit.removeprefix("clinit")
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """The unit names of one instance. `suffix` is empty for the system instance, else see `instance_names`."""
@@ -127,6 +132,14 @@ class Names:
         """The template of the barriers of levels that no entry names."""
         return f"clinitbarrier{self.suffix}-{escape(group)}@.service"
 
+    def health(self, group: str, tag: str) -> str:
+        """The service that asks once whether an entry is well."""
+        return health_of(self.entry(group, tag))
+
+    def health_timer(self, group: str, tag: str) -> str:
+        """The timer that starts that service again and again while the entry is up."""
+        return self.health(group, tag).removesuffix("service") + "timer"
+
     def patterns(self, group: str) -> tuple[str, ...]:
         """Globs for all loaded units that tell the state of a group; systemd matches with FNM_NOESCAPE."""
         escaped = escape(group)
@@ -134,6 +147,14 @@ class Names:
             f"clinit{self.suffix}-{escaped}@*",
             f"clinitbarrier{self.suffix}-{escaped}@*.service",
         )
+
+    def health_pattern(self, group: str) -> str:
+        """Likewise for the services and timers that ask about its entries, of a group that has some."""
+        return f"clinithealth{self.suffix}-{escape(group)}@*"
+
+    def is_health(self, unit: str) -> bool:
+        """Whether a unit is a service or a timer that asks about an entry of this instance."""
+        return unit.startswith(f"clinithealth{self.suffix}-")
 
     def all_patterns(self, group: str) -> tuple[str, ...]:
         """Globs for all loaded units of a group that a job can be queued for."""
@@ -158,6 +179,8 @@ class Names:
             case ("clinit", "service" | "target", "@"):
                 pass
             case ("clinitgate", "service", _) | ("clinitbarrier", "service", "@"):
+                pass
+            case ("clinithealth", "service" | "timer", "@"):
                 pass
             case ("clinit", "target", "") if name.endswith(_UNNAMED):
                 name = name.removesuffix(_UNNAMED)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.probing import forms
-from cltab2systemd.table.directives import covers_run, runs_without_shell
-from cltab2systemd.table.model import Entry, Mode, ResourceGroup, level_names
+from cltab2systemd.probing.notes import RESTART, TELL
+from cltab2systemd.table.directives import OF_CHECKS, covers_run, runs_without_shell
+from cltab2systemd.table.model import Entry, Mode, ResourceGroup, level_names, readiness_tag
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.units import commands, requirements, unitfile
 
@@ -48,6 +49,7 @@ class EntryUnit(Unit):
     throttle: str  # what counts
     errors_to_output: bool  # no shell does that
     stopped_before: tuple[str, ...]  # what is stopped only when this is gone
+    health_timer: str  # what has the entry asked whether it is well; empty if nothing does
     directives: tuple[str, ...]
     needs: tuple[str, ...]  # the files of the required entries before it
     notes: str = ""  # the command that notes that it did well, if it is required
@@ -64,6 +66,32 @@ class GateUnit(Unit):
     line: str = ""
     entry: str = ""
     gate_before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthUnit(Unit):
+    """The service that asks once whether an entry is well. It fails if the entry is unhealthy."""
+
+    line: str
+    entry: str
+    command_line: str
+    syslog_identifier: str
+    runtime_directory: str  # where it keeps how often the entry was not well in a row
+    time_limit: str  # for all of it, if it does not keep to the timeout itself
+    restart_line: str  # what restarts an unhealthy entry, after each check; empty if nothing does
+    directives: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthTimerUnit(Unit):
+    """The timer that has an entry asked again and again while its unit is up."""
+
+    line: str
+    entry: str
+    behind: str  # the units whose start it waits for
+    interval: str
+    accuracy: str
+    service: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +145,17 @@ class GroupPlan:
     units: tuple[Unit, ...]
 
 
-# What runs as the readiness of an entry.
+# What asks whether an entry is ready, or well.
 PROBER = "/usr/libexec/cltab2systemd/prober"
 # Seconds that systemd gives it beyond its own time, which it keeps itself, to be over in any case.
 _BACKSTOP = 15
 
 # The state of instances, and in it the files that keep entries from being started again: Instance.held.
 STATE = "/run/cltab2systemd"
+# Seconds behind the timeout of a check, after which systemd ends what has not ended it.
+_GRACE = 5.0
+# How late a check may be, so that systemd starts several at a time: a part of the interval, and at most in seconds.
+_ACCURACY, _LONGEST_ACCURACY = 0.1, 1.0
 HELD = "held"
 
 
@@ -181,6 +213,7 @@ def _units(names: Names, group: ResourceGroup) -> Iterator[Unit]:
             gate_before, gate = gate, names.gate(group.name, entry.tag)
             label = f"cltab {shown}: gate behind {unitfile.text(entry.tag)}"
             yield GateUnit(gate, label, group_slice, unit.line, unit.name, gate_before)
+        yield from _health_units(names, entry)
     yield from _level_units(names, group.name, group.entries, first_gate, gate)
 
 
@@ -216,6 +249,7 @@ def _entry_unit(
         throttle=commands.throttle(directory) if directory else "",
         errors_to_output=direct is not None and direct.errors_to_output,
         stopped_before=tuple(stopped_before),
+        health_timer=names.health_timer(group, entry.tag) if entry.health else "",
         directives=tuple(directive.line for directive in entry.directives),
         needs=tuple(requirements.passed_file(state, names.entry(group, before.tag)) for before in needed),
         **(_notes(state, name, entry) if entry.holds_back else {}),
@@ -254,6 +288,58 @@ def _notes(state: str, name: str, entry: Entry) -> dict[str, str]:
     }
 
 
+def _health_units(names: Names, entry: Entry) -> Iterator[Unit]:
+    """The service that asks whether an entry is well, and its timer; none if nobody is to ask."""
+    if (check := entry.health) is None:
+        return
+    group, tag, service = entry.group, entry.tag, names.health(entry.group, entry.tag)
+    unit, group_slice = names.entry(group, tag), names.slice(group)
+    readiness = () if entry.ready is None else (names.entry(group, readiness_tag(tag)),)
+    label = "cltab " + unitfile.text(f"{group}:{tag} health")
+    line = unitfile.comment(setting_line(Kind.HEALTH, tag, check.text))
+    asked = (check.command,) if check.probe else commands.command_words(check.command)
+    pause = commands.pause_program(unit) if counts_restarts(entry) else ""
+    options = {
+        "of": unit,
+        "pause": pause,
+        "instance": f"{STATE}/{names.instance}",
+        "failures": check.failures,
+        "interval": f"{check.interval:g}",
+        "timeout": f"{check.timeout:g}",
+        "action": RESTART if check.restarts else TELL,
+    }
+    words = (PROBER, "health", *(f"{name}={value}" for name, value in options.items()), "--", *asked)
+    yield HealthUnit(
+        service,
+        label,
+        group_slice,
+        line=line,
+        entry=unit,
+        command_line=unitfile.command_line(words),
+        syslog_identifier=unitfile.text(f"{tag}:health"),
+        runtime_directory=commands.health_directory(service),
+        time_limit=_milliseconds(check.timeout + _GRACE),
+        restart_line=unitfile.command_line(commands.restart_if_unhealthy(unit)) if check.restarts else "",
+        directives=tuple(directive.line for directive in entry.directives if directive.name in OF_CHECKS),
+    )
+    accuracy = min(check.interval * _ACCURACY, _LONGEST_ACCURACY)
+    yield HealthTimerUnit(
+        names.health_timer(group, tag),
+        label,
+        group_slice,
+        line=line,
+        entry=unit,
+        behind=" ".join((unit, *readiness)),
+        interval=_milliseconds(check.interval),
+        accuracy=_milliseconds(accuracy),
+        service=service,
+    )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"
+
+
 def _level_units(
     names: Names, group: str, entries: tuple[Entry, ...], first_gate: str, last_gate: str
 ) -> Iterator[Unit]:
@@ -275,7 +361,10 @@ def _level_units(
         running = tuple(names.barrier(group, other) for other in members if other != level) if sets else ()
         yield BarrierUnit(barrier, f"{label}: barrier", group_slice, first_gate, outside, sets, running)
         others = (marker, *(target for other, target in targets.items() if other != level))
-        yield LevelUnit(targets[level], label, group_slice, last_gate, barrier, tuple(inside), others)
+        # Those of entries that run already are started by this only: systemd drops the start of such an entry, and with
+        # it what the entry wants.
+        timers = (names.health_timer(group, every_entry[name].tag) for name in inside if every_entry[name].health)
+        yield LevelUnit(targets[level], label, group_slice, last_gate, barrier, (*inside, *timers), others)
 
     every_target = tuple(targets.values())
     label = f"cltab {shown} level %i"

@@ -9,6 +9,7 @@ from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.reasons import Cause, Remedy
 from cltab2systemd.groups.state import Asked, GroupStatus, State, group_status, remedies_at
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
+from cltab2systemd.probing.notes import Note
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.units.names import HALT_LEVEL, Names
 
@@ -113,6 +114,9 @@ class Probed:
 
     def trouble(self, unit: str) -> str:
         return self.troubles.get(_instance(unit), "")
+
+    def health(self, unit: str) -> Note | None:  # noqa: ARG002
+        return None
 
     def was_not_executed(self, unit: str) -> bool:  # noqa: ARG002
         """Not looked at."""

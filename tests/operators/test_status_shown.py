@@ -45,6 +45,8 @@ worse:gone:3:respawn:{RUN}
 odd:backing-off:3:respawn:true; exit 7
 odd:restarting:3:respawn:{RUN}
 odd:skipped:3:respawn:{RUN}
+odd:unhealthy:3:respawn:{RUN}
+:::health.unhealthy:100ms failures=1 false
 odd:absent:3:once:no-such-program && true
 rest:never:3:respawn:{RUN}
 :::initdefault.rest:3

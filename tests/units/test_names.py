@@ -26,6 +26,8 @@ CONSTRUCTORS: dict[str, Callable[[Names, str, str], str]] = {
     "unnamed": lambda names, group, _: names.unnamed(group),
     "slice": lambda names, group, _: names.slice(group),
     "first_gate": lambda names, group, _: names.first_gate(group),
+    "health": lambda names, group, text: names.health(group, text),
+    "health_timer": lambda names, group, text: names.health_timer(group, text),
 }
 
 
@@ -52,6 +54,8 @@ def test_the_names_are_an_interface() -> None:
         "unnamed": "clinit-web-unnamed.target",
         "slice": "clinit-web.slice",
         "first_gate": "clinitgate-web.service",
+        "health": "clinithealth-web@db.service",
+        "health_timer": "clinithealth-web@db.timer",
     }
     assert expected == units(NAMES, "web", "db")
     assert units(OTHER, "web")["entry"] == "clinit_1234abcd-web@x.service"
@@ -134,7 +138,8 @@ def test_the_way_back(group: str, text: str, names: Names) -> None:
         "clinit-web@db.socket", "clinit-web@db.slice", "clinit-a-b.slice", "clinit-unnamed.target",
         "clinit--unnamed.target",
         "clinit-web.target", "clinit-@a.service", "clinit-.slice", "clinitgate-web.target", "clinitbarrier-web.service",
-        "clinitgate_1234abc-web.service", "clinitgate-.service",
+        "clinitgate_1234abc-web.service", "clinitgate-.service", "clinithealth-web.service",
+        "clinithealth-web@db.target",
     ],
 )  # fmt: skip
 def test_other_units_have_no_group(unit: str) -> None:
@@ -162,6 +167,8 @@ def test_hyphens_stay() -> None:
         "unnamed": "clinit-web-shop-unnamed.target",
         "slice": "clinit-web\\x2dshop.slice",
         "first_gate": "clinitgate-web-shop.service",
+        "health": "clinithealth-web-shop@php-fpm.service",
+        "health_timer": "clinithealth-web-shop@php-fpm.timer",
     }
     assert expected == found
 
@@ -189,7 +196,7 @@ def test_groups_that_look_alike() -> None:
             for names in (NAMES, OTHER, Names("_12345678"))
             if (found := names.group_of(unit)) is not None
         ]
-    assert len(owners) == len(names_of) * (4 * len(ODD_GROUPS) + 5) + len(ODD_GROUPS)
+    assert len(owners) == len(names_of) * (6 * len(ODD_GROUPS) + 5) + len(ODD_GROUPS)
 
 
 STATE_KINDS = {"entry", "level", "barrier", "level_template", "barrier_template"}

@@ -1,0 +1,131 @@
+"""One run of a health check: asks once whether an entry is well, and counts how often in a row it was not.
+
+systemd has the result: the unit that asks fails if the entry is unhealthy. What was found is in its runtime directory,
+until the entry is found to be well (`notes`). A run of the entry begins at 0.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import os
+from time import monotonic_ns
+
+from cltab2systemd.probing import asking
+from cltab2systemd.probing.notes import LONGEST, LONGEST_WORDS, NOTE, UNHEALTHY, Note, parsed
+from cltab2systemd.probing.subject import Subject
+from cltab2systemd.terminal import printable
+from cltab2systemd.text import decoded, encoded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# Bytes of what a command writes that are kept.
+_LONGEST_OUTPUT = 4096
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Ask once. What was not well is written for the journal, until it is the same as before.
+
+    Nothing is asked of an entry that does not run, or has run for less than the interval: it may not be there yet.
+
+    Args:
+        arguments: options as NAME=VALUE, `--`, and the words of the check. The options are `of`, the entry's unit;
+            `pause`, the program that this is while it pauses, or nothing; `instance`, the state directory of the
+            instance; `failures`, how often in a row it has to be not well; `interval` and `timeout`, in seconds; and
+            `action`, what is done then, as `Note` has it.
+
+    Returns:
+        UNHEALTHY or 0, as an exit status.
+    """
+    end = arguments.index("--")
+    options = dict(argument.split("=", 1) for argument in arguments[:end])
+    subject = Subject(options["of"], options["pause"])
+    # Timers are exact to a part of the interval.
+    if not subject.run or subject.ending() or subject.age() < float(options["interval"]) * 0.9:
+        return 0
+    answer, output = _asked(arguments[end + 1 :], float(options["timeout"]), options["instance"])
+    if subject.ending():
+        return 0
+    words = answer.words + (f": {output}" if output else "")
+    return _judge(subject.run, options, "" if answer.holds else printable(words)[:LONGEST_WORDS])
+
+
+def _judge(invocation: str, options: Mapping[str, str], words: str) -> int:
+    """The exit status, by what was noted before: of a run that is well if there are no words."""
+    path = f"{os.environ['RUNTIME_DIRECTORY']}/{NOTE}"
+    known = parsed(_content(path))
+    if known is not None and known.invocation != invocation:
+        known = None
+    if not words:
+        if known is not None:
+            os.unlink(path)  # noqa: PTH108 - pathlib is slow to import, here and below
+            _say("is well again")
+        return 0
+    failures = int(options["failures"])
+    count = min(1 if known is None else known.count + 1, failures)
+    since = 0 if count < failures else (0 if known is None else known.since) or monotonic_ns() // 1000
+    note = Note(invocation, count, since, options["action"], words)
+    if known is None or known.text != note.text:  # else there is nothing new
+        _write(path, note)
+        _say(f"{'unhealthy: ' if since else ''}{note.words} ({count} in a row)")
+    return UNHEALTHY if since else 0
+
+
+def _asked(check: Sequence[str], timeout: float, instance: str) -> tuple[asking.Answer, str]:
+    """The answer, and the last line that a command has written.
+
+    Everything that it writes is read, so that it does not wait for a reader; the last of it is kept.
+    """
+    if asking.is_probe(check):
+        return asking.ask(check, timeout, instance), ""
+    reader, writer = os.pipe()
+    kept, at_end = [b""], _thread.allocate_lock()
+    at_end.acquire()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):
+            while block := os.read(reader, _LONGEST_OUTPUT):
+                kept[0] = (kept[0] + block)[-_LONGEST_OUTPUT:]
+        at_end.release()
+
+    own = [os.dup(1), os.dup(2)]
+    os.dup2(writer, 1)
+    os.dup2(writer, 2)
+    _thread.start_new_thread(read, ())
+    try:
+        answer = asking.ask(check, timeout, instance)
+    finally:
+        os.dup2(own[0], 1)
+        os.dup2(own[1], 2)
+        os.close(writer)
+    at_end.acquire(timeout=1.0)  # a process in the background may have the other end, too
+    lines = [line for line in decoded(kept[0]).splitlines() if line.strip()]
+    return answer, lines[-1].strip() if lines else ""
+
+
+def _content(path: str) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    try:
+        return decoded(os.read(descriptor, max(LONGEST, _LONGEST_OUTPUT)))
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: str, note: Note) -> None:
+    """Replace the note, so that a reader finds all of it or the one before."""
+    new = f"{path}.new"
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+    try:
+        os.write(descriptor, encoded(note.text))
+    finally:
+        os.close(descriptor)
+    os.rename(new, path)  # noqa: PTH104
+
+
+def _say(text: str) -> None:
+    os.write(2, encoded(f"{text}\n"))

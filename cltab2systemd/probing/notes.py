@@ -1,0 +1,67 @@
+"""What a health check has noted of an entry, as a file says it: the prober writes it, and others read it. Pure.
+
+The first line has four words, the second one what was answered last:
+
+    ID COUNT SINCE ACTION
+    connection refused
+"""
+
+from __future__ import annotations
+
+from cltab2systemd.terminal import printable
+
+NOTE = "note"
+"""The file's name, in the runtime directory of the unit that asks."""
+LONGEST = 2048
+"""Bytes of it that count."""
+LONGEST_WORDS = 300
+"""Characters of the words that count."""
+UNHEALTHY = 100
+"""The exit status of a check that has found an entry unhealthy; nothing else of the prober has it."""
+TELL, RESTART = "tell", "restart"
+"""What is done about an entry that is unhealthy."""
+
+
+class Note:
+    """How a run of an entry was found when it was asked last, and was not well.
+
+    Attributes:
+        invocation: the id of that run, as systemd has it.
+        count: how often in a row it was not well.
+        since: since when it is unhealthy, CLOCK_MONOTONIC in µs; 0 if it is not yet.
+        action: what is done if it is unhealthy: `TELL` or `RESTART`.
+        words: what was answered, on one line.
+    """
+
+    __slots__ = ("action", "count", "invocation", "since", "words")
+
+    def __init__(self, invocation: str, count: int, since: int, action: str, words: str) -> None:
+        self.invocation, self.count, self.since, self.action, self.words = invocation, count, since, action, words
+
+    @property
+    def is_unhealthy(self) -> bool:
+        """Whether it was not well often enough."""
+        return self.since > 0
+
+    @property
+    def restarts(self) -> bool:
+        """Whether this run is, or was, ended for that."""
+        return self.is_unhealthy and self.action == RESTART
+
+    @property
+    def text(self) -> str:
+        """The content of the file."""
+        return f"{self.invocation} {self.count} {self.since} {self.action}\n{self.words}\n"
+
+
+def parsed(text: str) -> Note | None:
+    """What a file says; None if it is no note. A user other than root may have written it."""
+    first, _, rest = text.partition("\n")
+    words = first.split(" ")
+    if len(words) != 4 or words[3] not in {TELL, RESTART} or not all(_is_number(word) for word in words[1:3]):
+        return None
+    return Note(words[0], int(words[1]), int(words[2]), words[3], printable(rest.partition("\n")[0])[:LONGEST_WORDS])
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 19
