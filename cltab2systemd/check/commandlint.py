@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cltab2systemd.check.commandline import Call, Word
+    from cltab2systemd.check.judged import Judged
     from cltab2systemd.table.model import Entry
 
 # What only changes the shell that runs it. There are programs of some of these names, which change even less.
@@ -35,38 +36,38 @@ _WHERE = frozenset(["WorkingDirectory"])
 _COMMENT = re.compile(r"(?:^|[ \t])(#+[ \t]+\S.*)$")
 
 
-def findings(entry: Entry) -> Iterator[Diagnostic]:
-    """Findings about the words of an entry's command; none about what takes a shell to understand."""
-    found = [call for call in calls(entry.command) if call.words]
+def findings(command: Judged) -> Iterator[Diagnostic]:
+    """Findings about the words of a command; none about what takes a shell to understand."""
+    found = [call for call in calls(command.text) if call.words]
     if found:
-        yield from _builtin_alone(entry, found)
-        yield from _relative_program(entry, found[0])
-    yield from _comment(entry)
+        yield from _builtin_alone(command, found)
+        yield from _relative_program(command, found[0])
+    yield from _comment(command)
 
 
-def _finding(entry: Entry, code: str, word: Word, message: str, hint: str) -> Diagnostic:
-    place = entry.place_of("command").part(word.start, word.end - word.start)
-    return Diagnostic.of(code, place, message, source=entry.line, hint=hint)
+def _finding(command: Judged, code: str, word: Word, message: str, hint: str) -> Diagnostic:
+    place = command.place.part(word.start, word.end - word.start)
+    return Diagnostic.of(code, place, message, source=command.line, hint=hint)
 
 
-def _builtin_alone(entry: Entry, found: list[Call]) -> Iterator[Diagnostic]:
+def _builtin_alone(command: Judged, found: list[Call]) -> Iterator[Diagnostic]:
     firsts = [_first(call) for call in found]
     if all(first is not None for first in firsts):
         first = firsts[0]
         assert first is not None
         what = "an assignment" if is_assignment(first) else f"'{first.text}'"
-        alone = "this command runs nothing else in it" if _goes_to_shell(entry) else "this command goes to none"
+        alone = "this command runs nothing else in it" if _goes_to_shell(command) else "this command goes to none"
         yield _finding(
-            entry,
+            command,
             "builtin-alone",
             first,
             f"{what} only changes the shell that runs it, and {alone}",
-            _instead(entry, found[0], first),
+            _instead(command.entry, found[0], first),
         )
 
 
-def _goes_to_shell(entry: Entry) -> bool:
-    return command_words(entry.command) == (SHELL, "-c", entry.command)
+def _goes_to_shell(command: Judged) -> bool:
+    return command_words(command.text) == (SHELL, "-c", command.text)
 
 
 def _first(call: Call) -> Word | None:
@@ -104,12 +105,13 @@ def _setting(entry: Entry) -> str:
     return setting_line(Kind.SERVICE, shortened(entry.tag))
 
 
-def _relative_program(entry: Entry, call: Call) -> Iterator[Diagnostic]:
+def _relative_program(command: Judged, call: Call) -> Iterator[Diagnostic]:
+    entry = command.entry
     if any(directive.name in _WHERE and directive.value for directive in entry.directives):
         return
     if (word := _program(call)) is not None and "/" in word.text and not word.text.startswith(("/", "~", "$")):
         yield _finding(
-            entry,
+            command,
             "relative-program",
             word,
             f"entries run in the directory /, so '{shortened(word.text)}' is looked for there",
@@ -134,14 +136,14 @@ def _program(call: Call) -> Word | None:
     return None
 
 
-def _comment(entry: Entry) -> Iterator[Diagnostic]:
+def _comment(command: Judged) -> Iterator[Diagnostic]:
     """Without a shell, a `#` is a word like any other, and so is all that is behind it."""
-    if (match := _COMMENT.search(entry.command)) and not _goes_to_shell(entry):
+    if (match := _COMMENT.search(command.text)) and not _goes_to_shell(command):
         start, end = match.span(1)
         yield Diagnostic.of(
             "comment-in-command",
-            entry.place_of("command").part(start, end - start),
+            command.place.part(start, end - start),
             "only a shell takes this for a comment, and the command needs none: its words are arguments",
-            source=entry.line,
+            source=command.line,
             hint="put the comment on a line of its own, with '#' in the first column; or 'exec' before the command",
         )

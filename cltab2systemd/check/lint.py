@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check import commandlint, oddtext, outside, programs, settinglint
+from cltab2systemd.check.judged import of_checks, of_entry
 from cltab2systemd.check.programs import Behaviour, Run
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.settings import Kind, setting_line
@@ -47,7 +48,9 @@ def _each_for_itself(table: Table) -> Iterator[Diagnostic]:
             yield from _levels_that_name_none(entry)
             yield from _program(entry)
             yield from _session(entry)
-            yield from commandlint.findings(entry)
+            yield from commandlint.findings(of_entry(entry))
+    for command in of_checks(table):
+        yield from commandlint.findings(command)
     yield from oddtext.findings(table)
 
 

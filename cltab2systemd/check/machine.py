@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd.check import outside, shell, shellneeded, users
+from cltab2systemd.check.judged import of_checks, of_entry
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.table.spelling import Spellings
@@ -39,7 +40,7 @@ def findings(table: Table) -> Iterator[Diagnostic]:
 
     To look up users may take another machine's answer: nothing for a boot.
     """
-    yield from shell.findings(table.entries)
+    yield from shell.findings([*map(of_entry, table.entries), *of_checks(table)])
     yield from _doubtful_directives(table.settings)
     yield from users.findings(table)
     yield from shellneeded.findings(table)

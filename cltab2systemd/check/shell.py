@@ -20,7 +20,8 @@ from cltab2systemd.units.commands import SHELL, command_words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cltab2systemd.table.model import Entry
+    from cltab2systemd.check.judged import Judged
+
 
 # After so many commands that the shell cannot read, the others are not looked at: each takes some milliseconds.
 MOST_SYNTAX_ERRORS = 100
@@ -38,21 +39,21 @@ _AT_END = re.compile(r"end of (?:file|line)|EOF|newline|Missing", re.IGNORECASE)
 _TRIES = 8
 
 
-def findings(entries: Sequence[Entry]) -> Iterator[Diagnostic]:
+def findings(commands: Sequence[Judged]) -> Iterator[Diagnostic]:
     """Findings about commands that go to the shell and that it cannot read."""
-    to_shell = {e.command: None for e in entries if command_words(e.command) == (SHELL, "-c", e.command)}
+    to_shell = {c.text: None for c in commands if command_words(c.text) == (SHELL, "-c", c.text)}
     try:
         wrong = {command: _complaint(command) for command in islice(_unreadable([*to_shell]), MOST_SYNTAX_ERRORS)}
     except FileNotFoundError:
         return  # a machine without a shell has none to ask
-    for entry in entries:
-        if complaint := wrong.get(entry.command):
-            start, width = _range(entry.command, complaint)
+    for command in commands:
+        if complaint := wrong.get(command.text):
+            start, width = _range(command.text, complaint)
             yield Diagnostic.of(
                 "shell-syntax",
-                entry.place_of("command").part(start, width),
+                command.place.part(start, width),
                 f"{SHELL} cannot read the command: {shortened(complaint)}",
-                source=entry.line,
+                source=command.line,
                 hint=_advice(complaint),
             )
 

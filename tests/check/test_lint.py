@@ -533,3 +533,18 @@ def test_a_long_command_takes_linear_time(piece: str) -> None:
         short = parse(f"g:t:1:wait:{program} {((piece + ' ') * 4000)[:4000]}\n".encode(), "cltab")[0]
         _ = [*lint.findings(short, is_complete=True)]
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("nginx -t", []),
+        ("timeout=5s cd /srv", [("builtin-alone", "cd")]),
+        ("bin/check --all", [("relative-program", "bin/check")]),
+        ("timeout=5s x # all of it", [("comment-in-command", "# all of it")]),
+        ("x; cd /", []),
+    ],
+)
+def test_commands_of_checks(value: str, expected: list[tuple[str, str]]) -> None:
+    """They are judged as those of entries are, and marked where they stand."""
+    assert [(code, marked) for code, _, marked in found(f"g:t:1:wait:x\n:::preflight.t:{value}\n")] == expected

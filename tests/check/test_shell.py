@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cltab2systemd.check import shell
+from cltab2systemd.check.judged import of_checks, of_entry
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
 
@@ -30,7 +31,7 @@ def sh(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 def found(text: str) -> list[Diagnostic]:
     table, findings = parse(encoded(text), "cltab")
     assert findings == ()
-    return [*shell.findings(table.entries)]
+    return [*shell.findings([*map(of_entry, table.entries)])]
 
 
 def marked(finding: Diagnostic) -> str:
@@ -154,3 +155,11 @@ def test_no_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shell, "SHELL", "/none")
     monkeypatch.setattr(shell, "command_words", lambda command: ("/none", "-c", command))
     assert found("g:a:1:wait:if;\n") == []
+
+
+def test_commands_of_checks() -> None:
+    """Those of settings are read as well, and marked where they stand."""
+    table, findings = parse(b"g:t:1:once:x\n:::preflight.t:timeout=5s (x\n:::health.t:5s tcp:80\n", "cltab")
+    assert findings == ()
+    [finding] = shell.findings([*of_checks(table)])
+    assert (finding.code, finding.place.line, finding.source) == ("shell-syntax", 2, ":::preflight.t:timeout=5s (x")

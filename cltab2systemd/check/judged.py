@@ -1,0 +1,46 @@
+"""The commands of a table that are judged by their words, of entries and of checks, and where each stands. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.table.settings import SHAPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cltab2systemd.table.diagnostics import Place
+    from cltab2systemd.table.model import Entry, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A command.
+
+    Attributes:
+        text: the command.
+        entry: the entry that runs it, or that it asks about.
+        place: where it stands.
+        line: that line of the table.
+    """
+
+    text: str
+    entry: Entry
+    place: Place
+    line: str
+
+
+def of_entry(entry: Entry) -> Judged:
+    """The command of an entry."""
+    return Judged(entry.command, entry, entry.place_of("command"), entry.line)
+
+
+def of_checks(table: Table) -> Iterator[Judged]:
+    """What asks about entries: the commands of settings, but for probes."""
+    entries = {entry.tag: entry for entry in table.entries}
+    for setting in table.settings:
+        if setting.kind in SHAPES and setting.subject in entries and setting.check.probe is None:
+            command = setting.check.command
+            place = setting.place_of_value.part(setting.value.rindex(command), len(command))
+            yield Judged(command, entries[setting.subject], place, setting.line)
