@@ -33,7 +33,7 @@ def reasons(group: Group) -> dict[str, dict[str, Any]]:
     """What is wrong with entries, by tag, in order."""
     [reply] = varlink(group.node, {"method": "org.clinit.Manager.Status", "parameters": {"group": group.name}})
     found = reply["parameters"]["groups"][0]["reasons"]
-    return {reason["tag"].removeprefix(f"{group.name}."): reason for reason in found}
+    return {(reason["tag"] or "").removeprefix(f"{group.name}."): reason for reason in found}
 
 
 def said(group: Group) -> dict[str, str]:
@@ -309,3 +309,19 @@ def test_stops_in_order(group: Group) -> None:
     assert said(group) == {"mount": "required-failed", "app": "kept-back", "last": "kept-back"}
     break_it(group, 0)
     assert [group.switch(level) for level in ("3", "4", "3", "0", "3")] == ["DONE"] * 5
+
+
+def test_a_barrier_that_fails_is_told(group: Group) -> None:
+    """If it cannot be said what a level requires, what is behind is kept back, and the group has failed for that."""
+    define(group, *LINES)
+    passed = "/run/cltab2systemd/system/passed"
+    group.node.run("mkdir", "-p", passed)
+    group.node.run("mount", "-t", "tmpfs", "-o", "size=4k,nr_inodes=1", "full", passed)
+    try:
+        assert group.switch("4", code=FAILED) == "FAILED"
+        assert said(group) == {"": "not-switched", "app": "kept-back"}
+        assert group.pid("first") > 0
+    finally:
+        group.node.run("umount", "--lazy", passed)
+    assert group.switch("4") == "DONE"
+    assert group.node.journal(f"clinitbarrier-{group.name}@3.service") == ""
