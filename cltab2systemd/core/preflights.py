@@ -152,10 +152,17 @@ class Preflights:
             return "was stopped before its end"
         if found.active == "activating" or (found.job and found.active == "inactive"):
             return None
+        try:
+            return self._wrong(unit, entry, is_stopped=found.active in {"inactive", "deactivating"})
+        except BusRefusedError:  # it has gone meanwhile; the next look says so
+            return None
+
+    def _wrong(self, unit: str, entry: Entry, *, is_stopped: bool) -> str:
+        """What is wrong with a run that has ended, or is being stopped; empty if it has passed."""
         process = self._bus.process(unit)
         if process.result == "timeout":
             return _too_long(entry)
-        if found.active in {"inactive", "deactivating"} and process.result == "success":
+        if is_stopped and process.result == "success":
             return "was stopped before its end"
         if process.succeeded and process.result == "success":
             return ""

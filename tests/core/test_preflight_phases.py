@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -11,8 +11,12 @@ from cltab2systemd.core.group import Group
 from cltab2systemd.core.preflights import Preflights
 from cltab2systemd.core.request import Request
 from cltab2systemd.groups.lifecycle import Event
+from cltab2systemd.groups.units import UnitStatus
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.units.names import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 TABLE = b"web:nginx:1:respawn:nginx\n:::preflight.nginx:nginx -t\n"
 
@@ -72,3 +76,37 @@ def test_of_one_that_a_later_daemon_resumes() -> None:
         return await Preflights(Names(), systemd, systemd, systemd).before_switch(group, Request("web", "1"), lines)
 
     assert asyncio.run(ask()) is False
+
+
+class _Directory:
+    """A systemd that takes the directory of units for unchanged until it is reloaded, and starts what it finds."""
+
+    def __init__(self) -> None:
+        self.did: list[str] = []
+
+    async def order(self, job: Callable[[], None], check: Callable[[], None] = lambda: None) -> None:
+        check()
+        job()
+
+    def load_units(self, units: Iterable[str]) -> list[UnitStatus]:
+        return [UnitStatus(unit, "not-found", "inactive", "dead", 0, "") for unit in units]
+
+    def start_if_free(self, _unit: str) -> None:
+        self.did.append("start")
+
+    def install_preflight(self, _unit: str, _entry: object) -> None:
+        self.did.append("write")
+
+    async def reload(self) -> None:
+        self.did.append("reload")
+
+
+def test_a_unit_that_systemd_does_not_see_yet() -> None:
+    """It is reloaded then, once, and starts the unit."""
+    directory = _Directory()
+    parts = cast("Any", directory)
+    [entry] = parse(TABLE, "/etc/cltab")[0].entries
+
+    asyncio.run(Preflights(Names(), parts, parts, parts)._start("clinitpreflight-1.service", entry))
+
+    assert directory.did == ["write", "reload", "start"]
