@@ -19,6 +19,7 @@ from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cltab2systemd.table.checks import Check
     from cltab2systemd.table.model import Entry, Table
     from cltab2systemd.table.settings import Directive
 
@@ -35,6 +36,7 @@ _ENTRY = _UNIT | {
     "RestartSec", "TimeoutStartSec", "RemainAfterExit", "ExecStart", "KillSignal", "TimeoutStopSec",
     "TimeoutStopFailureMode", "WatchdogSignal", "TimeoutAbortSec",
     "RootDirectoryStartOnly", "BindPaths", "ExecStartPost", "ExecStop", "ExecStopPost", "Wants",
+    "StopPropagatedFrom", "NotifyAccess",
 }  # fmt: skip
 _HEALTH = _UNIT | {
     "DefaultDependencies", "IgnoreOnIsolate", "PartOf", "Conflicts", "StartLimitIntervalSec",
@@ -111,10 +113,12 @@ def check_files(table: Table, names: Names, files: Mapping[str, bytes]) -> None:
         elif group := slices.get(name):
             given = group.directives
         lines = check_unit(name, content, given, names.suffix)
-        if entry:
+        if entry and entry.ready_of:
+            check_check("ready", entry.ready, lines)
+        elif entry:
             check_command(entry, lines)
         elif asked := health.get(name):
-            check_health(asked, lines)
+            check_check("health", asked.health, lines)
 
 
 def check_name(name: str) -> None:
@@ -186,14 +190,14 @@ def check_command(entry: Entry, lines: list[str]) -> None:
     assert counts or entry.mode is not Mode.RESPAWN or entry.directives
 
 
-def check_health(entry: Entry, lines: list[str]) -> None:
-    """Likewise for what asks whether an entry is well: behind its options stands the check."""
-    assert entry.health
+def check_check(mode: str, check: Check | None, lines: list[str]) -> None:
+    """Likewise for what asks whether an entry is ready, or well: behind its options stands the check."""
+    assert check
     (line,) = (line.partition("=")[2] for line in lines if line.startswith("ExecStart="))
     words = unquote(line)
-    assert words[1:3] == [b"health", b"of=" + words[2].partition(b"=")[2]]
-    check = (entry.health.command,) if entry.health.probe else commands.command_words(entry.health.command)
-    assert words[words.index(b"--") + 1 :] == [encoded(word) for word in check]
+    asked = (check.command,) if check.probe else commands.command_words(check.command)
+    assert words[1] == mode.encode()
+    assert words[words.index(b"--") + 1 :] == [encoded(word) for word in asked]
 
 
 def _words(entry: Entry) -> tuple[str, ...]:
