@@ -88,11 +88,13 @@ type Group (
 
 # An entry: its line; how it is, as clinitctl(8) has it; whether the level has it; its unit, as systemd has it, and
 # since when; its main process; how often systemd has restarted it; how its last main process ended, and how the one
-# before the one that runs; and what it uses, as far as systemd has the kernel count it.
+# before the one that runs; what it uses, as far as systemd has the kernel count it; and what it says of itself, with
+# Type=notify: STATUS= of sd_notify(3).
 type Entry (
   tag: string, levels: string, mode: string, command: string, state: string, in_level: bool, unit: string,
   load: ?string, active: ?string, sub: ?string, since_usec: ?int, pid: ?int, restarts: int, healthy: ?bool,
-  ending: ?Ending, previous_ending: ?Ending, memory_bytes: ?int, cpu_usec: ?int, tasks: ?int, ready_of: ?string
+  ending: ?Ending, previous_ending: ?Ending, memory_bytes: ?int, cpu_usec: ?int, tasks: ?int, ready_of: ?string,
+  says: ?string
 )
 
 # A finding about the table: what, how bad (error, warning), where (from 1), and the finding as a person reads it.

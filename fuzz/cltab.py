@@ -34,6 +34,7 @@ COMMANDS = (
 DIRECTIVES = (
     b"User=www", b"MemoryMax=1G", b"CPUWeight = 50", b"Environment=A=%i", b"Environment=", b"KillMode=process", b" X=1",
     b"SyslogIdentifier=x", b"RuntimeDirectory=", b"TimeoutStopSec=9", b"LimitNOFILE=1:2", b"[Service]", b"# X=1", b"",
+    b"Type=notify", b"NotifyAccess=all", b"TimeoutStartSec=0",
     b"=", b"x=1", b"Type=simple", b"ExecStart=/bin/x", b"After=x", b"ConditionHost=x", b"X", b"X=\\", b"X=a\\\r",
     b"X=\xff", b"X=\xef\xbf\xbe", b"X=a\tb", b"X=\x01", b"X=a\rY=b", b"X= \xc2\xa0", b"\xc2\xa0X=1", b"X\xc3\xa9=1",
     b"X=\xe2\x80\xa8",

@@ -168,7 +168,7 @@ def _may_be_given(name: str) -> bool:
     return name in {
         "SyslogIdentifier", "TimeoutStartSec", "TimeoutStopSec", "TimeoutAbortSec", "KillSignal",
         "RuntimeDirectory", "OOMPolicy", "IgnoreSIGPIPE", "Environment", "StandardError", "RootDirectoryStartOnly",
-        "BindPaths",
+        "BindPaths", "Type",
     }  # fmt: skip
 
 
@@ -176,8 +176,8 @@ def check_command(entry: Entry, lines: list[str]) -> None:
     """Check that what systemd makes of `ExecStart=` ends with the words that the table's command stands for."""
     (line,) = (line.partition("=")[2] for line in lines if line.startswith("ExecStart="))
     words = unquote(line)
-    expected = [encoded(word) for word in _words(entry)]
     counts = any(line.startswith("RuntimeDirectory=clinit-respawn/") for line in lines)
+    expected = [encoded(word) for word in _words(entry, counts=counts)]
     if counts:
         assert entry.mode is Mode.RESPAWN
         assert words[4:] == expected, line
@@ -200,11 +200,11 @@ def check_check(mode: str, check: Check | None, lines: list[str]) -> None:
     assert words[words.index(b"--") + 1 :] == [encoded(word) for word in asked]
 
 
-def _words(entry: Entry) -> tuple[str, ...]:
-    """What has to be executed in the end: by the shell that counts, the words that it gets."""
+def _words(entry: Entry, *, counts: bool) -> tuple[str, ...]:
+    """What has to be executed in the end: by a shell that counts, the words that it gets."""
     words = commands.command_words(entry.command)
     plain = commands.plain(entry.command)
-    return plain.words if entry.mode is Mode.RESPAWN and plain else words
+    return plain.words if counts and plain else words
 
 
 def unquote(value: str) -> list[bytes]:

@@ -159,6 +159,8 @@ def _clock(entry: dict[str, Any], passed: float) -> tuple[int | None, int | None
         return None, None
     elapsed = entry["elapsed_usec"] + int(passed * _SECOND)
     limit = entry["limit_usec"]
+    if limit is not None and entry["doing"] == "starting" and elapsed > limit + _SECOND:
+        limit = None  # the program has asked systemd for more time, and nobody tells for how much
     return elapsed, None if limit is None else max(0, limit - elapsed)
 
 

@@ -139,14 +139,20 @@ def _how(entry: Entry, explanation: Explanation) -> str:
         again = "asked again; " if is_again else ""
         most = duration(round(entry.ready.timeout * 1_000_000))
         return printable(f"{again}waits until {entry.ready_of} is ready ({entry.command}; at most {most})")
-    return ("run again, for it has failed; " if is_again else "") + start_of(entry.mode)
+    return ("run again, for it has failed; " if is_again else "") + start_of(entry.mode, notifies=entry.notifies)
 
 
-def start_of(mode: Mode) -> str:
-    """What the start of an entry of a mode means for the entries after it, and what comes of its end."""
+def start_of(mode: Mode, *, notifies: bool = False) -> str:
+    """What the start of an entry of a mode means for the entries after it, and what comes of its end.
+
+    Args:
+        mode: the mode.
+        notifies: whether its program says when it is ready.
+    """
     if not mode.is_started:
         return "never started"
-    waits = "waits until it ends" if mode.is_waited_for else "goes on at once"
+    until = "it ends" if mode.is_waited_for else "it says that it is ready" if notifies else ""
+    waits = f"waits until {until}" if until else "goes on at once"
     judged = "; the group is FAILED unless it exits with 0" if mode.is_judged else ""
     return waits + judged + ("; restarted whenever it ends" if mode.is_restarted else "")
 

@@ -90,8 +90,17 @@ class Executions:
         else:
             self._proven.add(unit)
 
-    def has_ended(self, unit: str, process: Process) -> Execution:
-        """The main process of a unit that systemd is about to start again has ended, if it is that one still."""
+    def has_ended(self, unit: str, process: Process, *, is_unready: bool) -> Execution:
+        """The main process of a unit that systemd is about to start again has ended, if it is that one still.
+
+        Args:
+            unit: the unit.
+            process: the process.
+            is_unready: whether it was to say that it is ready, and has not: then it has not been the command.
+        """
+        if is_unready:
+            self._proven.discard(unit)
+            return Execution.ENDED
         if self.note(unit, process):
             return Execution.ENDED
         self._open.add(unit)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
+from cltab2systemd.groups.beginnings import was_unready
 from cltab2systemd.groups.endings import EXEC, not_executed, was_not_executed, why_it_ended
 from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.reasons import Cause
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.disk.marks import Marks
     from cltab2systemd.groups.reasons import Reason
-    from cltab2systemd.groups.units import GroupUnits, UnitStatus
+    from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.runsignal import RunSignal
     from cltab2systemd.table.model import Entry
@@ -171,7 +172,7 @@ class Pacer:
             if not status.is_restarting and status.name in self._vain:
                 vain = self._vain[status.name]
                 process = group.probe.process(status.name)
-                vain.words = vain.words or why_it_ended(process, settings_of(group, entry), counts_itself=False)
+                vain.words = vain.words or _why(group, entry, process, counts_itself=False)
                 self._not_restarting(group, entry, status, is_switching=is_switching)
 
     def learn(self, group: GroupUnits, reasons: Iterable[Reason]) -> None:
@@ -204,21 +205,21 @@ class Pacer:
 
     def _has_stopped(self, group: GroupUnits, entry: Entry, status: UnitStatus, end: RunSignal | None) -> bool:
         """Look at the end of a unit's main process. Whether the unit was stopped for it: its fast tries are used up."""
-        if end and status.runs and group.probe.execution(status, entry.command) is not Execution.COMMAND:
+        if end and status.runs and group.probe.execution(status, entry) is not Execution.COMMAND:
             process, restarts = end.process, end.restarts  # the next one may run by the time that anybody can ask
         elif status.is_restarting:
             process, restarts = group.probe.process(status.name), None
         else:
             return False
-        settings, counts = settings_of(group, entry), counts_restarts(entry)
-        words = why_it_ended(process, settings, counts_itself=counts)
+        counts = counts_restarts(entry)
+        words = _why(group, entry, process, counts_itself=counts)
         if not words:
             return False
         if restarts is None:
             restarts = self._bus.restarts(status.name)
         vain = self._vain.setdefault(status.name, _Vain(words, restarts))
         vain.words = words
-        vain.is_executed = not why_it_ended(process, settings, counts_itself=True)
+        vain.is_executed = not _why(group, entry, process, counts_itself=True)
         vain.has_ended()
         most = MOST_TRIES - 1 + 2 * counts  # the shell's turn first
         has_tried = vain.is_slow and (vain.is_ours or not counts)
@@ -240,7 +241,7 @@ class Pacer:
         vain = self._vain[status.name]
         if status.runs:
             self._let_go(status.name, vain)
-            self._runs(status.name, vain, group.probe.execution(status, entry.command), group.probe.pause)
+            self._runs(status.name, vain, group.probe.execution(status, entry), group.probe.pause)
         elif vain.timer is None and (status.at_rest or (status.job == "stop" and not is_switching)):
             self._forget(status.name)  # somebody else has stopped it, or is about to, and wants it down
 
@@ -290,3 +291,9 @@ class Pacer:
     def _look_again(self, unit: str) -> None:
         self._vain[unit].up = None
         self._changed(unit)
+
+
+def _why(group: GroupUnits, entry: Entry, process: Process, *, counts_itself: bool) -> str:
+    """`why_it_ended`, of a process of an entry."""
+    is_unready = was_unready(group, entry, process)
+    return why_it_ended(process, settings_of(group, entry), counts_itself=counts_itself, is_unready=is_unready)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cltab2systemd.core.executions import Executions, is_being_executed
 from cltab2systemd.core.lastruns import LastRuns
 from cltab2systemd.core.runs import Runs
+from cltab2systemd.groups.beginnings import is_given_up
 from cltab2systemd.groups.execution import Execution
 from cltab2systemd.systemd.buserrors import BusRefusedError
 from cltab2systemd.units.commands import PAUSED
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
     from cltab2systemd.systemd.runsignal import RunSignal
-    from cltab2systemd.table.model import ResourceGroup
+    from cltab2systemd.table.model import Entry, ResourceGroup
     from cltab2systemd.units.names import Names
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ class UnitProbe:
         self._runs = Runs(bus, restless)
         self._last_runs = LastRuns()
         self._executions = Executions(bus)
+        self._notifying: set[str] = set()  # units of entries that are to say that they are ready
         self._known: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._of_this_look: defaultdict[str, dict[str, Any]] = defaultdict(dict)
         self._seen: dict[str, tuple[str, str, int]] = {}
@@ -93,6 +95,7 @@ class UnitProbe:
         self._runs.forget(unit)
         self._last_runs.forget(unit)
         self._executions.forget(unit)
+        self._notifying.discard(unit)
 
     def resume(self, noted: Mapping[str, str] | None = None) -> None:
         """Go on with what an earlier daemon has noted of units that end again and again: as `Runs.resume`."""
@@ -114,7 +117,7 @@ class UnitProbe:
     def saw_run(self, unit: str, seen: RunSignal) -> None:
         """Take note of what a signal of systemd's says of the runs of a unit."""
         self._last_runs.saw(unit, seen)
-        if seen.has_ended:
+        if seen.has_ended and unit not in self._notifying:  # that it has run does not prove that it was ready
             self._executions.note(unit, seen.process)
 
     def forget(self, unit: str) -> None:
@@ -156,6 +159,10 @@ class UnitProbe:
         """When a unit last became inactive; 0 if never."""
         return self._once(unit, "inactive time", self._bus.inactive_time)
 
+    def left_time(self, unit: str) -> int:
+        """When a unit was last active no more; 0 if never."""
+        return self._once(unit, "left time", self._bus.left_time)
+
     def invocation(self, unit: str) -> str:
         """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
         return self._once(unit, "invocation", self._bus.invocation)
@@ -181,19 +188,21 @@ class UnitProbe:
         self._known[unit]["main pid"] = pid = self._bus.main_pid(unit)
         return pid
 
-    def execution(self, unit: UnitStatus, command: str) -> Execution:
+    def execution(self, unit: UnitStatus, entry: Entry) -> Execution:
         """Whether the main process of a service that is up, or about to be, is its command.
 
         That it is, is kept as all else: until the unit changes. That it is not is asked anew each time.
         """
         name = unit.name
+        (self._notifying.add if entry.notifies else self._notifying.discard)(name)
         if unit.is_restarting:
-            return self._executions.has_ended(name, self.process(name))
-        if unit.active == "activating":
+            is_unready = entry.notifies and self.left_time(name) < self.started_time(name)
+            return self._executions.has_ended(name, self.process(name), is_unready=is_unready)
+        if unit.active == "activating" or is_given_up(entry, unit):
             return self._executions.not_yet(name, self._was_restarted)
         known = self._known[name]
         if "is its command" not in known:
-            if not self.is_its_command(name, self.main_pid(name), command):
+            if not (entry.notifies or self.is_its_command(name, self.main_pid(name), entry.command)):
                 return self._executions.not_yet(name, self._was_restarted)
             known["is its command"] = True
             self._executions.runs(name, is_in_vain=bool(self.pause(name)) and self.was_not_executed(name))

@@ -125,6 +125,8 @@ class Runs:
 def _short_until(last: _Run, run: _Run) -> int:
     """How many runs in a row were short before one, by the one that was seen before it."""
     runs, time = run.restarts - last.restarts, run.began - last.began
+    if runs == 0 and last.began in {0, run.began}:  # the program has forked, and has named its new main process
+        return last.short
     if runs <= 0:  # systemd counts from 0 when somebody starts the unit
         return 0
     if not last.began:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 # Seconds that an outcome waits for respawn entries that end again and again. The shell before a command pauses sooner.
 _LONGEST_DYING = 2.5
+# What tells that an entry pauses, or cannot be started, and is tried again.
+_OF_TRIES = {Cause.PAUSED, Cause.NOT_EXECUTED, Cause.NOT_READY}
 
 
 class Settlement:
@@ -135,7 +137,7 @@ class Settlement:
         waited = loop.time() - request.settled_at
         entries = ((entry, group.units.entry(entry)) for entry in group.units.members(status.level))
         running = ((entry, unit) for entry, unit in entries if entry.mode.may_run_on and unit is not None)
-        told = {reason.unit for reason in status.reasons if reason.cause in {Cause.PAUSED, Cause.NOT_EXECUTED}}
+        told = {reason.unit for reason in status.reasons if reason.cause in _OF_TRIES}
         is_open = any(self._is_open(e, unit, request, waited, is_told=unit.name in told) for e, unit in running)
         if not is_open and not any(self._is_sought(reason.unit) for reason in status.reasons):
             return True
@@ -148,11 +150,16 @@ class Settlement:
         1. Only a proof ends that: the kernel or systemd has told that a process was the command since the level was
            settled, or the status tells that the entry pauses or cannot run. No time does, for none proves anything.
         2. A respawn entry that is proven, and ends, may be about to pause. Then the wait goes on for a while.
+        3. One that is to say that it is ready, and was started again by itself, is waited for in that one run.
         """
+        if entry.notifies and unit.active == "activating" and not unit.is_restarting:
+            pid = self._probe.main_pid(unit.name)
+            return not is_told and unit.name not in request.proven and pid == request.pids.setdefault(unit.name, pid)
         if unit.sub != "running" and not unit.is_restarting:
             return False
         name, pid, is_restarted = unit.name, self._probe.main_pid(unit.name), entry.mode.is_restarted
-        is_up = unit.sub == "running" and self._probe.is_its_command(name, pid, entry.command)
+        is_command = entry.notifies or self._probe.is_its_command(name, pid, entry.command)
+        is_up = unit.sub == "running" and is_command
         pauses = bool(self._probe.pause(name))
         if (is_up and not pauses) or (unit.is_restarting and was_executed(self._probe.process(name))):
             request.proven.add(name)

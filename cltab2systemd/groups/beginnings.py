@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.groups.execution import Execution
 
 if TYPE_CHECKING:
-    from cltab2systemd.groups.units import GroupUnits, UnitStatus
+    from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
     from cltab2systemd.table.model import Entry
 
 
@@ -24,12 +24,15 @@ def is_rising(group: GroupUnits, entry: Entry) -> bool:
     """Whether an entry was started, and none of its processes has been its command since.
 
     systemd says that it runs, and may fail to execute it, or come to it never. One of which that is known already has
-    failed: it does not rise each time that it is tried again.
+    failed: it does not rise each time that it is tried again. One that did not say in time that it is ready is rising
+    until systemd has stopped it, for only then does its start job end.
     """
     unit = group.entry(entry)
-    if not entry.mode.may_run_on or unit is None or unit.load != "loaded" or not unit.runs or unit.sub == "exited":
+    if not entry.mode.may_run_on or unit is None or unit.load != "loaded" or unit.sub == "exited":
         return False
-    if group.probe.execution(unit, entry.command) is not Execution.NOT_YET or group.probe.trouble(unit.name):
+    if not unit.runs and not is_given_up(entry, unit):
+        return False
+    if group.probe.execution(unit, entry) is not Execution.NOT_YET or group.probe.trouble(unit.name):
         return False
     return not has_given_up(group, unit)
 
@@ -37,6 +40,23 @@ def is_rising(group: GroupUnits, entry: Entry) -> bool:
 def has_given_up(group: GroupUnits, unit: UnitStatus) -> bool:
     """Whether systemd has ended the start of a respawn entry, for it took too long, and is about to try it again."""
     return unit.is_restarting and group.probe.process(unit.name).result == "timeout"
+
+
+def is_given_up(entry: Entry, unit: UnitStatus) -> bool:
+    """Whether systemd stops an entry whose start it has given up: it did not say in time that it is ready."""
+    return entry.notifies and unit.job == "start" and unit.active == "deactivating"
+
+
+def was_unready(group: GroupUnits, entry: Entry, process: Process) -> bool:
+    """Whether an entry that is to say that it is ready has not done so in the run of a process.
+
+    If it has, it was active behind the start of the process, and is, or has left that behind it.
+    """
+    unit = group.entry(entry)
+    if unit is None or not entry.notifies or unit.active in {"active", "reloading"}:
+        return False
+    began = process.began_at or group.probe.started_time(unit.name)
+    return group.probe.left_time(unit.name) < began
 
 
 def never_began(group: GroupUnits, unit: UnitStatus, level: str) -> bool:

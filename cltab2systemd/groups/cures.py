@@ -45,6 +45,7 @@ _CURES = {
     Cause.SKIPPED: "see the condition in {status}; {again} tries it again",
 }
 _OF_RESTARTED = {
+    Cause.NOT_READY: "mend it; it is tried again by itself, and by {restart} at once",
     Cause.NOT_EXECUTED: "mend it; it is tried again by itself, and by {restart} at once",
     Cause.TIMED_OUT: "mend it; it is tried again by itself, and by {restart} at once",
 }
@@ -55,6 +56,7 @@ _OF_EXITED_WELL = (
 )
 # Of entries that a request does not run again once they have begun.
 _OF_RUN_ONCE = {
+    Cause.NOT_READY: "mend it, then {restart} runs it again",
     Cause.TIMED_OUT: "mend it, then {restart} runs it again",
     Cause.OUT_OF_MEMORY: "give it more, or the group less to do, then {restart} runs it again",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ EXEC = 203
 EXITED_WELL = "; its last run exited with 0"
 # What the words on an entry end with that has begun, and that only a restart runs again; likewise.
 NOT_REPEATED = "; a request does not run it again"
+# What the words on an entry that has not said that it is ready have in them.
+READINESS = "that it is ready"
 SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
 # systemd.exec(5), Result=: what that adds to the exit status or the signal.
 _RESULTS = {
@@ -103,6 +106,14 @@ def not_executed(status: int, settings: Settings) -> str:
     return f"could not be started: {status}/{name}{f': {fault}' if fault else ''}"
 
 
+def unready(process: Process, settings: Settings) -> str:
+    """That a program was stopped, or has ended, for or before it said that it is ready."""
+    if process.result == "timeout":
+        return settings.time_limit(process) or f"did not say in time {READINESS}"
+    known = process if process.result != "protocol" else replace(process, result="success")
+    return f"{worded(known, settings)} before it said {READINESS}"
+
+
 def was_executed(process: Process) -> bool:
     """Whether the end of a process proves that it was the command. One that was killed may have been systemd's yet."""
     return process.code == EXITED and not was_not_executed(process)
@@ -114,8 +125,17 @@ def was_not_executed(process: Process) -> bool:
     return process.result == "resources" or not process.pid or is_systemds
 
 
-def why_it_ended(process: Process, settings: Settings, *, counts_itself: bool) -> str:
-    """Why a respawn entry is started in vain; empty if the shell before its command counts that and slows it down."""
+def why_it_ended(process: Process, settings: Settings, *, counts_itself: bool, is_unready: bool = False) -> str:
+    """Why a respawn entry is started in vain; empty if the shell before its command counts that and slows it down.
+
+    Args:
+        process: its latest one.
+        settings: of its unit.
+        counts_itself: whether it has such a shell.
+        is_unready: whether it was to say that it is ready, and has not.
+    """
+    if is_unready:
+        return why_not_executed(process, settings) or unready(process, settings)
     return why_not_executed(process, settings) or ("" if counts_itself else worded(process, settings))
 
 

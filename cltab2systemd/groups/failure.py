@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.beginnings import never_began
+from cltab2systemd.groups.beginnings import never_began, was_unready
 from cltab2systemd.groups.culprit import as_asked, by
 from cltab2systemd.groups.endings import (
     EXITED,
     NOT_REPEATED,
+    READINESS,
     SHELL_STATUSES,
     SIGKILL,
+    unready,
     was_killed,
     why_not_executed,
     worded,
@@ -74,6 +76,8 @@ def _was_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus) -> bool:
     if not unit.at_rest:
         return False
     if not entry.mode.is_waited_for:
+        if was_unready(group, entry, process := group.probe.process(unit.name)):
+            return not settings_of(group, entry).time_limit(process)
         return all(directive.name != "RuntimeMaxSec" for directive in entry.directives)
     return group.probe.active_time(unit.name) >= group.probe.began_time(unit.name) > 0
 
@@ -148,9 +152,8 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
     if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     remedy = _remedy_if_ended(unit, entry)
-    if entry.mode.is_waited_for and unit.active == "inactive" and _is_unfinished(group, unit):
-        words = f"was stopped{by(group.probe.culprit(unit.name))} before it ended{NOT_REPEATED}"
-        return Verdict(Cause.BROKEN_OFF, words, remedy, may_be_by_hand=True)
+    if unfinished := _verdict_on_unfinished(group, entry, unit, process):
+        return replace(unfinished, remedy=remedy)
     if cause := _why_broken_off(group, unit, process):
         words = _broken_off(cause, process, settings) or f"{worded(process, settings)} ({process.result})"
         return Verdict(cause, f"{words}{NOT_REPEATED}", remedy)
@@ -160,6 +163,20 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
         words = f"{worded(process)}{_as_asked(group, unit, process)}, which is no failure of a {entry.mode}"
         return Verdict(Cause.ENDED_BADLY, words, remedy, may_be_by_hand=was_killed(process))
     return Verdict(remedy=remedy)
+
+
+def _verdict_on_unfinished(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process) -> Verdict | None:
+    """How one stands that did not come to what is waited for: to its end, or to say that it is ready; else None."""
+    left = "" if entry.holds_back else NOT_REPEATED
+    is_awaited = entry.mode.is_waited_for or entry.notifies
+    is_stopped = unit.active == "inactive" or (unit.at_rest and process.result == "success")
+    if is_awaited and is_stopped and _is_unfinished(group, unit):
+        until = f"said {READINESS}" if entry.notifies else "ended"
+        words = f"was stopped{by(group.probe.culprit(unit.name))} before it {until}{left}"
+        return Verdict(Cause.BROKEN_OFF, words, may_be_by_hand=True)
+    if was_unready(group, entry, process):
+        return Verdict(Cause.NOT_READY, f"{unready(process, settings_of(group, entry))}{left}")
+    return None
 
 
 def _as_asked(group: GroupUnits, unit: UnitStatus, process: Process) -> str:

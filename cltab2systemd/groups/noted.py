@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cltab2systemd.groups.endings import READINESS
 from cltab2systemd.groups.reasons import Cause, Reason, Verdict, about_entry, about_unit
 from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.terminal import printable, shortened
@@ -32,6 +33,7 @@ _CAUSES = {
     "is unhealthy": Cause.UNHEALTHY,
     "may be unhealthy": Cause.UNHEALTHY,
     "is masked, so that": Cause.MASKED,
+    READINESS: Cause.NOT_READY,
     "could not be started": Cause.NOT_EXECUTED,
     "it is tried again every": Cause.NOT_EXECUTED,
 }

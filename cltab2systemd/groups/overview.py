@@ -15,6 +15,7 @@ from cltab2systemd.groups.health import is_healthy
 from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.state import State, current_level, level_of_members
 from cltab2systemd.groups.units import Process
+from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -95,6 +96,9 @@ class Facts(Protocol):
     def changed_time(self, unit: str) -> int:
         """When the state of a unit changed last; 0 if never."""
 
+    def status_text(self, unit: str) -> str:
+        """What a service says of itself; empty if it says nothing."""
+
     def usage(self, group_slice: str, unit: str) -> Usage:
         """What the control group of a service uses."""
 
@@ -114,6 +118,7 @@ class EntryOverview:
     process: Process | None = None
     usage: Usage = Usage()
     healthy: bool | None = None  # None if it does not run, or has no health check
+    says: str = ""  # STATUS= of sd_notify(3), of an entry with Type=notify
     before: Process | None = None  # of a respawn entry that was started again by itself: how it ended, if that is known
 
 
@@ -217,10 +222,11 @@ def _entry_overview(
     if unit is None or unit.load != "loaded":
         state = EntryState.FAILED if cause is not None else _state_at_rest(entry)
         return EntryOverview(entry, name, state, in_level, unit)
-    since, pid, restarts, usage = facts.changed_time(name), 0, 0, Usage()
+    since, pid, restarts, usage, says = facts.changed_time(name), 0, 0, Usage(), ""
     if not unit.at_rest and unit.sub != "exited":
         pid, restarts = facts.pid(name), facts.restarts(name)
         usage = facts.usage(units.names.slice(units.group), name)
+        says = shortened(facts.status_text(name)) if entry.notifies else ""  # no question for others
     # One that runs has not ended. It is not asked for, for that takes six questions to systemd.
     process = Process(pid, 0, 0) if unit.sub == "running" and pid else facts.process(name)
     state = entry_state(entry, unit, process, cause, in_level=in_level)
@@ -228,7 +234,9 @@ def _entry_overview(
         since = _waits_since(units, name, level) or since
     before = facts.ending_before(name, pid) if pid else None
     healthy = is_healthy(units, entry, cause)
-    return EntryOverview(entry, name, state, in_level, unit, since, pid, restarts, process, usage, healthy, before)
+    return EntryOverview(
+        entry, name, state, in_level, unit, since, pid, restarts, process, usage, healthy, says, before
+    )
 
 
 def _waits_since(units: GroupUnits, name: str, level: str) -> int:
@@ -271,7 +279,8 @@ def _state_of_test(process: Process) -> EntryState:
 def _state_of_running(entry: Entry, unit: UnitStatus) -> EntryState:
     if unit.is_restarting:
         return EntryState.RESTARTING
-    return EntryState.STARTING if entry.mode.is_waited_for and unit.active == "activating" else EntryState.RUNNING
+    is_awaited = entry.mode.is_waited_for or entry.notifies
+    return EntryState.STARTING if is_awaited and unit.active == "activating" else EntryState.RUNNING
 
 
 def _state_at_rest(entry: Entry) -> EntryState:

@@ -9,7 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from cltab2systemd.groups.beginnings import is_rising, is_under_way
+from cltab2systemd.groups.beginnings import is_given_up, is_rising, is_under_way
 from cltab2systemd.groups.endings import signal_name
 from cltab2systemd.groups.lifecycle import Phase, noted_life
 from cltab2systemd.groups.state import State
@@ -348,8 +348,10 @@ def _runs(group: GroupUnits, entry: Entry) -> bool:
 
 
 def _started(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
-    """One that is to be started, and perhaps stopped before that."""
-    return (_stopping if _is_restarted(group, entry) else _starting)(group, timings, entry)
+    """One that is to be started, and perhaps stopped before that, or since it was not ready in time."""
+    unit = group.entry(entry)
+    is_stopped = _is_restarted(group, entry) or (unit is not None and is_given_up(entry, unit))
+    return (_stopping if is_stopped else _starting)(group, timings, entry)
 
 
 def _starting(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
@@ -357,7 +359,7 @@ def _starting(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
     if not _runs(group, entry):
         return Awaited(entry.tag, str(entry.mode), unit, Doing.QUEUED, ready_of=entry.ready_of)
     # systemd has no limit for an execution.
-    limit = None if is_rising(group, entry) else timings.start_limit(unit)
+    limit = None if is_rising(group, entry) and not entry.notifies else timings.start_limit(unit)
     if entry.ready_of and entry.ready:
         limit = round(entry.ready.timeout * 1_000_000)  # which it keeps itself
     return Awaited(

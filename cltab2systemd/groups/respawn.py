@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.beginnings import has_given_up, never_began
+from cltab2systemd.groups.beginnings import has_given_up, never_began, was_unready
 from cltab2systemd.groups.culprit import by
-from cltab2systemd.groups.endings import EXEC, not_executed, that_it_exited_well, why_not_executed, worded
+from cltab2systemd.groups.endings import (
+    EXEC,
+    READINESS,
+    not_executed,
+    that_it_exited_well,
+    unready,
+    why_not_executed,
+    worded,
+)
 from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.reasons import WELL, Cause, Remedy, Verdict
 from cltab2systemd.groups.settings import settings_of
@@ -38,9 +46,9 @@ def _verdict_on_running(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Ve
     """How a respawn entry stands that runs, or is about to."""
     if trouble := group.probe.trouble(unit.name):
         remedy = Remedy.RERUN if group.probe.pause(unit.name) else Remedy.LEAVE  # it is being tried
-        return Verdict(Cause.NOT_EXECUTED, trouble, remedy)
-    execution = group.probe.execution(unit, entry.command)
-    if execution is Execution.NOT_YET and has_given_up(group, unit):
+        return Verdict(_cause_of(trouble), trouble, remedy)
+    execution = group.probe.execution(unit, entry)
+    if execution is Execution.NOT_YET and has_given_up(group, unit) and not entry.notifies:
         return Verdict(Cause.TIMED_OUT, worded(group.probe.process(unit.name), settings_of(group, entry)))
     if unit.is_restarting or execution is Execution.AGAIN:
         return _verdict_on_restart(group, entry, unit)
@@ -49,11 +57,17 @@ def _verdict_on_running(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Ve
     return _verdict_on_pause(group, entry, unit)
 
 
+def _cause_of(trouble: str) -> Cause:
+    return Cause.NOT_READY if READINESS in trouble else Cause.NOT_EXECUTED
+
+
 def _verdict_on_restart(group: GroupUnits, entry: Entry, unit: UnitStatus) -> Verdict:
     """How one stands that has ended, and is not its command again yet."""
     process, settings = group.probe.process(unit.name), settings_of(group, entry)
     if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words)
+    if process.code and was_unready(group, entry, process):
+        return Verdict(Cause.NOT_READY, unready(process, settings))
     if group.probe.keeps_ending(unit.name):
         return _keeps_ending(group, entry, unit)
     running = "ends" if unit.is_ending else "has ended"  # systemd stops it itself, or the next process is there already
@@ -92,7 +106,7 @@ def _verdict_on_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus, level
         return Verdict(Cause.NEVER_STARTED, "was not started", Remedy.START)
     process = group.probe.process(unit.name)
     if words := group.probe.trouble(unit.name) or why_not_executed(process, settings):
-        return Verdict(Cause.NOT_EXECUTED, words, Remedy.START)
+        return Verdict(_cause_of(words), words, Remedy.START)
     # One that was stopped may have failed, too: it says how it has ended itself, not even by its stop.
     by_itself = process.result != "timeout" or settings.time_limit(process)
     has_failed = unit.active == "failed" and process.code != 0 and by_itself

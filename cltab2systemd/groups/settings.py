@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.endings import EXEC
+from cltab2systemd.groups.endings import EXEC, READINESS
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.commands import SHELL, Plain, plain
 from cltab2systemd.units.plan import HELD
@@ -99,7 +99,9 @@ class Settings:
         """
         began = process.began_at or self.probe.started_time(self.unit)
         took = process.ended_at - began
-        is_start = self.probe.active_time(self.unit) < began
+        # A program that forks becomes its main process when it says so, perhaps long after it was ready.
+        last = self.probe.left_time if self.entry.notifies else self.probe.active_time
+        is_start = last(self.unit) < began
         name = "TimeoutStartSec" if is_start else "RuntimeMaxSec"
         limit = self.probe.limit(self.unit, name)
         # A limit that somebody has changed since may not be the one that was over.
@@ -107,7 +109,8 @@ class Settings:
             return ""
         if not is_start:
             return f"ran for longer than {_told(limit, name)}"
-        return f"did not {'end' if self.entry.mode.is_waited_for else 'start'} within {_told(limit, name)}"
+        says = f"say {READINESS}" if self.entry.notifies else "start"
+        return f"did not {'end' if self.entry.mode.is_waited_for else says} within {_told(limit, name)}"
 
     def _program(self) -> str:
         """What could not be executed: the program of the table, or what a drop-in has in its place."""

@@ -26,7 +26,7 @@ _OF_TRIES = frozenset({Cause.RESTARTING, Cause.KEEPS_ENDING})
 
 def _is_tried_again(reason: Reason) -> bool:
     is_restarted = bool(reason.mode) and Mode(reason.mode).is_restarted
-    return is_restarted and reason.cause in {Cause.PAUSED, Cause.NOT_EXECUTED}
+    return is_restarted and reason.cause in {Cause.PAUSED, Cause.NOT_EXECUTED, Cause.NOT_READY}
 
 
 @dataclass(slots=True)

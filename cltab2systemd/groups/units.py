@@ -100,6 +100,9 @@ class Probe(Protocol):
     def inactive_time(self, unit: str) -> int:
         """When a unit last became inactive; 0 if never."""
 
+    def left_time(self, unit: str) -> int:
+        """When a unit was last active no more; 0 if never."""
+
     def invocation(self, unit: str) -> str:
         """The id of a unit's last run, in hexadecimal digits; empty if it has none."""
 
@@ -112,8 +115,11 @@ class Probe(Protocol):
     def lacked_memory(self, group_slice: str) -> bool:
         """Whether the kernel has killed anything in the slice of a group for want of memory."""
 
-    def execution(self, unit: UnitStatus, command: str) -> Execution:
-        """Whether the main process of a service that is up, or about to be, is its command."""
+    def execution(self, unit: UnitStatus, entry: Entry) -> Execution:
+        """Whether the main process of an entry that is up, or about to be, is its command.
+
+        One that is to say that it is ready is its command from then on.
+        """
 
     def strayed_to(self, unit: str) -> str:
         """The control group to which the main process of a running service has moved; empty if it is in its own."""

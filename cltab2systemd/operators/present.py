@@ -53,6 +53,8 @@ def present(client: Client, groups: Sequence[str], patience: float | None = None
     described = described or _of_systemd(client, groups, daemon, until)
     for group in described["groups"]:
         group.setdefault("progress", None)  # a daemon of an older version does not tell it here
+        for entry in group["entries"]:
+            entry.setdefault("says", None)
     return {
         "daemon": {"state": str(daemon), "version": described.get("version"), "pid": described.get("pid")},
         "clstat": _status_file(client, daemon),

@@ -81,7 +81,7 @@ def _line(start: str, level: str, colour: str, entries: tuple[Entry, ...], nodes
     if members:
         yield f'    {start} -> {nodes[members[0].tag]} [color="{colour}", tooltip={quoted(f"level {level}")}];'
     for before, after in itertools.pairwise(members):
-        style = "solid" if before.mode.is_waited_for else "dashed"
+        style = "solid" if before.mode.is_waited_for or before.notifies else "dashed"
         yield (
             f"    {nodes[before.tag]} -> {nodes[after.tag]} "
             f'[color="{colour}", style={style}, tooltip={quoted(f"level {level}")}];'

@@ -105,6 +105,7 @@ def entry_object(overview: EntryOverview, offset: int) -> Object:
         "cpu_usec": usage.cpu,
         "tasks": usage.tasks,
         "ready_of": entry.ready_of or None,
+        "says": overview.says or None,
     }
 
 

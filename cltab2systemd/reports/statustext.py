@@ -176,6 +176,7 @@ def _group_lines(
     for entry, line in zip([None, *entries], _table(entries, now, width), strict=False):
         found = reasons.pop(entry["unit"], []) if entry is not None else []
         yield _INDENT + coloured(line, _colour_of(found) if colours else "")
+        yield from _said(entry, width)
         for reason in found:
             yield from _reason_lines(reason, width)
     for others in reasons.values():  # of what is no entry of the level
@@ -186,6 +187,12 @@ def _group_lines(
     if pending := group["pending"]:
         changes = "1 entry changes" if len(pending) == 1 else f"{len(pending)} entries change"
         yield from wrapped(printable(f"{_INDENT}{changes} at its next request: {', '.join(pending)}"), width)
+
+
+def _said(entry: Object | None, width: int | None) -> Iterator[str]:
+    """What the program of an entry says of itself, if it does."""
+    if entry is not None and entry.get("says"):
+        yield cut(printable(f"{_INDENT * 2}says: {entry['says']}"), width)
 
 
 def _hidden(group: Object, shown: int) -> str:

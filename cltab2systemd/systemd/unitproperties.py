@@ -117,6 +117,10 @@ class UnitProperties(ABC):
         """When a unit last became inactive."""
         return int(self._get(unit, UNIT, b"InactiveEnterTimestampMonotonic", b"t"))
 
+    def left_time(self, unit: str) -> int:
+        """When a unit was last active no more."""
+        return int(self._get(unit, UNIT, b"ActiveExitTimestampMonotonic", b"t"))
+
     def changed_time(self, unit: str) -> int:
         """When the state of a unit changed last."""
         return int(self._get(unit, UNIT, b"StateChangeTimestampMonotonic", b"t"))

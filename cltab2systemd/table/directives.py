@@ -58,7 +58,6 @@ _REFUSED_OF_UNITS = dict.fromkeys(_UNIT_DIRECTIVES.split(), _ORDER) | dict.fromk
 
 # Why a table cannot have a directive, by its name.
 REFUSED = {
-    "Type": _FORKS,
     "ExitType": _MODE,
     "RemainAfterExit": _MODE,
     "Restart": _MODE,
@@ -72,8 +71,6 @@ REFUSED = {
     "BusName": _MODE,
     "PIDFile": _FORKS,
     "GuessMainPID": _FORKS,
-    "NotifyAccess": _MODE,
-    "WatchdogSec": _STAGES,
     "WatchdogSignal": _STAGES,
     "TimeoutStopFailureMode": _STAGES,
     "SendSIGKILL": _STAGES,
@@ -110,6 +107,16 @@ _SURROUNDINGS = """
     NetworkNamespacePath UMask PAMName
 """
 OF_CHECKS = frozenset(_SURROUNDINGS.split())
+
+# What makes systemd wait until the program of an entry says that it is ready (READY=1 of sd_notify(3)).
+NOTIFY = "Type", "notify"
+# What goes with that only: who may say so, and how often a program has to say that it is alive.
+OF_NOTIFY = frozenset({"NotifyAccess", "WatchdogSec"})
+# The values of directives that may have no other, and why.
+_ONLY = {
+    "Type": ((NOTIFY[1],), _FORKS),
+    "NotifyAccess": (("main", "exec", "all"), "it is main, exec or all: else nothing that the program says counts"),
+}
 
 # How long each stage of a stop may take.
 _STAGE_TIMES = frozenset({"TimeoutSec", "TimeoutStopSec", "TimeoutAbortSec"})
@@ -152,7 +159,10 @@ def refusal(section: str, name: str) -> str:
 
 def refusal_of_value(name: str, value: str) -> str:
     """Why a directive that a table may give to a service cannot have just this value; empty if it can."""
-    if name in _STAGE_TIMES and not _is_finite(value):
+    values, reason = _ONLY.get(name, ((value,), ""))
+    if value not in values:
+        return reason
+    if name in _STAGE_TIMES and not is_finite(value):
         return f"{_STAGES}, each after a time; give one, as 90s or 2min"
     if name == "KillMode" and value == "none":
         return "processes would outlive the level; KillMode=process spares all but the command"
@@ -229,7 +239,7 @@ def _gives_path(settings: Mapping[str, Sequence[str]]) -> bool:
     )
 
 
-def _is_finite(value: str) -> bool:
+def is_finite(value: str) -> bool:
     """Whether a time limit is above zero, so that it is a limit.
 
     systemd reads 0, 0s and 0.0 as "no limit", and so any fraction that is too small for it. A value below 1, such as

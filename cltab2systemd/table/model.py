@@ -7,7 +7,7 @@ import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from cltab2systemd.table.directives import OF_CHECKS
+from cltab2systemd.table.directives import NOTIFY, OF_CHECKS
 from cltab2systemd.table.settings import WORDS, Kind, setting_line
 
 if TYPE_CHECKING:
@@ -173,6 +173,11 @@ class Entry:
         """What asks about the entry, by the kinds of its settings."""
         found = ((Kind.READY, self.ready), (Kind.PREFLIGHT, self.preflight), (Kind.HEALTH, self.health))
         return ((kind, check) for kind, check in found if check is not None)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether it has started when its program says so, to systemd; see `directives.NOTIFY`."""
+        return any((directive.name, directive.value) == NOTIFY for directive in self.directives)
 
     @property
     def runnable(self) -> bool:

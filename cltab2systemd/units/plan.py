@@ -41,6 +41,7 @@ class EntryUnit(Unit):
 
     line: str
     mode: Mode
+    notifies: bool
     command_line: str
     syslog_identifier: str
     after_gate: str
@@ -171,8 +172,11 @@ def plan_group(names: Names, group: ResourceGroup) -> GroupPlan:
 
 
 def counts_restarts(entry: Entry) -> bool:
-    """Whether a shell before the command of a respawn entry counts its fast restarts, and slows them down."""
-    return entry.mode.is_restarted and _direct(entry) is None
+    """Whether a shell before the command of a respawn entry counts its fast restarts, and slows them down.
+
+    One that is to say that it is ready has no such shell: while that paused, the entry would still be starting.
+    """
+    return entry.mode.is_restarted and not entry.notifies and _direct(entry) is None
 
 
 def _direct(entry: Entry) -> commands.Plain | None:
@@ -241,6 +245,7 @@ def _entry_unit(
         names.slice(group),
         line=unitfile.comment(entry.line),
         mode=entry.mode,
+        notifies=entry.notifies,
         command_line=unitfile.command_line(words),
         syslog_identifier=unitfile.text(entry.tag),
         after_gate=gate,

@@ -124,6 +124,13 @@ def test_preflights(path: Path) -> None:
     assert told == [("db", "db -t"), ("app", "timeout=5s app  --check")]
 
 
+def test_what_says_that_it_is_ready(path: Path) -> None:
+    """What stands behind such an entry waits for that."""
+    path.write_text(f"{TEXT}:::service.db:Type=notify\n")
+    told = run("explain", "web", "3", "--table", path).stdout
+    assert "2.  db     respawn  waits until it says that it is ready; restarted whenever it ends" in told
+
+
 def test_as_the_group_stands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the group is at a level, it comes from there, with the lines that are applied."""
     web, mail = (parse(text.encode(), "cltab")[0].groups for text in (TEXT, "mail:app:1:respawn:x\n"))

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from cltab2systemd.core.probe import UnitProbe
 from cltab2systemd.groups.units import UnitStatus
+from cltab2systemd.table.grammar import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 UNIT = "clinit-web@a.service"
+ENTRY = parse(b"web:a:3:respawn:sleep 1000", "cltab")[0].entries[0]
 
 
 class Asked:
@@ -37,7 +39,7 @@ def test_nothing_is_remembered_of_a_unit_that_is_gone() -> None:
     once = asked.questions
     probe.keeps_ending(UNIT)
     assert (once, True) == (asked.questions, probe.follows(UNIT))
-    probe.execution(UnitStatus(UNIT, "loaded", "activating", "start", 0, ""), "sleep 1000")
+    probe.execution(UnitStatus(UNIT, "loaded", "activating", "start", 0, ""), ENTRY)
     assert probe.is_being_executed(UNIT)
     probe.saw([], [UNIT])
 

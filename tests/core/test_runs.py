@@ -159,3 +159,19 @@ def test_the_next_daemon_goes_on(tmp_path: Path) -> None:
     assert [0, 0, 1, 1, 1, 1, 1, 1, 0] == [len(stage) for stage in stages]
     assert stages[4] == stages[5] != stages[6]
     assert notes.all() == {}
+
+
+def test_a_program_that_forks_is_one_run() -> None:
+    """Its main process is another one then, and systemd has not started it again."""
+    systemd = Systemd()
+    runs = Runs(cast("Bus", systemd))
+
+    async def see() -> bool:
+        for number in range(5):
+            systemd.restarts_now = number
+            systemd.began = int((asyncio.get_running_loop().time() - 10 + number) * 1e6)
+            runs.saw(UNIT, 100 + 2 * number)
+            runs.saw(UNIT, 101 + 2 * number)
+        return runs.are_short(UNIT)
+
+    assert asyncio.run(see())

@@ -39,7 +39,7 @@ def of_mode() -> set[str]:
 def of_refused_directive() -> set[str]:
     """Who names one that is refused. Units of ours have such, too."""
     has_its_own = ("packaging/systemd/", "templates/", "tests/golden/")
-    return files(r"\bRestartSteps\b|\bNotifyAccess\b", where=lambda name: not name.startswith(has_its_own))
+    return files(r"\bRestartSteps\b|\bGuessMainPID\b", where=lambda name: not name.startswith(has_its_own))
 
 
 def of_option() -> set[str]:

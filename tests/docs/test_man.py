@@ -39,7 +39,7 @@ SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "FILES", "EXAMPLES", "SEE ALSO"]
 # What these pages refer to, and other packages have.
 OTHERS = {
     "diff(1)", "journalctl(1)", "systemctl(1)", "systemd(1)", "systemd-escape(1)", "uname(1)", "varlinkctl(1)",
-    "rename(2)", "fstab(5)", "su(1)", "runuser(1)", "sudo(8)", "init(8)",
+    "rename(2)", "fstab(5)", "su(1)", "runuser(1)", "sudo(8)", "init(8)", "sd_notify(3)",
     "systemd.exec(5)", "systemd.kill(5)", "systemd.resource-control(5)", "systemd.service(5)", "systemd.unit(5)",
     "systemd-system.conf(5)", "systemd.directives(7)", "systemd.generator(7)", "systemd.journal-fields(7)",
     "systemd.syntax(7)", "logrotate(8)",

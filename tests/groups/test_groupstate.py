@@ -11,6 +11,7 @@ from cltab2systemd.groups.state import Asked, GroupStatus, State, group_status, 
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
 from cltab2systemd.probing.notes import Note
 from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.model import Entry
 from cltab2systemd.units.names import HALT_LEVEL, Names
 
 NAMES = Names()
@@ -66,6 +67,8 @@ class Probed:
     survivors: set[str] = field(default_factory=set)
     active: dict[str, int] = field(default_factory=dict)
     began: dict[str, int] = field(default_factory=dict)
+    started: dict[str, int] = field(default_factory=dict)
+    left: dict[str, int] = field(default_factory=dict)
     unfit: set[str] = field(default_factory=set)  # whose conditions did not hold
     short_of_memory: set[str] = field(default_factory=set)  # slices
     strayed: dict[str, str] = field(default_factory=dict)
@@ -106,7 +109,10 @@ class Probed:
     def invocation(self, unit: str) -> str:
         return f"run of {_instance(unit)}"
 
-    def execution(self, unit: UnitStatus, command: str) -> Execution:  # noqa: ARG002
+    def left_time(self, unit: str) -> int:
+        return self.left.get(_instance(unit), 0)
+
+    def execution(self, unit: UnitStatus, entry: Entry) -> Execution:  # noqa: ARG002
         return self.executions.get(_instance(unit.name), Execution.COMMAND)
 
     def strayed_to(self, unit: str) -> str:
@@ -122,9 +128,8 @@ class Probed:
         """Not looked at."""
         return False
 
-    def started_time(self, unit: str) -> int:  # noqa: ARG002
-        """Not looked at."""
-        return 0
+    def started_time(self, unit: str) -> int:
+        return self.started.get(_instance(unit), 0)
 
     def settings(self, unit: str, directive: str) -> tuple[str, ...]:  # noqa: ARG002
         """None."""

@@ -52,7 +52,8 @@ def test_split(text: str, expected: tuple[str, str] | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Type", "Restart", "ExecStart", "ExecStartPre", "After", "Conflicts", "Slice", "WantedBy", "ConditionHost"]
+    "name",
+    ["PIDFile", "Restart", "ExecStart", "ExecStartPre", "After", "Conflicts", "Slice", "WantedBy", "ConditionHost"],
 )
 def test_the_scheme_is_not_the_tables(name: str) -> None:
     """Whatever orders, starts, stops or restarts a unit is refused, with the reason and the place."""
@@ -88,6 +89,7 @@ def test_what_users_need(line: str) -> None:
             for name in ("TimeoutSec", "TimeoutStopSec", "TimeoutAbortSec")
         ),
         ("KillMode", ["none", " none "]),
+        ("Type", ["simple", "exec", "forking", "oneshot", "dbus", "idle", "notify-reload", "", "Notify"]),
         ("RuntimeDirectory", ["", "  "]),
         ("LimitNOFILE", ["0", "3", "15", "3:1024", "0xf", "017", "-1", "1_0"]),
     ],
@@ -107,13 +109,20 @@ def test_values_that_break_a_promise(name: str, values: list[str]) -> None:
         assert hint
 
 
+@pytest.mark.parametrize("value", ["none", "", "main exec"])
+def test_whose_word_counts(value: str) -> None:
+    """With Type=notify, systemd has to listen to somebody."""
+    text = f"{ENTRY}:::service.db:Type=notify\n:::service.db:NotifyAccess={value}\n"
+    assert [(f.code, f.place.line) for f in load(text.encode(), "cltab")[1]] == [("directive-refused", 3)]
+
+
 @pytest.mark.parametrize(
     "line",
     [
         *("TimeoutSec=90", "TimeoutStopSec=1min 30s", "TimeoutAbortSec=.5 10", "TimeoutStopSec=2h", "TimeoutSec=100ms"),
         *("KillMode=process", "KillMode=mixed", "KillMode=control-group", "KillMode=", "RuntimeDirectory=app"),
         *("LimitNOFILE=16", "LimitNOFILE=1024:524288", "LimitNOFILE=infinity", "LimitNOFILE=020", "LimitNOFILE="),
-        *("LimitNOFILE=" + "9" * 5000, "TimeoutStartSec=infinity", "TimeoutStartSec=0", "LimitFSIZE=0"),
+        *("LimitNOFILE=" + "9" * 5000, "TimeoutStartSec=infinity", "TimeoutStartSec=0", "LimitFSIZE=0", "Type=notify"),
     ],
 )
 def test_values_that_are_fine(line: str) -> None:

@@ -35,3 +35,38 @@ def test_health(mode: Mode) -> None:
 def test_of_nobody() -> None:
     """What is about no entry is no error: `check` warns of it."""
     assert found(":::required.t:yes\n:::health.t:10s true\n") == []
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_notify(mode: Mode) -> None:
+    """What is waited for until it ends cannot say that it is ready, neither by its own line nor by its group's."""
+    message = f"the {mode} 't' has started when its command has ended"
+    for setting in (":::service.t", ":::services.g"):
+        lines = f"{setting}:Type=notify\ng:t:3:{mode}:x\n"
+        assert found(lines) == ([] if mode in HEALTH_TELLS else [("setting-misplaced", 1, message)])
+
+
+def test_required_of_notify() -> None:
+    """READY=1 says that an entry did well."""
+    assert found("g:t:3:respawn:x\n:::required.t:yes\n:::service.t:Type=notify\n") == []
+
+
+@pytest.mark.parametrize("line", ["NotifyAccess=all", "WatchdogSec=30"])
+def test_what_goes_with_notify_only(line: str) -> None:
+    """Systemd is to listen to an entry only if that says when it is ready; a line of a group is told once."""
+    for setting in (":::service.t", ":::services.g"):
+        lines = f"{setting}:{line}\ng:t:3:respawn:x\ng:u:3:respawn:x\n"
+        assert found(lines) == [("setting-misplaced", 1, "nothing that 't' says of itself counts")]
+        assert found(f"{lines}{setting}:Type=notify\n:::service.u:Type=notify\n") == []
+
+
+@pytest.mark.parametrize("value", ["infinity", "0", "0s", ""])
+def test_time_to_be_ready(value: str) -> None:
+    """An entry that is never ready would hold up its group for ever; others are not waited for."""
+    lines = f"g:t:3:respawn:x\n:::service.t:TimeoutStartSec={value}\n"
+    assert found(lines) == []
+    message = "'t' could hold up its group for ever"
+    assert found(f"{lines}:::service.t:Type=notify\n") == [("setting-misplaced", 2, message)]
+    assert found(f"{lines}:::service.t:Type=notify\n:::service.t:TimeoutStartSec=5min\n") == [
+        ("setting-misplaced", 2, message)
+    ]
