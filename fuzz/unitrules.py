@@ -14,7 +14,9 @@ from cltab2systemd.table.directives import OF_CHECKS
 from cltab2systemd.table.model import Mode
 from cltab2systemd.text import encoded
 from cltab2systemd.units import commands
+from cltab2systemd.units.compiler import compile_preflight
 from cltab2systemd.units.names import LONGEST_UNIT_NAME, Names
+from cltab2systemd.units.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,11 +45,16 @@ _HEALTH = _UNIT | {
     "Type", "Slice", "SyslogIdentifier", "SyslogLevel", "LogLevelMax", "RuntimeDirectory", "RuntimeDirectoryPreserve",
     "ExecStart", "ExecStopPost", "KillSignal", "SuccessExitStatus", "TimeoutStopSec", "RuntimeMaxSec", "Environment",
 }  # fmt: skip
+_PREFLIGHT = _UNIT | {
+    "IgnoreOnIsolate", "StartLimitIntervalSec", "Type", "RemainAfterExit", "Slice", "SyslogIdentifier", "ExecStart",
+    "IgnoreSIGPIPE", "OOMPolicy", "TimeoutStartSec", "TimeoutStartFailureMode", "TimeoutStopSec", "Environment",
+}  # fmt: skip
 # By prefix and type: the directives that a kind of unit may have.
 _DIRECTIVES = {
     ("clinit", "service"): _ENTRY,
     ("clinitgate", "service"): _POINT | {"After", "Wants"},
     ("clinithealth", "service"): _HEALTH,
+    ("clinitpreflight", "service"): _PREFLIGHT,
     ("clinithealth", "timer"): _UNIT
     | {
         "DefaultDependencies",
@@ -119,6 +126,9 @@ def check_files(table: Table, names: Names, files: Mapping[str, bytes]) -> None:
             check_command(entry, lines)
         elif asked := health.get(name):
             check_check("health", asked.health, lines)
+    for entry in every:
+        if entry.preflight:
+            check_preflight(names, table.path, entry)
 
 
 def check_name(name: str) -> None:
@@ -138,7 +148,7 @@ def check_unit(name: str, content: bytes, given: tuple[Directive, ...], suffix: 
         while not last or last[0] != _LAST:
             last.insert(0, lines.pop())
         assert len(last) <= _LONGEST_LAST
-    elif allowed is _HEALTH:
+    elif allowed is _HEALTH or allowed is _PREFLIGHT:
         last = [lines.pop()]
         assert last == ["Environment=XDG_SESSION_CLASS=none"]
     sections = [line for line in lines if line.startswith("[")]
@@ -198,6 +208,17 @@ def check_check(mode: str, check: Check | None, lines: list[str]) -> None:
     asked = (check.command,) if check.probe else commands.command_words(check.command)
     assert words[1] == mode.encode()
     assert words[words.index(b"--") + 1 :] == [encoded(word) for word in asked]
+
+
+def check_preflight(names: Names, path: str, entry: Entry) -> None:
+    """Check the unit of a run of a preflight, which is no file of the table's."""
+    assert entry.preflight
+    name = names.preflight("0123456789abcdef")
+    given = tuple(directive for directive in entry.directives if directive.name in OF_CHECKS)
+    check_name(name)
+    lines = check_unit(name, compile_preflight(names, path, name, entry, Surroundings()), given, names.suffix)
+    (line,) = (line.partition("=")[2] for line in lines if line.startswith("ExecStart="))
+    assert unquote(line) == [encoded(word) for word in commands.command_words(entry.preflight.command)]
 
 
 def _words(entry: Entry, *, counts: bool) -> tuple[str, ...]:
