@@ -14,6 +14,8 @@ from lab.waiting import wait_until
 if TYPE_CHECKING:
     from instance import Group
 
+    from lab.node import Node
+
 # Often enough for a test.
 FAST = "200ms failures=2"
 
@@ -298,3 +300,15 @@ def test_a_check_that_cannot_be_run(asked: Group) -> None:
     finally:
         prober.with_name("away").rename(prober)
     await_state(asked, "a", "running")
+
+
+def test_boot(fresh_node: Node) -> None:
+    """At boot, too, an entry is asked when it is up; what asks is in no circle of what waits for each other."""
+    fresh_node.write("/etc/cltab", f"web:a:3:respawn:{RUN}\n:::initdefault.web:3\n:::health.a:{FAST} false\n")
+    fresh_node.reboot()
+    is_failed = ("systemctl", "is-failed", "clinithealth-web@a.service")
+    wait_until(lambda: fresh_node.run(*is_failed, check=False).returncode == 0, timeout=30, what="it is unhealthy")
+    assert "ordering cycle" not in fresh_node.journal()
+    fresh_node.run("systemctl", "isolate", "rescue.target")
+    timer = fresh_node.run("systemctl", "is-active", "clinithealth-web@a.timer", check=False)
+    assert timer.stdout == "inactive\n"
