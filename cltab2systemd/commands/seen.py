@@ -22,7 +22,7 @@ from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.systemd.opening import Route
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from cltab2systemd.disk.marks import UnitNotes
     from cltab2systemd.groups.culprit import Culprit
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 _PATIENCE = 1.0
 # Seconds in which it has to give an answer: to a list of many groups on a slow machine, too.
 _ANSWER_TIME = 25.0
+
+
+# Why a unit that a daemon has stopped for a while does not run. systemd has forgotten more.
+_WAITS = "could not be started, and waits for its next try"
 
 
 @asynccontextmanager
@@ -54,7 +58,8 @@ async def units_of(
     try:
         await asyncio.wait_for(bus.connect(), _PATIENCE)
         listed = bus.list_units([p for lines in groups.values() for p in patterns_of(names, lines)]) if groups else []
-        probe = UnitProbe(bus, lambda _unit: "", Kernel(), culprit=_culprits(names))
+        waiting = _waiting(names, listed)
+        probe = UnitProbe(bus, lambda unit: _WAITS * (unit in waiting), Kernel(), culprit=_culprits(names))
         probe.resume(_notes(Instance(names).restless))
         units: dict[str, dict[str, UnitStatus]] = {name: {} for name in groups}
         for unit in listed:
@@ -69,6 +74,15 @@ def _culprits(names: Names) -> Callable[[str, str], Culprit | None]:
     notes = _notes(Instance(names).stopped)
     found = {(unit, note[0]): note[1] for unit, text in notes.items() if (note := parsed(text))}
     return lambda unit, invocation: found.get((unit, invocation))
+
+
+def _waiting(names: Names, listed: Iterable[UnitStatus]) -> set[str]:
+    """The units that a daemon has stopped, for they could not be started, and that nobody has started since."""
+    try:
+        paused = Instance(names).paused.all()
+    except OSError:  # no daemon has ever run
+        return set()
+    return {*paused} - {unit.name for unit in listed if not unit.at_rest}
 
 
 def _notes(notes: UnitNotes) -> dict[str, str]:

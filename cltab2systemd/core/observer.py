@@ -50,6 +50,8 @@ _INTERVAL = 0.01
 _EXECUTION, _LONGEST_EXECUTION = 0.01, 0.5
 # Seconds until a second look, after a respawn entry was seen to end. By then the shell before it pauses, if it does.
 _SECOND_LOOK = 0.5
+# Seconds until another look at a group, one of whose entries ends again and again, or runs by now.
+_RESTLESS = 5.0
 # What no signal tells the beginning or the end of.
 _UNTOLD = {Cause.STRAYED, Cause.PAUSED, Cause.KEEPS_ENDING}
 # Seconds until systemd is asked again, if it gave no answer.
@@ -97,6 +99,7 @@ class Observer:
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0
         self._second_looks: set[str] = set()  # groups that are due for one
+        self._restless_looks: set[str] = set()  # likewise for one at entries that ended again and again
         self._third_looks: set[str] = set()  # likewise for one at a process that is not its command yet
         self._rising: dict[str, float] = {}  # seconds until the next look at groups whose processes are no commands yet
         self._survivors: set[str] = set()  # units with processes that outlived SIGKILL, as was told
@@ -233,14 +236,6 @@ class Observer:
         is_settled = group is not None and group.status is not None and group.status.state.settled
         return is_settled and self.probe.follows(unit)
 
-    def _is_respawn(self, unit: str) -> bool:
-        """Whether a unit is that of a respawn entry of the level that its group is at, or goes to."""
-        group = self._groups.get(self._names.group_of(unit) or "")
-        if group is None or group.units is None or (level := level_of_members(group.units)) is None:
-            return False
-        members = group.units.members(level)
-        return any(entry.mode.is_restarted and group.units.name_of(entry) == unit for entry in members)
-
     def _saw_run(self, unit: str, seen: RunSignal | Killing) -> None:
         if self._names.is_health(unit):
             self.refresh_soon(self._health.news_of(unit, seen))
@@ -250,8 +245,9 @@ class Observer:
             self._killings.saw(unit, seen)
         if isinstance(seen, Killing):
             return
-        if seen.has_ended and self._pacer.has_tried(unit, seen) and self._is_respawn(unit):
-            self._pacer.stop_soon(unit)
+        group = self._groups.get(self._names.group_of(unit) or "")
+        if group is not None and group.units is not None and seen.has_ended:
+            self._pacer.count(group.units, unit, seen)
         if self._has_runs(unit):
             self.probe.saw_run(unit, seen)
             if seen.has_ended:
@@ -312,6 +308,8 @@ class Observer:
         group.status = None if status is None else replace(status, since=group.since)
         if is_momentary or group.troubles.is_waiting:
             self._look_later(self._second_looks, group.name, _SECOND_LOOK)
+        if status is not None and any(reason.cause is Cause.KEEPS_ENDING for reason in status.reasons):
+            self._look_later(self._restless_looks, group.name, _RESTLESS)
         self._culprits.look(group.units, status)
         self._look_at_rising(group)
         self._killings.look(group, before)

@@ -20,6 +20,7 @@ from cltab2systemd.groups.endings import EXEC, not_executed, was_not_executed, w
 from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.settings import settings_of
+from cltab2systemd.groups.state import level_of_members
 from cltab2systemd.systemd.buserrors import BusBusyError, BusError, BusUnavailableError
 from cltab2systemd.units.plan import counts_restarts
 
@@ -54,6 +55,7 @@ class _Vain:
     is_executed: bool = False  # it runs, but not for long
     is_slow: bool = False  # its fast tries are used up
     is_ours: bool = False  # we have stopped it for that, and not the shell before its command
+    process: Process | None = None  # how it had ended, if nobody has put that into words; a stop makes systemd forget
     timer: asyncio.TimerHandle | None = None  # starts it again, while we have stopped it
     up: asyncio.TimerHandle | None = None  # has it looked at again, while it runs
     is_rising: bool = False  # it runs, not yet for long, and does not pause
@@ -121,29 +123,28 @@ class Pacer:
         """Take note of how the main process of a service has ended, for the next look: by then the next one may run."""
         self._ends[unit] = end
 
-    def has_tried(self, unit: str, end: RunSignal) -> bool:
-        """Whether the fast tries of a unit are used up, by what signals say of its ends. Then `stop_soon` stops it.
+    def count(self, group: GroupUnits, unit: str, end: RunSignal) -> None:
+        """Count the ends of a unit of a group by what signals say, and stop it when its fast tries are used up.
 
         A machine that has much to do comes to a look too late, for systemd starts such units faster than it tells of
-        them. That there is no program is left to looks, for the shell counts most of these.
+        them. That there is no program is left to looks, for the shell counts most of these. The next look words why.
         """
         if not was_not_executed(end.process) or (end.process.pid and end.process.status == EXEC):
             self._tries.pop(unit, None)
-            return False
+            return
         vain = self._vain.get(unit)
         if (vain is None and not end.restarts) or (vain is not None and vain.timer is not None):
-            return False
+            return
         self._tries[unit] = first = min(end.restarts, self._tries.get(unit, end.restarts))
-        return end.restarts - first >= MOST_TRIES - 1 or (vain is not None and vain.is_ours)
+        has_tried = end.restarts - first >= MOST_TRIES - 1 or (vain is not None and vain.is_ours)
+        if has_tried and _is_respawn(group, unit):  # when the signal is through
+            asyncio.get_running_loop().call_soon(self._stop_tried, unit, end.process)
 
-    def stop_soon(self, unit: str) -> None:
-        """Stop a unit, as soon as the signal is through that has told of its end. The next look tells why."""
-        asyncio.get_running_loop().call_soon(self._stop_tried, unit)
-
-    def _stop_tried(self, unit: str) -> None:
+    def _stop_tried(self, unit: str, process: Process) -> None:
         if self._tries.pop(unit, None) is None:
             return  # it was forgotten, or stopped for an earlier signal
         vain = self._vain.setdefault(unit, _Vain("", 0))
+        vain.process = process
         vain.has_ended()
         try:
             self._stop_for_a_while(unit, vain)
@@ -171,8 +172,9 @@ class Pacer:
                 continue
             if not status.is_restarting and status.name in self._vain:
                 vain = self._vain[status.name]
-                process = group.probe.process(status.name)
-                vain.words = vain.words or _why(group, entry, process, counts_itself=False)
+                if vain.process is not None or not vain.words:
+                    process, vain.process = vain.process or group.probe.process(status.name), None
+                    vain.words = _why(group, entry, process, counts_itself=False)
                 self._not_restarting(group, entry, status, is_switching=is_switching)
 
     def learn(self, group: GroupUnits, reasons: Iterable[Reason]) -> None:
@@ -297,3 +299,10 @@ def _why(group: GroupUnits, entry: Entry, process: Process, *, counts_itself: bo
     """`why_it_ended`, of a process of an entry."""
     is_unready = was_unready(group, entry, process)
     return why_it_ended(process, settings_of(group, entry), counts_itself=counts_itself, is_unready=is_unready)
+
+
+def _is_respawn(group: GroupUnits, unit: str) -> bool:
+    """Whether a unit is that of a respawn entry of the level that the group is at, or goes to."""
+    level = level_of_members(group)
+    members = [] if level is None else group.members(level)
+    return any(entry.mode.is_restarted and group.name_of(entry) == unit for entry in members)

@@ -11,14 +11,16 @@ import pytest
 from cltab2systemd.core.pacer import MOST_TRIES, Pacer
 from cltab2systemd.disk.files import Disk
 from cltab2systemd.disk.marks import Marks
-from cltab2systemd.groups.units import Process
+from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
 from cltab2systemd.systemd.buserrors import BusBusyError
 from cltab2systemd.systemd.runsignal import RunSignal
+from cltab2systemd.table.grammar import parse
 from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cltab2systemd.groups.units import Probe
     from cltab2systemd.systemd.bus import Bus
 
 UNIT = "clinit-web@a.service"
@@ -41,6 +43,13 @@ class Systemd:
         self.stopped.append(unit)
 
 
+def at_level(table: bytes) -> GroupUnits:
+    """The group web of a table, at level 3, for whose other units nobody asks."""
+    target = UnitStatus("clinit-web@3.target", "loaded", "active", "active")
+    entries = parse(table, "cltab")[0].groups["web"].entries
+    return GroupUnits(Names(), "web", entries, {target.name: target}, cast("Probe", None))
+
+
 class Followed:
     """A pacer that hears of ends."""
 
@@ -49,6 +58,7 @@ class Followed:
         self.paused = Marks(path / "paused", Disk())
         self.paused.open()
         bus = cast("Bus", self.systemd)
+        self.group = at_level(b"web:a:3:respawn:x\n")
         self.pacer = Pacer(Names(), bus, self.paused, lambda _unit: True, lambda _unit: None)
 
     async def hear(self, *ends: Process, first: int = 0) -> list[int]:
@@ -56,8 +66,7 @@ class Followed:
         found = []
         for number, process in enumerate(ends, first):
             for restarts in (number, number + 1):
-                if self.pacer.has_tried(UNIT, RunSignal(0, restarts, process)):
-                    self.pacer.stop_soon(UNIT)
+                self.pacer.count(self.group, UNIT, RunSignal(0, restarts, process))
             await asyncio.sleep(0)
             found.append(len(self.systemd.stopped))
         return found
@@ -100,7 +109,7 @@ def test_a_request_begins_anew(followed: Followed) -> None:
         followed.pacer.forget_group("web")
         found += await followed.hear(*ends)
         found += await followed.hear(*ends)  # nobody has said that it was started by hand
-        followed.pacer.stop_soon(UNIT)
+        followed.pacer.count(followed.group, UNIT, RunSignal(0, len(ends) + 1, USER))
         followed.pacer.forget(UNIT)
         await asyncio.sleep(0)
         return [*found, len(followed.systemd.stopped)]
@@ -119,3 +128,10 @@ def test_a_systemd_that_is_busy(followed: Followed) -> None:
         return [*found, *(await followed.hear(USER, first=MOST_TRIES))]
 
     assert [0] * MOST_TRIES + [1] == asyncio.run(hear())
+
+
+@pytest.mark.parametrize("table", [b"web:a:4:respawn:x\n", b"web:a:3:once:x\n", b"web:b:3:respawn:x\n"])
+def test_what_is_left_alone(followed: Followed, table: bytes) -> None:
+    """Only respawn entries of the level are stopped: a unit of an administrator's own is none of ours."""
+    followed.group = at_level(table)
+    assert [0] * 20 == asyncio.run(followed.hear(*[USER] * 20))
