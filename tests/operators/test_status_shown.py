@@ -246,6 +246,7 @@ UNSEEN = frozenset(f"groups[].entries[].{name} is something" for name in ("memor
     "reason: tag is null", "reason: mode is null", "reason: command is null", "ending: at_usec is null",
     "missing[]", "missing[] is something", "reason: by is something", "groups[].entries[].previous_ending is something",
     "progress: level is null", "progress: awaited[].says is something", "groups[].entries[].says is something",
+    "progress: awaited[].ready_of is something", "groups[].entries[].ready_of is something",
 }  # fmt: skip
 
 
