@@ -116,6 +116,8 @@ def _group_text(table: Table, group: Matrix, width: int | None) -> Iterator[str]
             yield printable(f"  {row.entry.tag}: required")
         if row.entry.preflight is not None:
             yield printable(f"  {row.entry.tag}: preflight: {row.entry.preflight.text}")
+        if row.entry.health is not None:
+            yield printable(f"  {row.entry.tag}: health: {row.entry.health.text}")
 
 
 def _of_services(table: Table, group: ResourceGroup) -> list[Directive]:

@@ -69,6 +69,7 @@ def entry(value: Entry) -> dict[str, Json]:
         "required": value.required,
         "ready": optional(None if value.ready is None else value.ready.text),
         "ready_of": optional(value.ready_of or None),
+        "health": optional(None if value.health is None else value.health.text),
         "preflight": optional(None if value.preflight is None else value.preflight.text),
     }
 

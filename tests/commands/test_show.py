@@ -50,6 +50,7 @@ web:debug:m:off:x\x1b[31m
 :::services.mail:Nice=1
 :::stop.mail:ordered
 :::service.spool:Nice=2
+:::health.データ:10s file:/run/db
 """
 SHOWN = """\
 web, boots to level 3
@@ -62,6 +63,7 @@ web, boots to level 3
   データ: User=db
   データ: Nice=5
   データ: preflight: timeout=5s db -t
+  データ: health: 10s file:/run/db
 
 mail, stops in order
          1
@@ -139,6 +141,7 @@ def test_json(path: Path) -> None:
         "required": False,
         "ready": None,
         "ready_of": None,
+        "health": "10s file:/run/db",
         "preflight": "timeout=5s db -t",
         "line": 5,
     }
@@ -153,6 +156,7 @@ def test_json(path: Path) -> None:
         ("services.mail", 13),
         ("stop.mail", 14),
         ("service.spool", 15),
+        ("health.データ", 16),
     ]
     mail = answer["groups"][1]
     assert (web["stops_in_order"], mail["stops_in_order"]) == (False, True)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def test_show(tmp_path: Path) -> None:
     """All of `show`, also text that is not UTF-8."""
     path = tmp_path / "cltab"
-    more = b"mail:a:1:wait:x \xff\n:::services.mail:Nice=1\n:::ready.a:true\n:::preflight.a:x\n"
+    more = b"mail:a:1:wait:x \xff\n:::services.mail:Nice=1\n:::ready.a:true\n:::preflight.a:x\n:::health.app:1s x\n"
     path.write_bytes(NEW.encode() + more)
     read_all("`show`", [json.loads(run("show", "--format", "json", path).stdout)])
 
@@ -56,8 +56,10 @@ def test_units(tmp_path: Path) -> None:
 def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of `diff`, of two tables and of a machine."""
     old, new = tmp_path / "old", tmp_path / "new"
-    old.write_text(f":::initdefault.web:m\n:::service.app:Nice=1\n:::ready.app:true\n{OLD}:::preflight.app:x\n")
-    new.write_text(f":::clstat:/x\n:::ready.app:tcp:80\n{NEW}:::preflight.app:y\n")
+    old.write_text(
+        f":::initdefault.web:m\n:::service.app:Nice=1\n:::ready.app:true\n{OLD}:::preflight.app:x\n:::health.app:1s x\n"
+    )
+    new.write_text(f":::clstat:/x\n:::ready.app:tcp:80\n{NEW}:::preflight.app:y\n:::health.app:2s x\n")
     values: list[Any] = [json.loads(run("diff", "--format", "json", old, new).stdout)]
     values.append(json.loads(run("diff", "--format", "json", new, old).stdout))
     groups = parse(old.read_bytes(), "old")[0].groups
@@ -72,7 +74,7 @@ def test_explain() -> None:
     tags = ("queue", "init", "db", "app", "notice", "spool", "one", "idle")
     seen = Seen(frozenset(["db", "app"]), {"init": Remedy.RERUN}, {"app": "has left its control group"})
     values: list[Any] = []
-    for checks in ("", "".join(f":::ready.{tag}:true\n:::preflight.{tag}:x\n" for tag in tags)):
+    for checks in ("", "".join(f":::ready.{tag}:true\n:::preflight.{tag}:x\n:::health.{tag}:1s x\n" for tag in tags)):
         more = checks + "web:idle:9:wait:x\n" + "".join(f":::service.{tag}:Nice=1\n" for tag in tags)
         old, new = (parse(f"{text}{more}".encode(), "cltab")[0] for text in (OLD, NEW))
         others = (Standing(old.group("mail"), "1"),)
@@ -81,7 +83,12 @@ def test_explain() -> None:
             explain.as_json(explained(Standing(old.group("web"), present), new.group("web"), level, others))
             for present, level in ((None, "3"), ("3", "m"), ("m", "3"), ("3", "3"))
         ]
-    never = {"preflights[].preflight is null", "preflights[].ready_of is something", "preflights[].ready is null"}
+    never = {
+        "preflights[].health is null",
+        "preflights[].preflight is null",
+        "preflights[].ready_of is something",
+        "preflights[].ready is null",
+    }
     read_all("`explain`", json.loads(json.dumps(values)), frozenset(never))
 
 
