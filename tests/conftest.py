@@ -54,6 +54,7 @@ NOT_OF_A_RELEASE = {
     "tests/docs/test_screens.py": "tmux is on the running root only",
     "tests/daemon/test_ways_to_fail.py": "the programs that fail are installed over the running root",
     "tests/daemon/test_real_servers.py": "the servers are installed over the running root",
+    "tests/daemon/test_real_web_servers.py": "the servers are installed over the running root",
 }
 
 

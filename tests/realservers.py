@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
-from waystofail import PACKAGES, POSTGRES
+from programs import RUN
+from waystofail import POSTGRES
+
+from cltab2systemd.client.outcome import FAILED
+from lab.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from instance import Group
+    from shipped import Shipped
 
     from lab.node import Node
-
-__all__ = ["PACKAGES", "SET_UP", "Cache", "Database", "Slow", "WebServer"]
 
 _CRASHED = "/var/lib/postgresql/crashed"
 # It is small, and writes nothing for certain, for a node ends with its test.
@@ -47,10 +54,13 @@ SET_UP = f"""
 class Slow(Protocol):
     """A server that is slow to start, as slow as a test wants."""
 
-    user: str
-    """Whom it runs as."""
-    refusal: str
-    """What it says to clients meanwhile."""
+    @property
+    def user(self) -> str:
+        """Whom it runs as."""
+
+    @property
+    def refusal(self) -> str:
+        """What it says to clients meanwhile."""
 
     @classmethod
     def of(cls, group: Group) -> Self:
@@ -251,3 +261,68 @@ class WebServer:
     def says(self) -> str:
         """What it answers; empty if it does not."""
         return self.node.run("curl", "--silent", self.address, check=False).stdout
+
+
+# What people ask, and what tests set up.
+
+OTHER = f"other:4:respawn:{RUN}"
+
+
+@contextmanager
+def asked_for(group: Group, level: str, *, code: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    """`clinit --wait GROUP LEVEL`, which has not ended at the beginning, and has at the end with the exit code."""
+    client = group.node.popen("clinit", "--wait", group.name, level, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    yield client
+    out, err = client.communicate(timeout=60 * PATIENCE)
+    state = {0: f"{group.name} {level} DONE\n", FAILED: f"{group.name} {level} FAILED\n"}.get(code, "")
+    assert (code, state) == (client.returncode, out.decode()), err.decode()
+
+
+def shown(group: Group) -> str:
+    """What `clinitctl status` says."""
+    return group.node.run("clinitctl", "status", group.name, check=False).stdout
+
+
+def why(group: Group) -> str:
+    """What `clinitctl why` says."""
+    return group.node.run("clinitctl", "why", group.name, check=False).stdout
+
+
+def has_run(group: Group, tag: str) -> bool:
+    """Whether an entry was ever started."""
+    return group.property(tag, "ExecMainStartTimestampMonotonic") != "0"
+
+
+def setting(group: Group, name: str, tag: str, value: str) -> str:
+    """A line of the table that sets something for an entry of the group."""
+    return f":::{name}.{group.name}.{tag}:{value}"
+
+
+def define_slow(group: Group, server: Slow, way: str) -> None:
+    """A server that takes as long as the test wants, an application behind it, and something else at level 4.
+
+    Args:
+        group: the group, whose level is 3.
+        server: the server.
+        way: what says that it has started: `ready`, `notify`, or neither.
+    """
+    settings = [setting(group, "service", "server", f"User={server.user}")]
+    if way == "ready":
+        settings.append(setting(group, "ready", "server", server.check))
+    if way == "notify":
+        settings.append(setting(group, "service", "server", "Type=notify"))
+    command = server.notifying if way == "notify" else server.command
+    group.define(f"server:3:respawn:{command}", f"app:3:test:{server.client}", OTHER, settings=tuple(settings))
+
+
+def await_slow(group: Group, way: str) -> None:
+    """Wait until people are told that the server is waited for."""
+    awaited = {"ready": f"waiting for {group.name}.server to be ready", "notify": f"{group.name}.server (respawn)"}
+    wait_until(lambda: f"starting, {1 if way == 'ready' else 0} of " in shown(group) and awaited[way] in shown(group))
+
+
+def kill(shared: Shipped) -> None:
+    """Kill the daemon, and wait for the next one."""
+    pid = shared.pid
+    shared.node.run("kill", "-KILL", str(pid))
+    shared.await_restart(pid)
