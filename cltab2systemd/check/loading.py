@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic, in_order
 from cltab2systemd.table.grammar import parse
-from cltab2systemd.table.model import MOST_FINDINGS, Table
+from cltab2systemd.table.model import MOST_FINDINGS, Table, with_readiness
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
 
@@ -55,9 +55,12 @@ def _large_groups(table: Table) -> Iterator[Diagnostic]:
 def _long_names(names: Names, table: Table) -> Iterator[Diagnostic]:
     for entry in table.entries:
         group = entry.group
+        of_tag = [names.gate(group, each.tag) for each in with_readiness(entry)]
+        if entry.health:
+            of_tag.append(names.health_timer(group, entry.tag))
         longest = {
             "group": max(names.barrier(group, HALT_LEVEL), names.slice(group), key=len),
-            "tag": names.health_timer(group, entry.tag) if entry.health else names.gate(group, entry.tag),
+            "tag": max(of_tag, key=len),
             "levels": max((names.barrier(group, level) for level in entry.levels.names), key=len),
         }
         for field, unit in longest.items():

@@ -117,7 +117,10 @@ def _held_back(starts: Sequence[Entry]) -> Iterator[str]:
     for index, entry in enumerate(starts, 1):
         if entry.holds_back and (behind := [shortened(other.tag) for other in starts[index:]]):
             named = ", ".join(behind[:_MOST_BEHIND]) + (", …" if len(behind) > _MOST_BEHIND else "")
-            yield f"If {shortened(entry.tag)} fails, what stands behind it is not started: {named}"
+            failing = (
+                f"{shortened(entry.ready_of)} does not get ready" if entry.ready_of else f"{shortened(entry.tag)} fails"
+            )
+            yield f"If {failing}, what stands behind it is not started: {named}"
 
 
 def _preflight(entry: Entry) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.groups.endings import EXITED_WELL, NOT_REPEATED
 from cltab2systemd.groups.entrycommands import log_command, restart_command
 from cltab2systemd.groups.reasons import Cause
-from cltab2systemd.table.model import Mode
+from cltab2systemd.table.model import READY_SUFFIX, Mode
 from cltab2systemd.terminal import printable
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def _commands(unit: str, group: str, tag: str, level: str) -> dict[str, str]:
     return {
         "again": f"clinit {shlex.quote(group)} {shlex.quote(level)}",
         "restart": restart_command(unit, group, tag),
-        "log": log_command(unit, group, tag),
+        # What says why an entry is not ready is what the entry itself wrote.
+        "log": log_command(unit.replace(f"{READY_SUFFIX}.", "."), group, tag.removesuffix(READY_SUFFIX)),
         "status": f"systemctl status {quoted}",
         "unmask": f"systemctl unmask {quoted}",
     }

@@ -85,6 +85,8 @@ class Mode(enum.StrEnum):
         return self.is_started and not self.is_waited_for
 
 
+# What the tag of a readiness has behind that of its entry, in which there is no colon.
+READY_SUFFIX = f":{Kind.READY.word}"
 # How the readiness of an entry is run.
 _JUDGED = next(mode for mode in Mode if mode.is_judged)
 
@@ -285,7 +287,7 @@ def with_readiness(entry: Entry) -> tuple[Entry, ...]:
 
 def readiness_tag(tag: str) -> str:
     """The tag of the entry that is the readiness of the one with a tag."""
-    return f"{tag}:{Kind.READY.word}"
+    return f"{tag}{READY_SUFFIX}"
 
 
 def levels_meant(entries: Iterable[Entry]) -> tuple[str, ...]:

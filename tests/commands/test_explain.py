@@ -131,6 +131,14 @@ def test_what_says_that_it_is_ready(path: Path) -> None:
     assert "2.  db     respawn  waits until it says that it is ready; restarted whenever it ends" in told
 
 
+def test_what_asks_whether_it_is_ready(path: Path) -> None:
+    """It is a step of its own, with its limit; if it is required, what does not come about is told."""
+    path.write_text(f"{TEXT}:::ready.db:timeout=90s tcp:5432\n:::required.db:yes\n")
+    told = run("explain", "web", "3", "--table", path).stdout
+    assert "db:ready  readiness  waits until db is ready (tcp:5432; at most 1min 30s)\n" in told
+    assert "If db does not get ready, what stands behind it is not started: ready, app" in told
+
+
 def test_as_the_group_stands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the group is at a level, it comes from there, with the lines that are applied."""
     web, mail = (parse(text.encode(), "cltab")[0].groups for text in (TEXT, "mail:app:1:respawn:x\n"))

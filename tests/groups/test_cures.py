@@ -41,6 +41,15 @@ def test_what_a_request_does_not_run_again() -> None:
     assert "clinit web 3" in cure(Reason(Cause.TIMED_OUT, UNIT, "text", tag="a", mode=Mode.TEST), "web", "3")
 
 
+def test_what_is_not_ready() -> None:
+    """Its own log tells why, and the next request asks again."""
+    unit = "clinit-web@a:ready.service"
+    found = cure(Reason(Cause.NOT_READY, unit, "text", tag="a:ready", mode=Mode.TEST), "web", "3")
+    assert found == "'clinitctl log web:a' shows what it wrote; mend it, then 'clinit web 3' asks again"
+    other = cure(Reason(Cause.NOT_READY, f"clinit_1-{unit[7:]}", "text", tag="a:ready", mode=Mode.TEST), "web", "3")
+    assert "'journalctl --unit=clinit_1-web@a.service' shows" in other
+
+
 def test_what_goes_to_the_background() -> None:
     """A program that exits with 0 is not broken, but no respawn."""
     words = f"ends too fast, and pauses for 60 s{EXITED_WELL}"

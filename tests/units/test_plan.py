@@ -205,6 +205,15 @@ def test_a_tag_may_fill_a_unit_name() -> None:
     assert findings_of(f"g:{'t' * (room + 1)}:1:wait:x\n") == [("long-tag", 1, 3, room + 1)]
 
 
+def test_a_tag_with_a_readiness_has_less_room() -> None:
+    """The gate behind the readiness has the longest name."""
+    room = LONGEST_UNIT_NAME - len(NAMES.gate("g", ":ready"))
+    ready = ":::ready.{}:tcp:80\n".format
+    assert findings_of(f"g:{'t' * room}:1:wait:x\n{ready('t' * room)}") == []
+    room += 1
+    assert findings_of(f"g:{'t' * room}:1:wait:x\n{ready('t' * room)}") == [("long-tag", 1, 3, room)]
+
+
 def test_long_names_of_another_instance() -> None:
     """Another instance's unit names are longer, and so its names have less room."""
     tag = "t" * (LONGEST_UNIT_NAME - len("clinitbarrier-g@.service"))
