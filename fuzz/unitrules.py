@@ -178,7 +178,7 @@ def _may_be_given(name: str) -> bool:
     return name in {
         "SyslogIdentifier", "TimeoutStartSec", "TimeoutStopSec", "TimeoutAbortSec", "KillSignal",
         "RuntimeDirectory", "OOMPolicy", "IgnoreSIGPIPE", "Environment", "StandardError", "RootDirectoryStartOnly",
-        "BindPaths", "Type",
+        "BindPaths", "Type", "NotifyAccess",
     }  # fmt: skip
 
 
