@@ -325,6 +325,22 @@ def test_one_that_is_required(group: Group, mode: str) -> None:
     wait_until(lambda: group.events() == ["next"])
 
 
+def test_one_that_is_asked_as_well(group: Group) -> None:
+    """With a readiness, too, what stands behind waits for both: the program says that it is ready, then it is asked."""
+    ready, answers = (f"/run/{group.name}.{name}" for name in ("ready", "answers"))
+    define(group, f"app:1:respawn:{says(f'until={ready}', 'READY=1', FOR_EVER)}", NEXT)
+    check = f":::ready.{group.name}.app:test -e {answers}\n"
+    group.instance.write_table(f"{group.instance.table}{given(group)}{check}")
+    group.request("1")
+    group.when_awaited("app starting")
+    group.node.write(ready, "")
+    group.when_awaited("app:ready starting")
+    assert [] == group.events()
+    group.node.write(answers, "")
+    group.wait_for("1 DONE")
+    wait_until(lambda: group.events() == ["next"])
+
+
 def test_at_boot(fresh_node: Node) -> None:
     """A boot to a level waits for the same, and holds up nothing else."""
     machine = Machine(fresh_node)
