@@ -133,8 +133,10 @@ def _ending(status: int) -> str:
     return f"exited with {os.waitstatus_to_exitcode(status)}"
 
 
-def _worded(error: Exception) -> str:
-    """What is wrong, as words in the middle of a sentence."""
+def _worded(error: Exception, limit: float = 0.0) -> str:
+    """What is wrong, as words in the middle of a sentence; within how many seconds, if it is the time that was over."""
+    if isinstance(error, TimeoutError) and not error.errno:  # the socket's own; the kernel's has a number
+        return f"{NO_ANSWER} {limit:g} s"
     reason = str(getattr(error, "strerror", None) or "")
     return reason[:1].lower() + reason[1:] if reason else str(error) or type(error).__name__
 
@@ -163,7 +165,7 @@ def _be_probe(form: Form, limit: float, instance: str, writer: int) -> None:
         try:
             words, holds = _PROBES[form.scheme](form, limit, instance), True
         except (_Refused, OSError, ValueError) as error:  # ValueError: a host that can be no name
-            words, holds = _worded(error), False
+            words, holds = _worded(error, limit), False
         os.write(writer, encoded(words)[:_LONGEST_WORDS])
         status = 0 if holds else 1
     finally:
