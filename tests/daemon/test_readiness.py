@@ -366,3 +366,15 @@ def test_a_required_one_that_ends(group: Group) -> None:
     touch(group)
     assert group.switch("1") == "DONE"
     assert group.events() == ["app"]
+
+
+def test_a_once_that_was_stopped_by_hand(group: Group) -> None:
+    """A request does not run it again, so it does not ask either."""
+    group.define(f":::ready.db:timeout=1h file:{file_of(group)}", f"db:1:once:@ up; {RUN}", "app:1:wait:true")
+    touch(group)
+    assert group.switch("1") == "DONE"
+    group.node.run("systemctl", "stop", group.unit("db"))
+    remove(group)
+    assert group.switch("1") == "DONE"
+    assert group.events() == ["up"]
+    assert group.instance.properties(readiness(group), "ActiveState") == {"ActiveState": "inactive"}
