@@ -62,6 +62,10 @@ class Slow(Protocol):
     def refusal(self) -> str:
         """What it says to clients meanwhile."""
 
+    @property
+    def status(self) -> str:
+        """What it tells systemd of itself meanwhile; nothing, if it does not."""
+
     @classmethod
     def of(cls, group: Group) -> Self:
         """One of a group's own."""
@@ -97,6 +101,7 @@ class Database:
     name: str
     user: str = "postgres"
     refusal: str = "rejecting connections"
+    status: str = ""
 
     @classmethod
     def of(cls, group: Group) -> Self:
@@ -163,6 +168,7 @@ class Cache:
     name: str
     user: str = "root"
     refusal: str = "LOADING Redis is loading the dataset in memory"
+    status: str = "says: Redis is loading..."
 
     @classmethod
     def of(cls, group: Group) -> Self:
@@ -179,7 +185,7 @@ class Cache:
     @property
     def command(self) -> str:
         """What runs it in the foreground."""
-        return f"{self._server} --key-load-delay 10000 --loading-process-events-interval-bytes 1024"
+        return f"exec {self._server} --key-load-delay 10000 --loading-process-events-interval-bytes 1024"
 
     @property
     def notifying(self) -> str:
@@ -298,19 +304,23 @@ def setting(group: Group, name: str, tag: str, value: str) -> str:
     return f":::{name}.{group.name}.{tag}:{value}"
 
 
-def define_slow(group: Group, server: Slow, way: str) -> None:
+def define_slow(group: Group, server: Slow, way: str, options: str = "", *, required: bool = False) -> None:
     """A server that takes as long as the test wants, an application behind it, and something else at level 4.
 
     Args:
         group: the group, whose level is 3.
         server: the server.
         way: what says that it has started: `ready`, `notify`, or neither.
+        options: of its readiness.
+        required: whether nothing is started behind it if it fails.
     """
     settings = [setting(group, "service", "server", f"User={server.user}")]
     if way == "ready":
-        settings.append(setting(group, "ready", "server", server.check))
+        settings.append(setting(group, "ready", "server", options + server.check))
     if way == "notify":
         settings.append(setting(group, "service", "server", "Type=notify"))
+    if required:
+        settings.append(setting(group, "required", "server", "yes"))
     command = server.notifying if way == "notify" else server.command
     group.define(f"server:3:respawn:{command}", f"app:3:test:{server.client}", OTHER, settings=tuple(settings))
 

@@ -17,6 +17,7 @@ from realservers import (
     has_run,
     kill,
     setting,
+    shown,
 )
 from shipped import Shipped
 from waystofail import PACKAGES
@@ -44,7 +45,7 @@ def shared(project_layer: Path) -> Iterator[Shipped]:
 # Who is slow to start, and an application that needs it.
 
 SERVERS = pytest.mark.parametrize("kind", [Database, Cache])
-WAYS = pytest.mark.parametrize("way", ["ready"])
+WAYS = pytest.mark.parametrize("way", ["ready", "notify"])
 
 
 @SERVERS
@@ -75,34 +76,50 @@ def test_an_application_waits(group: Group, kind: type[Slow], way: str) -> None:
         if way == "ready":
             log = ("journalctl", "--output=cat", f"--unit={group.unit('server:ready')}")
             wait_until(lambda: server.refusal in group.node.run(*log).stdout, what="it was asked, and has refused")
+        else:
+            wait_until(lambda: server.status in shown(group), what="people see what it says of itself")
         assert (group.status, has_run(group, "app"), client.poll()) == ("3 STARTING", False, None)
         server.go_on()
     assert group.property("app", "ExecMainStatus") == "0"
     assert server.proof()
 
 
-@SERVERS
-@WAYS
-def test_it_takes_too_long(group: Group, kind: type[Slow], way: str) -> None:
-    """At the end of its time the group is FAILED, and says so of the server; asked again later, all is well."""
-    server = kind.of(group)
-    define_slow(group, server, way)
-    short = setting(group, "ready", "server", f"timeout=1s {server.check}")
-    group.instance.table += f"{short}\n{setting(group, 'required', 'server', 'yes')}\n"
-    group.instance.write_table(group.instance.table)
-
+def assert_too_late(group: Group, said: str) -> str:
+    """`clinit --wait` says it of the server, and that its application was not started; all that it says."""
     done = group.instance.clinit("--wait", group.name, "3")
 
     answered(done, code=FAILED, out=f"{group.name} 3 FAILED\n")
-    first, second = reasons_of(done.stderr)
-    assert first.startswith(f"{group.name}: {group.name}.server (respawn) is not ready after 1 s: exited with ")
-    assert server.refusal in done.stderr
-    assert f"{group.name}.app (test) was not started, because {group.name}.server" in second
+    server, app = reasons_of(done.stderr)[-2:]
+    assert server.startswith(f"{group.name}: {group.name}.server (respawn) {said}")
+    assert f"{group.name}.app (test) was not started, because {group.name}.server" in app
+    return done.stderr
+
+
+@SERVERS
+def test_it_is_not_ready_in_time(group: Group, kind: type[Slow]) -> None:
+    """The group is FAILED with what the server has answered; it runs on, and when it is asked again, all is well."""
+    server = kind.of(group)
+    define_slow(group, server, "ready", "timeout=1s ", required=True)
+
+    assert server.refusal in assert_too_late(group, "is not ready after 1 s: exited with ")
     pid = group.pid("server")
     server.go_on()
     wait_until(lambda: group.node.shell(server.check, check=False).returncode == 0, what="the server answers")
     assert (group.switch("3"), group.pid("server")) == ("DONE", pid)
     assert server.proof()
+
+
+def test_it_does_not_say_so_in_time(group: Group) -> None:
+    """Such a server is started again and again; when it is ready in time, all is well."""
+    cache = Cache.of(group)
+    define_slow(group, cache, "notify", required=True)
+    group.instance.table += setting(group, "service", "server", "TimeoutStartSec=2") + "\n"
+    group.instance.write_table(group.instance.table)
+
+    assert_too_late(group, "did not say that it is ready within 2 s (TimeoutStartSec=): ")
+    cache.go_on()
+    assert group.switch("3") == "DONE"
+    assert cache.proof()
 
 
 # What happens in the middle.
