@@ -47,7 +47,7 @@ class HealthChecks:
         if not isinstance(seen, RunSignal) or not seen.has_ended:
             return []
         note = self._kernel.health(service)
-        now = note.text if note is not None and note.is_unhealthy else "", is_broken(seen.process)
+        now = note.text if note is not None and note.unwell_since else "", is_broken(seen.process)
         before = self._known.pop(service, _WELL)
         if now != _WELL:  # those that are well are not kept
             self._known[service] = now

@@ -1,7 +1,8 @@
 """One run of a health check: asks once whether an entry is well, and counts how often in a row it was not.
 
 systemd has the result: the unit that asks fails if the entry is unhealthy. What was found is in its runtime directory,
-until the entry is found to be well (`notes`). A run of the entry begins at 0.
+until the entry is found to be well (`notes`). A run of the entry begins at 0. One that was started because the run
+before was unhealthy is not known to be well until a check has held.
 """
 
 from __future__ import annotations
@@ -49,24 +50,28 @@ def run(arguments: Sequence[str]) -> int:
     if subject.ending():
         return 0
     words = answer.words + (f": {output}" if output else "")
-    return _judge(subject.run, options, "" if answer.holds else printable(words)[:LONGEST_WORDS])
+    began = monotonic_ns() // 1000 - int(subject.age() * 1e6)
+    return _judge(subject.run, began, options, "" if answer.holds else printable(words)[:LONGEST_WORDS])
 
 
-def _judge(invocation: str, options: Mapping[str, str], words: str) -> int:
+def _judge(invocation: str, began: int, options: Mapping[str, str], words: str) -> int:
     """The exit status, by what was noted before: of a run that is well if there are no words."""
     path = f"{os.environ['RUNTIME_DIRECTORY']}/{NOTE}"
-    known = parsed(_content(path))
+    known = noted = parsed(_content(path))
+    before = 0 if known is None else known.before
     if known is not None and known.invocation != invocation:
+        before = known.unwell_since if known.led_to(began) else 0
         known = None
     if not words:
-        if known is not None:
+        if noted is not None:
             os.unlink(path)  # noqa: PTH108 - pathlib is slow to import, here and below
+        if known is not None or before:
             _say("is well again")
         return 0
     failures = int(options["failures"])
     count = min(1 if known is None else known.count + 1, failures)
     since = 0 if count < failures else (0 if known is None else known.since) or monotonic_ns() // 1000
-    note = Note(invocation, count, since, options["action"], words)
+    note = Note(invocation, count, since, options["action"], words, before=before)
     if known is None or known.text != note.text:  # else there is nothing new
         _write(path, note)
         _say(f"{'unhealthy: ' if since else ''}{note.words} ({count} in a row)")

@@ -139,9 +139,32 @@ def test_restart(group: Group) -> None:
     assert (count_of(group, events.DONE), count_of(group, events.FAILED)) == (done, 0)
     told = group.instance.told(events.RESTARTED_UNHEALTHY, group=group.name, entry=f"{group.name}.a")["MESSAGE"]
     assert told == f"{group.name}: {group.name}.a is unhealthy, and is restarted: exited with 1 (2 in a row)"
-    assert count_of(group, events.WELL_AGAIN) == 0
+    assert count_of(group, events.WELL_AGAIN) == 1
     history = group.node.run("clinitctl", "history", group.name).stdout
     assert "stopped by" not in history
+
+
+def test_restarted_in_vain(group: Group) -> None:
+    """One that is restarted again and again is not told to be well until a check holds."""
+    group.define(f"a:3:respawn:{RUN}")
+    set_health(group, "a", f"{FAST} action=restart test ! -e /run/{group.name}.ill")
+    group.node.write(f"/run/{group.name}.ill", "")
+    assert group.switch("3") == "DONE"
+    first = group.pid("a")
+    wait_until(lambda: group.pid("a") not in {0, first}, timeout=30, what="it is restarted")
+    second, seen = group.pid("a"), set[tuple[str, str]]()
+
+    def restarted_again() -> bool:
+        found = shown(group)
+        seen.update((found["health"], reason["code"]) for reason in found["reasons"] or [{"code": ""}])
+        return group.pid("a") not in {0, second}
+
+    wait_until(restarted_again, timeout=30, what="it is restarted again")
+    assert seen <= {("degraded", "unhealthy"), ("degraded", "restarting")}
+    assert count_of(group, events.WELL_AGAIN) == 0
+    group.node.path(f"/run/{group.name}.ill").unlink()
+    wait_until(lambda: shown(group)["health"] == "well", timeout=30, what="it is well")
+    assert entry(group, "a")["healthy"] is True
 
 
 def test_a_restart_without_a_daemon(asked: Group) -> None:

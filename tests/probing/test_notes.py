@@ -16,14 +16,15 @@ from cltab2systemd.terminal import printable
 )  # fmt: skip
 def test_round_trip(invocation: str, count: int, since: int, action: str, words: str) -> None:
     """A note is read as it was written."""
-    found = parsed(Note(invocation, count, since, action, words[:LONGEST_WORDS]).text)
+    found = parsed(Note(invocation, count, since, action, words[:LONGEST_WORDS], before=count).text)
     assert found is not None
     assert (found.invocation, found.count, found.since, found.action) == (invocation, count, since, action)
+    assert (found.before, found.unwell_since) == (count, count or since)
     assert found.words == words[:LONGEST_WORDS]
     assert (found.is_unhealthy, found.restarts) == (since > 0, since > 0 and action == RESTART)
 
 
-@given(st.one_of(st.text(), st.text().map(lambda words: f"ab 3 7 tell\n{words}")))
+@given(st.one_of(st.text(), st.text().map(lambda words: f"ab 3 7 tell 0\n{words}")))
 def test_what_a_user_may_write(text: str) -> None:
     """The directory is the entry's user's: whatever is there is no note, or one that a terminal can show."""
     found = parsed(text)
@@ -36,11 +37,13 @@ def test_what_a_user_may_write(text: str) -> None:
         "",
         "\n",
         "ab 3 7",
-        "ab 3 7 stop\n",
-        "ab -3 7 tell\n",
-        "ab 3 ٣ tell\n",
+        "ab 3 7 tell\n",
+        "ab 3 7 stop 0\n",
+        "ab -3 7 tell 0\n",
+        "ab 3 ٣ tell 0\n",
         "ab 3 7 tell more\n",
-        f"a 3 {'9' * 30} tell",
+        "ab 3 7 tell 0 more\n",
+        f"a 3 {'9' * 30} tell 0",
     ],
 )
 def test_no_note(text: str) -> None:
