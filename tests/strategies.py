@@ -67,6 +67,7 @@ def tables(
     tags = [line.split(":")[1] for line in lines]
     waited_for = [line.split(":")[1] for line in lines if Mode(line.split(":")[3]).is_waited_for]
     required = st.lists(st.sampled_from(waited_for), max_size=most_required) if waited_for else st.just([])
+    few_tags = st.lists(st.sampled_from(tags), max_size=2, unique=True)
     settings = [
         *(f":::service.{tag}:{draw(of_service)}\n" for tag in draw(st.lists(st.sampled_from(tags), max_size=3))),
         *(f":::group.{group}:{draw(of_group)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
@@ -74,6 +75,9 @@ def tables(
         *(f":::required.{tag}:yes\n" for tag in draw(required)),
         *(f":::services.{group}:{draw(of_service)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
         *(f":::stop.{group}:ordered\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
+        *(f":::ready.{tag}:{draw(CHECK)}\n" for tag in draw(few_tags)),
+        *(f":::preflight.{tag}:timeout=9s env {draw(COMMAND)}\n" for tag in draw(few_tags)),
+        *(f":::health.{tag}:5s {draw(CHECK)}\n" for tag in draw(few_tags) if tag not in waited_for),
     ]
     lines = draw(st.permutations([*lines, *settings])) if settings else lines
     table, findings = parse(encoded("".join(lines)), "/etc/cltab")

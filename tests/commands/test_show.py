@@ -24,9 +24,11 @@ from translator import run
 from cltab2systemd import terminal
 from cltab2systemd.commands.show import Kind, as_json, as_text, units_as_text, units_of
 from cltab2systemd.reports import asjson
+from cltab2systemd.table import checks
+from cltab2systemd.table import settings as kinds
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Entry, Levels, Mode
-from cltab2systemd.table.settings import OF_ENTRY, OF_GROUP, Directive
+from cltab2systemd.table.settings import Directive
 from cltab2systemd.terminal import columns as width_of
 from cltab2systemd.text import decoded
 from cltab2systemd.units.compiler import compile_table
@@ -270,6 +272,15 @@ def text_of(value: str | list[int]) -> str:
     return value if isinstance(value, str) else decoded(bytes(value))
 
 
+def check_of(kind: kinds.Kind, value: dict[str, Any]) -> checks.Check | None:
+    """A check of an entry, as its value has it."""
+    if value[kind.word] is None:
+        return None
+    found = checks.read(kinds.SHAPES[kind], text_of(value[kind.word]))
+    assert isinstance(found, checks.Check)
+    return found
+
+
 def entry_of(value: dict[str, Any]) -> Entry:
     """What `asjson.entry` made a value of, in place 1."""
     given = tuple(
@@ -278,8 +289,14 @@ def entry_of(value: dict[str, Any]) -> Entry:
     )
     group, tag, levels, command = (text_of(value[name]) for name in ("group", "tag", "levels", "command"))
     place = parse(b"g:t:1:wait:", "")[0].entries[0].place
-    required = value["required"]
-    return Entry(group, tag, Levels(levels), Mode(value["mode"]), command, place, given, required=required)
+    ready, health, preflight = (
+        check_of(kind, value) for kind in (kinds.Kind.READY, kinds.Kind.HEALTH, kinds.Kind.PREFLIGHT)
+    )
+    ready_of = "" if value["ready_of"] is None else text_of(value["ready_of"])
+    return Entry(
+        group, tag, Levels(levels), Mode(value["mode"]), command, place, given, ready, health, preflight,
+        value["required"], ready_of,
+    )  # fmt: skip
 
 
 @settings(deadline=None)
@@ -295,10 +312,12 @@ def test_any_table(table: Table) -> None:
     assert all("\udc80" > character or character > "\udcff" for character in json.dumps(answer, ensure_ascii=False))
     lines = [*as_text(table)]
     assert all(line.isprintable() for line in lines)
-    known = {OF_ENTRY: {entry.tag for entry in table.entries}, OF_GROUP: {*table.groups}}
-    given = [s for s in table.settings if s.kind.section and s.subject in known[s.kind.subject]]
-    required = [entry for entry in table.entries if entry.required]
-    assert len(lines) == len(table.entries) + len(given) + len(required) + 3 * len(table.groups) - 1
+    entries = [entry for group in table.groups.values() for entry in group.entries]
+    own = [d for e in entries for d in e.directives if table.source_of(d).kind is kinds.Kind.SERVICE]
+    of_groups = [s for s in table.settings if s.kind in {kinds.Kind.SERVICES, kinds.Kind.SLICE}]
+    given = [*own, *(s for s in of_groups if s.subject in table.groups)]
+    more = [flag for e in entries for flag in (e.required, e.preflight, e.health) if flag]
+    assert len(lines) == len(entries) + len(given) + len(more) + 3 * len(table.groups) - 1
 
 
 @given(st.text())

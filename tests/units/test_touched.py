@@ -129,6 +129,7 @@ def kind_of(name: str, groups: set[str], tags: set[str]) -> str:
         }
         own = {*tags, *(f"{tag}:ready" for tag in tags)}
         found |= {NAMES.entry(group, tag): OWN for tag in own} | {NAMES.gate(group, tag): OWN_GATE for tag in own}
+        found |= {name: OWN for tag in tags for name in (NAMES.health(group, tag), NAMES.health_timer(group, tag))}
     if NAMES.group_of(name) not in groups:
         return "another group's"
     by_name = {"clinitgate": GATES, "clinitbarrier": BARRIERS}.get(name.partition("-")[0], ENTRIES)
@@ -172,13 +173,17 @@ class Change:
 
     def toggle(self) -> None:
         """Turn the entry off, or on."""
-        runnable = st.sampled_from([mode for mode in Mode if mode is not Mode.OFF])
-        self.replace(mode=Mode.OFF if self.entry.runnable else self.draw(runnable))
+        self.replace(mode=Mode.OFF if self.entry.runnable else self.draw(self.modes()))
+
+    def modes(self) -> st.SearchStrategy[Mode]:
+        """The modes that start the entry, and suit its settings."""
+        runs_on = self.entry.health is not None
+        return st.sampled_from([mode for mode in Mode if mode.is_started and (mode.may_run_on or not runs_on)])
 
     def change_mode(self) -> None:
         """Run the entry in another way."""
         assume(self.entry.runnable)
-        self.replace(mode=self.draw(st.sampled_from([mode for mode in Mode if mode is not Mode.OFF])))
+        self.replace(mode=self.draw(self.modes()))
 
     def add(self) -> None:
         """Add an entry before the entry, at its levels or a new one."""
