@@ -17,6 +17,7 @@ from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import escape
+from cltab2systemd.units.commands import stays_a_shell
 from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def _each_for_itself(table: Table) -> Iterator[Diagnostic]:
             yield from _levels_that_name_none(entry)
             yield from _program(entry)
             yield from _session(entry)
+            yield from _unheard(entry)
             yield from commandlint.findings(of_entry(entry))
     for command in of_checks(table):
         yield from commandlint.findings(command)
@@ -264,6 +266,20 @@ def _session(entry: Entry) -> Iterator[Diagnostic]:
         yield _of_command(entry, (found.start, found.end), "outside-the-group", f"{found.name} {message}", hint)
     elif any(directive.name == "PAMName" and directive.value for directive in entry.directives):
         yield _of_command(entry, (0, len(entry.command)), "outside-the-group", f"PAMName= {message}", hint)
+
+
+def _unheard(entry: Entry) -> Iterator[Diagnostic]:
+    """A program whose readiness systemd does not hear of, for it is a child of the entry's shell."""
+    if entry.notifies and not entry.hears_children and stays_a_shell(entry.command):
+        yield _of_command(
+            entry,
+            (0, len(entry.command)),
+            "child-unheard",
+            "the program is a child of the shell that reads this, and systemd does not listen to one: the entry never "
+            "is ready",
+            "put 'exec' before the program, so that the shell becomes it; or add "
+            f"{setting_line(Kind.SERVICE, shortened(entry.tag))}NotifyAccess=all",
+        )
 
 
 def _class_is_overridden(entry: Entry) -> bool:

@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.endings import EXITED_WELL, NOT_REPEATED
+from cltab2systemd.groups.endings import EXITED_WELL, NOT_REPEATED, UNHEARD
 from cltab2systemd.groups.entrycommands import log_command, restart_command
 from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.table.model import READY_SUFFIX, Mode
@@ -54,6 +54,8 @@ _OF_EXITED_WELL = (
     "a respawn has to stay in the foreground, so have its program do that; it is tried again by itself, and by "
     "{restart} at once"
 )
+# Of programs that systemd does not hear.
+_OF_UNHEARD = "put 'exec' before its program, or give it NotifyAccess=all; then {restart} runs it again"
 # Of entries that a request does not run again once they have begun.
 _OF_RUN_ONCE = {
     Cause.NOT_READY: "mend it, then {restart} runs it again",
@@ -99,6 +101,8 @@ def commands(code: str, mode: str, unit: str, *, group: str, tag: str, level: st
 def _words(cause: Cause, mode_name: str, said: str) -> str:
     if said.endswith(EXITED_WELL):
         return _OF_EXITED_WELL
+    if cause is Cause.NOT_READY and UNHEARD in said:
+        return _OF_UNHEARD
     mode = Mode(mode_name) if mode_name else None
     of_mode = {} if mode is None or mode.is_judged else _OF_RESTARTED if mode.is_restarted else _OF_RUN_ONCE
     if of_mode is _OF_RUN_ONCE and said and not said.endswith(NOT_REPEATED):  # a wait that is required

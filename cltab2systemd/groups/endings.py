@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd.units.commands import stays_a_shell
+
 if TYPE_CHECKING:
     from cltab2systemd.groups.settings import Settings
     from cltab2systemd.groups.units import Process
@@ -32,6 +34,8 @@ EXITED_WELL = "; its last run exited with 0"
 NOT_REPEATED = "; a request does not run it again"
 # What the words on an entry that has not said that it is ready have in them.
 READINESS = "that it is ready"
+# What they have in them as well if systemd would not hear its program; likewise.
+UNHEARD = ", as a child of its shell cannot"
 SHELL_STATUSES = {126: " (the program cannot be executed)", 127: " (there is no such program)"}
 # systemd.exec(5), Result=: what that adds to the exit status or the signal.
 _RESULTS = {
@@ -109,7 +113,9 @@ def not_executed(status: int, settings: Settings) -> str:
 def unready(process: Process, settings: Settings) -> str:
     """That a program was stopped, or has ended, for or before it said that it is ready."""
     if process.result == "timeout":
-        return settings.time_limit(process) or f"did not say in time {READINESS}"
+        is_unheard = not settings.entry.hears_children and stays_a_shell(settings.entry.command)
+        words = settings.time_limit(process) or f"did not say in time {READINESS}"
+        return words + UNHEARD * is_unheard
     known = process if process.result != "protocol" else replace(process, result="success")
     return f"{worded(known, settings)} before it said {READINESS}"
 

@@ -182,6 +182,12 @@ class Entry:
         return any((directive.name, directive.value) == NOTIFY for directive in self.directives)
 
     @property
+    def hears_children(self) -> bool:
+        """Whether systemd listens to all processes of the entry, if it has started when its program says so."""
+        given = [directive.value for directive in self.directives if directive.name == "NotifyAccess"]
+        return given[-1:] == ["all"]
+
+    @property
     def runnable(self) -> bool:
         """Whether the entry counts in its levels: an `off` entry is never started."""
         return self.mode.is_started

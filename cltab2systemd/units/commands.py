@@ -20,6 +20,12 @@ _BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 _ERRORS_TO_OUTPUT = re.compile(r"[ \t\n\r\f\v]2>&1[ \t\n\r\f\v]*\Z")
 # A command that is one program, which the shell becomes.
 _JUST_EXEC = re.compile(r"[ \t]*exec[ \t]+[^ \t0-9<>|&;()`][^<>|&;()`]*\Z")
+# A shell that becomes a program, runs text that may have it do so, or has a program speak for it, as
+# systemd-notify(1) does. Behind the `exec` of just redirections the shell goes on.
+_MAY_BE_HEARD = re.compile(
+    r"(?:^|[ \t;&|({!])(?:exec[ \t]+[^ \t0-9<>;&|]|(?:\.|eval|source)[ \t]"
+    r"|(?:[^ \t;&|({!]*/)?systemd-notify(?![\w.-]))"
+)
 SHELL = "/bin/sh"
 # Words that cannot be executed, or none, are told as systemd tells its own: 203/EXEC. Once executed, no trap is left.
 _EXECUTE = "trap 'exit 203' 0; exec \"$@\""
@@ -96,6 +102,14 @@ def plain(command: str) -> Plain | None:
     if _SHELL_CHARACTERS.search(text_of_words) or _SHELL_START.match(command):
         return None
     return Plain(tuple(word for word in _BLANKS.split(text_of_words) if word), match is not None)
+
+
+def stays_a_shell(command: str) -> bool:
+    """Whether a shell reads a command, and its program will be a child of it, as far as its words tell.
+
+    systemd.service(5), NotifyAccess=: what a child says does not count, unless that is `all`.
+    """
+    return plain(command) is None and _MAY_BE_HEARD.search(command) is None
 
 
 def command_words(command: str) -> tuple[str, ...]:

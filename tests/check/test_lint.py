@@ -548,3 +548,32 @@ def test_a_long_command_takes_linear_time(piece: str) -> None:
 def test_commands_of_checks(value: str, expected: list[tuple[str, str]]) -> None:
     """They are judged as those of entries are, and marked where they stand."""
     assert [(code, marked) for code, _, marked in found(f"g:t:1:wait:x\n:::preflight.t:{value}\n")] == expected
+
+
+NOTIFIES = ":::service.t:Type=notify\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["redis-server --save '' --supervised systemd", "A=b x", "cd /srv && x", "exec 2>&1; x", "exec >/x; x", "x; y",
+     "sh -c 'exec x'", "x --exec 'y'"],
+)  # fmt: skip
+@pytest.mark.parametrize("access", ["", ":::service.t:NotifyAccess=exec\n"])
+def test_a_child_that_nobody_hears(command: str, access: str) -> None:
+    """A program that is to say that it is ready, behind a shell that does not become it."""
+    assert found(f"{NOTIFIES}{access}g:t:1:respawn:{command}\n") == [("child-unheard", 3 if access else 2, command)]
+    all_are_heard = f"{access}:::service.t:NotifyAccess=all\n"
+    assert found(f"{NOTIFIES}{all_are_heard}g:t:1:respawn:{command}\n") == []
+    assert found(f"g:t:1:respawn:{command}\n") == []
+    assert found(f"{NOTIFIES}g:t:1:off:{command}\n") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["x -a b", "x 2>&1", "exec redis-server --save ''", "A=b exec x", "cd /srv && exec x", 'ulimit -n 9; exec "$X"',
+     "if true; then exec x; fi", "(exec x)", ". /etc/default/x; x", "x & systemd-notify --ready; wait",
+     "/bin/systemd-notify --ready; exec sleep 9"],
+)  # fmt: skip
+def test_a_program_that_is_heard(command: str) -> None:
+    """One that systemd executes, or that the shell becomes; and what speaks for the shell, or may."""
+    assert [code for code, *_ in found(f"{NOTIFIES}g:t:1:once:{command}\n") if code == "child-unheard"] == []

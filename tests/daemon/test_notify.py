@@ -68,6 +68,21 @@ def test_never_ready(group: Group, mode: str) -> None:
     assert ["next"] == group.events()
 
 
+def test_a_child_of_a_shell(group: Group) -> None:
+    """It is not listened to, unless systemd is told to; and that is what is told to be mended."""
+    command = f"A=b {says('READY=1', FOR_EVER)}"
+    define(group, f"app:1:respawn:{command}", directives=("Type=notify", "TimeoutStartSec=2"))
+    assert "FAILED" == group.switch("1", code=4)
+    [(code, words)] = reasons(group)
+    said = "did not say that it is ready within 2 s (TimeoutStartSec=), as a child of its shell cannot"
+    assert (Cause.NOT_READY, True) == (code, words.startswith(said))
+    told = group.node.run("clinitctl", "why", group.name, check=False).stdout
+    assert "put 'exec' before its program, or give it NotifyAccess=all" in " ".join(told.split())
+
+    define(group, f"app:1:respawn:{command}", directives=("Type=notify", "NotifyAccess=all"))
+    assert "DONE" == group.switch("1")
+
+
 @pytest.mark.parametrize(("mode", "said"), [("respawn", "exited with 3"), ("once", "exited with 3")])
 def test_dies_before(group: Group, mode: str, said: str) -> None:
     """One that ends before it is ready fails its group at once, with how it ended."""

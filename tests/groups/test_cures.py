@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from cltab2systemd.groups.cures import cure
-from cltab2systemd.groups.endings import EXITED_WELL
+from cltab2systemd.groups.endings import EXITED_WELL, NOT_REPEATED, UNHEARD
 from cltab2systemd.groups.reasons import Cause, Reason
 from cltab2systemd.table.model import Mode
 
@@ -56,3 +56,10 @@ def test_what_goes_to_the_background() -> None:
     found = cure(Reason(Cause.PAUSED, UNIT, "text", words, tag="a", mode=Mode.RESPAWN), "web", "3")
     assert "in the foreground" in found
     assert "'clinitctl restart web:a'" in found
+
+
+@pytest.mark.parametrize(("mode", "end"), [(Mode.RESPAWN, ""), (Mode.ONCE, NOT_REPEATED)])
+def test_what_is_not_heard(mode: Mode, end: str) -> None:
+    """A program that cannot say that it is ready: nothing of it is to be mended, but its line of the table."""
+    found = cure(Reason(Cause.NOT_READY, UNIT, "text", f"did not say so{UNHEARD}{end}", tag="a", mode=mode), "web", "3")
+    assert found.startswith("put 'exec' before its program, or give it NotifyAccess=all; then 'clinitctl restart")
