@@ -55,7 +55,7 @@ def is_broken(process: Process) -> bool:
     return process.result != "success" and process.status != UNHEALTHY
 
 
-def is_restarted(group: GroupUnits, entry: Entry) -> bool:
+def is_restarted_for_health(group: GroupUnits, entry: Entry) -> bool:
     """Whether an entry is being restarted, for it is unhealthy.
 
     The id of its run says nothing: the next run may have begun since the units were listed. The service that has asked

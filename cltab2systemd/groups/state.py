@@ -14,7 +14,7 @@ from cltab2systemd.groups import advice
 from cltab2systemd.groups.beginnings import is_rising, is_under_way
 from cltab2systemd.groups.changes import is_member
 from cltab2systemd.groups.failure import verdict
-from cltab2systemd.groups.health import is_restarted
+from cltab2systemd.groups.health import is_restarted_for_health
 from cltab2systemd.groups.reasons import REMARKS, Cause, Remedy, about_entry, about_unit
 from cltab2systemd.groups.respawn import SURVIVES, is_survivor
 from cltab2systemd.units.names import HALT_LEVEL
@@ -218,7 +218,8 @@ def is_started(group: GroupUnits, level: str) -> bool:
     if target is None or target.starting or (barrier is not None and barrier.starting):
         return False
     return not any(
-        is_under_way(entry, group.entry(entry)) and not is_restarted(group, entry) for entry in group.members(level)
+        is_under_way(entry, group.entry(entry)) and not is_restarted_for_health(group, entry)
+        for entry in group.members(level)
     )
 
 
