@@ -18,6 +18,7 @@ from cltab2systemd.operators.chosen import UnknownNameError, chosen, known
 from cltab2systemd.operators.colours import has_colours
 from cltab2systemd.operators.located import located
 from cltab2systemd.streams import give_up_output
+from cltab2systemd.table.settings import Kind
 from cltab2systemd.terminal import DIM, coloured, columns, moment, printable
 from cltab2systemd.text import decoded, encoded
 
@@ -67,12 +68,13 @@ def command(
     """Show what the entries of groups write, in the order of time, each line with its tag.
 
     Without a name, these are the entries of all groups. Lines of systemd and the daemon about an entry,
-    such as how it ended, are among them. A name that is both a group and a tag is the group; `GROUP:TAG` is one entry
-    for certain.
+    such as how it ended, are among them; so are those of its health check, with the tag `TAG:health`. A name that is
+    both a group and a tag is the group; `GROUP:TAG` is one entry for certain.
     """
     locations = located(cltab, socket)
     try:
-        found = chosen(names, known(locations).entries)
+        there = known(locations).entries
+        found = chosen(names, there)
     except (UnknownNameError, TableUnreadableError) as error:
         complain(f"clinitctl: {error}")
         raise SystemExit(outcome.REFUSED) from error
@@ -82,7 +84,12 @@ def command(
         complain(f"clinitctl: {locations.table} has no entries")
         raise SystemExit(outcome.REFUSED)
     unit_names = Instance(locations).names
-    units = {unit_names.entry(group, tag): (group, tag) for group, tag in found.entries}
+    asked = set() if raw else {(entry.group, entry.tag) for entry in there if entry.health}
+    units: dict[str, tuple[str, str]] = {}
+    for group, tag in found.entries:
+        units[unit_names.entry(group, tag)] = group, tag
+        if (group, tag) in asked:
+            units[unit_names.health(group, tag)] = group, f"{tag}:{Kind.HEALTH.word}"
     context = click.get_current_context()
     is_default = context.get_parameter_source("lines") is click.core.ParameterSource.DEFAULT
     number = None if is_default and (since or until or boot) else lines

@@ -107,7 +107,7 @@ def _summary(group: Object, *, is_all_well: bool) -> Iterator[str]:
     """What is said of a group at once, as printable lines."""
     if note := unnamed_level(group):
         yield note
-    elif group["health"] == "at-rest":
+    elif group["health"] == "at-rest" and not group["progress"]:  # a preflight may run before it leaves its rest
         runnable = [entry for entry in group["entries"] if entry["mode"] != "off"]
         levels = [*dict.fromkeys(level for entry in runnable for level in Levels(entry["levels"]).meant)]
         move = f"; {move_command(group['group'], levels)} brings it to one" if group["in_table"] else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cltab2systemd.reports.statustext import heading
+from cltab2systemd.table.model import READY_SUFFIX
 from cltab2systemd.terminal import RED, YELLOW, coloured, duration, moment, printable, wrapped
 
 if TYPE_CHECKING:
@@ -44,10 +45,13 @@ def lines(
     for reason in explained["reasons"]:
         yield ""
         subject = f"{reason['tag']} ({reason['mode']})" if reason["tag"] else reason["unit"]
+        if is_readiness := (reason["tag"] or "").endswith(READY_SUFFIX):
+            subject = reason["tag"].removesuffix(READY_SUFFIX)
         colour = (RED if reason["failure"] else YELLOW) if colours else ""
         for line in wrapped(printable(f"{subject} {reason['words'] or reason['text']}"), width):
             yield coloured(line, colour)
-        for name, fact in _facts(reason, now):
+        # What asks ends as its own program does, which says nothing to anybody.
+        for name, fact in _facts({**reason, "ending": None} if is_readiness else reason, now):
             yield printable(f"{_INDENT}{name:{_WIDTH}}{fact}")
         yield from _written(reason, told, width)
         if reason["cure"]:

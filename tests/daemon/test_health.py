@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -113,6 +114,12 @@ def test_unhealthy_and_well_again(asked: Group) -> None:
         "no such file or directory (1 in a row)",
         "unhealthy: no such file or directory (2 in a row)",
     ]
+
+    shown_log = asked.node.run("clinitctl", "log", asked.name).stdout
+    assert re.search(rf" {asked.name}\.a:health +unhealthy: no such file or directory \(2 in a row\)\n", shown_log)
+    assert ":health" in asked.node.run("clinitctl", "log", f"{asked.name}.a").stdout
+    assert ":health" not in asked.node.run("clinitctl", "log", f"{asked.name}.b").stdout
+    assert "unhealthy" not in asked.node.run("clinitctl", "log", "--raw", asked.name).stdout
 
     asked.node.write(f"/run/{asked.name}.well", "")
     await_state(asked, "a", "running")

@@ -314,3 +314,17 @@ def test_the_ancestors_client(web: Instance) -> None:
 
     message = "the preflight of nginx exited with 1, so web stays as it is: echo 'it is bad'; false"
     answered(done, code=0, out=f"{message}\n  it is bad\n")
+
+
+def test_why_at_no_level(web: Instance) -> None:
+    """A group whose first request is at its preflight is on its way, and nobody is told to ask for one."""
+    web.write_table(TABLE.replace("disk:/root/check", "disk:sleep 1000"))
+    client = web.node.popen("clinit", "--wait", "data", "1")
+
+    def told() -> str:
+        said = web.node.run("clinitctl", "why", "data", check=False).stdout
+        return said if "checking, 0 of 1 done: disk (respawn)" in said else ""
+
+    assert "nothing is wrong" not in wait_until(told, what="the preflight runs")
+    assert web.clinit("--wait", "data", "2").returncode == 0
+    client.wait(60)

@@ -95,3 +95,13 @@ def test_a_reason_of_no_entry_and_a_group_without_reasons() -> None:
         "", "clinit-web@r.service runs on", "  unit     clinit-web@r.service"
     ]  # fmt: skip
     assert [*whytext.lines(explained("", reasons=[]), NOW)][1] == "  nobody has noted why; see 'journalctl -u clinit'"
+
+
+def test_a_readiness() -> None:
+    """It is told of the entry that is not ready, without how the program ended that asks."""
+    shown = explained("x")
+    ending = {"kind": "exited", "status": 10, "signal": None, "result": "exit-code", "at_usec": NOW}
+    shown["reasons"][0] |= {"tag": "db:ready", "mode": "test", "words": "is not ready", "ending": ending, "by": None}
+    found = [*whytext.lines(shown, NOW)]
+    assert found[2] == "db is not ready"
+    assert [line[2:11].strip() for line in found[3:6]] == ["since", "command", "unit"]
