@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _PAUSE, _LONGEST_PAUSE = 0.01, 0.5
 # Seconds that an outcome waits for respawn entries that end again and again. The shell before a command pauses sooner.
 _LONGEST_DYING = 2.5
+# The phases in which the units do not tell yet how a request goes.
+_UNDECIDED = MARKED | {Phase.PREPARING}
 # What tells that an entry pauses, or cannot be started, and is tried again.
 _OF_TRIES = {Cause.PAUSED, Cause.NOT_EXECUTED, Cause.NOT_READY}
 
@@ -80,7 +82,7 @@ class Settlement:
         if group.life.phase is Phase.LEFT and request is None and self._was_started_by_hand(group):
             group.happens(Event.STARTED_BY_HAND)
             self._look_soon([group.name])
-        if group.life.phase in MARKED or (request is not None and not request.started.done()):
+        if group.life.phase in _UNDECIDED or (request is not None and not request.started.done()):
             return
         if group.held and (status is None or status.state.settled or status.state is State.CONFIGURED):
             self._let_go(group)

@@ -77,7 +77,6 @@ class Switcher:
             if request.is_for_good:
                 group.happens(Event.NOTHING_TO_INSTALL)
             else:
-                await self._await_ends(group, request, membership)
                 await self._take_lines(group, request, membership)
             try:
                 await self._stop_strangers(group)
@@ -102,21 +101,20 @@ class Switcher:
         request.has_started()
         self._observer.refresh_soon([group.name])  # the level may have settled before its start was told
 
-    async def _await_ends(self, group: Group, request: Request, membership: Membership) -> None:
+    async def _await_ends(self, group: Group, lines: ResourceGroup, level: str) -> bool:
         """Wait in a group that stops in order for what is ending behind entries that are to be stopped.
 
         If the level has it, its stop is replaced by a start: there is no stop any more for the others to wait for.
+        Nothing has begun for the request meanwhile. Returns whether there was anything to wait for.
         """
         if not group.applied.stops_in_order:
-            return
+            return False
         await self._bus.persist(lambda: self._observer.refresh([group.name]))
-        while group.units is not None:
-            wanted = membership.wanted(group).entries
-            going = changes.tags_to_stop(group.applied.entries, wanted, request.level)
-            if not group.units.ending_behind(going):
-                return
-            request.has_started()
-            await group.next_observation()
+        going = changes.tags_to_stop(group.applied.entries, lines.entries, level)
+        if group.units is None or not group.units.ending_behind(going):
+            return False
+        await group.next_observation()
+        return True
 
     async def _stop_moved(self, others: list[Group], wanted: tuple[Entry, ...], level: str) -> None:
         """Stop entries that the table has in this group, and that still run in the one that they have left."""
@@ -181,6 +179,8 @@ class Switcher:
         while True:
             lines = membership.wanted(group)
             if await self._preflights.before_switch(group, request, lines) or membership.wanted(group) != lines:
+                continue
+            if await self._await_ends(group, lines, request.level):
                 continue
             await self._stop_moved([*membership.others(group)], lines.entries, request.level)
             if membership.wanted(group) != lines:

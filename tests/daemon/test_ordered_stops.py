@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,13 @@ def begin(group: Group, tags: str) -> None:
     group.define(*(f"{tag}:1:respawn:{says(group, tag)}" for tag in tags), settings=(ordered(group),))
     group.switch("1")
     wait_until(lambda: {f"{tag} up" for tag in tags} <= {*group.events()}, what="all are up")
+
+
+def ask(group: Group, level: str) -> subprocess.Popen[bytes]:
+    """Ask for a level, and return as soon as the daemon knows of it."""
+    asked = group.node.popen("clinit", group.name, level, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    wait_until(lambda: f"{group.name}: going to level {level}" in group.node.journal())
+    return asked
 
 
 def stops(group: Group) -> list[str]:
@@ -193,12 +201,47 @@ def test_a_later_request_keeps_the_order(group: Group, *, has_new_lines: bool) -
     group.when_awaited("a queued", "b queued", "c stopping")
     if has_new_lines:
         group.define(first, f"b:1:respawn:{RUN}", *rest, settings=(ordered(group),))
-    group.request("2")
+    asked = ask(group, "2")
     group.wait_for("1 STOPPING")
     assert stops(group) == []
     group.node.path(file).unlink()
+    assert asked.communicate()[0] == b"level transition started\n"
     group.wait_for("2 DONE")
     assert stops(group) == one_by_one("ba")
+
+
+def begin_stop_by_hand(group: Group, file: str, *lines: str) -> None:
+    """Bring a group to level 1, and have its last entry stopped by hand, which ends when the file is removed."""
+    settings = (ordered(group),)
+    group.define(f"a:1:respawn:{says(group, 'a')}", f"c:12:respawn:{held(file)}", *lines, settings=settings)
+    group.switch("1")
+    wait_until(lambda: group.node.exists(file) and group.events() == ["a up"])
+    group.node.run("systemctl", "stop", "--no-block", group.unit("c"))
+
+
+def test_a_request_waits_for_a_stop_by_hand(group: Group) -> None:
+    """What stands before it is stopped behind it. Nothing has begun for the request meanwhile."""
+    file = f"/run/held-{group.name}"
+    begin_stop_by_hand(group, file)
+    asked = ask(group, "2")
+    group.wait_for("1 FAILED")
+    assert (asked.poll(), stops(group)) == (None, [])
+    group.node.path(file).unlink()
+    assert asked.communicate()[0] == b"level transition started\n"
+    group.wait_for("2 DONE")
+    assert stops(group) == one_by_one("a")
+
+
+def test_a_request_can_still_be_refused_when_it_has_waited(group: Group) -> None:
+    """A preflight that does not pass is told to whoever asked, and the group stays as it is."""
+    file = f"/run/held-{group.name}"
+    begin_stop_by_hand(group, file, f":::preflight.c:[ ! -e {file}-bad ]")
+    group.node.write(f"{file}-bad", "")
+    asked = group.node.popen("clinit", group.name, "2", stdout=subprocess.PIPE)
+    said = f"the preflight of {group.name}.c exited with 1, so {group.name} stays as it is: "
+    assert asked.communicate()[0].decode().startswith(said)
+    group.node.path(file).unlink()
+    assert (asked.returncode, stops(group)) == (1, [])
 
 
 def test_to_stop_in_order_restarts_nothing(group: Group) -> None:
