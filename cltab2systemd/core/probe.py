@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cltab2systemd.core.executions import Executions, is_being_executed
@@ -10,6 +11,7 @@ from cltab2systemd.core.lastruns import LastRuns
 from cltab2systemd.core.runs import Runs
 from cltab2systemd.groups.beginnings import is_given_up
 from cltab2systemd.groups.execution import Execution
+from cltab2systemd.groups.units import Process
 from cltab2systemd.systemd.buserrors import BusRefusedError
 from cltab2systemd.units.commands import PAUSED
 from cltab2systemd.units.names import health_of
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.culprit import Culprit
     from cltab2systemd.groups.overview import Usage
     from cltab2systemd.groups.progress import StopSettings
-    from cltab2systemd.groups.units import Process, UnitStatus
+    from cltab2systemd.groups.units import UnitStatus
     from cltab2systemd.probing.notes import Note
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.systemd.kernel import Kernel
@@ -196,8 +198,9 @@ class UnitProbe:
         name = unit.name
         (self._notifying.add if entry.notifies else self._notifying.discard)(name)
         if unit.is_restarting:
-            is_unready = entry.notifies and self.left_time(name) < self.started_time(name)
-            return self._executions.has_ended(name, self.process(name), is_unready=is_unready)
+            process = self._ended(name) if entry.notifies else self.process(name)
+            is_unready = entry.notifies and self.left_time(name) < process.began_at
+            return self._executions.has_ended(name, process, is_unready=is_unready)
         if unit.active == "activating" or is_given_up(entry, unit):
             return self._executions.not_yet(name, self._was_restarted)
         known = self._known[name]
@@ -207,6 +210,14 @@ class UnitProbe:
             known["is its command"] = True
             self._executions.runs(name, is_in_vain=bool(self.pause(name)) and self.was_not_executed(name))
         return Execution.COMMAND
+
+    def _ended(self, unit: str) -> Process:
+        """The last main process of a unit that waited for its restart, with its beginning, if it has ended.
+
+        If the next one has begun by now, nothing is known of an end.
+        """
+        process, began = self.process(unit), self.started_time(unit)
+        return replace(process, began_at=began) if began <= process.ended_at else Process(process.pid, 0, 0)
 
     def health(self, unit: str) -> Note | None:
         """What the health check of an entry has noted last; None if the entry was well, or nobody has asked."""

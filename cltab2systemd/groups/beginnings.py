@@ -50,13 +50,15 @@ def is_given_up(entry: Entry, unit: UnitStatus) -> bool:
 def was_unready(group: GroupUnits, entry: Entry, process: Process) -> bool:
     """Whether an entry that is to say that it is ready has not done so in the run of a process.
 
-    If it has, it was active behind the start of the process, and is, or has left that behind it.
+    If it has, it was active behind the start of the process, and is, or has left that behind it. What the start of the
+    next process would say is not that.
     """
     unit = group.entry(entry)
     if unit is None or not entry.notifies or unit.active in {"active", "reloading"}:
         return False
     began = process.began_at or group.probe.started_time(unit.name)
-    return group.probe.left_time(unit.name) < began
+    is_of_next = 0 < process.ended_at < began
+    return group.probe.left_time(unit.name) < began and not is_of_next
 
 
 def never_began(group: GroupUnits, unit: UnitStatus, level: str) -> bool:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
+
 from cltab2systemd.core.probe import UnitProbe
-from cltab2systemd.groups.units import UnitStatus
+from cltab2systemd.groups.execution import Execution
+from cltab2systemd.groups.units import Process, UnitStatus
 from cltab2systemd.table.grammar import parse
+from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 UNIT = "clinit-web@a.service"
 ENTRY = parse(b"web:a:3:respawn:sleep 1000", "cltab")[0].entries[0]
+WEB = parse(b"web:a:3:respawn:sleep 1000\n:::service.a:Type=notify", "cltab")[0].groups["web"]
+KILLED_AT_200, EXITED_AT_200 = Process(7, 2, 9, "signal", 200), Process(7, 1, 3, "exit-code", 200)
+NEXT_RUNS = Process(8, 0, 0)
 
 
 class Asked:
@@ -47,3 +54,46 @@ def test_nothing_is_remembered_of_a_unit_that_is_gone() -> None:
     assert not probe.is_being_executed(UNIT)
     probe.pid(UNIT)
     assert asked.questions == once + 1
+
+
+class Told:
+    """A systemd that tells what it has of one unit."""
+
+    def __init__(self, process: Process, started: int, left: int) -> None:
+        self._process, self._started, self._left = process, started, left
+
+    def process(self, _unit: str) -> Process:
+        return self._process
+
+    def started_time(self, _unit: str) -> int:
+        return self._started
+
+    def left_time(self, _unit: str) -> int:
+        return self._left
+
+    def restarts(self, _unit: str) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("process", "started", "left", "was_ready", "is_ready"),
+    [
+        pytest.param(KILLED_AT_200, 100, 199, True, Execution.AGAIN, id="killed"),
+        pytest.param(EXITED_AT_200, 100, 50, True, Execution.NOT_YET, id="not ready"),
+        pytest.param(KILLED_AT_200, 300, 199, True, Execution.AGAIN, id="the next one has begun between two questions"),
+        pytest.param(NEXT_RUNS, 300, 199, True, Execution.AGAIN, id="the next one has begun before the first question"),
+        pytest.param(EXITED_AT_200, 300, 199, False, Execution.NOT_YET, id="of one that has exited, nothing is known"),
+    ],
+)
+def test_one_that_is_started_again_while_systemd_is_asked(
+    process: Process, started: int, left: int, *, was_ready: bool, is_ready: Execution
+) -> None:
+    """The list of units says that it waits for its restart, and that may be over when its properties are asked for."""
+    [entry] = WEB.entries
+    probe = UnitProbe(cast("Any", Told(process, started, left)), lambda _unit: "", cast("Any", None))
+    if was_ready:
+        probe.trust(WEB, "3", Names())
+    probe.execution(UnitStatus(UNIT, "loaded", "activating", "auto-restart", 0, ""), entry)
+
+    again = UnitStatus(UNIT, "loaded", "activating", "start", 5, "start")
+    assert probe.execution(again, entry) is is_ready

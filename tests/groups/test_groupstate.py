@@ -1,5 +1,7 @@
 """The state of a group, read off its units: a table of situations, as systemd's ListUnits shows them."""
 
+from dataclasses import replace
+
 import pytest
 from standings import (
     AT_LEVEL,
@@ -381,6 +383,21 @@ def test_what_has_ended_before_it_could_be_asked_for() -> None:
     """Systemd is about to start it again, and has, by the time that it tells of the process. That proves nothing."""
     probe = Probed({"app": LIVES}, executions={"app": Execution.NOT_YET})
     assert status({**LEVEL_1, "app": RESTARTING}, {"1": AT_LEVEL}, probe) == ("1", "STARTING")
+
+
+@pytest.mark.parametrize(("started", "expected"), [(120, "FAILED"), (160, "DONE")])
+def test_what_is_not_ready_is_not_that_of_the_next_process(started: int, expected: str) -> None:
+    """The next process may have been started between two questions: that it is not ready yet says nothing."""
+    table = TABLE + b":::service.app:Type=notify\n"
+    entries = parse(table, "cltab")[0].groups["web"].entries
+    probe = Probed(
+        processes={"app": Process(7, 2, 9, "signal", 150)}, started={"app": started}, left={"app": 110},
+        executions={"app": Execution.AGAIN},
+    )  # fmt: skip
+    units = group({**LEVEL_1, "app": RESTARTING}, {"1": AT_LEVEL}, probe)
+    found = group_status(replace(units, entries=entries), "1")
+    assert found is not None
+    assert found.state == expected
 
 
 def test_a_start_that_has_taken_too_long() -> None:
