@@ -21,7 +21,7 @@ from cltab2systemd.groups.execution import Execution
 from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.settings import settings_of
 from cltab2systemd.groups.state import level_of_members
-from cltab2systemd.systemd.buserrors import BusBusyError, BusError, BusUnavailableError
+from cltab2systemd.systemd.buserrors import BusBusyError, BusError, BusUnansweredError, BusUnavailableError
 from cltab2systemd.units.plan import counts_restarts
 
 if TYPE_CHECKING:
@@ -234,7 +234,8 @@ class Pacer:
         vain.is_slow = vain.is_ours = True
         with suppress(OSError):  # only the next daemon does not know of it then
             self._paused.add([unit])
-        self._bus.stop(unit)
+        with suppress(BusUnansweredError):  # systemd is slow, and stops it all the same: it is to be started again
+            self._bus.stop(unit)
         log.debug("%s is stopped for %g s", unit, PAUSE)
         vain.timer = asyncio.get_running_loop().call_later(PAUSE, self._try_again, unit)
 

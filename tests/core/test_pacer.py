@@ -12,7 +12,7 @@ from cltab2systemd.core.pacer import MOST_TRIES, Pacer
 from cltab2systemd.disk.files import Disk
 from cltab2systemd.disk.marks import Marks
 from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
-from cltab2systemd.systemd.buserrors import BusBusyError
+from cltab2systemd.systemd.buserrors import BusBusyError, BusUnansweredError
 from cltab2systemd.systemd.runsignal import RunSignal
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.units.names import Names
@@ -36,11 +36,14 @@ class Systemd:
 
     stopped: list[str] = field(default_factory=list)
     is_busy: bool = False
+    is_slow: bool = False
 
     def stop(self, unit: str) -> None:
         if self.is_busy:
             raise BusBusyError
         self.stopped.append(unit)
+        if self.is_slow:
+            raise BusUnansweredError("slow", asyncio.get_running_loop().create_future())
 
 
 def at_level(table: bytes) -> GroupUnits:
@@ -128,6 +131,18 @@ def test_a_systemd_that_is_busy(followed: Followed) -> None:
         return [*found, *(await followed.hear(USER, first=MOST_TRIES))]
 
     assert [0] * MOST_TRIES + [1] == asyncio.run(hear())
+
+
+def test_a_systemd_that_is_slow(followed: Followed) -> None:
+    """It does what it has not answered. So the unit is started again when its time has come."""
+
+    async def hear() -> list[asyncio.TimerHandle | None]:
+        followed.systemd.is_slow = True
+        await followed.hear(*[USER] * MOST_TRIES)
+        return [followed.pacer._vain[UNIT].timer]
+
+    assert [None] != asyncio.run(hear())
+    assert followed.paused.all() == {UNIT}
 
 
 @pytest.mark.parametrize("table", [b"web:a:4:respawn:x\n", b"web:a:3:once:x\n", b"web:b:3:respawn:x\n"])

@@ -163,19 +163,23 @@ def test_one_that_is_stopped_by_hand(web: Instance) -> None:
     nothing_is_left(web)
 
 
+CHECKING = b"web 2: checking, 0 of 1 done: nginx (respawn), at most 1min"
+
+
 def test_a_later_request(web: Instance) -> None:
     """It takes over, and ends the check; the level before runs on until then."""
     pending(web, "sleep 1000")
     before, shown = pids(web), web.clstat()
     client = web.node.popen("clinit", "--wait", "--progress=plain", "web", "2", stderr=subprocess.PIPE)
     await_check(web)
+    assert client.stderr is not None
+    assert any(CHECKING in line for line in iter(client.stderr.readline, b""))
     assert (pids(web), web.clstat()) == (before, shown)
 
     answered(web.clinit("--wait", "web", "1"), code=0, out="web 1 DONE\n")
 
-    _, errors = client.communicate(timeout=60)
+    client.communicate(timeout=60)
     assert client.returncode == 6
-    assert b"web 2: checking, 0 of 1 done: nginx (respawn), at most 1min" in errors
     assert pids(web) == [before[0], 0]
     nothing_is_left(web)
 
