@@ -58,6 +58,7 @@ class Probed:
     troubles: dict[str, str] = field(default_factory=dict)
     culprits: dict[str, Culprit] = field(default_factory=dict)
     says: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, Note] = field(default_factory=dict)  # of health checks
     failed: dict[str, tuple[str, ...]] = field(default_factory=dict)  # conditions of which one did not hold
 
     def process(self, unit: str) -> Process:
@@ -101,8 +102,8 @@ class Probed:
     def trouble(self, unit: str) -> str:
         return self.troubles.get(_instance(unit), "")
 
-    def health(self, unit: str) -> Note | None:  # noqa: ARG002
-        return None
+    def health(self, unit: str) -> Note | None:
+        return self.notes.get(_instance(unit))
 
     def was_not_executed(self, unit: str) -> bool:  # noqa: ARG002
         """Not looked at."""

@@ -129,6 +129,14 @@ def test_unhealthy_and_well_again(asked: Group) -> None:
     assert asked.pid("a") == pid
 
 
+def test_a_clock_that_was_set_back(asked: Group) -> None:
+    """It asks all the same, though the entry has begun in the future by now."""
+    link = f"/run/systemd/units/invocation:{asked.unit('a')}"
+    asked.node.run("touch", "--no-dereference", "--date=1 hour", link)
+    sicken(asked)
+    await_state(asked, "a", "unhealthy")
+
+
 def test_restart(group: Group) -> None:
     """An unhealthy entry is restarted, and nothing else is. The group is DONE all the time; nobody has stopped it."""
     group.define(f"a:3:respawn:{RUN}", f"b:3:respawn:{RUN}")

@@ -1,5 +1,7 @@
 """What tells that an entry has run on: systemd's link to its run, and its control group, as files of the test's."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,27 @@ def test_it_pauses(root: Path) -> None:
     (root / "proc/7/cmdline").write_bytes(f"{PAUSE}\0".encode() + b"60\0")
     assert subject.ending() == PAUSES
     assert not Subject(UNIT, "", str(root)).ending()
+
+
+def test_its_age(root: Path) -> None:
+    """It is that of systemd's link."""
+    subject = Subject(UNIT, PAUSE, str(root))
+    set_age(root, 5)
+    assert 5 <= subject.age() < 60
+    link(root).unlink()
+    assert subject.age() == 0
+
+
+@pytest.mark.parametrize("age", [-3600, 10**9])
+def test_a_clock_that_was_set(root: Path, age: int) -> None:
+    """If the link is of a time that cannot be, the run is old enough for anything."""
+    set_age(root, age)
+    before = time.monotonic()
+    assert before <= Subject(UNIT, PAUSE, str(root)).age() <= time.monotonic()
+
+
+def set_age(root: Path, age: int) -> None:
+    os.utime(link(root), (time.time() - age,) * 2, follow_symlinks=False)
 
 
 def test_where_nothing_tells(tmp_path: Path) -> None:
