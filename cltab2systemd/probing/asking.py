@@ -25,6 +25,7 @@ from _socket import (
     getaddrinfo,
     socket,
 )
+from time import monotonic
 
 from cltab2systemd import clstat
 from cltab2systemd.probing import forms
@@ -40,6 +41,9 @@ _THIS_MACHINE = ((AF_INET, "127.0.0.1"), (AF_INET6, "::1"))
 _MOST_ADDRESSES = 8
 # Close at once, and leave no port behind that waits.
 _AT_ONCE = b"\1\0\0\0\0\0\0\0"
+# Bytes that are kept of what a command writes, and that a pipe may have in it.
+_LONGEST_OUTPUT = 4096
+_PIPE = 65536
 # Bytes that are read: of an answer, of a status line, of clstat.
 _LONGEST_WORDS = 500
 _LONGEST_LINE = 4096
@@ -71,16 +75,18 @@ class _Refused(Exception):  # noqa: N818 - no error: it is the answer
     """It does not hold, with the words for that."""
 
 
-def ask(check: Sequence[str], limit: float, instance: str = "") -> Answer:
+def ask(check: Sequence[str], limit: float, instance: str = "", *, onto: int = -1) -> Answer:
     """Try once whether something is so.
 
     Args:
         check: a probe of `forms`, one word; or the argument vector of a command, which holds if it exits with 0.
         limit: how long it may take, in seconds. Then all of it is killed, and it does not hold.
         instance: the state directory of the instance, for probes of groups: it says where its clstat is.
+        onto: the descriptor that gets what a command writes as well; none if it is negative.
 
     Returns:
-        The answer, a second after the limit at the latest. It does not hold either if nothing could be started.
+        The answer, a second after the limit at the latest. It does not hold either if nothing could be started. If it
+        does not hold, the words end with the last line that a command has written.
     """
     reader, writer = os.pipe()
     try:
@@ -91,17 +97,18 @@ def ask(check: Sequence[str], limit: float, instance: str = "") -> Answer:
     finally:
         os.close(writer)
     try:
-        in_time = _has_ended(pid, limit)
+        in_time, said = _ended(pid, limit, reader, onto)
         _kill(pid)  # also what it has left behind; it is not reaped yet, so no other group has its number
-        if not in_time and not _has_ended(pid, _PATIENCE):
+        if not in_time and not _ended(pid, _PATIENCE, reader, -1)[0]:
             return Answer(False, f"{NO_ANSWER} {limit:.3g} s, and it cannot be killed")
         _, status = os.waitpid(pid, 0)
-        words = decoded(os.read(reader, _LONGEST_WORDS))
     finally:
         os.close(reader)
-    if not in_time:
-        return Answer(False, f"{NO_ANSWER} {limit:.3g} s")
-    return Answer(status == 0, words or _ending(status))
+    if is_probe(check) and in_time:
+        return Answer(status == 0, decoded(said) or _ending(status))
+    words = _ending(status) if in_time else f"{NO_ANSWER} {limit:.3g} s"
+    holds = in_time and status == 0
+    return Answer(holds, words + ("" if holds else _last_line(said)))
 
 
 def is_probe(check: Sequence[str]) -> bool:
@@ -109,15 +116,45 @@ def is_probe(check: Sequence[str]) -> bool:
     return len(check) == 1 and forms.is_probe(check[0])
 
 
-def _has_ended(pid: int, limit: float) -> bool:
-    """Wait for a child, for some seconds; whether it has ended, and can be reaped."""
-    descriptor = os.pidfd_open(pid)
+def _ended(pid: int, limit: float, reader: int, onto: int) -> tuple[bool, bytes]:
+    """Wait for a child, for some seconds; whether it has ended, and can be reaped, and the last that it has written.
+
+    All that it writes is read, so that it does not wait for a reader.
+    """
+    deadline, said, descriptor = monotonic() + limit, b"", os.pidfd_open(pid)
     try:
-        ending = select.poll()
-        ending.register(descriptor, select.POLLIN)
-        return bool(ending.poll(max(0.0, limit) * 1000))
+        news = select.poll()
+        news.register(descriptor, select.POLLIN)
+        news.register(reader, select.POLLIN)
+        while True:
+            found = [number for number, _ in news.poll(max(0.0, deadline - monotonic()) * 1000)]
+            if reader in found:
+                block = os.read(reader, _PIPE)
+                said = (said + block)[-_LONGEST_OUTPUT:]
+                _pass_on(block, onto)
+                if not block:  # nobody can write any more
+                    news.unregister(reader)
+            # What it wrote before it ended has been read; a process in the background may write on for ever.
+            if descriptor in found or monotonic() >= deadline:
+                return descriptor in found, said
     finally:
         os.close(descriptor)
+
+
+def _pass_on(block: bytes, onto: int) -> None:
+    try:
+        while block and onto >= 0:
+            block = block[os.write(onto, block) :]
+    except OSError:  # nobody reads there any more
+        pass
+
+
+def _last_line(said: bytes) -> str:
+    """The last line that is not blank, to stand behind other words; empty if there is none."""
+    from cltab2systemd.terminal import printable  # noqa: PLC0415 - most tries need none
+
+    lines = [line.strip() for line in decoded(said).splitlines() if line.strip()]
+    return f": {printable(lines[-1])[:_LONGEST_WORDS]}" if lines else ""
 
 
 def _kill(group: int) -> None:
@@ -145,7 +182,8 @@ def _start(check: Sequence[str], limit: float, instance: str, writer: int) -> in
     """Start a try as the first of a process group of its own. OSError or ValueError if that cannot be."""
     if not is_probe(check):
         # Python itself ignores these signals.
-        return os.posix_spawn(check[0], [*check], os.environ, setpgroup=0, setsigdef=_IGNORED)
+        output = [(os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_DUP2, writer, 2)]
+        return os.posix_spawn(check[0], [*check], os.environ, file_actions=output, setpgroup=0, setsigdef=_IGNORED)
     form = forms.form(check[0])
     pid = os.fork()
     if pid == 0:

@@ -7,12 +7,10 @@ before was unhealthy is not known to be well until a check has held.
 
 from __future__ import annotations
 
-import _thread
-import contextlib
 import os
 from time import monotonic_ns
 
-from cltab2systemd.probing import asking
+from cltab2systemd.probing.asking import ask
 from cltab2systemd.probing.notes import LONGEST, LONGEST_WORDS, NOTE, UNHEALTHY, Note, parsed
 from cltab2systemd.probing.subject import Subject
 from cltab2systemd.terminal import printable
@@ -21,9 +19,6 @@ from cltab2systemd.text import decoded, encoded
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-# Bytes of what a command writes that are kept.
-_LONGEST_OUTPUT = 4096
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -46,12 +41,11 @@ def run(arguments: Sequence[str]) -> int:
     # Timers are exact to a part of the interval.
     if not subject.run or subject.ending() or subject.age() < float(options["interval"]) * 0.9:
         return 0
-    answer, output = _asked(arguments[end + 1 :], float(options["timeout"]), options["instance"])
+    answer = ask(arguments[end + 1 :], float(options["timeout"]), options["instance"])
     if subject.ending():
         return 0
-    words = answer.words + (f": {output}" if output else "")
     began = monotonic_ns() // 1000 - int(subject.age() * 1e6)
-    return _judge(subject.run, began, options, "" if answer.holds else printable(words)[:LONGEST_WORDS])
+    return _judge(subject.run, began, options, "" if answer.holds else printable(answer.words)[:LONGEST_WORDS])
 
 
 def _judge(invocation: str, began: int, options: Mapping[str, str], words: str) -> int:
@@ -78,45 +72,13 @@ def _judge(invocation: str, began: int, options: Mapping[str, str], words: str) 
     return UNHEALTHY if since else 0
 
 
-def _asked(check: Sequence[str], timeout: float, instance: str) -> tuple[asking.Answer, str]:
-    """The answer, and the last line that a command has written.
-
-    Everything that it writes is read, so that it does not wait for a reader; the last of it is kept.
-    """
-    if asking.is_probe(check):
-        return asking.ask(check, timeout, instance), ""
-    reader, writer = os.pipe()
-    kept, at_end = [b""], _thread.allocate_lock()
-    at_end.acquire()
-
-    def read() -> None:
-        with contextlib.suppress(OSError):
-            while block := os.read(reader, _LONGEST_OUTPUT):
-                kept[0] = (kept[0] + block)[-_LONGEST_OUTPUT:]
-        at_end.release()
-
-    own = [os.dup(1), os.dup(2)]
-    os.dup2(writer, 1)
-    os.dup2(writer, 2)
-    _thread.start_new_thread(read, ())
-    try:
-        answer = asking.ask(check, timeout, instance)
-    finally:
-        os.dup2(own[0], 1)
-        os.dup2(own[1], 2)
-        os.close(writer)
-    at_end.acquire(timeout=1.0)  # a process in the background may have the other end, too
-    lines = [line for line in decoded(kept[0]).splitlines() if line.strip()]
-    return answer, lines[-1].strip() if lines else ""
-
-
 def _content(path: str) -> str:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return ""
     try:
-        return decoded(os.read(descriptor, max(LONGEST, _LONGEST_OUTPUT)))
+        return decoded(os.read(descriptor, LONGEST))
     finally:
         os.close(descriptor)
 

@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     check, instance = arguments[end + 1 :], options.get("instance", "")
     ending = Subject(options["of"], options.get("pause", "")).ending if "of" in options else _goes_on
     return poll(
-        lambda limit: ask(check, limit, instance),
+        lambda limit: ask(check, limit, instance, onto=1),  # so the journal has it as well
         float(options["timeout"]),
         ending,
         _notifier(os.environ.pop("NOTIFY_SOCKET", "")),

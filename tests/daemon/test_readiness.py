@@ -97,6 +97,16 @@ def test_each_probe(group: Group, check: str, command: str) -> None:
     }
 
 
+def test_what_a_command_writes(group: Group) -> None:
+    """The last line of the last answer is told, and the journal has all."""
+    group.define(":::ready.db:timeout=1s echo loading; echo not yet >&2; exit 2", f"db:1:respawn:{RUN}")
+    assert group.switch("1", code=4) == "FAILED"
+    assert "(respawn) is not ready after 1 s: exited with 2: not yet (" in reasons(group)[0]
+    group.node.run("journalctl", "--sync")
+    lines = group.node.run("journalctl", "--output=cat", f"_SYSTEMD_UNIT={readiness(group)}").stdout.splitlines()
+    assert ["loading", "not yet"] == lines[:2]
+
+
 def test_the_time_is_up(group: Group) -> None:
     """The group is FAILED with the last answer, has gone on behind it, and the next request asks again."""
     group.define(f":::ready.db:timeout=1s file:{file_of(group)}", f"db:1:respawn:{RUN}", "app:1:wait:@ app")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -174,6 +175,33 @@ def test_file(tmp_path: Path) -> None:
 def test_command(script: str, holds: bool, words: str) -> None:
     """Exit status 0 holds; no signal is ignored that Python ignores."""
     assert told(ask(["/bin/sh", "-c", script], LIMIT)) == (holds, words)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo a; printf 'b\\033 c\n\n' >&2; exit 3", "exited with 3: b\\x1b c"),
+        ("echo fine", "exited with 0"),
+        ("echo busy; sleep 1000", "no answer within 2 s: busy"),
+        ("head -c 3000000 /dev/zero; echo; echo end; exit 1", "exited with 1: end"),
+        ("setsid sleep 1000 & echo $! >pid; echo end; exit 1", "exited with 1: end"),
+        ("setsid yes & echo $! >pid; sleep 0.2; exit 1", "exited with 1: y"),
+    ],
+)
+def test_what_a_command_writes(script: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last line is told unless it holds; all is read, and none waits for what goes on in the background."""
+    monkeypatch.chdir(tmp_path)
+    answer = ask(["/bin/sh", "-c", script], 2.0 if "busy" in script else LIMIT)
+    if (tmp_path / "pid").exists():
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert answer.words == words
+
+
+def test_what_a_command_writes_is_passed_on(tmp_path: Path) -> None:
+    """To a descriptor, whole, also if it holds."""
+    with (tmp_path / "out").open("wb") as out:
+        assert ask(["/bin/sh", "-c", "seq 100000; echo x >&2"], LIMIT, onto=out.fileno()).holds
+    assert (tmp_path / "out").read_text() == "".join(f"{n}\n" for n in range(1, 100001)) + "x\n"
 
 
 def test_a_command_that_cannot_be_executed() -> None:
