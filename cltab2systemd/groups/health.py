@@ -85,7 +85,7 @@ def _restarted_for(group: GroupUnits, entry: Entry) -> Note | None:
         return None
     if note.invocation == group.probe.invocation(name):
         return note if note.before else None
-    return note if note.led_to(group.probe.active_time(name)) else None
+    return note if note.led_to(group.probe.began_time(name)) else None
 
 
 def _note(group: GroupUnits, entry: Entry) -> Note | None:

@@ -6,7 +6,7 @@ Imports nothing heavy; see `asking`.
 from __future__ import annotations
 
 import os
-from time import time
+from time import monotonic, time
 
 from cltab2systemd.text import decoded
 
@@ -51,11 +51,17 @@ class Subject:
         return self._run
 
     def age(self) -> float:
-        """For how long the present run has gone on, in seconds; 0 if there is none."""
+        """For how long the present run has gone on, in seconds; 0 if there is none.
+
+        The link has the time of a clock that may have been set since. If that cannot be, the run may be as old as the
+        boot.
+        """
         try:
-            return max(0.0, time() - os.lstat(self._link).st_mtime)
+            age = time() - os.lstat(self._link).st_mtime
         except OSError:
             return 0.0
+        since_boot = monotonic()
+        return age if 0 <= age < since_boot else since_boot
 
     def _invocation(self) -> str:
         try:
