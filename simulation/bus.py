@@ -226,8 +226,9 @@ class StandInBus(Bus):
         found = self._unit(unit)
         return 0 if found is None else found.inactive_time
 
-    def left_time(self, unit: str) -> int:  # noqa: ARG002 - no program says that it is ready
-        return 0
+    def left_time(self, unit: str) -> int:
+        found = self._unit(unit)
+        return 0 if found is None else found.left_time
 
     def changed_time(self, unit: str) -> int:
         return max(self.active_time(unit), self.began_time(unit), self.inactive_time(unit))
@@ -236,11 +237,17 @@ class StandInBus(Bus):
         found = self._unit(unit)
         return "" if found is None or not found.pid else f"{found.pid:032x}"
 
-    def started_time(self, unit: str) -> int:  # noqa: ARG002 - it has no limits
-        return 0
+    def started_time(self, unit: str) -> int:
+        found = self._unit(unit)
+        return 0 if found is None else found.started_time
 
-    def settings(self, unit: str, directive: str) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
+    def settings(self, unit: str, directive: str) -> tuple[str, ...]:
+        found = self._unit(unit) if directive == "Condition" else None
+        if found is None or found.file is None:
+            return ()
+        # A daemon-reload forgets the results. Then it may be any.
+        failed = (found.failed_condition,) if found.failed_condition else found.file.conditions
+        return tuple(f"ConditionPathExists={condition}" for condition in failed)
 
     def limit(self, unit: str, directive: str) -> int | None:  # noqa: ARG002
         return None

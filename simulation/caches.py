@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from cltab2systemd.core import applier
+from cltab2systemd import events
+from cltab2systemd.core import applier, preflights
 from cltab2systemd.disk import unitstore
 from cltab2systemd.table import grammar
 from cltab2systemd.units import compiler
@@ -26,6 +28,26 @@ def _by_text(function: Callable[..., Any]) -> Callable[..., Any]:
     return functools.lru_cache(maxsize=1 << 16)(function)
 
 
+async def _no_words(*_arguments: object) -> tuple[str, ...]:
+    """There is no journal."""
+    return ()
+
+
+class _Numbers:
+    """What requests and preflights are called by, so that a history is the same each time."""
+
+    of_history = itertools.count(1)
+
+
+def begin() -> None:
+    """A history begins."""
+    _Numbers.of_history = itertools.count(1)
+
+
+def _new_request() -> str:
+    return f"{next(_Numbers.of_history):032x}"
+
+
 @contextmanager
 def warm() -> Iterator[None]:
     """Within this, the core looks up what it has computed before, and logs nothing."""
@@ -34,6 +56,8 @@ def warm() -> Iterator[None]:
     with (
         mock.patch.object(applier, "compile_group", _compile_group),
         mock.patch.object(unitstore, "parse", _parse),
+        mock.patch.object(preflights, "last_words", _no_words),
+        mock.patch.object(events, "new_request", _new_request),
         mock.patch.object(Names, "group_of", _GROUP_OF),
         mock.patch.object(Names, "entry", _ENTRY),
         mock.patch.object(Names, "gate", _GATE),

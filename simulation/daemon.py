@@ -47,6 +47,7 @@ class Client:
         self.group = group
         self.level = level
         self.said: list[tuple[str, str]] = []
+        self.asked_at = 0  # µs
         self.is_over = False
 
     def __str__(self) -> str:

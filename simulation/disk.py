@@ -60,6 +60,22 @@ class Files:
         directory, _, name = path.rpartition("/")
         return self.directories.get(directory, {}).get(name)
 
+    def put(self, path: str) -> bool:
+        """Have an empty file there, as a command does; whether that can be."""
+        directory, _, name = path.rpartition("/")
+        found = self.directories.setdefault(directory, {})
+        if self.is_full and name not in found:
+            return False
+        found.setdefault(name, b"")
+        self.version += 1
+        return True
+
+    def drop(self, path: str) -> None:
+        """Have no file there, as a command does."""
+        directory, _, name = path.rpartition("/")
+        self.directories.get(directory, {}).pop(name, None)
+        self.version += 1
+
     def names(self, directory: str) -> list[str]:
         """What is in a directory, in a fixed order."""
         return sorted(self.directories.get(directory, {}))

@@ -69,7 +69,7 @@ def reread(world: World) -> str:
 @step(18)
 def push(world: World) -> str:
     """Another table, which the next request takes."""
-    world.table = world.chance.choice((0, world.chance.randrange(tables.TABLES)))
+    world.table = tables.any_number(world.chance)
     return f"push table {world.table}"
 
 
@@ -268,6 +268,7 @@ def _choice() -> tuple[tuple[str, ...], tuple[int, ...]]:
 def run(seed: int, trace: Callable[[str], None] | None = None) -> list[tuple[str, str]]:
     """Perform the history of a seed; what was not as it has to be, by rule."""
     world = World(seed, trace)
+    world.table = tables.any_number(world.chance)
     _perform(world)
     world.close()
     return world.judge.violations

@@ -16,6 +16,7 @@ class Inverse:
     def __init__(self) -> None:
         self.conflicted: Names = {}  # by Conflicts=
         self.required: Names = {}  # by Requires= or BindsTo=
+        self.stopped_with: Names = {}  # by StopPropagatedFrom=
         self.later: Names = {}  # by After=
         self.earlier: Names = {}  # by Before=
 
@@ -23,6 +24,7 @@ class Inverse:
         return (
             (self.conflicted, file.conflicts),
             (self.required, (*file.requires, *file.binds_to)),
+            (self.stopped_with, file.stops_with),
             (self.later, file.after),
             (self.earlier, file.before),
         )

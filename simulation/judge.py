@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.text import escape
 from cltab2systemd.units.names import HALT_LEVEL, unescape
 from cltab2systemd.units.plan import HELD
-from simulation import tables
+from simulation import promises, tables
 from simulation.clock import SECOND
 from simulation.daemon import shown
 from simulation.systemd import UNITS
@@ -29,6 +29,8 @@ RULES = {
     "answer": "whoever waits gets one answer, and a true one",
     "definition": "what runs has the definition that its unit has",
     "mark": "no mark outlives its purpose",
+    "kept": "nothing is started behind a required entry that has failed, and all else is",
+    "hangs": "no start, and no request, takes longer than its stated times",
     "settles": "all comes to its end",
     "error": "the core has no error of its own",
     "mended": "once all is as it should be, each group does as it is told",
@@ -52,6 +54,8 @@ class Standing:
     is_hindered: bool = False
     hindered_at: int = -SECOND  # when that was last, µs
     halted_at: int = -SECOND  # when the daemon began a halt last, as of a group that has left the table, µs
+    touched_at: int = -SECOND  # when the daemon last stopped anything of it, or started a level, µs
+    ended_at: int = -SECOND  # when a request for it had its last answer, µs
     unfinished: set[str] = field(default_factory=set)  # levels that were asked for, and not come to
     in_flight: list[Client] = field(default_factory=list)
 
@@ -135,6 +139,7 @@ class Judge:
 
     def _started(self, group: str, level: str) -> None:
         standing = self.groups[group]
+        standing.touched_at = self._world.clock.now
         if level == HALT_LEVEL:
             if not standing.may_halt:
                 self.violate("unasked", f"{group} is halted")
@@ -157,13 +162,15 @@ class Judge:
     def _stopped_entry(self, group: str, unit: str) -> None:
         found = self._world.systemd.units.get(unit)
         is_vain = found is not None and (found.sub == "auto-restart" or self._world.systemd.services.is_in_vain(found))
+        if not is_vain:
+            self.groups[group].touched_at = self._world.clock.now
         flying = any(standing.in_flight or standing.debt is not None for standing in self.groups.values())
         if not (flying or is_vain or self.is_halting or not self._world.has_group(group)):
             self.violate("unasked", f"{unit} is stopped")
 
     def started(self, unit: Unit, by: str) -> None:
         """Systemd starts a service."""
-        if by not in {"daemon", "target"} or unit.family not in self.groups:
+        if by not in {"daemon", "target"} or unit.family not in self.groups or not unit.name.startswith("clinit-"):
             return
         standing = self.groups[unit.family]
         systemd = self._world.systemd
@@ -171,6 +178,7 @@ class Judge:
         target = next((t for t in found if t.job is not None and t.job.kind == "start"), None)
         if target is None or target.job is None or standing.is_hindered:
             return
+        self._check_gates(unit, unescape(target.name.rpartition(".")[0].partition("@")[2]))
         inside = members(target)
         begun = target.job.since
         for other in entries(systemd, unit.family):
@@ -181,6 +189,11 @@ class Judge:
             twin = systemd.units.get(f"clinit-{group}@{tag}")
             if twin is not None and twin is not unit and not twin.is_down and not self._may_be_twice(twin):
                 self.violate("beside", f"{unit.name} starts, and {twin.name}, which has moved, is {twin.active}")
+
+    def _check_gates(self, unit: Unit, level: str) -> None:
+        for name in promises.holders(self._world.files, unit, level):
+            if promises.has_failed(self._world.systemd, name) and not self.is_faulty:
+                self.violate("kept", f"{unit.name} starts, and {name} has not done well")
 
     def _may_be_twice(self, other: Unit) -> bool:
         standing = self.groups[other.family]
@@ -211,14 +224,23 @@ class Judge:
             self._check_halted()
         if client.what == "halt" and client.is_over:
             self.is_halting = False
+        elif client.is_over and client.what == "switch":
+            self.groups[client.group].ended_at = self._world.clock.now
 
     def _is_followed(self, client: Client) -> bool:
         """Whether somebody has asked for something else since, so that what was true when it came is so no more."""
         later = self.groups[client.group].in_flight
         return self.is_halting or any(other.number > client.number for other in later)
 
+    def _check_time(self, client: Client) -> None:
+        standing = self.groups[client.group]
+        is_touched = max(standing.hindered_at, self.faulty_until) >= client.asked_at
+        if not is_touched and not self.is_faulty and promises.is_overdue(self._world, client):
+            self.violate("hangs", f"{client} was asked at {client.asked_at / SECOND} s")
+
     def _end(self, client: Client, what: str) -> None:
         standing = self.groups[client.group]
+        self._check_time(client)
         if client in standing.in_flight:
             standing.in_flight.remove(client)
         if what in {"lost", "refused", "superseded"}:
@@ -238,8 +260,14 @@ class Judge:
             self.violate("answer", f"{client} is told of {state}, and {self._world.units_of(client.group)}")
 
     def _check_refusal(self, client: Client, text: str) -> None:
+        standing = self.groups.get(client.group, Standing())
         known = not client.group or self._world.has_group(client.group)
         hindered = any(s.is_hindered for s in self.groups.values())
+        if text.startswith("the preflight of "):
+            is_touched = max(client.asked_at, standing.ended_at) < standing.touched_at
+            if is_touched or not promises.is_refused_rightly(self._world, client):
+                self.violate("answer", f"{client} is refused: {text}; touched at {standing.touched_at}")
+            return
         clusters = "cluster" in text
         if "internal error" in text or not (self.is_faulty or self._world.table < 0 or not known or hindered or clusters
                                             or "halting" in text):  # fmt: skip
@@ -304,6 +332,7 @@ class Judge:
             if not truth.allows(level, state):
                 self.violate("clstat", f"{group} is {level} {state}, and {world.units_of(group)}")
             for client in standing.in_flight:
+                self._check_time(client)
                 if not truth.is_moving and not self.is_faulty:
                     self.violate("answer", f"{client} is not answered: {client.said}; {world.units_of(group)}")
         if not any(self.truth(group).is_moving for group in self.groups):
@@ -314,7 +343,14 @@ class Judge:
                 standing.debt = None
                 standing.unfinished.clear()
         self._check_definitions()
+        self._check_starts()
         self._check_marks(lines)
+
+    def _check_starts(self) -> None:
+        """Does anything wait for ever, or is it kept back without a reason?"""
+        touched = {group for group, s in self.groups.items() if s.is_hindered or self.truth(group).is_moving}
+        for rule, text in promises.broken(self._world, touched if not self.is_faulty else {*self.groups}):
+            self.violate(rule, text)
 
     def _check_definitions(self) -> None:
         for group, standing in self.groups.items():

@@ -35,19 +35,26 @@ def _hasty(*arguments: Any) -> GroupStatus | None:
     return GroupStatus(status.group, status.level, State.DONE)
 
 
-def _compiled_without(what: str, prefix: str) -> Callable[..., Mapping[str, bytes]]:
+def _compiled_without(
+    what: str, prefix: str, without: Callable[[str, bytes], bytes] | None = None
+) -> Callable[..., Mapping[str, bytes]]:
     compile_group = compiler.compile_group
     kept: dict[object, Mapping[str, bytes]] = {}
 
     def compiled(*arguments: Any) -> Mapping[str, bytes]:
         if arguments not in kept:
             kept[arguments] = {
-                name: _without(what, content) if name.startswith(prefix) else content
+                name: (without or _without)(what, content) if name.startswith(prefix) else content
                 for name, content in compile_group(*arguments).items()
             }
         return kept[arguments]
 
     return compiled
+
+
+def _with_readiness_for_ever(what: str, content: bytes) -> bytes:
+    is_readiness = b" is ready\n" in content
+    return content.replace(what.encode(), b"#") + b"TimeoutStartSec=infinity\n" if is_readiness else content
 
 
 def _without(what: str, content: bytes) -> bytes:
@@ -86,6 +93,16 @@ MUTATIONS: Mapping[str, tuple[str, Callable[[], Any]]] = {
     "a level stops nothing": (
         "beside",
         lambda: mock.patch.object(applier, "compile_group", _compiled_without("Conflicts=clinit", "clinitbarrier-")),
+    ),
+    "a readiness may take for ever": (
+        "hangs",
+        lambda: mock.patch.object(
+            applier, "compile_group", _compiled_without("TimeoutStartSec", "clinit-", _with_readiness_for_ever)
+        ),
+    ),
+    "what is required keeps nothing back": (
+        "kept",
+        lambda: mock.patch.object(applier, "compile_group", _compiled_without("ConditionPathExists=/run", "clinit-")),
     ),
     "systemd does not reload": ("clstat", lambda: mock.patch.object(bus.StandInBus, "daemon_reload", _nothing_async)),
     "clstat is not written": ("clstat", lambda: mock.patch.object(statusfile.StatusFile, "show", _nothing)),

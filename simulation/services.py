@@ -7,11 +7,15 @@ import math
 from typing import TYPE_CHECKING
 
 from cltab2systemd.systemd.buserrors import BusRefusedError
+from simulation import prober, requirements
 from simulation.clock import SECOND
 from simulation.units import CLEAN_SIGNALS, SIGINT, SIGKILL, SIGTERM, Running, behaviour_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from simulation.systemd import Systemd
+    from simulation.unitfiles import UnitFile
     from simulation.units import Job, Unit
 
 _EXITED, _KILLED = 1, 2
@@ -53,13 +57,16 @@ class Services:
             self._systemd.finish(job, "failed")
             return
         unit.condition_time = self._systemd.clock.stamp()
-        unit.condition_holds = not file.must_not_exist or not self._exists(file.must_not_exist)
+        unit.failed_condition = self._failed_condition(file.conditions)
+        unit.condition_holds = not unit.failed_condition
         if not unit.condition_holds:
             self._systemd.finish(job, "done")
             return
         if job.by != "restart":
             unit.restarts = 0
             unit.was_executed = unit.refused = False
+            if job.by != "hand":
+                unit.asked_time = unit.condition_time
         if job.by == "hand":
             unit.by_hand = self._systemd.clock.now
         elif job.by != "restart":
@@ -67,13 +74,21 @@ class Services:
         self._systemd.on_start(unit, job.by)
         self._fork(unit)
 
+    def _failed_condition(self, conditions: Iterable[str]) -> str:
+        """The first that does not hold; empty if all do."""
+        for condition in conditions:
+            path = condition.removeprefix("!")
+            if self._exists(path) is (path != condition):
+                return condition
+        return ""
+
     def _exists(self, path: str) -> bool:
         return path == "/" or self._systemd.files.content(path) is not None
 
     def _fork(self, unit: Unit) -> None:
         file = unit.file
         assert file is not None
-        unit.result, unit.leftover = "success", False
+        unit.result, unit.leftover, unit.was_given_up = "success", False, False
         clock = self._systemd.clock
         behaviour = behaviour_of(file.command)
         sets_up = self._systemd.chance.choice(_SET_UPS)
@@ -81,8 +96,9 @@ class Services:
         is_pause = file.restarts and is_at_shell and self._is_paused(unit, clock.now)
         executed_at = clock.now + sets_up if behaviour.is_executed or is_pause else math.inf
         process = unit.process = Running(
-            next(self._pids), behaviour, clock.now, executed_at, file.command, is_pause=is_pause
+            next(self._pids), behaviour, clock.now, executed_at, file.command, not file.is_notify, is_pause
         )
+        unit.started_time = clock.stamp()
         self.running[process.pid] = process
         unit.end = (process.pid, 0, 0)
         lasts, status = behaviour.lasts, behaviour.status
@@ -90,12 +106,41 @@ class Services:
             lasts, status = _PAUSE, 0
         elif behaviour.looks_for and _tag(unit) in self.missing:
             status = 1
-        if lasts is not None:
+        if file.probe is not None:
+            prober.ask(self._systemd, unit, process, self._ended, sets_up)
+        elif file.sets:
+            self._systemd.after(sets_up, self._set_right, unit, process, file.sets)
+        elif lasts is not None:
             self._systemd.after(sets_up + lasts, self._ended, unit, process, _EXITED, status)
-        if file.is_oneshot:
-            self._systemd.set_state(unit, "activating", "start")
+        if file.is_oneshot or file.is_notify:
+            self._begin_start(unit, process, file, sets_up)
         else:
             self._systemd.set_state(unit, "active", "running")
+
+    def _begin_start(self, unit: Unit, process: Running, file: UnitFile, sets_up: int) -> None:
+        """Have a start that takes its time: it ends when the process does, or says that it is ready; or not in time."""
+        if file.is_notify and process.behaviour.ready is not None:
+            self._systemd.after(sets_up + process.behaviour.ready, self._is_ready, unit, process)
+        if file.start_timeout is not None:
+            self._systemd.after(file.start_timeout, self._give_up_start, unit, process)
+        self._systemd.set_state(unit, "activating", "start")
+
+    def _is_ready(self, unit: Unit, process: Running) -> None:
+        if unit.process is process and unit.active == "activating":
+            process.is_ready = True
+            self._systemd.set_state(unit, "active", "running")
+
+    def _give_up_start(self, unit: Unit, process: Running) -> None:
+        if unit.process is process and unit.active == "activating":
+            unit.was_given_up = True
+            unit.result = "timeout"
+            self._begin_stop(unit)
+
+    def _set_right(self, unit: Unit, process: Running, words: tuple[str, ...]) -> None:
+        """Be the process of a barrier."""
+        if unit.process is process:
+            could = requirements.set_right(self._systemd.files, words)
+            self._ended(unit, process, _EXITED, 0 if could else 1)
 
     @staticmethod
     def _is_paused(unit: Unit, now: int) -> bool:
@@ -115,11 +160,12 @@ class Services:
 
     def is_in_vain(self, unit: Unit) -> bool:
         """Whether a unit could not be executed when it was tried last, and has not come to its command since."""
-        is_rising = unit.process is None or self._systemd.clock.now < unit.process.executed_at
+        is_rising = unit.process is None or not self._is_command(unit.process)
         return unit.refused and is_rising
 
     def _is_command(self, process: Running) -> bool:
-        return not process.is_pause and self._systemd.clock.now >= process.executed_at
+        """Whether it is the command; one that is to say that it is ready is so only then."""
+        return not process.is_pause and process.is_ready and self._systemd.clock.now >= process.executed_at
 
     # Ending.
 
@@ -128,7 +174,7 @@ class Services:
         process = unit.process
         if process is None:
             return
-        is_command = self._is_command(process)
+        is_command = not process.is_pause and self._systemd.clock.now >= process.executed_at
         if is_command and signal in process.behaviour.deaf:
             return
         if is_command and process.behaviour.tail is not None and signal in {SIGINT, SIGTERM}:
@@ -146,11 +192,13 @@ class Services:
         del self.running[process.pid]
         unit.end = (process.pid, code, status)
         unit.was_executed |= self._is_command(process)
-        unit.refused = code == _EXITED and status in _REFUSED
+        unit.refused = (code == _EXITED and status in _REFUSED) or not process.is_ready
         file = unit.file
         result = "success"
         if file is not None and not _is_clean(file.statuses, code, status, any_signal=file.signals_succeed):
             result = "exit-code" if code == _EXITED else "signal"
+        elif unit.active == "activating":
+            result = self._result_of_start(unit, process)
         if unit.result == "success":
             unit.result = result
         if code == _EXITED and status == _NO_PROGRAM and file is not None and file.restarts:
@@ -158,14 +206,22 @@ class Services:
         was_stopping = unit.active == "deactivating"
         self._systemd.changed(unit)
         if was_stopping:
-            self._down(unit, may_restart=False)
+            self._down(unit, may_restart=unit.was_given_up)
         elif file is not None and file.remains and unit.result == "success":
             self._systemd.set_state(unit, "active", "exited")
         else:
             self._down(unit, may_restart=True)
 
+    def _result_of_start(self, unit: Unit, process: Running) -> str:
+        if not process.is_ready:
+            return "protocol"
+        is_noted = unit.file is None or not unit.file.notes or requirements.note(self._systemd.files, unit.name)
+        return "success" if is_noted else "exit-code"
+
     def _down(self, unit: Unit, *, may_restart: bool) -> None:
         file = unit.file
+        if file is not None and file.notes:
+            requirements.forget(self._systemd.files, unit.name)
         has_stop = unit.job is not None and unit.job.kind == "stop"
         restarts = may_restart and file is not None and file.restarts and not has_stop
         unit.will_restart = restarts
@@ -200,6 +256,8 @@ class Services:
         if unit.active == "deactivating":
             return
         unit.timer += 1
+        if unit.file is not None and unit.file.notes:
+            requirements.forget(self._systemd.files, unit.name)
         if unit.process is None:
             keeps = unit.job is not None and unit.job.kind == "restart"
             if not keeps:
@@ -207,8 +265,12 @@ class Services:
             was_failed = unit.sub != "auto-restart" and unit.result != "success"
             self._systemd.set_state(unit, "failed" if was_failed else "inactive", "failed" if was_failed else "dead")
             return
+        self._begin_stop(unit)
+
+    def _begin_stop(self, unit: Unit) -> None:
         self._systemd.set_state(unit, "deactivating", "stop-sigterm")
-        self.kill(unit, SIGTERM if unit.file is None else SIGINT)  # a masked unit has systemd's own settings
+        # A masked unit has systemd's own settings.
+        self.kill(unit, SIGTERM if unit.file is None else unit.file.kill_signal)
         self._stage(unit, self._sigterm, unit.file.stop_timeout if unit.file is not None else 90 * SECOND)
 
     def _stage(self, unit: Unit, do: object, delay: int) -> None:

@@ -12,6 +12,7 @@ from cltab2systemd.systemd.buserrors import BusRefusedError
 from simulation import unitfiles
 from simulation.inverse import Inverse
 from simulation.services import Services
+from simulation.transaction import Transaction
 from simulation.units import Job, Unit, conflict
 
 if TYPE_CHECKING:
@@ -161,9 +162,9 @@ class Systemd:
             raise BusRefusedError(f"Unit {name} not loaded.")
         if kind == "stop" and unit.file is not None and unit.file.refuses_stop and by != "systemd":
             raise BusRefusedError(f"Operation refused, unit {name} may be requested by dependency only.")
-        wanted: dict[str, str] = {}
-        self._add(name, kind, wanted)
-        jobs = {other: k for other, k in wanted.items() if other == name or not self._is_redundant(other, k)}
+        transaction = Transaction(self.load, self._inverse)
+        transaction.add(name, kind)
+        jobs = {other: k for other, k in transaction.jobs.items() if other == name or not self._is_redundant(other, k)}
         if mode == "fail" and any(conflict(k, job.kind) for o, k in jobs.items() if (job := self.units[o].job)):
             raise BusRefusedError(f"Transaction for {name}/{kind} is destructive.")
         numbers = {other: next(self._numbers) for other in jobs}
@@ -172,35 +173,6 @@ class Systemd:
         job = unit.job
         assert job is not None
         return job
-
-    def _add(self, name: str, kind: str, jobs: dict[str, str]) -> None:
-        present = jobs.get(name)
-        if present == kind:
-            return
-        unit = self.load(name)
-        if kind != "stop" and unit.file is None:
-            raise BusRefusedError(f"Unit {name} is masked." if unit.load == "masked" else f"Unit {name} not found.")
-        if present is not None and "stop" in {present, kind}:
-            raise BusRefusedError(f"Transaction contains conflicting jobs '{present}' and '{kind}' for {name}.")
-        jobs[name] = "restart" if "restart" in {present, kind} else kind
-        self._add_needed(unit, kind, jobs)
-
-    def _add_needed(self, unit: Unit, kind: str, jobs: dict[str, str]) -> None:
-        """What a job needs: what depends on a unit that is stopped, and what one that is started depends on."""
-        name, file = unit.name, unit.file
-        if kind in {"stop", "restart"}:
-            for other in (*self._inverse.required.get(name, ()),):
-                if kind == "stop" or not self.units[other].is_down:
-                    self._add(other, kind, jobs)
-        if kind == "stop" or file is None:
-            return
-        for other in (*file.requires, *file.binds_to):
-            self._add(other, "start", jobs)
-        for other in file.wants:
-            if self.load(other).file is not None:
-                self._add(other, "start", jobs)
-        for other in (*file.conflicts, *self._inverse.conflicted.get(name, ())):
-            self._add(other, "stop", jobs)
 
     def _is_redundant(self, name: str, kind: str) -> bool:
         unit = self.units[name]
@@ -330,15 +302,23 @@ class Systemd:
             unit.inactive_time = now
         if active == "active" and was != "active":
             unit.active_time = now
+        elif was == "active" and active != "active":
+            unit.left_time = now
         self.changed(unit)
         if active == "inactive":
             self._garbage.add(unit.family)
-        unexpected = self._process_job(unit)
-        if unexpected and not unit.will_restart and not was_down and (is_down or active == "deactivating"):
-            for name in (*self._inverse.required.get(unit.name, ()),):
-                other = self.units[name]
-                if other.file is not None and unit.name in other.file.binds_to and not other.is_down:
-                    self.queue(name, "stop", "systemd")
+        if self._process_job(unit) and not was_down and (is_down or active == "deactivating"):
+            self._stop_bound(unit)
+
+    def _stop_bound(self, unit: Unit) -> None:
+        """A unit went down that nobody has stopped: stop what is bound to it."""
+        bound = [*self._inverse.stopped_with.get(unit.name, ())]
+        if not unit.will_restart:
+            named = (self.units[name] for name in self._inverse.required.get(unit.name, ()))
+            bound += [other.name for other in named if other.file is not None and unit.name in other.file.binds_to]
+        for name in bound:
+            if not self.units[name].is_down and self.units[name].active != "deactivating":
+                self.queue(name, "stop", "systemd")
 
     def _process_job(self, unit: Unit) -> bool:
         """End the job of a unit if its state says so; whether the state came without a job for it."""
@@ -379,7 +359,7 @@ class Systemd:
         self._inverse = Inverse()
         for unit in list(self.units.values()):
             unit.file, unit.load = self._looked_up(unit.name)
-            unit.status = None
+            unit.status, unit.failed_condition = None, ""
             if unit.file is not None:
                 self._inverse.note(unit.file)
         for unit in list(self.units.values()):

@@ -40,11 +40,19 @@ def members(target: Unit) -> frozenset[str]:
 
 def mode(unit: Unit) -> str:
     """The mode of an entry, as its description has it."""
+    if ":ready." in unit.name:
+        return "readiness"
     return "" if unit.file is None else unit.file.description.rpartition(":")[2]
+
+
+def _is_notify(unit: Unit) -> bool:
+    return unit.file is not None and unit.file.is_notify
 
 
 def has_not_run(systemd: Systemd, unit: Unit | None) -> bool:
     """Whether a `respawn` or `once` is up for systemd, and was never its command since it was started."""
+    if unit is not None and unit.sub == "start":
+        return _is_notify(unit) and not systemd.services.has_run(unit)
     is_up = unit is not None and unit.sub in {"running", "auto-restart"}
     return unit is not None and is_up and mode(unit) in {"respawn", "once"} and not systemd.services.has_run(unit)
 
@@ -55,7 +63,22 @@ def is_well(systemd: Systemd, unit: Unit | None) -> bool | None:
         return False
     if unit.job is not None or unit.active == "deactivating":
         return None
+    if mode(unit) == "readiness":
+        return _is_ready(systemd, unit)
+    if _is_notify(unit) and not systemd.services.has_run(unit):
+        return False
     return _is_running_well(unit) if mode(unit) == "respawn" else _has_ended_well(unit)
+
+
+def _is_ready(systemd: Systemd, unit: Unit) -> bool | None:
+    """Whether its check has held since its entry was started, as nobody has asked for anew if systemd restarts that."""
+    if unit.active == "activating":
+        return None
+    if unit.is_down and unit.condition_time > unit.probed_time and "/held/" in unit.failed_condition:
+        return None  # its entry has run, and is not run again
+    subject = systemd.units.get(unit.name.replace(":ready.", "."))
+    is_old = subject is not None and unit.probed_time < subject.asked_time
+    return False if unit.end[1:] != (1, 0) or is_old else unit.active == "active" or None
 
 
 def _is_running_well(unit: Unit) -> bool | None:
@@ -64,9 +87,10 @@ def _is_running_well(unit: Unit) -> bool | None:
 
 
 def _has_ended_well(unit: Unit) -> bool | None:
-    if unit.active == "activating" or (mode(unit) == "test" and 0 in unit.end[:2]):
+    if unit.active == "activating" or (mode(unit) == "test" and unit.end[0] and not unit.end[1]):
         return None
-    has_failed = unit.end[1:] != (1, 0) if mode(unit) == "test" else unit.end[1:] in {(1, 200), (1, 203)}
+    is_judged = mode(unit) == "test" or (unit.file is not None and unit.file.notes)
+    has_failed = unit.end[1:] != (1, 0) if is_judged else unit.end[1:] in {(1, 200), (1, 203)}
     # One that is not active may have ended so at another time.
     return False if has_failed else unit.active == "active" or None
 
@@ -86,6 +110,7 @@ class Truth:
         self, systemd: Systemd, group: str, *, unpaid: set[str | None], is_hindered: bool, moved: frozenset[str]
     ) -> None:
         self._moved = moved
+        self._group = group
         found = targets(systemd, group)
         self._unpaid = unpaid
         self._is_hindered = is_hindered
@@ -147,8 +172,15 @@ class Truth:
         if level not in self.active:
             return bool(self.up)
         inside = self._inside(level)
+        barrier = self._units.get(f"clinitbarrier-{self._group}@{level}.service")
         return (
             any(not is_well(self._systemd, self._units.get(name)) for name in inside)
+            or (
+                barrier is not None
+                and barrier.active == "failed"
+                and barrier.file is not None
+                and barrier.file.sets != ()
+            )
             or any(unit.name not in inside for unit in self.up)
             or any(unit.leftover for unit in self._entries)
         )

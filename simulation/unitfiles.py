@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LISTS = ("Wants", "Requires", "BindsTo", "Conflicts", "After", "Before")
+_LISTS = ("Wants", "Requires", "BindsTo", "Conflicts", "After", "Before", "StopPropagatedFrom")
 # All else that units name is active all the time.
 _OURS, _ENTRY = "clinit", "clinit-"
+_SIGNALS = {"SIGINT": 2, "SIGKILL": 9, "SIGTERM": 15}
+# The arguments of a command: each is quoted, and has no quotes in it, but for the shell's text.
+_ARGUMENT = re.compile(r'"([^"\\]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What `prober ready` is told; times are µs."""
+
+    timeout: int
+    subject: str  # the service that has to run on; empty if none has
+    check: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,10 +38,14 @@ class UnitFile:
     conflicts: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
-    must_not_exist: str = ""  # ConditionPathExists=!
+    stops_with: tuple[str, ...] = ()  # StopPropagatedFrom=
+    conditions: tuple[str, ...] = ()  # ConditionPathExists=, with their "!"
     refuses_stop: bool = False
     ignores_isolate: bool = False
     is_oneshot: bool = False
+    is_notify: bool = False
+    start_timeout: int | None = None  # None is for ever
+    kill_signal: int = 15
     remains: bool = False
     restarts: bool = False
     restart_delay: int = 100_000
@@ -37,12 +54,17 @@ class UnitFile:
     stop_timeout: int = 90_000_000
     abort_timeout: int = 90_000_000
     command: str = ""
+    sets: tuple[str, ...] = ()  # of a barrier: the directory and the units that its command sets right
+    notes: bool = False  # whether it notes that it did well, and forgets that it is up
+    probe: Probe | None = None
     description: str = ""
     references: tuple[str, ...] = ()  # all units that it names: they stay loaded as long as it does
     services: frozenset[str] = frozenset()  # the services of entries that it wants
 
 
 def _seconds(text: str) -> int:
+    if text == "infinity":
+        return 0
     if text.endswith("ms"):
         return int(text[:-2]) * 1000
     return int(text) * 1_000_000
@@ -50,6 +72,7 @@ def _seconds(text: str) -> int:
 
 def _complete(file: UnitFile) -> UnitFile:
     named = (*file.wants, *file.requires, *file.binds_to, *file.conflicts, *file.after, *file.before)
+    named += file.stops_with
     services = frozenset(name for name in file.wants if name.startswith(_ENTRY) and name.endswith(".service"))
     return replace(file, references=tuple(dict.fromkeys(named)), services=services)
 
@@ -59,19 +82,24 @@ def parse(name: str, content: bytes) -> UnitFile:
     """The file of a unit, or of a template, in which `%i` and `%n` are left as they are."""
     lists: dict[str, list[str]] = {key: [] for key in _LISTS}
     values: dict[str, str] = {}
+    conditions: list[str] = []
     for line in content.decode("utf-8").splitlines():
         key, equals, value = line.partition("=")
         if not equals or line.startswith("#"):
             continue
         if key in lists:
             lists[key] += [unit for unit in value.split() if unit.startswith(_OURS)]
+        elif key == "ConditionPathExists":
+            conditions.append(value)
         else:
             values[key] = value
     if "Slice" in values:
         lists["Requires"].append(values["Slice"])
         lists["After"].append(values["Slice"])
     endings = values.get("SuccessExitStatus", "").split()
-    wants, requires, binds_to, conflicts, after, before = (tuple(dict.fromkeys(lists[key])) for key in _LISTS)
+    wants, requires, binds_to, conflicts, after, before, stops_with = (
+        tuple(dict.fromkeys(lists[key])) for key in _LISTS
+    )
     file = UnitFile(
         name,
         wants,
@@ -80,10 +108,14 @@ def parse(name: str, content: bytes) -> UnitFile:
         conflicts,
         after,
         before,
-        must_not_exist=values.get("ConditionPathExists", "").removeprefix("!"),
+        stops_with,
+        conditions=tuple(conditions),
         refuses_stop=values.get("RefuseManualStop") == "yes",
         ignores_isolate=values.get("IgnoreOnIsolate") == "yes",
         is_oneshot=values.get("Type") == "oneshot",
+        is_notify=values.get("Type") == "notify",
+        start_timeout=_seconds(values.get("TimeoutStartSec", "90")) or None,
+        kill_signal=_SIGNALS[values.get("KillSignal", "SIGTERM")],
         remains=values.get("RemainAfterExit") == "yes",
         restarts=values.get("Restart") == "always",
         restart_delay=_seconds(values.get("RestartSec", "100ms")),
@@ -92,9 +124,27 @@ def parse(name: str, content: bytes) -> UnitFile:
         stop_timeout=_seconds(values.get("TimeoutStopSec", "90")),
         abort_timeout=_seconds(values.get("TimeoutAbortSec", "90")),
         command=values.get("ExecStart", ""),
+        sets=_sets(name, values.get("ExecStart", "")),
+        notes="ExecStartPost" in values,
+        probe=_probe(values.get("ExecStart", "")),
         description=values.get("Description", ""),
     )
     return _complete(file)
+
+
+def _sets(name: str, command: str) -> tuple[str, ...]:
+    """The directory and the units of the command of `requirements.words_that_set`; none if it is another command."""
+    found = command.rpartition(' "sh" ')[2] if name.startswith("clinitbarrier-") and ' "sh" ' in command else ""
+    return tuple(_ARGUMENT.findall(found))
+
+
+def _probe(command: str) -> Probe | None:
+    program, _, arguments = command.partition(' "ready" ')
+    if not program.endswith("/prober"):
+        return None
+    options, _, check = arguments.partition(' "--" ')
+    said = dict(option.split("=", 1) for option in _ARGUMENT.findall(options))
+    return Probe(round(float(said["timeout"]) * 1_000_000), said.get("of", ""), check)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -125,7 +175,7 @@ def find(name: str, content_of: Callable[[str], bytes | None]) -> UnitFile | Non
     content = content_of(name)
     if content is not None:
         file = parse(name, content)
-        return _named(file) if file.must_not_exist.endswith("%n") else file
+        return _named(file) if any("%n" in condition for condition in file.conditions) else file
     template = template_of(name)
     content = content_of(template) if template else None
     return None if content is None else _instantiated(name, parse(template, content))
@@ -133,4 +183,4 @@ def find(name: str, content_of: Callable[[str], bytes | None]) -> UnitFile | Non
 
 @functools.lru_cache(maxsize=4096)
 def _named(file: UnitFile) -> UnitFile:
-    return replace(file, must_not_exist=file.must_not_exist.replace("%n", file.name))
+    return replace(file, conditions=tuple(condition.replace("%n", file.name) for condition in file.conditions))

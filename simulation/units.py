@@ -34,6 +34,7 @@ class Behaviour:
     tail: int | None = None
     deaf: frozenset[int] = frozenset()
     looks_for: bool = False  # a file that is named as the entry: it exits with 1 if that is missing
+    ready: int | None = None  # when it says that it is ready; None if never
     is_executed: bool = True  # whether systemd, or the shell before it, can execute it
 
 
@@ -52,6 +53,14 @@ BEHAVIOURS = {
     "missing": Behaviour(200, 203, is_executed=False),
     "vain": Behaviour(0, 200, is_executed=False),
     "looks": Behaviour(2_000, looks_for=True),
+    "herald": Behaviour(ready=200_000),
+    "mute": Behaviour(),
+    "abortive": Behaviour(100_000, 1),
+    # Checks and preflights.
+    "holds": Behaviour(5_000),
+    "later": Behaviour(700_000),
+    "futile": Behaviour(5_000, 1),
+    "hangs": Behaviour(),
 }
 _KIND = re.compile(r": (\w+) \d+;|/nonexistent/(missing)")
 
@@ -72,6 +81,7 @@ class Running:
     since: int
     executed_at: float = 0.0  # when it is the command, or the pause before that; infinite if never
     command: str = ""  # that it was started as
+    is_ready: bool = True  # or has not said so yet
     is_pause: bool = False  # of the shell before a respawn command
     is_ending: bool = False
 
@@ -98,9 +108,10 @@ class Unit:
     """A loaded unit."""
 
     __slots__ = (
-        "active", "active_time", "began_time", "by_hand", "condition_holds", "condition_time", "end", "family", "file",
-        "inactive_time", "job", "kind", "leftover", "load", "name", "process", "refused", "respawns", "restarts",
-        "result", "status", "sub", "timer", "was_executed", "will_restart",
+        "active", "active_time", "asked_time", "began_time", "by_hand", "condition_holds", "condition_time", "end",
+        "failed_condition", "family", "file", "inactive_time", "job", "kind", "left_time", "leftover", "load", "name",
+        "probed_time", "process", "refused", "respawns", "restarts", "result", "started_time", "status", "sub", "timer",
+        "was_executed", "was_given_up", "will_restart",
     )  # fmt: skip
 
     def __init__(self, name: str, file: UnitFile | None, load: str) -> None:
@@ -112,6 +123,11 @@ class Unit:
         self.active, self.sub = "inactive", "dead"
         self.job: Job | None = None
         self.condition_time = self.active_time = self.began_time = self.inactive_time = 0
+        self.left_time = self.started_time = 0
+        self.asked_time = 0  # when it was started last, and not by itself
+        self.probed_time = 0  # when it began to ask whether its entry is ready
+        self.failed_condition = ""  # the first that did not hold when they were checked last
+        self.was_given_up = False  # its start took too long, and it is being stopped for that
         self.condition_holds = False
         self.process: Running | None = None
         self.end = (0, 0, 0)  # of the last process: pid, code, status

@@ -7,7 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 from cltab2systemd.text import escape
-from simulation import tables
+from simulation import caches, promises, tables
 from simulation.clock import SECOND, Clock, Killed
 from simulation.daemon import Client, Daemon
 from simulation.disk import Files
@@ -26,6 +26,8 @@ _AGAIN, _LATER = SECOND, 5 * SECOND
 # How long things go on without anything new, and how often that is looked at, at most.
 _CALM = 2 * SECOND
 _LOOKS = 30
+# For how long clstat tells of what was in vain, at most, µs.
+_HELD = 8 * SECOND
 
 
 class World:
@@ -40,6 +42,7 @@ class World:
         self.chance = random.Random(seed)  # noqa: S311 - nothing secret
         self.favourite = self.chance.choice(tables.GROUPS)  # what most of the history is about
         self._trace = trace
+        caches.begin()
         self.clock = Clock()
         self.files = Files()
         self.files.directories[UNITS] = {}
@@ -48,6 +51,7 @@ class World:
         self.judge = Judge(self)
         self.systemd.on_start = self._entry_started
         self.table = 0
+        self.read: set[int] = set()  # all tables that a daemon has read
         self.accepted: int | None = None
         self.daemon: Daemon | None = None
         self.clients: list[Client] = []
@@ -139,6 +143,7 @@ class World:
         self.judge.forget_gone()
         if self.table >= 0:
             self.accepted = self.table
+            self.read.add(self.table)
             self._cluster = {group for group in tables.GROUPS if self.is_of_cluster(group)}
             self.judge.read(self.table)
         return tables.text(self.table)
@@ -158,6 +163,7 @@ class World:
     def ask(self, what: str, group: str = "", level: str = "") -> Client:
         """A client asks; systemd starts the daemon if need be."""
         client = Client(len(self.clients) + 1, what, group, level)
+        client.asked_at = self.clock.now
         self.clients.append(client)
         self.judge.asked(client)
         self.is_wanted = True
@@ -209,7 +215,8 @@ class World:
 
     def _is_calm(self) -> bool:
         return not any(
-            unit.active == "deactivating" or self._is_rising(unit) for unit in self.systemd.units.values()
+            unit.active == "deactivating" or self._is_rising(unit) or self._is_being_asked(unit)
+            for unit in self.systemd.units.values()
         ) and (self.daemon is not None and self.daemon.bus is not None and self.daemon.bus.connected)  # fmt: skip
 
     def _is_rising(self, unit: Unit) -> bool:
@@ -220,9 +227,18 @@ class World:
         process = unit.process
         if process is None or self.clock.now >= process.executed_at:
             return False
+        return self._is_wanted(unit) or (process.executed_at < math.inf and process.is_ready)
+
+    def _is_wanted(self, unit: Unit) -> bool:
         levels = targets(self.systemd, unit.family).values()
-        is_wanted = any(unit.name in members(t) for t in levels if t.active == "active" or t.job is not None)
-        return is_wanted or process.executed_at < math.inf
+        return any(unit.name in members(t) for t in levels if t.active == "active" or t.job is not None)
+
+    def _is_being_asked(self, unit: Unit) -> bool:
+        """Whether a unit is about to be ready, or to be given up; or is so since shortly, and was in vain before."""
+        if unit.file is None or not unit.file.is_notify:
+            return promises.is_in_time(unit, self.clock.now)
+        is_new = unit.active == "active" and unit.restarts > 0 and self.clock.now - unit.active_time < _HELD
+        return self._is_wanted(unit) and (is_new or promises.is_in_time(unit, self.clock.now))
 
     def _state(self) -> str:
         answers = sum(len(client.said) for client in self.clients)

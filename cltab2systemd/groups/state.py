@@ -254,7 +254,8 @@ def _not_stopped(group: GroupUnits, level: str, since: int) -> Iterator[Reason]:
     if not was_let_run and not found:
         words = f"did not run, and so it is not sure that the switch to level {level} was made in order"
         yield about_unit(group, Cause.NOT_SWITCHED, group.names.barrier(group.group, level), words)
-    elif (barrier := group.barrier(level)) is not None and barrier.active == "failed":
+    elif group.holding_back and (barrier := group.barrier(level)) is not None and barrier.active == "failed":
+        # One of a group in which nothing is required never runs. It may have failed when something was.
         words = "failed, and so it is not sure that what is required was waited for"
         yield about_unit(group, Cause.NOT_SWITCHED, barrier.name, words)
 

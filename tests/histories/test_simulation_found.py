@@ -287,3 +287,46 @@ def test_what_the_shell_slows_down_is_not_stopped(
     unit = f"clinit-{line.group}@{line.tag}.service"
     assert said(world, line.group) == f"{line.levels[0]} FAILED"
     assert not [line for line in lines if f"daemon: stop {unit}" in line]
+
+
+def test_a_request_that_waits_for_an_end_in_a_group_that_stops_in_order_is_not_taken_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody stops an entry, and a request waits for that before it stops those before it: it goes to its level."""
+    lines = (Line("web", "wa", ("1",), "steady"), Line("web", "wb", ("1", "2"), "deaf"))
+    text = ("".join(map(str, lines)) + ":::stop.web:ordered\n").encode()
+    with warm():
+        world = between(monkeypatch, lines)
+        monkeypatch.setattr(tables, "text", lambda number: text)  # noqa: ARG005
+        world.ask("switch", "web", "1")
+        world.run(5 * SECOND)
+        world.systemd.queue("clinit-web@wb.service", "stop", "hand")
+        world.systemd.settle()
+        request = world.ask("switch", "web", "2")
+        world.run(10 * SECOND)
+
+        assert request.said == [("started", ""), ("DONE", "")]
+        assert said(world, "web") == "2 DONE"
+        world.close()
+
+
+def test_a_barrier_that_had_failed_is_no_failure_when_nothing_is_required_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A full disk had a barrier fail. Then nothing is required, so it does not run any more, and remains failed."""
+    server = Line("web", "wa", ("1",), "steady")
+    with warm():
+        world = between(monkeypatch, (server, Line("web", "wb", ("2",), "needed")), (server,))
+        world.files.is_full = True
+        failed = world.ask("switch", "web", "1")
+        world.run(10 * SECOND)
+        world.files.is_full = False
+        world.table = 1
+        world.ask("switch", "web", "x")
+        world.run(5 * SECOND)
+        request = world.ask("switch", "web", "1")
+        world.run(10 * SECOND)
+
+        assert [what for what, _ in failed.said] == ["started", "FAILED"]
+        assert request.said == [("started", ""), ("DONE", "")]
+        world.close()

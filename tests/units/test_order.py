@@ -1,80 +1,25 @@
 """The order of a switch, read off compiled units by systemd's rules: that of the file, at every level, from any state.
 
-The model knows what systemd.unit(5) says of Wants=, BindsTo=, Conflicts=, After= and Before=, and nothing of the
-scheme. What a real systemd does is for tests/daemon/test_switching.py; this is for all tables that there could be.
+What a real systemd does is for tests/daemon/test_switching.py; this is for all tables that there could be.
 """
 
 from __future__ import annotations
 
-from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import NAME, tables
+from transactions import NAMES, Units
 
 from cltab2systemd.check.loading import load
 from cltab2systemd.table.model import ResourceGroup, Table, level_names
 from cltab2systemd.text import escape
-from cltab2systemd.units.compiler import compile_group
-from cltab2systemd.units.names import HALT_LEVEL, Names
+from cltab2systemd.units.names import HALT_LEVEL
 from fuzz.unitrules import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
-
-NAMES = Names()
-
-
-KEYS = ("Wants", "BindsTo", "Conflicts", "After", "Before")
-
-
-def _dependencies(text: str) -> dict[str, list[str]]:
-    lines = [line.partition("=") for line in text.split("\n")]
-    return {key: [unit for name, _, value in lines if name == key for unit in value.split()] for key in KEYS}
-
-
-class Units:
-    """The units of a group as systemd loads them: their dependencies by unit and kind."""
-
-    def __init__(self, group: ResourceGroup) -> None:
-        files = compile_group(NAMES, "/etc/cltab", group)
-        self.lines = {name: content.decode().split("\n") for name, content in files.items()}
-        self._named = {name: _dependencies(content.decode()) for name, content in files.items()}
-
-    def named(self, unit: str, key: str) -> list[str]:
-        """The units that a unit names in the lines of a key; templates stand for all of their instances."""
-        if unit in self._named:
-            return self._named[unit][key]
-        prefix, _, instance = unit.rpartition(".")[0].partition("@")
-        template = self._named.get(f"{prefix}@.{unit.rpartition('.')[2]}")
-        return [other.replace("%i", instance) for other in template[key]] if template else []
-
-    def transaction(self, target: str, active: AbstractSet[str]) -> dict[str, str]:
-        """The jobs of `systemctl start TARGET` while these units are active: `start` or `stop` by unit."""
-        starts = [target]
-        for unit in starts:
-            starts += [u for key in ("Wants", "BindsTo") for u in self.named(unit, key) if u not in starts]
-        stops = {other for unit in starts for other in self.named(unit, "Conflicts")}
-        stops |= {other for other in active if {*self.named(other, "Conflicts")} & {*starts}}
-        assert stops.isdisjoint(starts)
-        # A job for what is so already is dropped.
-        return dict.fromkeys((u for u in starts if u not in active), "start") | dict.fromkeys(stops & active, "stop")
-
-    def before(self, jobs: dict[str, str]) -> dict[str, set[str]]:
-        """For each job the jobs that have to end before it begins, directly and through others; fails for a cycle."""
-        pairs = [(unit, other) for unit in jobs for other in self.named(unit, "After")]
-        pairs += [(other, unit) for unit in jobs for other in self.named(unit, "Before")]
-        direct: dict[str, set[str]] = {unit: set() for unit in jobs}
-        for later, earlier in pairs:
-            if later in jobs and earlier in jobs:
-                # A unit that is stopped goes first, whichever way the two are ordered.
-                first, second = (later, earlier) if jobs[later] == "stop" else (earlier, later)
-                direct[second].add(first)
-        found: dict[str, set[str]] = {}
-        for unit in TopologicalSorter(direct).static_order():
-            found[unit] = direct[unit].union(*(found[other] for other in direct[unit]))
-        return found
 
 
 def check_switch(group: ResourceGroup, units: Units, level: str, running: AbstractSet[str]) -> None:
@@ -124,7 +69,7 @@ def check_required(group: ResourceGroup, units: Units, level: str) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(tables(most_required=3), NAME, st.data())
+@given(tables(most_required=3, most_checks=2), NAME, st.data())
 def test_every_switch_is_in_the_order_of_the_file(table: Table, other_level: str, data: st.DataObject) -> None:
     """At every level, named or not, from any state: first stops as the group has them, then starts in file order."""
     for group in table.groups.values():
@@ -135,7 +80,7 @@ def test_every_switch_is_in_the_order_of_the_file(table: Table, other_level: str
 
 
 @settings(deadline=None, max_examples=30)
-@given(tables(most_required=3), st.data())
+@given(tables(most_required=3, most_checks=2), st.data())
 def test_a_switch_has_no_job_for_another_group(table: Table, data: st.DataObject) -> None:
     """Whatever runs, a switch has jobs for units of its own group only; what systemd ends itself for is not one."""
     for group in table.groups.values():
