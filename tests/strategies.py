@@ -48,24 +48,6 @@ CHECK = st.one_of(
 )
 
 
-def _checks(draw: st.DrawFn, lines: list[str], most: int) -> tuple[list[str], list[str]]:
-    """Settings that have entries of these lines asked or waited for, and the tags of those with a readiness."""
-    tags = [line.split(":")[1] for line in lines if Mode(line.split(":")[3]) is not Mode.OFF]
-    may_run_on = [line.split(":")[1] for line in lines if Mode(line.split(":")[3]).may_run_on]
-
-    def some(of: list[str]) -> list[str]:
-        return draw(st.lists(st.sampled_from(of), max_size=most, unique=True)) if most and of else []
-
-    ready = some(tags)
-    settings = [
-        *(f":::ready.{tag}:{draw(CHECK)}\n" for tag in ready),
-        *(f":::service.{tag}:Type=notify\n" for tag in some(may_run_on)),
-        *(f":::preflight.{tag}:timeout=90s true\n" for tag in some(tags)),
-        *(f":::health.{tag}:30s {draw(CHECK)}\n" for tag in some(may_run_on)),
-    ]
-    return settings, ready
-
-
 @st.composite
 def tables(
     draw: st.DrawFn,
@@ -73,12 +55,9 @@ def tables(
     of_group: st.SearchStrategy[str] = DIRECTIVE,
     *,
     most_required: int = 0,
-    most_checks: int = 0,
+    most_notifying: int = 0,
 ) -> Table:
-    """A table without errors, as parsed from a file: few groups and levels, so that entries share them.
-
-    With `most_checks`, entries may have a readiness, `Type=notify`, a preflight and a health check.
-    """
+    """A table without errors, as parsed from a file: few groups and levels, so that entries share them."""
     groups = draw(st.lists(NAME, min_size=1, max_size=3))
     levels = draw(st.lists(NAME, min_size=1, max_size=3))
     lines = [
@@ -88,19 +67,21 @@ def tables(
     ]
     tags = [line.split(":")[1] for line in lines]
     waited_for = [line.split(":")[1] for line in lines if Mode(line.split(":")[3]).is_waited_for]
-    checks, ready = _checks(draw, lines, most_checks)
-    waited_for += ready
-    required = st.lists(st.sampled_from(waited_for), max_size=most_required) if waited_for else st.just([])
+    running_on = [line.split(":")[1] for line in lines if Mode(line.split(":")[3]).may_run_on]
     few_tags = st.lists(st.sampled_from(tags), max_size=2, unique=True)
+    ready = draw(few_tags)
+    judged = [*waited_for, *(tag for tag in ready if tag in running_on)]
+    required = st.lists(st.sampled_from(judged), max_size=most_required) if judged else st.just([])
+    notifying = st.lists(st.sampled_from(running_on), max_size=most_notifying) if running_on else st.just([])
     settings = [
-        *checks,
         *(f":::service.{tag}:{draw(of_service)}\n" for tag in draw(st.lists(st.sampled_from(tags), max_size=3))),
         *(f":::group.{group}:{draw(of_group)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
         *(f":::initdefault.{group}:{draw(NAME)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
+        *(f":::service.{tag}:Type=notify\n" for tag in draw(notifying)),
         *(f":::required.{tag}:yes\n" for tag in draw(required)),
         *(f":::services.{group}:{draw(of_service)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
         *(f":::stop.{group}:ordered\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
-        *(f":::ready.{tag}:{draw(CHECK)}\n" for tag in draw(few_tags)),
+        *(f":::ready.{tag}:{draw(CHECK)}\n" for tag in ready),
         *(f":::preflight.{tag}:timeout=9s env {draw(COMMAND)}\n" for tag in draw(few_tags)),
         *(f":::health.{tag}:5s {draw(CHECK)}\n" for tag in draw(few_tags) if tag not in waited_for),
     ]

@@ -69,7 +69,7 @@ def check_required(group: ResourceGroup, units: Units, level: str) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(tables(most_required=3, most_checks=2), NAME, st.data())
+@given(tables(most_required=3, most_notifying=2), NAME, st.data())
 def test_every_switch_is_in_the_order_of_the_file(table: Table, other_level: str, data: st.DataObject) -> None:
     """At every level, named or not, from any state: first stops as the group has them, then starts in file order."""
     for group in table.groups.values():
@@ -80,7 +80,7 @@ def test_every_switch_is_in_the_order_of_the_file(table: Table, other_level: str
 
 
 @settings(deadline=None, max_examples=30)
-@given(tables(most_required=3, most_checks=2), st.data())
+@given(tables(most_required=3, most_notifying=2), st.data())
 def test_a_switch_has_no_job_for_another_group(table: Table, data: st.DataObject) -> None:
     """Whatever runs, a switch has jobs for units of its own group only; what systemd ends itself for is not one."""
     for group in table.groups.values():

@@ -99,7 +99,7 @@ def expected(
 
 
 @settings(deadline=None, max_examples=80)
-@given(tables(most_required=3, most_checks=3), st.data())
+@given(tables(most_required=3, most_notifying=3), st.data())
 def test_what_is_behind_a_failed_required_entry_is_kept_back_and_nothing_else(
     table: Table, data: st.DataObject
 ) -> None:
@@ -141,7 +141,7 @@ def check_bounds(group: ResourceGroup, entry: Entry, units: Units) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(tables(most_required=3, most_checks=3))
+@given(tables(most_required=3, most_notifying=3))
 def test_each_job_of_a_switch_has_a_time(table: Table) -> None:
     """All that a switch waits for has a stated time, but for the command of a wait or test. So the sum bounds it."""
     for group in table.groups.values():
