@@ -77,9 +77,8 @@ def _complete(file: UnitFile) -> UnitFile:
     return replace(file, references=tuple(dict.fromkeys(named)), services=services)
 
 
-@functools.lru_cache(maxsize=4096)
-def parse(name: str, content: bytes) -> UnitFile:
-    """The file of a unit, or of a template, in which `%i` and `%n` are left as they are."""
+def _read(content: bytes) -> tuple[dict[str, list[str]], list[str], dict[str, str]]:
+    """Of a file: our units that it names, by directive; its conditions; and the last value of all else."""
     lists: dict[str, list[str]] = {key: [] for key in _LISTS}
     values: dict[str, str] = {}
     conditions: list[str] = []
@@ -93,6 +92,13 @@ def parse(name: str, content: bytes) -> UnitFile:
             conditions.append(value)
         else:
             values[key] = value
+    return lists, conditions, values
+
+
+@functools.lru_cache(maxsize=4096)
+def parse(name: str, content: bytes) -> UnitFile:
+    """The file of a unit, or of a template, in which `%i` and `%n` are left as they are."""
+    lists, conditions, values = _read(content)
     if "Slice" in values:
         lists["Requires"].append(values["Slice"])
         lists["After"].append(values["Slice"])
