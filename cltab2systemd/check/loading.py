@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic, in_order
 from cltab2systemd.table.grammar import parse
-from cltab2systemd.table.model import MOST_FINDINGS, Table, with_readiness
+from cltab2systemd.table.model import MOST_FINDINGS, Table
 from cltab2systemd.terminal import shortened
-from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
+from cltab2systemd.units.names import HALT_LEVEL, LONGEST_ASKED_NAME, LONGEST_UNIT_NAME, Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,22 +55,24 @@ def _large_groups(table: Table) -> Iterator[Diagnostic]:
 def _long_names(names: Names, table: Table) -> Iterator[Diagnostic]:
     for entry in table.entries:
         group = entry.group
-        of_tag = [names.gate(group, each.tag) for each in with_readiness(entry)]
-        if entry.health:
-            of_tag.append(names.health_timer(group, entry.tag))
+        is_asked = bool(entry.ready or entry.health)
         longest = {
             "group": max(names.barrier(group, HALT_LEVEL), names.slice(group), key=len),
-            "tag": max(of_tag, key=len),
+            # The units of its checks have names that fit as soon as its own one can be asked about.
+            "tag": (names.entry if is_asked else names.gate)(group, entry.tag),
             "levels": max((names.barrier(group, level) for level in entry.levels.names), key=len),
         }
         for field, unit in longest.items():
-            if len(unit) > LONGEST_UNIT_NAME:
+            is_of_asked = is_asked and field == "tag"
+            most = LONGEST_ASKED_NAME if is_of_asked else LONGEST_UNIT_NAME
+            if len(unit) > most:
+                takes = "that of an entry with a check has" if is_of_asked else "systemd takes"
                 plain = "':', '_' and '.'" if unit == names.slice(group) else "':', '_', '.' and '-'"
                 what = "the group makes" if field == "group" else f"group and {field} make"
                 yield Diagnostic.of(
                     f"long-{field}",
                     entry.place_of(field),
-                    f"{what} a unit name of {len(unit)} bytes; systemd takes at most {LONGEST_UNIT_NAME}",
+                    f"{what} a unit name of {len(unit)} bytes; {takes} at most {most}",
                     source=entry.line,
                     hint=f"other characters than letters, digits, {plain} count four bytes each; use shorter names",
                 )

@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from cltab2systemd.text import decoded, escape
 
 LONGEST_UNIT_NAME = 255
+# systemd links each service that runs to the id of its run, as `invocation:UNIT` in a directory. There is no link where
+# that is longer than the name of a file can be, and then nothing tells a check whether its entry is still the same run.
+LONGEST_ASKED_NAME = 255 - len("invocation:")
 
 # The level that stops a group for good. No table can name it, for it holds colons; the ancestor's clients send it.
 HALT_LEVEL = ":::SHUTDOWN:::"

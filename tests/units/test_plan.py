@@ -205,13 +205,15 @@ def test_a_tag_may_fill_a_unit_name() -> None:
     assert findings_of(f"g:{'t' * (room + 1)}:1:wait:x\n") == [("long-tag", 1, 3, room + 1)]
 
 
-def test_a_tag_with_a_readiness_has_less_room() -> None:
-    """The gate behind the readiness has the longest name."""
-    room = LONGEST_UNIT_NAME - len(NAMES.gate("g", ":ready"))
-    ready = ":::ready.{}:tcp:80\n".format
-    assert findings_of(f"g:{'t' * room}:1:wait:x\n{ready('t' * room)}") == []
-    room += 1
-    assert findings_of(f"g:{'t' * room}:1:wait:x\n{ready('t' * room)}") == [("long-tag", 1, 3, room)]
+@pytest.mark.parametrize("setting", ["ready.{}:tcp:80", "health.{}:10s tcp:80"])
+def test_a_tag_that_is_asked_about_has_less_room(setting: str) -> None:
+    """There has to be a link of systemd's for the run of its service, and each unit beside it a file."""
+    room = LONGEST_UNIT_NAME - len(f"invocation:{NAMES.entry('g', '')}")
+    for length, found in ((room, []), (room + 1, [("long-tag", 1, 3, room + 1)])):
+        tag = "t" * length
+        assert findings_of(f"g:{tag}:1:respawn:x\n:::{setting.format(tag)}\n") == found
+    units = (NAMES.gate("g", f"{'t' * room}:ready"), NAMES.health("g", "t" * room))
+    assert all(len(unit) <= LONGEST_UNIT_NAME for unit in units)
 
 
 def test_long_names_of_another_instance() -> None:
