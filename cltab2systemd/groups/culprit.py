@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
+from cltab2systemd.groups.endings import was_killed
 from cltab2systemd.terminal import shortened
+
+if TYPE_CHECKING:
+    from cltab2systemd.groups.units import Probe, Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,11 @@ def by(culprit: Culprit | None) -> str:
 def as_asked(culprit: Culprit | None) -> str:
     """Words behind how a process was killed, such as `, as alice asked with 'systemctl kill …'`; empty for nobody."""
     return "" if culprit is None else f", as {shortened(culprit.user)} asked{_with(culprit)}"
+
+
+def as_somebody_asked(probe: Probe, unit: str, process: Process) -> str:
+    """The same of the last main process of a unit, if it was killed; empty if it was not, or nobody knows."""
+    return as_asked(probe.culprit(unit)) if was_killed(process) else ""
 
 
 def _with(culprit: Culprit) -> str:

@@ -105,18 +105,21 @@ def _words(cause: Cause, mode_name: str, said: str) -> str:
         return _OF_UNHEARD
     mode = Mode(mode_name) if mode_name else None
     of_mode = {} if mode is None or mode.is_judged else _OF_RESTARTED if mode.is_restarted else _OF_RUN_ONCE
-    if of_mode is _OF_RUN_ONCE and said and not said.endswith(NOT_REPEATED):  # a wait that is required
+    if said.endswith(NOT_REPEATED):  # also the readiness of such an entry
+        of_mode = _OF_RUN_ONCE
+    elif of_mode is _OF_RUN_ONCE and said:  # a wait that is required
         of_mode = {}
     return of_mode.get(cause, _CURES[cause])
 
 
 def _commands(unit: str, group: str, tag: str, level: str) -> dict[str, str]:
     quoted = shlex.quote(unit)
+    # A readiness is asked again when its entry is restarted; and the entry itself wrote why it is not ready.
+    of_entry = unit.replace(f"{READY_SUFFIX}.", "."), group, tag.removesuffix(READY_SUFFIX)
     return {
         "again": f"clinit {shlex.quote(group)} {shlex.quote(level)}",
-        "restart": restart_command(unit, group, tag),
-        # What says why an entry is not ready is what the entry itself wrote.
-        "log": log_command(unit.replace(f"{READY_SUFFIX}.", "."), group, tag.removesuffix(READY_SUFFIX)),
+        "restart": restart_command(*of_entry),
+        "log": log_command(*of_entry),
         "status": f"systemctl status {quoted}",
         "unmask": f"systemctl unmask {quoted}",
     }

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.beginnings import never_began, was_unready
-from cltab2systemd.groups.culprit import as_asked, by
+from cltab2systemd.groups.culprit import as_somebody_asked, by
 from cltab2systemd.groups.endings import (
     EXITED,
     NOT_REPEATED,
@@ -42,9 +42,12 @@ def verdict(group: GroupUnits, entry: Entry, level: str) -> Verdict:
 
 def _verdict_on_unit(group: GroupUnits, entry: Entry, level: str) -> Verdict:
     unit = group.entry(entry)
-    if group.holding_back and unit is not None and (words := _why_kept_back(group, unit, level)):
-        # A readiness is kept back with its entry, of which that is told.
-        return Verdict(None if entry.ready_of else Cause.KEPT_BACK, words, Remedy.START)
+    if group.holding_back and unit is not None and (because := _why_kept_back(group, unit, level)):
+        # A readiness is kept back with its entry, of which that is told. But the entry may run on behind what fails.
+        subject = group.subject_of(entry)
+        other = None if subject is None else group.entry(subject)
+        is_told = other is not None and other.at_rest
+        return Verdict(None if is_told else Cause.KEPT_BACK, f"{_untried(entry)}, because {because}", Remedy.START)
     return _verdict_on_own(group, entry, unit, level)
 
 
@@ -55,8 +58,7 @@ def _verdict_on_own(group: GroupUnits, entry: Entry, unit: UnitStatus | None, le
     if entry.mode.is_restarted:
         return verdict_on_respawn(group, entry, unit, level)
     if unit.at_rest and never_began(group, unit, level):
-        words = "was not asked whether it is ready" if entry.ready_of else "was not started"
-        return Verdict(Cause.NEVER_STARTED, words, Remedy.START)
+        return Verdict(Cause.NEVER_STARTED, _untried(entry), Remedy.START)
     process = group.probe.process(unit.name)
     if process.result == "timeout" and _was_stopped(group, entry, unit):
         process = replace(process, result="success")
@@ -65,6 +67,10 @@ def _verdict_on_own(group: GroupUnits, entry: Entry, unit: UnitStatus | None, le
     if unit.active == "inactive" and not process.pid and not group.probe.condition_holds(unit.name):
         return skipped(unit, settings_of(group, entry))
     return _verdict_on_command(group, entry, unit, process)
+
+
+def _untried(entry: Entry) -> str:
+    return "was not asked whether it is ready" if entry.ready_of else "was not started"
 
 
 def _was_stopped(group: GroupUnits, entry: Entry, unit: UnitStatus) -> bool:
@@ -87,7 +93,12 @@ def _is_unfinished(group: GroupUnits, unit: UnitStatus) -> bool:
     return group.probe.began_time(unit.name) > group.probe.active_time(unit.name)
 
 
-def _remedy_if_ended(unit: UnitStatus, entry: Entry) -> Remedy:
+def _is_required(group: GroupUnits, entry: Entry) -> bool:
+    """Whether an entry, or its readiness, holds back what is behind it."""
+    return entry.holds_back or any(other.holds_back for other in group.entries if other.ready_of == entry.tag)
+
+
+def _remedy_if_ended(group: GroupUnits, unit: UnitStatus, entry: Entry) -> Remedy:
     """What a request does about an entry that has begun. If it is down or going down, systemd would run it again.
 
     That is right if it is being restarted, for somebody has asked for it; and of what is required, for nothing else
@@ -96,11 +107,11 @@ def _remedy_if_ended(unit: UnitStatus, entry: Entry) -> Remedy:
     stays = unit.active == "active" and unit.job != "stop"
     if stays or unit.job == "restart":
         return Remedy.LEAVE
-    return Remedy.START if entry.holds_back else Remedy.HOLD
+    return Remedy.START if _is_required(group, entry) else Remedy.HOLD
 
 
 def _why_kept_back(group: GroupUnits, unit: UnitStatus, level: str) -> str:
-    """Why a unit was not started, if that is for an entry before it which is required; else empty."""
+    """Why a unit was not started, if that is for an entry before it which is required, as words; else empty."""
     probe = group.probe
     if not unit.at_rest or probe.condition_holds(unit.name) or probe.condition_time(unit.name) < group.asked_at(level):
         return ""
@@ -111,10 +122,15 @@ def _why_kept_back(group: GroupUnits, unit: UnitStatus, level: str) -> str:
         (entry.ready_of or entry.tag, _verdict_on_own(group, entry, group.entry(entry), level)) for entry in needed
     )
     because = [f"{tag} {judged.words}" for tag, judged in found if judged.cause is not None]
-    # After a reload it may have been any of its conditions. Else it is the only one that is told.
-    if not because and needed and len(conditions) == 1:
-        because = [f"{needed[0].ready_of or needed[0].tag} had not done well"]
-    return f"was not started, because {because[0]}" if because else ""
+    if because:
+        return because[0]
+    # All of these do well by now. After a daemon-reload it may have been any of its conditions: systemd has forgotten
+    # which. Those files were missing that are of what did well only afterwards.
+    if len(conditions) > 1:
+        checked = probe.condition_time(unit.name)
+        needed = [required for required in needed if probe.active_time(group.name_of(required)) > checked]
+    tags = " or ".join(required.ready_of or required.tag for required in needed)
+    return f"{tags} had not done well" if tags else ""
 
 
 def _verdict_without_unit(unit: UnitStatus | None, settings: Settings) -> Verdict:
@@ -132,7 +148,7 @@ def _verdict_on_judged(group: GroupUnits, entry: Entry, unit: UnitStatus, proces
         return verdict_on_readiness(group, entry, unit, process, lambda other: verdict(group, other, level).remedy)
     settings = settings_of(group, entry)
     if process.succeeded and (unit.active != "failed" or process.result == "success"):
-        return Verdict(remedy=_remedy_if_ended(unit, entry))
+        return Verdict(remedy=_remedy_if_ended(group, unit, entry))
     if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
     failed = Cause.TEST_FAILED if entry.mode.is_judged else Cause.REQUIRED_FAILED
@@ -142,7 +158,7 @@ def _verdict_on_judged(group: GroupUnits, entry: Entry, unit: UnitStatus, proces
     if process.succeeded and entry.holds_back:
         words = f"did well, but could not note that in /run; see 'systemctl status {unit.name}'"
         return Verdict(cause, words, Remedy.RERUN)
-    words = worded(process, settings) + _as_asked(group, unit, process)
+    words = worded(process, settings) + as_somebody_asked(group.probe, unit.name, process)
     return Verdict(cause, words, Remedy.RERUN, may_be_by_hand=was_killed(process))
 
 
@@ -151,7 +167,7 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
     settings = settings_of(group, entry)
     if words := why_not_executed(process, settings):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
-    remedy = _remedy_if_ended(unit, entry)
+    remedy = _remedy_if_ended(group, unit, entry)
     if unfinished := _verdict_on_unfinished(group, entry, unit, process):
         return replace(unfinished, remedy=remedy)
     if cause := _why_broken_off(group, unit, process):
@@ -160,14 +176,15 @@ def _verdict_on_command(group: GroupUnits, entry: Entry, unit: UnitStatus, proce
     if process.code == EXITED and process.status in SHELL_STATUSES:
         return Verdict(Cause.NOT_RUN, worded(process), remedy)
     if unit.active == "active" and process.code and not process.succeeded:
-        words = f"{worded(process)}{_as_asked(group, unit, process)}, which is no failure of a {entry.mode}"
+        by_whom = as_somebody_asked(group.probe, unit.name, process)
+        words = f"{worded(process)}{by_whom}, which is no failure of a {entry.mode}"
         return Verdict(Cause.ENDED_BADLY, words, remedy, may_be_by_hand=was_killed(process))
     return Verdict(remedy=remedy)
 
 
 def _verdict_on_unfinished(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process) -> Verdict | None:
     """How one stands that did not come to what is waited for: to its end, or to say that it is ready; else None."""
-    left = "" if entry.holds_back else NOT_REPEATED
+    left = "" if _is_required(group, entry) else NOT_REPEATED
     is_awaited = entry.mode.is_waited_for or entry.notifies
     is_stopped = unit.active == "inactive" or (unit.at_rest and process.result == "success")
     if is_awaited and is_stopped and _is_unfinished(group, unit):
@@ -177,11 +194,6 @@ def _verdict_on_unfinished(group: GroupUnits, entry: Entry, unit: UnitStatus, pr
     if was_unready(group, entry, process):
         return Verdict(Cause.NOT_READY, f"{unready(process, settings_of(group, entry))}{left}")
     return None
-
-
-def _as_asked(group: GroupUnits, unit: UnitStatus, process: Process) -> str:
-    """On whose account a process was killed, in words; empty if it was not, or nobody knows."""
-    return as_asked(group.probe.culprit(unit.name)) if was_killed(process) else ""
 
 
 def _why_broken_off(group: GroupUnits, unit: UnitStatus, process: Process) -> Cause | None:

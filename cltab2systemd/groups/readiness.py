@@ -6,10 +6,11 @@ is down: the group stays as it was then, and the next request asks again.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.culprit import as_asked, by
-from cltab2systemd.groups.endings import was_killed, why_not_executed, worded
+from cltab2systemd.groups.culprit import as_somebody_asked, by
+from cltab2systemd.groups.endings import NOT_REPEATED, was_killed, why_not_executed, worded
 from cltab2systemd.groups.reasons import Cause, Remedy, Verdict
 from cltab2systemd.groups.settings import settings_of, span
 from cltab2systemd.probing.exits import HAS_ENDED, HAS_PAUSED, TIME_IS_UP
@@ -40,9 +41,10 @@ def verdict_on_readiness(
         return Verdict(remedy=_remedy_if_ready(group, unit, subject, remedy_of))
     if words := why_not_executed(process, settings_of(group, entry)):
         return Verdict(Cause.NOT_EXECUTED, words, Remedy.RERUN)
-    if subject is not None and remedy_of(subject) is Remedy.HOLD:  # it is not run again, and is as it was
-        return Verdict(remedy=Remedy.HOLD)
-    return _not_ready(group, entry, unit, process)
+    found = _not_ready(group, entry, unit, process)
+    if subject is not None and remedy_of(subject) is Remedy.HOLD:  # it has not got ready by being stopped
+        return replace(found, words=f"{found.words}{NOT_REPEATED}", remedy=Remedy.HOLD)
+    return found
 
 
 def _remedy_if_ready(
@@ -80,13 +82,8 @@ def _not_ready(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Proce
     if was_killed(process) and unit.at_rest:
         culprit = group.probe.culprit(unit.name)
         return _verdict(f"was not asked any further whether it is ready{by(culprit)}{said}", may_be_by_hand=True)
-    return _verdict(
-        f"was asked in vain whether it is ready: what asks {worded(process)}{_as_asked(group, unit, process)}"
-    )
-
-
-def _as_asked(group: GroupUnits, unit: UnitStatus, process: Process) -> str:
-    return as_asked(group.probe.culprit(unit.name)) if was_killed(process) else ""
+    by_whom = as_somebody_asked(group.probe, unit.name, process)
+    return _verdict(f"was asked in vain whether it is ready: what asks {worded(process)}{by_whom}")
 
 
 def _verdict(words: str, *, may_be_by_hand: bool = False) -> Verdict:

@@ -166,8 +166,9 @@ def _remedy(group: GroupUnits, entry: Entry, present: str, level: str | None) ->
         return remedy
     if unit.at_rest:
         return Remedy.START  # as systemd does by itself
-    # A request for another level takes the test's result as it is. One for the same level has it run again.
-    return remedy if level in {None, present} else Remedy.LEAVE
+    # A request for another level takes the test's result as it is. One for the same level has it run again. So has any
+    # of a readiness: the entry runs on, and may have got ready since.
+    return remedy if level in {None, present} or entry.ready_of else Remedy.LEAVE
 
 
 def _without_level(group: GroupUnits, shown_level: str) -> GroupStatus:

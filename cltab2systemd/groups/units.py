@@ -199,7 +199,8 @@ class GroupUnits:
         return [entry for entry in self.entries if is_member(entry, level) and not self._is_given_away(entry)]
 
     def _is_given_away(self, entry: Entry) -> bool:
-        unit = self.entry(entry) if entry.tag in self.given_away else None
+        # A readiness goes with its entry, which may have none where it goes.
+        unit = self.entry(entry) if (entry.ready_of or entry.tag) in self.given_away else None
         return unit is not None and unit.at_rest
 
     def strangers(self) -> list[UnitStatus]:

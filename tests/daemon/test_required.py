@@ -203,6 +203,24 @@ def test_two_that_are_required(group: Group) -> None:
     assert group.events() == ["db", "b", "mount", "mount", "a"]
 
 
+def test_a_new_daemon_does_not_know_what_failed(group: Group) -> None:
+    """Nor does systemd, after a daemon-reload. What was kept back is that until a request starts it."""
+    behind = (f"app:3:respawn:{RUN}", "w:3:wait:@ w", "t:3:test:@ t", "o:3:once:@ o")
+    define(group, f"mount:3:wait:{MOUNT}", "second:3:wait:true", *behind, required=("mount", "second"))
+    break_it(group)
+    assert group.switch("3", code=FAILED) == "FAILED"
+    break_it(group, 0)
+    group.node.run("clinitctl", "restart", f"{group.name}:{group.name}.mount", check=False)
+    group.instance.kill()
+    group.node.run("systemctl", "daemon-reload")
+    group.instance.start()
+    group.wait_for("3 FAILED")
+    expected = dict.fromkeys(("app", "w", "t", "o"), "kept-back")
+    assert said(group) == {"second": "kept-back", **expected}
+    assert group.switch("3") == "DONE"
+    assert group.events() == ["mount", "mount", "w", "t", "o"]
+
+
 def test_one_that_is_off(group: Group) -> None:
     """An entry that is never started keeps nothing back."""
     define(group, "mount:3:off:false", "a:3:once:@ a")

@@ -48,6 +48,9 @@ def test_what_is_not_ready() -> None:
     assert found == "'clinitctl log web:a' shows what it wrote; mend it, then 'clinit web 3' asks again"
     other = cure(Reason(Cause.NOT_READY, f"clinit_1-{unit[7:]}", "text", tag="a:ready", mode=Mode.TEST), "web", "3")
     assert "'journalctl --unit=clinit_1-web@a.service' shows" in other
+    held = f"is not ready after 1 s{NOT_REPEATED}"
+    found = cure(Reason(Cause.NOT_READY, unit, "text", held, tag="a:ready", mode=Mode.TEST), "web", "3")
+    assert found == "mend it, then 'clinitctl restart web:a' runs it again"
 
 
 def test_what_goes_to_the_background() -> None:
