@@ -9,10 +9,11 @@ import click
 from cltab2systemd import terminal
 from cltab2systemd.commands import instance, options, printing, tables
 from cltab2systemd.groups.changes import Standing
+from cltab2systemd.groups.settings import span
 from cltab2systemd.locations import locate
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.explain import explain
-from cltab2systemd.terminal import duration, printable, shortened
+from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _held_back(starts: Sequence[Entry]) -> Iterator[str]:
 
 def _preflight(entry: Entry) -> list[str]:
     assert entry.preflight is not None
-    most = duration(round(entry.preflight.timeout * 1_000_000))
+    most = span(entry.preflight.timeout_usec)
     return [printable(entry.tag), shortened(entry.preflight.command), f"at most {most}"]
 
 
@@ -140,7 +141,7 @@ def _how(entry: Entry, explanation: Explanation) -> str:
     is_again = entry.tag in explanation.reruns
     if entry.ready_of and entry.ready is not None:
         again = "asked again; " if is_again else ""
-        most = duration(round(entry.ready.timeout * 1_000_000))
+        most = span(entry.ready.timeout_usec)
         return printable(f"{again}waits until {entry.ready_of} is ready ({entry.command}; at most {most})")
     return ("run again, for it has failed; " if is_again else "") + start_of(entry.mode, notifies=entry.notifies)
 

@@ -17,11 +17,11 @@ from cltab2systemd.groups.endings import why_not_executed, worded
 from cltab2systemd.groups.lifecycle import Phase
 from cltab2systemd.groups.progress import Checking
 from cltab2systemd.groups.refusals import Refusal
-from cltab2systemd.groups.settings import Settings
+from cltab2systemd.groups.settings import Settings, span
 from cltab2systemd.groups.state import State, remedies_at
 from cltab2systemd.systemd.buserrors import BusError, BusRefusedError
 from cltab2systemd.systemd.lastwords import last_words
-from cltab2systemd.terminal import duration, shortened
+from cltab2systemd.terminal import shortened
 from cltab2systemd.units.preflight import as_entry
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Preflights:
     async def _run(self, group: Group, due: list[Entry], passed: Callable[[Entry], None] = lambda _entry: None) -> None:
         for done, entry in enumerate(due):
             assert entry.preflight is not None
-            unit, limit = self._names.preflight(events.new_request()), round(entry.preflight.timeout * 1_000_000)
+            unit, limit = self._names.preflight(events.new_request()), entry.preflight.timeout_usec
             run = Checking(entry.tag, str(entry.mode), unit, now_in_microseconds(), limit, done, len(due))
             try:
                 with group.checking(run):
@@ -214,7 +214,7 @@ class Preflights:
 
 def _too_long(entry: Entry) -> str:
     assert entry.preflight is not None
-    return f"took longer than {duration(round(entry.preflight.timeout * 1_000_000))}"
+    return f"took longer than {span(entry.preflight.timeout_usec)}"
 
 
 def _effects(group: Group, lines: ResourceGroup, level: str) -> dict[str, changes.Effect]:

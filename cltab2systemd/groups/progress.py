@@ -361,7 +361,7 @@ def _starting(group: GroupUnits, timings: Timings, entry: Entry) -> Awaited:
     # systemd has no limit for an execution.
     limit = None if is_rising(group, entry) and not entry.notifies else timings.start_limit(unit)
     if entry.ready_of and entry.ready:
-        limit = round(entry.ready.timeout * 1_000_000)  # which it keeps itself
+        limit = entry.ready.timeout_usec  # which it keeps itself
     return Awaited(
         entry.tag, str(entry.mode), unit, Doing.STARTING,
         timings.changed_time(unit), limit, says=shortened(timings.status_text(unit)), ready_of=entry.ready_of,

@@ -71,7 +71,7 @@ def _not_ready(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Proce
     said = f": {answer}" if (answer := group.probe.status_text(unit.name)) else ""
     status = process.status if process.code == 1 else None
     if status == TIME_IS_UP or process.result == "timeout":
-        return _verdict(f"is not ready after {span(round(entry.ready.timeout * 1_000_000))}{said}")
+        return _verdict(f"is not ready after {span(entry.ready.timeout_usec)}{said}")
     if status == HAS_PAUSED:
         return _verdict(f"has ended too often, and pauses, before it was ready{said}")
     subject = group.subject_of(entry)

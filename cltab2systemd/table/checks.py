@@ -48,6 +48,11 @@ class Check:
     restarts: bool = False
 
     @property
+    def timeout_usec(self) -> int:
+        """The timeout in µs, as systemd counts."""
+        return round(self.timeout * 1_000_000)
+
+    @property
     def probe(self) -> forms.Form | None:
         """The fixed probe; None if it is a command."""
         return forms.form(self.command) if forms.is_probe(self.command) else None

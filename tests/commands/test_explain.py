@@ -116,7 +116,7 @@ def test_preflights(path: Path) -> None:
     path.write_text(TEXT + checks)
 
     first = "Run first, one after the other; each has to exit with 0, or nothing is done:\n"
-    lines = f"{first}  db   db -t         at most 1min\n  app  app  --check  at most 5s\nStart, in this order:\n"
+    lines = f"{first}  db   db -t         at most 1 min\n  app  app  --check  at most 5 s\nStart, in this order:\n"
     assert run("explain", "web", "3", "--table", path).stdout == FROM_NOTHING.replace("Start, in this order:\n", lines)
     assert run("explain", "web", "m", "--from", "3", "--table", path).stdout == FROM_3_TO_M
     answer = json.loads(run("explain", "web", "3", "--table", path, "--format", "json").stdout)
@@ -135,7 +135,7 @@ def test_what_asks_whether_it_is_ready(path: Path) -> None:
     """It is a step of its own, with its limit; if it is required, what does not come about is told."""
     path.write_text(f"{TEXT}:::ready.db:timeout=90s tcp:5432\n:::required.db:yes\n")
     told = run("explain", "web", "3", "--table", path).stdout
-    assert "db:ready  readiness  waits until db is ready (tcp:5432; at most 1min 30s)\n" in told
+    assert "db:ready  readiness  waits until db is ready (tcp:5432; at most 1 min 30 s)\n" in told
     assert "If db does not get ready, what stands behind it is not started: ready, app" in told
 
 
