@@ -15,6 +15,7 @@ from cltab2systemd.groups.lifecycle import Event
 from cltab2systemd.groups.reasons import Remedy
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import Asked, remedies_at
+from cltab2systemd.groups.units import patterns_of
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.units.names import HALT_LEVEL
 
@@ -217,20 +218,23 @@ class Switcher:
         await self._stop_asking(group, lines)
 
     async def _stop_asking(self, group: Group, lines: ResourceGroup) -> None:
-        """Stop the health checks of entries that have none any more. Their units are about to go."""
-        old, new = ({e.tag for e in found.entries if e.health is not None} for found in (group.applied, lines))
-        name, names = group.name, self._names
-        going = {unit(name, tag) for tag in old - new for unit in (names.health, names.health_timer)}
+        """Stop the health checks of entries that have none any more. Their units are about to go.
 
-        def stop() -> None:
+        First the timers, to their end: one that fires once more leaves a service that has failed, and no file for it.
+        """
+        old, new = ({e.tag for e in found.entries if e.health is not None} for found in (group.applied, lines))
+        gone, names, name = sorted(old - new), self._names, group.name
+        await group.at_rest(await self._stop_units(group, frozenset(names.health_timer(name, tag) for tag in gone)))
+        checks = frozenset(names.health(name, tag) for tag in gone)
+        await group.at_rest(await self._stop_units(group, checks))
+
+        def reset() -> None:
             for unit in self._bus.list_units([names.health_pattern(name)]):
-                if unit.name in going and not unit.at_rest:
-                    self._bus.stop(unit.name)
-                elif unit.name in going and unit.active == "failed":
+                if unit.name in checks and unit.active == "failed":
                     self._bus.reset_failed(unit.name)
 
-        if going:
-            await self._bus.persist(stop)
+        if checks:
+            await self._bus.persist(reset)
 
     async def _reset_after_stop(self, group: Group, tags: frozenset[str]) -> None:
         """Reset failed entries, such as those whose stop needed SIGTERM. Soon their units are gone, or new."""
@@ -292,7 +296,7 @@ class Switcher:
         """Likewise units of a group."""
 
         def begin() -> frozenset[str]:
-            present = self._bus.list_units(self._names.patterns(group.name))
+            present = self._bus.list_units(patterns_of(self._names, group.applied))
             stopping = frozenset(unit.name for unit in present if unit.name in units and not unit.at_rest)
             for unit in self._last_first(group, stopping):
                 self._bus.stop(unit)
