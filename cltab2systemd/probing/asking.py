@@ -29,6 +29,7 @@ from time import monotonic
 
 from cltab2systemd import clstat
 from cltab2systemd.probing import forms
+from cltab2systemd.probing.contents import beginning
 from cltab2systemd.text import decoded, encoded, escape
 
 TYPE_CHECKING = False
@@ -293,29 +294,27 @@ def _group(form: Form, _limit: float, instance: str) -> str:
     """A group is at a level if clstat says so, and systemd: a clstat may be that of a daemon that has been killed."""
     if not instance:
         raise _Refused("no daemon has said where its clstat is")
-    noted = _content(f"{instance}/clstat").removesuffix(b"\n")
-    lines = clstat.parse(decoded(_content(noted)))
+    noted = beginning(f"{instance}/clstat").removesuffix(b"\n")
+    lines = clstat.parse(decoded(beginning(noted, _LONGEST_FILE)))
     level, state = next(((line[1], line[2]) for line in lines if line[0] == form.where), ("", ""))
     if not state:
         raise _Refused(f"clstat has no line for group {form.where}")
     told = f"{form.where} is {state} at level {level}"
     if state not in {"DONE", "PASSED"} or form.rest not in {"", level}:
         raise _Refused(told)
-    prefix = decoded(_content(f"{instance}/prefix").strip())
-    target = f"{prefix}{escape(form.where)}@{escape(level)}.target"
-    pid = os.posix_spawn(_SYSTEMCTL, [_SYSTEMCTL, "is-active", "--quiet", "--", target], os.environ)
-    if os.waitpid(pid, 0)[1] != 0:
+    prefix = decoded(beginning(f"{instance}/prefix").strip()) + escape(form.where)
+    target = f"{prefix}@{escape(level)}.target"
+    if not _is_active(target):
         raise _Refused(f"clstat says that {told}, and systemd that {target} is not active")
+    # As `Names.unnamed`: a group that was stopped is DONE as well, but is not what others need.
+    if not form.rest and _is_active(f"{prefix}-unnamed.target"):
+        raise _Refused(f"{told}, which no entry names")
     return told
 
 
-def _content(path: str | bytes) -> bytes:
-    """The beginning of a file; a FIFO in its place is not waited for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        return os.read(descriptor, _LONGEST_FILE)
-    finally:
-        os.close(descriptor)
+def _is_active(unit: str) -> bool:
+    pid = os.posix_spawn(_SYSTEMCTL, [_SYSTEMCTL, "is-active", "--quiet", "--", unit], os.environ)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 _PROBES = {forms.TCP: _tcp, forms.UNIX: _unix, forms.HTTP: _http, forms.FILE: _file, forms.GROUP: _group}

@@ -6,7 +6,8 @@
 | `unix:PATH` | a connection is accepted by the socket; `@NAME` is one in the abstract namespace |
 | `http://HOST[:PORT][/PATH]` | the answer to GET has a status of 2xx or 3xx |
 | `file:PATH` | there is such a file |
-| `group:GROUP`, `group:GROUP:LEVEL` | the group is at a level, or at that one, and clstat says DONE or PASSED |
+| `group:GROUP:LEVEL` | the group is at that level, and clstat says DONE or PASSED |
+| `group:GROUP` | the group is so at any level that an entry names |
 """
 
 from __future__ import annotations

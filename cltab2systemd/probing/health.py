@@ -11,6 +11,7 @@ import os
 from time import monotonic_ns
 
 from cltab2systemd.probing.asking import ask
+from cltab2systemd.probing.contents import beginning_if_there
 from cltab2systemd.probing.notes import LONGEST, LONGEST_WORDS, NOTE, UNHEALTHY, Note, parsed
 from cltab2systemd.probing.subject import Subject
 from cltab2systemd.terminal import printable
@@ -21,27 +22,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(options: Mapping[str, str], check: Sequence[str]) -> int:
     """Ask once. What was not well is written for the journal, until it is the same as before.
 
     Nothing is asked of an entry that does not run, or has run for less than the interval: it may not be there yet.
 
     Args:
-        arguments: options as NAME=VALUE, `--`, and the words of the check. The options are `of`, the entry's unit;
-            `pause`, the program that this is while it pauses, or nothing; `instance`, the state directory of the
-            instance; `failures`, how often in a row it has to be not well; `interval` and `timeout`, in seconds; and
-            `action`, what is done then, as `Note` has it.
+        options: those that `prober.run` tells of, and `failures`, how often in a row it has to be not well; `interval`,
+            in seconds; and `action`, what is done then, as `Note` has it.
+        check: the words of the check.
 
     Returns:
         UNHEALTHY or 0, as an exit status.
     """
-    end = arguments.index("--")
-    options = dict(argument.split("=", 1) for argument in arguments[:end])
-    subject = Subject(options["of"], options["pause"])
+    subject = Subject(options["of"], options.get("pause", ""))
     # Timers are exact to a part of the interval.
     if not subject.run or subject.ending() or subject.age() < float(options["interval"]) * 0.9:
         return 0
-    answer = ask(arguments[end + 1 :], float(options["timeout"]), options["instance"])
+    answer = ask(check, float(options["timeout"]), options.get("instance", ""))
     if subject.ending():
         return 0
     began = monotonic_ns() // 1000 - int(subject.age() * 1e6)
@@ -51,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
 def _judge(invocation: str, began: int, options: Mapping[str, str], words: str) -> int:
     """The exit status, by what was noted before: of a run that is well if there are no words."""
     path = f"{os.environ['RUNTIME_DIRECTORY']}/{NOTE}"
-    known = noted = parsed(_content(path))
+    known = noted = parsed(decoded(beginning_if_there(path, LONGEST)))
     before = 0 if known is None else known.before
     if known is not None and known.invocation != invocation:
         before = known.unwell_since if known.led_to(began) else 0
@@ -70,17 +68,6 @@ def _judge(invocation: str, began: int, options: Mapping[str, str], words: str) 
         _write(path, note)
         _say(f"{'unhealthy: ' if since else ''}{note.words} ({count} in a row)")
     return UNHEALTHY if since else 0
-
-
-def _content(path: str) -> str:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return ""
-    try:
-        return decoded(os.read(descriptor, LONGEST))
-    finally:
-        os.close(descriptor)
 
 
 def _write(path: str, note: Note) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from time import monotonic, time
 
+from cltab2systemd.probing.contents import beginning_if_there
 from cltab2systemd.text import decoded
 
 ENDED, PAUSES = "ended", "pauses"
@@ -16,7 +17,6 @@ ENDED, PAUSES = "ended", "pauses"
 _INVOCATION = "/run/systemd/units/invocation:"
 # Where the one hierarchy of control groups may be mounted that all releases have.
 _HIERARCHIES = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
-_LONGEST = 65536
 
 
 class Subject:
@@ -32,7 +32,8 @@ class Subject:
         self._root = root
         self._link = f"{root}{_INVOCATION}{unit}"
         self._pause = pause.encode()
-        self._group = self._control_group(unit)
+        beside = own_group(root).rpartition("/")[0]
+        self._group = f"{beside}/{unit}" if beside else ""
         self._run = self._invocation()
 
     def ending(self) -> str:
@@ -69,39 +70,24 @@ class Subject:
         except OSError:
             return ""
 
-    def _control_group(self, unit: str) -> str:
-        """The directory of the service's control group; empty if this process is in none whose neighbour it can be."""
-        own = next(
-            (line for line in _content(f"{self._root}/proc/self/cgroup").splitlines() if line.startswith(b"0::")), b""
-        )
-        place = decoded(own[3:])
-        for hierarchy in _HIERARCHIES:
-            directory = f"{self._root}{hierarchy}{place}"
-            if place.count("/") > 1 and os.access(f"{directory}/cgroup.procs", os.F_OK):
-                return f"{directory.rpartition('/')[0]}/{unit}"
-        return ""
-
     def _is_populated(self) -> bool:
         """Whether any process is in the control group, or below it."""
-        return b"populated 1" in _content(f"{self._group}/cgroup.events")
+        return b"populated 1" in beginning_if_there(f"{self._group}/cgroup.events")
 
     def _is_pausing(self) -> bool:
-        pids = _content(f"{self._group}/cgroup.procs").split()
+        pids = beginning_if_there(f"{self._group}/cgroup.procs").split()
         return any(self._program(decoded(pid)) == self._pause for pid in pids)
 
     def _program(self, pid: str) -> bytes:
-        return _content(f"{self._root}/proc/{pid}/cmdline").partition(b"\0")[0]
+        return beginning_if_there(f"{self._root}/proc/{pid}/cmdline").partition(b"\0")[0]
 
 
-def _content(path: str) -> bytes:
-    """The beginning of a file; nothing if it cannot be read."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(descriptor, _LONGEST)
-    except OSError:
-        return b""
-    finally:
-        os.close(descriptor)
+def own_group(root: str = "") -> str:
+    """The directory of the control group that this process is in, on the one hierarchy; empty if there is none."""
+    lines = beginning_if_there(f"{root}/proc/self/cgroup").splitlines()
+    place = decoded(next((line[3:] for line in lines if line.startswith(b"0::")), b""))
+    for hierarchy in _HIERARCHIES:
+        directory = f"{root}{hierarchy}{place}"
+        if place.count("/") > 1 and os.access(f"{directory}/cgroup.procs", os.F_OK):
+            return directory
+    return ""

@@ -102,11 +102,12 @@ _EXECUTION = """
 """
 
 # Who runs a command, and in which surroundings: what asks about an entry has these of it.
-_SURROUNDINGS = """
-    User Group SupplementaryGroups Environment EnvironmentFile PassEnvironment UnsetEnvironment WorkingDirectory
-    NetworkNamespacePath UMask PAMName
-"""
-OF_CHECKS = frozenset(_SURROUNDINGS.split())
+_WHO = "User Group SupplementaryGroups DynamicUser PAMName"
+_SURROUNDINGS = (
+    "Environment EnvironmentFile PassEnvironment UnsetEnvironment WorkingDirectory NetworkNamespacePath UMask"
+)
+OF_GROUP_PROBES = frozenset(_SURROUNDINGS.split())
+OF_CHECKS = OF_GROUP_PROBES | frozenset(_WHO.split())
 
 # What makes systemd wait until the program of an entry says that it is ready (READY=1 of sd_notify(3)).
 NOTIFY = "Type", "notify"

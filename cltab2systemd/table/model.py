@@ -7,7 +7,8 @@ import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
-from cltab2systemd.table.directives import NOTIFY, OF_CHECKS
+from cltab2systemd.probing import forms
+from cltab2systemd.table.directives import NOTIFY, OF_CHECKS, OF_GROUP_PROBES
 from cltab2systemd.table.settings import WORDS, Kind, setting_line
 
 if TYPE_CHECKING:
@@ -283,12 +284,23 @@ def with_readiness(entry: Entry) -> tuple[Entry, ...]:
     """
     if entry.ready is None or not entry.runnable:
         return (entry,)
-    shared = tuple(directive for directive in entry.directives if directive.name in OF_CHECKS)
+    shared = surroundings(entry, entry.ready)
     readiness = Entry(
         entry.group, readiness_tag(entry.tag), entry.levels, _JUDGED, entry.ready.command, entry.place,
         shared, entry.ready, required=entry.required, ready_of=entry.tag,
     )  # fmt: skip
     return replace(entry, required=False), readiness
+
+
+def surroundings(entry: Entry, check: Check) -> tuple[Directive, ...]:
+    """The directives of an entry that a check of it has as well.
+
+    A probe of a group has none that says who asks. It asks systemd by the bus, and that need not know a user whom
+    systemd has made (`DynamicUser=`). It runs nothing of the table's.
+    """
+    is_of_group = check.probe is not None and check.probe.scheme == forms.GROUP
+    names = OF_GROUP_PROBES if is_of_group else OF_CHECKS
+    return tuple(directive for directive in entry.directives if directive.name in names)
 
 
 def readiness_tag(tag: str) -> str:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.probing import forms
 from cltab2systemd.probing.notes import RESTART, TELL
-from cltab2systemd.table.directives import OF_CHECKS, covers_run, runs_without_shell
-from cltab2systemd.table.model import Entry, Mode, ResourceGroup, level_names, readiness_tag
+from cltab2systemd.table.directives import covers_run, runs_without_shell
+from cltab2systemd.table.model import Entry, Mode, ResourceGroup, level_names, readiness_tag, surroundings
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.units import commands, requirements, unitfile
 
@@ -325,7 +325,7 @@ def _health_units(names: Names, entry: Entry) -> Iterator[Unit]:
         runtime_directory=commands.health_directory(service),
         time_limit=_milliseconds(check.timeout + _GRACE),
         restart_line=unitfile.command_line(commands.restart_if_unhealthy(unit)) if check.restarts else "",
-        directives=tuple(directive.line for directive in entry.directives if directive.name in OF_CHECKS),
+        directives=tuple(directive.line for directive in surroundings(entry, check)),
     )
     accuracy = min(check.interval * _ACCURACY, _LONGEST_ACCURACY)
     yield HealthTimerUnit(

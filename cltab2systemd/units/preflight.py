@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.directives import OF_CHECKS
+from cltab2systemd.table.model import surroundings
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.units import commands, unitfile
 from cltab2systemd.units.plan import Unit
@@ -33,8 +33,7 @@ class PreflightUnit(Unit):
 def as_entry(entry: Entry) -> Entry:
     """The preflight of an entry as if it were one: its command, and those directives of the entry that it has, too."""
     assert entry.preflight is not None
-    shared = tuple(directive for directive in entry.directives if directive.name in OF_CHECKS)
-    return replace(entry, command=entry.preflight.command, directives=shared)
+    return replace(entry, command=entry.preflight.command, directives=surroundings(entry, entry.preflight))
 
 
 def plan_preflight(names: Names, name: str, entry: Entry) -> PreflightUnit:

@@ -206,6 +206,17 @@ def test_the_user(group: Group) -> None:
     assert reason["words"] == "is unhealthy: exited with 1: daemon (2 in a row)"
 
 
+def test_a_user_that_systemd_makes(group: Group) -> None:
+    """A check of an entry that is not to run as root does not either, and what it finds is known from run to run."""
+    group.instance.table += f":::service.{group.name}.a:DynamicUser=yes\n"
+    group.define(f"a:3:respawn:{RUN}")
+    set_health(group, "a", f"{FAST} [ $(id -u) = 0 ] && echo root || echo nobody of note; false")
+    group.switch("3")
+    await_state(group, "a", "unhealthy")
+    [reason] = shown(group)["reasons"]
+    assert reason["words"] == "is unhealthy: exited with 1: nobody of note (2 in a row)"
+
+
 def test_a_check_that_hangs(group: Group) -> None:
     """It is ended at its timeout, with all that it has started, and counts as one that failed."""
     group.define(f"a:3:respawn:{RUN}")

@@ -258,6 +258,13 @@ def test_surroundings(web: Instance) -> None:
     assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "RUNTIME_DIRECTORY"} & names
 
 
+def test_a_user_that_systemd_makes(web: Instance) -> None:
+    """A preflight of an entry that is not to run as root does not either."""
+    check = "[ $(id -u) = 0 ] && echo root >&2 || echo nobody of note >&2; false"
+    pending(web, check, ":::service.nginx:DynamicUser=1")
+    assert web.clinit("web", "2").stderr == "  nobody of note\n"
+
+
 def test_much_output(web: Instance) -> None:
     """The last lines are in the answer, cut, and printable."""
     pending(web, r"""seq 1 10000; printf 'bad \033[31m byte \377\n%s\n' "$(seq -s x 10000)"; false""")

@@ -295,6 +295,36 @@ def test_a_user(group: Group) -> None:
     assert group.switch("1") == "DONE"
 
 
+@pytest.mark.parametrize("settings", [("DynamicUser=yes",), ("DynamicUser=yes", "User=made-for-db")])
+def test_a_user_that_systemd_makes(group: Group, settings: tuple[str, ...]) -> None:
+    """The check runs as the very user that the entry has; that it did well is noted all the same."""
+    group.define(
+        *(f":::service.db:{setting}" for setting in settings),
+        ":::ready.db:[ $(id -u) != 0 ]",
+        ":::required.db:yes", f"db:1:respawn:{RUN}", "app:1:wait:@ app",
+    )  # fmt: skip
+    assert (group.switch("1"), group.events()) == ("DONE", ["app"])
+    assert group.property("db:ready", "UID") == group.property("db", "UID")
+
+
+def test_what_a_try_leaves_behind(group: Group) -> None:
+    """It is killed before the next try, and behind the last one, also if it is in a session of its own."""
+    there, tries = f"/run/{group.name}.there", f"/run/{group.name}.tries"
+    group.define(
+        f":::ready.db:setsid sh -c 'echo $$ >>{tries}; : >{there}; exec sleep 5000' & "
+        f"{until_there(there)}; rm {there}; [ -e {file_of(group)} ]",
+        f"db:1:respawn:{RUN}",
+    )
+    group.request("1")
+    asks(group)
+    wait_until(lambda: len(group.node.read(tries).split()) > 1, what="it has been tried twice")
+    touch(group)
+    group.wait_for("1 DONE")
+    left = [pid for pid in group.node.read(tries).split() if group.node.path(f"/proc/{pid}").exists()]
+    assert left == []
+    assert group.property("db:ready", "ActiveState") == "active"
+
+
 def test_a_group_that_needs_another(group: Group) -> None:
     """`group:` holds when that group is at its level, and not before."""
     other = type(group)(group.instance)
@@ -302,8 +332,10 @@ def test_a_group_that_needs_another(group: Group) -> None:
     other.request("1")
     other.wait_for("1 STARTING")
     group.define(
-        f":::ready.a:group:{other.name}:1", f"a:3:respawn:{RUN}", f":::ready.b:group:{other.name}", f"b:3:respawn:{RUN}"
-    )
+        f":::ready.a:group:{other.name}:1", f"a:3:respawn:{RUN}",
+        # The bus need not know a user whom systemd has made.
+        ":::service.b:DynamicUser=yes", f":::ready.b:group:{other.name}", f"b:3:respawn:{RUN}",
+    )  # fmt: skip
     group.request("3")
     asks(group, "a")
     assert group.instance.properties(readiness(group, "a"), "StatusText")["StatusText"] == (

@@ -118,6 +118,18 @@ def test_a_group_that_does_not_come(group: Group, other: Group) -> None:
     wait_until(lambda: group.events() == ["server up"])
 
 
+def test_a_group_that_is_stopped(group: Group, other: Group) -> None:
+    """Who asks for no level asks for one that entries name: the group is DONE where it was stopped, but is not up."""
+    other.define("x:3:wait:true")
+    other.switch("stop")
+    group.define("needs:1:wait:true", settings=(f":::ready.{group.name}.needs:group:{other.name}",))
+    group.request("1")
+    refused = f"{other.name} is DONE at level stop, which no entry names"
+    wait_until(lambda: group.property("needs:ready", "StatusText") == refused, timeout=30)
+    other.switch("3")
+    group.wait_for("1 DONE")
+
+
 def test_a_circle_is_refused(group: Group, other: Group, instance: Instance) -> None:
     """Such a table takes no effect, and who asks is told of the lines."""
     before = instance.table
