@@ -1,7 +1,7 @@
 """Groups whose readiness waits for each other (`group:GROUP` in `:::ready.TAG:`): errors of a whole table. Pure.
 
 A group at a level is a node: it is there only when all of its entries are ready that have the level. A probe without a
-level waits for any level of a group, as far as entries name it.
+level waits for any level of a group that entries name: one of them is enough.
 """
 
 from __future__ import annotations
@@ -78,21 +78,53 @@ def findings(table: Table) -> Iterator[Diagnostic]:
 
 def _circle(table: Table, found: Iterable[Wait]) -> list[tuple[_Node, Wait]]:
     """A circle: each node, and what in it waits for the next one, and at the end for the first."""
-    waited_for: dict[_Node, dict[_Node, Wait | None]] = {}
-    for wait in found:
-        target = _Node(wait.form.where, wait.form.rest)
-        for level in _levels(wait.entry):
-            waited_for.setdefault(_Node(wait.entry.group, level), {}).setdefault(target, wait)
-    open_levels = {wait.form.where for wait in found if not wait.form.rest}
+    levels: dict[str, set[str]] = {}
     for entry in table.entries:
-        if entry.group in open_levels and entry.runnable:
-            levels = waited_for.setdefault(_Node(entry.group, ""), {})
-            levels.update((_Node(entry.group, level), None) for level in _levels(entry))
+        levels.setdefault(entry.group, set()).update(_levels(entry) if entry.runnable else ())
+    waited_for: dict[_Node, dict[_Node, Wait | None]] = {}
+    for node, targets in _never_there(levels, found).items():
+        waited_for[node] = {**targets}
+        for target in targets:
+            if not target.level:
+                waited_for[target] = {_Node(target.group, level): None for level in levels[target.group]}
     try:
         TopologicalSorter(waited_for).prepare()
     except CycleError as error:
         return _steps(waited_for, error.args[1])
     return []
+
+
+def _never_there(levels: Mapping[str, set[str]], found: Iterable[Wait]) -> dict[_Node, dict[_Node, Wait]]:
+    """The nodes that can never be there, each with what it waits for in vain: what waits in a circle, or for one.
+
+    Args:
+        levels: the levels that each group has.
+        found: what waits.
+    """
+    vain: dict[_Node, dict[_Node, Wait]] = {}
+    waiting: dict[_Node, list[_Node]] = {}  # by what is waited for
+    for wait in found:
+        target = _Node(wait.form.where, wait.form.rest)
+        for level in dict.fromkeys(_levels(wait.entry)):
+            node = _Node(wait.entry.group, level)
+            if target not in vain.setdefault(node, {}):
+                vain[node][target] = wait
+                waiting.setdefault(target, []).append(node)
+    there = [target for target in waiting if _waits_for_nothing(target, levels, vain)]
+    for target in there:  # which grows
+        for node in waiting.pop(target, ()):
+            del vain[node][target]
+            if not vain[node]:
+                there += [node, _Node(node.group, "")]
+    return {node: targets for node, targets in vain.items() if targets}
+
+
+def _waits_for_nothing(target: _Node, levels: Mapping[str, set[str]], waiting: Mapping[_Node, object]) -> bool:
+    """Whether a node waits for nothing: at one of its levels, if it is at any. What there is not is told elsewhere."""
+    named = levels.get(target.group, set())
+    if not target.level:
+        return not named or any(_Node(target.group, level) not in waiting for level in named)
+    return target not in waiting
 
 
 def _levels(entry: Entry) -> tuple[str, ...]:
