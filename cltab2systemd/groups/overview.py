@@ -266,6 +266,12 @@ def entry_state(entry: Entry, unit: UnitStatus, process: Process, cause: Cause |
         return _state_of_running(entry, unit)
     if not in_level and unit.at_rest:
         return _state_at_rest(entry)
+    return _state_of_ended(entry, unit, process)
+
+
+def _state_of_ended(entry: Entry, unit: UnitStatus, process: Process) -> EntryState:
+    if entry.ready_of and unit.at_rest:  # kept back with its entry; or that was started again by itself since
+        return EntryState.ENDED if process.succeeded else EntryState.DOWN
     return _state_of_test(process) if entry.mode.is_judged else EntryState.ENDED
 
 

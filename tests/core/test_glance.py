@@ -119,3 +119,18 @@ def test_a_test_that_has_failed() -> None:
     assert EntryState.PASSED == state(test, Process(7, 1, 0))
     assert EntryState.ENDED == state(test, Process(0, 0, 0))
     assert EntryState.ENDED == state(wait, Process(7, 1, 3))
+
+
+def test_a_readiness_that_does_not_hold_any_more() -> None:
+    """It has passed while it is active: since its entry was ready, that has run on."""
+    table, _ = parse(b"web:d:1:respawn:true\n:::ready.d:file:/x\n", "/etc/cltab")
+    _, ready = table.group("web").entries
+
+    def state(active: str, sub: str, process: Process) -> EntryState:
+        unit = UnitStatus("clinit-web@d:ready.service", "loaded", active, sub)
+        return entry_state(ready, unit, process, None, in_level=True)
+
+    assert EntryState.PASSED == state("active", "exited", Process(7, 1, 0))
+    assert EntryState.ENDED == state("inactive", "dead", Process(7, 1, 0))
+    assert EntryState.DOWN == state("inactive", "dead", Process(0, 0, 0))
+    assert EntryState.DOWN == state("inactive", "dead", Process(7, 1, 10))
