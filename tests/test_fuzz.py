@@ -119,6 +119,15 @@ def test_a_case_that_takes_too_much_memory() -> None:
     assert "MemoryError" in figures.failures[0].error
 
 
+@pytest.fixture
+def _nothing_quoted() -> Iterator[None]:
+    """Keep no argument from before that was quoted rightly, and none for later that was not."""
+    unitfile.quote.cache_clear()
+    yield
+    unitfile.quote.cache_clear()
+
+
+@pytest.mark.usefixtures("_nothing_quoted")
 @pytest.mark.parametrize(("character", "escaped"), [("%", "%"), ("$", "$"), ("\\", "\\"), ('"', '"'), ("%", "%%%%")])
 def test_a_compiler_that_forgets_an_escape(character: str, escaped: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fuzzer sees each character that gets into a command line unescaped, or as another."""

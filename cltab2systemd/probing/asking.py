@@ -105,11 +105,11 @@ def ask(check: Sequence[str], limit: float, instance: str = "", *, onto: int = -
         _, status = os.waitpid(pid, 0)
     finally:
         os.close(reader)
-    if is_probe(check) and in_time:
-        return Answer(status == 0, decoded(said) or _ending(status))
-    words = _ending(status) if in_time else f"{NO_ANSWER} {limit:.3g} s"
+    ending = _ending(status) if in_time else f"{NO_ANSWER} {limit:.3g} s"
     holds = in_time and status == 0
-    return Answer(holds, words + ("" if holds else _last_line(said)))
+    if is_probe(check):  # what it says is all; it may have said at the last moment that its time is over
+        return Answer(holds, decoded(said) if said and in_time else ending)
+    return Answer(holds, ending + ("" if holds else _last_line(said)))
 
 
 def is_probe(check: Sequence[str]) -> bool:
@@ -174,7 +174,7 @@ def _ending(status: int) -> str:
 def _worded(error: Exception, limit: float = 0.0) -> str:
     """What is wrong, as words in the middle of a sentence; within how many seconds, if it is the time that was over."""
     if isinstance(error, TimeoutError) and not error.errno:  # the socket's own; the kernel's has a number
-        return f"{NO_ANSWER} {limit:g} s"
+        return f"{NO_ANSWER} {limit:.3g} s"
     reason = str(getattr(error, "strerror", None) or "")
     return reason[:1].lower() + reason[1:] if reason else str(error) or type(error).__name__
 
