@@ -151,9 +151,14 @@ class Truth:
         return [name for name in self._inside(level) if has_not_run(self._systemd, self._units.get(name))]
 
     def _inside(self, level: str) -> frozenset[str]:
-        """The services that have to be well at a level: not those that have moved and are gone."""
-        gone = {name for name in self._moved if (unit := self._units.get(name)) is None or unit.is_down}
-        return members(self._targets[level]) - gone
+        """The services that have to be well at a level: not those that have moved and are gone, nor their readiness."""
+        gone = {name for name in self._moved if self._is_gone(name)}
+        readiness = (f"{name.removesuffix('.service')}:ready.service" for name in gone)
+        return members(self._targets[level]) - gone - {name for name in readiness if self._is_gone(name)}
+
+    def _is_gone(self, name: str) -> bool:
+        unit = self._units.get(name)
+        return unit is None or unit.is_down
 
     def _is_done(self, level: str, state: str) -> bool:
         if level not in self.active or self.pending - {level}:

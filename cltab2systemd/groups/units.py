@@ -199,9 +199,10 @@ class GroupUnits:
         return [entry for entry in self.entries if is_member(entry, level) and not self._is_given_away(entry)]
 
     def _is_given_away(self, entry: Entry) -> bool:
-        # A readiness goes with its entry, which may have none where it goes.
-        unit = self.entry(entry) if (entry.ready_of or entry.tag) in self.given_away else None
-        return unit is not None and unit.at_rest
+        """Whether another group has an entry, and nothing of it runs here. A readiness goes with its entry."""
+        tag = entry.ready_of or entry.tag
+        units = [self.units.get(self.names.entry(self.group, name)) for name in (tag, entry.tag)]
+        return tag in self.given_away and all(unit is not None and unit.at_rest for unit in units)
 
     def strangers(self) -> list[UnitStatus]:
         """The services of the group that run on without a unit file, and that no line of it stands for.

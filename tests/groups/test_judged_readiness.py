@@ -147,3 +147,13 @@ def test_an_entry_that_moves_takes_its_readiness_along() -> None:
     units = group(table, "3", {"db": DEAD, "db:ready": DEAD, "k": RUNNING}, probe)
     assert judged(units)[0] == "FAILED"
     assert judged(replace(units, given_away=frozenset({"db"}))) == ("DONE", {})
+
+
+def test_an_entry_that_is_about_to_move_is_not_ready_as_long_as_it_runs() -> None:
+    """Its readiness is at rest before it is: it has failed, or was stopped by a restart of the entry."""
+    table = ":::ready.db:timeout=1s true\nweb:db:3:respawn:x\nweb:k:3:respawn:x\n"
+    began = {"db": 110, "db:ready": 120}
+    probe = Probed({"db:ready": TIME_IS_UP}, began=began, active=began, conditions=began, inactive={"db:ready": 150})
+    units = group(table, "3", {"db": RUNNING, "db:ready": DEAD, "k": RUNNING}, probe)
+    assert judged(units)[1].keys() == {"db:ready"}
+    assert judged(replace(units, given_away=frozenset({"db"}))) == judged(units)
