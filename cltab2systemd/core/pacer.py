@@ -147,7 +147,9 @@ class Pacer:
         vain.process = process
         vain.has_ended()
         try:
-            self._stop_for_a_while(unit, vain)
+            # Without a process a signal may be of the end before the start that it tells of.
+            if process.pid or not any(found.active == "active" for found in self._bus.list_units([unit])):
+                self._stop_for_a_while(unit, vain)
         except BusError as error:
             log.debug("%s: %s", unit, error)  # its next end comes soon
 

@@ -38,6 +38,11 @@ class Systemd:
     is_busy: bool = False
     is_slow: bool = False
 
+    is_up: bool = False
+
+    def list_units(self, names: list[str]) -> list[UnitStatus]:
+        return [UnitStatus(name, "loaded", "active" if self.is_up else "activating", "x") for name in names]
+
     def stop(self, unit: str) -> None:
         if self.is_busy:
             raise BusBusyError
@@ -131,6 +136,18 @@ def test_a_systemd_that_is_busy(followed: Followed) -> None:
         return [*found, *(await followed.hear(USER, first=MOST_TRIES))]
 
     assert [0] * MOST_TRIES + [1] == asyncio.run(hear())
+
+
+def test_one_that_is_up_is_not_stopped_for_its_end_before(followed: Followed) -> None:
+    """What could not be started has no process: the signal of its next start tells of that end once more."""
+
+    async def hear() -> list[int]:
+        await followed.hear(*[FILE] * MOST_TRIES)
+        followed.pacer._try_again(UNIT)
+        followed.systemd.is_up = True
+        return await followed.hear(FILE)
+
+    assert [1] == asyncio.run(hear())
 
 
 def test_a_systemd_that_is_slow(followed: Followed) -> None:
