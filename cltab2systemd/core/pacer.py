@@ -55,6 +55,7 @@ class _Vain:
     is_executed: bool = False  # it runs, but not for long
     is_slow: bool = False  # its fast tries are used up
     is_ours: bool = False  # we have stopped it for that, and not the shell before its command
+    tried_at: int = -1  # NRestarts when we have started it again last
     process: Process | None = None  # how it had ended, if nobody has put that into words; a stop makes systemd forget
     timer: asyncio.TimerHandle | None = None  # starts it again, while we have stopped it
     up: asyncio.TimerHandle | None = None  # has it looked at again, while it runs
@@ -121,7 +122,16 @@ class Pacer:
 
     def has_ended(self, unit: str, end: RunSignal) -> None:
         """Take note of how the main process of a service has ended, for the next look: by then the next one may run."""
-        self._ends[unit] = end
+        if not self._is_known(unit, end):
+            self._ends[unit] = end
+
+    def _is_known(self, unit: str, end: RunSignal) -> bool:
+        """Whether a signal tells of the end before our try once more.
+
+        systemd tells all of a unit when its start is queued. Of what could not even have a process, that is its end.
+        """
+        vain = self._vain.get(unit)
+        return vain is not None and not end.process.pid and end.restarts == vain.tried_at
 
     def count(self, group: GroupUnits, unit: str, end: RunSignal) -> None:
         """Count the ends of a unit of a group by what signals say, and stop it when its fast tries are used up.
@@ -135,6 +145,8 @@ class Pacer:
         vain = self._vain.get(unit)
         if (vain is None and not end.restarts) or (vain is not None and vain.timer is not None):
             return
+        if self._is_known(unit, end):
+            return
         self._tries[unit] = first = min(end.restarts, self._tries.get(unit, end.restarts))
         has_tried = end.restarts - first >= MOST_TRIES - 1 or (vain is not None and vain.is_ours)
         if has_tried and _is_respawn(group, unit):  # when the signal is through
@@ -147,9 +159,7 @@ class Pacer:
         vain.process = process
         vain.has_ended()
         try:
-            # Without a process a signal may be of the end before the start that it tells of.
-            if process.pid or not any(found.active == "active" for found in self._bus.list_units([unit])):
-                self._stop_for_a_while(unit, vain)
+            self._stop_for_a_while(unit, vain)
         except BusError as error:
             log.debug("%s: %s", unit, error)  # its next end comes soon
 
@@ -271,6 +281,7 @@ class Pacer:
     def _try_again(self, unit: str) -> None:
         vain, pause = self._vain[unit], PAUSE
         try:
+            vain.tried_at = self._bus.restarts(unit)
             is_started = self._start(unit)
         except BusError as error:
             if not isinstance(error, BusBusyError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -38,10 +39,10 @@ class Systemd:
     is_busy: bool = False
     is_slow: bool = False
 
-    is_up: bool = False
+    number: int = -1
 
-    def list_units(self, names: list[str]) -> list[UnitStatus]:
-        return [UnitStatus(name, "loaded", "active" if self.is_up else "activating", "x") for name in names]
+    def restarts(self, _unit: str) -> int:
+        return self.number
 
     def stop(self, unit: str) -> None:
         if self.is_busy:
@@ -138,16 +139,21 @@ def test_a_systemd_that_is_busy(followed: Followed) -> None:
     assert [0] * MOST_TRIES + [1] == asyncio.run(hear())
 
 
-def test_one_that_is_up_is_not_stopped_for_its_end_before(followed: Followed) -> None:
-    """What could not be started has no process: the signal of its next start tells of that end once more."""
+@pytest.mark.parametrize("counts_on", [True, False], ids=["counts on", "from 0"])
+def test_the_start_of_a_try_tells_of_the_end_before_once_more(followed: Followed, *, counts_on: bool) -> None:
+    """That is no end of the try, which may have come up. Its own end counts, from wherever systemd counts on."""
 
     async def hear() -> list[int]:
         await followed.hear(*[FILE] * MOST_TRIES)
+        followed.systemd.number = MOST_TRIES
         followed.pacer._try_again(UNIT)
-        followed.systemd.is_up = True
-        return await followed.hear(FILE)
+        for step in (followed.pacer.has_ended, partial(followed.pacer.count, followed.group)):
+            step(UNIT, RunSignal(0, MOST_TRIES, FILE))
+        await asyncio.sleep(0)
+        assert UNIT not in followed.pacer._ends
+        return [len(followed.systemd.stopped), *(await followed.hear(FILE, first=MOST_TRIES * counts_on))]
 
-    assert [1] == asyncio.run(hear())
+    assert [1, 2] == asyncio.run(hear())
 
 
 def test_a_systemd_that_is_slow(followed: Followed) -> None:
