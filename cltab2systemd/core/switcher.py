@@ -224,6 +224,8 @@ class Switcher:
         """
         old, new = ({e.tag for e in found.entries if e.health is not None} for found in (group.applied, lines))
         gone, names, name = sorted(old - new), self._names, group.name
+        if not gone:
+            return
         await group.at_rest(await self._stop_units(group, frozenset(names.health_timer(name, tag) for tag in gone)))
         checks = frozenset(names.health(name, tag) for tag in gone)
         await group.at_rest(await self._stop_units(group, checks))
@@ -233,8 +235,7 @@ class Switcher:
                 if unit.name in checks and unit.active == "failed":
                     self._bus.reset_failed(unit.name)
 
-        if checks:
-            await self._bus.persist(reset)
+        await self._bus.persist(reset)
 
     async def _reset_after_stop(self, group: Group, tags: frozenset[str]) -> None:
         """Reset failed entries, such as those whose stop needed SIGTERM. Soon their units are gone, or new."""

@@ -9,23 +9,22 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from cltab2systemd.units import unitfile
-from cltab2systemd.units.names import Names
-from cltab2systemd.units.plan import (
+from cltab2systemd.units.kinds import (
     BarrierUnit,
     BootUnit,
     EntryUnit,
     GateUnit,
-    GroupPlan,
     HealthTimerUnit,
     HealthUnit,
     LevelUnit,
     MarkerUnit,
+    PreflightUnit,
     SliceUnit,
     Unit,
-    plan_group,
-    plan_top,
 )
-from cltab2systemd.units.preflight import PreflightUnit, plan_preflight
+from cltab2systemd.units.names import Names
+from cltab2systemd.units.plan import GroupPlan, plan_group, plan_top
+from cltab2systemd.units.preflight import plan_preflight
 from cltab2systemd.units.surroundings import Surroundings
 
 if TYPE_CHECKING:

@@ -14,128 +14,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.probing import forms
-from cltab2systemd.probing.notes import RESTART, TELL
 from cltab2systemd.table.directives import covers_run, runs_without_shell
-from cltab2systemd.table.model import Entry, Mode, ResourceGroup, level_names, readiness_tag, surroundings
+from cltab2systemd.table.model import Entry, ResourceGroup, level_names
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.units import commands, requirements, unitfile
+from cltab2systemd.units.asking import health_units, prober_words
+from cltab2systemd.units.kinds import BarrierUnit, BootUnit, EntryUnit, GateUnit, LevelUnit, MarkerUnit, SliceUnit, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cltab2systemd.units.names import Names
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What every unit has. All text is ready for a unit file."""
-
-    name: str
-    description: str
-    group_slice: str
-
-
-@dataclass(frozen=True, slots=True)
-class EntryUnit(Unit):
-    """The service of an entry: starts after the gate before it."""
-
-    line: str
-    mode: Mode
-    notifies: bool
-    command_line: str
-    syslog_identifier: str
-    after_gate: str
-    held: str  # the directory of the files that keep it from being started again
-    runtime_directory: str  # in which a `respawn` entry counts, if it does
-    throttle: str  # what counts
-    errors_to_output: bool  # no shell does that
-    stopped_before: tuple[str, ...]  # what is stopped only when this is gone
-    health_timer: str  # what has the entry asked whether it is well; empty if nothing does
-    directives: tuple[str, ...]
-    needs: tuple[str, ...]  # the files of the required entries before it
-    notes: str = ""  # the command that notes that it did well, if it is required
-    forgets: str = ""  # and the one that it is not up any more
-    bound: str = ""  # the directory of these files, if directives may hide it
-    subject: str = ""  # the service of the entry whose readiness this is
-    start_limit: str = ""  # of a readiness, in seconds
-
-
-@dataclass(frozen=True, slots=True)
-class GateUnit(Unit):
-    """An ordering point behind an entry; the first gate, before all entries, has no entry and no gate before it."""
-
-    line: str = ""
-    entry: str = ""
-    gate_before: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class HealthUnit(Unit):
-    """The service that asks once whether an entry is well. It fails if the entry is unhealthy."""
-
-    line: str
-    entry: str
-    command_line: str
-    syslog_identifier: str
-    runtime_directory: str  # where it keeps how often the entry was not well in a row
-    time_limit: str  # for all of it, if it does not keep to the timeout itself
-    restart_line: str  # what restarts an unhealthy entry, after each check; empty if nothing does
-    directives: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HealthTimerUnit(Unit):
-    """The timer that has an entry asked again and again while its unit is up."""
-
-    line: str
-    entry: str
-    behind: str  # the units whose start it waits for
-    interval: str
-    accuracy: str
-    service: str
-
-
-@dataclass(frozen=True, slots=True)
-class BarrierUnit(Unit):
-    """What has to be gone before the first gate opens, for one level."""
-
-    first_gate: str
-    stops: tuple[str, ...]
-    sets: str = ""  # the command that says what is required in the level; empty if nothing of the group is
-    others: tuple[str, ...] = ()  # barriers of other levels that do so, and are not to come later
-
-
-@dataclass(frozen=True, slots=True)
-class LevelUnit(Unit):
-    """The target of a level that entries name, or the template for all levels that none names."""
-
-    last_gate: str
-    barrier: str
-    starts: tuple[str, ...]
-    other_levels: tuple[str, ...]
-    marker: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class MarkerUnit(Unit):
-    """The target that is active at any level that no entry names."""
-
-    levels: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SliceUnit(Unit):
-    """The slice that holds a group's processes."""
-
-    directives: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BootUnit(Unit):
-    """The drop-in for the target of the boot that brings a group to its boot level."""
-
-    line: str
-    level: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +35,11 @@ class GroupPlan:
     units: tuple[Unit, ...]
 
 
-# What asks whether an entry is ready, or well.
-PROBER = "/usr/libexec/cltab2systemd/prober"
-# Seconds that systemd gives it beyond its own time, which it keeps itself, to be over in any case.
-_BACKSTOP = 15
-
 # The state of instances, and in it the files that keep entries from being started again: Instance.held.
 STATE = "/run/cltab2systemd"
-# Seconds behind the timeout of a check, after which systemd ends what has not ended it.
-_GRACE = 5.0
-# How late a check may be, so that systemd starts several at a time: a part of the interval, and at most in seconds.
-_ACCURACY, _LONGEST_ACCURACY = 0.1, 1.0
 HELD = "held"
+# Seconds that systemd gives a readiness beyond its own time, which it keeps itself, to be over in any case.
+_BACKSTOP = 15
 
 
 def plan_top(names: Names) -> GroupPlan:
@@ -177,6 +59,16 @@ def counts_restarts(entry: Entry) -> bool:
     One that is to say that it is ready has no such shell: while that paused, the entry would still be starting.
     """
     return entry.mode.is_restarted and not entry.notifies and _direct(entry) is None
+
+
+def _state(names: Names) -> str:
+    """The directory of an instance."""
+    return f"{STATE}/{names.instance}"
+
+
+def _pause(unit: str, entry: Entry) -> str:
+    """The program that an entry is while it pauses; empty if it never does."""
+    return commands.pause_program(unit) if counts_restarts(entry) else ""
 
 
 def _direct(entry: Entry) -> commands.Plain | None:
@@ -217,7 +109,8 @@ def _units(names: Names, group: ResourceGroup) -> Iterator[Unit]:
             gate_before, gate = gate, names.gate(group.name, entry.tag)
             label = f"cltab {shown}: gate behind {unitfile.text(entry.tag)}"
             yield GateUnit(gate, label, group_slice, unit.line, unit.name, gate_before)
-        yield from _health_units(names, entry)
+        if entry.health is not None:
+            yield from health_units(names, entry, entry.health, _state(names), _pause(unit.name, entry))
     yield from _level_units(names, group.name, group.entries, first_gate, gate)
 
 
@@ -230,7 +123,7 @@ def _entry_unit(
 ) -> EntryUnit:
     """The service of an entry that starts after a gate, if those that it needs did well."""
     group = entry.group
-    name, direct, state = names.entry(group, entry.tag), _direct(entry), f"{STATE}/{names.instance}"
+    name, direct, state = names.entry(group, entry.tag), _direct(entry), _state(names)
     counts = counts_restarts(entry)
     directory = commands.throttle_directory(name) if counts else ""
     if direct:
@@ -264,23 +157,21 @@ def _entry_unit(
 def _as_readiness(names: Names, unit: EntryUnit, readiness: Entry, entry: Entry) -> EntryUnit:
     """The service that asks whether an entry is ready, instead of one that runs the command."""
     assert readiness.ready is not None
-    group, subject = entry.group, names.entry(entry.group, entry.tag)
-    options = [f"timeout={readiness.ready.timeout:g}"]
+    subject, check = names.entry(entry.group, entry.tag), readiness.ready
+    options: dict[str, object] = {"timeout": f"{check.timeout:g}"}
     if entry.mode.may_run_on:
-        options.append(f"of={subject}")
-    if counts_restarts(entry):
-        options.append(f"pause={commands.pause_program(subject)}")
-    probe = readiness.ready.probe
-    if probe is not None and probe.scheme == forms.GROUP:
-        options.append(f"instance={STATE}/{names.instance}")
-    check = (readiness.command,) if probe else commands.command_words(readiness.command)
+        options["of"] = subject
+    if pause := _pause(subject, entry):
+        options["pause"] = pause
+    if check.probe is not None and check.probe.scheme == forms.GROUP:
+        options["instance"] = _state(names)
     return replace(
         unit,
-        description=f"cltab {unitfile.text(group)}: whether {unitfile.text(entry.tag)} is ready",
-        line=unitfile.comment(setting_line(Kind.READY, entry.tag, readiness.ready.text)),
-        command_line=unitfile.command_line((PROBER, "ready", *options, "--", *check)),
+        description=f"cltab {unitfile.text(entry.group)}: whether {unitfile.text(entry.tag)} is ready",
+        line=unitfile.comment(setting_line(Kind.READY, entry.tag, check.text)),
+        command_line=unitfile.command_line(prober_words("ready", options, readiness.command)),
         subject=subject,
-        start_limit=str(math.ceil(readiness.ready.timeout) + _BACKSTOP),
+        start_limit=str(math.ceil(check.timeout) + _BACKSTOP),
     )
 
 
@@ -291,58 +182,6 @@ def _notes(state: str, name: str, entry: Entry) -> dict[str, str]:
         "forgets": unitfile.command_line(requirements.words_that_forget(state, name)),
         "bound": state if covers_run(entry.directives) else "",
     }
-
-
-def _health_units(names: Names, entry: Entry) -> Iterator[Unit]:
-    """The service that asks whether an entry is well, and its timer; none if nobody is to ask."""
-    if (check := entry.health) is None:
-        return
-    group, tag, service = entry.group, entry.tag, names.health(entry.group, entry.tag)
-    unit, group_slice = names.entry(group, tag), names.slice(group)
-    readiness = () if entry.ready is None else (names.entry(group, readiness_tag(tag)),)
-    label = "cltab " + unitfile.text(f"{group}:{tag} health")
-    line = unitfile.comment(setting_line(Kind.HEALTH, tag, check.text))
-    asked = (check.command,) if check.probe else commands.command_words(check.command)
-    pause = commands.pause_program(unit) if counts_restarts(entry) else ""
-    options = {
-        "of": unit,
-        "pause": pause,
-        "instance": f"{STATE}/{names.instance}",
-        "failures": check.failures,
-        "interval": f"{check.interval:g}",
-        "timeout": f"{check.timeout:g}",
-        "action": RESTART if check.restarts else TELL,
-    }
-    words = (PROBER, "health", *(f"{name}={value}" for name, value in options.items()), "--", *asked)
-    yield HealthUnit(
-        service,
-        label,
-        group_slice,
-        line=line,
-        entry=unit,
-        command_line=unitfile.command_line(words),
-        syslog_identifier=unitfile.text(f"{tag}:health"),
-        runtime_directory=commands.health_directory(service),
-        time_limit=_milliseconds(check.timeout + _GRACE),
-        restart_line=unitfile.command_line(commands.restart_if_unhealthy(unit)) if check.restarts else "",
-        directives=tuple(directive.line for directive in surroundings(entry, check)),
-    )
-    accuracy = min(check.interval * _ACCURACY, _LONGEST_ACCURACY)
-    yield HealthTimerUnit(
-        names.health_timer(group, tag),
-        label,
-        group_slice,
-        line=line,
-        entry=unit,
-        behind=" ".join((unit, *readiness)),
-        interval=_milliseconds(check.interval),
-        accuracy=_milliseconds(accuracy),
-        service=service,
-    )
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"
 
 
 def _level_units(
@@ -386,5 +225,5 @@ def _sets(names: Names, group: str, entries: tuple[Entry, ...], level: str) -> s
         [names.entry(group, entry.tag) for entry in required if (level in entry.levels) is is_inside]
         for is_inside in (True, False)
     )
-    words = requirements.words_that_set(f"{STATE}/{names.instance}", inside, outside)
+    words = requirements.words_that_set(_state(names), inside, outside)
     return unitfile.command_line(words) if required else ""

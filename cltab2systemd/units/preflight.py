@@ -6,28 +6,17 @@ own, and its file is there while it runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table.model import surroundings
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.units import commands, unitfile
-from cltab2systemd.units.plan import Unit
+from cltab2systemd.units.kinds import PreflightUnit
 
 if TYPE_CHECKING:
     from cltab2systemd.table.model import Entry
     from cltab2systemd.units.names import Names
-
-
-@dataclass(frozen=True, slots=True)
-class PreflightUnit(Unit):
-    """A service that is started once, ends, and is removed."""
-
-    line: str
-    command_line: str
-    syslog_identifier: str
-    limit: int  # ms
-    directives: tuple[str, ...]
 
 
 def as_entry(entry: Entry) -> Entry:
@@ -48,6 +37,6 @@ def plan_preflight(names: Names, name: str, entry: Entry) -> PreflightUnit:
         line=unitfile.comment(setting_line(Kind.PREFLIGHT, entry.tag, check.text)),
         command_line=unitfile.command_line(commands.command_words(run.command)),
         syslog_identifier=unitfile.text(entry.tag),
-        limit=round(check.timeout * 1000),
+        limit=unitfile.milliseconds(check.timeout),
         directives=tuple(directive.line for directive in run.directives),
     )

@@ -54,6 +54,11 @@ def command_line(words: tuple[str, ...]) -> str:
     return " ".join((program, *map(quote, arguments)))
 
 
+def milliseconds(seconds: float) -> str:
+    """A time as a directive takes it, to the millisecond."""
+    return f"{round(seconds * 1000)}ms"
+
+
 def text(value: str) -> str:
     """Free text, as in `Description=`: readable, without specifiers, control characters or a continuation."""
     shown = printable(value).replace("%", "%%")

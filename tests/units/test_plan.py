@@ -13,18 +13,9 @@ from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Mode, Table, level_names
 from cltab2systemd.text import encoded
+from cltab2systemd.units.kinds import BarrierUnit, EntryUnit, GateUnit, LevelUnit, MarkerUnit, SliceUnit, Unit
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME, Names
-from cltab2systemd.units.plan import (
-    BarrierUnit,
-    EntryUnit,
-    GateUnit,
-    GroupPlan,
-    LevelUnit,
-    MarkerUnit,
-    SliceUnit,
-    Unit,
-    plan_group,
-)
+from cltab2systemd.units.plan import GroupPlan, plan_group
 
 NAMES = Names()
 U = TypeVar("U", bound=Unit)
