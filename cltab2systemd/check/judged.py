@@ -40,7 +40,5 @@ def of_checks(table: Table) -> Iterator[Judged]:
     """What asks about entries: the commands of settings, but for probes."""
     entries = {entry.tag: entry for entry in table.entries}
     for setting in table.settings:
-        if setting.kind in SHAPES and setting.subject in entries and setting.check.probe is None:
-            command = setting.check.command
-            place = setting.place_of_value.part(setting.value.rindex(command), len(command))
-            yield Judged(command, entries[setting.subject], place, setting.line)
+        if setting.kind in SHAPES and setting.subject in entries and (check := setting.check).probe is None:
+            yield Judged(check.command, entries[setting.subject], setting.place_of_check, setting.line)

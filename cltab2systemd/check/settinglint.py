@@ -51,16 +51,16 @@ def _waiting(table: Table, wait: Wait, groups: Spellings) -> Iterator[Diagnostic
     name, level = wait.form.where, wait.form.rest
     if name not in table.groups:
         close, code = groups.like(name), "unknown-group"
-        message, of_machine = f"no entry is in a group '{shortened(name)}'", "the probe never holds"
+        message, otherwise = f"no entry is in a group '{shortened(name)}'", "the probe never holds"
     else:
         levels = level_names(tuple(entry for entry in table.groups[name].entries if entry.runnable))
         if not level or level in levels:
             return
         close, code = Spellings(levels).like(level), "unknown-level"
         message = f"no entry of group '{shortened(name)}' runs in level '{shortened(level)}'"
-        of_machine = "the probe holds while nothing of the group runs, if somebody has asked for that level"
-    hint = f"did you mean '{shortened(close)}'?" if close else of_machine
-    yield Diagnostic.of(code, wait.place, message, source=wait.setting.line, hint=hint)
+        otherwise = "the probe holds while nothing of the group runs, if somebody has asked for that level"
+    hint = f"did you mean '{shortened(close)}'?" if close else otherwise
+    yield Diagnostic.of(code, wait.setting.place_of_check, message, source=wait.setting.line, hint=hint)
 
 
 def _repeated(setting: Setting, first: Setting) -> Iterator[Diagnostic]:

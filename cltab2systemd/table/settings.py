@@ -135,3 +135,9 @@ class Setting:
         found = checks.read(SHAPES[self.kind], self.value)
         assert isinstance(found, checks.Check)
         return found
+
+    @property
+    def place_of_check(self) -> Place:
+        """Where the command or the probe of such a setting stands: at the end of the value."""
+        command = self.check.command
+        return self.place_of_value.part(self.value.rindex(command), len(command))

@@ -18,7 +18,6 @@ from cltab2systemd.terminal import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from cltab2systemd.table.diagnostics import Place
     from cltab2systemd.table.model import Entry, Table
     from cltab2systemd.table.settings import Setting
 
@@ -41,12 +40,6 @@ class Wait(NamedTuple):
     entry: Entry
     setting: Setting
     form: forms.Form
-
-    @property
-    def place(self) -> Place:
-        """Where the probe stands."""
-        command = self.setting.check.command
-        return self.setting.place_of_value.part(self.setting.value.rindex(command), len(command))
 
 
 def waits(table: Table, *kinds: Kind) -> Iterator[Wait]:
@@ -165,4 +158,4 @@ def _finding(wait: Wait, message: str) -> Diagnostic:
     hint = "one of them has to come up without the other; let it wait for something else"
     if wait.form.where == wait.entry.group:
         hint = "what stands before the entry is started already; ask a program that the entry needs"
-    return Diagnostic.of("waiting-circle", wait.place, message, source=wait.setting.line, hint=hint)
+    return Diagnostic.of("waiting-circle", wait.setting.place_of_check, message, source=wait.setting.line, hint=hint)
