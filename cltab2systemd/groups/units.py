@@ -201,8 +201,10 @@ class GroupUnits:
     def _is_given_away(self, entry: Entry) -> bool:
         """Whether another group has an entry, and nothing of it runs here. A readiness goes with its entry."""
         tag = entry.ready_of or entry.tag
+        if tag not in self.given_away:  # as nearly always, and there may be a thousand
+            return False
         units = [self.units.get(self.names.entry(self.group, name)) for name in (tag, entry.tag)]
-        return tag in self.given_away and all(unit is not None and unit.at_rest for unit in units)
+        return all(unit is not None and unit.at_rest for unit in units)
 
     def strangers(self) -> list[UnitStatus]:
         """The services of the group that run on without a unit file, and that no line of it stands for.
