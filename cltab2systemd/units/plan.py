@@ -191,6 +191,7 @@ def _level_units(
     group_slice, shown = names.slice(group), unitfile.text(group)
     marker = names.unnamed(group)
     every_entry = {names.entry(group, entry.tag): entry for entry in entries}
+    required = [entry for entry in entries if entry.holds_back]
     targets = {level: names.level(group, level) for level in level_names(entries)}
     members: dict[str, list[str]] = {level: [] for level in targets}
     for name, entry in every_entry.items():
@@ -201,7 +202,7 @@ def _level_units(
         outside = tuple(name for name in every_entry if name not in started)
         label = f"cltab {shown} level {unitfile.text(level)}"
         barrier = names.barrier(group, level)
-        sets = _sets(names, group, entries, level)
+        sets = _sets(names, required, level) if required else ""
         running = tuple(names.barrier(group, other) for other in members if other != level) if sets else ()
         yield BarrierUnit(barrier, f"{label}: barrier", group_slice, first_gate, outside, sets, running)
         others = (marker, *(target for other, target in targets.items() if other != level))
@@ -218,12 +219,10 @@ def _level_units(
     yield MarkerUnit(marker, f"cltab {shown} at a level that no entry names", group_slice, every_target)
 
 
-def _sets(names: Names, group: str, entries: tuple[Entry, ...], level: str) -> str:
-    """The command of a barrier that says what is required in its level; empty if nothing of the group is."""
-    required = [entry for entry in entries if entry.holds_back]
+def _sets(names: Names, required: Iterable[Entry], level: str) -> str:
+    """The command of a barrier that says what is required in its level, of what is required in any."""
     inside, outside = (
-        [names.entry(group, entry.tag) for entry in required if (level in entry.levels) is is_inside]
+        [names.entry(entry.group, entry.tag) for entry in required if (level in entry.levels) is is_inside]
         for is_inside in (True, False)
     )
-    words = requirements.words_that_set(_state(names), inside, outside)
-    return unitfile.command_line(words) if required else ""
+    return unitfile.command_line(requirements.words_that_set(_state(names), inside, outside))
