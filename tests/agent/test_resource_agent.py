@@ -98,6 +98,42 @@ def test_start_monitor_stop(shipped: Shipped) -> None:
     assert NOT_RUNNING == resource.probe()
 
 
+def test_another_level_in_place(shipped: Shipped) -> None:
+    """A changed level is a switch: what both levels have runs on, and monitor sees the new one."""
+    before, after = Resource(shipped), Resource(shipped, level="m")
+    assert before.act("start") == SUCCESS
+    pid = shipped.main_pid("clinit-web@db.service")
+    for _ in range(2):
+        assert after.act("reload-agent") == SUCCESS
+        assert (shipped.clstat()["web"], shipped.main_pid("clinit-web@db.service")) == ("m DONE", pid)
+        assert shipped.main_pid("clinit-web@app.service") == 0
+    assert (SUCCESS, GENERIC) == (after.monitor(), before.monitor())
+    assert before.act("reload-agent") == SUCCESS
+    assert (SUCCESS, pid) == (before.monitor(), shipped.main_pid("clinit-web@db.service"))
+    assert after.act("stop") == SUCCESS
+
+
+def test_another_level_that_fails(shipped: Shipped) -> None:
+    """The reload has failed, with the entry that is to blame; so says monitor, and a stop still stops it all."""
+    shipped.write_table(TABLE + "web:wrong:f:test:false\n")
+    resource = Resource(shipped, level="f")
+    assert Resource(shipped).act("start") == SUCCESS
+    for action in ("reload-agent", "monitor"):
+        assert resource.act(action) == GENERIC
+        assert resource.reason.startswith("web f FAILED: wrong (test) exited with 1")
+    assert resource.act("stop") == SUCCESS
+    assert resource.monitor() == NOT_RUNNING
+
+
+def test_a_level_that_no_entry_names(shipped: Shipped) -> None:
+    """A slip of the hand in the new level stops nothing: the group stays where it is."""
+    right, wrong = Resource(shipped), Resource(shipped, level="33")
+    assert right.act("start") == SUCCESS
+    assert wrong.act("reload-agent") == GENERIC
+    assert "33" in wrong.reason
+    assert (right.monitor(), shipped.clstat()["web"]) == (SUCCESS, "3 DONE")
+
+
 def test_last_words(shipped: Shipped) -> None:
     """The exit reason is one line of plain characters: the entry, how it ended, and what it wrote last."""
     tells = Resource(shipped, "tells")
@@ -352,6 +388,12 @@ def test_metadata_says_what_the_agent_reads(shipped: Shipped) -> None:
 
     assert read == {parameter.get("name") for parameter in tree.iter("parameter")}
     assert {"group", "level"} == {p.get("name") for p in tree.iter("parameter") if p.get("required") == "1"}
+
+    # Which daemon has the group, and which group it is, cannot change in place.
+    assert read - {"group", "cltab", "socket", "clstat"} == {
+        parameter.get("name") for parameter in tree.iter("parameter") if parameter.get("reloadable") == "1"
+    }
+    assert tree.findtext("version") == "1.1"  # the first that knows reload-agent
 
 
 # The documentation.
