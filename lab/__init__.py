@@ -9,6 +9,7 @@ Layers, arrows point down only::
     roots                         roots of other releases, and the Debian package in them
     programs                      Debian's programs over the running root, as a layer
     install   node                the project as an overlay layer; what tests use: boot, run, read, write, stop
+    network                       a bridge between nodes, in a namespace; links that can be cut
     command   paths   host        how commands get in, where files lie, whether the host can run a lab
     machine   bootfiles           a virtual machine for one command, where this kernel has no cgroup controllers
          link                     the pipe to the supervisor process

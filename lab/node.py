@@ -12,6 +12,7 @@ from typing import IO, Any, Self
 from lab import command, host
 from lab.errors import LabError
 from lab.link import Link
+from lab.network import Network
 from lab.paths import inside
 from lab.spec import Bind, NodeSpec
 from lab.waiting import PATIENCE
@@ -32,16 +33,22 @@ class Node:
 
     name becomes the host name; several nodes, also of the same name, can run side by side. layers are directories laid
     over the root, the first one on top; the mode of its top directory becomes that of the node's root. Without a root
-    it is the one that LAB_ROOT in the environment names, or the running one. The node ends at the latest when the
-    process ends that booted it.
+    it is the one that LAB_ROOT in the environment names, or the running one. Without a network it reaches no other
+    node. The node ends at the latest when the process ends that booted it.
     """
 
     def __init__(
-        self, name: str, *, layers: Sequence[Path] = (), binds: Sequence[Bind] = (), root: Path | None = None
+        self,
+        name: str,
+        *,
+        layers: Sequence[Path] = (),
+        binds: Sequence[Bind] = (),
+        root: Path | None = None,
+        network: Network | None = None,
     ) -> None:
-        """Describe the node; nothing runs yet. Raises ValueError for a bad name."""
+        """Describe the node; nothing runs yet. Raises ValueError for a bad name, LabError if network lacks it."""
         base = root or Path(os.environ.get("LAB_ROOT", "/"))
-        self.spec = NodeSpec(name, base, tuple(layers), tuple(binds))
+        self.spec = NodeSpec(name, base, tuple(layers), tuple(binds), network.port(name) if network else None)
         self._link: Link | None = None
         self._pid = 0
 

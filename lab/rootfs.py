@@ -62,13 +62,18 @@ def write_base_layer(layer: Path, spec: NodeSpec) -> None:
     (layer / "etc/systemd/system/default.target").symlink_to(f"/{_UNITS}/multi-user.target")
     files = _FILES | {
         "etc/hostname": f"{spec.name}\n",
-        "etc/hosts": f"127.0.0.1 localhost\n127.0.1.1 {spec.name}\n::1 localhost\n",
+        "etc/hosts": _hosts(spec),
         # Also says that this is not a first boot, which would enable units by preset.
         "etc/machine-id": hashlib.sha256(spec.name.encode()).hexdigest()[:32] + "\n",
     }
     for path, text in files.items():
         (layer / path).parent.mkdir(parents=True, exist_ok=True)
         (layer / path).write_text(text)
+
+
+def _hosts(spec: NodeSpec) -> str:
+    hosts = spec.port.hosts if spec.port else ((spec.name, "127.0.1.1"),)
+    return "127.0.0.1 localhost\n::1 localhost\n" + "".join(f"{address} {name}\n" for name, address in hosts)
 
 
 def mount_overlay(stage: Path, spec: NodeSpec) -> Path:

@@ -1,5 +1,6 @@
 """What a node is made of, as data that can be passed to the supervisor process."""
 
+import ipaddress
 import json
 import re
 from dataclasses import dataclass
@@ -18,9 +19,44 @@ class Bind:
     read_only: bool = True
 
 
+BRIDGE = "bridge"
+"""The bridge's name in the network namespace of a lab.network.Network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """Where a node is joined to a network: the path of the network's namespace, the node's name, all names' addresses.
+
+    Raises ValueError for what is no IPv4 address.
+    """
+
+    namespace: str
+    name: str
+    hosts: tuple[tuple[str, str], ...]
+
+    def __post_init__(self) -> None:
+        """Check the node's address."""
+        ipaddress.IPv4Address(self.address)
+
+    @property
+    def address(self) -> str:
+        """The node's address."""
+        return dict(self.hosts)[self.name]
+
+    @property
+    def device(self) -> str:
+        """The name of the network's end of the cable: of the address, for an interface's name has 15 characters."""
+        return "port" + ipaddress.IPv4Address(self.address).packed.hex()
+
+    @property
+    def hardware_address(self) -> str:
+        """The address of the node's interface: the same at each boot, for the others remember it (ip-neighbour(8))."""
+        return "02:00:" + ipaddress.IPv4Address(self.address).packed.hex(":")
+
+
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A node's name, the root it runs on, the layers over that root (first one on top), and bind mounts.
+    """A node's name, the root it runs on, the layers over it (first one on top), bind mounts, and network, if any.
 
     Raises ValueError for a name that is no host name (lower case letters, digits, inner dashes, at most 42).
     """
@@ -29,6 +65,7 @@ class NodeSpec:
     root: Path = Path("/")
     layers: tuple[Path, ...] = ()
     binds: tuple[Bind, ...] = ()
+    port: Port | None = None
 
     def __post_init__(self) -> None:
         """Check the name."""
@@ -43,6 +80,7 @@ class NodeSpec:
                 "root": str(self.root.absolute()),
                 "layers": [str(layer.absolute()) for layer in self.layers],
                 "binds": [(str(bind.source.absolute()), str(bind.target), bind.read_only) for bind in self.binds],
+                "port": self.port and (self.port.namespace, self.port.name, self.port.hosts),
             }
         )
 
@@ -55,4 +93,9 @@ class NodeSpec:
             root=Path(data["root"]),
             layers=tuple(Path(layer) for layer in data["layers"]),
             binds=tuple(Bind(Path(source), Path(target), read_only) for source, target, read_only in data["binds"]),
+            port=_port(*data["port"]) if data["port"] else None,
         )
+
+
+def _port(namespace: str, name: str, hosts: list[list[str]]) -> Port:
+    return Port(namespace, name, tuple((host, address) for host, address in hosts))

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from lab import kernel, rootfs
 from lab.kernel import Capability, Clone, Mount
-from lab.spec import NodeSpec
+from lab.spec import BRIDGE, NodeSpec, Port
 
 # Covered by a tmpfs in our own mount namespace. Neither layers nor binds nor the cgroups are below it.
 _STAGE = Path("/sys/kernel")
@@ -116,6 +116,8 @@ class Supervisor:
         (self._cgroup / "cgroup.procs").write_text("0")
         kernel.unshare(Clone.NEWNS | Clone.NEWCGROUP | Clone.NEWIPC | Clone.NEWUTS | Clone.NEWNET)
         socket.sethostname(self._spec.name)
+        if self._spec.port:
+            _join(self._spec.port)
         rootfs.mount_api_filesystems(self._root, self._spec)
         kernel.enter_root(self._root)
         # As on a real system; a container's systemd leaves it to the container manager.
@@ -187,6 +189,22 @@ def _rmdir(cgroup: Path) -> None:
             time.sleep(0.005)
         else:
             return
+
+
+def _join(port: Port) -> None:
+    # From the node's network namespace, in which this process is; both ends are made in it, none on the host.
+    within = ("nsenter", f"--net={port.namespace}")
+    # The kernel removes the namespace of an earlier boot, and its end of the cable, only a while after its processes.
+    os.spawnvp(os.P_WAIT, "sh", ["sh", "-c", '"$@" 2>/dev/null', "sh", *within, "ip", "link", "del", port.device])  # noqa: S606
+    for argv in (
+        ("ip", "link", "add", "eth0", "type", "veth", "peer", "name", port.device),
+        ("ip", "link", "set", port.device, "netns", port.namespace),
+        (*within, "ip", "link", "set", port.device, "master", BRIDGE, "up"),
+        ("ip", "address", "add", f"{port.address}/24", "dev", "eth0"),
+        ("ip", "link", "set", "eth0", "address", port.hardware_address, "up"),
+    ):
+        if os.spawnvp(os.P_WAIT, argv[0], argv) != 0:  # noqa: S606
+            raise OSError(f"cannot join the network: {' '.join(argv)}")
 
 
 def _tell(event: str) -> None:
