@@ -33,13 +33,14 @@ define install
 	fi
 endef
 
-.PHONY: help packages deb-packages root-packages demo test test-histories test-limits test-package test-release lint generated screens deb bench clean
+.PHONY: help packages deb-packages root-packages demo test test-histories test-limits test-cluster test-package test-release lint generated screens deb bench clean
 
 help:
 	@echo 'make demo    the main job on a real systemd, in a throwaway node'
 	@echo 'make test    the test suite, linters included'
 	@echo 'make test-histories   the core without a machine, in 20,000 random histories, and the daemon driven at random'
 	@echo 'make test-limits   limits of memory, tasks and the like at work, in a virtual machine where need be'
+	@echo 'make test-cluster  three nodes with Pacemaker, Corosync and fencing: groups move, nodes die'
 	@echo 'make test-package  the Debian package, on the releases that RELEASES names'
 	@echo 'make test-release  all tests of nodes with the Debian package installed, on RELEASE (bookworm, trixie, unstable)'
 	@echo 'make lint    ruff and mypy'
@@ -70,7 +71,7 @@ demo: packages
 	@$(PYTHON) -m demo
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(addprefix --ignore=,tests/package $(HISTORIES) $(DRIVEN) $(LIMITS))
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(addprefix --ignore=,tests/cluster tests/package $(HISTORIES) $(DRIVEN) $(LIMITS))
 
 test-histories: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(HISTORIES)
@@ -79,13 +80,17 @@ test-histories: $(VENV)/installed
 test-limits: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(LIMITS)
 
+# Three nodes, which need both processors. Debian's programs for them are fetched once, into build/programs.
+test-cluster: $(VENV)/installed
+	$(VENV)/bin/python -m pytest tests/cluster
+
 # Apart from the others, for it makes roots of other releases, a minute each, and installs what is built into them.
 test-package: $(VENV)/installed deb-packages root-packages
 	$(VENV)/bin/python -m pytest tests/package
 
 # All tests of nodes, or those of TESTS, in nodes of one release with the Debian package installed.
 test-release: $(VENV)/installed deb-packages root-packages
-	LAB_RELEASE=$(RELEASE) $(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/package $(TESTS)
+	LAB_RELEASE=$(RELEASE) $(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/cluster --ignore=tests/package $(TESTS)
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check

@@ -7,6 +7,7 @@ Layers, arrows point down only::
 
     __main__                      command line
     roots                         roots of other releases, and the Debian package in them
+    cluster                       three nodes with Pacemaker, shared storage and fencing
     programs                      Debian's programs over the running root, as a layer
     install   node                the project as an overlay layer; what tests use: boot, run, read, write, stop
     network                       a bridge between nodes, in a namespace; links that can be cut

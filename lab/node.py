@@ -75,6 +75,11 @@ class Node:
             raise LabError(f"node {self.name} is not running: boot() it first")
         return self._pid
 
+    @property
+    def is_on(self) -> bool:
+        """Whether the node runs, as far as it was booted and ended from here."""
+        return bool(self._pid)
+
     def boot(self) -> None:
         """Boot, and return when systemd has finished starting up: "running" or "degraded".
 
@@ -105,6 +110,16 @@ class Node:
         """
         link = self._shutdown(_REBOOT)
         self._start(link)
+
+    def crash(self) -> None:
+        """Pull the plug, and leave the node off: its files are kept for start()."""
+        self._shutdown(signal.SIGKILL)
+
+    def start(self) -> None:
+        """Boot again, on the same files, a node that crashed. Raises LabError as boot does."""
+        if self._link is None or self._pid:
+            raise LabError(f"node {self.name} has not crashed")
+        self._start(self._link)
 
     def run(
         self,

@@ -1,0 +1,32 @@
+"""One cluster of three nodes for all tests here: groups of real programs, and fencing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from threenodes import TABLE, Groups
+
+from lab.cluster import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def cluster(project_layer: Path) -> Iterator[Cluster]:
+    """A cluster with all groups as resources, which outlives the tests: each leaves it as it has found it."""
+    with Cluster([project_layer], TABLE) as made:
+        Groups(made).configure()
+        yield made
+
+
+@pytest.fixture
+def groups(cluster: Cluster) -> Iterator[Groups]:
+    """The groups, all well before the test, and never on two nodes at once in it."""
+    found = Groups(cluster)
+    found.await_all()
+    found.forget()
+    yield found
+    assert cluster.violations() == ""
