@@ -41,7 +41,7 @@ def test_one_module_turns_text_into_bytes() -> None:
 
 
 TESTS = sorted((PROJECT / "tests").rglob("*.py"))
-BESIDE_THE_ROOMS = {"agent", "docs", "histories", "lab", "package"}
+BESIDE_THE_ROOMS = {"agent", "cluster", "docs", "histories", "lab", "package"}
 # Where tests are named by their paths: what is proved by which, what is left out, and what runs some.
 NAMING = [
     "docs/reliability.md", "docs/architecture.md", "docs/unit-scheme.md", "docs/contributing.md", "fuzz/README.md",
