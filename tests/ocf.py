@@ -26,7 +26,7 @@ def agents_of_debian() -> Path:
 
 
 @contextmanager
-def node_with_agent(name: str, project_layer: Path, table: str) -> Iterator[Shipped]:
+def node_with_agent(name: str, project_layer: Path, table: str | bytes) -> Iterator[Shipped]:
     """A node with the agent, and the shipped units, started with a table."""
     with Node(name, layers=[project_layer, agents_of_debian()]) as node:
         shipped = Shipped(node)
