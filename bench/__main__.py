@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from bench import (
+    agent,
     check,
     client_start,
     generator_full,
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "memory": memory.run,
     "outcome": outcome.run,
     "status": status.run,
+    "agent": agent.run,
 }
 # Those that take longer than they tell something new each time: only run by name.
 LONG = {"idle": idle.run, "soak": soak.run}

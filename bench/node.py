@@ -1,9 +1,9 @@
 """A node to measure on: the project installed, a table, the daemon running, and cases measured inside of it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bench import inputs
@@ -28,20 +28,29 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is measured, and the commands that come before each time, unmeasured."""
+    """What is measured, and the commands that come before each time, unmeasured.
+
+    A command has some variables besides those of the node, and ends with an exit code.
+    """
 
     name: str
     what: tuple[str, ...] | Switch
     before: tuple[tuple[str, ...], ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run, in seconds: cpu is that of the process and its children, manager that of the node's PID 1 meanwhile."""
+    """One run, in seconds: cpu is that of the process and its children, manager that of the node's PID 1 meanwhile.
+
+    processes is how many were made in the node meanwhile, the measured one among them; 0 for a call.
+    """
 
     wall: float
     cpu: float
     manager: float
+    processes: int
 
 
 @contextmanager
@@ -55,9 +64,9 @@ def daemon_node(table: str) -> Iterator[Node]:
 
 
 @contextmanager
-def service_node(table: str) -> Iterator[Node]:
-    """Boot a node with the project and a table, and start the daemon as the package does: by its own units."""
-    with Node("bench", layers=[installed_layer()]) as node:
+def service_node(table: str, *layers: Path) -> Iterator[Node]:
+    """Boot a node with the project, a table and more layers, and start the daemon as the package does: by its units."""
+    with Node("bench", layers=[installed_layer(), *layers]) as node:
         node.write("/etc/cltab", table)
         node.run("systemd-sysusers", "/usr/lib/sysusers.d/clinit.conf")
         node.run("systemctl", "enable", "--now", "--quiet", "clinit.service", timeout=300)
@@ -80,6 +89,7 @@ def measure(node: Node, cases: Sequence[Case], rounds: int) -> dict[str, list[Sa
 
 def _as_data(case: Case) -> dict[str, object]:
     data: dict[str, object] = {"name": case.name, "before": case.before, "argv": None, "call": None}
+    data |= {"environment": dict(case.environment), "code": case.code}
     if isinstance(case.what, Switch):
         message = {"method": "org.clinit.Manager.Switch", "parameters": asdict(case.what), "more": True}
         data["call"] = {"socket": SOCKET, "message": message}

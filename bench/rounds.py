@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +31,31 @@ def main() -> None:
                 _run(argv)
             _settle()
             before = _manager()
-            sample = _call(case["call"]) if case["call"] else _run(case["argv"])
+            sample = _call(case["call"]) if case["call"] else _run(case["argv"], case["environment"], case["code"])
             sample["manager"] = _manager() - before
             if number:
                 samples[case["name"]].append(sample)
     json.dump(samples, sys.stdout)
 
 
-def _run(argv: Sequence[str]) -> dict[str, float]:
-    """Run a command to its end: its wall time and CPU time (user and system, with its children), in seconds."""
+def _run(argv: Sequence[str], environment: Mapping[str, str] | None = None, code: int = 0) -> dict[str, float]:
+    """Run a command to its end: its wall time and CPU time (user and system, with its children), in seconds.
+
+    Also how many processes were made meanwhile.
+    """
     devices = [(os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in (0, 1)]
     begin = time.perf_counter()
-    pid = os.posix_spawnp(argv[0], list(argv), os.environ, file_actions=devices)
+    pid = os.posix_spawnp(argv[0], list(argv), os.environ | (environment or {}), file_actions=devices)
     _, status, usage = os.wait4(pid, 0)
     wall = time.perf_counter() - begin
-    if status != 0:
-        sys.exit(f"{' '.join(argv)}: exit code {os.waitstatus_to_exitcode(status)}")
-    return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime}
+    if (ended := os.waitstatus_to_exitcode(status)) != code:
+        sys.exit(f"{' '.join(argv)}: exit code {ended}")
+    return {"wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "processes": _last_process() - pid + 1}
+
+
+def _last_process() -> int:
+    """The number of the process, or thread, that was made last in this node."""
+    return int(Path("/proc/loadavg").read_text().split()[4])
 
 
 def _call(call: dict[str, Any]) -> dict[str, float]:
@@ -69,7 +77,7 @@ def _call(call: dict[str, Any]) -> dict[str, float]:
         wall = time.perf_counter() - begin
     if any(b'"error"' in reply for reply in replies):
         sys.exit(f"the daemon refuses: {replies!r}")
-    return {"wall": wall, "cpu": 0.0}
+    return {"wall": wall, "cpu": 0.0, "processes": 0}
 
 
 def _manager() -> float:
