@@ -68,8 +68,9 @@ type Progress (
 # How far a halt has come: how many groups are stopped, of how many, and how far the first of the others have come.
 type HaltProgress (done: int, total: int, groups: []Progress)
 
-# The table: its path; why the file that was read last was refused; and whether the file has changed and not been read.
-type TableFile (path: string, refusal: ?string, unread: bool)
+# The table: its path; why the file that was read last was refused; whether the file has changed and not been read; and
+# the digest of the one in force. A digest is the first 16 hexadecimal digits of SHA-256.
+type TableFile (path: string, refusal: ?string, unread: bool, digest: ?string)
 
 # How often requests for a group have ended so, since the daemon's start; and how long the last one took whose group
 # came to the end of its way, and was neither refused nor superseded. "stopped" are those that stopped it for good.
@@ -79,11 +80,13 @@ type Transitions (
 
 # A group with its entries: its level, or none; its state as in GroupStatus, and since when (in µs since 1970); its
 # health: well, degraded (something is worth a look), failed, moving or at-rest; how far it has come, if it is on its
-# way; the level to which it comes at boot; whether the table has it; the tags of entries that change at its next
-# request; how its requests have ended.
+# way; the level to which it comes at boot; whether the table has it; the digest of the lines that its units were made
+# from, the same on every node that has the same lines; the tags of entries that change at its next request; how its
+# requests have ended.
 type Group (
   group: string, level: ?string, state: string, since_usec: ?int, health: string, progress: ?Progress,
-  boot_level: ?string, in_table: bool, pending: []string, transitions: ?Transitions, reasons: []Reason, entries: []Entry
+  boot_level: ?string, in_table: bool, digest: ?string, pending: []string, transitions: ?Transitions,
+  reasons: []Reason, entries: []Entry
 )
 
 # An entry: its line; how it is, as clinitctl(8) has it; whether the level has it; its unit, as systemd has it, and

@@ -90,6 +90,7 @@ class _Source:
     path = "/etc/caf\udce9"
     refusal = "mode \udcff\u2028 is none"
     is_unread = True
+    content = b"\xff"
 
     def __init__(self) -> None:
         self.accepted = True
@@ -169,7 +170,8 @@ class _Controller(Controller):
     async def overview(self, name: str) -> GroupOverview:
         if name not in GROUPS:
             raise NoSuchGroupError(name, "did you mean '\udcff'?")
-        return GroupOverview(name, GroupStatus(name, "1\udcff", State.DONE), 0, ResourceGroup(name), (name,), ())
+        lines, status = ResourceGroup(name), GroupStatus(name, "1\udcff", State.DONE)
+        return GroupOverview(name, status, 0, lines, lines, (name,), ())
 
     async def act(self, name: str, action: Action, tags: Collection[str], asker: Asker) -> asyncio.Future[GroupStatus]:
         encoded("".join(tags))

@@ -160,7 +160,7 @@ def test_types_are_what_the_service_sends() -> None:
     types = {
         "status_object": "GroupStatus", "group_object": "Group", "entry_object": "Entry", "reason_object": "Reason",
         "ending_object": "Ending", "_finding_object": "Finding", "progress_object": "Progress",
-        "awaited_object": "Awaited", "tally_object": "Transitions",
+        "awaited_object": "Awaited", "tally_object": "Transitions", "table_object": "TableFile",
     }  # fmt: skip
     for function, name in types.items():
         sent = max(

@@ -31,7 +31,7 @@ async def glance(group: Group, wanted: ResourceGroup, bus: Bus, probe: UnitProbe
     """
     # All of one moment, whatever happens to the group meanwhile.
     units, status, since, tally = group.units, group.status, group.since, group.tally
-    on, leaving = group.way, group.leaving
+    on, leaving, applied = group.way, group.leaving, group.applied
     assert units is not None
     so_far = None if on is None else await bus.persist(functools.partial(progress, units, probe, on, leaving))
     seen: list[EntryOverview] = []
@@ -39,4 +39,4 @@ async def glance(group: Group, wanted: ResourceGroup, bus: Bus, probe: UnitProbe
         some = units.entries[first : first + _AT_A_TIME]
         seen += await bus.persist(functools.partial(entry_overviews, units, status, some, probe))
         await asyncio.sleep(0)
-    return group_overview(units, status, wanted, tuple(seen), since, progress=so_far, tally=tally)
+    return group_overview(units, status, wanted, tuple(seen), since, applied=applied, progress=so_far, tally=tally)

@@ -35,7 +35,7 @@ class Membership:
         applier: puts units on disk.
         observer: knows how groups are.
         spawn: runs work beside everything else.
-        on_table: called with each new table that takes effect, and its bytes.
+        on_table: called with each new table that takes effect, and its bytes; also if only its comments are new.
         on_retired: called with a group that has left the table, and is to be stopped for good, and on whose account.
         on_gone: called when a group is no more.
     """
@@ -119,8 +119,11 @@ class Membership:
         """
         async with self._applier.table_lock:
             may_be_empty = not any(group.active for group in self._groups.values())
-            if self._source.refresh(may_be_empty=may_be_empty, always=always):
+            before = self._source.content
+            changed = self._source.refresh(may_be_empty=may_be_empty, always=always)
+            if changed:
                 self._unapplied = {*self._groups, *self._source.table.groups}
+            if changed or self._source.content != before:  # comments are in the copy, and in its digest
                 await self._on_table(self._source.table, self._source.content)
             asker = replace(asker or Asker(), by=By.TABLE)
             return await self._apply_table(asker) if self._unapplied else ()

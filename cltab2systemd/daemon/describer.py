@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import __version__
 from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.request import NoSuchGroupError
-from cltab2systemd.reports.overview import group_object
+from cltab2systemd.reports.overview import group_object, table_object
 from cltab2systemd.systemd.kernel import clock_offset
 
 if TYPE_CHECKING:
@@ -41,10 +41,11 @@ async def describe(controller: Controller, groups: Collection[str]) -> Object:
         if controller.reloads == reloads:
             break
     source = controller.source
+    in_force = source.content if source.accepted else None
     return {
         "version": __version__,
         "pid": os.getpid(),
-        "table": {"path": source.path, "refusal": source.refusal or None, "unread": source.is_unread},
+        "table": table_object(source.path, source.refusal, in_force, unread=source.is_unread),
         "groups": described,
     }
 

@@ -129,6 +129,7 @@ class GroupOverview:
     group: str
     status: GroupStatus | None  # None if it is at no level and was at none
     since: int  # when it came to that; 0 if that is not known
+    applied: ResourceGroup  # the lines that its units were made from
     wanted: ResourceGroup  # what the table says of it
     pending: tuple[str, ...]  # the tags of entries that change at its next request
     entries: tuple[EntryOverview, ...]
@@ -154,6 +155,7 @@ def group_overview(
     entries: tuple[EntryOverview, ...],
     since: int = 0,
     *,
+    applied: ResourceGroup,
     progress: Progress | None = None,
     tally: Tally | None = None,
 ) -> GroupOverview:
@@ -165,13 +167,14 @@ def group_overview(
         wanted: what the table says of it now.
         entries: an overview of each of its entries.
         since: since when its status is so; 0 if nobody has noted that.
+        applied: the lines that its units were made from.
         progress: how far it has come, if it is on its way and that is known.
         tally: how its requests have ended; None if nobody has counted.
     """
     is_at_level = status is not None and (level_of_members(units) is not None or current_level(units) is not None)
     pending = pending_tags(units.entries, wanted.entries) if is_at_level else ()
     since = since or _latest_failure(status)
-    return GroupOverview(units.group, status, since, wanted, pending, entries, progress, tally)
+    return GroupOverview(units.group, status, since, applied, wanted, pending, entries, progress, tally)
 
 
 def entry_overviews(

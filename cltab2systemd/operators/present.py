@@ -51,8 +51,10 @@ def present(client: Client, groups: Sequence[str], patience: float | None = None
     until = time.monotonic() + (WITHIN if patience is None else 2 * patience)
     daemon, described = _asked(client, groups, patience, until)
     described = described or _of_systemd(client, groups, daemon, until)
+    described["table"].setdefault("digest", None)  # a daemon of an older version does not tell what is set here
     for group in described["groups"]:
-        group.setdefault("progress", None)  # a daemon of an older version does not tell it here
+        group.setdefault("progress", None)
+        group.setdefault("digest", None)
         for entry in group["entries"]:
             entry.setdefault("says", None)
     return {

@@ -19,14 +19,15 @@ from cltab2systemd.groups.noted import shown_status
 from cltab2systemd.groups.overview import entry_overviews, group_overview
 from cltab2systemd.groups.progress import progress, way_of_units
 from cltab2systemd.groups.state import State, group_status
-from cltab2systemd.locations import NOTED_REASONS, live_clstat, noted
+from cltab2systemd.locations import GOOD_TABLE, NOTED_REASONS, TABLE, live_clstat, noted
 from cltab2systemd.operators.askable import Daemon, NoAnswerError
-from cltab2systemd.reports.overview import group_object
+from cltab2systemd.reports.overview import group_object, table_object
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import clock_offset
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import ResourceGroup, Table
 from cltab2systemd.text import decoded
+from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -89,7 +90,7 @@ def describe(locations: Locations, groups: Sequence[str], until: float, kept: Da
         message = f"neither the daemon nor systemd tells how the groups are: {error or 'no answer in time'}"
         raise NoAnswerError(message) from error
     return {
-        "table": {"path": locations.table, "refusal": refusal or None, "unread": False},
+        "table": table_object(locations.table, refusal, _in_force(instance, locations.table), unread=False),
         "groups": [described[name] for name in names if name in described],
         "missing": [name for name in names if name not in described],
     }
@@ -121,7 +122,7 @@ async def _described(
                 if described:
                     break
                 raise
-            overview = group_overview(group, status, wanted[name], entries, progress=so_far)
+            overview = group_overview(group, status, wanted[name], entries, applied=lines[name], progress=so_far)
             described[name] = group_object(overview, offset, time.monotonic_ns() // 1000)
     return described
 
@@ -189,6 +190,16 @@ def _table(path: str) -> tuple[Table, str]:
     table, findings = loading.load(data, path)
     errors = [finding for finding in findings if has_errors((finding,))]
     return table, errors[0].summary if errors else ""
+
+
+def _in_force(instance: Instance, path: str) -> bytes | None:
+    """The bytes of the table that took effect last, of which a daemon keeps a copy if it is the system's own table."""
+    if instance.names != Names() or path != TABLE:
+        return None
+    try:
+        return tables.read_table(GOOD_TABLE)[0]
+    except tables.TableUnreadableError:
+        return None
 
 
 def _lines(locations: Locations) -> dict[str, _Line]:

@@ -12,6 +12,7 @@ from cltab2systemd.groups import endings
 from cltab2systemd.groups.cures import cure
 from cltab2systemd.groups.state import State
 from cltab2systemd.groups.tally import Counted
+from cltab2systemd.reports.digests import digest, lines_digest
 from cltab2systemd.reports.progress import progress_object
 
 if TYPE_CHECKING:
@@ -23,6 +24,23 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.units import Process
 
 Object = dict[str, object]
+
+
+def table_object(path: str, refusal: str, in_force: bytes | None, *, unread: bool) -> Object:
+    """The table.
+
+    Args:
+        path: of the file.
+        refusal: why it is refused; empty if it is not.
+        in_force: the bytes of the table that took effect last; None if that is not known.
+        unread: whether the file has changed since it was read.
+    """
+    return {
+        "path": path,
+        "refusal": refusal or None,
+        "unread": unread,
+        "digest": None if in_force is None else digest(in_force),
+    }
 
 
 def status_object(status: GroupStatus, offset: int) -> Object:
@@ -60,6 +78,7 @@ def group_object(overview: GroupOverview, offset: int, now: int) -> Object:
         "progress": None if overview.progress is None else progress_object(overview.progress, now),
         "boot_level": overview.wanted.boot_level,
         "in_table": bool(overview.wanted.entries),
+        "digest": lines_digest(overview.applied),
         "pending": [*overview.pending],
         "transitions": None if overview.tally is None else tally_object(overview.tally),
         "reasons": shown.get("reasons", []),

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class Controller:
     """Has one group. To look at it takes a while."""
 
-    source = SimpleNamespace(path="/etc/cltab", refusal="", is_unread=False)
+    source = SimpleNamespace(path="/etc/cltab", refusal="", is_unread=False, accepted=False)
     names_of_groups = ("web",)
 
     def __init__(self, reloads_to_come: int = 0) -> None:
@@ -50,7 +50,7 @@ class Controller:
         self.most = max(self.most, self.at_work)
         await asyncio.sleep(0.01)
         self.at_work -= 1
-        return GroupOverview(name, None, 0, ResourceGroup(name), (), ())
+        return GroupOverview(name, None, 0, ResourceGroup(name), ResourceGroup(name), (), ())
 
 
 def test_one_at_a_time() -> None:

@@ -157,7 +157,10 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
     people = iter(({unit: Culprit(5, "alice", 5, 77, "x")}, {unit: Culprit(5, "bob", None, None, "x")}))
     monkeypatch.setattr(evidence, "of_attempt", lambda *_: next(excerpts))
     monkeypatch.setattr(culprits, "culprits", lambda *_: next(people))
-    tables = ({"path": "x", "refusal": "x", "unread": False}, {"path": "x", "refusal": None, "unread": False})
+    tables: tuple[dict[str, object], ...] = (
+        {"path": "x", "refusal": "x", "unread": False, "digest": "x"},
+        {"path": "x", "refusal": None, "unread": False, "digest": None},
+    )
     daemons = ({"state": "answers", "version": "x", "pid": 5}, {"state": "gone", "version": None, "pid": None})
     founds = [
         {"daemon": daemon, "table": table, "missing": [*missing]}

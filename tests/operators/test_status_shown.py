@@ -259,13 +259,13 @@ def test_json(instance: Instance) -> None:
     table = node.read("/etc/cltab")
     try:
         node.write("/etc/cltab", "web:a:1:nonsense:x\n")
-        node.shell("mv /run/clinit/clstat /run/clstat")
+        node.shell("mv /run/clinit/clstat /run/clstat; mv /var/lib/cltab2systemd/cltab /var/lib/away")
         found.append(value(node))
-        node.write("/etc/cltab", table + "well:new:3:wait:true\n")
+        node.write("/etc/cltab", table + "well:new:3:wait:true\nnew:lines:3:wait:true\n")
         found.append(value(node))
     finally:
         node.write("/etc/cltab", table)
-        node.shell("mv /run/clstat /run/clinit/clstat")
+        node.shell("mv /run/clstat /run/clinit/clstat; mv /var/lib/away /var/lib/cltab2systemd/cltab")
         instance.start()
 
     read_all("`clinitctl status --json`", found, UNSEEN)
