@@ -1,12 +1,10 @@
 """Three nodes with Debian's Corosync and Pacemaker, a network between them, shared storage, and fencing.
 
-The fencing device is this process: an agent in the nodes writes a request on the shared storage, and a thread here
-pulls the node's plug, and boots it again if that is wanted. The nodes' configuration is a layer of its own.
+Fencing is the lab's (lab.fencing). The nodes' configuration is a layer of its own.
 """
 
 import os
 import tempfile
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from lab import programs
+from lab import fencing, programs
 from lab.errors import LabError
 from lab.network import Network
 from lab.node import Node
@@ -47,8 +45,6 @@ _UNITS = {
     "multi-user.target": ("corosync.service", "pacemaker.service", "clinit.service"),
 }
 _CLUSTER_READY = 60.0 * PATIENCE
-# What fencing waits for a node to be off.
-_FENCED = 20
 
 # Whoever shares the kernel shares its locks: two nodes cannot have one at once, and a dead node has none.
 _WITNESS = f"""\
@@ -56,51 +52,6 @@ _WITNESS = f"""\
 exec 9>>"{SHARED}/locks/$1"
 flock --nonblock 9 || echo "$1 on $(uname -n), and elsewhere" >>{SHARED}/violations
 exec sleep infinity
-"""
-_FENCE_AGENT = f"""\
-#!/bin/sh
-# fence_lab: asks the lab to pull a node's plug.
-action=reboot node=
-if [ "$1" = -o ]; then
-	action=$2
-else
-	while IFS='=' read -r name value; do
-		case $name in
-		action) action=$value ;;
-		port | plug) node=$value ;;
-		nodename) node=${{node:-$value}} ;;
-		esac
-	done
-fi
-case $action in
-metadata | meta-data)
-	cat <<END
-<?xml version="1.0"?>
-<resource-agent name="fence_lab" shortdesc="The lab's fencing device">
-<longdesc>Pulls the plug of a node of the lab.</longdesc>
-<parameters>
-<parameter name="action" required="1">
-<content type="string" default="reboot"/>
-<shortdesc>What to do</shortdesc>
-</parameter>
-<parameter name="port"><content type="string"/><shortdesc>The node</shortdesc></parameter>
-</parameters>
-<actions>
-<action name="on"/><action name="off"/><action name="reboot"/><action name="monitor"/><action name="metadata"/>
-</actions>
-</resource-agent>
-END
-	;;
-off | reboot)
-	request={SHARED}/fencing/$node.$$
-	echo "$action" >"$request.new" && mv "$request.new" "$request.request" || exit 1
-	for _ in $(seq {_FENCED * 20}); do
-		[ ! -e "$request.done" ] || exit 0
-		sleep 0.05
-	done
-	exit 1
-	;;
-esac
 """
 _COROSYNC = """\
 totem {{
@@ -161,9 +112,7 @@ class Cluster:
         self._table = table
         self._directory = tempfile.TemporaryDirectory(prefix="cltab-cluster-")
         self.shared = Path(self._directory.name, "shared")
-        self.fenced: list[tuple[str, str]] = []
-        self._over = threading.Event()
-        self._fencing = threading.Thread(target=self._fence, name="fencing", daemon=True)
+        self._fencing: fencing.Fencing | None = None
 
     def __enter__(self) -> Self:
         """Boot all nodes, and wait until they are a cluster. Raises LabError."""
@@ -180,7 +129,7 @@ class Cluster:
         try:
             with ThreadPoolExecutor() as pool:
                 list(pool.map(Node.boot, self.nodes.values()))
-            self._fencing.start()
+            self._fencing = fencing.Fencing(self.nodes, self.shared / "fencing")
             self.await_online(*NAMES)
         except BaseException:
             self.close()
@@ -195,13 +144,17 @@ class Cluster:
 
     def close(self) -> None:
         """End all nodes, and the network."""
-        self._over.set()
-        if self._fencing.ident:
-            self._fencing.join()
+        if self._fencing:
+            self._fencing.close()
         for node in self.nodes.values():
             node.stop()
         self.network.close()
         self._directory.cleanup()
+
+    @property
+    def fenced(self) -> list[tuple[str, str]]:
+        """Whose plug was pulled, and why: off or reboot."""
+        return self._fencing.fenced if self._fencing else []
 
     def run(self, command: str, *, on: str = NAMES[0], check: bool = True) -> str:
         """Run a shell command on a node; what it prints. Raises CommandError if it fails."""
@@ -239,18 +192,6 @@ class Cluster:
         online = [line for line in said.splitlines() if "Online: [" in line]
         return bool(online) and "Started" in said and set(online[0].partition("[")[2].split()) >= set(names)
 
-    def _fence(self) -> None:
-        while not self._over.wait(0.02):
-            for request in sorted((self.shared / "fencing").glob("*.request")):
-                name, action = request.name.partition(".")[0], request.read_text().strip()
-                request.unlink()
-                if self.nodes[name].is_on:
-                    self.nodes[name].crash()
-                self.fenced.append((name, action))
-                request.with_suffix(".done").touch()
-                if action == "reboot":
-                    self.nodes[name].start()
-
     def _configure(self, layer: Path, debian: Path) -> None:
         nodes = "\n".join(
             f"    node {{\n        ring0_addr: {address}\n        name: {name}\n        nodeid: {number}\n    }}"
@@ -259,7 +200,7 @@ class Cluster:
         files = {
             "etc/cltab": self._table,
             "etc/corosync/corosync.conf": _COROSYNC.format(nodes=nodes),
-            "usr/sbin/fence_lab": _FENCE_AGENT,
+            "usr/sbin/fence_lab": fencing.agent("fence_lab", SHARED / "fencing"),
             WITNESS.removeprefix("/"): _WITNESS,
             "var/lib/pacemaker/cib/cib.xml": _CIB.format(names=" ".join(NAMES)),
         }
