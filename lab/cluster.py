@@ -21,16 +21,19 @@ from lab.waiting import PATIENCE, wait_until
 
 NAMES = ("n1", "n2", "n3")
 PACKAGES = (
+    "clustershell",
     "corosync",
     "crmsh",
+    "keepalived",
     "nginx-light",
+    "openssh-server",
     "pacemaker",
     "pacemaker-cli-utils",
     "pcs",
     "redis-server",
     "resource-agents",
 )
-"""Debian's, over the running root. nginx and redis are what groups run."""
+"""Debian's, over the running root: the cluster, keepalived and ssh, and nginx and redis, which groups run."""
 
 SHARED = Path("/shared")
 """Where each node has the shared storage."""
