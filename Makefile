@@ -80,8 +80,9 @@ test-histories: $(VENV)/installed
 test-limits: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(LIMITS)
 
-# Three nodes, which need both processors. Debian's programs for them are fetched once, into build/programs.
-test-cluster: $(VENV)/installed
+# Three nodes with the project's packages, which need both processors. Debian's programs for them are fetched once, into
+# build/programs.
+test-cluster: $(VENV)/installed deb-packages
 	$(VENV)/bin/python -m pytest tests/cluster
 
 # Apart from the others, for it makes roots of other releases, a minute each, and installs what is built into them.

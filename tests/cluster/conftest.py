@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 from threenodes import TABLE, Groups
 
-from lab.cluster import Cluster
+from lab import packaged, programs
+from lab.cluster import PACKAGES, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def project_layer(lab: None) -> Path:
+    """What ships: the project's Debian packages, installed by dpkg over Debian's of the cluster."""
+    return packaged.installed(programs.installed(*PACKAGES))
 
 
 @pytest.fixture(scope="session")
