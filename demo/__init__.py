@@ -1,5 +1,4 @@
-"""The demos, ``python3 -m demo [cluster]``: an example table on throwaway nodes of the lab, step by step and checked.
+"""The demo, ``python3 -m demo``: an example table on a throwaway node of the lab, step by step, each step checked.
 
-``cltab`` is the example, ``steps`` what is shown, ``stage`` how it is run, printed and checked. On a cluster of three
-nodes, ``cltab-of-the-cluster`` is the example, and ``failover`` what is shown.
+``cltab`` is the example, ``steps`` what is shown, ``stage`` how it is run, printed and checked.
 """

@@ -76,11 +76,19 @@ def agent(name: str, requests: Path, parameters: Sequence[str] = ()) -> str:
 class Fencing:
     """Pulls plugs from the moment it is made until it is closed. `fenced` has whose, and why: off or reboot."""
 
-    def __init__(self, nodes: Mapping[str, Node], requests: Path) -> None:
-        """Begin. requests is the directory on the shared storage, as the host sees it."""
+    def __init__(self, nodes: Mapping[str, Node], requests: Path, *, boots: bool = True) -> None:
+        """Begin.
+
+        Args:
+            nodes: by name.
+            requests: the directory on the shared storage, as the host sees it.
+            boots: whether a node is booted again at once, if that is wanted. A node that is back sooner than Corosync
+                has noticed that it was gone hears of its own fencing, and ends Pacemaker for good.
+        """
         self.fenced: list[tuple[str, str]] = []
         self._nodes = nodes
         self._requests = requests
+        self._boots = boots
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._fence, name="fencing", daemon=True)
         self._thread.start()
@@ -99,5 +107,5 @@ class Fencing:
                     self._nodes[name].crash()
                 self.fenced.append((name, action))
                 request.with_suffix(".done").touch()
-                if action == "reboot":
+                if action == "reboot" and self._boots:
                     self._nodes[name].start()
