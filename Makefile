@@ -33,10 +33,11 @@ define install
 	fi
 endef
 
-.PHONY: help packages deb-packages root-packages demo test test-histories test-limits test-cluster test-package test-release lint generated screens deb bench clean
+.PHONY: help packages deb-packages root-packages demo demo-cluster test test-histories test-limits test-cluster test-package test-release lint generated screens deb bench clean
 
 help:
 	@echo 'make demo    the main job on a real systemd, in a throwaway node'
+	@echo 'make demo-cluster  three nodes with Pacemaker and fencing: groups move, a node dies; a minute'
 	@echo 'make test    the test suite, linters included'
 	@echo 'make test-histories   the core without a machine, in 20,000 random histories, and the daemon driven at random'
 	@echo 'make test-limits   limits of memory, tasks and the like at work, in a virtual machine where need be'
@@ -69,6 +70,11 @@ $(VENV)/installed: pyproject.toml | packages
 
 demo: packages
 	@$(PYTHON) -m demo
+
+# Debian's Pacemaker and its like are fetched once, into build/programs; nothing is installed here but what builds the
+# project's package.
+demo-cluster: packages deb-packages
+	@$(PYTHON) -m demo cluster
 
 test: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(addprefix --ignore=,tests/cluster tests/package $(HISTORIES) $(DRIVEN) $(LIMITS))

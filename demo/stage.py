@@ -31,7 +31,8 @@ class Stage:
         """Take a booted node."""
         self.steps = 0
         self.checks = 0
-        self._node = node
+        self.node = node
+        self._prompt = "# "
 
     @contextmanager
     def step(self, headline: str) -> Iterator[None]:
@@ -47,8 +48,8 @@ class Stage:
     def run(self, *argv: str, code: int = 0) -> str:
         """Run a command before the audience, check its exit code, and return its standard output."""
         # A word with a glob or a blank is shown as one has to type it.
-        print(f"# {shlex.join(argv)}")
-        done = self._node.run(*argv, check=False)
+        print(f"{self._prompt}{shlex.join(argv)}")
+        done = self.node.run(*argv, check=False)
         print(textwrap.indent(done.stdout + done.stderr, _INDENT), end="")
         if code:
             print(f"{_INDENT}(exit code {done.returncode})")
@@ -57,7 +58,12 @@ class Stage:
 
     def ask(self, *argv: str) -> str:
         """Run a command that the audience need not see; return its standard output, also if it fails."""
-        return self._node.run(*argv, check=False).stdout.rstrip("\n")
+        return self.node.run(*argv, check=False).stdout.rstrip("\n")
+
+    def move_to(self, node: Node, prompt: str) -> None:
+        """From here on, run commands on another node; the prompt before each says on which."""
+        self.node = node
+        self._prompt = prompt
 
     def say(self, text: str) -> None:
         """Print a remark about what was just seen."""
@@ -82,10 +88,10 @@ class Stage:
             if part not in text:
                 raise _Unexpected(f"{what} has no {part!r} in it:\n{text}")
 
-    def until(self, what: str, predicate: Callable[[], object]) -> None:
-        """Wait until something has become true, and count it as a check."""
+    def until(self, what: str, predicate: Callable[[], object], timeout: float = 10.0) -> None:
+        """Wait until something has become true, timeout seconds at most, and count it as a check."""
         self.checks += 1
-        wait_until(predicate, what=what)
+        wait_until(predicate, what=what, timeout=timeout)
 
     def clstat(self, *lines: str) -> None:
         """Show the status file, and check its lines: group, level and state."""
@@ -96,7 +102,7 @@ class Stage:
         """Return the pid of a running entry as systemd knows it; check that there is one, and that it is alive."""
         pid = self.main_pid(group, tag)
         self.checks += 1
-        if pid in {"", "0"} or not self._node.exists(f"/proc/{pid}"):
+        if pid in {"", "0"} or not self.node.exists(f"/proc/{pid}"):
             raise _Unexpected(f"{group}:{tag} does not run")
         return pid
 
@@ -106,4 +112,4 @@ class Stage:
 
     def exists(self, path: str) -> bool:
         """Return whether the node has this file."""
-        return os.path.lexists(self._node.path(path))
+        return os.path.lexists(self.node.path(path))

@@ -19,6 +19,7 @@ _MAN_PAGES = (
 # What pip does not install, but a package does; by where it goes.
 _SYSTEM_FILES = {
     "packaging/systemd/cltab2systemd-generator": "usr/lib/systemd/system-generators",
+    "packaging/systemd/clinit-keepalived.service": "usr/lib/systemd/system",
     "packaging/systemd/clinit-metrics.service": "usr/lib/systemd/system",
     "packaging/systemd/clinit-metrics.timer": "usr/lib/systemd/system",
     "packaging/systemd/clinit.service": "usr/lib/systemd/system",

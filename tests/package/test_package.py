@@ -127,9 +127,9 @@ def test_install(node: Node) -> None:
     assert node.run("systemctl", "is-active", *units).stdout.split() == ["active", "active"]
     assert node.run("systemctl", "is-enabled", *units).stdout.split() == ["enabled", "enabled"]
     assert node.run("stat", "--format=%a %U %G", "/run/clinit/clinit.s").stdout == "660 root clinit\n"
-    timer = "clinit-metrics.timer"
-    assert node.run("systemctl", "is-active", timer, check=False).stdout == "inactive\n"
-    assert node.run("systemctl", "is-enabled", timer, check=False).stdout == "disabled\n"
+    for_some = ("clinit-metrics.timer", "clinit-keepalived.service")
+    assert node.run("systemctl", "is-active", *for_some, check=False).stdout.split() == ["inactive"] * 2
+    assert node.run("systemctl", "is-enabled", *for_some, check=False).stdout.split() == ["disabled"] * 2
     node.run("cltab2systemd", "check", "/usr/share/doc/cltab2systemd/examples/cltab")
     node.write("/etc/cltab", TABLE)
     assert node.run("clinit", "--wait", "web", "3").stdout == "web 3 DONE\n"
@@ -221,6 +221,23 @@ def test_an_upgrade_does_not_enable_what_the_administrator_disabled(node: Node) 
     shown = node.run("systemctl", "is-enabled", "clinit.service", "clinit.socket", check=False).stdout
 
     assert shown.split() == ["disabled", "disabled"]
+
+
+def test_what_the_administrator_started_runs_on_after_an_upgrade(node: Node) -> None:
+    """What is for some machines only is restarted where it runs; a removal ends it."""
+    install(node)
+    node.write("/etc/default/clinit-keepalived", "FOLLOW=web=web:3:stop\n")
+    units = ("clinit-keepalived.service", "clinit-metrics.timer")
+    node.run("systemctl", "start", *units)
+    reader = ("systemctl", "show", "--property=MainPID", "--value", units[0])
+    before = node.run(*reader).stdout
+    install(node, "99")
+
+    assert node.run("systemctl", "is-active", *units).stdout.split() == ["active", "active"]
+    assert node.run(*reader).stdout not in {before, "0\n"}
+    node.run("dpkg", "--remove", "cltab2systemd")
+    assert [] == active_units(node)
+    assert not node.exists("/run/clinit-keepalived")
 
 
 @pytest.mark.parametrize("daemon", ["up", "down"])

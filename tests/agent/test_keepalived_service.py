@@ -1,0 +1,210 @@
+"""clinit-keepalived.service: what becomes of states that keepalived tells, whoever is killed, restarted or reloaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from keepalived import DEFAULTS, FOLLOW, READER, Keepalived, bound, join
+from programs import RUN
+from shipped import SERVICE, Shipped
+
+from lab.node import Node
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TABLE = f"web:db:3:respawn:{RUN}\n"
+FIFO = "/run/clinit-keepalived"
+RUNS, STOPPED = "3 DONE", "stop DONE"
+
+
+@pytest.fixture(scope="module")
+def shared(project_layer: Path) -> Iterator[Shipped]:
+    """The shipped units, started, in a node with a network."""
+    with Node("keepalived-service", layers=[project_layer], binds=[bound()]) as node:
+        shipped = Shipped(node)
+        join(shipped)
+        shipped.write_table(TABLE)
+        yield shipped.start()
+
+
+@pytest.fixture
+def keepalived(shared: Shipped) -> Iterator[Keepalived]:
+    """Keepalived that is MASTER, and the group that follows; then all as it was."""
+    keepalived = Keepalived(shared, READER)
+    become(keepalived, master=True)
+    yield keepalived
+    keepalived.stop()
+    shared.write_table(TABLE)
+    shared.node.run("systemctl", "start", SERVICE)
+    shared.clinit("-w", "web", "stop")
+
+
+def status(keepalived: Keepalived) -> str:
+    """Where the group is."""
+    return keepalived.shipped.clstat().get("web", "")
+
+
+def change(keepalived: Keepalived, *, master: bool) -> None:
+    """Have the instance change its state; return when it has."""
+    keepalived.set(master=master)
+    state = "MASTER" if master else "BACKUP"
+    wait_until(lambda: keepalived.state == state, what=state, timeout=30)
+
+
+def become(keepalived: Keepalived, *, master: bool) -> None:
+    """Have the instance change its state, and the group follow."""
+    change(keepalived, master=master)
+    expected = RUNS if master else STOPPED
+    wait_until(lambda: status(keepalived) == expected, what=expected)
+
+
+def pid(keepalived: Keepalived, unit: str = "clinit-web@db.service") -> int:
+    """The main process of a unit; 0 without one."""
+    return keepalived.shipped.main_pid(unit)
+
+
+def kill(keepalived: Keepalived, unit: str) -> None:
+    """SIGKILL the main process of a unit."""
+    keepalived.node.run("kill", "-KILL", str(pid(keepalived, unit)))
+
+
+def test_a_reader_that_is_killed(keepalived: Keepalived) -> None:
+    """It comes back by itself, and moves nothing; the group follows on."""
+    group, reader = pid(keepalived), pid(keepalived, READER)
+    kill(keepalived, READER)
+    wait_until(lambda: pid(keepalived, READER) not in {0, reader}, what="another reader")
+
+    become(keepalived, master=False)
+    become(keepalived, master=True)
+    assert pid(keepalived) != group
+    assert "GONE" not in keepalived.node.journal(READER)
+
+
+def test_what_is_told_without_a_reader(keepalived: Keepalived) -> None:
+    """It waits in the FIFO, which keepalived has open."""
+    keepalived.node.run("systemctl", "stop", READER)
+    assert status(keepalived) == RUNS
+    for master in (False, True, False):
+        change(keepalived, master=master)
+    assert status(keepalived) == RUNS
+    keepalived.node.run("systemctl", "start", READER)
+
+    wait_until(lambda: status(keepalived) == STOPPED)
+
+
+def test_what_was_told_to_a_reader_that_was_killed(keepalived: Keepalived) -> None:
+    """Its successor asks for it, if it could not any more."""
+    become(keepalived, master=False)
+    keepalived.shipped.write_table(TABLE.replace("web", "other"))
+    keepalived.set(master=True)
+    wait_until(lambda: "MASTER: web to level 3: " in keepalived.node.journal(READER), what="it was asked for")
+    keepalived.node.run("systemctl", "stop", READER)
+    keepalived.shipped.write_table(TABLE)
+    keepalived.node.run("systemctl", "start", READER)
+
+    wait_until(lambda: status(keepalived) == RUNS)
+
+
+def test_a_reader_that_is_restarted(keepalived: Keepalived) -> None:
+    """As in an upgrade: a group that somebody has moved meanwhile stays where it is, until the state changes."""
+    keepalived.shipped.clinit("-w", "web", "stop")
+    keepalived.node.run("systemctl", "restart", READER)
+    assert status(keepalived) == STOPPED
+
+    become(keepalived, master=False)
+    become(keepalived, master=True)
+
+
+def test_a_reload_of_keepalived(keepalived: Keepalived) -> None:
+    """Keepalived closes the FIFO for a moment, and tells nothing; the group goes on, and follows on."""
+    group, reader = pid(keepalived), pid(keepalived, READER)
+    keepalived.reload()
+
+    assert (pid(keepalived), pid(keepalived, READER)) == (group, reader)
+    become(keepalived, master=False)
+    assert "GONE" not in keepalived.node.journal(READER)
+
+
+def test_keepalived_is_restarted(keepalived: Keepalived) -> None:
+    """It stops its instances, and tells their states anew; the reader stays."""
+    reader = pid(keepalived, READER)
+    keepalived.node.run("systemctl", "restart", "keepalived")
+
+    wait_until(lambda: "STOP: web to level stop" in keepalived.node.journal(READER))
+    wait_until(lambda: keepalived.state == "MASTER", timeout=30)
+    wait_until(lambda: status(keepalived) == RUNS)
+    keepalived.node.run("systemctl", "stop", "keepalived")
+    wait_until(lambda: status(keepalived) == STOPPED)
+    assert pid(keepalived, READER) == reader
+
+
+def test_keepalived_is_killed(keepalived: Keepalived) -> None:
+    """Its processes cannot say STOP any more; the group is stopped all the same, and follows the next keepalived."""
+    keepalived.node.run("systemctl", "kill", "--signal=KILL", "keepalived")
+
+    wait_until(lambda: status(keepalived) == STOPPED, timeout=60)
+    assert "GONE: web to level stop" in keepalived.node.journal(READER)
+    keepalived.node.run("systemctl", "start", "keepalived")
+    wait_until(lambda: status(keepalived) == RUNS, timeout=30)
+
+
+def test_keepalived_was_there_first(keepalived: Keepalived) -> None:
+    """It has made the FIFO, and removes it at its end; the reader takes the next one."""
+    keepalived.node.run("systemctl", "stop", "keepalived", READER)
+    keepalived.node.path(FIFO).unlink()
+    keepalived.node.run("systemctl", "start", "keepalived")
+    keepalived.node.run("systemctl", "start", READER)
+    wait_until(lambda: status(keepalived) == RUNS, timeout=30)
+    keepalived.node.run("systemctl", "restart", "keepalived")
+    wait_until(lambda: "STOP: web to level stop" in keepalived.node.journal(READER))
+
+    wait_until(lambda: status(keepalived) == RUNS, timeout=30)
+
+
+def test_two_readers(keepalived: Keepalived) -> None:
+    """A second one waits, for each line is read once; it takes over when the first one ends."""
+    node = keepalived.node
+    node.run("systemd-run", "--quiet", "--unit=second", FOLLOW, "web=web:3:stop", FIFO)
+    wait_until(lambda: "another reader has the FIFO" in node.journal("second.service"))
+    for master in (False, True, False):
+        become(keepalived, master=master)
+    assert "web to level" not in node.journal("second.service")
+    node.run("systemctl", "stop", READER)
+    become(keepalived, master=True)
+    node.run("systemctl", "stop", "keepalived", "second")
+
+
+@pytest.mark.parametrize(
+    ("defaults", "error"),
+    [
+        ("", "nobody is to follow"),
+        ('FOLLOW="web"', "'web' is not INSTANCE=GROUP:LEVEL:STOP-LEVEL"),
+        ('FOLLOW="a=web:3:stop b=web:3:stop"', "'b=web:3:stop': group web follows another instance already"),
+    ],
+)
+def test_it_is_not_said_who_follows(shared: Shipped, defaults: str, error: str) -> None:
+    """It does not start, and says why, and where it is to be said."""
+    shared.node.write(DEFAULTS, f"{defaults}\n")
+
+    assert shared.node.run("systemctl", "start", READER, check=False).returncode != 0
+    said = shared.node.run("systemctl", "show", "--property=ActiveState,ExecMainStatus", READER).stdout
+    assert said.split() == ["ExecMainStatus=2", "ActiveState=failed"]
+    log = shared.node.journal(READER)
+    assert error in log
+    assert f"the words come from FOLLOW in {DEFAULTS}" in log
+
+
+def test_something_else_is_at_the_place_of_the_fifo(shared: Shipped) -> None:
+    """It is left alone."""
+    shared.node.run("rm", "-f", FIFO)
+    shared.node.write(FIFO, "mine\n")
+    shared.node.write(DEFAULTS, "FOLLOW=web=web:3:stop\n")
+
+    assert shared.node.run("systemctl", "start", READER, check=False).returncode != 0
+    assert f"{FIFO} is no FIFO; remove it" in shared.node.journal(READER)
+    assert shared.node.read(FIFO) == "mine\n"
+    shared.node.path(FIFO).unlink()
