@@ -34,6 +34,7 @@ _SYSTEM_FILES = {
     "packaging/ocf/group": "usr/lib/ocf/resource.d/clinit",
     "packaging/ocf/ocf_clinit_group.7": "usr/share/man/man7",
     "packaging/keepalived-follow": "usr/libexec/cltab2systemd",
+    "packaging/examples/clinit-for-clusters": "usr/share/doc/cltab2systemd/examples",
     "packaging/examples/clinit-mail": "usr/share/doc/cltab2systemd/examples",
     "packaging/examples/clinitnotify@.service": "usr/share/doc/cltab2systemd/examples",
     "packaging/examples/keepalived-notify": "usr/share/doc/cltab2systemd/examples",
