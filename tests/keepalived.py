@@ -14,6 +14,8 @@ from lab.waiting import wait_until
 if TYPE_CHECKING:
     from shipped import Shipped
 
+    from lab.node import Node
+
 FOLLOW = "/usr/libexec/cltab2systemd/keepalived-follow"
 NOTIFY = "/usr/share/doc/cltab2systemd/examples/keepalived-notify"
 DEFAULTS, FOLLOWS = "/etc/default/clinit-keepalived", 'FOLLOW="web=web:3:stop"\n'
@@ -38,7 +40,7 @@ _PACKAGES = (
     "libtirpc3",
     "libwrap0",
 )
-AT = "/opt/keepalived"
+AT, LOG = "/opt/keepalived", "/run/ours.log"
 # Seconds.
 _REST = 1.0
 
@@ -54,6 +56,25 @@ def join(shipped: Shipped) -> None:
         "ip link add v0 type veth peer name v1; ip netns add peer; ip link set v1 netns peer; ip link set v0 up;"
         "ip addr add 192.0.2.1/24 dev v0; ip -n peer link set v1 up; ip -n peer addr add 192.0.2.2/24 dev v1"
     )
+
+
+def command(name: str) -> str:
+    """What starts keepalived, with files of a name. Its libraries are for it alone, and not for what it starts."""
+    loader = f"/lib64/ld-linux-x86-64.so.2 --library-path {AT}/usr/lib/x86_64-linux-gnu"
+    return f"{loader} {AT}/usr/sbin/keepalived -n -l -D -p /run/{name}.pid -r /run/{name}.vrrp"
+
+
+def install(node: Node, configuration: str, kill_mode: str = "control-group") -> None:
+    """Give a node a configuration, and Debian's unit, which is not started; what it says goes to LOG."""
+    node.path(LOG).unlink(missing_ok=True)
+    node.write("/etc/keepalived/keepalived.conf", configuration)
+    unit = node.read(f"{AT}/usr/lib/systemd/system/keepalived.service")
+    node.write("/etc/systemd/system/keepalived.service", unit)
+    node.write(
+        "/etc/systemd/system/keepalived.service.d/here.conf",
+        f"[Service]\nKillMode={kill_mode}\nStandardOutput=truncate:{LOG}\nExecStart=\nExecStart={command('ours')}\n",
+    )
+    node.run("systemctl", "daemon-reload")
 
 
 class Keepalived:
@@ -107,36 +128,22 @@ vrrp_instance web {{
  {notify}
 }}
 """
-        self.node.write(f"/etc/{name}.conf", configuration)
-        # Its libraries are for it alone, and not for what it starts.
-        loader = f"/lib64/ld-linux-x86-64.so.2 --library-path {AT}/usr/lib/x86_64-linux-gnu"
-        command = (
-            f"{loader} {AT}/usr/sbin/keepalived -n -l -D -f /etc/{name}.conf -p /run/{name}.pid -r /run/{name}.vrrp"
-        )
-        self.node.path(f"/run/{name}.log").unlink(missing_ok=True)
         if name == "peer":
+            self.node.write("/etc/peer.conf", configuration)
             self.node.run(
                 "systemd-run", "--quiet", "--collect", "--unit=keepalived-peer",
-                "ip", "netns", "exec", "peer", "sh", "-c", f"exec {command} >/run/{name}.log 2>&1",
+                "ip", "netns", "exec", "peer", "sh", "-c", f"exec {command('peer')} -f /etc/peer.conf",
             )  # fmt: skip
             return
-        self.node.write("/etc/keepalived/keepalived.conf", configuration)
-        unit = self.node.read(f"{AT}/usr/lib/systemd/system/keepalived.service")
-        self.node.write("/etc/systemd/system/keepalived.service", unit)
-        self.node.write(
-            "/etc/systemd/system/keepalived.service.d/here.conf",
-            f"[Service]\nKillMode={self.kill_mode}\nStandardOutput=truncate:/run/{name}.log\n"
-            f"ExecStart=\nExecStart={command}\n",
-        )
-        self.node.run("systemctl", "daemon-reload")
+        install(self.node, configuration, self.kill_mode)
         self.node.run("systemctl", "start", "keepalived")
 
     @property
     def state(self) -> str:
         """The state of our instance, by keepalived itself; empty if it has said nothing yet."""
-        if not self.node.exists("/run/ours.log"):
+        if not self.node.exists(LOG):
             return ""
-        said = re.findall(r"\(web\) Entering (\w+) STATE", self.node.read("/run/ours.log"))
+        said = re.findall(r"\(web\) Entering (\w+) STATE", self.node.read(LOG))
         return said[-1] if said else ""
 
     def set(self, *, master: bool) -> None:
@@ -145,9 +152,9 @@ vrrp_instance web {{
 
     def reload(self) -> None:
         """Reload ours; return when it says that it has."""
-        count = self.node.read("/run/ours.log").count("Reload complete")
+        count = self.node.read(LOG).count("Reload complete")
         self.node.run("systemctl", "reload", "keepalived")
-        wait_until(lambda: self.node.read("/run/ours.log").count("Reload complete") > count, what="Reload complete")
+        wait_until(lambda: self.node.read(LOG).count("Reload complete") > count, what="Reload complete")
 
     def rest(self) -> str:
         """The state that it has come to rest in."""

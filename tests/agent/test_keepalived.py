@@ -102,6 +102,22 @@ def test_last_words_that_are_late(shipped: Shipped) -> None:
     wait_until(lambda: shipped.clstat().get("web") == "stop DONE")
 
 
+def test_a_reload_of_keepalived(shipped: Shipped) -> None:
+    """It starts another reader, which waits until the first one has ended; the group goes on, and follows on."""
+    keepalived = Keepalived(shipped, FOLLOW)
+    try:
+        keepalived.set(master=True)
+        wait_until(lambda: shipped.clstat().get("web") == "3 DONE")
+        group = shipped.main_pid("clinit-web@db.service")
+        keepalived.reload()
+        assert shipped.main_pid("clinit-web@db.service") == group
+        for master, status in ((False, "stop DONE"), (True, "3 DONE")):
+            keepalived.set(master=master)
+            wait_until(lambda status=status: shipped.clstat().get("web") == status, timeout=30)  # type: ignore[misc]
+    finally:
+        keepalived.stop()
+
+
 def test_without_the_daemon(shipped: Shipped) -> None:
     """What is to be stopped is stopped: by systemd, and with a table that has errors."""
     keepalived = Keepalived(shipped, FOLLOW)

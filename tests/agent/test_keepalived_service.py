@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from keepalived import DEFAULTS, FOLLOW, READER, Keepalived, bound, join
+from keepalived import DEFAULTS, FOLLOW, FOLLOWS, READER, Keepalived, bound, join
 from programs import RUN
 from shipped import SERVICE, Shipped
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TABLE = f"web:db:3:respawn:{RUN}\n"
-FIFO = "/run/clinit-keepalived"
+FIFO, SEEN = "/run/clinit-keepalived", "/run/seen"
 RUNS, STOPPED = "3 DONE", "stop DONE"
 
 
@@ -31,16 +31,30 @@ def shared(project_layer: Path) -> Iterator[Shipped]:
         yield shipped.start()
 
 
+@pytest.fixture(scope="module")
+def both(shared: Shipped) -> Iterator[Keepalived]:
+    """The service, and keepalived."""
+    both = Keepalived(shared, READER)
+    yield both
+    both.stop()
+
+
 @pytest.fixture
-def keepalived(shared: Shipped) -> Iterator[Keepalived]:
-    """Keepalived that is MASTER, and the group that follows; then all as it was."""
-    keepalived = Keepalived(shared, READER)
-    become(keepalived, master=True)
-    yield keepalived
-    keepalived.stop()
-    shared.write_table(TABLE)
-    shared.node.run("systemctl", "start", SERVICE)
-    shared.clinit("-w", "web", "stop")
+def keepalived(both: Keepalived) -> Keepalived:
+    """Keepalived that is MASTER, and the group that follows, as they were, for each test."""
+    both.shipped.write_table(TABLE)
+    both.node.write(DEFAULTS, FOLLOWS)
+    both.node.run("systemctl", "start", SERVICE, READER, "keepalived")
+    change(both, master=False)
+    become(both, master=True)
+    both.node.run("journalctl", "--quiet", f"--unit={READER}", "--lines=1", f"--cursor-file={SEEN}")
+    return both
+
+
+def said(keepalived: Keepalived) -> str:
+    """What the reader has said in this test."""
+    seen = keepalived.node.read(SEEN).strip()
+    return keepalived.node.run("journalctl", "--quiet", f"--unit={READER}", f"--after-cursor={seen}").stdout
 
 
 def status(keepalived: Keepalived) -> str:
@@ -81,7 +95,7 @@ def test_a_reader_that_is_killed(keepalived: Keepalived) -> None:
     become(keepalived, master=False)
     become(keepalived, master=True)
     assert pid(keepalived) != group
-    assert "GONE" not in keepalived.node.journal(READER)
+    assert "GONE" not in said(keepalived)
 
 
 def test_what_is_told_without_a_reader(keepalived: Keepalived) -> None:
@@ -101,7 +115,7 @@ def test_what_was_told_to_a_reader_that_was_killed(keepalived: Keepalived) -> No
     become(keepalived, master=False)
     keepalived.shipped.write_table(TABLE.replace("web", "other"))
     keepalived.set(master=True)
-    wait_until(lambda: "MASTER: web to level 3: " in keepalived.node.journal(READER), what="it was asked for")
+    wait_until(lambda: "MASTER: web to level 3: " in said(keepalived), what="it was asked for")
     keepalived.node.run("systemctl", "stop", READER)
     keepalived.shipped.write_table(TABLE)
     keepalived.node.run("systemctl", "start", READER)
@@ -126,7 +140,7 @@ def test_a_reload_of_keepalived(keepalived: Keepalived) -> None:
 
     assert (pid(keepalived), pid(keepalived, READER)) == (group, reader)
     become(keepalived, master=False)
-    assert "GONE" not in keepalived.node.journal(READER)
+    assert "GONE" not in said(keepalived)
 
 
 def test_keepalived_is_restarted(keepalived: Keepalived) -> None:
@@ -134,7 +148,7 @@ def test_keepalived_is_restarted(keepalived: Keepalived) -> None:
     reader = pid(keepalived, READER)
     keepalived.node.run("systemctl", "restart", "keepalived")
 
-    wait_until(lambda: "STOP: web to level stop" in keepalived.node.journal(READER))
+    wait_until(lambda: "STOP: web to level stop" in said(keepalived))
     wait_until(lambda: keepalived.state == "MASTER", timeout=30)
     wait_until(lambda: status(keepalived) == RUNS)
     keepalived.node.run("systemctl", "stop", "keepalived")
@@ -147,7 +161,7 @@ def test_keepalived_is_killed(keepalived: Keepalived) -> None:
     keepalived.node.run("systemctl", "kill", "--signal=KILL", "keepalived")
 
     wait_until(lambda: status(keepalived) == STOPPED, timeout=60)
-    assert "GONE: web to level stop" in keepalived.node.journal(READER)
+    assert "GONE: web to level stop" in said(keepalived)
     keepalived.node.run("systemctl", "start", "keepalived")
     wait_until(lambda: status(keepalived) == RUNS, timeout=30)
 
@@ -160,7 +174,7 @@ def test_keepalived_was_there_first(keepalived: Keepalived) -> None:
     keepalived.node.run("systemctl", "start", READER)
     wait_until(lambda: status(keepalived) == RUNS, timeout=30)
     keepalived.node.run("systemctl", "restart", "keepalived")
-    wait_until(lambda: "STOP: web to level stop" in keepalived.node.journal(READER))
+    wait_until(lambda: "STOP: web to level stop" in said(keepalived))
 
     wait_until(lambda: status(keepalived) == RUNS, timeout=30)
 
@@ -168,14 +182,14 @@ def test_keepalived_was_there_first(keepalived: Keepalived) -> None:
 def test_two_readers(keepalived: Keepalived) -> None:
     """A second one waits, for each line is read once; it takes over when the first one ends."""
     node = keepalived.node
-    node.run("systemd-run", "--quiet", "--unit=second", FOLLOW, "web=web:3:stop", FIFO)
+    node.run("systemd-run", "--quiet", "--collect", "--unit=second", FOLLOW, "web=web:3:stop", FIFO)
     wait_until(lambda: "another reader has the FIFO" in node.journal("second.service"))
     for master in (False, True, False):
         become(keepalived, master=master)
     assert "web to level" not in node.journal("second.service")
     node.run("systemctl", "stop", READER)
     become(keepalived, master=True)
-    node.run("systemctl", "stop", "keepalived", "second")
+    node.run("systemctl", "kill", "--signal=KILL", "second")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +204,7 @@ def test_it_is_not_said_who_follows(shared: Shipped, defaults: str, error: str) 
     """It does not start, and says why, and where it is to be said."""
     shared.node.write(DEFAULTS, f"{defaults}\n")
 
-    assert shared.node.run("systemctl", "start", READER, check=False).returncode != 0
+    assert shared.node.run("systemctl", "restart", READER, check=False).returncode != 0
     said = shared.node.run("systemctl", "show", "--property=ActiveState,ExecMainStatus", READER).stdout
     assert said.split() == ["ExecMainStatus=2", "ActiveState=failed"]
     log = shared.node.journal(READER)
@@ -200,11 +214,12 @@ def test_it_is_not_said_who_follows(shared: Shipped, defaults: str, error: str) 
 
 def test_something_else_is_at_the_place_of_the_fifo(shared: Shipped) -> None:
     """It is left alone."""
+    shared.node.run("systemctl", "stop", "keepalived", READER, check=False)
     shared.node.run("rm", "-f", FIFO)
     shared.node.write(FIFO, "mine\n")
     shared.node.write(DEFAULTS, "FOLLOW=web=web:3:stop\n")
 
-    assert shared.node.run("systemctl", "start", READER, check=False).returncode != 0
+    assert shared.node.run("systemctl", "restart", READER, check=False).returncode != 0
     assert f"{FIFO} is no FIFO; remove it" in shared.node.journal(READER)
     assert shared.node.read(FIFO) == "mine\n"
     shared.node.path(FIFO).unlink()
