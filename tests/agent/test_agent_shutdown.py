@@ -42,7 +42,8 @@ mail:failing:fails,:test:{SAY} say tried; false
 # systemd, and how it is ordered, are those of the real one.
 PACEMAKER = f"""\
 [Unit]
-After=network.target dbus.service
+After=network.target dbus.service resource-agents-deps.target
+Wants=dbus.service resource-agents-deps.target
 [Service]
 Environment=EVENTS={LOG}
 ExecStart=/usr/local/bin/pacemaker
@@ -179,6 +180,22 @@ def test_a_stop_that_fails(seen: dict[str, dict[str, float]]) -> None:
     assert "tried" in seen["fails"]
 
 
+def test_pacemaker_is_stopped_and_the_machine_stays_up(project_layer: Path) -> None:
+    """As before an upgrade of Pacemaker: the stops do not wait for the end of whoever waits for them."""
+    machine = Machine("alone", project_layer, ("mail=stop", "web=stop"))
+    try:
+        machine.node.run("systemctl", "stop", "pacemaker.service")
+        said = [line.split(" ", 1)[1] for line in machine.said()]
+        statuses = machine.shipped.clinit("-v").stdout
+    finally:
+        machine.node.stop()
+
+    assert [what for what in said if " stop " in what] == [
+        "mail stop asked", f"mail stop {SUCCESS}", "web stop asked", f"web stop {SUCCESS}",
+    ]  # fmt: skip
+    assert statuses == "web stop DONE\nmail stop DONE\n"
+
+
 @pytest.fixture(scope="module")
 def module_node(project_layer: Path) -> Node:
     """A node with the package and the project."""
@@ -194,7 +211,7 @@ def test_when_it_is_ordered(module_node: Node) -> None:
         shipped.start()
         for group in groups:  # so that systemd has their units loaded
             assert shipped.clinit("-w", group, "stop").returncode == 0
-        assert "pacemaker" not in shipped.properties("clinit-g0@g0.x.service", "Before")["Before"]
+        assert "resource-agents" not in shipped.properties("clinit-g0@g0.x.service", "Before")["Before"]
         before = reloads(node)
         orders = [node.path(f"/run/systemd/system/clinit-{group}@.service.d/50-pacemaker.conf") for group in groups]
         lock = os.open(node.path("/run/systemd/system"), os.O_RDONLY)
@@ -209,7 +226,7 @@ def test_when_it_is_ordered(module_node: Node) -> None:
         assert [SUCCESS] * 8 == list(codes)
         for group in groups:
             before_these = shipped.properties(f"clinit-{group}@{group}.x.service", "Before")["Before"].split()
-            assert {"pacemaker.service", "pacemaker_remote.service"} <= set(before_these)
+            assert "resource-agents-deps.target" in before_these
         assert 1 <= reloads(node) - before <= 2  # of one reload, later versions of systemd have two lines
         again = reloads(node)
         resource = Resource(shipped, "g1")
