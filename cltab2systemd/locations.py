@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from cltab2systemd.text import encoded
+from cltab2systemd.text import decoded, encoded, escape
 
 TABLE = "/etc/cltab"
 SOCKET = "/run/clinit/clinit.s"
@@ -27,6 +27,8 @@ NOTED_TIMES = "times"
 NOTED_PREFIX = "prefix"
 # And a directory: in it the resource agent marks each group that a cluster has started, and has not stopped since.
 OF_CLUSTER = "of-cluster"
+# And another one: in it the agent notes the id of the cluster's resource for each group, in a line.
+KNOWN_TO_CLUSTER = "known-to-cluster"
 # Beside the units that the generator made: the table that it made them from.
 GENERATED_TABLE = "cltab2systemd.cltab"
 GENERATED_MESSAGES = "cltab2systemd.messages"  # and what it said
@@ -149,6 +151,17 @@ def noted(locations: Locations, name: str) -> list[str]:
         paths = os.fsdecode(_content(f"{instance}/{name}"))  # noqa: TID251 - paths
         return [path for path in paths.split("\n") if path]
     return []
+
+
+def resource_of(locations: Locations, group: str) -> str:
+    """The id of the cluster's resource for a group, as the resource agent has noted it here; empty if it has not.
+
+    It may be there no more. For a group of the system's daemon this costs one look.
+    """
+    for instance in [f"{STATE}/system"] if locations.is_default else _instances(locations):
+        line = _content(f"{instance}/{KNOWN_TO_CLUSTER}/{escape(group)}").partition(b"\n")[0]
+        return decoded(line)
+    return ""
 
 
 def _instances(locations: Locations) -> list[str]:

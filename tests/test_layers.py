@@ -17,7 +17,7 @@ TOP = PROJECT / PACKAGE
 # below it, and of its own floor only from itself.
 FLOORS = (
     "text terminal streams clstat varlink exportformat",
-    "locations oserrors journalctl probing events",
+    "locations oserrors journalctl outputs probing events",
     "table ancestor journal",
     "units",
     "groups",
@@ -30,13 +30,14 @@ FLOORS = (
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 # What both ends of the socket know. A client knows no more, but for the daemon that its option -d runs, and a
-# terminal on which it shows progress, and what bears out a reason.
-LIGHT = "text streams clstat varlink locations oserrors journal journalctl exportformat"
+# terminal on which it shows progress, what bears out a reason, and what is told of a cluster.
+LIGHT = "text streams clstat varlink locations oserrors journal journalctl outputs exportformat"
 EXCEPTIONS = {
     "client.options": {"daemon.main"},
     "client.progress": {"terminal"},
     "client.progresstext": {"terminal"},
     "client.evidence": {"terminal"},
+    "client.ownerwords": {"terminal"},
 }
 # Commands for people, of which some ask the daemon.
 KNOWS_THE_CLIENT = "operators"

@@ -7,6 +7,7 @@ import sys
 import time
 
 from cltab2systemd.client import calls
+from cltab2systemd.locations import resource_of
 from cltab2systemd.streams import give_up_output
 from cltab2systemd.text import encoded
 
@@ -24,6 +25,10 @@ FAILED = 4
 TIMED_OUT = 5
 SUPERSEDED = 6
 INTERRUPTED = 130  # as a shell has it for SIGINT
+# With these the group has begun to move.
+_MOVED = (FINE, FAILED, TIMED_OUT, SUPERSEDED)
+# Pacemaker sets it for its agents.
+_AGENT = "OCF_RESOURCE_INSTANCE"
 
 _CODES = {
     calls.RefusedError: REFUSED,
@@ -166,17 +171,43 @@ def switch(
             f"{group}, which is named like this host, to level {level}, name both"
         )
         return USAGE
+    end = None if timeout is None else time.monotonic() + timeout
     with Reported() as reported:
         if wait:
-            asked, end = time.time(), None if timeout is None else time.monotonic() + timeout
+            asked = time.time()
             state = _watched(client, group, level, timeout, strict=strict, progress=progress)
             say(f"{group} {level} {state}")
             note(state, asked, end)
-            return FAILED if state == "FAILED" else FINE
-        answer = client.tell(group, level, strict=strict)
-        say(answer)
-        note(answer)
+            reported.code = FAILED if state == "FAILED" else FINE
+        else:
+            answer = client.tell(group, level, strict=strict)
+            say(answer)
+            note(answer)
+    if reported.code in _MOVED:
+        _tell_owner(client, group, level, end)
     return reported.code
+
+
+def _tell_owner(client: Client, group: str, level: str, end: float | None) -> None:
+    """Tell who has moved a group that Pacemaker has what comes of it. Its agent is told nothing.
+
+    Args:
+        client: of the instance.
+        group: the group.
+        level: where it was to go.
+        end: of what is asked about that, by the clock that nobody sets, in seconds; None if nobody has set one.
+    """
+    resource = "" if _AGENT in os.environ else resource_of(client.locations, group)
+    if not resource:
+        return
+    from cltab2systemd.client.owner import remarks  # noqa: PLC0415 - only of a group that is in a cluster
+
+    try:
+        left = {} if end is None else {"seconds": end - time.monotonic()}
+        for line in remarks(group, level, resource, **left):
+            complain(f"clinit: {line}")
+    except KeyboardInterrupt:  # that changes nothing of the outcome, which is known
+        return
 
 
 def _watched(

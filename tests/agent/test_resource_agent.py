@@ -434,3 +434,20 @@ def test_the_pacemaker_example(shipped: Shipped, name: str) -> None:
     assert dict(re.findall(r"(start|stop|monitor) (?:interval=10s )?timeout=(\S+)", operations)) == {
         action: advised[action] for action in ("start", "stop", "monitor")
     }
+
+
+def test_whose_the_group_is(shipped: Shipped) -> None:
+    """After a probe clinit says that the group is the cluster's, to people, and not to the agent."""
+    note = "/run/cltab2systemd/system/known-to-cluster/web"
+    shipped.node.run("rm", "-f", note)
+    resource = Resource(shipped)
+    assert NOT_RUNNING == resource.monitor()
+    assert "Pacemaker" not in shipped.clinit("web", "stop").stderr
+
+    assert NOT_RUNNING == resource.probe()
+
+    assert shipped.node.read(note) == "it\n"
+    assert shipped.clinit("web", "3").stderr.startswith("clinit: Pacemaker has web as its resource it, by what ")
+    assert resource.act("start") == SUCCESS
+    assert "Pacemaker" not in resource.said
+    shipped.node.run("rm", note)

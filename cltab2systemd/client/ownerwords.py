@@ -1,0 +1,148 @@
+"""What a person is told who moves a group that Pacemaker has, by crm_mon's XML and the resource's parameters. Pure."""
+
+from __future__ import annotations
+
+import shlex
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.terminal import printable, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What changes a resource, with each of the programs for that; `crm_resource` is there with any Pacemaker.
+_COMMANDS = {
+    "pcs": {
+        "level": "pcs resource update {resource} level={level}",
+        "stop": "pcs resource disable {resource}",
+        "move": "pcs resource move {resource} {node}",
+        "look away": "pcs resource unmanage {resource} --monitor",
+    },
+    "crm": {
+        "level": "crm resource param {resource} set level {level}",
+        "stop": "crm resource stop {resource}",
+        "move": "crm resource move {resource} {node}",
+        "look away": "crm resource maintenance {resource} on",
+    },
+    "crm_resource": {
+        "level": "crm_resource --resource {resource} --set-parameter level --parameter-value {level}",
+        "stop": "crm_resource --resource {resource} --meta --set-parameter target-role --parameter-value Stopped",
+        "move": "crm_resource --resource {resource} --move --node {node}",
+        "look away": "crm_resource --resource {resource} --meta --set-parameter maintenance --parameter-value true",
+    },
+}
+PROGRAMS = tuple(_COMMANDS)
+"""The programs that words may name, the one that is preferred first."""
+
+STOP_LEVEL = "stop"
+"""The agent's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a resource is in the cluster.
+
+    Attributes:
+        nodes: on which it is active.
+        managed: whether Pacemaker acts on it; it does not in maintenance mode.
+        level: its parameter of that name; empty if that is not known.
+        stop_level: likewise.
+    """
+
+    nodes: tuple[str, ...]
+    managed: bool
+    level: str = ""
+    stop_level: str = STOP_LEVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What somebody has asked for here.
+
+    Attributes:
+        group: which group is moved.
+        level: where to.
+        node: this node's name, as Pacemaker has it.
+        resource: the group's, as the agent has noted it.
+        program: which of PROGRAMS the words name.
+    """
+
+    group: str
+    level: str
+    node: str
+    resource: str
+    program: str
+
+
+def standing(text: bytes, resource: str) -> Standing | None:
+    """How a resource is by `crm_mon --output-as=xml`; None if the cluster has none of that name.
+
+    ValueError if that is no XML of crm_mon's.
+    """
+    try:
+        root = ET.fromstring(text)  # noqa: S314 - of the cluster's own program, and bounded
+    except ET.ParseError as error:
+        raise ValueError(str(error)) from None
+    if root.tag not in {"pacemaker-result", "crm_mon"}:
+        raise ValueError(f"an element {root.tag}")
+    # A clone has several.
+    found = [element for element in root.iter("resource") if element.get("id", "").partition(":")[0] == resource]
+    if not found or all(element.get("orphaned") == "true" for element in found):
+        return None
+    nodes = (node.get("name", "") for element in found if element.get("active") == "true" for node in element)
+    return Standing(tuple(dict.fromkeys(nodes)), all(element.get("managed") == "true" for element in found))
+
+
+def words(request: Request, found: Standing) -> Iterator[str]:
+    """Printable lines: what Pacemaker makes of a request, and which command is right; none if nothing comes of it."""
+    if not found.managed:
+        return  # somebody has had it look away
+    is_stop = request.level == found.stop_level
+    if request.node in found.nodes:
+        if request.level != found.level:
+            yield from _here(request, is_stop=is_stop)
+    elif not is_stop:
+        yield from _elsewhere(request, found)
+
+
+def unknown(request: Request) -> Iterator[str]:
+    """Printable lines, if Pacemaker does not say how the resource is."""
+    yield (
+        f"Pacemaker has {shortened(request.group)} as its resource {shortened(request.resource)}, by what "
+        "this node has noted: it may run elsewhere, and Pacemaker may take it back; see: crm_mon --one-shot"
+    )
+
+
+def _here(request: Request, *, is_stop: bool) -> Iterator[str]:
+    yield (
+        f"Pacemaker runs {shortened(request.group)} on this node, as its resource {shortened(request.resource)}: "
+        "at its next monitor it takes that for a failure, and takes the group back to its level"
+    )
+    to, command = ("stop it", "stop") if is_stop else ("change its level", "level")
+    yield f"to {to}: {_command(command, request)}"
+    yield f"to have Pacemaker look away first: {_command('look away', request)}"
+
+
+def _elsewhere(request: Request, found: Standing) -> Iterator[str]:
+    group = shortened(request.group)
+    resource = shortened(request.resource)
+    stop = printable(shlex.join(["clinit", request.group, found.stop_level]))
+    if found.nodes:
+        nodes = " and ".join(map(shortened, found.nodes))
+        yield f"Pacemaker runs {group} on {nodes}, as its resource {resource}: what runs here now is a second copy"
+        yield f"to stop the copy here: {stop}"
+        yield f"to move it to this node: {_command('move', request)}"
+    else:
+        yield (
+            f"Pacemaker has {group} as its resource {resource}, and runs it nowhere: it may start it on another node "
+            "while it runs here"
+        )
+        yield f"to stop it here: {stop}"
+        yield "why it does not run in the cluster: crm_mon --one-shot --inactive"
+
+
+def _command(what: str, request: Request) -> str:
+    quoted = {name: shlex.quote(getattr(request, name)) for name in ("resource", "level", "node")}
+    return printable(_COMMANDS[request.program][what].format(**quoted))

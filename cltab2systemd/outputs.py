@@ -1,0 +1,70 @@
+"""What another program writes, bounded in bytes and time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_BLOCK = 65536
+# Seconds for a program that was killed to be gone.
+_PATIENCE = 1.0
+_NO_SETTINGS: Mapping[str, str] = {}
+
+
+class NoOutputError(Exception):
+    """The program is not there, fails, takes too long, or writes too much; the text says which, for a person."""
+
+
+def output(command: Sequence[str], deadline: float, most: int, environment: Mapping[str, str] = _NO_SETTINGS) -> bytes:
+    """Run a program, and return what it writes to its standard output.
+
+    Args:
+        command: its name, which is looked for in PATH, and its arguments.
+        deadline: when it is killed, by the clock that nobody sets, in seconds.
+        most: bytes that it may write.
+        environment: beside this process's own; the locale is C.
+
+    Raises:
+        NoOutputError: it has no whole output.
+    """
+    try:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C", **environment},
+        )  # fmt: skip
+    except OSError as error:
+        raise NoOutputError(f"cannot run {command[0]}: {error.strerror}") from error
+    assert process.stdout is not None
+    said = b""
+    try:
+        while block := _block(process.stdout.fileno(), deadline):
+            said += block
+            if len(said) > most:
+                raise NoOutputError(f"{command[0]} writes more than {most} bytes")
+        process.wait(max(0.0, deadline - time.monotonic()))
+    except (subprocess.TimeoutExpired, TimeoutError):
+        raise NoOutputError(f"{command[0]} gives no answer in time") from None
+    finally:
+        process.kill()
+        process.stdout.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE)
+    if process.returncode:
+        raise NoOutputError(f"{command[0]} exits with {process.returncode}")
+    return said
+
+
+def _block(descriptor: int, deadline: float) -> bytes:
+    """What comes next; nothing at the end. TimeoutError when the time is up."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise TimeoutError
+    return os.read(descriptor, _BLOCK)
