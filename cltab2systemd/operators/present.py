@@ -7,7 +7,7 @@ import time
 
 from cltab2systemd.client.calls import NoDaemonError, RefusedError, TimedOutError
 from cltab2systemd.client.status import doubt
-from cltab2systemd.locations import is_served, is_unknown, live_clstat, unknown
+from cltab2systemd.locations import is_served, is_unknown, live_clstat, resource_of, unknown
 from cltab2systemd.operators.askable import Daemon, NoAnswerError
 
 TYPE_CHECKING = False
@@ -57,6 +57,7 @@ def present(client: Client, groups: Sequence[str], patience: float | None = None
         group.setdefault("digest", None)
         for entry in group["entries"]:
             entry.setdefault("says", None)
+        group["resource"] = resource_of(client.locations, group["group"]) or None
     return {
         "daemon": {"state": str(daemon), "version": described.get("version"), "pid": described.get("pid")},
         "clstat": _status_file(client, daemon),

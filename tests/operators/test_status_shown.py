@@ -238,6 +238,7 @@ def _without_times(found: Any) -> Any:
     return [*map(_without_times, found)] if isinstance(found, list) else found
 
 
+NOTES = "/run/cltab2systemd/system/known-to-cluster"
 # What the kernel counts only where it has controllers; reasons about what is no entry; what never began; what a daemon
 # has to have followed (test_last_exit.py); what there was no time for; somebody who takes a group to no level, and a
 # service that says something of itself; who has stopped an entry (test_by_whom.py).
@@ -254,6 +255,7 @@ def test_json(instance: Instance) -> None:
     """docs/json.md tells every member, and the schema holds; with the daemon, and with everything missing."""
     node = instance.node
     answered(instance.clinit("--wait", "well", "3"), code=0)
+    node.shell(f"mkdir {NOTES} && echo pcs-web >{NOTES}/well")  # as the resource agent does
     found = [value(node)]
     instance.kill()
     table = node.read("/etc/cltab")
@@ -266,8 +268,10 @@ def test_json(instance: Instance) -> None:
     finally:
         node.write("/etc/cltab", table)
         node.shell("mv /run/clstat /run/clinit/clstat; mv /var/lib/away /var/lib/cltab2systemd/cltab")
+        node.shell(f"rm -r {NOTES}")
         instance.start()
 
+    assert {group["group"]: group["resource"] for group in found[0]["groups"]}["well"] == "pcs-web"
     read_all("`clinitctl status --json`", found, UNSEEN)
     schema = json.loads((PROJECT / "docs/schemas/clinitctl-status.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
