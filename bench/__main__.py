@@ -13,6 +13,7 @@ from bench import (
     idle,
     many_groups,
     memory,
+    nodes,
     outcome,
     reload,
     soak,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "outcome": outcome.run,
     "status": status.run,
     "agent": agent.run,
+    "nodes": nodes.run,
 }
 # Those that take longer than they tell something new each time: only run by name.
 LONG = {"idle": idle.run, "soak": soak.run}

@@ -9,6 +9,7 @@ from typing import Any
 # The section of the document, by the name of the file.
 SCHEMAS = {
     "status": "`clinitctl status --json`",
+    "nodes": "`clinitctl nodes --json`",
     "watch": "`clinitctl watch --json`",
     "history": "`clinitctl history --json`",
     "why": "`clinitctl why --json GROUP`",

@@ -53,6 +53,8 @@ NOT_OF_A_RELEASE = {
     "tests/docs/test_demo.py": "the demo shows the project as pip installs it, on the running root",
     "tests/docs/test_screens.py": "tmux is on the running root only",
     "tests/daemon/test_ways_to_fail.py": "the programs that fail are installed over the running root",
+    "tests/operators/test_nodes_over_ssh.py": "ClusterShell is installed over the running root",
+    "tests/operators/test_nodes_switch.py": "ClusterShell is installed over the running root",
     "tests/daemon/test_real_servers.py": "the servers are installed over the running root",
     "tests/daemon/test_real_web_servers.py": "the servers are installed over the running root",
 }

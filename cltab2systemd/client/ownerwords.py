@@ -120,9 +120,9 @@ def _here(request: Request, *, is_stop: bool) -> Iterator[str]:
         f"Pacemaker runs {shortened(request.group)} on this node, as its resource {shortened(request.resource)}: "
         "at its next monitor it takes that for a failure, and takes the group back to its level"
     )
-    to, command = ("stop it", "stop") if is_stop else ("change its level", "level")
-    yield f"to {to}: {_command(command, request)}"
-    yield f"to have Pacemaker look away first: {_command('look away', request)}"
+    to, what = ("stop it", "stop") if is_stop else ("change its level", "level")
+    yield f"to {to}: {command(what, request)}"
+    yield f"to have Pacemaker look away first: {command('look away', request)}"
 
 
 def _elsewhere(request: Request, found: Standing) -> Iterator[str]:
@@ -133,7 +133,7 @@ def _elsewhere(request: Request, found: Standing) -> Iterator[str]:
         nodes = " and ".join(map(shortened, found.nodes))
         yield f"Pacemaker runs {group} on {nodes}, as its resource {resource}: what runs here now is a second copy"
         yield f"to stop the copy here: {stop}"
-        yield f"to move it to this node: {_command('move', request)}"
+        yield f"to move it to this node: {command('move', request)}"
     else:
         yield (
             f"Pacemaker has {group} as its resource {resource}, and runs it nowhere: it may start it on another node "
@@ -143,6 +143,12 @@ def _elsewhere(request: Request, found: Standing) -> Iterator[str]:
         yield "why it does not run in the cluster: crm_mon --one-shot --inactive"
 
 
-def _command(what: str, request: Request) -> str:
+def command(what: str, request: Request) -> str:
+    """What is to be typed, printable.
+
+    Args:
+        what: `level`, `stop`, `move` or `look away`.
+        request: whose program, resource, level and node it names.
+    """
     quoted = {name: shlex.quote(getattr(request, name)) for name in ("resource", "level", "node")}
     return printable(_COMMANDS[request.program][what].format(**quoted))

@@ -15,6 +15,7 @@ COMMANDS = {
     "history": "history",
     "log": "log",
     "metrics": "metrics",
+    "nodes": "nodes",
     "restart": "restart",
     "status": "status",
     "stop": "stop",
@@ -45,5 +46,6 @@ def group() -> None:
     """Look after the groups of /etc/cltab on this machine, and after each of their entries.
 
     `clinit` moves groups. Exit codes are those of `clinit`: 0 fine, 1 refused, 2 usage, 3 no daemon, 4 a group is
-    FAILED, 130 interrupted; and 7 of `status` and `why`: something is worth a look.
+    FAILED, 130 interrupted; 7 of `status`, `why` and `nodes`: something is worth a look; and 8 of `nodes`: a group is
+    active on several nodes that is for one.
     """

@@ -13,6 +13,8 @@ function __cltab_valued
             string split ' ' -- '-n --lines -S --since -U --until -c --cltab -s --socket'
         case 'clinitctl metrics'
             string split ' ' -- '-o --output -c --cltab -s --socket --clstat'
+        case 'clinitctl nodes'
+            string split ' ' -- '-w --fanout --timeout --batch --source'
         case 'clinitctl restart'
             string split ' ' -- '--progress -c --cltab -s --socket'
         case 'clinitctl status'

@@ -1,0 +1,128 @@
+"""What is wrong between nodes. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.cluster.seen import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from cltab2systemd.cluster.seen import ClusterSeen, GroupSeen, NodeSeen
+
+
+class Kind(enum.StrEnum):
+    """What is wrong; the worst first."""
+
+    CONFLICT = "conflict"  # a group for one node is active on several
+    FAILED = "failed"
+    DEGRADED = "degraded"
+    NOWHERE = "nowhere"  # a group that is to run is active on no node
+    ELSEWHERE = "elsewhere"  # it is not active where the cluster manager has it
+    DIFFERENT_LINES = "different-lines"  # nodes have applied different lines of a group
+    DIFFERENT_TABLE = "different-table"  # nodes have different tables in force
+    REFUSED_TABLE = "refused-table"
+    DOWN = "down"
+    STALE = "stale"
+    SILENT = "silent"  # a node is there, and tells nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: what.
+        nodes: which nodes it is about.
+        group: which group; None if it is about the nodes.
+        detail: more, for a person; empty if there is none.
+    """
+
+    kind: Kind
+    nodes: tuple[str, ...]
+    group: str | None = None
+    detail: str = ""
+
+
+def findings(seen: ClusterSeen) -> list[Finding]:
+    """All that is wrong, the worst first."""
+    found = [*_of_nodes(seen), *_of_tables(seen.nodes)]
+    for group in seen.group_names():
+        found += _of_group(seen, group)
+    order = [*Kind]
+    return sorted(found, key=lambda finding: order.index(finding.kind))
+
+
+def is_for_one_node(seen: ClusterSeen, group: str) -> bool:
+    """Whether a group may be active on one node only: it comes up nowhere at boot, and is no clone."""
+    resource = seen.resource_of(group)
+    return not any(on.at_boot for on in seen.on_nodes(group).values()) and (resource is None or not resource.is_clone)
+
+
+def _is_to_run(seen: ClusterSeen, group: str) -> bool:
+    """Whether a group is to be active somewhere; a cluster manager may leave others to people."""
+    return (
+        seen.resources is None
+        or seen.resource_of(group) is not None
+        or any(on.at_boot for on in seen.on_nodes(group).values())
+    )
+
+
+def _of_nodes(seen: ClusterSeen) -> Iterator[Finding]:
+    for node in seen.nodes:
+        if node.condition in {Condition.DOWN, Condition.UNCLEAN, Condition.PENDING}:
+            yield Finding(Kind.DOWN, (node.name,), detail=node.reason or str(node.condition))
+        elif node.groups is None:
+            yield Finding(Kind.SILENT, (node.name,), detail=node.reason)
+        elif node.is_stale:
+            yield Finding(Kind.STALE, (node.name,), detail=node.reason)
+        if node.is_refused:
+            yield Finding(Kind.REFUSED_TABLE, (node.name,), detail=node.reason or "it is not known why")
+
+
+def _of_tables(nodes: Iterable[NodeSeen]) -> Iterator[Finding]:
+    yield from _different(Kind.DIFFERENT_TABLE, {node.name: node.table for node in nodes if node.table is not None})
+
+
+def _different(kind: Kind, digests: Mapping[str, str], group: str | None = None) -> Iterator[Finding]:
+    """The nodes that have not what most have; all, if none of it is what most have."""
+    if len(set(digests.values())) < 2:
+        return
+    (usual, count), (_, next_count) = Counter(digests.values()).most_common(2)
+    others = [name for name, value in digests.items() if value != usual or count == next_count]
+    by_digest: dict[str, list[str]] = {}
+    for name in others:
+        by_digest.setdefault(digests[name], []).append(name)
+    for digest, names in by_digest.items():
+        yield Finding(kind, tuple(names), group, digest if count == next_count else f"{digest}, most have {usual}")
+
+
+def _of_group(seen: ClusterSeen, group: str) -> Iterator[Finding]:
+    on = seen.on_nodes(group)
+    active = tuple(name for name, here in on.items() if here.is_active)
+    if len(active) > 1 and is_for_one_node(seen, group):
+        yield Finding(Kind.CONFLICT, active, group)
+    for kind, health in ((Kind.FAILED, "failed"), (Kind.DEGRADED, "degraded")):
+        if nodes := tuple(name for name, here in on.items() if here.health == health):
+            yield Finding(kind, nodes, group)
+    if not active and _is_to_run(seen, group):
+        yield Finding(Kind.NOWHERE, (), group)
+    yield from _elsewhere(seen, group, on)
+    digests = {name: here.digest for name, here in on.items() if here.digest is not None}
+    yield from _different(Kind.DIFFERENT_LINES, digests, group)
+
+
+def _elsewhere(seen: ClusterSeen, group: str, on: Mapping[str, GroupSeen]) -> Iterator[Finding]:
+    resource = seen.resource_of(group)
+    if resource is None or any(here.health == "moving" for here in on.values()):
+        return
+    telling = {node.name for node in seen.nodes if node.groups is not None and not node.is_stale}
+    missing = tuple(
+        name for name in resource.nodes if name in telling and not (name in on and on[name].is_active)
+    )  # fmt: skip
+    if missing:
+        yield Finding(Kind.ELSEWHERE, missing, group, f"the cluster's resource {resource.name} is active there")

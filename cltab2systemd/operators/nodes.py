@@ -1,0 +1,168 @@
+"""`clinitctl nodes`: groups on many nodes, and what is wrong between the nodes."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from cltab2systemd.client import outcome
+from cltab2systemd.cluster import groupsource, view
+from cltab2systemd.cluster.judgement import Kind, findings
+from cltab2systemd.commands.printing import complain, say
+from cltab2systemd.operators import nodeswitch, overssh
+from cltab2systemd.operators.nodeswitch import Move
+from cltab2systemd.operators.statusview import DEGRADED
+from cltab2systemd.outputs import NoOutputError
+from cltab2systemd.reports import asjson
+from cltab2systemd.terminal import printable, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cltab2systemd.cluster.judgement import Finding
+    from cltab2systemd.cluster.seen import ClusterSeen
+
+CONFLICT = 8
+"""The exit code if a group is active on several nodes that is for one."""
+
+# Seconds between two looks with --watch.
+_PAUSE = 2.0
+_WORDS_OF_SWITCH = 3
+_CLEAR = "\x1b[H\x1b[2J\x1b[3J"
+
+
+@click.command(name="nodes")
+@click.argument("words", nargs=-1, metavar="[GROUP]… | switch GROUP LEVEL")
+@click.option("-W", "--watch", is_flag=True, help="Again at each change, until Ctrl-C.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="For a program: one JSON document; with --watch, a line for each change."
+)
+@click.option("-w", "nodeset", metavar="NODESET", help="Which nodes: n[1-3], or a group such as @web.")
+@click.option("--fanout", type=click.IntRange(min=1), metavar="NUMBER", help="Ask so many nodes at once.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait for a node at most so long."
+)
+@click.option(
+    "--batch", type=click.IntRange(min=1), metavar="NUMBER", help="With switch: so many nodes after each other."
+)
+@click.option(
+    "--source", "upcall", type=click.Choice(groupsource.UPCALLS),
+    help="For ClusterShell's groups of nodes: what its upcall of that name asks for.",
+)  # fmt: skip
+def command(
+    words: tuple[str, ...], *, watch: bool, as_json: bool, nodeset: str | None, fanout: int | None,
+    timeout: float | None, batch: int | None, upcall: str | None,
+) -> None:  # fmt: skip
+    """Show groups on many nodes, and what is wrong between the nodes; or move a group there.
+
+    Nodes are asked over ssh, by ClusterShell. Without a GROUP, these are all groups. `switch` moves a group on all of
+    the nodes. Exit codes: 8 if a group is active on several nodes that is for one, 4 if one is FAILED, 7 if something
+    else is worth a look; of `switch` those of `clinit --wait`, the worst of all nodes.
+    """
+    moved = words[1:] if words[:1] == ("switch",) and len(words) == _WORDS_OF_SWITCH else ()
+    if nodeset is None:
+        raise click.UsageError("name the nodes: -w NODESET")
+    if [bool(moved), watch or as_json, upcall is not None].count(True) > 1:
+        raise click.UsageError("switch, --source, and --watch or --json do not go together")
+    if batch and not moved:
+        raise click.UsageError("--batch goes with switch")
+    if upcall is not None and len(words) != (upcall in groupsource.NEED_A_WORD):
+        raise click.UsageError("--source map takes a group, --source reverse a node, and the others take nothing")
+    try:
+        names = overssh.nodes_of(nodeset)
+        if moved:
+            group, level = moved
+            raise SystemExit(nodeswitch.switch(Move(names, group, level, batch, fanout, timeout)))
+    except NoOutputError as error:
+        complain(f"clinitctl: {shortened(str(error))}")
+        raise SystemExit(outcome.REFUSED) from error
+    source = Source(lambda: overssh.cluster_seen(names, fanout, timeout), overssh.fold)
+    if upcall is not None:
+        raise SystemExit(_answer(source, upcall, "".join(words)))
+    if watch:
+        _watch(source, words, as_json=as_json)
+    raise SystemExit(_show(source, words, as_json=as_json))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who is asked.
+
+    Attributes:
+        look: asks how the nodes are. NoOutputError if that cannot be known.
+        fold: makes one text of the names of nodes.
+    """
+
+    look: Callable[[], ClusterSeen]
+    fold: Callable[[Sequence[str]], str]
+
+    def look_at(self, groups: Sequence[str]) -> ClusterSeen:
+        """What is seen of some groups; of all, if none is named."""
+        seen = self.look()
+        return seen.chosen(groups) if groups else seen
+
+
+def _show(source: Source, groups: Sequence[str], *, as_json: bool) -> int:
+    try:
+        seen = source.look_at(groups)
+    except NoOutputError as error:
+        complain(f"clinitctl: {shortened(str(error))}")
+        return outcome.NO_DAEMON
+    if unknown := [name for name in groups if name not in seen.group_names()]:
+        complain(f"clinitctl: no node tells of a group {shortened(unknown[0])}")
+        return outcome.REFUSED
+    found = findings(seen)
+    say([asjson.document(asjson.value(view.as_object(seen, found)))] if as_json else _lines(seen, found, source.fold))
+    return code(found)
+
+
+def _answer(source: Source, upcall: str, word: str) -> int:
+    """Print what an upcall of ClusterShell's asks for: node sets and words that it takes."""
+    try:
+        seen = source.look()
+    except NoOutputError as error:
+        complain(f"clinitctl: {shortened(str(error))}")
+        return outcome.NO_DAEMON
+    names = groupsource.answer(seen, upcall, word)
+    say([printable(name) for name in names])
+    return outcome.FINE
+
+
+def code(found: Sequence[Finding]) -> int:
+    """The exit code."""
+    kinds = {finding.kind for finding in found}
+    if Kind.CONFLICT in kinds:
+        return CONFLICT
+    if Kind.FAILED in kinds:
+        return outcome.FAILED
+    return DEGRADED if kinds else outcome.FINE
+
+
+def _lines(seen: ClusterSeen, found: Sequence[Finding], fold: Callable[[Sequence[str]], str]) -> Iterator[str]:
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return view.lines(seen, found, width, fold)
+
+
+def _watch(source: Source, groups: Sequence[str], *, as_json: bool) -> None:
+    """Show it again at each change; a terminal is drawn anew. Ends with the process."""
+    import json  # noqa: PLC0415 - not needed for lines
+
+    draws = sys.stdout.isatty() and not as_json
+    before: list[str] = []
+    while True:
+        try:
+            seen = source.look_at(groups)
+            found = findings(seen)
+            value = asjson.value(view.as_object(seen, found))
+            shown = [json.dumps(value)] if as_json else [*_lines(seen, found, source.fold)]
+        except NoOutputError as error:
+            shown = [] if as_json else [shortened(str(error))]
+        if shown != before and (shown or not as_json):
+            say([_CLEAR + shown[0], *shown[1:]] if draws and shown else shown if as_json else [*shown, ""])
+            before = shown
+        time.sleep(_PAUSE)

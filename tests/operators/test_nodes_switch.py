@@ -1,0 +1,125 @@
+"""`clinitctl nodes -w NODESET switch GROUP LEVEL`: what is told of each node, and what is never told of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from answers import answered
+from manynodes import LOG, ManyNodes
+from programs import RUN
+
+from lab.install import PROJECT
+from lab.node import Node
+from lab.programs import installed
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TABLE = f"web:server:3:respawn:{RUN}\nweb:check:4:test:echo broken >&2; exit 1\nweb:slow:5:wait:sleep 1000\n"
+BEFORE = "case $command in *status*) ;; *)"
+
+
+@pytest.fixture(scope="module")
+def shared(project_layer: Path) -> Iterator[ManyNodes]:
+    with Node("nodes-switch", layers=[project_layer, installed("clustershell")]) as node:
+        yield ManyNodes(node, TABLE)
+
+
+@pytest.fixture
+def many(shared: ManyNodes) -> Iterator[ManyNodes]:
+    yield shared
+    shared.forget()
+    answered(shared.daemon.clinit("--wait", "web", "stop"), code=0)
+
+
+def test_it_comes_out_well(many: ManyNodes) -> None:
+    """The same of several nodes is told once. One that is down is not waited for, and the exit code says so."""
+    answered(many.nodes("-w", "n[1-3]", "switch", "web", "3", "--fanout", "1"), code=0, out="n[1-3]: web 3 DONE\n")
+    down = "x1: not moved: ssh: Could not resolve hostname x1: Name or service not known\n"
+    answered(many.nodes("-w", "n1,x1", "switch", "web", "3"), code=3, out=f"{down}n1: web 3 DONE\n")
+
+
+def test_batches(many: ManyNodes) -> None:
+    """The next nodes are moved only if those before came out well."""
+    found = many.nodes("-w", "n[1-4]", "switch", "web", "4", "--batch", "1", "--timeout", "30")
+
+    assert f"```\n{found.stdout}```\n" in (PROJECT / "docs/nodes.md").read_text()
+    assert found.returncode == 4
+    assert [*sorted(many.asked()[:4]), *many.asked()[4:]] == ["n1", "n2", "n3", "n4", "n1"]
+    found = many.nodes("-w", "n[1-4]", "switch", "web", "3", "--batch", "3", "--fanout", "1")
+    answered(found, code=0, out="n[1-3]: web 3 DONE\nn4: web 3 DONE\n")
+
+
+def test_refused(many: ManyNodes) -> None:
+    """Names are quoted for the shell over there; what clinit says of them is told."""
+    refused = "n[1-2]: no such group: $(touch /srv/bad); touch '/srv/bad'\n"
+    answered(many.nodes("-w", "n[1-2]", "switch", "$(touch /srv/bad); touch '/srv/bad'", "3"), code=1, out=refused)
+    answered(many.nodes("-w", "n1", "switch", "--", "--halt", "%hosts"), code=1, out="n1: no such group: --halt\n")
+    assert not many.node.exists("/srv/bad")
+
+
+def test_timed_out(many: ManyNodes) -> None:
+    """A switch that takes longer goes on; that is no end."""
+    found = many.nodes("-w", "n1", "switch", "web", "5", "--timeout", "0.5")
+
+    assert "DONE" not in found.stdout
+    assert found.returncode == 5
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ('sh -c "$command" >/dev/null; echo lost >&2; exit 255', "unknown, it may have begun: lost"),
+        ("kill -9 $$", "unknown, it may have begun: exit code 137"),
+        ("echo web 3; exit 0", "unknown: clinit exits with 0 there, and does not say how it went\n  web 3"),
+        ("exit 0", "unknown: clinit exits with 0 there, and does not say how it went"),
+        ("exit 42", "unknown: clinit exits with 42 there"),
+        ("yes 'web 3 DONE'", "unknown, it may have begun: it writes more than it may"),
+    ],
+)  # fmt: skip
+def test_unknown(many: ManyNodes, behaviour: str, reason: str) -> None:
+    """What clinit has not said is not told as an end of it."""
+    many.behave({"n1": f"{BEFORE} {behaviour} ;; esac"})
+
+    found = many.nodes("-w", "n1", "switch", "web", "3")
+
+    assert found.stdout.rstrip("\n").partition(" (")[0] == f"n1: {reason}"
+    assert found.returncode == 5
+
+
+def test_interrupted(many: ManyNodes) -> None:
+    """Of nodes that are on the way it is not known what comes of it, and the others are not moved."""
+    many.behave({"n1": f"{BEFORE} exec sleep 1000 ;; esac"})
+    words = ("-w", "n[1-2]", "switch", "web", "3", "--fanout", "1", "--batch", "1")
+    process = many.node.popen("sh", "-c", 'echo $$ >/srv/pid; exec clinitctl nodes "$@" >/srv/out', "sh", *words)
+    wait_until(lambda: many.node.exists(LOG) and "clinit --wait" in many.node.read(LOG), what="n1 is asked")
+
+    many.node.shell("kill -INT $(cat /srv/pid)")
+
+    assert process.wait(20) == 130
+    lines = many.node.read("/srv/out").splitlines()
+    assert lines[0] == "n1: unknown, it may have begun: nobody waited for its answer"
+    assert lines[1] == "n2: not moved, for the nodes before did not come out well"
+
+
+def test_noted_as_pacemakers(many: ManyNodes) -> None:
+    """Where the resource agent has noted that, and Pacemaker cannot say how it is, nothing is done on any node."""
+    note = "/run/cltab2systemd/system/known-to-cluster"
+    many.node.shell(f"mkdir -p {note}; echo web-resource >{note}/web")
+    try:
+        found = many.nodes("-w", "n[1-2],x1", "switch", "web", "3")
+    finally:
+        many.node.shell(f"rm -r {note}")
+
+    assert "nothing is done: n[1-2] have noted that Pacemaker has web as its resource web-resource" in found.stderr
+    answered(found, code=1, out="")
+
+
+@pytest.mark.parametrize("words", ["switch web 3", "-w n1 --json switch web 3", "--batch 2", "-w n1 --batch 2"])
+def test_usage(many: ManyNodes, words: str) -> None:
+    """What makes no sense is refused before anybody is asked."""
+    assert many.nodes(*words.split()).returncode == 2
+    assert many.asked() == []
