@@ -118,9 +118,10 @@ def test_a_reload_of_keepalived(shipped: Shipped) -> None:
         keepalived.stop()
 
 
-def test_without_the_daemon(shipped: Shipped) -> None:
+@pytest.mark.parametrize("way", [FOLLOW, READER])
+def test_without_the_daemon(shipped: Shipped, way: str) -> None:
     """What is to be stopped is stopped: by systemd, and with a table that has errors."""
-    keepalived = Keepalived(shipped, FOLLOW)
+    keepalived = Keepalived(shipped, way)
     try:
         keepalived.set(master=True)
         wait_until(lambda: shipped.clstat().get("web") == "3 DONE")

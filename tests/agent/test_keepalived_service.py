@@ -133,6 +133,15 @@ def test_a_reader_that_is_restarted(keepalived: Keepalived) -> None:
     become(keepalived, master=True)
 
 
+def test_what_was_told_is_not_known_any_more(keepalived: Keepalived) -> None:
+    """The file beside the FIFO is broken: the reader says so, and the group follows on."""
+    keepalived.node.write(f"{FIFO}.states", '{"web": 1, ')
+    keepalived.node.run("systemctl", "restart", READER)
+
+    become(keepalived, master=False)
+    assert f"{FIFO}.states: Expecting" in said(keepalived)
+
+
 def test_a_reload_of_keepalived(keepalived: Keepalived) -> None:
     """Keepalived closes the FIFO for a moment, and tells nothing; the group goes on, and follows on."""
     group, reader = pid(keepalived), pid(keepalived, READER)
