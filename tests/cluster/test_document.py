@@ -62,20 +62,20 @@ class Fresh:
         for number, name in enumerate(NAMES, 1):
             self.run(text.replace("n1", name).replace("192.0.2.101", f"192.0.2.10{number}"))
 
-    def settle(self) -> None:
-        """Wait until the cluster has nothing to do."""
-        self.run("crm_resource --wait --timeout=60")
-
     def are_online(self) -> bool:
         said = self.nodes["n1"].run("crm_mon", "--one-shot", check=False).stdout
         return re.search(r"Online: \[ n1 n2 n3 \]", said) is not None
+
+    def is_at(self, level: str, name: str) -> bool:
+        """Whether clstat of a node says that the group is DONE at a level."""
+        return f"web {level} DONE\n" in self.nodes[name].run("clinit", "-v", check=False).stdout
 
     def runs_on(self, name: str) -> bool:
         """Whether a node has the group, and its address, and Pacemaker says so."""
         node = self.nodes[name]
         return (
             node.is_on
-            and "web 3 DONE\n" in node.run("clinit", "-v", check=False).stdout
+            and self.is_at("3", name)
             and "inet 192.0.2.80/" in node.run("ip", "address").stdout
             and f"running on: {name}" in self.run("crm_resource --resource web --locate", on=name)
         )
@@ -152,12 +152,18 @@ def follow(tool: str, project_layer: Path, directory: Path) -> None:
         fresh.nodes["n3"].start()
         (create_by_pcs if tool == "pcs" else create_by_crmsh)(fresh)
         wait_until(fresh.are_online, what="n3 back again", timeout=LONG)
-        fresh.settle()
         wait_until(fresh.where, what="the group on a node", timeout=LONG)
 
         if fresh.where() != "n2":
             fresh.type(f"{tool}-move")
         wait_until(partial(fresh.runs_on, "n2"), what="the group on n2", timeout=LONG)
+
+        for level in ("m", "3"):
+            fresh.run(block(DOCUMENT, "example", f"{tool}-level").replace("m\n", f"{level}\n"))
+            wait_until(partial(fresh.is_at, level, "n2"), what=f"level {level}", timeout=LONG)
+        fresh.type(f"{tool}-by-hand", on="n2")
+        fresh.run("crm_resource --resource web --force-check", on="n2")
+        assert fresh.runs_on("n2")
 
         fresh.nodes["n2"].crash()
         wait_until(lambda: fresh.where() not in {"", "n2"}, what="the group on another node", timeout=LONG)
