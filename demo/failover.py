@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from demo.stage import Stage
+from lab import ssh
 from lab.cluster import NAMES, Cluster
 
 TABLE = Path(__file__).with_name("cltab-of-the-cluster").read_text(encoding="utf-8")
@@ -19,6 +20,7 @@ _CONFIGURATION = "".join(
     ]
 )
 _MONITOR = ("crm_mon", "--one-shot", "--include=none,nodes,resources")
+_SEEN_AS_ONE = ("clinitctl", "nodes", "-w", "n[1-3]")
 _LONG = 60.0
 
 
@@ -27,6 +29,7 @@ def play(stage: Stage, cluster: Cluster) -> None:
     demo = _Failover(stage, cluster)
     demo.begin()
     demo.configure()
+    demo.see()
     demo.move()
     demo.change_level()
     demo.kill()
@@ -61,6 +64,14 @@ class _Failover:
             self._settle()
             stage.run(*_MONITOR)
             self._show_groups(*_GROUPS)
+
+    def see(self) -> None:
+        stage = self._stage
+        with stage.step(
+            "All nodes at a glance, each asked by ssh: which group is where, at which level and how it is."
+        ):
+            ssh.allow(self._cluster.nodes.values())
+            stage.contains("what it shows", stage.run(*_SEEN_AS_ONE), *_GROUPS, *NAMES)
 
     def move(self) -> None:
         stage = self._stage
