@@ -1,7 +1,7 @@
 """The project's Debian packages as a layer for nodes: built from the sources as they are, and installed by dpkg.
 
 They are installed over the running root and Debian's programs (lab.programs), with which their dependencies come. The
-layers lie in the project's build/packaged.
+layers lie in the project's build/packaged. Nodes have the packages in PACKAGES.
 """
 
 import hashlib
@@ -13,6 +13,9 @@ from lab.errors import LabError
 from lab.install import PROJECT
 from lab.layers import made
 from lab.roots import build_package
+
+PACKAGES = Path("/usr/src/packages")
+"""Where nodes have the packages themselves."""
 
 _STORE = PROJECT / "build/packaged"
 _TIMEOUT = 300.0
@@ -29,8 +32,9 @@ _INSTALL = """
     mount --rbind /dev "$root/dev"
     mount -t tmpfs tmpfs "$root/run"
     mount -t tmpfs tmpfs "$root/tmp"
-    cp "$packages"/*.deb "$root/tmp"
-    chroot "$root" sh -ec 'dpkg --install /tmp/*.deb'
+    mkdir "$root/usr/src/packages"
+    cp "$packages"/*.deb "$root/usr/src/packages"
+    chroot "$root" sh -ec 'dpkg --install /usr/src/packages/*.deb'
     umount -R "$root"
     rm -rf "$stage/upper/var/cache" "$stage/upper/var/log"
     cp -a "$stage/upper/." "$layer"

@@ -54,11 +54,18 @@ class Groups:
         for name in GROUPS:
             wait_until(partial(self.is_whole, name), what=f"{name} on one node", timeout=LONG)
 
+    def push(self, table: str) -> None:
+        """Give all nodes a table."""
+        for node in self.cluster.nodes.values():
+            node.write("/etc/cltab", table)
+            node.run("clinit")
+
     def forget(self) -> None:
         """Forget what was fenced, and what has failed."""
         self.cluster.fenced.clear()
-        self.cluster.run("crm_resource --cleanup")
-        self.cluster.settle()
+        if "Failed" in self.cluster.run("crm_mon --one-shot"):
+            self.cluster.run("crm_resource --cleanup")
+            self.cluster.settle()
 
     def where(self, group: str, *, asking: str = NAMES[0]) -> str:
         """The node on which Pacemaker has it, as another node sees it."""
@@ -73,6 +80,15 @@ class Groups:
                 if line.startswith(f"{group} "):
                     said[name] = line.removeprefix(f"{group} ")
         return said
+
+    def places(self) -> dict[str, str]:
+        """The node on which Pacemaker has each group."""
+        return {name: self.where(name) for name in GROUPS}
+
+    def witnesses(self) -> dict[str, set[str]]:
+        """The programs that hold the groups' locks, by what systemd says of them on their nodes, in no order."""
+        show = ("systemctl", "show", "--property=Id,MainPID", "clinit-*witness.service")
+        return {node.name: set(node.run(*show).stdout.strip().split("\n\n")) for node in self.cluster.nodes.values()}
 
     def is_whole(self, group: str) -> bool:
         """Whether it is at level 3 on the node on which Pacemaker has it, and nowhere else."""

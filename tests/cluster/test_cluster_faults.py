@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from threenodes import GROUPS, TABLE
+from threenodes import TABLE
 
 from lab.cluster import NAMES
 from lab.waiting import wait_until
@@ -30,15 +30,11 @@ LONG = 60.0
 def extra(groups: Groups) -> Iterator[Groups]:
     """The groups, and one more in the table, which is no resource yet; it works on n3 only."""
     (groups.cluster.shared / "fit").write_text("n3\n")
-    for node in groups.cluster.nodes.values():
-        node.write("/etc/cltab", TABLE + EXTRA)
-        node.run("clinit")
+    groups.push(TABLE + EXTRA)
     yield groups
     groups.cluster.run("pcs resource delete extra --force")
     groups.cluster.settle()
-    for node in groups.cluster.nodes.values():
-        node.write("/etc/cltab", TABLE)
-        node.run("clinit")
+    groups.push(TABLE)
 
 
 def create(groups: Groups, parameters: str, prefers: str) -> None:
@@ -48,16 +44,6 @@ def create(groups: Groups, parameters: str, prefers: str) -> None:
         f"pcs constraint location extra prefers {prefers}\n"
         "pcs resource enable extra"
     )
-
-
-def places(groups: Groups) -> dict[str, str]:
-    return {name: groups.where(name) for name in GROUPS}
-
-
-def pids(groups: Groups) -> dict[str, set[str]]:
-    """The programs that hold the groups' locks, by what systemd says of them on their nodes, in no order."""
-    show = ("systemctl", "show", "--property=Id,MainPID", "clinit-*witness.service")
-    return {node.name: set(node.run(*show).stdout.strip().split("\n\n")) for node in groups.cluster.nodes.values()}
 
 
 def test_a_test_that_fails_at_start(extra: Groups) -> None:
@@ -82,7 +68,7 @@ def test_an_entry_that_keeps_dying(extra: Groups) -> None:
 
 def test_daemons_that_are_killed(groups: Groups) -> None:
     """The control daemon, and Pacemaker's own, are killed on all nodes: nothing moves, nothing is started anew."""
-    before = places(groups), pids(groups)
+    before = groups.places(), groups.witnesses()
 
     for node in groups.cluster.nodes.values():
         node.run("systemctl", "kill", "--signal=KILL", "clinit.service")
@@ -91,20 +77,20 @@ def test_daemons_that_are_killed(groups: Groups) -> None:
     node.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", "pacemaker.service")
     groups.await_all()
 
-    assert (places(groups), pids(groups)) == before
+    assert (groups.places(), groups.witnesses()) == before
     assert groups.cluster.fenced == []
 
 
 def test_a_bad_table_on_one_node(groups: Groups) -> None:
     """A push that is refused moves nothing, and a planned move away from that node works."""
-    before = places(groups)
+    before = groups.places()
     node = before["db"]
     machine = groups.cluster.nodes[node]
     machine.write("/etc/cltab", TABLE + "db:bad:3:respwan:sleep infinity\n")
     assert machine.run("clinit", check=False).returncode == 1
 
     groups.await_all()
-    assert places(groups) == before
+    assert groups.places() == before
     other = next(name for name in NAMES if name != node)
     groups.time_to_move("db", node, lambda: groups.cluster.run(f"crm_resource --resource db --move --node {other}"))
     groups.cluster.run("crm_resource --resource db --clear")
@@ -118,7 +104,7 @@ def test_a_bad_table_on_one_node(groups: Groups) -> None:
 
 def test_storms(groups: Groups) -> None:
     """Reloads and reexecutions of systemd, one after the other, on all nodes: no monitor fails, and nothing moves."""
-    before = places(groups), pids(groups)
+    before = groups.places(), groups.witnesses()
 
     for _ in range(5):
         for node in groups.cluster.nodes.values():
@@ -126,7 +112,7 @@ def test_storms(groups: Groups) -> None:
             node.run("systemctl", "daemon-reexec")
     groups.await_all()
 
-    assert (places(groups), pids(groups)) == before
+    assert (groups.places(), groups.witnesses()) == before
     assert "Failed Resource Actions" not in groups.cluster.run("crm_mon --one-shot")
     assert groups.cluster.fenced == []
 
