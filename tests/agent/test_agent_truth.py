@@ -95,7 +95,7 @@ def test_a_level_for_stopped_that_was_not_run(shipped: Shipped, daemon: bool) ->
         seen = "without its daemon (clstat is older than 60 s, or from the future)"
     assert GENERIC == resource.monitor()
     assert GENERIC == resource.probe()
-    owed = "nothing of it runs, but it was not stopped by its level stop"
+    owed = "nothing of it runs, but it was not stopped by its level stop, which has clinit-data@wait.service"
     assert resource.reason == f"data is {seen}; {owed}"
 
     assert SUCCESS == resource.act("stop")

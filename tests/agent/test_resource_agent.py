@@ -172,7 +172,7 @@ def test_states(shipped: Shipped) -> None:
     assert stuck.act("stop") == SUCCESS
     shipped.clinit("stuck", "3")
     assert stuck.act("monitor", timeout=4) == GENERIC
-    assert stuck.reason == "stuck is still 3 STARTING"
+    assert stuck.reason == "stuck is still 3 STARTING; clinit-stuck@wait.service is still activating"
 
 
 def test_at_another_level(shipped: Shipped) -> None:
