@@ -203,8 +203,8 @@ def _tell_owner(client: Client, group: str, level: str, end: float | None) -> No
     from cltab2systemd.client.owner import remarks  # noqa: PLC0415 - only of a group that is in a cluster
 
     try:
-        left = {} if end is None else {"seconds": end - time.monotonic()}
-        for line in remarks(group, level, resource, **left):
+        left = float("inf") if end is None else end - time.monotonic()
+        for line in remarks(group, level, resource, left):
             complain(f"clinit: {line}")
     except KeyboardInterrupt:  # that changes nothing of the outcome, which is known
         return

@@ -15,12 +15,22 @@ from cltab2systemd.client.ownerwords import PROGRAMS, STOP_LEVEL, Request, Stand
 from cltab2systemd.outputs import NoOutputError, output
 from cltab2systemd.text import decoded
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
 # Seconds for all that is asked, and what a program may write. A resource with a hundred clones has some 30 kB.
 _SECONDS = 2.0
 _MOST = 1 << 20
 
 
-def remarks(group: str, level: str, resource: str, seconds: float = _SECONDS) -> list[str]:
+def remarks(
+    group: str,
+    level: str,
+    resource: str,
+    seconds: float = _SECONDS,
+    told: Callable[[Request, Standing], Iterable[str]] = words,
+) -> list[str]:
     """What somebody is told who has moved a group here: printable lines, none if there is nothing to tell.
 
     Args:
@@ -28,6 +38,7 @@ def remarks(group: str, level: str, resource: str, seconds: float = _SECONDS) ->
         level: where it was to go.
         resource: Pacemaker's, as the agent has noted it.
         seconds: for asking, if there are less than two.
+        told: what is told if Pacemaker says how the resource is; `words_of_failure` of a group that is FAILED by hand.
     """
     deadline = time.monotonic() + min(seconds, _SECONDS)
     program = next((name for name in PROGRAMS if shutil.which(name)), PROGRAMS[-1])
@@ -36,7 +47,7 @@ def remarks(group: str, level: str, resource: str, seconds: float = _SECONDS) ->
         found = standing_of(resource, deadline)
         if found is None:
             return []
-        return [*words(replace(request, node=_this_node(deadline)), found)]
+        return [*told(replace(request, node=_this_node(deadline)), found)]
     except NoOutputError:
         return [*unknown(request)]
 

@@ -115,14 +115,29 @@ def unknown(request: Request) -> Iterator[str]:
     )
 
 
+def words_of_failure(request: Request, found: Standing) -> Iterator[str]:
+    """Printable lines, likewise: what Pacemaker makes of a group that somebody has made FAILED here."""
+    if found.managed and request.node in found.nodes:
+        yield _taken_back(request)
+        yield _look_away(request)
+
+
 def _here(request: Request, *, is_stop: bool) -> Iterator[str]:
-    yield (
+    yield _taken_back(request)
+    to, what = ("stop it", "stop") if is_stop else ("change its level", "level")
+    yield f"to {to}: {command(what, request)}"
+    yield _look_away(request)
+
+
+def _taken_back(request: Request) -> str:
+    return (
         f"Pacemaker runs {shortened(request.group)} on this node, as its resource {shortened(request.resource)}: "
         "at its next monitor it takes that for a failure, and takes the group back to its level"
     )
-    to, what = ("stop it", "stop") if is_stop else ("change its level", "level")
-    yield f"to {to}: {command(what, request)}"
-    yield f"to have Pacemaker look away first: {command('look away', request)}"
+
+
+def _look_away(request: Request) -> str:
+    return f"to have Pacemaker look away first: {command('look away', request)}"
 
 
 def _elsewhere(request: Request, found: Standing) -> Iterator[str]:

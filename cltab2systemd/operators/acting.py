@@ -14,6 +14,7 @@ from cltab2systemd.commands.printing import complain
 from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.groups.entrycommands import move_command
 from cltab2systemd.groups.refusals import Refusal
+from cltab2systemd.locations import resource_of
 from cltab2systemd.operators.chosen import UnknownNameError, known, tagged
 from cltab2systemd.terminal import printable, shortened
 
@@ -59,7 +60,7 @@ def act(action: str, names: Sequence[str], cltab: str | None, socket: str | None
     codes = []
     for group, of_group in tags.items():
         try:
-            codes.append(_tell(action, group, of_group, _watched(client, action, group, of_group, progress)))
+            codes.append(_tell(client, action, group, of_group, _watched(client, action, group, of_group, progress)))
         except ClientError as error:
             for finding in error.findings if isinstance(error, RefusedError) else ():
                 complain(f"clinitctl: {finding}")
@@ -93,7 +94,7 @@ def _watched(client: Client, action: str, group: str, tags: list[str], progress:
     )  # fmt: skip
 
 
-def _tell(action: str, group: str, tags: list[str], state: Answer) -> int:
+def _tell(client: Client, action: str, group: str, tags: list[str], state: Answer) -> int:
     """Print how a group is after an action; the exit code."""
     if not outcome.say(f"{group} {state.level} {state}", program="clinitctl"):
         return outcome.REFUSED
@@ -107,5 +108,16 @@ def _tell(action: str, group: str, tags: list[str], state: Answer) -> int:
         so = f", and {shortened(group)} is FAILED" if state == "FAILED" else ""
         names = printable(" ".join(shlex.quote(f"{group}:{tag}") for tag in tags))
         complain(f"clinitctl: stopped by hand: {stopped}{so}; 'clinitctl restart {names}' starts it again")
+        if so:
+            _tell_owner(client, group, state.level)
         return outcome.FINE
     return outcome.FAILED if state == "FAILED" else outcome.FINE
+
+
+def _tell_owner(client: Client, group: str, level: str) -> None:
+    """Tell who has made a group FAILED that Pacemaker has what comes of it."""
+    if resource := resource_of(client.locations, group):
+        from cltab2systemd.client import owner, ownerwords  # noqa: PLC0415 - only of a group that is in a cluster
+
+        for line in owner.remarks(group, level, resource, told=ownerwords.words_of_failure):
+            complain(f"clinitctl: {line}")

@@ -160,6 +160,7 @@ class Explainer:
             "since_usec": group["since_usec"],
             "health": group["health"],
             "in_table": group["in_table"],
+            "resource": group["resource"],
             "progress": group["progress"],
             "awaited": [
                 {name: each[name] for name in ("tag", "mode", "state", "unit", "since_usec")} for each in awaited

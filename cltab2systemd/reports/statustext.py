@@ -227,7 +227,9 @@ def heading(group: Object, now: int) -> str:
     health = ", degraded" if group["health"] == "degraded" else ""
     since = f" for {duration(now - group['since_usec'])}" if group["since_usec"] else ""
     gone = "" if group["in_table"] else ", and not in the table any more"
-    return printable(f"{group['group']}: {level}{health}{since}{gone}")
+    resource = group.get("resource")
+    owner = f", Pacemaker's resource {resource}" if resource else ""
+    return printable(f"{group['group']}: {level}{health}{since}{gone}{owner}")
 
 
 def _table(entries: Sequence[Object], now: int, width: int | None) -> list[str]:

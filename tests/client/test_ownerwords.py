@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cltab2systemd.client.ownerwords import PROGRAMS, Request, Standing, standing, unknown, words
+from cltab2systemd.client.ownerwords import PROGRAMS, Request, Standing, standing, unknown, words, words_of_failure
 
 # As `crm_mon --output-as=xml --include=none,resources --inactive --resource=web` of Pacemaker 2.1.5 writes it.
 XML = """\
@@ -93,6 +93,17 @@ def test_another_level_here() -> None:
         said = told(replace(REQUEST, program=program), HERE)
         assert said.startswith("Pacemaker runs web on this node, as its resource web: at its next monitor ")
         assert f"\nto change its level: {command}\nto have Pacemaker look away first: " in said
+
+
+def test_an_entry_that_is_stopped_by_hand() -> None:
+    """The group is FAILED then, at its level; where it is not Pacemaker's to mind, nothing is said."""
+    request = replace(REQUEST, level="3", program="pcs")
+    assert [line.partition(": ")[2] for line in words_of_failure(request, HERE)] == [
+        "at its next monitor it takes that for a failure, and takes the group back to its level",
+        "pcs resource unmanage web --monitor",
+    ]
+    assert [*words_of_failure(request, replace(HERE, managed=False))] == []
+    assert [*words_of_failure(request, replace(HERE, nodes=("n2",)))] == []
 
 
 def test_a_stop_here() -> None:

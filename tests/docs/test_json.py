@@ -167,7 +167,7 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
         for daemon, table, missing in zip(daemons, tables, (["m"], []), strict=True)
     ]
     values = [
-        why.as_object(found, why.Explainer(Names()).explain(group | {"progress": way}))
+        why.as_object(found, why.Explainer(Names()).explain(group | {"progress": way, "resource": group["level"]}))
         for found, group, way in zip(founds * 2, groups, progress, strict=False)
     ]
     of_several = [*map(why.several, founds, (values, []))]

@@ -147,6 +147,20 @@ def test_stop_and_restart(group: Group) -> None:
     assert 0 not in {group.pid("a"), group.pid("b")}
 
 
+def test_a_group_of_a_cluster(group: Group) -> None:
+    """Who makes it FAILED by a stop is told that Pacemaker has it. A restart makes nothing of that kind."""
+    notes = "/run/cltab2systemd/system/known-to-cluster"
+    group.node.shell(f"mkdir {notes} && echo pcs-web >{notes}/{group.name}")  # as the resource agent does
+    try:
+        stopped, restarted = ctl(group, "stop", "a"), ctl(group, "restart", "a")
+    finally:
+        group.node.shell(f"rm -r {notes}")
+
+    answered(stopped, code=0, out=f"{group.name} 1 FAILED\n")
+    assert f"clinitctl: Pacemaker has {group.name} as its resource pcs-web, by what this node" in stopped.stderr
+    answered(restarted, code=0, out=f"{group.name} 1 DONE\n", err="")
+
+
 def test_what_outlives_its_stop(instance: Instance) -> None:
     """It is not told to be stopped; and that it cannot be started again is its processes' doing."""
     group = Group(instance)

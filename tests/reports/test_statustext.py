@@ -60,6 +60,14 @@ FAILED = group(
 )  # fmt: skip
 
 
+def test_a_group_of_a_cluster() -> None:
+    """Its heading says which resource it is."""
+    assert [*statustext.lines([group("web", resource="w")], NOW)] == [
+        "web: level 3 DONE for 1h, Pacemaker's resource w"
+    ]
+    assert [*statustext.lines([group("web", resource=None)], NOW)] == ["web: level 3 DONE for 1h"]
+
+
 def test_a_group_that_is_not_well() -> None:
     """The group, what is wrong with it, then what is well, and what the table will change."""
     assert [*statustext.lines([FAILED], NOW)] == [
