@@ -13,6 +13,7 @@ from bench import (
     idle,
     many_groups,
     memory,
+    monitors,
     nodes,
     outcome,
     reload,
@@ -38,7 +39,7 @@ BENCHMARKS = {
     "nodes": nodes.run,
 }
 # Those that take longer than they tell something new each time: only run by name.
-LONG = {"idle": idle.run, "soak": soak.run}
+LONG = {"idle": idle.run, "monitors": monitors.run, "soak": soak.run}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -27,7 +27,7 @@ _EMPTY = "/bench/empty"
 _NOT_RUNNING = 7
 
 
-def _environment(resource: str, interval: int = 10, **parameters: str) -> dict[str, str]:
+def environment(resource: str, interval: int = 10, **parameters: str) -> dict[str, str]:
     """What a cluster says to an agent; the interval of its monitor in seconds, 0 for a probe."""
     return {
         "OCF_ROOT": "/usr/lib/ocf",
@@ -40,21 +40,22 @@ def _environment(resource: str, interval: int = 10, **parameters: str) -> dict[s
 
 
 def _group(name: str, interval: int = 10) -> dict[str, str]:
-    return _environment(name, interval, group=name, level="3")
+    return environment(name, interval, group=name, level="3")
 
 
 def _sleeper(name: str, interval: int = 10) -> dict[str, str]:
-    return _environment(name, interval, binfile="/usr/bin/sleep", cmdline_options="infinity")
+    return environment(name, interval, binfile="/usr/bin/sleep", cmdline_options="infinity")
 
 
-_MONITOR = (_OURS, "monitor")
+MONITOR = (_OURS, "monitor")
+"""The agent of this project, and what it is to do."""
 _YARDSTICK = Case("anything: monitor, runs", (_ANYTHING, "monitor"), environment=_sleeper("one"))
 _CASES = (
     _YARDSTICK,
     Case("anything: probe, stopped", _YARDSTICK.what, environment=_sleeper("none", 0), code=_NOT_RUNNING),
-    Case("monitor, at its level", _MONITOR, environment=_group("web")),
-    Case("monitor, of 50 entries", _MONITOR, environment=_group("many")),
-    Case("probe, stopped", _MONITOR, environment=_group("idle", 0), code=_NOT_RUNNING),
+    Case("monitor, at its level", MONITOR, environment=_group("web")),
+    Case("monitor, of 50 entries", MONITOR, environment=_group("many")),
+    Case("probe, stopped", MONITOR, environment=_group("idle", 0), code=_NOT_RUNNING),
     Case("an empty sh script", (_EMPTY,)),
 )
 
@@ -82,7 +83,7 @@ def _prepare(node: Node) -> None:
     node.write(_EMPTY, "#!/bin/sh\n", mode=0o755)
     for group in ("web", "many"):
         node.run("clinit", "--wait", group, "3", timeout=300)
-        node.run(*_MONITOR, env=_group(group))
+        node.run(*MONITOR, env=_group(group))
     node.run(_ANYTHING, "start", env=_sleeper("one"))
 
 
