@@ -8,6 +8,7 @@ from bench import (
     agent,
     check,
     client_start,
+    cluster,
     generator_full,
     generator_idle,
     idle,
@@ -39,7 +40,7 @@ BENCHMARKS = {
     "nodes": nodes.run,
 }
 # Those that take longer than they tell something new each time: only run by name.
-LONG = {"idle": idle.run, "monitors": monitors.run, "soak": soak.run}
+LONG = {"cluster": cluster.run, "idle": idle.run, "monitors": monitors.run, "soak": soak.run}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
