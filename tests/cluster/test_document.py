@@ -34,7 +34,9 @@ web:shop:3:respawn:exec sleep infinity
 DEVICE = "fence_ipmilan"
 DEVICE_PARAMETERS = ("ip", "username", "password_script", "lanplus")
 ANSWER = "secret\n"
+# Seconds; pcs takes its time on a busy machine.
 LONG = 60.0
+PATIENT = 180.0
 
 
 class Fresh:
@@ -49,7 +51,7 @@ class Fresh:
         self.run(block(DOCUMENT, "example", example), on=on, answers=answers)
 
     def run(self, commands: str, *, on: str = "n1", answers: str = "") -> str:
-        return self.nodes[on].run("sh", "-ec", f"cd /root\n{commands}", input=answers).stdout
+        return self.nodes[on].run("sh", "-ec", f"cd /root\n{commands}", input=answers, timeout=PATIENT).stdout
 
     def on_each(self, example: str, *, answers: str = "") -> None:
         """Type a block on all nodes at once."""
