@@ -64,8 +64,8 @@ def standing_of(resource: str, deadline: float) -> Standing | None:
         found = standing(_ask(["crm_mon", *what], deadline), resource)
     except ValueError as error:
         raise NoOutputError(f"what crm_mon writes is not understood: {error}") from error
-    if found is None or not found.managed:
-        return found
+    if found is None:
+        return None
     level, stop_level = (_parameter(resource, name, deadline) for name in ("level", "stop_level"))
     return replace(found, level=level, stop_level=stop_level or STOP_LEVEL)
 

@@ -97,10 +97,11 @@ def standing(text: bytes, resource: str) -> Standing | None:
 
 def words(request: Request, found: Standing) -> Iterator[str]:
     """Printable lines: what Pacemaker makes of a request, and which command is right; none if nothing comes of it."""
-    if not found.managed:
-        return  # somebody has had it look away
     is_stop = request.level == found.stop_level
-    if request.node in found.nodes:
+    if not found.managed:  # somebody has had it look away
+        if found.nodes and request.node not in found.nodes and not is_stop:
+            yield _perhaps_a_copy(request, found)
+    elif request.node in found.nodes:
         if request.level != found.level:
             yield from _here(request, is_stop=is_stop)
     elif not is_stop:
@@ -156,6 +157,15 @@ def _elsewhere(request: Request, found: Standing) -> Iterator[str]:
         )
         yield f"to stop it here: {stop}"
         yield "why it does not run in the cluster: crm_mon --one-shot --inactive"
+
+
+def _perhaps_a_copy(request: Request, found: Standing) -> str:
+    group, resource = shortened(request.group), shortened(request.resource)
+    nodes = " and ".join(map(shortened, found.nodes))
+    return (
+        f"Pacemaker looks away from {group}, its resource {resource}, which it has seen last on {nodes}: "
+        "see that it does not run there any more"
+    )
 
 
 def command(what: str, request: Request) -> str:

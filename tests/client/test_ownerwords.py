@@ -81,6 +81,17 @@ def test_nothing_to_tell() -> None:
     assert told(replace(REQUEST, level="off"), Standing(("n2",), managed=True, level="3", stop_level="off")) == ""
 
 
+def test_a_start_elsewhere_while_pacemaker_looks_away() -> None:
+    """It does not know whether it still runs there, so nobody says that there is a second copy; but it may be one."""
+    away = Standing(("n2",), managed=False, level="3", stop_level="off")
+    assert told(REQUEST, away) == (
+        "Pacemaker looks away from web, its resource web, which it has seen last on n2: see that it does not run there "
+        "any more"
+    )
+    assert told(replace(REQUEST, level="off"), away) == ""
+    assert told(REQUEST, replace(away, nodes=())) == ""
+
+
 def test_another_level_here() -> None:
     """Pacemaker takes it back; the commands are those of the program that is there."""
     expected = {
