@@ -21,7 +21,7 @@ class Kind(enum.StrEnum):
     CONFLICT = "conflict"  # a group for one node is active on several
     FAILED = "failed"
     DEGRADED = "degraded"
-    NOWHERE = "nowhere"  # a group that is to run is active on no node
+    NOWHERE = "nowhere"  # a group that is to run is active on no node that tells
     ELSEWHERE = "elsewhere"  # it is not active where the cluster manager has it
     DIFFERENT_LINES = "different-lines"  # nodes have applied different lines of a group
     DIFFERENT_TABLE = "different-table"  # nodes have different tables in force
@@ -110,7 +110,8 @@ def _of_group(seen: ClusterSeen, group: str) -> Iterator[Finding]:
         if nodes := tuple(name for name, here in on.items() if here.health == health):
             yield Finding(kind, nodes, group)
     if not active and _is_to_run(seen, group):
-        yield Finding(Kind.NOWHERE, (), group)
+        all_tell = all(node.groups is not None for node in seen.nodes)
+        yield Finding(Kind.NOWHERE, (), group, "nowhere" if all_tell else "on no node that tells")
     yield from _elsewhere(seen, group, on)
     digests = {name: here.digest for name, here in on.items() if here.digest is not None}
     yield from _different(Kind.DIFFERENT_LINES, digests, group)

@@ -24,7 +24,7 @@ _WORDS = {
     Kind.CONFLICT: "{group} is active on {nodes}: a conflict",
     Kind.FAILED: "{group} is FAILED on {nodes}; there, 'clinitctl why {group}' tells why",
     Kind.DEGRADED: "{group} is degraded on {nodes}; there, 'clinitctl why {group}' tells why",
-    Kind.NOWHERE: "{group} is active nowhere",
+    Kind.NOWHERE: "{group} is active {detail}",
     Kind.ELSEWHERE: "{group} is not active on {nodes}: {detail}",
     Kind.DIFFERENT_LINES: "{nodes}: other lines of {group} applied than elsewhere: {detail}",
     Kind.DIFFERENT_TABLE: "{nodes}: another table in force than elsewhere: {detail}",

@@ -131,6 +131,17 @@ def test_json_of_an_older_version(many: ManyNodes) -> None:
     Draft202012Validator(schema).validate(seen)
 
 
+def test_nowhere(many: ManyNodes) -> None:
+    """A group that no node has started is nowhere. Of nodes that tell nothing it is not known."""
+    answered(many.daemon.clinit("--wait", "web", "stop"), code=0)
+    many.behave({"n2": "exit 255"})
+    try:
+        assert many.nodes("-w", "n1").stdout.startswith("web is active nowhere\n")
+        assert many.nodes("-w", "n[1-2]").stdout.startswith("web is active on no node that tells\n")
+    finally:
+        answered(many.daemon.clinit("--wait", "web", "3"), code=0)
+
+
 def test_two_hundred_nodes(many: ManyNodes) -> None:
     """They are folded: what is the same on many is told once."""
     status = json.loads(many.node.run("clinitctl", "status", "--json").stdout)
