@@ -117,12 +117,13 @@ def test_storms(groups: Groups) -> None:
     assert groups.cluster.fenced == []
 
 
-def test_a_stop_that_fails(extra: Groups) -> None:
-    """A stop that fails has the node fenced, and only then the group is elsewhere."""
-    extra.cluster.run(f"{RESOURCE} level=3 {OPERATIONS}")
+def test_a_stop_that_does_not_end_in_time(extra: Groups) -> None:
+    """An umount that hangs at the level for stopped has the node fenced, and only then the group is elsewhere."""
+    in_less_time = OPERATIONS.replace("stop timeout=60s", "stop timeout=6s")
+    extra.cluster.run(f"{RESOURCE} level=3 {in_less_time}")
     wait_until(lambda: extra.where("extra") == "n3", what="extra on n3", timeout=LONG)
     (extra.cluster.shared / "fit").write_text("n1\nn2\nn3\n")
-    extra.cluster.nodes["n3"].write("/etc/cltab", TABLE + EXTRA + "extra:umount:stop:test:echo still busy; false\n")
+    extra.cluster.nodes["n3"].write("/etc/cltab", TABLE + EXTRA + "extra:umount:stop:wait:sleep infinity\n")
     extra.cluster.nodes["n3"].run("clinit")
 
     extra.cluster.run("crm_resource --cleanup; crm_resource --resource extra --move --node n1")
