@@ -48,9 +48,10 @@ def test_a_group_on_a_remote_node(remote: Groups) -> None:
     """It goes there, and away again when the node is to be shut down; a shutdown stops its entries after the daemon."""
     node = remote.cluster.nodes["n3"]
     remote.cluster.run("crm_resource --resource files --move --node remote")
-    wait_until(lambda: remote.where("files") == "remote", what="files on the remote node", timeout=LONG)
+    wait_until(lambda: remote.statuses("files").get("n3") == "3 DONE", what="files on the remote node", timeout=LONG)
     remote.cluster.run("crm_resource --resource files --clear")
-    assert remote.statuses("files")["n3"] == "3 DONE"
+    remote.cluster.settle()
+    assert remote.where("files") == "remote"
     target = "resource-agents-deps.target"
     assert target in node.run("systemctl", "show", "--property=Before", "clinit-files@files.service").stdout
     assert target in node.run("systemctl", "show", "--property=After", "pacemaker_remote.service").stdout

@@ -87,7 +87,6 @@ def test_maintenance_mode(groups: Groups) -> None:
 
     groups.cluster.run("pcs property set maintenance-mode=true")
     node.run("clinit", "--wait", "web", "m")
-    groups.cluster.settle()
     node.run("systemctl", "restart", "pacemaker.service")
     groups.cluster.await_online(*NAMES)
     assert groups.statuses("web")[node.name] == "m DONE"
