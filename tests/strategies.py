@@ -81,6 +81,10 @@ def tables(
         *(f":::required.{tag}:yes\n" for tag in draw(required)),
         *(f":::services.{group}:{draw(of_service)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
         *(f":::stop.{group}:ordered\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
+        *(
+            f":::pacemaker.{group}:level={draw(NAME)} after={draw(NAME)}\n"
+            for group in draw(st.lists(st.sampled_from(groups), max_size=1))
+        ),
         *(f":::ready.{tag}:{draw(CHECK)}\n" for tag in ready),
         *(f":::preflight.{tag}:timeout=9s env {draw(COMMAND)}\n" for tag in draw(few_tags)),
         *(f":::health.{tag}:5s {draw(CHECK)}\n" for tag in draw(few_tags) if tag not in waited_for),

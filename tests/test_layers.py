@@ -21,7 +21,7 @@ FLOORS = (
     "table ancestor journal",
     "units",
     "groups",
-    "disk systemd reports cluster",
+    "disk systemd reports cluster pacemaker",
     "check",
     "core importers",
     "daemon",
@@ -43,7 +43,7 @@ EXCEPTIONS = {
 KNOWS_THE_CLIENT = "operators"
 
 # Rooms without input and output. Elsewhere, a module is pure whose docstring says so.
-PURE = "text terminal exportformat table units groups ancestor reports importers cluster"
+PURE = "text terminal exportformat table units groups ancestor reports importers cluster pacemaker"
 NOT_PURE = {"units.compiler"}  # reads templates
 IO = "os io socket pathlib subprocess asyncio select selectors signal shutil tempfile fcntl mmap glob logging sys time"
 

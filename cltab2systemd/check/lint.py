@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check import commandlint, oddtext, outside, programs, settinglint
+from cltab2systemd.check import clusterlint, commandlint, oddtext, outside, programs, settinglint
 from cltab2systemd.check.judged import of_checks, of_entry
 from cltab2systemd.check.programs import Behaviour, Run
 from cltab2systemd.table.diagnostics import Diagnostic
@@ -62,6 +62,7 @@ def _all_together(table: Table) -> Iterator[Diagnostic]:
         yield from _similar_levels(group)
     yield from _outside_the_group(table)
     yield from settinglint.findings(table)
+    yield from clusterlint.findings(table)
 
 
 def _explicit(levels: Levels) -> Iterator[tuple[str, int]]:

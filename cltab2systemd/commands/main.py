@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "explain",
     "graph": "graph",
     "import-inittab": "import_inittab",
+    "pacemaker": "pacemaker",
     "show": "show",
 }
 

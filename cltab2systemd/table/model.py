@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.table.checks import Check
     from cltab2systemd.table.diagnostics import Place
+    from cltab2systemd.table.pacemaker import Managed
     from cltab2systemd.table.settings import Directive, Setting
 
 # The kernel passes at most 128 KiB, including the terminating NUL, as one argument (MAX_ARG_STRLEN).
@@ -262,6 +263,11 @@ class Table:
             elif setting.kind is Kind.BOOT_LEVEL:
                 boot_levels[setting.subject] = setting.value
         return directives, boot_levels
+
+    @functools.cached_property
+    def managed(self) -> Mapping[str, Managed]:
+        """What the table tells a Pacemaker cluster, by groups: of each the last setting."""
+        return {setting.subject: setting.managed for setting in self.settings if setting.kind is Kind.PACEMAKER}
 
     def source_of(self, directive: Directive) -> Setting:
         """The setting that gives an entry of the table a directive."""

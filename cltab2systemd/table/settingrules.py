@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table import checks, directives
+from cltab2systemd.table import checks, directives, pacemaker
 from cltab2systemd.table.lines import check_name
 from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, PLAIN_SETTINGS, SETTING, SHAPES, WORDS, Kind
 from cltab2systemd.terminal import shortened
@@ -32,12 +32,19 @@ def check_setting(line: Line, setting: Setting) -> Iterator[Diagnostic]:
         yield from _check_directive(line, setting.kind.section, start, setting.value)
     elif setting.kind is Kind.BOOT_LEVEL:
         yield from check_name(line, "levels", start, setting.value)
+    elif setting.kind is Kind.PACEMAKER:
+        yield from _faulty(line, start, pacemaker.read(setting.value))
     elif shape := SHAPES.get(setting.kind):
-        if isinstance(fault := checks.read(shape, setting.value), checks.Fault):
-            yield line.finding("setting-value", start + fault.start, fault.width, fault.message, hint=fault.hint)
+        yield from _faulty(line, start, checks.read(shape, setting.value))
     elif (word := WORDS.get(setting.kind)) and setting.value != word:
         message = f"'{shortened(setting.value)}' is no value of {setting.kind.prefix}{setting.kind.subject}"
         yield line.finding("setting-value", start, len(setting.value), message, hint=f"the only one is '{word}'")
+
+
+def _faulty(line: Line, start: int, found: object) -> Iterator[Diagnostic]:
+    """What is wrong with a value that was read and begins at a character of the line: at most one finding."""
+    if isinstance(found, checks.Fault):
+        yield line.finding("setting-value", start + found.start, found.width, found.message, hint=found.hint)
 
 
 def _check_directive(line: Line, section: str, start: int, text: str) -> Iterator[Diagnostic]:

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table import checks, directives
+from cltab2systemd.table import checks, directives, pacemaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,7 @@ class Kind(enum.Enum):
     PREFLIGHT = ("preflight", OF_ENTRY)  # what has to hold before anything is stopped for the start of the entry
     HEALTH = ("health", OF_ENTRY)  # what says whether an entry that runs is well
     STOP = ("stop", OF_GROUP)  # how the entries of a group are stopped
+    PACEMAKER = ("pacemaker", OF_GROUP)  # what a Pacemaker cluster is told of a group
     PLAIN = ("plain",)  # the daemon's own; `PLAIN_SETTINGS` names them
     UNKNOWN = ("unknown",)  # legal, for others may know it; nobody here takes notice of it
 
@@ -134,6 +135,13 @@ class Setting:
         """What the setting says, if its kind has a shape."""
         found = checks.read(SHAPES[self.kind], self.value)
         assert isinstance(found, checks.Check)
+        return found
+
+    @property
+    def managed(self) -> pacemaker.Managed:
+        """What the setting says, if it is about a Pacemaker cluster."""
+        found = pacemaker.read(self.value)
+        assert isinstance(found, pacemaker.Managed)
         return found
 
     @property

@@ -35,6 +35,8 @@ function __cltab_valued
             string split ' ' -- '--from --table -c --cltab -s --socket --format'
         case 'cltab2systemd import-inittab'
             string split ' ' -- '-g --group --format --level -o --output'
+        case 'cltab2systemd pacemaker'
+            string split ' ' -- '--format --level'
         case 'cltab2systemd show'
             string split ' ' -- '--format'
     end
