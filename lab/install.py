@@ -22,6 +22,7 @@ _SYSTEM_FILES = {
     "packaging/systemd/clinit-keepalived.service": "usr/lib/systemd/system",
     "packaging/systemd/clinit-metrics.service": "usr/lib/systemd/system",
     "packaging/systemd/clinit-metrics.timer": "usr/lib/systemd/system",
+    "packaging/systemd/clinit-publish.service": "usr/lib/systemd/system",
     "packaging/systemd/clinit.service": "usr/lib/systemd/system",
     "packaging/systemd/clinit.slice": "usr/lib/systemd/system",
     "packaging/systemd/clinit.socket": "usr/lib/systemd/system",

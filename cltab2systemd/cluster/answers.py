@@ -85,13 +85,13 @@ def _group(value: object) -> tuple[str, GroupSeen]:
     group = _object(value)
     # Versions before did not tell a digest, nor a resource; and there may have been no time to ask systemd of a group.
     return _text(group["group"]), GroupSeen(
-        _optional(group["level"]), _word(group["state"]) or "?", _health(group),
+        _optional(group["level"]), _word(group["state"]) or "?", health_of(group),
         _word(group.get("digest")), _optional(group.get("resource")) or "", group.get("boot_level") is not None,
     )  # fmt: skip
 
 
-def _health(group: _Object) -> str:
-    """How well a group is; one is at rest too at a level that has no entries, such as `stop`."""
+def health_of(group: _Object) -> str:
+    """How well a group of `clinitctl status --json` is; one is at rest at a level without entries, too, as `stop`."""
     health = _word(group["health"]) or "?"
     is_at_rest = all(_object(entry)["state"] in _ENTRY_AT_REST for entry in _list(group["entries"]))
     return "at-rest" if health == "well" and is_at_rest else health

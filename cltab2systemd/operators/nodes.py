@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -14,7 +15,7 @@ from cltab2systemd.client import outcome
 from cltab2systemd.cluster import groupsource, view
 from cltab2systemd.cluster.judgement import Kind, findings
 from cltab2systemd.commands.printing import complain, say
-from cltab2systemd.operators import nodeswitch, overssh
+from cltab2systemd.operators import nodeswitch, overssh, pacemaker
 from cltab2systemd.operators.nodeswitch import Move
 from cltab2systemd.operators.statusview import DEGRADED
 from cltab2systemd.outputs import NoOutputError
@@ -32,6 +33,8 @@ CONFLICT = 8
 
 # Seconds between two looks with --watch.
 _PAUSE = 2.0
+# Nodes tell the cluster of a change after a second, each for itself. A group that moves is on two nodes until all have.
+_MOMENT = 2.0
 _WORDS_OF_SWITCH = 3
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
@@ -42,7 +45,8 @@ _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 @click.option(
     "--json", "as_json", is_flag=True, help="For a program: one JSON document; with --watch, a line for each change."
 )
-@click.option("-w", "nodeset", metavar="NODESET", help="Which nodes: n[1-3], or a group such as @web.")
+@click.option("-w", "nodeset", metavar="NODESET", help="Ask these nodes over ssh: n[1-3], or a group such as @web.")
+@click.option("--cib", metavar="FILE", help="What this file says, which has a CIB of Pacemaker.")
 @click.option("--fanout", type=click.IntRange(min=1), metavar="NUMBER", help="Ask so many nodes at once.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait for a node at most so long."
@@ -55,17 +59,18 @@ _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
     help="For ClusterShell's groups of nodes: what its upcall of that name asks for.",
 )  # fmt: skip
 def command(
-    words: tuple[str, ...], *, watch: bool, as_json: bool, nodeset: str | None, fanout: int | None,
+    words: tuple[str, ...], *, watch: bool, as_json: bool, nodeset: str | None, cib: str | None, fanout: int | None,
     timeout: float | None, batch: int | None, upcall: str | None,
 ) -> None:  # fmt: skip
     """Show groups on many nodes, and what is wrong between the nodes; or move a group there.
 
-    Nodes are asked over ssh, by ClusterShell. Without a GROUP, these are all groups. `switch` moves a group on all of
-    the nodes. Exit codes: 8 if a group is active on several nodes that is for one, 4 if one is FAILED, 7 if something
-    else is worth a look; of `switch` those of `clinit --wait`, the worst of all nodes.
+    Without a GROUP, these are all groups. Nodes of a Pacemaker cluster tell it how their groups are where
+    clinit-publish.service runs; any of them can be asked. With -w, nodes are asked over ssh instead, by ClusterShell;
+    `switch` moves a group on all of these. Exit codes: 8 if a group is active on several nodes that is for one, 4 if
+    one is FAILED, 7 if something else is worth a look; of `switch` those of `clinit --wait`, the worst of all nodes.
     """
     moved = words[1:] if words[:1] == ("switch",) and len(words) == _WORDS_OF_SWITCH else ()
-    if nodeset is None:
+    if nodeset is None and (moved or fanout or timeout):
         raise click.UsageError("name the nodes: -w NODESET")
     if [bool(moved), watch or as_json, upcall is not None].count(True) > 1:
         raise click.UsageError("switch, --source, and --watch or --json do not go together")
@@ -73,15 +78,12 @@ def command(
         raise click.UsageError("--batch goes with switch")
     if upcall is not None and len(words) != (upcall in groupsource.NEED_A_WORD):
         raise click.UsageError("--source map takes a group, --source reverse a node, and the others take nothing")
-    try:
-        names = overssh.nodes_of(nodeset)
-        if moved:
-            group, level = moved
-            raise SystemExit(nodeswitch.switch(Move(names, group, level, batch, fanout, timeout)))
-    except NoOutputError as error:
-        complain(f"clinitctl: {shortened(str(error))}")
-        raise SystemExit(outcome.REFUSED) from error
-    source = Source(lambda: overssh.cluster_seen(names, fanout, timeout), overssh.fold)
+    if nodeset is None:
+        source = Source(lambda: _of_pacemaker(cib), ", ".join)
+    elif cib is not None:
+        raise click.UsageError("-w and --cib do not go together")
+    else:
+        source = _over_ssh(nodeset, moved, batch, fanout, timeout)
     if upcall is not None:
         raise SystemExit(_answer(source, upcall, "".join(words)))
     if watch:
@@ -105,6 +107,35 @@ class Source:
         """What is seen of some groups; of all, if none is named."""
         seen = self.look()
         return seen.chosen(groups) if groups else seen
+
+
+def _over_ssh(
+    nodeset: str, moved: Sequence[str], batch: int | None, fanout: int | None, timeout: float | None
+) -> Source:
+    """The nodes of a node set; the process ends here if a group is to be moved there, or there are no such nodes."""
+    try:
+        names = overssh.nodes_of(nodeset)
+        if moved:
+            group, level = moved
+            raise SystemExit(nodeswitch.switch(Move(names, group, level, batch, fanout, timeout)))
+    except NoOutputError as error:
+        complain(f"clinitctl: {shortened(str(error))}")
+        raise SystemExit(outcome.REFUSED) from error
+    return Source(lambda: overssh.cluster_seen(names, fanout, timeout), overssh.fold)
+
+
+def _of_pacemaker(cib: str | None) -> ClusterSeen:
+    """What Pacemaker knows of its nodes, or a CIB of then. NoOutputError."""
+    if cib is not None and not os.path.exists(cib):  # noqa: PTH110
+        raise NoOutputError(f"{cib}: no such file")
+    try:
+        seen = pacemaker.cluster_seen(cib)
+        if cib is None and any(finding.kind is Kind.CONFLICT for finding in findings(seen)):
+            time.sleep(_MOMENT)
+            seen = pacemaker.cluster_seen(cib)
+    except NoOutputError as error:
+        raise NoOutputError(f"the cluster does not tell how its nodes are: {error}; -w asks them over ssh") from error
+    return seen
 
 
 def _show(source: Source, groups: Sequence[str], *, as_json: bool) -> int:

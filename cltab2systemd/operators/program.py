@@ -16,6 +16,7 @@ COMMANDS = {
     "log": "log",
     "metrics": "metrics",
     "nodes": "nodes",
+    "publish": "publish",
     "restart": "restart",
     "status": "status",
     "stop": "stop",

@@ -536,7 +536,7 @@ def test_units_of_hand_started_instances_are_gone_after_a_reboot(fresh_node: Nod
     fresh_node.reboot()
 
     files = fresh_node.run("systemctl", "list-unit-files", "--no-legend", "clinit-*", check=False).stdout.splitlines()
-    shipped = ("clinit-keepalived.", "clinit-metrics.")
+    shipped = ("clinit-keepalived.", "clinit-metrics.", "clinit-publish.")
     assert [] == [line for line in files if not line.startswith(shipped)]
     assert not fresh_node.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "clinit-*").stdout
     assert site.pid("db") == ""

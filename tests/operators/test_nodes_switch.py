@@ -118,7 +118,9 @@ def test_noted_as_pacemakers(many: ManyNodes) -> None:
     answered(found, code=1, out="")
 
 
-@pytest.mark.parametrize("words", ["switch web 3", "-w n1 --json switch web 3", "--batch 2", "-w n1 --batch 2"])
+@pytest.mark.parametrize(
+    "words", ["switch web 3", "-w n1 --json switch web 3", "--batch 2", "-w n1 --batch 2", "-w n1 --cib x"]
+)
 def test_usage(many: ManyNodes, words: str) -> None:
     """What makes no sense is refused before anybody is asked."""
     assert many.nodes(*words.split()).returncode == 2

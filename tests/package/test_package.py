@@ -127,9 +127,9 @@ def test_install(node: Node) -> None:
     assert node.run("systemctl", "is-active", *units).stdout.split() == ["active", "active"]
     assert node.run("systemctl", "is-enabled", *units).stdout.split() == ["enabled", "enabled"]
     assert node.run("stat", "--format=%a %U %G", "/run/clinit/clinit.s").stdout == "660 root clinit\n"
-    for_some = ("clinit-metrics.timer", "clinit-keepalived.service")
-    assert node.run("systemctl", "is-active", *for_some, check=False).stdout.split() == ["inactive"] * 2
-    assert node.run("systemctl", "is-enabled", *for_some, check=False).stdout.split() == ["disabled"] * 2
+    for_some = ("clinit-metrics.timer", "clinit-keepalived.service", "clinit-publish.service")
+    assert node.run("systemctl", "is-active", *for_some, check=False).stdout.split() == ["inactive"] * 3
+    assert node.run("systemctl", "is-enabled", *for_some, check=False).stdout.split() == ["disabled"] * 3
     node.run("cltab2systemd", "check", "/usr/share/doc/cltab2systemd/examples/cltab")
     node.write("/etc/cltab", TABLE)
     assert node.run("clinit", "--wait", "web", "3").stdout == "web 3 DONE\n"

@@ -1,0 +1,118 @@
+"""The XML of crm_mon(8): nodes, the attributes that they publish, and the resources that are groups. Pure.
+
+It is that of `crm_mon --output-as=xml --include=none,nodes,attributes,resources`, as Pacemaker 2.1 and 3.0 write it.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+from cltab2systemd.cluster import attributes
+from cltab2systemd.cluster.seen import ClusterSeen, Condition, NodeSeen, ResourceSeen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cltab2systemd.cluster.seen import GroupSeen
+
+INCLUDE = "--include=none,nodes,attributes,resources"
+AGENT = "ocf:clinit:group"
+# Seconds after which what a node tells is old: it says that it is there every 30.
+STALE = 100
+
+# In this order: what holds of a node that is several things.
+_CONDITIONS = (
+    ("unclean", "true", Condition.UNCLEAN),
+    ("online", "false", Condition.DOWN),
+    ("pending", "true", Condition.PENDING),
+    ("maintenance", "true", Condition.MAINTENANCE),
+    ("standby", "true", Condition.STANDBY),
+)
+_NO_ATTRIBUTES: Mapping[str, str] = {}
+
+
+def cluster_seen(text: bytes, heartbeats: Mapping[str, int] | None, now: int) -> ClusterSeen:
+    """What crm_mon says.
+
+    Args:
+        text: its XML.
+        heartbeats: when each node's publisher last looked, in seconds since 1970; None if that is not to be known, as
+            of an old CIB.
+        now: the time, likewise.
+
+    Raises:
+        ValueError: it is no XML of crm_mon's.
+    """
+    root = _root(text)
+    published = attributes_of(text)
+    nodes = tuple(
+        _node(element, published.get(element.get("name", ""), _NO_ATTRIBUTES), heartbeats, now)
+        for element in root.iterfind("nodes/node")
+    )
+    return ClusterSeen(nodes, tuple(_resources(root)))
+
+
+def attributes_of(text: bytes) -> dict[str, dict[str, str]]:
+    """The node attributes that are ours, by node and name. ValueError if it is no XML of crm_mon's."""
+    return {
+        node.get("name", ""): {
+            attribute.get("name", ""): attribute.get("value", "")
+            for attribute in node.iterfind("attribute")
+            if attribute.get("name") == attributes.TABLE or attributes.group_of(attribute.get("name", "")) is not None
+        }
+        for node in _root(text).iterfind("node_attributes/node")
+    }
+
+
+def heartbeats_of(text: bytes) -> dict[str, int]:
+    """The heartbeats in what `attrd_updater --query --all --output-as=xml` says. ValueError if it is no such XML."""
+    return {
+        element.get("host", ""): int(element.get("value", ""))
+        for element in _root(text).iterfind("attribute")
+        if element.get("value", "").isdecimal()
+    }
+
+
+def _root(text: bytes) -> ET.Element:
+    try:
+        root = ET.fromstring(text)  # noqa: S314 - of the cluster's own programs, and bounded
+    except ET.ParseError as error:
+        raise ValueError(str(error)) from None
+    if root.tag not in {"pacemaker-result", "crm_mon"}:
+        raise ValueError(f"an element {root.tag}")
+    return root
+
+
+def _node(element: ET.Element, told: Mapping[str, str], heartbeats: Mapping[str, int] | None, now: int) -> NodeSeen:
+    name = element.get("name", "")
+    condition = next(
+        (condition for attribute, value, condition in _CONDITIONS if element.get(attribute) == value), Condition.ONLINE
+    )
+    table = attributes.table_of(told.get(attributes.TABLE, ""))
+    if table is None:
+        return NodeSeen(name, condition, "clinit-publish.service does not run there, or has just begun")
+    age = 0 if heartbeats is None else now - heartbeats.get(name, 0)
+    old = f"clinit-publish.service there has not looked for {age} s" if name in (heartbeats or {}) else (
+        "it is not known when clinit-publish.service there last looked"
+    )  # fmt: skip
+    digest, is_refused = table
+    is_stale = age > STALE
+    return NodeSeen(name, condition, old if is_stale else "", _groups(told), digest, is_refused, is_stale)
+
+
+def _groups(told: Mapping[str, str]) -> dict[str, GroupSeen]:
+    found = ((attributes.group_of(name), attributes.group_seen(value)) for name, value in told.items())
+    return {group: seen for group, seen in found if group is not None and seen is not None}
+
+
+def _resources(root: ET.Element) -> Iterator[ResourceSeen]:
+    clones = {id(element) for clone in root.iter("clone") for element in clone.iter("resource")}
+    nodes: dict[tuple[str, bool], list[str]] = {}
+    for element in root.iter("resource"):
+        if element.get("resource_agent") == AGENT:
+            key = element.get("id", "").partition(":")[0], id(element) in clones
+            on = [node.get("name", "") for node in element.iterfind("node")] if element.get("active") == "true" else []
+            nodes.setdefault(key, []).extend(on)
+    for (name, is_clone), on in nodes.items():
+        yield ResourceSeen(name, tuple(on), is_clone)

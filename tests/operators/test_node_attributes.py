@@ -1,0 +1,89 @@
+"""What a node publishes as attributes of Pacemaker, and what is read back of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cltab2systemd.cluster import attributes, crmmon
+from cltab2systemd.cluster.seen import Condition, GroupSeen
+from cltab2systemd.text import decoded
+
+NAMES = st.binary(min_size=1, max_size=20).map(decoded)
+XML = """\
+<pacemaker-result api-version="2.25" request="crm_mon">
+  <nodes>
+    <node name="n1" id="1" online="true" standby="false" maintenance="false" pending="false" unclean="false"/>
+    <node name="n2" id="2" online="false" standby="false" maintenance="false" pending="false" unclean="true"/>
+    <node name="n3" id="3" online="true" standby="true" maintenance="false" pending="false" unclean="false"/>
+  </nodes>
+  <resources>
+    <resource id="the-web" resource_agent="ocf:clinit:group" active="true"><node name="n1" id="1"/></resource>
+    <resource id="address" resource_agent="ocf:heartbeat:IPaddr2" active="true"><node name="n1" id="1"/></resource>
+  </resources>
+  <node_attributes>
+    <node name="n1">
+      <attribute name="clinit" value="0123456789abcdef accepted"/>
+      <attribute name="clinit-web" value="3 DONE well fedcba9876543210 the-web -"/>
+      <attribute name="clinit-odd" value="what is that"/>
+      <attribute name="other" value="1"/>
+    </node>
+  </node_attributes>
+</pacemaker-result>
+"""
+
+
+@given(NAMES)
+def test_a_name_comes_back(name: str) -> None:
+    """Pacemaker makes ids of names: nothing is in them that it would change, and no two groups become one."""
+    attribute = attributes.of_group(name)
+
+    assert attributes.group_of(attribute) == name
+    assert re.fullmatch(r"clinit-[A-Za-z0-9._-]+", attribute)
+
+
+@given(NAMES, NAMES)
+def test_a_value_comes_back(level: str, resource: str) -> None:
+    """Whatever a level or a resource is called."""
+    group = {
+        "group": "web", "level": level, "state": "DONE", "health": "well", "digest": None, "resource": resource,
+        "boot_level": "3", "entries": [{"state": "running"}],
+    }  # fmt: skip
+
+    found = attributes.publish({"table": {"digest": "0" * 16, "refusal": None}, "groups": [group]})
+
+    assert attributes.table_of(found["clinit"]) == ("0" * 16, False)
+    assert attributes.group_seen(found["clinit-web"]) == GroupSeen(level, "DONE", "well", None, resource, at_boot=True)
+    assert attributes.group_seen(f"{found['clinit-web']} more") == attributes.group_seen(found["clinit-web"])
+
+
+def test_a_cluster() -> None:
+    """Nodes with their conditions; what they publish; and the resources that are groups."""
+    seen = crmmon.cluster_seen(XML.encode(), {"n1": 1000}, 1010)
+
+    assert [(node.name, node.condition) for node in seen.nodes] == [
+        ("n1", Condition.ONLINE), ("n2", Condition.UNCLEAN), ("n3", Condition.STANDBY),
+    ]  # fmt: skip
+    assert seen.nodes[0].groups == {"web": GroupSeen("3", "DONE", "well", "fedcba9876543210", "the-web")}
+    assert (seen.nodes[0].table, seen.nodes[0].is_stale) == ("0123456789abcdef", False)
+    assert seen.nodes[2].groups is None
+    resource = seen.resource_of("web")
+    assert resource is not None
+    assert (resource.name, resource.nodes) == ("the-web", ("n1",))
+
+
+def test_what_is_old() -> None:
+    """A node whose publisher has not looked for long is stale; of an old CIB that is not to be known."""
+    assert crmmon.cluster_seen(XML.encode(), {"n1": 1000}, 1000 + crmmon.STALE + 1).nodes[0].is_stale
+    assert crmmon.cluster_seen(XML.encode(), {}, 1000).nodes[0].is_stale
+    assert not crmmon.cluster_seen(XML.encode(), None, 10**9).nodes[0].is_stale
+
+
+@pytest.mark.parametrize("text", [b"", b"<html/>", b"<crm_mon>", b"\xff"])
+def test_rubbish(text: bytes) -> None:
+    """It is no XML of Pacemaker's."""
+    with pytest.raises(ValueError):
+        crmmon.cluster_seen(text, None, 0)
