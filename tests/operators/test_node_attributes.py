@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
+from documents import block
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cltab2systemd.cluster import attributes, crmmon
+from cltab2systemd.cluster import attributes, crmmon, view
+from cltab2systemd.cluster.judgement import findings
 from cltab2systemd.cluster.seen import Condition, GroupSeen
 from cltab2systemd.text import decoded
+from lab.install import PROJECT
 
 NAMES = st.binary(min_size=1, max_size=20).map(decoded)
 XML = """\
@@ -87,3 +90,36 @@ def test_rubbish(text: bytes) -> None:
     """It is no XML of Pacemaker's."""
     with pytest.raises(ValueError):
         crmmon.cluster_seen(text, None, 0)
+
+
+def test_the_documented_screen() -> None:
+    """docs/nodes.md shows a second copy that somebody has started by hand, and a push that has not reached a node."""
+    node = (
+        '<node name="n{0}" id="{0}" online="true" standby="false" maintenance="false" pending="false" unclean="false"/>'
+    )
+    active = (
+        '<resource id="{0}" resource_agent="ocf:clinit:group" active="true"><node name="n{1}" id="{1}"/></resource>'
+    )
+    stop, at = "stop DONE at-rest {} {} -", "3 DONE well {} {} -"
+    published = {
+        1: {"clinit": "9f86d081884c7d65 accepted", "clinit-web": at, "clinit-files": stop},
+        2: {"clinit": "9f86d081884c7d65 accepted", "clinit-web": stop, "clinit-files": at},
+        3: {"clinit": "60303ae22b998861 accepted", "clinit-web": stop, "clinit-files": at},
+    }
+    told = "".join(
+        f'<node name="n{number}">'
+        + "".join(f'<attribute name="{name}" value="{value.format("a" * 16, name.removeprefix("clinit-"))}"/>'
+                  for name, value in here.items())
+        + "</node>"
+        for number, here in published.items()
+    )  # fmt: skip
+    xml = (
+        f"<pacemaker-result><nodes>{''.join(map(node.format, published))}</nodes>"
+        f"<resources>{active.format('web', 1)}{active.format('files', 2)}</resources>"
+        f"<node_attributes>{told}</node_attributes></pacemaker-result>"
+    )
+    seen = crmmon.cluster_seen(xml.encode(), dict.fromkeys(("n1", "n2", "n3"), 1000), 1010)
+
+    shown = "".join(f"{line}\n" for line in view.lines(seen, findings(seen), None, ", ".join))
+
+    assert block(PROJECT / "docs/nodes.md", "example", "conflict") == shown
