@@ -228,6 +228,7 @@ LINES_LOST = Event(
 NOT_LISTENING = Event(
     "5e3ade14c82d2284ce7cac4f2392b5ac", _ERROR, "cannot listen at {path}, which the table names: {why}"
 )
+NOT_PUBLISHING = Event("54d586b2ae4e45c480430abccc749732", _WARNING, "cannot start or stop {unit}: {why}")
 SOCKET_REMAINS = Event("92341204218c8def1e93def309f9490e", _WARNING, "cannot remove the socket: {why}")
 SOCKET_LISTENS = Event(
     "f83e38e06d78e62081795a05dd3bce7e", _ERROR,

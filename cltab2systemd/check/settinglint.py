@@ -108,7 +108,7 @@ def _unknown(setting: Setting) -> Iterator[Diagnostic]:
     if len(beginning) > _LONGEST_GUESS:
         return
     kinds = {kind.word: kind for kind in KINDS_WITH_SUBJECT}
-    known = (*kinds,) if dot else (*PLAIN_SETTINGS, *kinds)
+    known = (*kinds,) if dot else (*PLAIN_SETTINGS, Kind.PUBLISH.word, *kinds)
     if close := difflib.get_close_matches(beginning.strip().lower(), known, n=1, cutoff=_CLOSE):
         meant = close[0]
         if kind := kinds.get(meant):

@@ -23,6 +23,7 @@ from cltab2systemd.daemon.announcer import Announcer
 from cltab2systemd.daemon.goodtable import GoodTable
 from cltab2systemd.daemon.halt import Halt
 from cltab2systemd.daemon.notices import Notices
+from cltab2systemd.daemon.publishing import Publishing
 from cltab2systemd.daemon.server import Server
 from cltab2systemd.daemon.service import Service, Watchers
 from cltab2systemd.daemon.sockets import SocketInUseError, Sockets, first_path
@@ -102,6 +103,7 @@ class _Outside:
     watchers: Watchers
     notices: Notices
     good_table: GoodTable | None  # the system's own table only
+    publishing: Publishing | None  # likewise
 
     def show(self, statuses: tuple[GroupStatus, ...]) -> None:
         """Show the lines of all groups."""
@@ -120,6 +122,8 @@ class _Outside:
         self.clstat.follow(table)
         logs.write_to(absolute(path) if (path := table.setting("log")) else None)
         self.sockets.follow(table)
+        if self.publishing is not None:
+            self.publishing.follow(table)
 
     async def leave(self) -> None:
         """Remove the daemon's files, and let another daemon have the instance. Only a halt may do that.
@@ -225,7 +229,8 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
     sockets.open(first_path(locations, earlier, source))
     instance.note_clstat(clstat.path)
     good_table = GoodTable() if is_systems_table else None
-    outside = _Outside(instance, sockets, clstat, announcer, watchers, Notices(instance, bus), good_table)
+    publishing = Publishing(bus) if is_systems_table else None
+    outside = _Outside(instance, sockets, clstat, announcer, watchers, Notices(instance, bus), good_table, publishing)
     applier = Applier(names, locations.table, _surroundings(locations, instance), units, bus)
     controller = Controller(
         source, units, bus, applier,

@@ -22,6 +22,8 @@ def kind_of(name: str) -> tuple[Kind, str]:
     for kind in KINDS_WITH_SUBJECT:
         if name.startswith(kind.prefix):
             return kind, name[len(kind.prefix) :]
+    if name == Kind.PUBLISH.word:
+        return Kind.PUBLISH, ""
     return (Kind.PLAIN if name in PLAIN_SETTINGS else Kind.UNKNOWN), ""
 
 
@@ -37,7 +39,8 @@ def check_setting(line: Line, setting: Setting) -> Iterator[Diagnostic]:
     elif shape := SHAPES.get(setting.kind):
         yield from _faulty(line, start, checks.read(shape, setting.value))
     elif (word := WORDS.get(setting.kind)) and setting.value != word:
-        message = f"'{shortened(setting.value)}' is no value of {setting.kind.prefix}{setting.kind.subject}"
+        name = setting.kind.prefix + setting.kind.subject or setting.name
+        message = f"'{shortened(setting.value)}' is no value of {name}"
         yield line.finding("setting-value", start, len(setting.value), message, hint=f"the only one is '{word}'")
 
 

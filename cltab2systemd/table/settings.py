@@ -39,6 +39,7 @@ class Kind(enum.Enum):
     HEALTH = ("health", OF_ENTRY)  # what says whether an entry that runs is well
     STOP = ("stop", OF_GROUP)  # how the entries of a group are stopped
     PACEMAKER = ("pacemaker", OF_GROUP)  # what a Pacemaker cluster is told of a group
+    PUBLISH = ("publish",)  # whom the daemon has told how the groups are
     PLAIN = ("plain",)  # the daemon's own; `PLAIN_SETTINGS` names them
     UNKNOWN = ("unknown",)  # legal, for others may know it; nobody here takes notice of it
 
@@ -61,7 +62,7 @@ SHAPES: Mapping[Kind, checks.Shape] = {
     Kind.HEALTH: checks.HEALTH,
 }
 # The only value of a setting that has one.
-WORDS: Mapping[Kind, str] = {Kind.REQUIRED: "yes", Kind.STOP: "ordered"}
+WORDS: Mapping[Kind, str] = {Kind.REQUIRED: "yes", Kind.STOP: "ordered", Kind.PUBLISH: "pacemaker"}
 # The settings of the daemon, each the name of a file.
 PLAIN_SETTINGS = ("socket", "clstat", "log")
 

@@ -23,7 +23,7 @@ from cltab2systemd.groups.state import State
 from cltab2systemd.table import directives
 from cltab2systemd.table.diagnostics import render
 from cltab2systemd.table.model import LONGEST_COMMAND, LONGEST_NAME, MOST_FINDINGS, Mode
-from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, PLAIN_SETTINGS
+from cltab2systemd.table.settings import KINDS_WITH_SUBJECT, PLAIN_SETTINGS, Kind
 from cltab2systemd.units import compiler
 from cltab2systemd.varlink import DESCRIPTION
 from lab.install import PROJECT
@@ -196,7 +196,7 @@ def test_settings() -> None:
     """cltab(5) has every setting that the code knows, and no other."""
     found = {item.removeprefix(":::").partition(":")[0] for item in items(section(page("cltab.5"), "SETTINGS"))}
 
-    assert found == {*PLAIN_SETTINGS, *(kind.prefix + kind.subject for kind in KINDS_WITH_SUBJECT)}
+    assert found == {*PLAIN_SETTINGS, Kind.PUBLISH.word, *(kind.prefix + kind.subject for kind in KINDS_WITH_SUBJECT)}
 
 
 def test_refused_directives() -> None:
