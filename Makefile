@@ -6,6 +6,8 @@ VENV := .venv
 RELEASE := bookworm
 # Modules of tests, four on two cores, for half of the time they wait; each has nodes of its own.
 SIDE_BY_SIDE := --numprocesses=4 --dist=loadfile
+# Tests of clusters wait more, and each of the two has three nodes at a time, or more.
+TWO_CLUSTERS := --numprocesses=2 --dist=loadfile
 # The core without a machine, in 20,000 histories: a minute of two processors, which it has for itself.
 HISTORIES := tests/histories/test_simulation.py
 # The daemon on the real systemd, driven at random for minutes.
@@ -89,7 +91,7 @@ test-limits: $(VENV)/installed
 # Three nodes with the project's packages, which need both processors. Debian's programs for them are fetched once, into
 # build/programs.
 test-cluster: $(VENV)/installed deb-packages
-	$(VENV)/bin/python -m pytest tests/cluster
+	$(VENV)/bin/python -m pytest $(TWO_CLUSTERS) tests/cluster
 
 # Apart from the others, for it makes roots of other releases, a minute each, and installs what is built into them.
 test-package: $(VENV)/installed deb-packages root-packages

@@ -15,6 +15,8 @@ from cltab2systemd.client.requests import Client
 from cltab2systemd.cluster import attributes
 from cltab2systemd.commands import options
 from cltab2systemd.commands.printing import complain
+from cltab2systemd.disk.files import identify
+from cltab2systemd.locations import GOOD_TABLE
 from cltab2systemd.operators import pacemaker
 from cltab2systemd.operators.askable import NoAnswerError
 from cltab2systemd.operators.following import follow
@@ -31,6 +33,9 @@ _PATIENCE = 10.0
 # how often it is tried when that fails, as while Pacemaker starts.
 _BEAT = 30.0
 _AGAIN = 5.0
+# How often it is looked, a tick apart, after the table's file or the copy of the one in force has changed: the daemon
+# tells groups that change, and not that it has read a table, or refused it.
+_LOOKS = 5
 # Seconds for which the cluster collects changes before it takes note of them.
 _DAMPENED = 1
 
@@ -46,7 +51,7 @@ def command(cltab: str | None, socket: str | None) -> None:
     publisher = _Publisher(Client(cltab, socket))
     try:
         for heard in follow(publisher.client.locations, _TICK):
-            publisher.look(is_news=heard is not None)
+            publisher.look(is_news=heard is not None or publisher.sees_a_table())
     except (SystemExit, KeyboardInterrupt):
         publisher.remove_all()
         raise SystemExit(outcome.FINE) from None
@@ -64,6 +69,17 @@ class _Publisher:
         self._told: dict[str, str] | None = None  # None if it is not known what the cluster has
         self._due = 0.0
         self._trouble = ""
+        self._tables = self._identities()
+        self._looks = 0
+
+    def sees_a_table(self) -> bool:
+        """Whether there is a table that was not there some ticks ago."""
+        before, self._tables = self._tables, self._identities()
+        self._looks = _LOOKS if before != self._tables else max(0, self._looks - 1)
+        return self._looks > 0
+
+    def _identities(self) -> tuple[object, ...]:
+        return identify(self.client.locations.table), identify(GOOD_TABLE)
 
     def look(self, *, is_news: bool) -> None:
         """Tell the cluster what is new; at times, all that it has not."""
