@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -33,6 +32,9 @@ _PATIENCE = 10.0
 # how often it is tried when that fails, as while Pacemaker starts.
 _BEAT = 30.0
 _AGAIN = 5.0
+# Seconds for which it is tried to take back what the cluster has been told, and between two tries.
+_LAST_WORDS = 10.0
+_PAUSE = 0.5
 # How often it is looked, a tick apart, after the table's file or the copy of the one in force has changed: the daemon
 # tells groups that change, and not that it has read a table, or refused it.
 _LOOKS = 5
@@ -100,10 +102,23 @@ class _Publisher:
             self._say(str(error))
 
     def remove_all(self) -> None:
-        """Take back all that the cluster has been told, as far as it can be reached."""
-        with suppress(NoOutputError):
-            for name in pacemaker.published():
-                pacemaker.remove_attribute(name)
+        """Take back all that the cluster has been told. Without Pacemaker there is nothing: it forgets by itself."""
+        until = time.monotonic() + (_LAST_WORDS if self._told else 0)
+        while True:
+            try:
+                left = {**(self._told or {}), **pacemaker.published()}
+                for name in left:
+                    pacemaker.remove_attribute(name)
+                self._told = {}
+                if not left:
+                    return
+                trouble = "the cluster still has it"
+            except NoOutputError as error:
+                trouble = str(error)
+            if time.monotonic() >= until:
+                self._say(trouble)
+                return
+            time.sleep(_PAUSE)
 
     def _tell(self, wanted: dict[str, str]) -> None:
         assert self._told is not None

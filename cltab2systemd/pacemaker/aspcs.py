@@ -63,7 +63,8 @@ has "$after" "//primitive[@class='stonith']" || echo "$0: there is no fencing, s
 
 # What has left the table, and stays.
 named="contains(@id,'.prefers.') or contains(@id,'.after.') or contains(@id,'.with.')"
-ours="//primitive[@provider='clinit'] | //constraints/*[$named]"
+addresses="//group[primitive[@provider='clinit']]/primitive[@type='IPaddr2'][contains(@id,'.ip')]"
+ours="//primitive[@provider='clinit'] | $addresses | //constraints/*[$named]"
 CIB_file=$before cibadmin --query --xpath "$ours" 2>/dev/null |
 	sed -n 's/^ *<\\(primitive\\|rsc_[a-z]*\\) .*\\bid="\\([^"]*\\)".*/\\1 \\2/p' |
 	while read -r element id; do

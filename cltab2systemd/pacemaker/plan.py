@@ -20,7 +20,7 @@ from cltab2systemd.pacemaker.configuration import (
     Together,
 )
 from cltab2systemd.pacemaker.timeouts import timeouts
-from cltab2systemd.table.pacemaker import DEFAULT_STOP_LEVEL, UNMANAGED, Managed
+from cltab2systemd.table.pacemaker import UNMANAGED, Managed
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.terminal import shortened
 
@@ -107,9 +107,8 @@ def plan(table: Table, managed_groups: Mapping[str, Managing]) -> Configuration:
 
 def _primitive(managing: Managing, times: Timeouts) -> Primitive:
     name, stop = managing.group.name, managing.told.stop
-    parameters = [("group", name), ("level", managing.level)]
-    if stop != DEFAULT_STOP_LEVEL:
-        parameters.append(("stop_level", stop))
+    # The level for stopped even if it is the agent's default: an upsert leaves in the cluster what it does not name.
+    parameters = (("group", name), ("level", managing.level), ("stop_level", stop))
     actions = (("start", times.start), ("stop", times.stop), ("reload-agent", times.switch))
     operations = (
         *(Operation(action, (("interval", "0s"), ("timeout", f"{time}s"))) for action, time in actions),
@@ -117,7 +116,7 @@ def _primitive(managing: Managing, times: Timeouts) -> Primitive:
         # Where it should not run: else a cluster never learns that somebody has started it there by hand.
         Operation("monitor", (("interval", "11s"), ("timeout", "20s"), ("role", "Stopped"))),
     )
-    return Primitive(identifiers.resource(name), "clinit", "group", tuple(parameters), operations, META)
+    return Primitive(identifiers.resource(name), "clinit", "group", parameters, operations, META)
 
 
 def _addresses(managing: Managing) -> Iterator[Primitive]:

@@ -65,6 +65,13 @@ def test_all_of_a_table() -> None:
     )
 
 
+def test_the_level_for_stopped() -> None:
+    """It is always said: what is not said any more would stay in the cluster as it was."""
+    assert [dict(it.parameters)["stop_level"] for it in of(TABLE).primitives if it.kind == "group"] == ["stop"] * 2
+    found = of(TABLE.replace("web:level=3", "web:level=3 stop=off"))
+    assert dict(found.primitives[-1].parameters)["stop_level"] == "off"
+
+
 @pytest.mark.parametrize(
     ("lines", "start", "stop", "unlimited"),
     [
