@@ -496,7 +496,7 @@ def test_no_module_decides_by_the_time_of_day() -> None:
     """A clock that jumps changes no decision.
 
     The daemon only converts times for people. Clients and operators show times, and ages of what has nothing but a time
-    of day: clstat, and what is in the journal.
+    of day: clstat, what is in the journal, and when another node has last told how it is.
     """
     package = Path(cltab2systemd.__file__).parent
     assert len(wall_clock_calls("time.time(); time.strftime('%H'); time.strftime('%H', then)")) == 2
@@ -507,6 +507,7 @@ def test_no_module_decides_by_the_time_of_day() -> None:
         "client/outcome.py": ["time.time()"],
         "client/status.py": ["time.time()"],
         "operators/metrics.py": ["time.time_ns()"],
+        "operators/pacemaker.py": ["time.time()", "time.time()"],
         "operators/statusview.py": ["time.time_ns()"],
         "operators/watch.py": ["time.time_ns()", "datetime.now(UTC)"],
         "operators/why.py": ["time.time_ns()"],
