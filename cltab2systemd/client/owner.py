@@ -11,7 +11,7 @@ import shutil
 import time
 from dataclasses import replace
 
-from cltab2systemd.client.ownerwords import PROGRAMS, STOP_LEVEL, Request, Standing, standing, unknown, words
+from cltab2systemd.client.ownerwords import PROGRAMS, QUESTION, STOP_LEVEL, Request, Standing, standing, unknown, words
 from cltab2systemd.outputs import NoOutputError, output
 from cltab2systemd.text import decoded
 
@@ -59,9 +59,8 @@ def standing_of(resource: str, deadline: float) -> Standing | None:
         resource: its id.
         deadline: until when Pacemaker is asked, by the clock that nobody sets.
     """
-    what = ["--output-as=xml", "--include=none,resources", "--inactive", f"--resource={resource}"]
     try:
-        found = standing(_ask(["crm_mon", *what], deadline), resource)
+        found = standing(_ask([*QUESTION, resource], deadline), resource)
     except ValueError as error:
         raise NoOutputError(f"what crm_mon writes is not understood: {error}") from error
     if found is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd import crmxml
 from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ _COMMANDS = {
 }
 PROGRAMS = tuple(_COMMANDS)
 """The programs that words may name, the one that is preferred first."""
+
+QUESTION = ("crm_mon", "--one-shot", "--output-as=xml", "--include=none,resources", "--inactive", "--resource")
+"""What tells how a resource is, if its id stands behind it; `standing` reads the answer."""
 
 STOP_LEVEL = "stop"
 """The agent's default."""
@@ -81,17 +84,11 @@ def standing(text: bytes, resource: str) -> Standing | None:
 
     ValueError if that is no XML of crm_mon's.
     """
-    try:
-        root = ET.fromstring(text)  # noqa: S314 - of the cluster's own program, and bounded
-    except ET.ParseError as error:
-        raise ValueError(str(error)) from None
-    if root.tag not in {"pacemaker-result", "crm_mon"}:
-        raise ValueError(f"an element {root.tag}")
     # A clone has several.
-    found = [element for element in root.iter("resource") if element.get("id", "").partition(":")[0] == resource]
+    found = [element for element in crmxml.root_of(text).iter("resource") if crmxml.id_of(element) == resource]
     if not found or all(element.get("orphaned") == "true" for element in found):
         return None
-    nodes = (node.get("name", "") for element in found if element.get("active") == "true" for node in element)
+    nodes = (name for element in found for name in crmxml.nodes_of(element))
     return Standing(tuple(dict.fromkeys(nodes)), all(element.get("managed") == "true" for element in found))
 
 

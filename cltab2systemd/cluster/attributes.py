@@ -29,13 +29,16 @@ PREFIX = "clinit-"
 _NONE = "-"
 _BOOT = "boot"
 _REFUSED, _ACCEPTED = "refused", "accepted"
+# What is escaped in a name, and in a word of a value.
+_NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.-]")
+_NOT_IN_A_WORD = re.compile(rb"[^A-Za-z0-9._-]")
 # How many words a value has at least.
 _OF_TABLE, _OF_GROUP = 2, 6
 
 
 def of_group(group: str) -> str:
     """The name of a group's attribute."""
-    return PREFIX + _escaped(group, re.compile(rb"[^A-Za-z0-9.-]"), "_")
+    return PREFIX + _escaped(group, _NOT_IN_A_NAME, "_")
 
 
 def group_of(name: str) -> str | None:
@@ -83,7 +86,7 @@ def _words(*words: object) -> str:
 
 
 def _word(word: str) -> str:
-    return "%2d" if word == _NONE else _escaped(word, re.compile(rb"[^A-Za-z0-9._-]"), "%")
+    return "%2d" if word == _NONE else _escaped(word, _NOT_IN_A_WORD, "%")
 
 
 def _read(value: str, least: int) -> list[str | None] | None:

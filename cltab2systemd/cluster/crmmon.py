@@ -5,13 +5,14 @@ It is that of `crm_mon --output-as=xml --include=none,nodes,attributes,resources
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 from cltab2systemd.cluster import attributes
 from cltab2systemd.cluster.seen import ClusterSeen, Condition, NodeSeen, ResourceSeen
+from cltab2systemd.crmxml import id_of, nodes_of, root_of
 
 if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
     from collections.abc import Iterator, Mapping
 
     from cltab2systemd.cluster.seen import GroupSeen
@@ -44,8 +45,8 @@ def cluster_seen(text: bytes, heartbeats: Mapping[str, int] | None, now: int) ->
     Raises:
         ValueError: it is no XML of crm_mon's.
     """
-    root = _root(text)
-    published = attributes_of(text)
+    root = root_of(text)
+    published = _published(root)
     nodes = tuple(
         _node(element, published.get(element.get("name", ""), _NO_ATTRIBUTES), heartbeats, now)
         for element in root.iterfind("nodes/node")
@@ -55,33 +56,27 @@ def cluster_seen(text: bytes, heartbeats: Mapping[str, int] | None, now: int) ->
 
 def attributes_of(text: bytes) -> dict[str, dict[str, str]]:
     """The node attributes that are ours, by node and name. ValueError if it is no XML of crm_mon's."""
-    return {
-        node.get("name", ""): {
-            attribute.get("name", ""): attribute.get("value", "")
-            for attribute in node.iterfind("attribute")
-            if attribute.get("name") == attributes.TABLE or attributes.group_of(attribute.get("name", "")) is not None
-        }
-        for node in _root(text).iterfind("node_attributes/node")
-    }
+    return _published(root_of(text))
 
 
 def heartbeats_of(text: bytes) -> dict[str, int]:
     """The heartbeats in what `attrd_updater --query --all --output-as=xml` says. ValueError if it is no such XML."""
     return {
         element.get("host", ""): int(element.get("value", ""))
-        for element in _root(text).iterfind("attribute")
+        for element in root_of(text).iterfind("attribute")
         if element.get("value", "").isdecimal()
     }
 
 
-def _root(text: bytes) -> ET.Element:
-    try:
-        root = ET.fromstring(text)  # noqa: S314 - of the cluster's own programs, and bounded
-    except ET.ParseError as error:
-        raise ValueError(str(error)) from None
-    if root.tag not in {"pacemaker-result", "crm_mon"}:
-        raise ValueError(f"an element {root.tag}")
-    return root
+def _published(root: ET.Element) -> dict[str, dict[str, str]]:
+    return {
+        node.get("name", ""): {
+            attribute.get("name", ""): attribute.get("value", "")
+            for attribute in node.iterfind("attribute")
+            if attribute.get("name") == attributes.TABLE or attributes.group_of(attribute.get("name", "")) is not None
+        }
+        for node in root.iterfind("node_attributes/node")
+    }
 
 
 def _node(element: ET.Element, told: Mapping[str, str], heartbeats: Mapping[str, int] | None, now: int) -> NodeSeen:
@@ -111,8 +106,6 @@ def _resources(root: ET.Element) -> Iterator[ResourceSeen]:
     nodes: dict[tuple[str, bool], list[str]] = {}
     for element in root.iter("resource"):
         if element.get("resource_agent") == AGENT:
-            key = element.get("id", "").partition(":")[0], id(element) in clones
-            on = [node.get("name", "") for node in element.iterfind("node")] if element.get("active") == "true" else []
-            nodes.setdefault(key, []).extend(on)
+            nodes.setdefault((id_of(element), id(element) in clones), []).extend(nodes_of(element))
     for (name, is_clone), on in nodes.items():
         yield ResourceSeen(name, tuple(on), is_clone)

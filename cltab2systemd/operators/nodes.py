@@ -189,8 +189,10 @@ def _watch(source: Source, groups: Sequence[str], *, as_json: bool) -> None:
         try:
             seen = source.look_at(groups)
             found = findings(seen)
-            value = asjson.value(view.as_object(seen, found))
-            shown = [json.dumps(value)] if as_json else [*_lines(seen, found, source.fold)]
+            if as_json:
+                shown = [json.dumps(asjson.value(view.as_object(seen, found)))]
+            else:
+                shown = [*_lines(seen, found, source.fold)]
         except NoOutputError as error:
             shown = [] if as_json else [shortened(str(error))]
         if shown != before and (shown or not as_json):

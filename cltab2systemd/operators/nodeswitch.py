@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd.client import outcome
-from cltab2systemd.client.ownerwords import PROGRAMS, STOP_LEVEL, Request, Standing, command, standing
+from cltab2systemd.client.ownerwords import PROGRAMS, QUESTION, STOP_LEVEL, Request, Standing, command, standing
 from cltab2systemd.commands.printing import complain, say
 from cltab2systemd.operators import overssh
 from cltab2systemd.outputs import NoOutputError
@@ -33,7 +34,7 @@ _NOT_CONNECTED = 102
 _MOST_LINES = 20
 _ASK_PACEMAKER = (
     f'for name in {" ".join(PROGRAMS)}; do if command -v "$name" >/dev/null; then echo "$name"; break; fi; done; '
-    'exec crm_mon --one-shot --output-as=xml --include=none,resources --inactive --resource="$1"'
+    f'exec {shlex.join(QUESTION)} "$1"'
 )
 
 
