@@ -28,6 +28,12 @@ class Shipped(Instance):
         self.node.run("systemctl", "enable", "--now", "--quiet", SERVICE)
         return self
 
+    def go_back_to(self, level: str) -> None:
+        """Have the daemon run, and all groups at a level, whatever a test has done to them."""
+        self.node.run("systemctl", "start", SERVICE)
+        for group in self.clstat():
+            self.clinit("-w", group, level)
+
     def drop_in(self, unit: str, *lines: str) -> None:
         """Do what `systemctl edit` does."""
         self.node.write(f"/etc/systemd/system/{unit}.d/override.conf", "".join(f"{line}\n" for line in lines))

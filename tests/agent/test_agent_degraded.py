@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from ocf import CONFIGURED, DEGRADED, GENERIC, NOT_RUNNING, SUCCESS, Resource, no_daemon, node_with_agent
 from programs import RUN
-from shipped import SERVICE, Shipped
 
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from shipped import Shipped
 
 TABLE = f"""\
 web:init:3:wait:true; exit 3
@@ -45,9 +46,7 @@ def shared(project_layer: Path) -> Iterator[Shipped]:
 def shipped(shared: Shipped) -> Iterator[Shipped]:
     """The daemon, and all groups stopped, for each test."""
     yield shared
-    shared.node.run("systemctl", "start", SERVICE)
-    for group in shared.clstat():
-        shared.clinit("-w", group, "stop")
+    shared.go_back_to("stop")
 
 
 @pytest.mark.parametrize("group", SAID)

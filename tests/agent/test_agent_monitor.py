@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 from ocf import AGENT, DEGRADED, GENERIC, NOT_RUNNING, SUCCESS, Resource, no_daemon, node_with_agent
 from programs import RUN
-from shipped import SERVICE, Shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from shipped import Shipped
 
 TABLE = f"""\
 web:app:3m:respawn:{RUN}
@@ -36,9 +37,7 @@ def shared(project_layer: Path) -> Iterator[Shipped]:
 def shipped(shared: Shipped) -> Iterator[Shipped]:
     """The daemon, and all groups at level `nothing`, for each test."""
     yield shared
-    shared.node.run("systemctl", "start", SERVICE)
-    for group in shared.clstat():
-        shared.clinit("-w", group, "nothing")
+    shared.go_back_to("nothing")
 
 
 def processes(shipped: Shipped, resource: Resource) -> int:

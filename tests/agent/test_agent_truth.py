@@ -46,9 +46,7 @@ def shipped(shared: Shipped) -> Iterator[Shipped]:
     """The daemon, and all groups at level `nothing`, for each test."""
     shared.node.shell(f"rm -f {BUSY} {TRIED}; touch {TRIED}")
     yield shared
-    shared.node.run("systemctl", "start", SERVICE)
-    for group in shared.clstat():
-        shared.clinit("-w", group, "nothing")
+    shared.go_back_to("nothing")
 
 
 def tries(shipped: Shipped) -> int:

@@ -62,9 +62,7 @@ def shipped(shared: Shipped) -> Iterator[Shipped]:
     """The daemon and the table as they were, for each test."""
     yield shared
     shared.write_table(TABLE)
-    shared.node.run("systemctl", "start", SERVICE)
-    for group in shared.clstat():
-        shared.clinit("-w", group, "stop")
+    shared.go_back_to("stop")
 
 
 def test_ocf_tester_is_content(shipped: Shipped) -> None:
