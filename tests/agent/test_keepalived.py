@@ -45,9 +45,7 @@ def shipped(shared: Shipped) -> Iterator[Shipped]:
     """The daemon and the table as they were, for each test."""
     yield shared
     shared.write_table(TABLE)
-    shared.node.run("systemctl", "start", SERVICE)
-    for group in shared.clstat():
-        shared.clinit("-w", group, "stop")
+    shared.go_back_to("stop")
 
 
 # FOLLOW reads as READER does.
@@ -75,8 +73,8 @@ def test_the_level_is_that_of_the_last_state(shipped: Shipped, way: str) -> None
     assert seen == {"MASTER", "BACKUP"}
 
 
-@pytest.mark.parametrize("kill_mode", ["control-group", "process"])
-@pytest.mark.parametrize("way", [FOLLOW, NOTIFY])
+# With `control-group`, systemd's signal may end a script before it can ignore it: docs/high-availability.md says so.
+@pytest.mark.parametrize(("way", "kill_mode"), [(FOLLOW, "control-group"), (FOLLOW, "process"), (NOTIFY, "process")])
 def test_when_keepalived_ends(shipped: Shipped, way: str, kill_mode: str) -> None:
     """The group is stopped with keepalived, and nothing of what follows is left, whom systemd signals at the stop."""
     keepalived = Keepalived(shipped, way, kill_mode)
