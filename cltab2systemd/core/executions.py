@@ -71,24 +71,24 @@ class Executions:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._proven: set[str] = set()
+        self._proven: dict[str, int] = {}  # the main process that was, by unit; 0 if that is not known
         self._open: set[str] = set()
 
     def trust(self, units: Iterable[str]) -> None:
         """Take the word of an earlier daemon that units have been their commands, as clstat says DONE."""
-        self._proven.update(units)
+        self._proven.update(dict.fromkeys(units, 0))
 
     def is_open(self, unit: str) -> bool:
         """Whether the main process of a unit was not its command yet when it was looked at last."""
         return unit in self._open
 
-    def runs(self, unit: str, *, is_in_vain: bool) -> None:
+    def runs(self, unit: str, pid: int, *, is_in_vain: bool) -> None:
         """The main process of a unit is its command; or our pause, in vain if the command could not be executed."""
         self._open.discard(unit)
         if is_in_vain:
-            self._proven.discard(unit)
+            self._proven.pop(unit, None)
         else:
-            self._proven.add(unit)
+            self._proven[unit] = pid
 
     def has_ended(self, unit: str, process: Process, *, is_unready: bool) -> Execution:
         """The main process of a unit that systemd is about to start again has ended, if it is that one still.
@@ -99,7 +99,7 @@ class Executions:
             is_unready: whether it was to say that it is ready, and has not: then it has not been the command.
         """
         if is_unready:
-            self._proven.discard(unit)
+            self._proven.pop(unit, None)
             return Execution.ENDED
         if self.note(unit, process):
             return Execution.ENDED
@@ -112,23 +112,28 @@ class Executions:
         Nor does it if the process was killed.
         """
         if was_executed(process):
-            self._proven.add(unit)
+            self._proven[unit] = process.pid
         elif was_not_executed(process):
-            self._proven.discard(unit)
+            self._proven.pop(unit, None)
         else:
             return False
         return True
 
-    def not_yet(self, unit: str, was_restarted: Callable[[str], bool] = lambda _unit: False) -> Execution:
+    def not_yet(self, unit: str, was_restarted: Callable[[str], bool], *, was_up: bool) -> Execution:
         """The main process of a unit is not its command yet. One that nothing of ours has restarted is the first.
+
+        Or it is its command no more, and systemd has not told of its end yet.
 
         Args:
             unit: the unit.
             was_restarted: whether its health check has had it restarted.
+            was_up: whether it was up a moment ago, by systemd.
         """
         self._open.add(unit)
         if unit in self._proven and self._bus.restarts(unit) == 0 and not was_restarted(unit):
-            self._proven.discard(unit)
+            was_command = was_up and self._bus.process(unit).pid == self._proven[unit]
+            if not was_command:
+                del self._proven[unit]
         return self._latest(unit)
 
     def _latest(self, unit: str) -> Execution:
@@ -137,4 +142,4 @@ class Executions:
     def forget(self, unit: str) -> None:
         """Forget a unit that is at rest."""
         self._open.discard(unit)
-        self._proven.discard(unit)
+        self._proven.pop(unit, None)

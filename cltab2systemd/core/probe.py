@@ -202,13 +202,14 @@ class UnitProbe:
             is_unready = entry.notifies and self.left_time(name) < process.began_at
             return self._executions.has_ended(name, process, is_unready=is_unready)
         if unit.active == "activating" or is_given_up(entry, unit):
-            return self._executions.not_yet(name, self._was_restarted)
+            return self._executions.not_yet(name, self._was_restarted, was_up=False)
         known = self._known[name]
         if "is its command" not in known:
-            if not (entry.notifies or self.is_its_command(name, self.main_pid(name), entry.command)):
-                return self._executions.not_yet(name, self._was_restarted)
+            pid = 0 if entry.notifies else self.main_pid(name)
+            if not (entry.notifies or self.is_its_command(name, pid, entry.command)):
+                return self._executions.not_yet(name, self._was_restarted, was_up=True)
             known["is its command"] = True
-            self._executions.runs(name, is_in_vain=bool(self.pause(name)) and self.was_not_executed(name))
+            self._executions.runs(name, pid, is_in_vain=bool(self.pause(name)) and self.was_not_executed(name))
         return Execution.COMMAND
 
     def _ended(self, unit: str) -> Process:

@@ -97,3 +97,55 @@ def test_one_that_is_started_again_while_systemd_is_asked(
 
     again = UnitStatus(UNIT, "loaded", "activating", "start", 5, "start")
     assert probe.execution(again, entry) is is_ready
+
+
+class Ending:
+    """A systemd whose service has ended, which its list of units does not say yet; and the kernel, which knows it."""
+
+    def __init__(self) -> None:
+        self.pid, self.main_process, self.restarted = 7, Process(7, 0, 0), 0
+
+    def main_pid(self, _unit: str) -> int:
+        return self.pid
+
+    def process(self, _unit: str) -> Process:
+        return self.main_process
+
+    def restarts(self, _unit: str) -> int:
+        return self.restarted
+
+    def health(self, _unit: str) -> None:
+        return None
+
+    def program(self, pid: int) -> str:
+        if pid == 8:
+            raise FileNotFoundError
+        return "/usr/lib/systemd/systemd" if pid == 1 else "/bin/sleep"
+
+    def name(self, _pid: int) -> str:
+        return "sleep"
+
+    def command_line(self, _pid: int) -> bytes:
+        return b"sleep\0001000\0"
+
+    def was_not_executed(self, _unit: str) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("mode", ["respawn", "once"])
+@pytest.mark.parametrize(("process", "found"), [(7, Execution.AGAIN), (8, Execution.NOT_YET)], ids=["it", "another"])
+def test_one_that_ends_between_two_questions(mode: str, process: int, found: Execution) -> None:
+    """What was the command, and is gone, is not being started; a process that somebody has started since may be."""
+    [entry] = parse(f"web:a:3:{mode}:sleep 1000".encode(), "cltab")[0].entries
+    machine = Ending()
+    probe = UnitProbe(cast("Any", machine), lambda _unit: "", cast("Any", machine))
+    up = UnitStatus(UNIT, "loaded", "active", "running", 0, "")
+    probe.saw([up])
+    assert probe.execution(up, entry) is Execution.COMMAND
+
+    probe.forget(UNIT)
+    machine.pid, machine.main_process = 0, Process(process, 2, 9, "signal", 200)
+    assert probe.execution(up, entry) is found
+    machine.pid, machine.main_process, machine.restarted = 8, Process(8, 0, 0), 1
+    probe.forget(UNIT)
+    assert probe.execution(up, entry) is found
