@@ -11,6 +11,10 @@ import stat
 
 from cltab2systemd.text import decoded, encoded, escape
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 TABLE = "/etc/cltab"
 SOCKET = "/run/clinit/clinit.s"
 CLSTAT = "/run/clinit/clstat"
@@ -158,10 +162,30 @@ def resource_of(locations: Locations, group: str) -> str:
 
     It may be there no more. For a group of the system's daemon this costs one look.
     """
-    for instance in [f"{STATE}/system"] if locations.is_default else _instances(locations):
+    for instance in _directories(locations):
         line = _content(f"{instance}/{KNOWN_TO_CLUSTER}/{escape(group)}").partition(b"\n")[0]
         return decoded(line)
     return ""
+
+
+def started_by_cluster(locations: Locations, groups: Iterable[str]) -> dict[str, str]:
+    """Those groups that a cluster has started here, and has not stopped since, each with the id of its resource.
+
+    Both are the agent's notes.
+    """
+    found: dict[str, str] = {}
+    for instance in _directories(locations):
+        try:
+            marks = set(os.listdir(f"{instance}/{OF_CLUSTER}"))  # noqa: PTH208
+        except OSError:
+            continue
+        found |= {group: resource_of(locations, group) for group in groups if escape(group) in marks}
+    return {group: resource for group, resource in found.items() if resource}
+
+
+def _directories(locations: Locations) -> list[str]:
+    """The state directory of an instance, which need not be there."""
+    return [f"{STATE}/system"] if locations.is_default else _instances(locations)
 
 
 def _instances(locations: Locations) -> list[str]:

@@ -7,7 +7,7 @@ import os
 import click
 
 from cltab2systemd import __version__
-from cltab2systemd.client import outcome, watching
+from cltab2systemd.client import halting, outcome, watching
 from cltab2systemd.client.outcome import switch
 from cltab2systemd.client.requests import Client
 from cltab2systemd.client.status import show_status as print_status
@@ -83,17 +83,11 @@ def command(
     code = outcome.FINE
     if words:
         code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict, progress=progress)
-    else:
+    elif halt:
+        code = halting.halt(instance, wait=wait, timeout=timeout, progress=progress)
+    elif not show_status:
         with outcome.Reported() as reported:
-            if halt and wait:
-                watching.watched(
-                    lambda news, tick: instance.shutdown_and_wait(timeout, on_progress=news, on_tick=tick),
-                    progress, "clinit", outcome.complain,
-                )  # fmt: skip
-            elif halt:
-                instance.shutdown()
-            elif not show_status:
-                outcome.note(instance.reread())
+            outcome.note(instance.reread())
         code = reported.code
     if show_status:
         shown = print_status(instance, is_halted=halt)

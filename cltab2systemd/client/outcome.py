@@ -25,8 +25,8 @@ FAILED = 4
 TIMED_OUT = 5
 SUPERSEDED = 6
 INTERRUPTED = 130  # as a shell has it for SIGINT
-# With these the group has begun to move.
-_MOVED = (FINE, FAILED, TIMED_OUT, SUPERSEDED)
+MOVED = (FINE, FAILED, TIMED_OUT, SUPERSEDED)
+"""With these what was asked for has begun."""
 # Pacemaker sets it for its agents.
 _AGENT = "OCF_RESOURCE_INSTANCE"
 
@@ -36,6 +36,11 @@ _CODES = {
     calls.TimedOutError: TIMED_OUT,
     calls.SupersededError: SUPERSEDED,
 }
+
+
+def is_agent() -> bool:
+    """Whether it is an agent of Pacemaker's that asks."""
+    return _AGENT in os.environ
 
 
 def code_of(error: calls.ClientError) -> int:
@@ -183,7 +188,7 @@ def switch(
             answer = client.tell(group, level, strict=strict)
             say(answer)
             note(answer)
-    if reported.code in _MOVED:
+    if reported.code in MOVED:
         _tell_owner(client, group, level, end)
     return reported.code
 
@@ -197,7 +202,7 @@ def _tell_owner(client: Client, group: str, level: str, end: float | None) -> No
         level: where it was to go.
         end: of what is asked about that, by the clock that nobody sets, in seconds; None if nobody has set one.
     """
-    resource = "" if _AGENT in os.environ else resource_of(client.locations, group)
+    resource = "" if is_agent() else resource_of(client.locations, group)
     if not resource:
         return
     from cltab2systemd.client.owner import remarks  # noqa: PLC0415 - only of a group that is in a cluster

@@ -11,13 +11,26 @@ import shutil
 import time
 from dataclasses import replace
 
-from cltab2systemd.client.ownerwords import PROGRAMS, QUESTION, STOP_LEVEL, Request, Standing, standing, unknown, words
+from cltab2systemd.client.ownerwords import (
+    ALL,
+    PROGRAMS,
+    QUESTION,
+    STOP_LEVEL,
+    Request,
+    Standing,
+    standing,
+    standings,
+    unknown,
+    unknown_at_halt,
+    words,
+    words_of_halt,
+)
 from cltab2systemd.outputs import NoOutputError, output
 from cltab2systemd.text import decoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 # Seconds for all that is asked, and what a program may write. A resource with a hundred clones has some 30 kB.
 _SECONDS = 2.0
@@ -41,8 +54,7 @@ def remarks(
         told: what is told if Pacemaker says how the resource is; `words_of_failure` of a group that is FAILED by hand.
     """
     deadline = time.monotonic() + min(seconds, _SECONDS)
-    program = next((name for name in PROGRAMS if shutil.which(name)), PROGRAMS[-1])
-    request = Request(group, level, os.uname().nodename, resource, program)
+    request = Request(group, level, os.uname().nodename, resource, _program())
     try:
         found = standing_of(resource, deadline)
         if found is None:
@@ -50,6 +62,36 @@ def remarks(
         return [*told(replace(request, node=_this_node(deadline)), found)]
     except NoOutputError:
         return [*unknown(request)]
+
+
+def remarks_on_halt(resources: Mapping[str, str], seconds: float = _SECONDS) -> list[str]:
+    """What somebody is told who has halted all groups here: printable lines, none if there is nothing to tell.
+
+    Args:
+        resources: of the groups that Pacemaker had started here, their ids, as the agent has noted them.
+        seconds: for asking, if there are less than two.
+    """
+    deadline = time.monotonic() + min(seconds, _SECONDS)
+    try:
+        try:
+            found = standings(_ask([*ALL], deadline))
+        except ValueError as error:
+            raise _not_understood(error) from error
+        groups = [group for group, resource in resources.items() if resource in found and found[resource].managed]
+        if not groups:
+            return []
+        return [*words_of_halt(groups, Request("", "", _this_node(deadline), "", _program()))]
+    except NoOutputError:
+        return [*unknown_at_halt(resources)]
+
+
+def _program() -> str:
+    """Which of the programs for such changes is there."""
+    return next((name for name in PROGRAMS if shutil.which(name)), PROGRAMS[-1])
+
+
+def _not_understood(error: ValueError) -> NoOutputError:
+    return NoOutputError(f"what crm_mon writes is not understood: {error}")
 
 
 def standing_of(resource: str, deadline: float) -> Standing | None:
@@ -62,7 +104,7 @@ def standing_of(resource: str, deadline: float) -> Standing | None:
     try:
         found = standing(_ask([*QUESTION, resource], deadline), resource)
     except ValueError as error:
-        raise NoOutputError(f"what crm_mon writes is not understood: {error}") from error
+        raise _not_understood(error) from error
     if found is None:
         return None
     level, stop_level = (_parameter(resource, name, deadline) for name in ("level", "stop_level"))

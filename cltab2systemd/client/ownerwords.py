@@ -10,33 +10,45 @@ from cltab2systemd import crmxml
 from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import xml.etree.ElementTree as ET
+    from collections.abc import Iterable, Iterator
 
-# What changes a resource, with each of the programs for that; `crm_resource` is there with any Pacemaker.
+# So many groups are named in a line.
+_MOST_NAMES = 8
+# What changes a resource, or a node, with each of the programs for that; `crm_resource` is there with any Pacemaker.
 _COMMANDS = {
     "pcs": {
         "level": "pcs resource update {resource} level={level}",
         "stop": "pcs resource disable {resource}",
         "move": "pcs resource move {resource} {node}",
         "look away": "pcs resource unmanage {resource} --monitor",
+        "node away": "pcs node standby {node}",
+        "node alone": "pcs node maintenance {node}",
     },
     "crm": {
         "level": "crm resource param {resource} set level {level}",
         "stop": "crm resource stop {resource}",
         "move": "crm resource move {resource} {node}",
         "look away": "crm resource maintenance {resource} on",
+        "node away": "crm node standby {node}",
+        "node alone": "crm node maintenance {node}",
     },
     "crm_resource": {
         "level": "crm_resource --resource {resource} --set-parameter level --parameter-value {level}",
         "stop": "crm_resource --resource {resource} --meta --set-parameter target-role --parameter-value Stopped",
         "move": "crm_resource --resource {resource} --move --node {node}",
         "look away": "crm_resource --resource {resource} --meta --set-parameter maintenance --parameter-value true",
+        "node away": "crm_attribute --node {node} --name standby --update on",
+        "node alone": "crm_attribute --node {node} --name maintenance --update true",
     },
 }
 PROGRAMS = tuple(_COMMANDS)
 """The programs that words may name, the one that is preferred first."""
 
-QUESTION = ("crm_mon", "--one-shot", "--output-as=xml", "--include=none,resources", "--inactive", "--resource")
+ALL = ("crm_mon", "--one-shot", "--output-as=xml", "--include=none,resources", "--inactive")
+"""What tells how all resources are; `standings` reads the answer."""
+
+QUESTION = (*ALL, "--resource")
 """What tells how a resource is, if its id stands behind it; `standing` reads the answer."""
 
 STOP_LEVEL = "stop"
@@ -84,12 +96,22 @@ def standing(text: bytes, resource: str) -> Standing | None:
 
     ValueError if that is no XML of crm_mon's.
     """
-    # A clone has several.
-    found = [element for element in crmxml.root_of(text).iter("resource") if crmxml.id_of(element) == resource]
-    if not found or all(element.get("orphaned") == "true" for element in found):
-        return None
-    nodes = (name for element in found for name in crmxml.nodes_of(element))
-    return Standing(tuple(dict.fromkeys(nodes)), all(element.get("managed") == "true" for element in found))
+    return standings(text).get(resource)
+
+
+def standings(text: bytes) -> dict[str, Standing]:
+    """Likewise how all resources are, by their ids."""
+    found: dict[str, list[ET.Element]] = {}  # a clone has several
+    for element in crmxml.root_of(text).iter("resource"):
+        found.setdefault(crmxml.id_of(element), []).append(element)
+    return {
+        resource: Standing(
+            tuple(dict.fromkeys(name for element in elements for name in crmxml.nodes_of(element))),
+            all(element.get("managed") == "true" for element in elements),
+        )
+        for resource, elements in found.items()
+        if not all(element.get("orphaned") == "true" for element in elements)
+    }
 
 
 def words(request: Request, found: Standing) -> Iterator[str]:
@@ -118,6 +140,35 @@ def words_of_failure(request: Request, found: Standing) -> Iterator[str]:
     if found.managed and request.node in found.nodes:
         yield _taken_back(request)
         yield _look_away(request)
+
+
+def words_of_halt(groups: Iterable[str], request: Request) -> Iterator[str]:
+    """Printable lines: what Pacemaker makes of a halt of all groups, and which command is right.
+
+    Args:
+        groups: those that it had started here, and acts on.
+        request: whose program and node are named.
+    """
+    yield (
+        f"Pacemaker had started {_listed(groups)} on this node: at its next monitor it takes the halt for a failure, "
+        "and starts what it has stopped again, here or on another node"
+    )
+    yield f"to take all that Pacemaker runs off this node first: {command('node away', request)}"
+    yield f"to have Pacemaker look away from this node first: {command('node alone', request)}"
+
+
+def unknown_at_halt(groups: Iterable[str]) -> Iterator[str]:
+    """Printable lines, likewise, if Pacemaker does not say how its resources are."""
+    yield (
+        f"Pacemaker had started {_listed(groups)}, by what this node has noted, and may start what the halt has "
+        "stopped again, here or on another node; see: crm_mon --one-shot"
+    )
+
+
+def _listed(groups: Iterable[str]) -> str:
+    names = [shortened(group) for group in groups]
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _here(request: Request, *, is_stop: bool) -> Iterator[str]:
@@ -169,7 +220,7 @@ def command(what: str, request: Request) -> str:
     """What is to be typed, printable.
 
     Args:
-        what: `level`, `stop`, `move` or `look away`.
+        what: `level`, `stop`, `move`, `look away`, `node away` or `node alone`.
         request: whose program, resource, level and node it names.
     """
     quoted = {name: shlex.quote(getattr(request, name)) for name in ("resource", "level", "node")}

@@ -49,6 +49,36 @@ def test_all_is_gone(shipped: Shipped) -> None:
         assert NO_DAEMON == done.stderr
 
 
+@pytest.mark.parametrize("words", [("-k",), ("-k", "--wait"), ("-k", "--wait", "--timeout", "50")])
+def test_groups_of_a_cluster(shipped: Shipped, words: tuple[str, ...]) -> None:
+    """Who halts groups that a cluster has started is told so, once. Its agent is told nothing, nor who is refused."""
+    notes = "/run/cltab2systemd/system"
+
+    def halted(**environment: str) -> str:
+        shipped.node.run("systemctl", "start", "clinit.service")
+        assert shipped.clinit("--wait", "web", "3").returncode == 0
+        # As the resource agent does.
+        shipped.node.shell(
+            f"mkdir -p {notes}/known-to-cluster {notes}/of-cluster; echo pcs-web >{notes}/known-to-cluster/web"
+        )
+        if not environment.pop("stopped", ""):
+            shipped.node.write(f"{notes}/of-cluster/web", "")
+        done = shipped.node.run("clinit", *words, env=environment)
+        wait_until(lambda: not shipped.node.exists(PATH), what="the daemon is gone")
+        answered(shipped.clinit(*words), code=3, out="", err=NO_DAEMON)
+        shipped.node.shell(f"rm -rf {notes}/known-to-cluster {notes}/of-cluster")
+        assert done.stdout == ""
+        return done.stderr
+
+    assert halted() == (
+        "clinit: Pacemaker had started web, by what this node has noted, and may start what the halt has stopped again"
+        ", here or on another node; see: crm_mon --one-shot\n"
+    )
+    assert halted(OCF_RESOURCE_INSTANCE="pcs-web") == ""
+    assert halted(stopped="yes") == ""
+    shipped.node.run("systemctl", "start", "clinit.service")
+
+
 def test_all_is_gone_at_other_sockets(shipped: Shipped) -> None:
     """It holds for sockets that the table, or a socket unit of a person's own, names as well."""
     node = shipped.node

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd.client.owner import remarks
+from cltab2systemd.client.owner import remarks, remarks_on_halt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,11 @@ def test_no_answer(programs: Callable[..., None], command: str) -> None:
     assert [line.partition(":")[0] for line in told] == [UNKNOWN]
     assert time.monotonic() - begin < 60
 
+    begin = time.monotonic()
+    [line] = remarks_on_halt({"web": "w"}, seconds=1.0)
+    assert line.startswith("Pacemaker had started web, by what this node has noted")
+    assert time.monotonic() - begin < 60
+
 
 def test_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So it is without any."""
@@ -52,6 +57,23 @@ def test_a_resource_that_is_gone(programs: Callable[..., None]) -> None:
     """A note that is stale tells nothing."""
     programs(crm_mon='echo "<pacemaker-result><resources/></pacemaker-result>"')
     assert remarks("web", "3", "w", seconds=60) == []
+    assert remarks_on_halt({"web": "w"}, seconds=60) == []
+
+
+def test_a_halt(programs: Callable[..., None]) -> None:
+    """Pacemaker is asked once. It is told of the groups on which Pacemaker acts, by their names."""
+    resource = "<resource id='{}' active='true' managed='{}'><node name='alpha'/></resource>"
+    found = f"<pacemaker-result>{resource.format('w', 'true')}{resource.format('d', 'false')}</pacemaker-result>"
+    programs(
+        crm_mon=f'case "$*" in *--resource*) exit 1 ;; *) echo "{found}" ;; esac',
+        crm_node="echo alpha",
+        pcs="",
+    )
+    told = remarks_on_halt({"web": "w", "db": "d"}, seconds=60)
+
+    assert told[0].startswith("Pacemaker had started web on this node: ")
+    assert told[1].endswith(": pcs node standby alpha")
+    assert remarks_on_halt({"db": "d"}, seconds=60) == []
 
 
 def test_parameters_and_the_name_of_this_node(programs: Callable[..., None]) -> None:

@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from cltab2systemd.client.ownerwords import PROGRAMS, Request, Standing, standing, unknown, words, words_of_failure
+from cltab2systemd.client.ownerwords import (
+    PROGRAMS,
+    Request,
+    Standing,
+    standing,
+    standings,
+    unknown,
+    unknown_at_halt,
+    words,
+    words_of_failure,
+    words_of_halt,
+)
 
 # As `crm_mon --output-as=xml --include=none,resources --inactive --resource=web` of Pacemaker 2.1.5 writes it.
 XML = """\
@@ -33,6 +44,10 @@ managed="true" failed="false" failure_ignored="false" nodes_running_on="0"/>
 """
 REQUEST = Request("web", "m", "n1", "web", "crm_resource")
 HERE = Standing(("n1",), managed=True, level="3")
+TAKEN_FOR_A_FAILURE = (
+    "Pacemaker had started web, db on this node: at its next monitor it takes the halt for a failure, and starts what "
+    "it has stopped again, here or on another node"
+)
 
 
 def told(request: Request, found: Standing) -> str:
@@ -142,3 +157,44 @@ def test_names_that_a_shell_or_a_terminal_would_obey() -> None:
     assert "\x1b" not in said
     assert "--resource 'r;s' --set-parameter level --parameter-value 'a b'" in said
     assert "\x1b" not in "\n".join(unknown(replace(REQUEST, group="\x1b")))
+
+
+def test_all_resources() -> None:
+    """Each has its own standing; what the cluster has no more is left out."""
+    text = XML.format(
+        resources="\n".join(RESOURCE.format(**STARTED | changed) for changed in (
+            {"id": "web:0"}, {"id": "web:1", "node": "n2"}, {"id": "db", "managed": "false"},
+            {"id": "old", "orphaned": "true"},
+        ))
+    )  # fmt: skip
+    assert standings(text.encode()) == {
+        "web": Standing(("n1", "n2"), managed=True),
+        "db": Standing(("n1",), managed=False),
+    }
+
+
+def test_a_halt() -> None:
+    """Pacemaker starts again what it had started here; the commands are about the node."""
+    commands = {
+        "pcs": ("pcs node standby n1", "pcs node maintenance n1"),
+        "crm": ("crm node standby n1", "crm node maintenance n1"),
+        "crm_resource": (
+            "crm_attribute --node n1 --name standby --update on",
+            "crm_attribute --node n1 --name maintenance --update true",
+        ),
+    }
+    assert set(commands) == set(PROGRAMS)
+    for program, (standby, maintenance) in commands.items():
+        assert [*words_of_halt(["web", "db"], replace(REQUEST, program=program))] == [
+            TAKEN_FOR_A_FAILURE,
+            f"to take all that Pacemaker runs off this node first: {standby}",
+            f"to have Pacemaker look away from this node first: {maintenance}",
+        ]
+
+
+def test_a_halt_of_many() -> None:
+    """A line stays one that can be read, and that a terminal may be given."""
+    [line] = unknown_at_halt([f"g{number}\x1b" for number in range(20)])
+    assert "g7" in line
+    assert " and 12 more, by what this node has noted" in line
+    assert "\x1b" not in line

@@ -60,6 +60,36 @@ def test_where_it_does_not_run(groups: Groups) -> None:
     assert groups.where("files") == other
 
 
+def test_a_halt(groups: Groups) -> None:
+    """Pacemaker starts again what it had started there, and clinit says so, but for a node that is in maintenance."""
+    name = groups.where("web")
+    node = groups.cluster.nodes[name]
+
+    told = said(groups, name, "-k")
+
+    node.run("systemctl", "start", "clinit.service")
+    assert told.count("Pacemaker had started ") == 1
+    assert "web" in told.splitlines()[0]
+    assert f"clinit: to take all that Pacemaker runs off this node first: pcs node standby {name}\n" in told
+    maintenance = f"pcs node maintenance {name}"
+    assert f"clinit: to have Pacemaker look away from this node first: {maintenance}\n" in told
+    groups.await_all()
+    groups.forget()
+
+    name = groups.where("web")
+    node = groups.cluster.nodes[name]
+    groups.cluster.run(f"pcs node maintenance {name}")
+    groups.cluster.settle()
+    there = [group for group, place in groups.places().items() if place == name]
+    assert said(groups, name, "-k") == ""
+    node.run("systemctl", "start", "clinit.service")
+    for group in there:
+        assert said(groups, name, group, "3") == ""
+    groups.cluster.run(f"pcs node unmaintenance {name}")
+    groups.await_all()
+    assert groups.cluster.fenced == []
+
+
 def test_pacemaker_does_not_answer(groups: Groups) -> None:
     """A user without rights is told what the agent has noted on the node."""
     node = groups.cluster.nodes[groups.where("db")]
