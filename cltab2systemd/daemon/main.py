@@ -229,7 +229,7 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
     sockets.open(first_path(locations, earlier, source))
     instance.note_clstat(clstat.path)
     good_table = GoodTable() if is_systems_table else None
-    publishing = Publishing(bus) if is_systems_table else None
+    publishing = Publishing(bus, instance) if is_systems_table else None
     outside = _Outside(instance, sockets, clstat, announcer, watchers, Notices(instance, bus), good_table, publishing)
     applier = Applier(names, locations.table, _surroundings(locations, instance), units, bus)
     controller = Controller(

@@ -80,6 +80,7 @@ class Instance:
         self._of_cluster = Marks(self.directory / OF_CLUSTER, self.disk)
         self._taken_over = self.directory / "taken-over"
         self._due = self.directory / "boot-levels-due"
+        self._publishing = self.directory / "publishing"
         self._unlock: Callable[[], None] | None = None
 
     def open(self, locations: Locations, *, may_change_table: bool = True) -> None:
@@ -172,6 +173,18 @@ class Instance:
     def note_boot_levels(self) -> None:
         """Groups are to come to their boot levels; until `take_over` that is not done."""
         self.disk.touch(self._due)
+
+    @property
+    def is_publishing(self) -> bool:
+        """Whether a table has had the unit started that tells Pacemaker how the groups are, and none had it stopped."""
+        return self.disk.exists(self._publishing)
+
+    def note_publishing(self, *, is_on: bool) -> None:
+        """It is about to be started, or was stopped. OSError if that cannot be noted."""
+        if is_on:
+            self.disk.touch(self._publishing)
+        else:
+            self.disk.remove(self._publishing)
 
     def is_of_cluster(self, group: str) -> bool:
         """Whether the resource agent has started a group, and has not stopped it since."""

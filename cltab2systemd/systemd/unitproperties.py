@@ -160,6 +160,10 @@ class UnitProperties(ABC):
         limits = self._limit(unit, b"TimeoutStopUSec"), self._limit(unit, b"TimeoutAbortUSec")
         return StopSettings(first, abort, last, *limits, is_aborted)
 
+    def is_enabled(self, unit: str) -> bool:
+        """Whether the administrator has enabled a unit, as `systemctl is-enabled` has it."""
+        return self._get(unit, UNIT, b"UnitFileState", b"s") in {b"enabled", b"enabled-runtime"}
+
     def status_text(self, unit: str) -> str:
         """What a service says of itself (STATUS= of sd_notify); empty if it says nothing."""
         return decoded(self._get(unit, SERVICE, b"StatusText", b"s"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from programs import RUN
 
 from lab.waiting import wait_until
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 UNIT = "clinit-publish.service"
 LINES = f"web:a:1:respawn:{RUN}\n"
+MARK = "/run/cltab2systemd/system/publishing"
 WANTED = f":::publish:pacemaker\n{LINES}"
 
 
@@ -60,6 +62,47 @@ def test_the_setting(shared: Instance) -> None:
     await_state(node, "inactive")
 
 
+@pytest.mark.parametrize("signal", ["KILL", "TERM"])
+def test_a_line_that_leaves_while_no_daemon_runs(shared: Instance, signal: str) -> None:
+    """The next daemon knows that one before it has started the unit, and stops it; not if its table has the line."""
+    instance, node = with_table(shared, WANTED)
+    await_state(node, "active")
+    instance.kill(signal)
+    instance.start()
+    assert state(node) == "active"
+    instance.kill(signal)
+    instance.write_table(LINES)
+    instance.start()
+    await_state(node, "inactive")
+
+    node.run("systemctl", "start", UNIT)
+    instance.kill(signal)
+    instance.start()
+    assert instance.clinit("--wait", "web", "1").returncode == 0
+    assert state(node) == "active"
+    node.run("systemctl", "stop", UNIT)
+
+
+def test_a_unit_that_is_enabled(shared: Instance) -> None:
+    """It is not the table's to stop, whoever has started it, with a new daemon neither."""
+    instance, node = with_table(shared, WANTED)
+    await_state(node, "active")
+    node.run("systemctl", "enable", "--quiet", UNIT)
+    try:
+        instance.write_table(LINES)
+        assert instance.clinit().returncode == 0
+        wait_until(lambda: not node.exists(MARK), what="it is the administrator's")
+        assert state(node) == "active"
+        with_table(shared, WANTED)
+        instance.kill()
+        instance.write_table(LINES)
+        instance.start()
+        wait_until(lambda: not node.exists(MARK), what="it is the administrator's")
+        assert state(node) == "active"
+    finally:
+        node.run("systemctl", "disable", "--now", "--quiet", UNIT)
+
+
 def test_a_unit_of_the_administrators(shared: Instance) -> None:
     """One that was started by hand goes on, whatever table takes effect without the setting."""
     instance, node = with_table(shared, LINES)
@@ -80,5 +123,7 @@ def test_no_such_unit(shared: Instance) -> None:
         instance.write_table(WANTED)
         assert instance.clinit("--wait", "web", "1").returncode == 0
         wait_until(lambda: f"cannot start or stop {UNIT}" in node.run("journalctl", "--no-pager").stdout)
+        with_table(shared, LINES)
+        wait_until(lambda: not node.exists(MARK), what="nothing is left to be stopped")
     finally:
         node.run("systemctl", "unmask", "--runtime", UNIT)
