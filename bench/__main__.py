@@ -9,6 +9,8 @@ from bench import (
     check,
     client_start,
     cluster,
+    cluster_faults,
+    cluster_quiet,
     generator_full,
     generator_idle,
     idle,
@@ -40,7 +42,14 @@ BENCHMARKS = {
     "nodes": nodes.run,
 }
 # Those that take longer than they tell something new each time: only run by name.
-LONG = {"cluster": cluster.run, "idle": idle.run, "monitors": monitors.run, "soak": soak.run}
+LONG = {
+    "cluster": cluster.run,
+    "cluster_faults": cluster_faults.run,
+    "cluster_quiet": cluster_quiet.run,
+    "idle": idle.run,
+    "monitors": monitors.run,
+    "soak": soak.run,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
