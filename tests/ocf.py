@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AGENT = "/usr/lib/ocf/resource.d/clinit/group"
+# As Pacemaker runs it: others may not read what it writes.
+ACT = ("sh", "-c", 'umask 027; exec "$0" "$@"', AGENT)
 SUCCESS, GENERIC, UNIMPLEMENTED, INSTALLED, CONFIGURED, NOT_RUNNING, DEGRADED = 0, 1, 3, 5, 6, 7, 190
 
 
@@ -49,7 +51,7 @@ class Resource:
     def act(self, action: str, timeout: int = 20, **meta: str) -> int:
         """Have the agent do something; its exit code. `reason` is what it says about it, `said` also what it logs."""
         done = self.shipped.node.run_bytes(
-            AGENT, action, check=False, env=self.environment(timeout, **meta), timeout=timeout + 5
+            *ACT, action, check=False, env=self.environment(timeout, **meta), timeout=timeout + 5
         )
         self.said = done.stderr.decode("utf-8", "surrogateescape")
         self.reason = "\n".join(re.findall("ocf-exit-reason:(.*)", self.said))
