@@ -32,11 +32,41 @@ def output(command: Sequence[str], deadline: float, most: int, environment: Mapp
         environment: beside this process's own; the locale is C.
 
     Raises:
-        NoOutputError: it has no whole output.
+        NoOutputError: it has no whole output, or fails.
+    """
+    status, said = ended(command, deadline, most, environment)
+    if status:
+        raise NoOutputError(f"{command[0]} exits with {status}")
+    return said
+
+
+def ended(
+    command: Sequence[str],
+    deadline: float,
+    most: int,
+    environment: Mapping[str, str] = _NO_SETTINGS,
+    *,
+    with_errors: bool = False,
+) -> tuple[int, bytes]:
+    """Run a program as `output` does, also one that fails.
+
+    Args:
+        command: as there, as all that is not said here.
+        deadline: likewise.
+        most: likewise.
+        environment: likewise.
+        with_errors: whether what it writes to its standard error counts as well.
+
+    Returns:
+        Its exit status, negative for a signal, and what it has written.
+
+    Raises:
+        NoOutputError: it is not there, takes too long, or writes too much.
     """
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT if with_errors else subprocess.DEVNULL,
             env={**os.environ, "LC_ALL": "C", **environment},
         )  # fmt: skip
     except OSError as error:
@@ -56,9 +86,7 @@ def output(command: Sequence[str], deadline: float, most: int, environment: Mapp
         process.stdout.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_PATIENCE)
-    if process.returncode:
-        raise NoOutputError(f"{command[0]} exits with {process.returncode}")
-    return said
+    return process.returncode, said
 
 
 def _block(descriptor: int, deadline: float) -> bytes:
