@@ -26,7 +26,7 @@ FLOORS = (
     "core importers",
     "daemon",
     "commands generator",
-    "operators",
+    "operators keepalived",
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 # What both ends of the socket know. A client knows no more, but for the daemon that its option -d runs, and a
@@ -39,8 +39,10 @@ EXCEPTIONS = {
     "client.evidence": {"terminal"},
     "client.ownerwords": {"terminal"},
 }
-# Commands for people, of which some ask the daemon.
-KNOWS_THE_CLIENT = "operators"
+# Commands for people, of which some ask the daemon, and keepalived's reader, which asks it as well.
+KNOW_THE_CLIENT = "operators keepalived"
+# What keepalived's reader is made of.
+READER = "keepalived client systemd disk units outputs oserrors locations varlink terminal text"
 
 # Rooms without input and output. Elsewhere, a module is pure whose docstring says so.
 PURE = "text terminal exportformat table units groups ancestor reports importers cluster pacemaker"
@@ -128,7 +130,7 @@ def test_imports_point_downwards(module: str) -> None:
     if room == "client":
         assert others - EXCEPTIONS.get(module, set()) <= set(LIGHT.split())
     else:
-        known = {"client"} if room == KNOWS_THE_CLIENT else set()
+        known = {"client"} if room in KNOW_THE_CLIENT.split() else set()
         above = {name for name in others if FLOOR_OF.get(room_of(name), len(FLOORS)) >= FLOOR_OF[room]}
         assert {name for name in above if room_of(name) not in known} == set()
 
@@ -155,10 +157,10 @@ def test_what_is_pure_does_no_input_or_output(module: str) -> None:
     assert {name for name in found & MODULES if not is_pure(name)} == set()
 
 
-def started() -> set[str]:
-    """The modules of the package that a plain request imports before it is sent."""
+def started(first: str = COMMAND) -> set[str]:
+    """The modules of the package that a module imports as it starts; that of a plain request, before it is sent."""
     found: set[str] = set()
-    pending = [COMMAND]
+    pending = [first]
     while pending:
         module = pending.pop()
         if module not in found:
@@ -197,3 +199,11 @@ def test_a_status_starts_without_what_is_heavy() -> None:
     """`clinitctl status`, answered by the daemon, needs enum and JSON, and nothing that is slower to import."""
     loaded = loaded_by("operators.main", "operators.statusview", "reports.statustext")
     assert loaded & (set(HEAVY.split()) - {"enum", "re", "json"}) == set()
+
+
+def test_the_reader_of_keepalived_starts_light() -> None:
+    """It starts while the machine boots, and follows without the daemon: it loads nothing of that, and no loop."""
+    found = started("keepalived.main")
+    assert {room_of(module) for module in found} == {*READER.split()}
+    for module in found:
+        assert imports(module, at_start=True) & {"asyncio", "click", "jinja2", "logging"} == set(), module

@@ -27,7 +27,7 @@ def of_mode() -> set[str]:
     """Who names a mode, or has a word for each; who asks for what modes mean; and who beside the package knows one."""
     properties = "|".join(name for name, value in vars(Mode).items() if isinstance(value, property))
     words = [rf"(?:[\"'`]|\.It Cm ){mode}(?:[\"'`]|\s)" for mode in Mode]
-    beside = ("packaging/ocf/", "packaging/keepalived", "simulation/", "fuzz/")
+    beside = ("packaging/ocf/", "simulation/", "fuzz/")
     return (
         files(r"\bMode\.[A-Z]+\b")
         | files(rf"\.(?:{properties})\b", where=is_package)

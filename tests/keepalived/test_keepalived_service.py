@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from keepalived import DEFAULTS, FOLLOW, FOLLOWS, READER, Keepalived, bound, join
 from programs import RUN
+from realkeepalived import DEFAULTS, FOLLOW, FOLLOWS, READER, Keepalived, bound, join
 from shipped import SERVICE, Shipped
 
 from lab.node import Node

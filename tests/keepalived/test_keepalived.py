@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from answers import answered
-from keepalived import DEFAULTS, FOLLOW, FOLLOWS, NOTIFY, READER, Keepalived, bound, join
 from ocf import no_daemon
 from programs import RUN
+from realkeepalived import DEFAULTS, FOLLOW, FOLLOWS, NOTIFY, READER, Keepalived, bound, join
 from shipped import SERVICE, Shipped
 
 from lab.install import PROJECT

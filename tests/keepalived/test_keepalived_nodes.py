@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from documents import block
-from keepalived import DEFAULTS, READER, bound, install
+from realkeepalived import DEFAULTS, READER, bound, install
 from shipped import Shipped
 
 from lab.install import PROJECT
