@@ -77,10 +77,12 @@ def remarks_on_halt(resources: Mapping[str, str], seconds: float = _SECONDS) -> 
             found = standings(_ask([*ALL], deadline))
         except ValueError as error:
             raise _not_understood(error) from error
-        groups = [group for group, resource in resources.items() if resource in found and found[resource].managed]
-        if not groups:
+        minded = {group: found[resource] for group, resource in resources.items() if resource in found}
+        if not any(standing.managed for standing in minded.values()):
             return []
-        return [*words_of_halt(groups, Request("", "", _this_node(deadline), "", _program()))]
+        node = _this_node(deadline)
+        groups = [group for group, standing in minded.items() if standing.is_minded(node)]
+        return [*words_of_halt(groups, Request("", "", node, "", _program()))] if groups else []
     except NoOutputError:
         return [*unknown_at_halt(resources)]
 

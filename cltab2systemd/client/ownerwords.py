@@ -11,7 +11,7 @@ from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
     import xml.etree.ElementTree as ET
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 # So many groups are named in a line.
 _MOST_NAMES = 8
@@ -61,7 +61,8 @@ class Standing:
 
     Attributes:
         nodes: on which it is active.
-        managed: whether Pacemaker acts on it; it does not in maintenance mode.
+        managed: whether Pacemaker acts on it anywhere; it does not in maintenance mode.
+        left_alone: nodes on which it is active and Pacemaker does not act on it: of a clone these need not be all.
         level: its parameter of that name; empty if that is not known.
         stop_level: likewise.
     """
@@ -70,6 +71,11 @@ class Standing:
     managed: bool
     level: str = ""
     stop_level: str = STOP_LEVEL
+    left_alone: tuple[str, ...] = ()
+
+    def is_minded(self, node: str) -> bool:
+        """Whether Pacemaker acts on it on a node, or might."""
+        return self.managed and node not in self.left_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +111,26 @@ def standings(text: bytes) -> dict[str, Standing]:
     for element in crmxml.root_of(text).iter("resource"):
         found.setdefault(crmxml.id_of(element), []).append(element)
     return {
-        resource: Standing(
-            tuple(dict.fromkeys(name for element in elements for name in crmxml.nodes_of(element))),
-            all(element.get("managed") == "true" for element in elements),
-        )
+        resource: _standing(elements)
         for resource, elements in found.items()
         if not all(element.get("orphaned") == "true" for element in elements)
     }
 
 
+def _standing(elements: Sequence[ET.Element]) -> Standing:
+    managed = [element for element in elements if element.get("managed") == "true"]
+    alone = [element for element in elements if element not in managed]
+    return Standing(_nodes_of(elements), managed=bool(managed), left_alone=_nodes_of(alone))
+
+
+def _nodes_of(elements: Iterable[ET.Element]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for element in elements for name in crmxml.nodes_of(element)))
+
+
 def words(request: Request, found: Standing) -> Iterator[str]:
     """Printable lines: what Pacemaker makes of a request, and which command is right; none if nothing comes of it."""
     is_stop = request.level == found.stop_level
-    if not found.managed:  # somebody has had it look away
+    if not found.is_minded(request.node):  # somebody has had it look away
         if found.nodes and request.node not in found.nodes and not is_stop:
             yield _perhaps_a_copy(request, found)
     elif request.node in found.nodes:
@@ -137,7 +150,7 @@ def unknown(request: Request) -> Iterator[str]:
 
 def words_of_failure(request: Request, found: Standing) -> Iterator[str]:
     """Printable lines, likewise: what Pacemaker makes of a group that somebody has made FAILED here."""
-    if found.managed and request.node in found.nodes:
+    if found.is_minded(request.node) and request.node in found.nodes:
         yield _taken_back(request)
         yield _look_away(request)
 

@@ -166,31 +166,34 @@ def _standing(move: Move, resource: str, names: Sequence[str]) -> Iterator[str]:
     answers: list[Answer] = []
     words = ["sh", "-c", _ASK_PACEMAKER, "sh", resource]
     overssh.ask(names, words, answers.append, move.fanout, overssh.TIMEOUT)
-    doubts, has_said = [], False
+    doubts = []
     for answer in answers:
         try:
             program, found = _pacemakers(answer, resource)
         except NoOutputError as error:
-            doubts.append(f"{answer.node}: {error}")
+            # Where Pacemaker does not run, a stop is safe: at worst it ends a second copy.
+            if (answer.code, move.level) != (_NOT_CONNECTED, STOP_LEVEL):
+                doubts.append(f"{answer.node}: {error}")
             continue
-        has_said |= answer.code != _NOT_CONNECTED
         if found is not None and found.managed:
             yield from _refusal(Request(move.group, move.level, names[0], resource, program), found)
             return
-    if doubts and not has_said:
+    if doubts:
+        by_hand = printable(shlex.join(["clinit", move.group, move.level]))
         yield (
             f"nothing is done: {overssh.fold(names)} have noted that Pacemaker has {shortened(move.group)} as its "
             f"resource {shortened(resource)}, and it is not known how that is: {shortened(doubts[0])}"
         )
+        yield f"where it does not run elsewhere, and Pacemaker is not to start it, on the node itself: {by_hand}"
 
 
 def _pacemakers(answer: Answer, resource: str) -> tuple[str, Standing | None]:
-    """Which program changes resources on a node, and what Pacemaker there says of one; None where it does not run.
+    """Which program changes resources on a node, and what Pacemaker there says of one; None if it has none such.
 
     NoOutputError if it says nothing.
     """
     if answer.code == _NOT_CONNECTED:
-        return "", None
+        raise NoOutputError("Pacemaker does not run there")
     if answer.code != 0:
         raise NoOutputError(answer.reason)
     program, _, text = answer.output.partition(b"\n")

@@ -62,7 +62,7 @@ def of(*resources: str) -> Standing | None:
     ("changed", "expected"),
     [
         ({}, Standing(("n1",), managed=True)),
-        ({"managed": "false"}, Standing(("n1",), managed=False)),
+        ({"managed": "false"}, Standing(("n1",), managed=False, left_alone=("n1",))),
         ({"orphaned": "true"}, None),
         ({"id": "db"}, None),
         ({"id": "web:0"}, Standing(("n1",), managed=True)),
@@ -71,6 +71,14 @@ def of(*resources: str) -> Standing | None:
 def test_how_a_resource_is(changed: dict[str, str], expected: Standing | None) -> None:
     """Where it is active, and whether Pacemaker acts on it; nothing of one that the cluster has not."""
     assert of(RESOURCE.format(**{**STARTED, **changed})) == expected
+
+
+def test_a_clone_of_which_one_is_left_alone() -> None:
+    """Pacemaker acts on it where it does; where it looks away, nothing is told of a move."""
+    found = of(RESOURCE.format(**{**STARTED, "managed": "false"}), RESOURCE.format(**{**STARTED, "node": "n2"}))
+    assert found == Standing(("n1", "n2"), managed=True, left_alone=("n1",))
+    assert told(REQUEST, found) == ""
+    assert told(replace(REQUEST, node="n2"), found).startswith("Pacemaker runs web on this node")
 
 
 def test_resources_that_are_nowhere_or_several() -> None:
@@ -169,7 +177,7 @@ def test_all_resources() -> None:
     )  # fmt: skip
     assert standings(text.encode()) == {
         "web": Standing(("n1", "n2"), managed=True),
-        "db": Standing(("n1",), managed=False),
+        "db": Standing(("n1",), managed=False, left_alone=("n1",)),
     }
 
 

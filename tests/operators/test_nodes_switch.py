@@ -105,17 +105,53 @@ def test_interrupted(many: ManyNodes) -> None:
     assert lines[1] == "n2: not moved, for the nodes before did not come out well"
 
 
-def test_noted_as_pacemakers(many: ManyNodes) -> None:
-    """Where the resource agent has noted that, and Pacemaker cannot say how it is, nothing is done on any node."""
+# What crm_mon says there of a resource that nobody minds.
+UNMANAGED = (
+    '<pacemaker-result><resources><resource id="web-resource" managed="false" orphaned="false"/></resources>'
+    '<status code="0"/></pacemaker-result>'
+)
+PACEMAKER = "case $command in *crm_mon*) {} ;; esac"
+
+
+@pytest.fixture
+def noted(many: ManyNodes) -> Iterator[ManyNodes]:
+    """The resource agent has noted that the group is Pacemaker's."""
     note = "/run/cltab2systemd/system/known-to-cluster"
     many.node.shell(f"mkdir -p {note}; echo web-resource >{note}/web")
-    try:
-        found = many.nodes("-w", "n[1-2],x1", "switch", "web", "3")
-    finally:
-        many.node.shell(f"rm -r {note}")
+    yield many
+    many.node.shell(f"rm -r {note}")
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ({}, "crm_mon"),
+        ({"n2": "exit 102", "n1": "exit 102"}, "Pacemaker does not run there"),
+        # n1 need not be of the same cluster.
+        ({"n1": f"echo; echo '{UNMANAGED}'; exit", "n2": "exit 124"}, "exit code 124"),
+        ({"n1": f"echo; echo '{UNMANAGED}'; exit", "n2": "exit 102"}, "n2: Pacemaker does not run there"),
+    ],
+)
+def test_not_known_how_it_is_in_the_cluster(noted: ManyNodes, answers: dict[str, str], why: str) -> None:
+    """If one node that has noted it cannot say, nothing is done on any."""
+    noted.behave({name: PACEMAKER.format(answer) for name, answer in answers.items()})
+
+    found = noted.nodes("-w", "n[1-2],x1", "switch", "web", "3")
 
     assert "nothing is done: n[1-2] have noted that Pacemaker has web as its resource web-resource" in found.stderr
+    assert why in found.stderr.splitlines()[0]
+    assert found.stderr.endswith("and Pacemaker is not to start it, on the node itself: clinit web 3\n")
     answered(found, code=1, out="")
+
+
+def test_a_stop_where_pacemaker_does_not_run(noted: ManyNodes) -> None:
+    """It makes no second copy."""
+    noted.behave({"n1": PACEMAKER.format("exit 102")})
+
+    found = noted.nodes("-w", "n1", "switch", "web", "stop")
+
+    assert found.stdout.startswith("n1: web stop DONE\n")
+    assert (found.returncode, found.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
