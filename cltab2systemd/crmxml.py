@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Of Pacemaker 2.1 and later; and of older versions, which wrote some of it.
 _ROOTS = ("pacemaker-result", "crm_mon")
 
 
-def root_of(text: bytes) -> ET.Element:
-    """The outermost element. ValueError if this is no XML of Pacemaker's, with the reason for a person."""
+def root_of(text: bytes, names: Sequence[str] = _ROOTS) -> ET.Element:
+    """The outermost element, of one of some names. ValueError if it is no such XML, with the reason for a person."""
     try:
         root = ET.fromstring(text)  # noqa: S314 - of the cluster's own programs, and bounded
     except ET.ParseError as error:
         raise ValueError(str(error)) from None
-    if root.tag not in _ROOTS:
+    if root.tag not in names:
         raise ValueError(f"an element {root.tag}")
     return root
 

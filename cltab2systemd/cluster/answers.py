@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from cltab2systemd.cluster.seen import Condition, GroupSeen, NodeSeen
+from cltab2systemd.cluster.seen import Condition, GroupSeen, NodeSeen, Trouble
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded
 
@@ -19,6 +19,9 @@ _NO_CONNECTION = 255
 _NO_COMMAND = (126, 127)
 _WORD = re.compile(r"[A-Za-z0-9-]{1,64}")
 _ENTRY_AT_REST = ("stopped", "off")
+# As `clinitctl status --json` has it. In other states, it is only who asks that gets no answer.
+_ANSWERS = "answers"
+_NO_DAEMON = ("gone", "silent")
 
 _Object: TypeAlias = "Mapping[str, object]"
 
@@ -62,23 +65,27 @@ def node_seen(answer: Answer) -> NodeSeen:
     """A node, by what `clinitctl status --json` has answered there."""
     if answer.is_cut_off:
         return NodeSeen(answer.node, Condition.DOWN, answer.reason)
-    if answer.problem:
-        return NodeSeen(answer.node, Condition.ONLINE, answer.reason)
     if answer.code in _NO_COMMAND:
         return NodeSeen(answer.node, Condition.ONLINE, f"clinitctl cannot be run there: {answer.reason}")
-    if not answer.output:
+    if answer.problem or not answer.output:
         return NodeSeen(answer.node, Condition.ONLINE, answer.reason)
     try:
-        found = _object(json.loads(answer.output))
-        table = _object(found["table"])
-        groups = dict(map(_group, _list(found["groups"])))
-        # One that nobody has read yet is not what was refused.
-        refusal = None if table.get("unread") else _optional(table.get("refusal"))
-        return NodeSeen(
-            answer.node, Condition.ONLINE, shortened(refusal or ""), groups, _word(table.get("digest")), bool(refusal)
-        )
+        return _told(answer.node, _object(json.loads(answer.output)))
     except (ValueError, KeyError, TypeError, RecursionError):
         return NodeSeen(answer.node, Condition.ONLINE, "what clinitctl answers there is not understood")
+
+
+def _told(name: str, found: _Object) -> NodeSeen:
+    if _list(found.get("missing", [])):  # one of these may run
+        return NodeSeen(name, Condition.ONLINE, "systemd did not tell of all groups in time")
+    table = _object(found["table"])
+    groups = dict(map(_group, _list(found["groups"])))
+    # One that nobody has read yet is not what was refused.
+    refusal = None if table.get("unread") else _optional(table.get("refusal"))
+    return NodeSeen(
+        name, Condition.ONLINE, shortened(refusal or ""), groups, _word(table.get("digest")), bool(refusal),
+        trouble=trouble_of(found),
+    )  # fmt: skip
 
 
 def _group(value: object) -> tuple[str, GroupSeen]:
@@ -88,6 +95,14 @@ def _group(value: object) -> tuple[str, GroupSeen]:
         _optional(group["level"]), _word(group["state"]) or "?", health_of(group),
         _word(group.get("digest")), _optional(group.get("resource")) or "", group.get("boot_level") is not None,
     )  # fmt: skip
+
+
+def trouble_of(found: _Object) -> Trouble | None:
+    """What is wrong with the daemon, by `clinitctl status --json`; earlier versions did not tell digests."""
+    daemon, table = _object(found["daemon"])["state"], _object(found["table"])
+    if daemon in _NO_DAEMON:
+        return Trouble.NO_DAEMON
+    return Trouble.NO_TABLE if daemon == _ANSWERS and table.get("digest", "") is None else None
 
 
 def health_of(group: _Object) -> str:

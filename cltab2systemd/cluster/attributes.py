@@ -1,6 +1,7 @@
 """What a node publishes of itself as node attributes of Pacemaker. Pure.
 
-`clinit` has the table in force: its digest, and `refused` or `accepted`. `clinit-GROUP` has a group: level, state,
+`clinit` has the table in force: its digest, and `refused` or `accepted`, and a third word if something is wrong with
+the daemon, as `seen.Trouble` has it. `clinit-GROUP` has a group: level, state,
 health, digest of the applied lines, resource, and `boot` if it comes to a level at boot. `clinit.heartbeat` has the
 time at which the publisher last looked, in seconds since 1970. It is private: the nodes' attribute managers keep it,
 and no CIB has it.
@@ -15,8 +16,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cltab2systemd.cluster.answers import health_of
-from cltab2systemd.cluster.seen import GroupSeen
+from cltab2systemd.cluster.answers import health_of, trouble_of
+from cltab2systemd.cluster.seen import GroupSeen, Trouble
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def publish(found: Mapping[str, object]) -> dict[str, str]:
     table, groups = found["table"], found["groups"]
     assert isinstance(table, dict)
     assert isinstance(groups, list)
-    attributes = {TABLE: _words(table["digest"], _REFUSED if table["refusal"] else _ACCEPTED)}
+    trouble = trouble_of(found)
+    words = [table["digest"], _REFUSED if table["refusal"] else _ACCEPTED]
+    attributes = {TABLE: _words(*words) if trouble is None else _words(*words, trouble)}
     for group in groups:
         attributes[of_group(group["group"])] = _words(
             group["level"], group["state"], health_of(group), group["digest"], group["resource"],
@@ -64,10 +67,16 @@ def publish(found: Mapping[str, object]) -> dict[str, str]:
     return attributes
 
 
-def table_of(value: str) -> tuple[str | None, bool] | None:
-    """The digest of a node's table in force, and whether the one on disk is refused; None if the value is not ours."""
+def table_of(value: str) -> tuple[str | None, bool, Trouble | None] | None:
+    """The digest of a node's table in force, whether the one on disk is refused, and what is wrong with the daemon.
+
+    None if the value is not ours.
+    """
     words = _read(value, _OF_TABLE)
-    return None if words is None else (words[0], words[1] == _REFUSED)
+    if words is None:
+        return None
+    trouble = next((trouble for trouble in Trouble if trouble in words[_OF_TABLE:]), None)
+    return words[0], words[1] == _REFUSED, trouble
 
 
 def group_seen(value: str) -> GroupSeen | None:

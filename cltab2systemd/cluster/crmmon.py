@@ -5,6 +5,7 @@ It is that of `crm_mon --output-as=xml --include=none,nodes,attributes,resources
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cltab2systemd.cluster import attributes
@@ -21,6 +22,8 @@ INCLUDE = "--include=none,nodes,attributes,resources"
 AGENT = "ocf:clinit:group"
 # Seconds after which what a node tells is old: it says that it is there every 30.
 STALE = 100
+# Of what can be told as a time.
+_LATEST = int(datetime(9999, 1, 1, tzinfo=UTC).timestamp())
 
 # In this order: what holds of a node that is several things.
 _CONDITIONS = (
@@ -52,6 +55,11 @@ def cluster_seen(text: bytes, heartbeats: Mapping[str, int] | None, now: int) ->
         for element in root.iterfind("nodes/node")
     )
     return ClusterSeen(nodes, tuple(_resources(root)))
+
+
+def check_cib(text: bytes) -> None:
+    """ValueError if a text is no CIB, or not all of one, with the reason for a person."""
+    root_of(text, ("cib",))
 
 
 def attributes_of(text: bytes) -> dict[str, dict[str, str]]:
@@ -87,13 +95,21 @@ def _node(element: ET.Element, told: Mapping[str, str], heartbeats: Mapping[str,
     table = attributes.table_of(told.get(attributes.TABLE, ""))
     if table is None:
         return NodeSeen(name, condition, "clinit-publish.service does not run there, or has just begun")
-    age = 0 if heartbeats is None else now - heartbeats.get(name, 0)
-    old = f"clinit-publish.service there has not looked for {age} s" if name in (heartbeats or {}) else (
-        "it is not known when clinit-publish.service there last looked"
-    )  # fmt: skip
-    digest, is_refused = table
-    is_stale = age > STALE
-    return NodeSeen(name, condition, old if is_stale else "", _groups(told), digest, is_refused, is_stale)
+    old = "" if heartbeats is None else _why_stale(heartbeats.get(name), now)
+    digest, is_refused, trouble = table
+    return NodeSeen(name, condition, old, _groups(told), digest, is_refused, bool(old), trouble)
+
+
+def _why_stale(heartbeat: int | None, now: int) -> str:
+    """Why what a node tells is old, or may be; empty if it is not. The time is by the clock there."""
+    if heartbeat is None:
+        return "it is not known when clinit-publish.service there last looked"
+    if abs(now - heartbeat) <= STALE:
+        return ""
+    # A time, and no age: what is watched changes only if something does.
+    looked = datetime.fromtimestamp(min(heartbeat, _LATEST), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    why = "which is to come: its clock is wrong, or the one here" if heartbeat > now else "if its clock is right"
+    return f"clinit-publish.service there last looked at {looked}, {why}"
 
 
 def _groups(told: Mapping[str, str]) -> dict[str, GroupSeen]:
@@ -103,9 +119,10 @@ def _groups(told: Mapping[str, str]) -> dict[str, GroupSeen]:
 
 def _resources(root: ET.Element) -> Iterator[ResourceSeen]:
     clones = {id(element) for clone in root.iter("clone") for element in clone.iter("resource")}
-    nodes: dict[tuple[str, bool], list[str]] = {}
+    found: dict[tuple[str, bool], list[ET.Element]] = {}
     for element in root.iter("resource"):
         if element.get("resource_agent") == AGENT:
-            nodes.setdefault((id_of(element), id(element) in clones), []).extend(nodes_of(element))
-    for (name, is_clone), on in nodes.items():
-        yield ResourceSeen(name, tuple(on), is_clone)
+            found.setdefault((id_of(element), id(element) in clones), []).append(element)
+    for (name, is_clone), elements in found.items():
+        nodes = tuple(node for element in elements for node in nodes_of(element))
+        yield ResourceSeen(name, nodes, is_clone, all(element.get("managed") != "false" for element in elements))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from cltab2systemd.cluster.seen import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
-    from cltab2systemd.cluster.seen import ClusterSeen, GroupSeen, NodeSeen
+    from cltab2systemd.cluster.seen import ClusterSeen, NodeSeen, ResourceSeen
 
 
 class Kind(enum.StrEnum):
@@ -23,9 +24,12 @@ class Kind(enum.StrEnum):
     DEGRADED = "degraded"
     NOWHERE = "nowhere"  # a group that is to run is active on no node that tells
     ELSEWHERE = "elsewhere"  # it is not active where the cluster manager has it
+    BY_HAND = "by-hand"  # it is active where the cluster manager does not have it
     DIFFERENT_LINES = "different-lines"  # nodes have applied different lines of a group
     DIFFERENT_TABLE = "different-table"  # nodes have different tables in force
     REFUSED_TABLE = "refused-table"
+    NO_TABLE = "no-table"  # a daemon has no table in force
+    NO_DAEMON = "no-daemon"  # a node has no daemon that answers
     DOWN = "down"
     STALE = "stale"
     SILENT = "silent"  # a node is there, and tells nothing
@@ -58,9 +62,11 @@ def findings(seen: ClusterSeen) -> list[Finding]:
 
 
 def is_for_one_node(seen: ClusterSeen, group: str) -> bool:
-    """Whether a group may be active on one node only: it comes up nowhere at boot, and is no clone."""
+    """Whether a group may be active on one node only: it is a resource and no clone, or comes up nowhere at boot."""
     resource = seen.resource_of(group)
-    return not any(on.at_boot for on in seen.on_nodes(group).values()) and (resource is None or not resource.is_clone)
+    if resource is not None:
+        return not resource.is_clone
+    return not any(on.at_boot for on in seen.on_nodes(group).values())
 
 
 def _is_to_run(seen: ClusterSeen, group: str) -> bool:
@@ -80,6 +86,8 @@ def _of_nodes(seen: ClusterSeen) -> Iterator[Finding]:
             yield Finding(Kind.SILENT, (node.name,), detail=node.reason)
         elif node.is_stale:
             yield Finding(Kind.STALE, (node.name,), detail=node.reason)
+        if node.trouble is not None:
+            yield Finding(Kind(node.trouble), (node.name,))
         if node.is_refused:
             yield Finding(Kind.REFUSED_TABLE, (node.name,), detail=node.reason or "it is not known why")
 
@@ -103,27 +111,38 @@ def _different(kind: Kind, digests: Mapping[str, str], group: str | None = None)
 
 def _of_group(seen: ClusterSeen, group: str) -> Iterator[Finding]:
     on = seen.on_nodes(group)
+    telling = {node.name for node in seen.nodes if node.groups is not None and not node.is_stale}
     active = tuple(name for name, here in on.items() if here.is_active)
-    if len(active) > 1 and is_for_one_node(seen, group):
-        yield Finding(Kind.CONFLICT, active, group)
+    known = tuple(name for name in active if name in telling)
+    if len(known) > 1 and is_for_one_node(seen, group):
+        yield Finding(Kind.CONFLICT, known, group)
     for kind, health in ((Kind.FAILED, "failed"), (Kind.DEGRADED, "degraded")):
         if nodes := tuple(name for name, here in on.items() if here.health == health):
             yield Finding(kind, nodes, group)
-    if not active and _is_to_run(seen, group):
-        all_tell = all(node.groups is not None for node in seen.nodes)
+    resource = seen.resource_of(group)
+    # Where nobody tells, the cluster manager may know.
+    may_run = resource is not None and not telling.issuperset(resource.nodes)
+    if not active and not may_run and _is_to_run(seen, group):
+        all_tell = len(telling) == len(seen.nodes)
         yield Finding(Kind.NOWHERE, (), group, "nowhere" if all_tell else "on no node that tells")
-    yield from _elsewhere(seen, group, on)
+    if resource is not None and not any(here.health == "moving" for here in on.values()):
+        yield from _misplaced(resource, group, telling, known)
     digests = {name: here.digest for name, here in on.items() if here.digest is not None}
     yield from _different(Kind.DIFFERENT_LINES, digests, group)
 
 
-def _elsewhere(seen: ClusterSeen, group: str, on: Mapping[str, GroupSeen]) -> Iterator[Finding]:
-    resource = seen.resource_of(group)
-    if resource is None or any(here.health == "moving" for here in on.values()):
-        return
-    telling = {node.name for node in seen.nodes if node.groups is not None and not node.is_stale}
-    missing = tuple(
-        name for name in resource.nodes if name in telling and not (name in on and on[name].is_active)
-    )  # fmt: skip
-    if missing:
+def _misplaced(
+    resource: ResourceSeen, group: str, telling: AbstractSet[str], active: Sequence[str]
+) -> Iterator[Finding]:
+    """Where a group is not as the cluster has it.
+
+    Args:
+        resource: which it is.
+        group: its name.
+        telling: the nodes that tell how their groups are now.
+        active: on which of these it is active.
+    """
+    if missing := tuple(name for name in resource.nodes if name in telling and name not in active):
         yield Finding(Kind.ELSEWHERE, missing, group, f"the cluster's resource {resource.name} is active there")
+    if resource.is_managed and (more := tuple(name for name in active if name not in resource.nodes)):
+        yield Finding(Kind.BY_HAND, more, group, resource.name)

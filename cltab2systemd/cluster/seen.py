@@ -21,6 +21,13 @@ class Condition(enum.StrEnum):
     DOWN = "down"
 
 
+class Trouble(enum.StrEnum):
+    """What is wrong with the control daemon of a node that tells how its groups are."""
+
+    NO_DAEMON = "no-daemon"  # none answers: nobody minds the groups
+    NO_TABLE = "no-table"  # it has no table in force
+
+
 @dataclass(frozen=True, slots=True)
 class GroupSeen:
     """A group on one node.
@@ -59,6 +66,7 @@ class NodeSeen:
         table: the digest of its table in force; None if that is not known.
         is_refused: whether the table that is on its disk is refused.
         is_stale: whether what it tells is old: it may be otherwise by now.
+        trouble: what is wrong with its daemon; None if nothing is, or it is not known.
     """
 
     name: str
@@ -68,6 +76,7 @@ class NodeSeen:
     table: str | None = None
     is_refused: bool = False
     is_stale: bool = False
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +87,13 @@ class ResourceSeen:
         name: its id.
         nodes: on which the cluster has it active.
         is_clone: whether it may be on several.
+        is_managed: whether the cluster acts on it.
     """
 
     name: str
     nodes: tuple[str, ...]
     is_clone: bool = False
+    is_managed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
@@ -33,8 +32,9 @@ CONFLICT = 8
 
 # Seconds between two looks with --watch.
 _PAUSE = 2.0
-# Nodes tell the cluster of a change after a second, each for itself. A group that moves is on two nodes until all have.
+# Nodes tell of a change each for itself, the cluster after a second. A group that moves is on two nodes until all have.
 _MOMENT = 2.0
+_PERHAPS_FOR_A_MOMENT = {Kind.CONFLICT, Kind.ELSEWHERE, Kind.BY_HAND}
 _WORDS_OF_SWITCH = 3
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
@@ -121,20 +121,28 @@ def _over_ssh(
     except NoOutputError as error:
         complain(f"clinitctl: {shortened(str(error))}")
         raise SystemExit(outcome.REFUSED) from error
-    return Source(lambda: overssh.cluster_seen(names, fanout, timeout), overssh.fold)
+    return Source(lambda: _at_rest(lambda: overssh.cluster_seen(names, fanout, timeout)), overssh.fold)
 
 
 def _of_pacemaker(cib: str | None) -> ClusterSeen:
     """What Pacemaker knows of its nodes, or a CIB of then. NoOutputError."""
-    if cib is not None and not os.path.exists(cib):  # noqa: PTH110
-        raise NoOutputError(f"{cib}: no such file")
+    if cib is not None:
+        try:
+            return pacemaker.cluster_of(cib)
+        except NoOutputError as error:
+            raise NoOutputError(f"{cib}: {error}") from error
     try:
-        seen = pacemaker.cluster_seen(cib)
-        if cib is None and any(finding.kind is Kind.CONFLICT for finding in findings(seen)):
-            time.sleep(_MOMENT)
-            seen = pacemaker.cluster_seen(cib)
+        return _at_rest(pacemaker.cluster_seen)
     except NoOutputError as error:
         raise NoOutputError(f"the cluster does not tell how its nodes are: {error}; -w asks them over ssh") from error
+
+
+def _at_rest(look: Callable[[], ClusterSeen]) -> ClusterSeen:
+    """What is seen; what may only be so while a group moves is looked at once more."""
+    seen = look()
+    if any(finding.kind in _PERHAPS_FOR_A_MOMENT for finding in findings(seen)):
+        time.sleep(_MOMENT)
+        seen = look()
     return seen
 
 
@@ -194,8 +202,11 @@ def _watch(source: Source, groups: Sequence[str], *, as_json: bool) -> None:
             else:
                 shown = [*_lines(seen, found, source.fold)]
         except NoOutputError as error:
-            shown = [] if as_json else [shortened(str(error))]
-        if shown != before and (shown or not as_json):
+            if as_json:  # or what was printed last would be taken for what is
+                complain(f"clinitctl: {shortened(str(error))}")
+                raise SystemExit(outcome.NO_DAEMON) from error
+            shown = [shortened(str(error))]
+        if shown != before:
             say([_CLEAR + shown[0], *shown[1:]] if draws and shown else shown if as_json else [*shown, ""])
             before = shown
         time.sleep(_PAUSE)

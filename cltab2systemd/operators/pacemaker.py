@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import tempfile
 import time
 
 from cltab2systemd.cluster import attributes, crmmon
@@ -17,20 +19,57 @@ if TYPE_CHECKING:
 # Seconds for each program, and bytes that it may write. A group on a node has some 100 bytes.
 _SECONDS = 10.0
 _MOST = 16 << 20
+_MOST_OF_A_CIB = 64 << 20
+_BZIP2 = b"BZh"
 _XML = "--output-as=xml"
+_ASK_ALL = ("crm_mon", "--one-shot", _XML, crmmon.INCLUDE)
 
 
-def cluster_seen(cib: str | None = None) -> ClusterSeen:
-    """The cluster of this node; or what a file with a CIB says, such as one of an hour ago.
+def cluster_seen() -> ClusterSeen:
+    """The cluster of this node. NoOutputError if it cannot be known."""
+    return _seen(_ask(*_ASK_ALL), _heartbeats())
 
-    NoOutputError if it cannot be known.
+
+def cluster_of(path: str) -> ClusterSeen:
+    """What a file with a CIB says, such as one of an hour ago; bzip2 may have it. NoOutputError if it says nothing.
+
+    Pacemaker's programs mend a CIB that is cut off, and tell what is left as if it were all: so it has to be whole.
     """
-    environment = {} if cib is None else {"CIB_file": cib}
-    said = _ask("crm_mon", "--one-shot", _XML, crmmon.INCLUDE, environment=environment)
+    cib = _cib(path)
+    with tempfile.NamedTemporaryFile(suffix=".xml") as file:
+        file.write(cib)
+        file.flush()
+        return _seen(_ask(*_ASK_ALL, environment={"CIB_file": file.name}), None)
+
+
+def _cib(path: str) -> bytes:
+    """The text of a whole CIB. NoOutputError if it is none."""
     try:
-        return crmmon.cluster_seen(said, _heartbeats() if cib is None else None, int(time.time()))
+        with open(path, "rb") as file:  # noqa: PTH123
+            text = file.read(_MOST_OF_A_CIB + 1)
+        if text.startswith(_BZIP2):
+            decompressor = bz2.BZ2Decompressor()
+            text = decompressor.decompress(text, _MOST_OF_A_CIB + 1)
+            if not decompressor.eof and len(text) <= _MOST_OF_A_CIB:
+                raise NoOutputError("it is cut off")
+        if len(text) > _MOST_OF_A_CIB:
+            raise NoOutputError(f"it has more than {_MOST_OF_A_CIB >> 20} MiB")
+        crmmon.check_cib(text)
+    except OSError as error:
+        raise NoOutputError(error.strerror or str(error)) from error
+    except ValueError as error:
+        raise NoOutputError(f"it is no CIB, or not a whole one: {error}") from error
+    return text
+
+
+def _seen(said: bytes, heartbeats: Mapping[str, int] | None) -> ClusterSeen:
+    try:
+        seen = crmmon.cluster_seen(said, heartbeats, int(time.time()))
     except ValueError as error:
         raise NoOutputError(f"what crm_mon writes is not understood: {error}") from error
+    if not seen.nodes:
+        raise NoOutputError("it has no nodes")
+    return seen
 
 
 def published() -> dict[str, str]:
@@ -60,9 +99,13 @@ def beat() -> None:
 
 def _heartbeats() -> Mapping[str, int]:
     try:
-        return crmmon.heartbeats_of(_ask("attrd_updater", f"--name={attributes.HEARTBEAT}", "--query", "--all", _XML))
+        said = _ask("attrd_updater", f"--name={attributes.HEARTBEAT}", "--query", "--all", _XML)
     except NoOutputError:  # none has one
         return {}
+    try:
+        return crmmon.heartbeats_of(said)
+    except ValueError as error:
+        raise NoOutputError(f"what attrd_updater writes is not understood: {error}") from error
 
 
 _NO_SETTINGS: Mapping[str, str] = {}

@@ -91,7 +91,7 @@ class _Publisher:
         try:
             if is_due or self._told is None:
                 self._told = pacemaker.published()
-            self._tell(attributes.publish(present(self.client, (), _PATIENCE)))
+            self._tell(self._wanted())
             if is_due:
                 pacemaker.beat()
                 self._due = time.monotonic() + _BEAT
@@ -100,6 +100,12 @@ class _Publisher:
             self._told = None
             self._due = time.monotonic() + _AGAIN
             self._say(str(error))
+
+    def _wanted(self) -> dict[str, str]:
+        found = present(self.client, (), _PATIENCE)
+        if found["missing"]:  # not to be taken for groups that are gone
+            raise NoAnswerError("systemd did not tell of all groups in time")
+        return attributes.publish(found)
 
     def remove_all(self) -> None:
         """Take back all that the cluster has been told. Without Pacemaker there is nothing: it forgets by itself."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from threenodes import Groups
 
-CONFLICT, WORTH_A_LOOK, FINE = 8, 7, 0
+CONFLICT, WORTH_A_LOOK, NO_ANSWER, FINE = 8, 7, 3, 0
 
 
 class Seen:
@@ -76,6 +76,10 @@ def test_nothing_is_wrong(published: Groups) -> None:
     published.cluster.nodes[NAMES[1]].shell("cibadmin --query >/root/then.xml; bzip2 --keep --force /root/then.xml")
     for file in ("/root/then.xml", "/root/then.xml.bz2"):
         assert Seen(published, "--cib", file, on=NAMES[1]).groups == places
+    cut = "head --bytes=-200 /root/then.xml >/root/cut.xml; clinitctl nodes --cib /root/cut.xml 2>&1"
+    said = published.cluster.nodes[NAMES[1]].run("sh", "-c", cut, check=False)
+    assert said.stdout.startswith("clinitctl: /root/cut.xml: it is no CIB, or not a whole one: ")
+    assert said.returncode == NO_ANSWER
 
 
 def test_a_conflict(published: Groups) -> None:
@@ -85,7 +89,7 @@ def test_a_conflict(published: Groups) -> None:
     published.cluster.nodes[other].run("clinit", "--wait", "files", "3")
     both = sorted((node, other))
 
-    seen = await_findings(published, {("conflict", "files", *both)})
+    seen = await_findings(published, {("conflict", "files", *both), ("by-hand", "files", other)})
     assert (seen.code, seen.groups["files"]) == (CONFLICT, dict.fromkeys(both, "3"))
     text = published.cluster.nodes[NAMES[2]].run("clinitctl", "nodes", check=False).stdout
     assert text.startswith(f"files is active on {both[0]}, {both[1]}: a conflict\n")
@@ -135,7 +139,7 @@ def test_who_does_not_tell(published: Groups) -> None:
     node.run("systemctl", "kill", "--signal=SIGKILL", "clinit-publish.service")
     node.run("systemctl", "stop", "clinit.socket", "clinit.service")
     node.run("systemctl", "restart", "clinit-publish.service")
-    await_findings(published, set())
+    await_findings(published, {("no-daemon", None, NAMES[1])})
     node.run("systemctl", "start", "clinit.socket", "clinit.service")
     await_findings(published, set())
 

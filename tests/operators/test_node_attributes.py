@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cltab2systemd.cluster import attributes, crmmon, view
-from cltab2systemd.cluster.judgement import findings
-from cltab2systemd.cluster.seen import Condition, GroupSeen
+from cltab2systemd.cluster.judgement import Kind, findings
+from cltab2systemd.cluster.seen import Condition, GroupSeen, Trouble
 from cltab2systemd.text import decoded
 from lab.install import PROJECT
 
@@ -39,6 +39,11 @@ XML = """\
 """
 
 
+def status(digest: str | None, *groups: object, daemon: str = "answers") -> dict[str, object]:
+    """What `clinitctl status --json` says, as far as it is published."""
+    return {"daemon": {"state": daemon}, "table": {"digest": digest, "refusal": None}, "groups": [*groups]}
+
+
 @given(NAMES)
 def test_a_name_comes_back(name: str) -> None:
     """Pacemaker makes ids of names: nothing is in them that it would change, and no two groups become one."""
@@ -56,9 +61,9 @@ def test_a_value_comes_back(level: str, resource: str) -> None:
         "boot_level": "3", "entries": [{"state": "running"}],
     }  # fmt: skip
 
-    found = attributes.publish({"table": {"digest": "0" * 16, "refusal": None}, "groups": [group]})
+    found = attributes.publish(status("0" * 16, group))
 
-    assert attributes.table_of(found["clinit"]) == ("0" * 16, False)
+    assert attributes.table_of(found["clinit"]) == ("0" * 16, False, None)
     assert attributes.group_seen(found["clinit-web"]) == GroupSeen(level, "DONE", "well", None, resource, at_boot=True)
     assert attributes.group_seen(f"{found['clinit-web']} more") == attributes.group_seen(found["clinit-web"])
 
@@ -76,6 +81,34 @@ def test_a_cluster() -> None:
     resource = seen.resource_of("web")
     assert resource is not None
     assert (resource.name, resource.nodes) == ("the-web", ("n1",))
+
+
+@pytest.mark.parametrize(
+    ("digest", "daemon", "expected"),
+    [
+        ("0" * 16, "answers", None),
+        (None, "answers", Trouble.NO_TABLE),
+        ("0" * 16, "gone", Trouble.NO_DAEMON),
+        (None, "silent", Trouble.NO_DAEMON),
+        (None, "closed", None),  # it is only who asks that gets no answer
+    ],
+)
+def test_a_daemon_with_a_trouble(digest: str | None, daemon: str, expected: Trouble | None) -> None:
+    """It is published, and told of the node."""
+    value = attributes.publish(status(digest, daemon=daemon))["clinit"]
+
+    assert attributes.table_of(value) == (digest, False, expected)
+    seen = crmmon.cluster_seen(XML.replace("0123456789abcdef accepted", value).encode(), {"n1": 1000}, 1010)
+    kinds = [finding.kind for finding in findings(seen) if finding.nodes == ("n1",)]
+    assert kinds == ([] if expected is None else [Kind(expected)])
+
+
+def test_a_clock_that_is_wrong() -> None:
+    """A time that is to come says no more than one that is long ago; the same text at each look."""
+    ahead, later = (crmmon.cluster_seen(XML.encode(), {"n1": 4600}, now).nodes[0] for now in (1000, 1030))
+    assert ahead.is_stale
+    assert "1970-01-01 01:16:40 UTC, which is to come" in ahead.reason
+    assert ahead == later
 
 
 def test_what_is_old() -> None:

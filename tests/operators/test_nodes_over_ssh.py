@@ -66,12 +66,15 @@ def many(shared: ManyNodes) -> Iterator[ManyNodes]:
 
 
 def test_groups_of_nodes(many: ManyNodes) -> None:
-    """ClusterShell knows which nodes are meant. A group that no boot brings up is for one node."""
+    """ClusterShell knows which nodes are meant. A group that no boot brings up is for one node.
+
+    A conflict may only be a move, of which nodes tell one before the other: they are asked twice.
+    """
     found = many.nodes("-w", "@web")
 
     assert found.stdout.splitlines()[0] == "web is active on n[1-3]: a conflict"
     assert found.returncode == 8
-    assert sorted(many.asked()) == ["n1", "n2", "n3"]
+    assert sorted(many.asked()) == ["n1", "n1", "n2", "n2", "n3", "n3"]
     one = many.nodes("-w", "n1")
     answered(one, code=0)
     assert one.stdout.split()[:2] == ["n1", "(table)"]
@@ -184,3 +187,29 @@ def test_a_group_source(many: ManyNodes) -> None:
     assert nodeset("--fold", "@clinit:*") == "n[1-4]"
     assert sorted(nodeset("--list", "-s", "clinit").split()) == ["@clinit:mail", "@clinit:web"]
     assert sorted(nodeset("--list", "-s", "clinit", "n1").split()) == ["@clinit:mail", "@clinit:web"]
+
+
+def test_what_a_daemon_does_not_tell(many: ManyNodes) -> None:
+    """A node with no table in force, one without a daemon, and one that tells of some groups only are not well."""
+    found = json.loads(many.node.run("clinitctl", "status", "--json").stdout)
+    changes = {
+        "n1": {"table": {**found["table"], "digest": None}},
+        "n2": {"daemon": {**found["daemon"], "state": "gone"}},
+        "n3": {"groups": found["groups"][:1], "missing": ["mail"]},
+    }
+    for name, change in changes.items():
+        many.node.write(f"/srv/{name}", json.dumps(found | change))
+    many.behave({name: f"cat /srv/{name}; exit" for name in changes})
+
+    seen = many.seen("-w", ALL, "mail")
+
+    assert kinds(seen) == {"no-table": ["n1"], "no-daemon": ["n2"], "silent": ["n3"]}
+    assert seen["nodes"][2]["reason"] == "systemd did not tell of all groups in time"
+
+
+def test_a_program_watches_and_nobody_tells(many: ManyNodes) -> None:
+    """It ends: what was told last would be taken for what is."""
+    found = many.node.run("clinitctl", "nodes", "--watch", "--json", check=False)
+
+    assert found.stderr.startswith("clinitctl: the cluster does not tell how its nodes are: ")
+    assert (found.returncode, found.stdout) == (3, "")
