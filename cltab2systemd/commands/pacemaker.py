@@ -11,7 +11,7 @@ from cltab2systemd.check import clusterlint, settinglint
 from cltab2systemd.commands import printing, tables
 from cltab2systemd.locations import TABLE
 from cltab2systemd.pacemaker import asansible, ascrm, aspcs, asxml
-from cltab2systemd.pacemaker.plan import managed, plan
+from cltab2systemd.pacemaker.plan import managed, plan, why_left_out
 from cltab2systemd.table.diagnostics import in_order, render
 from cltab2systemd.table.model import level_names, levels_meant
 from cltab2systemd.table.pacemaker import UNMANAGED
@@ -21,11 +21,14 @@ from cltab2systemd.terminal import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from cltab2systemd.pacemaker.configuration import Configuration
     from cltab2systemd.pacemaker.plan import Managing
     from cltab2systemd.table.model import ResourceGroup, Table
 
-CRM = "crm"
-_WRITERS = {"pcs": aspcs.text, CRM: ascrm.text, "xml": asxml.text, "ansible": asansible.text}
+CRM, XML = "crm", "xml"
+_WRITERS = {"pcs": aspcs.text, CRM: ascrm.text, XML: asxml.text, "ansible": asansible.text}
+# Behind it stands a resource in pcs's command for a colocation, so that it cannot be one (pcs 0.11).
+_WORD_OF_PCS = "with"
 
 
 @click.command(name="pacemaker")
@@ -54,7 +57,9 @@ def command(file: str, format_: str, levels: tuple[str, ...]) -> None:
     asked = _levels(table, levels)
     found = managed(table, asked)
     _refuse(_unable(found, format_))
-    printing.say([_WRITERS[format_](plan(table, found), table.path).removesuffix("\n")])
+    made = plan(table, found)
+    _refuse(_unspellable(made, format_))
+    printing.say([_WRITERS[format_](made, table.path).removesuffix("\n")])
 
 
 def _refuse(reasons: Iterable[str]) -> None:
@@ -82,6 +87,8 @@ def _levels(table: Table, given: Iterable[str]) -> dict[str, str]:
         group = table.groups.get(name)
         if group is None:
             raise click.BadParameter(f"no such group: {shortened(name)}", param_hint="--level")
+        if why := why_left_out(table, name):
+            raise click.BadParameter(f"'{shortened(name)}' is left out: {why}", param_hint="--level")
         if level not in level_names(tuple(entry for entry in group.entries if entry.runnable)):
             message = f"no entry of group '{shortened(name)}' runs in level '{shortened(level)}'"
             raise click.BadParameter(f"{message}; its levels are {_levels_of(group)}", param_hint="--level")
@@ -107,6 +114,16 @@ def _unable(found: Mapping[str, Managing], format_: str) -> Iterator[str]:
             yield f"cltab2systemd: the names of '{shown}' have characters that no cluster takes; {unmanaged}"
         elif format_ == CRM and not all(map(ascrm.is_spellable, managing.names)):
             yield f"cltab2systemd: crmsh cannot spell the names of '{shown}'; take --format xml"
+
+
+def _unspellable(made: Configuration, format_: str) -> Iterator[str]:
+    """Why a tool would refuse what it is to be told, or take it for something else: ids that mean two things to it."""
+    if format_ == XML:  # which is told all ids
+        return
+    for shared in sorted(made.shared_ids()):
+        yield f"cltab2systemd: '{shared}' is the id of a resource and of another one's operation; take --format {XML}"
+    if format_ != CRM and any(it.beside == _WORD_OF_PCS for it in made.colocations):
+        yield f"cltab2systemd: pcs cannot spell 'with={_WORD_OF_PCS}'; take --format {XML}"
 
 
 def _levels_of(group: ResourceGroup) -> str:

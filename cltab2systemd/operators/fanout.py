@@ -7,6 +7,7 @@ answers is bounded in bytes and time.
 from __future__ import annotations
 
 import configparser
+import resource
 import shlex
 import shutil
 from dataclasses import dataclass
@@ -36,6 +37,9 @@ _WORDS = ("ssh_path", "ssh_user")
 _NO_TIMEOUT = -1
 # A node that has died is noticed within a minute, also while nothing is to be said. What is configured comes first.
 _ALIVE = "-oServerAliveInterval=15 -oServerAliveCountMax=4"
+# Files that are open for each node that is asked, and besides.
+_FILES_OF_NODE = 4
+_FILES = 32
 
 
 class NodeSetError(Exception):
@@ -94,7 +98,8 @@ def ask(nodes: Iterable[str], words: Sequence[str], limits: Limits, hear: Callab
         hear: is called with each node's answer, as soon as it is there; also if KeyboardInterrupt ends all of it.
 
     Raises:
-        NodeSetError: there is no ssh, or ClusterShell's configuration has an error.
+        NodeSetError: there is no ssh, or ClusterShell's configuration has an error. If the machine lacks what is
+            needed, such as memory, some nodes may have been asked by then.
     """
     task = task_self()
     _configure(task, limits)
@@ -104,7 +109,10 @@ def ask(nodes: Iterable[str], words: Sequence[str], limits: Limits, hear: Callab
         worker = _Worker(node, handler=handler, command=shlex.join(words), timeout=timeout, stderr=True)
         task.schedule(worker)
         worker.set_write_eof()
-    task.resume()
+    try:
+        task.resume()
+    except OSError as error:
+        raise NodeSetError(f"ssh cannot be run for so many nodes at once: {error.strerror}") from error
 
 
 def _configure(task: Any, limits: Limits) -> None:
@@ -125,10 +133,20 @@ def _configure(task: Any, limits: Limits) -> None:
         raise NodeSetError(f"clush.conf: {error}") from error
     if not shutil.which(Path(program).expanduser()):
         raise NodeSetError(f"{program} cannot be run, by which nodes are asked")
-    if fanout > 0:
-        task.set_info("fanout", fanout)
+    task.set_info("fanout", _possible(fanout if fanout > 0 else task.info("fanout")))
     if connect > 0:
         task.set_info("connect_timeout", connect)
+
+
+def _possible(fanout: int) -> int:
+    """So many nodes at once, or as many as this process may open files for; its limit is raised as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = _FILES + fanout * _FILES_OF_NODE
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return fanout
+    limit = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return max(1, min(fanout, (limit - _FILES) // _FILES_OF_NODE))
 
 
 class _Client(SshClient):  # type: ignore[misc]

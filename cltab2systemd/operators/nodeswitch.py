@@ -104,7 +104,7 @@ def _moved(move: Move, nodes: Sequence[str]) -> Mapping[str, Came]:
     waits = [] if move.timeout is None else ["--timeout", f"{move.timeout:g}"]
     words = ["clinit", "--wait", *waits, "--", move.group, move.level]
     limit = None if move.timeout is None else move.timeout + overssh.TIMEOUT
-    came = dict.fromkeys(nodes, Came(outcome.INTERRUPTED, ("not moved: interrupted",)))
+    came: dict[str, Came] = {}
 
     def hear(answer: Answer) -> None:
         came[answer.node] = _came(answer, move)
@@ -112,8 +112,14 @@ def _moved(move: Move, nodes: Sequence[str]) -> Mapping[str, Came]:
     try:
         overssh.ask(nodes, words, hear, move.fanout, limit)
     except KeyboardInterrupt:
-        code = outcome.INTERRUPTED
-        return {node: Came(code, one.lines) if one.code == outcome.TIMED_OUT else one for node, one in came.items()}
+        not_moved = Came(outcome.INTERRUPTED, ("not moved: interrupted",))
+        heard = {
+            node: Came(outcome.INTERRUPTED, one.lines) if one.code == outcome.TIMED_OUT else one
+            for node, one in came.items()
+        }
+        return dict.fromkeys(nodes, not_moved) | heard
+    except NoOutputError as error:
+        return dict.fromkeys(nodes, Came(outcome.TIMED_OUT, (f"unknown, it may have begun: {error}",))) | came
     return came
 
 

@@ -59,7 +59,9 @@ _END = """
 # Both together, by ids.
 CIB_file=$wanted cibadmin --query --scope configuration >"$directory/configuration.xml"
 CIB_file=$after cibadmin --modify --allow-create --scope configuration --xml-file "$directory/configuration.xml"
-has "$after" "//primitive[@class='stonith']" || echo "$0: there is no fencing, so Pacemaker starts nothing" >&2
+if ! has "$after" "//primitive[@class='stonith']"; then
+	echo "$0: there is no fencing resource: see to fencing first, unless a watchdog alone does it" >&2
+fi
 
 # What has left the table, and stays.
 named="contains(@id,'.prefers.') or contains(@id,'.after.') or contains(@id,'.with.')"

@@ -5,6 +5,7 @@ The ids of parts, such as parameters, are those that pcs gives them, so that bot
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
@@ -51,7 +52,7 @@ class _Ids:
 
 
 def _lines(configuration: Configuration, path: str, ids: _Ids) -> Iterator[str]:
-    comment = [line.replace("--", "- -") for line in heading(configuration, path, _USAGE)]
+    comment = [re.sub("-(?=-)", "- ", line) for line in heading(configuration, path, _USAGE)]
     yield from ("<!--", *(f"  {line}".rstrip() for line in comment), "-->", "<configuration>", "  <resources>")
     primitives = {primitive.id: primitive for primitive in configuration.primitives}
     inside = {member: group for group in configuration.together for member in group.members}

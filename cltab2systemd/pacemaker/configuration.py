@@ -91,3 +91,8 @@ class Configuration:
     orders: tuple[Order, ...] = ()
     colocations: tuple[Colocation, ...] = ()
     remarks: tuple[str, ...] = field(default=(), compare=False)
+
+    def shared_ids(self) -> set[str]:
+        """The ids of resources that the operations of others would have as well."""
+        taken = {operation.id_in(primitive.id) for primitive in self.primitives for operation in primitive.operations}
+        return taken & {primitive.id for primitive in self.primitives}

@@ -74,8 +74,8 @@ def managed(table: Table, levels: Mapping[str, str]) -> dict[str, Managing]:
     """
     found = {}
     for name, group in table.groups.items():
-        told = table.managed.get(name, Managed())
-        if told.is_managed and group.boot_level is None:
+        if not why_left_out(table, name):
+            told = table.managed.get(name, Managed())
             found[name] = Managing(group, told, levels.get(name, told.level))
     return found
 
@@ -126,10 +126,18 @@ def _addresses(managing: Managing) -> Iterator[Primitive]:
         yield Primitive(made, "heartbeat", "IPaddr2", parameters, _OPERATIONS_OF_ADDRESS)
 
 
+def why_left_out(table: Table, name: str) -> str:
+    """Why no cluster has a group of the table, printable; empty if one has it."""
+    group = table.groups[name]
+    if group.boot_level is not None:
+        line = setting_line(Kind.BOOT_LEVEL, shortened(name), shortened(group.boot_level))
+        return f"it runs on every node, by {line}"
+    if not table.managed.get(name, Managed()).is_managed:
+        return f"{setting_line(Kind.PACEMAKER, shortened(name), UNMANAGED)} says so"
+    return ""
+
+
 def _left_out(table: Table) -> Iterator[str]:
-    for name, group in table.groups.items():
-        if group.boot_level is not None:
-            line = setting_line(Kind.BOOT_LEVEL, shortened(name), shortened(group.boot_level))
-            yield f"{shortened(name)} is left out: it runs on every node, by {line}"
-        elif not table.managed.get(name, Managed()).is_managed:
-            yield f"{shortened(name)} is left out: {setting_line(Kind.PACEMAKER, shortened(name), UNMANAGED)} says so"
+    for name in table.groups:
+        if why := why_left_out(table, name):
+            yield f"{shortened(name)} is left out: {why}"

@@ -79,6 +79,15 @@ def test_what_is_no_level_of_a_group(table: Path) -> None:
         assert "--level" in refused(table, "--level", option, code=2)
 
 
+def test_a_level_of_a_group_that_is_left_out(table: Path) -> None:
+    """It would come to nothing, so it is refused."""
+    table.write_text(
+        f":::initdefault.local:3\n:::pacemaker.other:no\n{LEVELS}{LINES}local:l:3:respawn:l\nother:o:3:once:o\n"
+    )
+    assert "'local' is left out: it runs on every node" in refused(table, "--level", "local=3", code=2)
+    assert "'other' is left out: :::pacemaker.other:no says so" in refused(table, "--level", "other=3", code=2)
+
+
 def test_no_group_for_a_cluster(table: Path) -> None:
     """Then there is nothing to print, and that is said."""
     table.write_text(f":::initdefault.web:3\n:::pacemaker.db:no\n{LINES}")
@@ -92,3 +101,18 @@ def test_names_that_cannot_be_spelt(table: Path) -> None:
     answered(run("pacemaker", "--format", "xml", table), code=0, out=None, err="")
     table.write_bytes(b":::pacemaker.a\xff:level=3\na\xff:t:3:respawn:x\n")
     assert "have characters that no cluster takes" in refused(table)
+
+
+def test_names_that_mean_something_else_to_a_tool(table: Path) -> None:
+    """A resource that has the id of an operation, and a word of pcs's command for colocations."""
+    name = "web-start-interval-0s"
+    table.write_text(f"{LEVELS}:::pacemaker.{name}:level=3\n{LINES}{name}:t:3:once:x\n")
+    for format_ in ("pcs", "crm", "ansible"):
+        assert f"'{name}' is the id of a resource and of another" in refused(table, "--format", format_)
+    answered(run("pacemaker", "--format", "xml", table), code=0, out=None, err="")
+
+    settings = ":::pacemaker.web:level=3 with=with\n:::pacemaker.with:level=3\n:::pacemaker.db:no\n"
+    table.write_text(f"{settings}{LINES}with:w:3:once:x\n")
+    assert "pcs cannot spell 'with=with'" in refused(table)
+    for format_ in ("crm", "xml"):
+        answered(run("pacemaker", "--format", format_, table), code=0, out=None, err="")

@@ -213,3 +213,15 @@ def test_a_program_watches_and_nobody_tells(many: ManyNodes) -> None:
 
     assert found.stderr.startswith("clinitctl: the cluster does not tell how its nodes are: ")
     assert (found.returncode, found.stdout) == (3, "")
+
+
+@pytest.mark.parametrize("limit", ["-Sn 40", "-n 40"])
+def test_more_nodes_at_once_than_files_may_be_open(many: ManyNodes, limit: str) -> None:
+    """The limit is raised, as far as that may be; else it is fewer nodes at once."""
+    many.behave({f"n{number}": "echo tired >&2; exit 255" for number in range(1, 31)})
+    script = f"ulimit {limit}; exec clinitctl nodes -w 'n[1-30]' --fanout 30"
+
+    found = many.node.run("sh", "-c", script, check=False)
+
+    assert found.stderr == ""
+    assert "n[1-30]: tired" in found.stdout or found.stdout.count(": tired\n") == 30

@@ -138,3 +138,8 @@ def test_names_that_a_format_would_obey() -> None:
     assert f'value: "{name}"' in asansible.text(found, "/etc/cltab")
     assert not ascrm.is_spellable('a"')
     assert not ascrm.is_spellable("caf\xe9")
+
+
+def test_many_hyphens() -> None:
+    """A comment of XML cannot have two of them in a row."""
+    ET.fromstring(asxml.text(of(TABLE.replace("local", "lo---cal")), "/etc/cl----tab"))  # noqa: S314 - ours
