@@ -42,8 +42,21 @@ def findings(table: Table) -> Iterator[Diagnostic]:
                 yield from _of_level(setting, group, word)
             elif word.name in _OF_GROUPS:
                 yield from _of_other(table, setting, word, groups)
+    yield from _of_addresses(table, settings)
     for name in _OF_GROUPS:
         yield from _of_circle(table, settings, name)
+
+
+def _of_addresses(table: Table, settings: Mapping[str, Setting]) -> Iterator[Diagnostic]:
+    """Addresses that several groups have: two nodes would have one at once, and who stops takes it from the other."""
+    owners: dict[str, str] = {}
+    for name, setting in settings.items():
+        found = (word for word in pacemaker.words(setting.value) if word.name == "ip")
+        for word, address in zip(found, setting.managed.addresses if name in table.groups else (), strict=False):
+            owner = owners.setdefault(address.ip, name)
+            if owner != name:
+                message = f"group '{shortened(owner)}' has the address {address.ip} as well"
+                yield _at(setting, word, "cluster-address", message, "an address is one group's: give each its own")
 
 
 def _of_boot(setting: Setting, group: ResourceGroup) -> Iterator[Diagnostic]:

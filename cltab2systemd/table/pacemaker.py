@@ -134,7 +134,10 @@ def _fault(word: Word, before: Sequence[Word]) -> Fault | None:
 
 def _is_same(word: Word, other: Word) -> bool:
     """Whether two words of a name are about the same: of a preference the node counts, of an address what it is."""
-    separator = {"prefer": ":", "ip": "/"}.get(word.name, " ")
+    if word.name == "ip":
+        with contextlib.suppress(ValueError):
+            return _address(word.value).ip == _address(other.value).ip
+    separator = {"prefer": ":"}.get(word.name, " ")
     return word.value.partition(separator)[0] == other.value.partition(separator)[0]
 
 

@@ -57,6 +57,11 @@ def test_a_level_that_nobody_says(table: Path) -> None:
         (":::pacemaker.web:level=3 prefer=n1", "'n1' is no node with a score [setting-value]"),
         (":::pacemaker.web:level=3 prefer=n1:1 prefer=n1:2", "'prefer=' is given again [setting-value]"),
         (":::pacemaker.web:level=3 ip=192.0.2.1", "'192.0.2.1' is no address with a prefix [setting-value]"),
+        (":::pacemaker.web:level=3 ip=2001:db8::1/64 ip=2001:DB8:0::1/64", "'ip=' is given again [setting-value]"),
+        (
+            ":::pacemaker.web:level=3 ip=2001:db8::1/64\n:::pacemaker.db:level=3 ip=2001:DB8:0::1/48",
+            "group 'web' has the address 2001:db8::1 as well [cluster-address]",
+        ),
         (":::pacemaker.web:level=stop", "'stop' is the level for stopped as well [setting-value]"),
         (":::pacemaker.web:level=4", "no entry of group 'web' runs in level '4' [unknown-level]"),
         (":::pacemaker.web:level=3 after=bd", "no entry is in a group 'bd' [unknown-group]"),
@@ -68,7 +73,7 @@ def test_settings_that_are_wrong(table: Path, setting: str, said: str) -> None:
     """Each is refused with its place, here and by `check --strict`."""
     table.write_text(f"{LEVELS}{setting}\n{LINES}")
     told = refused(table)
-    assert f"{table}:3:" in told
+    assert f"{table}:{2 + len(setting.splitlines())}:" in told
     assert said in told
     assert said in run("check", "--strict", table).stderr
 
