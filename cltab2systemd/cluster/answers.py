@@ -98,11 +98,15 @@ def _group(value: object) -> tuple[str, GroupSeen]:
 
 
 def trouble_of(found: _Object) -> Trouble | None:
-    """What is wrong with the daemon, by `clinitctl status --json`; earlier versions did not tell digests."""
+    """What is wrong with the daemon, by `clinitctl status --json`."""
     daemon, table = _object(found["daemon"])["state"], _object(found["table"])
     if daemon in _NO_DAEMON:
         return Trouble.NO_DAEMON
-    return Trouble.NO_TABLE if daemon == _ANSWERS and table.get("digest", "") is None else None
+    # Earlier versions, also of the daemon alone, tell no digest of anything.
+    digests = [_object(group).get("digest") for group in _list(found["groups"])]
+    if daemon == _ANSWERS and table.get("digest", "") is None and (any(digests) or not digests):
+        return Trouble.NO_TABLE
+    return Trouble.OLD_CLSTAT if _object(found["clstat"])["problem"] else None
 
 
 def health_of(group: _Object) -> str:

@@ -125,4 +125,4 @@ def _resources(root: ET.Element) -> Iterator[ResourceSeen]:
             found.setdefault((id_of(element), id(element) in clones), []).append(element)
     for (name, is_clone), elements in found.items():
         nodes = tuple(node for element in elements for node in nodes_of(element))
-        yield ResourceSeen(name, nodes, is_clone, all(element.get("managed") != "false" for element in elements))
+        yield ResourceSeen(name, nodes, is_clone, any(element.get("managed") != "false" for element in elements))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Kind(enum.StrEnum):
     """What is wrong; the worst first."""
 
-    CONFLICT = "conflict"  # a group for one node is active on several
+    CONFLICT = "conflict"  # a group for one node is active on several, or may be
     FAILED = "failed"
     DEGRADED = "degraded"
     NOWHERE = "nowhere"  # a group that is to run is active on no node that tells
@@ -30,6 +30,7 @@ class Kind(enum.StrEnum):
     REFUSED_TABLE = "refused-table"
     NO_TABLE = "no-table"  # a daemon has no table in force
     NO_DAEMON = "no-daemon"  # a node has no daemon that answers
+    OLD_CLSTAT = "old-clstat"  # a daemon does not keep clstat true
     DOWN = "down"
     STALE = "stale"
     SILENT = "silent"  # a node is there, and tells nothing
@@ -115,7 +116,9 @@ def _of_group(seen: ClusterSeen, group: str) -> Iterator[Finding]:
     active = tuple(name for name, here in on.items() if here.is_active)
     known = tuple(name for name in active if name in telling)
     if len(known) > 1 and is_for_one_node(seen, group):
-        yield Finding(Kind.CONFLICT, known, group)
+        # Of one that is FAILED, much may run, or nothing.
+        sure = tuple(name for name in known if on[name].health != "failed")
+        yield Finding(Kind.CONFLICT, *((sure, group, "is") if len(sure) > 1 else (known, group, "may be")))
     for kind, health in ((Kind.FAILED, "failed"), (Kind.DEGRADED, "degraded")):
         if nodes := tuple(name for name, here in on.items() if here.health == health):
             yield Finding(kind, nodes, group)

@@ -24,8 +24,9 @@ class Condition(enum.StrEnum):
 class Trouble(enum.StrEnum):
     """What is wrong with the control daemon of a node that tells how its groups are."""
 
-    NO_DAEMON = "no-daemon"  # none answers: nobody minds the groups
+    NO_DAEMON = "no-daemon"  # none answers: perhaps nobody minds the groups
     NO_TABLE = "no-table"  # it has no table in force
+    OLD_CLSTAT = "old-clstat"  # it does not keep clstat true
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class ResourceSeen:
         name: its id.
         nodes: on which the cluster has it active.
         is_clone: whether it may be on several.
-        is_managed: whether the cluster acts on it.
+        is_managed: whether the cluster acts on it, at least on one node.
     """
 
     name: str

@@ -21,7 +21,7 @@ MOST_COLUMNS = 8
 # Digits of a digest that people compare.
 _DIGITS = 8
 _WORDS = {
-    Kind.CONFLICT: "{group} is active on {nodes}: a conflict",
+    Kind.CONFLICT: "{group} {detail} active on {nodes}: a conflict",
     Kind.FAILED: "{group} is FAILED on {nodes}; there, 'clinitctl why {group}' tells why",
     Kind.DEGRADED: "{group} is degraded on {nodes}; there, 'clinitctl why {group}' tells why",
     Kind.NOWHERE: "{group} is active {detail}",
@@ -31,7 +31,8 @@ _WORDS = {
     Kind.DIFFERENT_TABLE: "{nodes}: another table in force than elsewhere: {detail}",
     Kind.REFUSED_TABLE: "{nodes}: the table is refused: {detail}; there, 'cltab2systemd check' tells more",
     Kind.NO_TABLE: "{nodes}: no table is in force; there, 'cltab2systemd check' tells more",
-    Kind.NO_DAEMON: "{nodes}: no daemon answers, and nobody minds the groups; there, 'clinitctl status' tells more",
+    Kind.NO_DAEMON: "{nodes}: no daemon answers; there, 'clinitctl status' tells more",
+    Kind.OLD_CLSTAT: "{nodes}: clstat cannot be trusted; there, 'clinitctl status' tells why",
     Kind.DOWN: "{nodes}: {detail}",
     Kind.STALE: "{nodes}: what is shown is old: {detail}",
     Kind.SILENT: "{nodes}: tells nothing: {detail}",

@@ -36,10 +36,13 @@ def cluster_of(path: str) -> ClusterSeen:
     Pacemaker's programs mend a CIB that is cut off, and tell what is left as if it were all: so it has to be whole.
     """
     cib = _cib(path)
-    with tempfile.NamedTemporaryFile(suffix=".xml") as file:
-        file.write(cib)
-        file.flush()
-        return _seen(_ask(*_ASK_ALL, environment={"CIB_file": file.name}), None)
+    try:
+        with tempfile.NamedTemporaryFile(suffix=".xml") as file:
+            file.write(cib)
+            file.flush()
+            return _seen(_ask(*_ASK_ALL, environment={"CIB_file": file.name}), None)
+    except OSError as error:
+        raise NoOutputError(f"a copy cannot be read: {error.strerror or error}") from error
 
 
 def _cib(path: str) -> bytes:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cltab2systemd.cluster import attributes, crmmon, view
 from cltab2systemd.cluster.judgement import Kind, findings
-from cltab2systemd.cluster.seen import Condition, GroupSeen, Trouble
+from cltab2systemd.cluster.seen import Condition, GroupSeen, ResourceSeen, Trouble
 from cltab2systemd.text import decoded
 from lab.install import PROJECT
 
@@ -39,9 +39,22 @@ XML = """\
 """
 
 
-def status(digest: str | None, *groups: object, daemon: str = "answers") -> dict[str, object]:
+def status(
+    digest: str | None, *groups: object, daemon: str = "answers", problem: str | None = None
+) -> dict[str, object]:
     """What `clinitctl status --json` says, as far as it is published."""
-    return {"daemon": {"state": daemon}, "table": {"digest": digest, "refusal": None}, "groups": [*groups]}
+    return {
+        "daemon": {"state": daemon}, "clstat": {"problem": problem}, "table": {"digest": digest, "refusal": None},
+        "groups": [*groups],
+    }  # fmt: skip
+
+
+def group(digest: str | None, level: str = "3", resource: str = "web") -> dict[str, object]:
+    """A group, likewise."""
+    return {
+        "group": "web", "level": level, "state": "DONE", "health": "well", "digest": digest, "resource": resource,
+        "boot_level": "3", "entries": [{"state": "running"}],
+    }  # fmt: skip
 
 
 @given(NAMES)
@@ -56,12 +69,7 @@ def test_a_name_comes_back(name: str) -> None:
 @given(NAMES, NAMES)
 def test_a_value_comes_back(level: str, resource: str) -> None:
     """Whatever a level or a resource is called."""
-    group = {
-        "group": "web", "level": level, "state": "DONE", "health": "well", "digest": None, "resource": resource,
-        "boot_level": "3", "entries": [{"state": "running"}],
-    }  # fmt: skip
-
-    found = attributes.publish(status("0" * 16, group))
+    found = attributes.publish(status("0" * 16, group(None, level, resource)))
 
     assert attributes.table_of(found["clinit"]) == ("0" * 16, False, None)
     assert attributes.group_seen(found["clinit-web"]) == GroupSeen(level, "DONE", "well", None, resource, at_boot=True)
@@ -84,20 +92,23 @@ def test_a_cluster() -> None:
 
 
 @pytest.mark.parametrize(
-    ("digest", "daemon", "expected"),
+    ("found", "expected"),
     [
-        ("0" * 16, "answers", None),
-        (None, "answers", Trouble.NO_TABLE),
-        ("0" * 16, "gone", Trouble.NO_DAEMON),
-        (None, "silent", Trouble.NO_DAEMON),
-        (None, "closed", None),  # it is only who asks that gets no answer
+        (status("0" * 16), None),
+        (status(None), Trouble.NO_TABLE),
+        (status(None, group("1" * 16)), Trouble.NO_TABLE),
+        (status(None, group(None)), None),  # it is of an older version, which tells no digests
+        (status("0" * 16, daemon="gone", problem="old"), Trouble.NO_DAEMON),
+        (status(None, daemon="silent"), Trouble.NO_DAEMON),
+        (status(None, daemon="closed"), None),  # it is only who asks that gets no answer
+        (status("0" * 16, problem="old"), Trouble.OLD_CLSTAT),
     ],
 )
-def test_a_daemon_with_a_trouble(digest: str | None, daemon: str, expected: Trouble | None) -> None:
+def test_a_daemon_with_a_trouble(found: dict[str, dict[str, str]], expected: Trouble | None) -> None:
     """It is published, and told of the node."""
-    value = attributes.publish(status(digest, daemon=daemon))["clinit"]
+    value = attributes.publish(found)["clinit"]
 
-    assert attributes.table_of(value) == (digest, False, expected)
+    assert attributes.table_of(value) == (found["table"]["digest"], False, expected)
     seen = crmmon.cluster_seen(XML.replace("0123456789abcdef accepted", value).encode(), {"n1": 1000}, 1010)
     kinds = [finding.kind for finding in findings(seen) if finding.nodes == ("n1",)]
     assert kinds == ([] if expected is None else [Kind(expected)])
@@ -156,3 +167,19 @@ def test_the_documented_screen() -> None:
     shown = "".join(f"{line}\n" for line in view.lines(seen, findings(seen), None, ", ".join))
 
     assert block(PROJECT / "docs/nodes.md", "example", "conflict") == shown
+
+
+CLONE = """\
+<clone id="the-clone">
+  <resource id="web" resource_agent="ocf:clinit:group" active="true" managed="{}"><node name="n1"/></resource>
+  <resource id="web" resource_agent="ocf:clinit:group" active="true" managed="{}"><node name="n2"/></resource>
+</clone>
+"""
+
+
+@pytest.mark.parametrize("managed", [("false", "true"), ("false", "false")])
+def test_a_clone_with_a_node_in_maintenance(managed: tuple[str, str]) -> None:
+    """The cluster acts on the other instance."""
+    text = f"<crm_mon><resources>{CLONE.format(*managed)}</resources></crm_mon>"
+    (resource,) = crmmon.cluster_seen(text.encode(), {}, 0).resources or ()
+    assert resource == ResourceSeen("web", ("n1", "n2"), is_clone=True, is_managed="true" in managed)

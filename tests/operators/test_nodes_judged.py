@@ -11,6 +11,7 @@ import pytest
 
 from cltab2systemd.cluster.judgement import findings, is_for_one_node
 from cltab2systemd.cluster.seen import ClusterSeen, Condition, GroupSeen, NodeSeen, ResourceSeen
+from cltab2systemd.cluster.view import sentence
 from cltab2systemd.operators import pacemaker
 from cltab2systemd.outputs import NoOutputError
 
@@ -43,6 +44,16 @@ def test_two_copies() -> None:
     """They are a conflict, and it is told which of them the cluster does not have."""
     found = told(node("n1", RUNS), node("n2", RUNS), resource=on("n1"))
     assert found == [("conflict", ("n1", "n2")), ("by-hand", ("n2",))]
+
+
+def test_a_copy_that_has_failed() -> None:
+    """It may run in part, or not at all: it is a conflict, and nobody says that both are active."""
+    broken = replace(RUNS, state="FAILED", health="failed")
+    for others, words in (((), "may be active on n1, n3"), ((node("n2", RUNS),), "is active on n1, n2")):
+        seen = ClusterSeen((node("n1", RUNS), *others, node("n3", broken)))
+        first, second, *_ = (sentence(finding, ", ".join) for finding in findings(seen))
+        assert first == f"web {words}: a conflict"
+        assert second.startswith("web is FAILED on n3; ")
 
 
 def test_a_resource_that_comes_up_at_boot() -> None:
@@ -112,9 +123,13 @@ def test_a_cib_that_is_damaged(tmp_path: Path, content: bytes, reason: str) -> N
         pacemaker.cluster_of(str(file))
 
 
-def test_a_cib_that_cannot_be_read(tmp_path: Path) -> None:
-    """A directory, and nothing."""
+def test_a_cib_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory, and nothing; likewise if there is no room for a copy, which Pacemaker's programs read."""
     with pytest.raises(NoOutputError, match="Is a directory"):
         pacemaker.cluster_of(str(tmp_path))
     with pytest.raises(NoOutputError, match="No such file or directory"):
         pacemaker.cluster_of(str(tmp_path / "none"))
+    (tmp_path / "cib.xml").write_bytes(WHOLE)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(NoOutputError, match="No such file or directory"):
+        pacemaker.cluster_of(str(tmp_path / "cib.xml"))
