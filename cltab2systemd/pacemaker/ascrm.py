@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 _USAGE = (
     "Apply it:   crm configure load update FILE",
-    "Try it on a copy:   cibadmin -Q >cib.xml; CIB_file=cib.xml crm configure load update FILE;",
-    "  crm_verify -x cib.xml; crm_simulate -S -x cib.xml",
+    "Try it on a copy:   cibadmin -Q >cib.xml; cp cib.xml new.xml;",
+    "  CIB_file=new.xml crm configure load update FILE;",
+    "  crm_verify -x new.xml; crm_diff -o cib.xml -n new.xml; crm_simulate -S -x new.xml",
+    "What has one of these ids is changed, whatever it is; crm_diff shows it.",
 )
 
 

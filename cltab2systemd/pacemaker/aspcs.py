@@ -47,12 +47,32 @@ cp "$before" "$after"
 has() {
 	CIB_file=$1 cibadmin --query --xpath "$2" >/dev/null 2>&1
 }
+# The ids of elements of that name.
+ids() {
+	CIB_file=$before cibadmin --query --xpath "$2" 2>/dev/null |
+		sed -n 's/^ *<'"$1"' .*\\bid="\\([^"]*\\)".*/\\1/p'
+}
+refuse() {
+	echo "$0: nothing is changed: $1" >&2
+	exit 1
+}
 # Ends before anything is changed if there is something of this id that is not the group's resource, at its place.
 expect() {
 	if has "$before" "//*[@id='$1']" && ! has "$before" "$2"; then
-		echo "$0: nothing is changed: $1 is in the cluster, but not as $2" >&2
-		exit 1
+		refuse "$1 is in the cluster, but not as $2"
 	fi
+}
+# Likewise if it has other operations than the table's, as other tools name them: both would be there, and both count.
+only() {
+	for operation in $(ids op "$2"); do
+		refuse "$1 has an operation that is not the table's; to remove it: pcs resource op delete $operation"
+	done
+}
+# Likewise if the group has another resource: they would be on two nodes at once.
+alone() {
+	for other in $(ids primitive "$2"); do
+		refuse "$other is a resource of the same group as $1; if it is to go: pcs resource delete $other"
+	done
 }
 """
 _END = """
@@ -139,3 +159,18 @@ def _expected(configuration: Configuration) -> Iterator[str]:
         agent = f"[@provider='{primitive.provider}'][@type='{primitive.kind}']"
         place = f"//resources/{inside.get(primitive.id, '')}primitive[@id='{primitive.id}']{agent}"
         yield f"expect {primitive.id} {shlex.quote(place)}"
+        known = " or ".join(f"@id='{operation.id_in(primitive.id)}'" for operation in primitive.operations)
+        yield f"only {primitive.id} {shlex.quote(f'{place}/operations/op[not({known})]')}"
+        for name, value in primitive.parameters:
+            if name == "group":
+                others = f"//primitive[@provider='{primitive.provider}'][@id!='{primitive.id}']"
+                path = f"{others}[.//nvpair[@name='{name}'][@value={_literal(value)}]]"
+                yield f"alone {primitive.id} {shlex.quote(path)}"
+
+
+def _literal(text: str) -> str:
+    """Text as XPath has it, which cannot escape a quote."""
+    if "'" not in text:
+        return f"'{text}'"
+    parts = ', "\'", '.join(f"'{part}'" for part in text.split("'"))
+    return f"concat({parts})"

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 # With short options, since a comment cannot have two hyphens in a row.
 _USAGE = (
     "Apply it:   cibadmin -M -c -o configuration -x FILE",
-    "Try it on a copy:   cibadmin -Q >cib.xml; CIB_file=cib.xml cibadmin -M -c -o configuration -x FILE;",
-    "  crm_verify -x cib.xml; crm_simulate -S -x cib.xml",
+    "Try it on a copy:   cibadmin -Q >cib.xml; cp cib.xml new.xml;",
+    "  CIB_file=new.xml cibadmin -M -c -o configuration -x FILE;",
+    "  crm_verify -x new.xml; crm_diff -o cib.xml -n new.xml; crm_simulate -S -x new.xml",
+    "What has one of these ids is changed, whatever it is, and keeps its other operations; crm_diff shows it.",
 )
 
 

@@ -40,6 +40,7 @@ app:app-notice:m:respawn:exec sleep infinity
 OTHERS = "".join(f":::pacemaker.{name}:no\n" for name in ("web", "db", "files", "batch"))
 RESOURCES = ["app", "app.after.cache", "app.all", "app.ip", "app.with.cache", "cache", "cache.prefers.n2"]
 APPLIED = re.compile(r'<(?:primitive|group|rsc_[a-z]+) (?:[^>]* )?id="((?:app|cache)[^"]*)"')
+ID = r"\(id\|rsc\|first\|then\|with-rsc\)"
 AS_JSON = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))"
 
 
@@ -60,6 +61,17 @@ class Applied:
         """Type the document's block for a format; every command of it has to succeed."""
         set_ = "".join(f"export {name}={value}; " for name, value in environment.items())
         return self.node.run("sh", "-ec", f"cd /root; {set_}{block(DOCUMENT, 'example', format_)}").stdout
+
+    def refuses(self, edit: str, why: str) -> None:
+        """See that the script for pcs leaves a configuration alone that has all of it, but for an edit of sed's."""
+        self.node.shell(
+            f"cd /root; cltab2systemd pacemaker >refused.sh; sed '{edit}' xml.cib >mine.cib; cp mine.cib x.cib"
+        )
+        told = self.node.run("sh", "-c", "cd /root; sh refused.sh x.cib", check=False)
+        assert "refused.sh: nothing is changed: " in told.stderr
+        assert why in told.stderr
+        assert told.returncode == 1
+        self.node.shell("cmp /root/mine.cib /root/x.cib")
 
     def await_at(self, level: str) -> None:
         """Wait until the groups and the address are on the node that is preferred, app at a level."""
@@ -108,6 +120,11 @@ def test_by_each_tool(applied: Applied) -> None:
         applied.node.shell(f"cibadmin --query >/root/{name}.cib")
         applied.type(name, CIB_file=f"/root/{name}.cib")
         assert sorted(APPLIED.findall(applied.node.read(f"/root/{name}.cib"))) == RESOURCES
+
+    applied.refuses("s/app-start-interval-0s/app-start-0/", "remove it: pcs resource op delete app-start-0")
+    applied.refuses(f's/{ID}="cache"/\\1="cached"/', "cached is a resource of the same group as cache")
+    tried = applied.node.run("sh", "-c", f"cd /root; {block(DOCUMENT, 'example', 'try')}", check=False)
+    assert ("<diff" in tried.stdout, 'value="web"' in tried.stdout, tried.stderr) == (True, True, "")
 
     assert "n2" in applied.type("pcs")  # where it is simulated to be
     applied.await_at("3")

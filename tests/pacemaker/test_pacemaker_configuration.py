@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
@@ -143,3 +144,13 @@ def test_names_that_a_format_would_obey() -> None:
 def test_many_hyphens() -> None:
     """A comment of XML cannot have two of them in a row."""
     ET.fromstring(asxml.text(of(TABLE.replace("local", "lo---cal")), "/etc/cl----tab"))  # noqa: S314 - ours
+
+
+def test_what_else_would_be_the_group() -> None:
+    """The script for pcs asks for it, whatever the group's name is: XPath cannot escape a quote."""
+    name = "a'\"b"
+    words = shlex.split(
+        aspcs.text(of(f":::pacemaker.{name}:level=3\n{name}:t:3:respawn:x\n"), "/etc/cltab"), comments=True
+    )
+    path = words[words.index("alone", words.index("expect")) + 2]
+    assert path.endswith("""[@value=concat('a', "'", '"b')]]""")
