@@ -32,9 +32,11 @@ CONFLICT = 8
 
 # Seconds between two looks with --watch.
 _PAUSE = 2.0
-# Nodes tell of a change each for itself, the cluster after a second. A group that moves is on two nodes until all have.
+# Nodes tell of a change each for itself, the cluster after a second. A group that moves is on two nodes until all have:
+# not on more, and of two hundred nodes nobody waits to be told so twice.
 _MOMENT = 2.0
-_PERHAPS_FOR_A_MOMENT = {Kind.CONFLICT, Kind.ELSEWHERE, Kind.BY_HAND}
+_MISPLACED = {Kind.ELSEWHERE, Kind.BY_HAND}
+_OF_A_MOVE = 2
 _WORDS_OF_SWITCH = 3
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
@@ -140,10 +142,14 @@ def _of_pacemaker(cib: str | None) -> ClusterSeen:
 def _at_rest(look: Callable[[], ClusterSeen]) -> ClusterSeen:
     """What is seen; what may only be so while a group moves is looked at once more."""
     seen = look()
-    if any(finding.kind in _PERHAPS_FOR_A_MOMENT for finding in findings(seen)):
+    if any(map(_may_pass, findings(seen))):
         time.sleep(_MOMENT)
         seen = look()
     return seen
+
+
+def _may_pass(finding: Finding) -> bool:
+    return finding.kind in _MISPLACED or (finding.kind is Kind.CONFLICT and len(finding.nodes) <= _OF_A_MOVE)
 
 
 def _show(source: Source, groups: Sequence[str], *, as_json: bool) -> int:
