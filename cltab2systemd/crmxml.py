@@ -31,3 +31,11 @@ def id_of(resource: ET.Element) -> str:
 def nodes_of(resource: ET.Element) -> list[str]:
     """The names of the nodes on which a resource is active."""
     return [node.get("name", "") for node in resource.iterfind("node")] if resource.get("active") == "true" else []
+
+
+def literal(text: str) -> str:
+    """Text as XPath has it, which cannot escape a quote."""
+    if "'" not in text:
+        return f"'{text}'"
+    parts = ', "\'", '.join(f"'{part}'" for part in text.split("'"))
+    return f"concat({parts})"

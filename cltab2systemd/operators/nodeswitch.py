@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.client import outcome
 from cltab2systemd.client.ownerwords import PROGRAMS, QUESTION, STOP_LEVEL, Request, Standing, command, standing
 from cltab2systemd.commands.printing import complain, say
+from cltab2systemd.crmxml import literal
 from cltab2systemd.operators import overssh
 from cltab2systemd.outputs import NoOutputError
 from cltab2systemd.terminal import printable, shortened
@@ -30,12 +31,37 @@ _NOT_OF_CLINIT = 126
 _NO_COMMAND = (126, 127)
 # What Pacemaker's programs exit with where it does not run.
 _NOT_CONNECTED = 102
+# And where it has no such thing.
+_NOT_FOUND = 105
 # Lines that are shown of one answer.
 _MOST_LINES = 20
 _ASK_PACEMAKER = (
     f'for name in {" ".join(PROGRAMS)}; do if command -v "$name" >/dev/null; then echo "$name"; break; fi; done; '
     f'exec {shlex.join(QUESTION)} "$1"'
 )
+
+
+# Where nothing is noted: whether Pacemaker is installed, stopped, and had the group when it ran. Prints why nothing may
+# be done, or nothing.
+_CONFIGURATION = "/var/lib/pacemaker/cib"
+_ASK_STOPPED = f"""\
+command -v crm_mon >/dev/null || exit 0
+crm_mon --one-shot --output-as=xml --include=none >/dev/null 2>&1
+case $? in
+0) exit 0 ;;
+{_NOT_CONNECTED}) ;;
+*) echo 'crm_mon does not say whether Pacemaker runs there'; exit 0 ;;
+esac
+[ -d {_CONFIGURATION} ] || exit 0
+[ -x {_CONFIGURATION} ] || {{ echo 'Pacemaker is stopped there, and only root may read what it had'; exit 0; }}
+[ -e {_CONFIGURATION}/cib.xml ] || exit 0
+CIB_file={_CONFIGURATION}/cib.xml cibadmin --query --xpath "$1" >/dev/null 2>&1
+case $? in
+0) echo 'Pacemaker is stopped there, and had it when it ran' ;;
+{_NOT_FOUND}) ;;
+*) echo 'Pacemaker is stopped there, and what it had cannot be read' ;;
+esac
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +99,17 @@ def switch(move: Move) -> int:
     Where Pacemaker has the group, nothing is done on any node. NoOutputError if the nodes cannot be asked.
     """
     seen = overssh.cluster_seen(move.nodes, move.fanout)
-    if refusal := _owned(move, seen.nodes):
+    silent = {node.name: node.reason for node in seen.nodes if node.groups is None}
+    if refusal := _owned(move, seen.nodes) or _of_stopped(move, seen.nodes, silent):
         for line in refusal:
             complain(f"clinitctl: {line}")
         return outcome.REFUSED
     code = _tell({
-        node.name: Came(outcome.NO_DAEMON, (f"not moved: {printable(node.reason)}",))
+        node.name: Came(outcome.NO_DAEMON, (f"not moved: {printable(silent[node.name])}",))
         for node in seen.nodes
-        if node.groups is None
+        if node.name in silent
     })  # fmt: skip
-    left = [node.name for node in seen.nodes if node.groups is not None]
+    left = [node.name for node in seen.nodes if node.name not in silent]
     while left:
         batch = left[: move.batch]
         left = left[len(batch) :]
@@ -177,20 +204,45 @@ def _standing(move: Move, resource: str, names: Sequence[str]) -> Iterator[str]:
         try:
             program, found = _pacemakers(answer, resource)
         except NoOutputError as error:
-            # Where Pacemaker does not run, a stop is safe: at worst it ends a second copy.
-            if (answer.code, move.level) != (_NOT_CONNECTED, STOP_LEVEL):
-                doubts.append(f"{answer.node}: {error}")
+            doubts.append(f"{answer.node}: {error}")
             continue
         if found is not None and found.managed:
             yield from _refusal(Request(move.group, move.level, names[0], resource, program), found)
             return
-    if doubts:
-        by_hand = printable(shlex.join(["clinit", move.group, move.level]))
+    # A stop makes no second copy: at worst it ends one, or Pacemaker takes it back.
+    if doubts and move.level != STOP_LEVEL:
         yield (
             f"nothing is done: {overssh.fold(names)} have noted that Pacemaker has {shortened(move.group)} as its "
             f"resource {shortened(resource)}, and it is not known how that is: {shortened(doubts[0])}"
         )
-        yield f"where it does not run elsewhere, and Pacemaker is not to start it, on the node itself: {by_hand}"
+        yield _by_hand(move)
+
+
+def _by_hand(move: Move) -> str:
+    command_there = printable(shlex.join(["clinit", move.group, move.level]))
+    return f"where it does not run elsewhere, and Pacemaker is not to start it, on the node itself: {command_there}"
+
+
+def _of_stopped(move: Move, nodes: Sequence[NodeSeen], silent: dict[str, str]) -> list[str]:
+    """`_owned` by nodes without a note: Pacemaker has not run there since the boot, or is not installed.
+
+    Nodes that do not answer any more are added to `silent`, with the reason.
+    """
+    groups = {node.name: (node.groups or {}).get(move.group) for node in nodes}
+    names = [name for name, group in groups.items() if group is not None and not group.resource]
+    if not names or move.level == STOP_LEVEL:
+        return []
+    answers: list[Answer] = []
+    path = f"//primitive[@provider='clinit'][.//nvpair[@name='group'][@value={literal(move.group)}]]"
+    overssh.ask(names, ["sh", "-c", _ASK_STOPPED, "sh", path], answers.append, move.fanout, overssh.TIMEOUT)
+    for answer in answers:
+        if answer.problem or answer.code != 0:
+            silent[answer.node] = answer.reason
+        elif answer.output:
+            why = shortened(decoded(answer.output).strip())
+            whose = f"it is not known whether Pacemaker has {shortened(move.group)}"
+            return [f"nothing is done: {whose}: {answer.node}: {why}", _by_hand(move)]
+    return []
 
 
 def _pacemakers(answer: Answer, resource: str) -> tuple[str, Standing | None]:

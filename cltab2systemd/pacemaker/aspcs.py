@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from cltab2systemd.crmxml import literal
 from cltab2systemd.pacemaker.heading import as_comment, heading
 
 if TYPE_CHECKING:
@@ -164,13 +165,5 @@ def _expected(configuration: Configuration) -> Iterator[str]:
         for name, value in primitive.parameters:
             if name == "group":
                 others = f"//primitive[@provider='{primitive.provider}'][@id!='{primitive.id}']"
-                path = f"{others}[.//nvpair[@name='{name}'][@value={_literal(value)}]]"
+                path = f"{others}[.//nvpair[@name='{name}'][@value={literal(value)}]]"
                 yield f"alone {primitive.id} {shlex.quote(path)}"
-
-
-def _literal(text: str) -> str:
-    """Text as XPath has it, which cannot escape a quote."""
-    if "'" not in text:
-        return f"'{text}'"
-    parts = ', "\'", '.join(f"'{part}'" for part in text.split("'"))
-    return f"concat({parts})"

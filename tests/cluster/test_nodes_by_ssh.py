@@ -168,3 +168,18 @@ def test_where_pacemaker_has_the_group(groups: Groups) -> None:
     assert {line.partition(": ")[2] for line in told} == {"web stop DONE"}  # Pacemaker may be slow to tell a node more
     cluster.nodes[where].run("clinit", "--wait", "web", "3")
     cluster.run("pcs resource manage web --monitor; crm_resource --wait")
+
+    # Where Pacemaker is stopped nobody knows what it does elsewhere, nor whether the node has been booted since.
+    away = next(name for name in cluster.nodes if name not in {"n1", groups.where("web")})
+    node = cluster.nodes[away]
+    node.shell("systemctl stop pacemaker")
+    for prepare, why in (
+        ("", "Pacemaker does not run there"),
+        ("rm -r NOTES", "Pacemaker is stopped there, and had it"),
+    ):
+        node.shell(prepare.replace("NOTES", "/run/cltab2systemd/system/known-to-cluster"))
+        found = cluster.nodes["n1"].run("clinitctl", "nodes", "-w", away, "switch", "web", "3", check=False)
+        assert f"{away}: {why}" in found.stderr
+        answered(found, code=1, out="")
+    node.shell("systemctl start pacemaker")
+    groups.await_all()

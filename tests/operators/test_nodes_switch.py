@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TABLE = f"web:server:3:respawn:{RUN}\nweb:check:4:test:echo broken >&2; exit 1\nweb:slow:5:wait:sleep 1000\n"
-BEFORE = "case $command in *status*) ;; *)"
+BEFORE = "case $command in *status*|*crm_mon*) ;; *)"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,9 @@ def test_batches(many: ManyNodes) -> None:
 
     assert f"```\n{found.stdout}```\n" in (PROJECT / "docs/nodes.md").read_text()
     assert found.returncode == 4
-    assert [*sorted(many.asked()[:4]), *many.asked()[4:]] == ["n1", "n2", "n3", "n4", "n1"]
+    # How they are, whether they have a Pacemaker that is stopped, and to move.
+    asked = [word for word in many.asked() if word.startswith("n")]
+    assert [*sorted(asked[:4]), *sorted(asked[4:8]), *asked[8:]] == ["n1", "n2", "n3", "n4"] * 2 + ["n1"]
     found = many.nodes("-w", "n[1-4]", "switch", "web", "3", "--batch", "3", "--fanout", "1")
     answered(found, code=0, out="n[1-3]: web 3 DONE\nn4: web 3 DONE\n")
 
@@ -144,14 +146,30 @@ def test_not_known_how_it_is_in_the_cluster(noted: ManyNodes, answers: dict[str,
     answered(found, code=1, out="")
 
 
-def test_a_stop_where_pacemaker_does_not_run(noted: ManyNodes) -> None:
+@pytest.mark.parametrize("code", [102, 124])
+def test_a_stop_where_pacemaker_does_not_answer(noted: ManyNodes, code: int) -> None:
     """It makes no second copy."""
-    noted.behave({"n1": PACEMAKER.format("exit 102")})
+    noted.behave({"n1": PACEMAKER.format(f"exit {code}")})
 
     found = noted.nodes("-w", "n1", "switch", "web", "stop")
 
     assert found.stdout.startswith("n1: web stop DONE\n")
     assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_where_nothing_is_noted(many: ManyNodes) -> None:
+    """Pacemaker may have been stopped since the boot. A node that cannot be asked is not moved; others are."""
+    many.behave({"n2": PACEMAKER.format("echo Pacemaker is stopped there, and had it when it ran; exit")})
+    found = many.nodes("-w", "n[1-2]", "switch", "web", "3")
+    assert found.stderr.startswith(
+        "clinitctl: nothing is done: it is not known whether Pacemaker has web: n2: Pacemaker is stopped there"
+    )
+    answered(found, code=1, out="")
+    answered(many.nodes("-w", "n2", "switch", "web", "stop"), code=0)
+
+    many.behave({"n2": PACEMAKER.format("echo lost >&2; exit 255")})
+    found = many.nodes("-w", "n[1-2]", "switch", "web", "3")
+    answered(found, code=3, out="n2: not moved: lost\nn1: web 3 DONE\n")
 
 
 @pytest.mark.parametrize(
