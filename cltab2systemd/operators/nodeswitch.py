@@ -41,25 +41,28 @@ _ASK_PACEMAKER = (
 )
 
 
-# Where nothing is noted: whether Pacemaker is installed, stopped, and had the group when it ran. Prints why nothing may
-# be done, or nothing.
+# Where nothing is noted: whether Pacemaker is installed, and has the group, or had it when it ran. Prints why nothing
+# may be done, or nothing. A note comes by a probe: none comes before Pacemaker runs, nor where a ban forbids it.
 _CONFIGURATION = "/var/lib/pacemaker/cib"
-_ASK_STOPPED = f"""\
+_ASK_UNNOTED = f"""\
 command -v crm_mon >/dev/null || exit 0
 crm_mon --one-shot --output-as=xml --include=none >/dev/null 2>&1
 case $? in
-0) exit 0 ;;
-{_NOT_CONNECTED}) ;;
+0) how='Pacemaker runs there, and has it' ;;
+{_NOT_CONNECTED})
+	how='Pacemaker is stopped there, and had it when it ran'
+	[ -d {_CONFIGURATION} ] || exit 0
+	[ -x {_CONFIGURATION} ] || {{ echo 'Pacemaker is not reached there, and only root may read what it had'; exit 0; }}
+	[ -e {_CONFIGURATION}/cib.xml ] || exit 0
+	export CIB_file={_CONFIGURATION}/cib.xml
+	;;
 *) echo 'crm_mon does not say whether Pacemaker runs there'; exit 0 ;;
 esac
-[ -d {_CONFIGURATION} ] || exit 0
-[ -x {_CONFIGURATION} ] || {{ echo 'Pacemaker is stopped there, and only root may read what it had'; exit 0; }}
-[ -e {_CONFIGURATION}/cib.xml ] || exit 0
-CIB_file={_CONFIGURATION}/cib.xml cibadmin --query --xpath "$1" >/dev/null 2>&1
+cibadmin --query --xpath "$1" >/dev/null 2>&1
 case $? in
-0) echo 'Pacemaker is stopped there, and had it when it ran' ;;
+0) echo "$how" ;;
 {_NOT_FOUND}) ;;
-*) echo 'Pacemaker is stopped there, and what it had cannot be read' ;;
+*) echo 'what Pacemaker has there, or had, cannot be read' ;;
 esac
 """
 
@@ -100,7 +103,7 @@ def switch(move: Move) -> int:
     """
     seen = overssh.cluster_seen(move.nodes, move.fanout)
     silent = {node.name: node.reason for node in seen.nodes if node.groups is None}
-    if refusal := _owned(move, seen.nodes) or _of_stopped(move, seen.nodes, silent):
+    if refusal := _owned(move, seen.nodes) or _unnoted(move, seen.nodes, silent):
         for line in refusal:
             complain(f"clinitctl: {line}")
         return outcome.REFUSED
@@ -223,8 +226,8 @@ def _by_hand(move: Move) -> str:
     return f"where it does not run elsewhere, and Pacemaker is not to start it, on the node itself: {command_there}"
 
 
-def _of_stopped(move: Move, nodes: Sequence[NodeSeen], silent: dict[str, str]) -> list[str]:
-    """`_owned` by nodes without a note: Pacemaker has not run there since the boot, or is not installed.
+def _unnoted(move: Move, nodes: Sequence[NodeSeen], silent: dict[str, str]) -> list[str]:
+    """`_owned` by nodes without a note: no probe has come there since the boot, or there is no Pacemaker.
 
     Nodes that do not answer any more are added to `silent`, with the reason.
     """
@@ -234,7 +237,7 @@ def _of_stopped(move: Move, nodes: Sequence[NodeSeen], silent: dict[str, str]) -
         return []
     answers: list[Answer] = []
     path = f"//primitive[@provider='clinit'][.//nvpair[@name='group'][@value={literal(move.group)}]]"
-    overssh.ask(names, ["sh", "-c", _ASK_STOPPED, "sh", path], answers.append, move.fanout, overssh.TIMEOUT)
+    overssh.ask(names, ["sh", "-c", _ASK_UNNOTED, "sh", path], answers.append, move.fanout, overssh.TIMEOUT)
     for answer in answers:
         if answer.problem or answer.code != 0:
             silent[answer.node] = answer.reason
