@@ -10,6 +10,8 @@ import pytest
 from ocf import AGENT, DEGRADED, GENERIC, NOT_RUNNING, SUCCESS, Resource, no_daemon, node_with_agent
 from programs import RUN
 
+from lab.waiting import wait_until
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -165,3 +167,43 @@ def test_a_group_at_another_level(shipped: Shipped) -> None:
     assert resource.monitor() == GENERIC
     shipped.node.run("systemctl", "stop", "clinit-web.slice")
     assert resource.monitor() == NOT_RUNNING
+
+
+@contextmanager
+def full_run(shipped: Shipped) -> Iterator[None]:
+    """Nobody can write a file in /run."""
+    size = shipped.node.shell("df --block-size=1K --output=size /run | tail -n 1").stdout.strip()
+    shipped.node.shell("mount -o remount,size=$(df --block-size=1K --output=used /run | tail -n 1 | tr -d ' ')k /run")
+    try:
+        yield
+    finally:
+        shipped.node.shell(f"mount -o remount,size={size}k /run")
+
+
+def test_a_clstat_that_cannot_be_written(shipped: Shipped) -> None:
+    """It says where the group was before. That fails nothing that runs as it should, and is shown."""
+    resource, silent = Resource(shipped), Resource(shipped, on_degraded="ignore")
+    assert shipped.clinit("-w", "web", "nothing").returncode == 0
+    with full_run(shipped):
+        assert resource.act("start") == SUCCESS, resource.said
+        assert shipped.clstat()["web"] == "nothing DONE"
+        assert resource.monitor() == DEGRADED, resource.said
+        assert resource.reason == "web runs at level 3 for systemd, but by /run/clinit/clstat it is nothing DONE"
+        assert silent.monitor() == SUCCESS
+    wait_until(lambda: shipped.clstat()["web"] == "3 DONE", what="the daemon tries again")
+    assert (resource.monitor(), resource.said) == (SUCCESS, "")
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_clstat_of_another_level(shipped: Shipped, stale: bool) -> None:
+    """Without its daemon, too, a group is at its level if all of that is as it should be, and not FAILED."""
+    resource = Resource(shipped)
+    assert resource.act("start") == SUCCESS
+    no_daemon(shipped, stale=False)
+    for said, code in (("3 FAILED", GENERIC), ("m FAILED", GENERIC), ("m DONE", DEGRADED)):
+        shipped.node.run("sed", "-i", f"s/web .*/web {said}/", "/run/clinit/clstat")
+        no_daemon(shipped, stale=stale)
+        assert resource.monitor() == code, resource.said
+    shipped.node.run("systemctl", "stop", "clinit-web@app.service")
+    assert resource.monitor() == GENERIC
+    assert resource.reason.endswith("and clinit-web@db.service runs")

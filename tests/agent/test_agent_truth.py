@@ -314,9 +314,9 @@ def test_a_clstat_of_a_daemon_that_is_gone(shipped: Shipped) -> None:
     no_daemon(shipped, stale=False)
     clstat = shipped.node.read("/run/clinit/clstat")
     shipped.node.write("/run/clinit/clstat", clstat.replace("web 3 DONE", "web 3 STOPPING"))
-    assert resource.monitor() == GENERIC
-    seen = "web is without its daemon (which said 3 STOPPING last), and clinit-web@"
-    assert resource.reason.startswith(seen)
+    assert resource.monitor() == DEGRADED
+    seen = "by /run/clinit/clstat it is without its daemon (which said 3 STOPPING last)"
+    assert resource.reason == f"web runs at level 3 for systemd, but {seen}"
     assert resource.act("stop") == SUCCESS
     shipped.node.write("/run/clinit/clstat", clstat.replace("web 3 DONE", "web 3 STOPPING"))
 
