@@ -160,6 +160,19 @@ def test_another_daemons_group_without_state(shipped: Shipped) -> None:
     assert other.monitor() == NOT_RUNNING
 
 
+def test_a_group_of_another_table(shipped: Shipped) -> None:
+    """What clstat says of the system's own groups is nothing about a group of this name in a table without a daemon."""
+    assert Resource(shipped).act("start") == SUCCESS
+    third = Resource(shipped, "web", cltab="/etc/third", socket="/run/s3")
+    no_daemon(shipped, stale=False)
+    try:
+        for said in ("stop FAILED", "3 FAILED", "3 STARTING", "3 DONE"):
+            shipped.node.run("sed", "-i", f"s/web .*/web {said}/", "/run/clinit/clstat")
+            assert (third.act("monitor", timeout=5), third.reason) == (NOT_RUNNING, "")
+    finally:
+        shipped.node.run("systemctl", "start", SERVICE)
+
+
 # A systemd that does not say whose groups of a name there are, and answers anything else.
 SILENT = """\
 #!/bin/sh
