@@ -16,7 +16,7 @@ def root_of(text: bytes, names: Sequence[str] = _ROOTS) -> ET.Element:
     """The outermost element, of one of some names. ValueError if it is no such XML, with the reason for a person."""
     try:
         root = ET.fromstring(text)  # noqa: S314 - of the cluster's own programs, and bounded
-    except ET.ParseError as error:
+    except (ET.ParseError, LookupError) as error:  # of an encoding that nobody knows
         raise ValueError(str(error)) from None
     if root.tag not in names:
         raise ValueError(f"an element {root.tag}")

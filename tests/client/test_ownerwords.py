@@ -90,7 +90,10 @@ def test_resources_that_are_nowhere_or_several() -> None:
     assert of() is None
 
 
-@pytest.mark.parametrize("text", [b"", b"not XML", b"<pacemaker-result>", b"<html/>"])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"not XML", b"<pacemaker-result>", b"<html/>", b"<?xml version='1.0' encoding='foo'?><pacemaker-result/>"],
+)
 def test_what_is_no_xml_of_crm_mon(text: bytes) -> None:
     """It is no answer."""
     with pytest.raises(ValueError, match=r"."):
