@@ -217,6 +217,14 @@ def test_a_level_that_no_entry_names(shipped: Shipped) -> None:
     assert NOT_RUNNING == meant.monitor()
 
 
+@pytest.mark.parametrize("timeout", ["20s", "", "0", "08000", "$(false)"])
+def test_a_timeout_that_is_no_number(shipped: Shipped, timeout: str) -> None:
+    """It is as if none were given: Pacemaker gives milliseconds, and whoever tries the agent out perhaps not."""
+    resource = Resource(shipped, CRM_meta_timeout=timeout)
+    assert (resource.act("start"), resource.said) == (SUCCESS, "")
+    assert (resource.monitor(), resource.said) == (SUCCESS, "")
+
+
 def test_degraded_is_not_stopped(shipped: Shipped) -> None:
     """A daemon that is gone for good is shown, and restarts nothing."""
     resource = Resource(shipped)
