@@ -26,7 +26,8 @@ LOG = "/var/log/shutdown"
 SAY = saying(LOG)
 # Seconds that an entry takes to stop, and by which a loaded machine may be late.
 POLITE, SLACK = 0.5, 6.0
-
+# What the cluster grants for a stop, and for one whose entries do not come to their end. Seconds.
+PATIENCE, LITTLE_PATIENCE = 60, 6
 
 TABLE = f"""\
 web:a:3:respawn:{polite(LOG, "a", POLITE)}
@@ -38,7 +39,7 @@ mail:c:3:respawn:{polite(LOG, "c", POLITE)}
 mail:a-last:3:respawn:{polite(LOG, "last", POLITE)}
 :::stop.mail:ordered
 mail:failing:fails,:test:{SAY} say tried; false
-"""
+""" + "".join(f"mail:slow-{number}:hangs,:test:sleep 100\n" for number in range(6))
 # A stand-in for Pacemaker: it runs, and when it is stopped it stops its resources, one after the other. Its name for
 # systemd, and how it is ordered, are those of the real one.
 PACEMAKER = f"""\
@@ -90,9 +91,10 @@ class Machine:
         stops = []
         for resource in resources:
             group, stop_level = resource.split("=")
+            patience = LITTLE_PATIENCE if stop_level == "hangs" else PATIENCE
             of_cluster = Resource(self.shipped, group, stop_level=stop_level)
             assert of_cluster.act("start") == SUCCESS
-            variables = " ".join(f"{name}={value}" for name, value in of_cluster.environment(60).items())
+            variables = " ".join(f"{name}={value}" for name, value in of_cluster.environment(patience).items())
             stops.append(f'resource {group} "{variables}"')
         self.node.write("/usr/local/bin/pacemaker", SCRIPT % (AGENT, "; ".join(stops)), mode=0o755)
         self.node.write("/etc/systemd/system/pacemaker.service", PACEMAKER)
@@ -139,6 +141,7 @@ def seen(project_layer: Path) -> dict[str, dict[str, float]]:
             "no-daemon": executor.submit(go, "no-daemon", both, without_daemon),
             "early": executor.submit(go, "early", both, in_a_stop),
             "fails": executor.submit(go, "fails", ("mail=fails",), nothing),
+            "hangs": executor.submit(go, "hangs", ("mail=hangs",), nothing),
         }
         return {name: run.result() for name, run in runs.items()}
 
@@ -179,6 +182,15 @@ def test_a_stop_that_fails(seen: dict[str, dict[str, float]]) -> None:
     """If that fails, the stop has failed, also while the machine goes down."""
     assert any(what.startswith(f"mail stop {GENERIC} ") and "fails FAILED" in what for what in seen["fails"])
     assert "tried" in seen["fails"]
+
+
+def test_a_stop_that_hangs(seen: dict[str, dict[str, float]]) -> None:
+    """However many entries do not come to their end, it says so within the time that the cluster grants."""
+    times = seen["hangs"]
+
+    said = [what for what in times if what.startswith(f"mail stop {GENERIC} ")]
+    assert ["clinit-mail@slow-0.service is loaded and activating"] == [what.split(": ")[-1] for what in said]
+    assert times[said[0]] - times["mail stop asked"] < LITTLE_PATIENCE
 
 
 def test_pacemaker_is_stopped_and_the_machine_stays_up(project_layer: Path) -> None:
