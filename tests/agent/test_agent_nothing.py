@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 TABLE = f"""\
 web:db:3:respawn:{RUN}
+data:server:3:respawn:{RUN}
+data:umount:stop,:test:true
 """
 AWAY = "/root/away"
 # pip puts the programs into /usr/local, with links there.
@@ -171,6 +173,34 @@ def test_a_group_of_another_table(shipped: Shipped) -> None:
             assert (third.act("monitor", timeout=5), third.reason) == (NOT_RUNNING, "")
     finally:
         shipped.node.run("systemctl", "start", SERVICE)
+
+
+@pytest.mark.parametrize(
+    ("group", "unit", "code", "reason"),
+    [
+        ("web", "clinit-web@db.service", SUCCESS, ""),
+        (
+            "data",
+            "clinit-data@server.service",
+            GENERIC,
+            "data is not stopped: stop FAILED: systemd does not have clinit-data@stop.target any more",
+        ),
+    ],
+)
+def test_unit_files_that_are_gone(shipped: Shipped, group: str, unit: str, code: int, reason: str) -> None:
+    """What systemd runs without them is stopped all the same. A level for stopped that has entries was not run then."""
+    resource = Resource(shipped, group)
+    assert resource.act("start") == SUCCESS
+    no_daemon(shipped, stale=False)
+    shipped.node.shell(f"rm -r /run/systemd/system/clinit-{group}@*; systemctl daemon-reload")
+    try:
+        assert shipped.main_pid(unit) != 0
+        assert (resource.act("stop"), resource.reason) == (code, reason)
+        assert shipped.main_pid(unit) == 0
+    finally:
+        shipped.node.run("systemctl", "start", SERVICE)
+    assert resource.act("stop") == SUCCESS
+    assert resource.monitor() == NOT_RUNNING
 
 
 # A systemd that does not say whose groups of a name there are, and answers anything else.
