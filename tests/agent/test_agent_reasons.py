@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from ocf import DEGRADED, GENERIC, SUCCESS, Resource, node_with_agent
+from ocf import DEGRADED, GENERIC, SUCCESS, Resource, no_daemon, node_with_agent
 from programs import RUN
 from shipped import SERVICE, Shipped
 
@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+AWAY = "/run/systemctl.away"
+# No level can be started.
+REFUSAL = f"""\
+case $1 in start) printf 'Failed to start it: No.\\nSee the logs.\\n' >&2; exit 1 ;; esac
+exec {AWAY} "$@"
+"""
 BLOCK = "/run/systemd/system/block.service"
 DROP_IN = "/run/systemd/system/clinit-late@late.service.d/10-block.conf"
 REASONS = "/run/cltab2systemd/system/reasons"
-AWAY = "/run/systemctl.away"
 TABLE = f"""\
 web:db:3:respawn:{RUN}
 web:app:3m:respawn:{RUN}
@@ -48,14 +53,15 @@ def shipped(shared: Shipped) -> Iterator[Shipped]:
 
 
 @contextmanager
-def dumb_systemctl(shipped: Shipped) -> Iterator[None]:
-    """Nobody can ask systemd for anything."""
+def dumb_systemctl(shipped: Shipped, script: str = "exit 1") -> Iterator[None]:
+    """Nobody can ask systemd for anything, or for what a script does not pass on."""
     systemctl = shipped.node.run("realpath", "/usr/bin/systemctl").stdout.strip()
-    shipped.node.shell(f"mv {systemctl} {AWAY}; printf '#!/bin/sh\\nexit 1\\n' >{systemctl}; chmod 755 {systemctl}")
+    shipped.node.run("mv", systemctl, AWAY)
+    shipped.node.write(systemctl, f"#!/bin/sh\n{script}\n", mode=0o755)
     try:
         yield
     finally:
-        shipped.node.shell(f"mv {AWAY} {systemctl}")
+        shipped.node.run("mv", AWAY, systemctl)
 
 
 def test_an_entry_whose_turn_has_not_come(shipped: Shipped) -> None:
@@ -107,3 +113,37 @@ def test_systemd_does_not_say(shipped: Shipped) -> None:
         assert other.act("monitor", timeout=4) == GENERIC
         assert other.reason == "web is 3 DONE, and systemd does not say what of it runs, as clinit-web@app.service"
     assert web.monitor() in {SUCCESS, DEGRADED}
+
+
+def test_systemd_does_not_say_whether_it_is_stopped(shipped: Shipped) -> None:
+    """A remark about a request that was carried out is no reason, and what has nothing to say is not named."""
+    web = Resource(shipped)
+    assert web.act("start") == SUCCESS
+    with dumb_systemctl(shipped):
+        assert web.act("stop", timeout=4) == GENERIC
+    assert web.reason == "systemd does not say whether web is stopped"
+    assert web.act("start") == SUCCESS
+    no_daemon(shipped)
+    try:
+        with dumb_systemctl(shipped):
+            assert web.act("stop", timeout=4) == GENERIC
+    finally:
+        shipped.node.run("systemctl", "start", SERVICE)
+    seen = "systemd does not say whether web is stopped; clinit: no daemon at /run/clinit/clinit.s: "
+    assert web.reason.startswith(seen)
+    assert "systemctl: " not in web.reason
+
+
+def test_what_systemctl_says(shipped: Shipped) -> None:
+    """Its first line is told, for a reason is one line."""
+    web = Resource(shipped)
+    assert web.act("start") == SUCCESS
+    no_daemon(shipped)
+    try:
+        with dumb_systemctl(shipped, REFUSAL):
+            assert web.act("stop", timeout=4) == GENERIC
+    finally:
+        shipped.node.run("systemctl", "start", SERVICE)
+    assert web.reason.startswith("web is not stopped: clinit-web@db.service runs; clinit: no daemon at ")
+    assert web.reason.endswith("; systemctl: Failed to start it: No.")
+    assert "See the logs." not in web.said
