@@ -117,6 +117,19 @@ def test_storms(groups: Groups) -> None:
     assert groups.cluster.fenced == []
 
 
+def test_a_slip_of_the_hand(extra: Groups) -> None:
+    """A parameter that cannot be starts nothing, and the reason is told; it costs no node, and no other group."""
+    before = extra.places(), extra.witnesses()
+
+    extra.cluster.run(f"{RESOURCE} level=3 on_degraded=warn {OPERATIONS} --force")
+    extra.cluster.settle()
+
+    assert "parameter on_degraded is none of report, fail and ignore" in extra.cluster.run("pcs status")
+    assert extra.where("extra") == ""
+    assert extra.cluster.fenced == []
+    assert (extra.places(), extra.witnesses()) == before
+
+
 def test_a_stop_that_does_not_end_in_time(extra: Groups) -> None:
     """An umount that hangs at the level for stopped has the node fenced, and only then the group is elsewhere."""
     in_less_time = OPERATIONS.replace("stop timeout=60s", "stop timeout=6s")
