@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# Those that take a minute and more.
+LONGEST = ("test_document.py", "test_nodes.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest come first: two clusters side by side are then through at about the same time."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(scope="session")
 def project_layer(lab: None) -> Path:
     """What ships: the project's Debian packages, installed by dpkg over Debian's of the cluster."""
