@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lab import packaged, programs
+from lab import deaddisk, packaged, programs
 from lab.cluster import PACKAGES, SHARED, Cluster
 from lab.node import Node
 
@@ -92,24 +92,6 @@ _FILES = {
 }
 # Beside the unit's own file, and gone after a boot.
 _DROP_IN = "/run/systemd/system/bench-unit.service.d/ill.conf"
-# A filesystem whose server takes each question, and answers none but the kernel's first, FUSE_INIT of linux/fuse.h. Who
-# has asked it something outlives SIGKILL in uninterruptible sleep, as with a dead NFS server.
-_DEAD_DISK = f"""\
-import ctypes, os, struct
-if not os.path.exists("/dev/fuse"):
-    os.mknod("/dev/fuse", 0o20600, os.makedev(10, 229))
-fuse = os.open("/dev/fuse", os.O_RDWR)
-os.mkdir("{_DISK}")
-options = f"fd={{fuse}},rootmode=40000,user_id=0,group_id=0"
-if ctypes.CDLL(None, use_errno=True).mount(b"disk", b"{_DISK}", b"fuse", 0, options.encode()):
-    raise OSError(ctypes.get_errno(), "mount")
-number = struct.unpack_from("=8xQ", os.read(fuse, 1 << 20))[0]
-os.write(fuse, struct.pack("=IiQII56x", 80, 0, number, 7, 31))
-while True:
-    os.read(fuse, 1 << 20)
-"""
-
-
 _KILLS = {
     "group": "systemctl kill --signal=KILL clinit-group@work.service",
     "unit": "systemctl kill --signal=KILL bench-unit.service",
@@ -182,5 +164,4 @@ def kill(node: Node, name: str) -> None:
 
 def break_disk(node: Node) -> None:
     """Have the work on a node, once it starts there, wait for a disk that does not answer, and outlive all signals."""
-    node.write("/root/dead-disk", _DEAD_DISK)
-    node.run("systemd-run", "--quiet", "--unit=dead-disk", "python3", "/root/dead-disk")
+    deaddisk.mount(node, _DISK)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from threenodes import LONG, TABLE
 
+from lab import deaddisk
 from lab.cluster import NAMES
 from lab.waiting import wait_until
 
@@ -26,24 +27,6 @@ deaf:deaf:3:respawn:trap '' INT TERM; while :; do sleep infinity; done
 disk:reader:3:respawn:[ $(uname -n) = n3 ] || exec sleep infinity; exec cat /run/disk/file
 :::service.reader:TimeoutStopSec=1
 :::service.reader:TimeoutAbortSec=1
-"""
-# A filesystem whose server takes each question, and answers none but the kernel's first, FUSE_INIT of linux/fuse.h. Who
-# has asked it something outlives SIGKILL in uninterruptible sleep, as with a dead NFS server.
-DEAD_DISK = """\
-import ctypes, os, pathlib, struct
-if not os.path.exists("/dev/fuse"):
-    os.mknod("/dev/fuse", 0o20600, os.makedev(10, 229))
-fuse = os.open("/dev/fuse", os.O_RDWR)
-os.mkdir("/run/disk")
-options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0"
-if ctypes.CDLL(None, use_errno=True).mount(b"disk", b"/run/disk", b"fuse", 0, options.encode()):
-    raise OSError(ctypes.get_errno(), "mount")
-number = struct.unpack_from("=8xQ", os.read(fuse, 1 << 20))[0]
-os.write(fuse, struct.pack("=IiQII56x", 80, 0, number, 7, 31))
-os.read(fuse, 1 << 20)
-pathlib.Path("/run/asked").touch()
-while True:
-    os.read(fuse, 1 << 20)
 """
 
 
@@ -102,12 +85,10 @@ def test_a_stop_that_takes_a_kill(extra: Groups) -> None:
 def test_a_process_that_nobody_can_kill(extra: Groups) -> None:
     """Its stop fails, though systemd has given it up; the node is fenced, and only then the group is elsewhere."""
     node = extra.cluster.nodes["n3"]
-    node.write("/root/dead-disk", DEAD_DISK)
-    node.run("systemd-run", "--unit=dead-disk", "python3", "/root/dead-disk")
-    wait_until(lambda: "/run/disk" in node.read("/proc/1/mountinfo"), what="the disk")
+    deaddisk.mount(node, "/run/disk")
     create(extra, "disk", "n3=10")
     await_on(extra, "disk", "n3")
-    wait_until(lambda: node.exists("/run/asked"), what="somebody reads")
+    wait_until(lambda: deaddisk.is_asked(node, "/run/disk"), what="somebody reads")
 
     extra.cluster.run("crm_resource --resource disk --move --node n1")
 
