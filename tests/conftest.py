@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 if not os.environ.get(forwarding.REPORTS_VARIABLE):  # in an emulated machine the import alone takes seconds
     from hypothesis import HealthCheck, settings
 
-    # In CI the same examples in every run, on machines that may be slow; elsewhere, new ones each time.
-    settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    if os.environ.get("CI"):
-        settings.load_profile("ci")
+    # Machines may be slow, and busy with other tests. In CI the same examples in every run; elsewhere, new ones each time.
+    settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("ci", settings.get_profile("project"), derandomize=True)
+    settings.load_profile("ci" if os.environ.get("CI") else "project")
 
 # The asserts of helpers say as much as those of tests.
 pytest.register_assert_rewrite(*({path.stem for path in Path(__file__).parent.glob("*.py")} - sys.modules.keys()))
