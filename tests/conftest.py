@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 if not os.environ.get(forwarding.REPORTS_VARIABLE):  # in an emulated machine the import alone takes seconds
     from hypothesis import HealthCheck, settings
 
-    # Machines may be slow, and busy with other tests. In CI the same examples in every run; elsewhere, new ones each time.
+    # Machines may be slow, and busy with other tests. In CI the examples are the same in every run.
     settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.register_profile("ci", settings.get_profile("project"), derandomize=True)
     settings.load_profile("ci" if os.environ.get("CI") else "project")
