@@ -148,7 +148,7 @@ def test_who_does_not_tell(published: Groups) -> None:
 
 
 def test_nothing_changes_at_rest(published: Groups) -> None:
-    """A heartbeat changes nothing in the CIB, which would have Pacemaker think; nor does a publisher that begins anew."""
+    """A heartbeat changes nothing in the CIB, for Pacemaker to think about; nor does a publisher that begins anew."""
 
     def epoch() -> str:
         return published.cluster.run("cibadmin --query --xpath /cib --no-children")
