@@ -258,6 +258,9 @@ class StandInBus(Bus):
     def stop_settings(self, unit: str) -> StopSettings:  # noqa: ARG002
         return StopSettings(2, 15, 9, None, None, is_aborted=True)
 
+    def is_enabled(self, unit: str) -> bool:  # noqa: ARG002
+        return False
+
     def status_text(self, unit: str) -> str:  # noqa: ARG002
         return ""
 
