@@ -86,6 +86,7 @@ def test_maintenance_mode(groups: Groups) -> None:
     node = groups.cluster.nodes[groups.where("web")]
 
     groups.cluster.run("pcs property set maintenance-mode=true")
+    groups.cluster.settle()  # until then, a monitor that is on its way may see the other level
     node.run("clinit", "--wait", "web", "m")
     node.run("systemctl", "restart", "pacemaker.service")
     groups.cluster.await_online(*NAMES)
@@ -104,6 +105,7 @@ def test_a_group_that_is_not_managed(groups: Groups) -> None:
     node = groups.cluster.nodes[groups.where("batch")]
 
     groups.cluster.run("pcs resource unmanage batch --monitor")
+    groups.cluster.settle()
     node.run("clinit", "--wait", "batch", "stop")
     groups.cluster.settle()
     assert [groups.statuses("batch").get(name, "stop DONE") for name in NAMES] == ["stop DONE"] * 3
