@@ -22,6 +22,11 @@ class NoOutputError(Exception):
     """The program is not there, fails, takes too long, or writes too much; the text says which, for a person."""
 
 
+def not_understood(program: str, error: ValueError) -> NoOutputError:
+    """The error for a program that has written what cannot be read, and why."""
+    return NoOutputError(f"what {program} writes is not understood: {error}")
+
+
 def output(command: Sequence[str], deadline: float, most: int, environment: Mapping[str, str] = _NO_SETTINGS) -> bytes:
     """Run a program, and return what it writes to its standard output.
 

@@ -32,7 +32,9 @@ def halt(client: Client, *, wait: bool, timeout: float | None, progress: str | N
         else:
             client.shutdown()
     if resources and reported.code in outcome.MOVED:
-        _tell_owner(resources, end)
+        from cltab2systemd.client.owner import remarks_on_halt  # noqa: PLC0415 - only of groups that are in a cluster
+
+        outcome.tell_remarks(lambda left: remarks_on_halt(resources, left), end)
     return reported.code
 
 
@@ -41,20 +43,3 @@ def _resources(client: Client) -> dict[str, str]:
     if outcome.is_agent():
         return {}
     return started_by_cluster(client.locations, [line.split()[0] for line in client.status().splitlines()])
-
-
-def _tell_owner(resources: dict[str, str], end: float | None) -> None:
-    """Tell who has halted groups that Pacemaker has what comes of it.
-
-    Args:
-        resources: the groups, each with its resource.
-        end: of what is asked about that, by the clock that nobody sets, in seconds; None if nobody has set one.
-    """
-    from cltab2systemd.client.owner import remarks_on_halt  # noqa: PLC0415 - only of groups that are in a cluster
-
-    try:
-        left = float("inf") if end is None else end - time.monotonic()
-        for line in remarks_on_halt(resources, left):
-            outcome.complain(f"clinit: {line}")
-    except KeyboardInterrupt:  # that changes nothing of the outcome, which is known
-        return

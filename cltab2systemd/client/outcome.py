@@ -13,6 +13,7 @@ from cltab2systemd.text import encoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from cltab2systemd.client.requests import Answer, Client
@@ -207,9 +208,18 @@ def _tell_owner(client: Client, group: str, level: str, end: float | None) -> No
         return
     from cltab2systemd.client.owner import remarks  # noqa: PLC0415 - only of a group that is in a cluster
 
+    tell_remarks(lambda left: remarks(group, level, resource, left), end)
+
+
+def tell_remarks(remarks: Callable[[float], Iterable[str]], end: float | None) -> None:
+    """Print to the standard error what Pacemaker makes of what was done.
+
+    Args:
+        remarks: tells that, in printable lines, within so many seconds.
+        end: of what is asked about that, by the clock that nobody sets, in seconds; None if nobody has set one.
+    """
     try:
-        left = float("inf") if end is None else end - time.monotonic()
-        for line in remarks(group, level, resource, left):
+        for line in remarks(float("inf") if end is None else end - time.monotonic()):
             complain(f"clinit: {line}")
     except KeyboardInterrupt:  # that changes nothing of the outcome, which is known
         return

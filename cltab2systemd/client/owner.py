@@ -25,7 +25,7 @@ from cltab2systemd.client.ownerwords import (
     words,
     words_of_halt,
 )
-from cltab2systemd.outputs import NoOutputError, output
+from cltab2systemd.outputs import NoOutputError, not_understood, output
 from cltab2systemd.text import decoded
 
 TYPE_CHECKING = False
@@ -76,7 +76,7 @@ def remarks_on_halt(resources: Mapping[str, str], seconds: float = _SECONDS) -> 
         try:
             found = standings(_ask([*ALL], deadline))
         except ValueError as error:
-            raise _not_understood(error) from error
+            raise not_understood("crm_mon", error) from error
         minded = {group: found[resource] for group, resource in resources.items() if resource in found}
         if not any(standing.managed for standing in minded.values()):
             return []
@@ -92,10 +92,6 @@ def _program() -> str:
     return next((name for name in PROGRAMS if shutil.which(name)), PROGRAMS[-1])
 
 
-def _not_understood(error: ValueError) -> NoOutputError:
-    return NoOutputError(f"what crm_mon writes is not understood: {error}")
-
-
 def standing_of(resource: str, deadline: float) -> Standing | None:
     """How a resource is; None if the cluster has none of that name. Raises NoOutputError.
 
@@ -106,7 +102,7 @@ def standing_of(resource: str, deadline: float) -> Standing | None:
     try:
         found = standing(_ask([*QUESTION, resource], deadline), resource)
     except ValueError as error:
-        raise _not_understood(error) from error
+        raise not_understood("crm_mon", error) from error
     if found is None:
         return None
     level, stop_level = (_parameter(resource, name, deadline) for name in ("level", "stop_level"))

@@ -1,10 +1,9 @@
 """What a node publishes of itself as node attributes of Pacemaker. Pure.
 
 `clinit` has the table in force: its digest, and `refused` or `accepted`, and a third word if something is wrong with
-the daemon, as `seen.Trouble` has it. `clinit-GROUP` has a group: level, state,
-health, digest of the applied lines, resource, and `boot` if it comes to a level at boot. `clinit.heartbeat` has the
-time at which the publisher last looked, in seconds since 1970. It is private: the nodes' attribute managers keep it,
-and no CIB has it.
+the daemon, as `seen.Trouble` has it. `clinit-GROUP` has a group: level, state, health, digest of the applied lines,
+resource, and `boot` if it comes to a level at boot. `clinit.heartbeat` has the time at which the publisher last looked,
+in seconds since 1970. It is private: the nodes' attribute managers keep it, and no CIB has it.
 
 Words are parted by a space. One that is not known is `-`. In a word, all but letters, digits, `.`, `_` and `-` of ASCII
 is `%XX` for each byte. In the name of a group it is `_XX`, and so is `_`: Pacemaker makes ids of names, in which it
@@ -56,9 +55,10 @@ def publish(found: Mapping[str, object]) -> dict[str, str]:
     table, groups = found["table"], found["groups"]
     assert isinstance(table, dict)
     assert isinstance(groups, list)
-    trouble = trouble_of(found)
     words = [table["digest"], _REFUSED if table["refusal"] else _ACCEPTED]
-    attributes = {TABLE: _words(*words) if trouble is None else _words(*words, trouble)}
+    if trouble := trouble_of(found):
+        words.append(trouble)
+    attributes = {TABLE: _words(*words)}
     for group in groups:
         attributes[of_group(group["group"])] = _words(
             group["level"], group["state"], health_of(group), group["digest"], group["resource"],

@@ -57,11 +57,6 @@ def cluster_seen(text: bytes, heartbeats: Mapping[str, int] | None, now: int) ->
     return ClusterSeen(nodes, tuple(_resources(root)))
 
 
-def check_cib(text: bytes) -> None:
-    """ValueError if a text is no CIB, or not all of one, with the reason for a person."""
-    root_of(text, ("cib",))
-
-
 def attributes_of(text: bytes) -> dict[str, dict[str, str]]:
     """The node attributes that are ours, by node and name. ValueError if it is no XML of crm_mon's."""
     return _published(root_of(text))

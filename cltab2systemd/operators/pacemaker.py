@@ -7,7 +7,8 @@ import tempfile
 import time
 
 from cltab2systemd.cluster import attributes, crmmon
-from cltab2systemd.outputs import NoOutputError, output
+from cltab2systemd.crmxml import root_of
+from cltab2systemd.outputs import NoOutputError, not_understood, output
 from cltab2systemd.text import decoded
 
 TYPE_CHECKING = False
@@ -57,7 +58,7 @@ def _cib(path: str) -> bytes:
                 raise NoOutputError("it is cut off")
         if len(text) > _MOST_OF_A_CIB:
             raise NoOutputError(f"it has more than {_MOST_OF_A_CIB >> 20} MiB")
-        crmmon.check_cib(text)
+        root_of(text, ("cib",))
     except OSError as error:
         raise NoOutputError(error.strerror or str(error)) from error
     except ValueError as error:
@@ -69,7 +70,7 @@ def _seen(said: bytes, heartbeats: Mapping[str, int] | None) -> ClusterSeen:
     try:
         seen = crmmon.cluster_seen(said, heartbeats, int(time.time()))
     except ValueError as error:
-        raise NoOutputError(f"what crm_mon writes is not understood: {error}") from error
+        raise not_understood("crm_mon", error) from error
     if not seen.nodes:
         raise NoOutputError("it has no nodes")
     return seen
@@ -81,7 +82,7 @@ def published() -> dict[str, str]:
     try:
         found = crmmon.attributes_of(_ask("crm_mon", "--one-shot", _XML, "--include=none,nodes,attributes"))
     except ValueError as error:
-        raise NoOutputError(f"what crm_mon writes is not understood: {error}") from error
+        raise not_understood("crm_mon", error) from error
     return found.get(name, {})
 
 
@@ -108,7 +109,7 @@ def _heartbeats() -> Mapping[str, int]:
     try:
         return crmmon.heartbeats_of(said)
     except ValueError as error:
-        raise NoOutputError(f"what attrd_updater writes is not understood: {error}") from error
+        raise not_understood("attrd_updater", error) from error
 
 
 _NO_SETTINGS: Mapping[str, str] = {}
