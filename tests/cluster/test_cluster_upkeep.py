@@ -81,7 +81,10 @@ def test_an_upgrade_of_the_packages(groups: Groups) -> None:
 
 
 def test_maintenance_mode(groups: Groups) -> None:
-    """A group is at the level that somebody says, also over a restart of Pacemaker, and nothing of it is touched."""
+    """A group is at the level that somebody says, also over a restart of Pacemaker, and nothing of it is touched.
+
+    A Pacemaker that comes up looks at every resource at once, whatever the mode, and keeps what it has seen.
+    """
     before = groups.places(), groups.witnesses()
     node = groups.cluster.nodes[groups.where("web")]
 
@@ -90,8 +93,10 @@ def test_maintenance_mode(groups: Groups) -> None:
     node.run("clinit", "--wait", "web", "m")
     node.run("systemctl", "restart", "pacemaker.service")
     groups.cluster.await_online(*NAMES)
+    wait_until(partial(is_told, groups, "web is m DONE"), what="Pacemaker has looked", timeout=LONG)
     assert groups.statuses("web")[node.name] == "m DONE"
     node.run("clinit", "--wait", "web", "3")
+    groups.cluster.run("crm_resource --refresh --resource web && crm_resource --wait --timeout=30")
     groups.cluster.run("pcs property set maintenance-mode=")
 
     groups.await_all()
