@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from bench import alike
-from bench.stopwatch import Stopwatch, Times, in_turn, other, show, show_copies, show_heading
+from bench.stopwatch import Event, Stopwatch, Times, measure, other
 from lab.node import Node
 
 ROUNDS = 10
@@ -18,13 +18,7 @@ AIMS = {"planned move": {"group": 0.5}, "node killed": {"group": 4.5}}
 
 def run(rounds: int | None = None) -> None:
     """Measure and print."""
-    rounds = rounds or ROUNDS
-    with alike.cluster() as cluster:
-        watch = Stopwatch(cluster)
-        show_heading("cluster", rounds)
-        for event, act in EVENTS.items():
-            show(event, in_turn(partial(act, watch), rounds), AIMS.get(event, {}))
-        show_copies(cluster)
+    measure("cluster", EVENTS, rounds or ROUNDS, AIMS)
 
 
 def move(watch: Stopwatch, node: str) -> Mapping[str, Times]:
@@ -81,7 +75,7 @@ def boot_all(watch: Stopwatch, node: str) -> Mapping[str, Times]:
     return watch.time(alike.KINDS, boot, seen_from=node)
 
 
-EVENTS: Mapping[str, Callable[[Stopwatch, str], Mapping[str, Times]]] = {
+EVENTS: Mapping[str, Event] = {
     "planned move": move,
     "standby": standby,
     "orderly reboot": reboot,

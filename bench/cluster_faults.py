@@ -4,24 +4,18 @@ Each resource is seen by itself, but for the stop that hangs. What hangs include
 alike.TIMEOUT.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from bench import alike
-from bench.stopwatch import Stopwatch, Times, in_turn, other, show, show_copies, show_heading
+from bench.stopwatch import Event, Stopwatch, Times, measure, other
 
 ROUNDS = 10
 
 
 def run(rounds: int | None = None) -> None:
     """Measure and print."""
-    rounds = rounds or ROUNDS
-    with alike.cluster() as cluster:
-        watch = Stopwatch(cluster)
-        show_heading("cluster_faults", rounds)
-        for event, act in EVENTS.items():
-            show(event, in_turn(partial(act, watch), rounds), {})
-        show_copies(cluster)
+    measure("cluster_faults", EVENTS, rounds or ROUNDS)
 
 
 def start_fails(watch: Stopwatch, node: str) -> Mapping[str, Times]:
@@ -74,7 +68,7 @@ def outlives_kill(watch: Stopwatch, node: str) -> Mapping[str, Times]:
     return found
 
 
-EVENTS: Mapping[str, Callable[[Stopwatch, str], Mapping[str, Times]]] = {
+EVENTS: Mapping[str, Event] = {
     "start that fails": start_fails,
     "start that hangs": start_hangs,
     "program that dies": keeps_dying,

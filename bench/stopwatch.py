@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from bench.alike import KINDS, MARKS
+from bench.alike import KINDS, MARKS, cluster
 from lab.cluster import NAMES, Cluster
 from lab.waiting import wait_until
 
@@ -115,29 +115,29 @@ class Stopwatch:
         return (self.cluster.shared / MARKS / name).read_text().splitlines()
 
 
-def show_heading(title: str, rounds: int) -> None:
-    """Print what the lines of `show` are."""
-    print(f"\n{title}: seconds from the event, median and worst of {rounds}\n")
-    print(f"  {'':20}  {'':18}  runs            Pacemaker says so")
+Event = Callable[[Stopwatch, str], Mapping[str, Times]]
+"""Has something happen to a node, and times resources."""
+NO_AIMS: Mapping[str, Mapping[str, float]] = {}
 
 
-def show(event: str, rounds: Sequence[Mapping[str, Times]], aims: Mapping[str, float]) -> None:
-    """Print a line for each resource. aims are of some, in seconds until they run, in the median."""
-    for name in filter(rounds[0].__contains__, KINDS):
-        runs = [times[name].runs for times in rounds]
-        said = [times[name].said for times in rounds]
-        median = statistics.median(runs)
-        judged = f"   aim {aims[name]:.1f}{', missed' if median > aims[name] else ''}" if name in aims else ""
-        print(
-            f"  {event:20}  {KINDS[name]:18}  {median:6.2f}  {max(runs):6.2f}   "
-            f"{statistics.median(said):6.2f}  {max(said):6.2f}{judged}",
-            flush=True,
-        )
+def measure(
+    title: str, events: Mapping[str, Event], rounds: int, aims: Mapping[str, Mapping[str, float]] = NO_AIMS
+) -> None:
+    """Have events happen to the nodes of a cluster in turn, each so many times, and print their times.
 
-
-def show_copies(cluster: Cluster) -> None:
-    """Print how often a resource has started while its program still ran on another node."""
-    copies = Counter(cluster.violations().split())
+    Args:
+        title: of the benchmark.
+        events: by what they are called.
+        rounds: how often each happens.
+        aims: of some events and resources, in seconds until they run, in the median.
+    """
+    with cluster() as made:
+        watch = Stopwatch(made)
+        print(f"\n{title}: seconds from the event, median and worst of {rounds}\n")
+        print(f"  {'':20}  {'':18}  runs            Pacemaker says so")
+        for event, act in events.items():
+            _show(event, [act(watch, NAMES[number % len(NAMES)]) for number in range(rounds)], aims.get(event, {}))
+        copies = Counter(made.violations().split())
     print("\n  started beside a copy that still ran on another node:")
     for name in ("group", "unit"):
         print(f"  {copies[name]:5}  {KINDS[name]}")
@@ -148,6 +148,15 @@ def other(node: str, by: int = 1) -> str:
     return NAMES[(NAMES.index(node) + by) % len(NAMES)]
 
 
-def in_turn(act: Callable[[str], Mapping[str, Times]], rounds: int) -> list[Mapping[str, Times]]:
-    """Have something happen so many times, to each node in turn."""
-    return [act(NAMES[number % len(NAMES)]) for number in range(rounds)]
+def _show(event: str, rounds: Sequence[Mapping[str, Times]], aims: Mapping[str, float]) -> None:
+    """Print a line for each resource."""
+    for name in filter(rounds[0].__contains__, KINDS):
+        runs = [times[name].runs for times in rounds]
+        said = [times[name].said for times in rounds]
+        median = statistics.median(runs)
+        judged = f"   aim {aims[name]:.1f}{', missed' if median > aims[name] else ''}" if name in aims else ""
+        print(
+            f"  {event:20}  {KINDS[name]:18}  {median:6.2f}  {max(runs):6.2f}   "
+            f"{statistics.median(said):6.2f}  {max(said):6.2f}{judged}",
+            flush=True,
+        )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shipped import Shipped
+
 from lab.debs import unpacked
+from lab.node import Node
 from lab.spec import Bind
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
-    from shipped import Shipped
-
-    from lab.node import Node
+    from collections.abc import Iterator
 
 FOLLOW = "/usr/libexec/cltab2systemd/keepalived-follow"
 NOTIFY = "/usr/share/doc/cltab2systemd/examples/keepalived-notify"
@@ -45,12 +47,22 @@ AT, LOG = "/opt/keepalived", "/run/ours.log"
 _REST = 1.0
 
 
+@contextmanager
+def shipped_with_network(name: str, layer: Path, table: str) -> Iterator[Shipped]:
+    """The shipped units, started, in a node that has keepalived, and a network with its peer."""
+    with Node(name, layers=[layer], binds=[bound()]) as node:
+        shipped = Shipped(node)
+        _join(shipped)
+        shipped.write_table(table)
+        yield shipped.start()
+
+
 def bound() -> Bind:
     """What a node binds to have keepalived."""
     return Bind(unpacked(None, *_PACKAGES), Path(AT))
 
 
-def join(shipped: Shipped) -> None:
+def _join(shipped: Shipped) -> None:
     """Give a node its two interfaces: ours, and the peer's."""
     shipped.node.shell(
         "ip link add v0 type veth peer name v1; ip netns add peer; ip link set v1 netns peer; ip link set v0 up;"

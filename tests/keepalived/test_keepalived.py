@@ -11,11 +11,10 @@ import pytest
 from answers import answered
 from ocf import no_daemon
 from programs import RUN
-from realkeepalived import DEFAULTS, FOLLOW, FOLLOWS, NOTIFY, READER, Keepalived, bound, join
+from realkeepalived import DEFAULTS, FOLLOW, FOLLOWS, NOTIFY, READER, Keepalived, shipped_with_network
 from shipped import SERVICE, Shipped
 
 from lab.install import PROJECT
-from lab.node import Node
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -33,11 +32,8 @@ BUSY_LOOPS, BURSTS = 4, 8
 @pytest.fixture(scope="module")
 def shared(project_layer: Path) -> Iterator[Shipped]:
     """The shipped units, started, in a node with a network."""
-    with Node("keepalived", layers=[project_layer], binds=[bound()]) as node:
-        shipped = Shipped(node)
-        join(shipped)
-        shipped.write_table(TABLE)
-        yield shipped.start()
+    with shipped_with_network("keepalived", project_layer, TABLE) as shipped:
+        yield shipped
 
 
 @pytest.fixture

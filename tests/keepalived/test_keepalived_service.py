@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from programs import RUN
-from realkeepalived import DEFAULTS, FOLLOW, FOLLOWS, READER, Keepalived, bound, join
+from realkeepalived import DEFAULTS, FOLLOW, FOLLOWS, READER, Keepalived, shipped_with_network
 from shipped import SERVICE, Shipped
 
-from lab.node import Node
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -24,11 +23,8 @@ RUNS, STOPPED = "3 DONE", "stop DONE"
 @pytest.fixture(scope="module")
 def shared(project_layer: Path) -> Iterator[Shipped]:
     """The shipped units, started, in a node with a network."""
-    with Node("keepalived-service", layers=[project_layer], binds=[bound()]) as node:
-        shipped = Shipped(node)
-        join(shipped)
-        shipped.write_table(TABLE)
-        yield shipped.start()
+    with shipped_with_network("keepalived-service", project_layer, TABLE) as shipped:
+        yield shipped
 
 
 @pytest.fixture(scope="module")
