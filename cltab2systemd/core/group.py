@@ -70,6 +70,7 @@ class Group:
         self._life = Life()
         self._is_mark_left = False  # on disk, in a phase that has none
         self._observed = asyncio.Event()
+        self._awaited: list[frozenset[str]] = []  # units that are to come to rest, of each who waits for some
         self.origin: str | None = None  # the level at which it was settled last, as far as this daemon has seen it
         self.leaving: frozenset[str] = frozenset()  # units that were seen being stopped on the present way
         self._leaving_for: str | None = None  # where that goes
@@ -223,18 +224,29 @@ class Group:
         SwitchRefusedError if one has no stop job any more, and runs. Perhaps systemd has refused the stop, as it does
         for a frozen unit, or somebody has cancelled it.
         """
-        while True:
-            if self.units is not None:
-                going = [unit for unit in self.units.units.values() if unit.name in units and not unit.at_rest]
-                if not going:
-                    return
-                for unit in going:
-                    if unit.active != "deactivating" and not unit.job:
-                        raise SwitchRefusedError(
-                            Refusal.NOT_STOPPED,
-                            f"{unit.name} could not be stopped, and runs on; see 'systemctl status {unit.name}'",
-                        )
-            await self.next_observation()
+        self._awaited.append(units)
+        try:
+            while self._going(units):
+                await self.next_observation()
+        finally:
+            self._awaited.remove(units)
+
+    def _going(self, units: frozenset[str]) -> bool:
+        """Whether one of the units is not at rest yet, as far as is known; SwitchRefusedError as for `at_rest`."""
+        if self.units is None:
+            return True
+        going = [unit for unit in self.units.units.values() if unit.name in units and not unit.at_rest]
+        for unit in going:
+            if unit.active != "deactivating" and not unit.job:
+                raise SwitchRefusedError(
+                    Refusal.NOT_STOPPED,
+                    f"{unit.name} could not be stopped, and runs on; see 'systemctl status {unit.name}'",
+                )
+        return bool(going)
+
+    def awaits(self, unit: str) -> bool:
+        """Whether somebody waits until a unit is at rest."""
+        return any(unit in units for units in self._awaited)
 
     async def next_observation(self) -> None:
         """Wait until `units` is new."""

@@ -199,11 +199,10 @@ class Observer:
 
     def _unit_changed(self, unit: str) -> None:
         self.probe.forget(unit)
-        if self._names.is_health(unit):  # its end tells whether there is news
-            return
-        group = self._names.group_of(unit)
-        if group is not None and group in self._groups:
-            self.refresh_soon([group])
+        group = self._groups.get(self._names.group_of(unit) or "")
+        # Of a check, its end tells whether there is news, but for whoever has stopped it.
+        if group is not None and (not self._names.is_health(unit) or group.awaits(unit)):
+            self.refresh_soon([group.name])
 
     def _is_followed(self, unit: str) -> bool:
         """Whether it is read what signals say of a unit: of services that were up, or stopping, at the last look.

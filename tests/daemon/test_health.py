@@ -310,6 +310,20 @@ def test_new_lines(asked: Group) -> None:
     assert pids == (asked.pid("a"), asked.pid("b"))
 
 
+def test_a_check_that_goes_slowly(asked: Group) -> None:
+    """A switch waits until what asks has stopped, and then goes on: no entry tells of that."""
+    timer, slow = unit(asked, "a", "timer"), f"slow-{asked.name}.service"
+    asked.node.write(f"/run/systemd/system/{slow}", "[Service]\nExecStart=sleep infinity\nExecStop=sleep 1\n")
+    asked.node.write(f"/run/systemd/system/{timer}.d/slow.conf", f"[Unit]\nBefore={slow}\n")
+    asked.node.run("systemctl", "daemon-reload")
+    asked.node.run("systemctl", "start", slow)
+    set_health(asked, "a", "")
+
+    asked.node.run("systemctl", "stop", "--no-block", slow)
+    assert asked.switch("3") == "DONE"
+    assert not is_active(asked, timer)
+
+
 def test_once(group: Group) -> None:
     """A `once` is asked while it runs. What has ended is neither healthy nor unhealthy."""
     group.define(f"a:3:once:until [ -e /run/{group.name}.end ]; do sleep 0.02; done")
