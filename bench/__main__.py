@@ -24,8 +24,8 @@ from bench import (
     status,
     switch,
 )
-from lab.command import CommandError
-from lab.errors import LabError
+from cltab2systemd.node.command import CommandError
+from cltab2systemd.node.errors import NodeError
 
 BENCHMARKS = {
     "client_start": client_start.run,
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in options.names or BENCHMARKS:
         try:
             benchmarks[name](options.rounds)
-        except (LabError, CommandError, TimeoutError) as error:
+        except (NodeError, CommandError, TimeoutError) as error:
             print(f"bench: {error}", file=sys.stderr)
             return 1
     return 0

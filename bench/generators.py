@@ -12,9 +12,9 @@ from pathlib import Path
 
 from bench import inputs
 from bench.packages import unpacked
+from cltab2systemd.node.spec import Bind
 from lab.install import installed_layer
 from lab.node import Node
-from lab.spec import Bind
 
 OURS = "/usr/lib/systemd/system-generators/cltab2systemd-generator"
 SYSV = "/yardsticks/systemd/systemd-sysv-generator"

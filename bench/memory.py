@@ -8,8 +8,8 @@ from pathlib import Path
 from bench import inputs
 from bench.node import activate, service_node
 from bench.packages import unpacked
+from cltab2systemd.node.spec import Bind
 from lab.node import Node
-from lab.spec import Bind
 from lab.waiting import wait_until
 
 AIM = 1.0

@@ -6,7 +6,7 @@ from pathlib import Path
 from bench import inputs
 from bench.figures import Figure, show
 from bench.node import SOCKET, Case, activate, daemon_node, measure
-from lab import command
+from cltab2systemd.node import command
 from lab.node import Node
 
 ROUNDS = 20

@@ -8,11 +8,11 @@ import sys
 import time
 from collections.abc import Sequence
 
+from cltab2systemd.node.errors import NodeError
 from demo import failover, steps
 from demo.stage import Stage, StepError
 from lab import packaged, programs
 from lab.cluster import NAMES, PACKAGES, Cluster
-from lab.errors import LabError
 from lab.install import installed_layer
 from lab.node import Node
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     except StepError as error:
         print(f"\ndemo: {error}", file=sys.stderr)
         return 1
-    except LabError as error:
+    except NodeError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     seconds = time.monotonic() - begin

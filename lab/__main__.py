@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from lab.errors import LabError
+from cltab2systemd.node.errors import NodeError
 from lab.install import installed_layer
 from lab.node import Node
 from lab.roots import RELEASES, installed_package, root
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         with _node(options.name, options.release, bare=options.bare) as node:
             return _foreground(node, ["bash"] if options.command == "shell" else options.words)
-    except LabError as error:
+    except NodeError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
 

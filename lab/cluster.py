@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from cltab2systemd.node.spec import Bind
 from lab import fencing, programs
 from lab.errors import LabError
 from lab.network import Network
 from lab.node import Node
-from lab.spec import Bind
 from lab.waiting import PATIENCE, wait_until
 
 NAMES = ("n1", "n2", "n3")

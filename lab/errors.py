@@ -1,5 +1,7 @@
-"""The one exception of the lab."""
+"""The lab's exception."""
+
+from cltab2systemd.node.errors import NodeError
 
 
-class LabError(Exception):
-    """A node could not be booted, reached or ended; the message says why and what to do about it."""
+class LabError(NodeError):
+    """What the lab needs could not be made; the message says why and what to do about it."""

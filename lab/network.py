@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from lab import host
+from cltab2systemd.node import host
+from cltab2systemd.node.spec import BRIDGE, Port
 from lab.errors import LabError
-from lab.spec import BRIDGE, Port
 
 # The holder dies when its standard input ends: with whoever made the network, whatever became of that.
 _HOLD = f"ip link add {BRIDGE} type bridge && ip link set {BRIDGE} up && echo ready && read -r _ || :"

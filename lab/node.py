@@ -1,41 +1,25 @@
-"""A throwaway systemd node: boot it, run things in it, read and write its files, end it."""
+"""Nodes as tests and trials want them: any layers and binds over this machine's root or another one, and a network."""
 
 import os
-import signal
-import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Self
 
-from lab import command, host
-from lab.errors import LabError
-from lab.link import Link
+from cltab2systemd.node import node
+from cltab2systemd.node.spec import Bind, NodeSpec
 from lab.network import Network
-from lab.paths import inside
-from lab.spec import Bind, NodeSpec
 from lab.waiting import PATIENCE
 
-BOOT_TIMEOUT = 60.0 * PATIENCE
-"""Seconds that a node may take to boot before it counts as stuck."""
 
-SHUTDOWN_TIMEOUT = 100.0 * PATIENCE
-"""Seconds that an orderly shutdown may take: longer than systemd's default for stopping a service, 90."""
-
-# systemd(1), SIGNALS: start poweroff.target, start reboot.target.
-_POWEROFF = signal.SIGRTMIN + 4
-_REBOOT = signal.SIGRTMIN + 5
-
-
-class Node:
-    """A systemd of its own over an overlay of a root, in namespaces of its own. Also a context manager.
+class Node(node.Node):
+    """A node of the lab.
 
     name becomes the host name; several nodes, also of the same name, can run side by side. layers are directories laid
     over the root, the first one on top; the mode of its top directory becomes that of the node's root. Without a root
     it is the one that LAB_ROOT in the environment names, or the running one. Without a network it reaches no other
-    node. The node ends at the latest when the process ends that booted it.
+    node.
     """
+
+    patience = PATIENCE
 
     def __init__(
         self,
@@ -48,218 +32,4 @@ class Node:
     ) -> None:
         """Describe the node; nothing runs yet. Raises ValueError for a bad name, LabError if network lacks it."""
         base = root or Path(os.environ.get("LAB_ROOT", "/"))
-        self.spec = NodeSpec(name, base, tuple(layers), tuple(binds), network.port(name) if network else None)
-        self._link: Link | None = None
-        self._pid = 0
-
-    def __enter__(self) -> Self:
-        """Boot."""
-        self.boot()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self.stop()
-
-    @property
-    def name(self) -> str:
-        """The node's host name."""
-        return self.spec.name
-
-    @property
-    def pid(self) -> int:
-        """The node's PID 1 as the host numbers it. Raises LabError if the node is not running."""
-        if not self._pid:
-            raise LabError(f"node {self.name} is not running: boot() it first")
-        return self._pid
-
-    @property
-    def is_on(self) -> bool:
-        """Whether the node runs, as far as it was booted and ended from here."""
-        return bool(self._pid)
-
-    def boot(self) -> None:
-        """Boot, and return when systemd has finished starting up: "running" or "degraded".
-
-        Raises LabError with the boot log if the node cannot start or is stuck after BOOT_TIMEOUT.
-        """
-        if self._link is not None:
-            raise LabError(f"node {self.name} is running already")
-        if reason := host.shortcoming():
-            raise LabError(reason)
-        self._link = Link(self.spec)
-        self._start(self._link)
-
-    def stop(self) -> None:
-        """End the node as if by pulling the plug, if it is on; when this returns, nothing is left of it."""
-        if self._link is not None:
-            link, self._link, self._pid = self._link, None, 0
-            link.close()
-
-    def poweroff(self) -> None:
-        """Shut down in order, services are stopped, and end the node. Raises LabError if that takes too long."""
-        self._shutdown(_POWEROFF)
-        self.stop()
-
-    def reboot(self) -> None:
-        """Shut down in order, then boot on the same files: /etc and /var are kept, /run and /tmp are empty.
-
-        Raises LabError as poweroff and boot do.
-        """
-        link = self._shutdown(_REBOOT)
-        self._start(link)
-
-    def crash(self) -> None:
-        """Pull the plug, and leave the node off: its files are kept for start()."""
-        self._shutdown(signal.SIGKILL)
-
-    def start(self) -> None:
-        """Boot again, on the same files, a node that crashed. Raises LabError as boot does."""
-        if self._link is None or self._pid:
-            raise LabError(f"node {self.name} has not crashed")
-        self._start(self._link)
-
-    def run(
-        self,
-        *argv: str | Path,
-        check: bool = True,
-        timeout: float = 60.0,
-        input: str | None = None,  # noqa: A002 - as subprocess.run has it
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command in the node to its end, as root or user, with env added to a clean environment.
-
-        Standard input is input, or empty. With check, a non-zero exit raises CommandError, whose text shows what the
-        command wrote. After timeout seconds the command is killed and subprocess.TimeoutExpired is raised.
-        """
-        data = None if input is None else input.encode()
-        done = self.run_bytes(*argv, check=False, timeout=timeout, input=data, env=env, user=user)
-        return command.finished(done.args, done.returncode, done.stdout.decode(), done.stderr.decode(), check=check)
-
-    def run_bytes(
-        self,
-        *argv: str | Path,
-        check: bool = True,
-        timeout: float = 60.0,
-        input: bytes | None = None,  # noqa: A002 - as subprocess.run has it
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Do what run does, with bytes for text."""
-        stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
-        pipe = subprocess.PIPE
-        with self.popen(*argv, env=env, user=user, stdin=stdin, stdout=pipe, stderr=pipe) as process:
-            try:
-                stdout, stderr = process.communicate(input, timeout * PATIENCE)
-            except BaseException:
-                command.kill(process)
-                raise
-        return command.finished(argv, process.returncode, stdout, stderr, check=check)
-
-    def popen(
-        self,
-        *argv: str | Path,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        stdin: int | IO[Any] | None = subprocess.DEVNULL,
-        stdout: int | IO[Any] | None = None,
-        stderr: int | IO[Any] | None = None,
-        new_session: bool = True,
-    ) -> subprocess.Popen[bytes]:
-        """Start a command in the node and return nsenter's process: its exit code is the command's.
-
-        nsenter passes no signals on: lab.command.kill ends both. Without new_session the command stays on the caller's
-        terminal, and in its process group.
-        """
-        account = command.ROOT if user is None else command.account(self.read("/etc/passwd"), user)
-        return subprocess.Popen(
-            [*command.enter(self.pid, account), *argv],
-            env=command.environment(account) | dict(env or {}),
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=new_session,
-        )
-
-    def shell(self, script: str, *, check: bool = True, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
-        """Run a shell script in the node that ends at the first command that fails; the rest is as in run."""
-        return self.run("sh", "-ec", script, check=check, timeout=timeout)
-
-    def path(self, path: str | Path) -> Path:
-        """Return the path at which the host sees a file of the running node. Raises ValueError if not absolute.
-
-        The node's symbolic links are resolved for the node: the host would follow them into its own files.
-        """
-        return inside(Path(f"/proc/{self.pid}/root"), Path(path))
-
-    def write(self, path: str | Path, content: str | bytes, mode: int = 0o644) -> None:
-        """Write a file of the node, owned by root; missing directories are made. Raises OSError."""
-        file = self.path(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-        file.chmod(mode)
-
-    def read(self, path: str | Path) -> str:
-        """Return the text of a file of the node. Raises OSError, UnicodeDecodeError."""
-        return self.read_bytes(path).decode()
-
-    def read_bytes(self, path: str | Path) -> bytes:
-        """Return the content of a file of the node. Raises OSError."""
-        return self.path(path).read_bytes()
-
-    def exists(self, path: str | Path) -> bool:
-        """Return whether the node has this file, directory or anything else; False for a dangling link."""
-        return self.path(path).exists()
-
-    def journal(self, unit: str | None = None) -> str:
-        """Return the node's journal since its boot, or a unit's, one message a line without times."""
-        select = ["--unit", unit] if unit else []
-        # What was logged before now is to be seen, also what journald has not read from its socket yet.
-        self.run("journalctl", "--sync")
-        return self.run("journalctl", "--boot", "--quiet", "--no-pager", "--output=cat", *select).stdout
-
-    def _start(self, link: Link) -> None:
-        try:
-            link.send("boot")
-            self._pid = int(link.expect("pid", BOOT_TIMEOUT))
-            link.expect("ready", BOOT_TIMEOUT)
-        except LabError as error:
-            self._abandon()
-            raise LabError(f"node {self.name} did not boot: {error}") from error
-        except TimeoutError as error:
-            msg = f"node {self.name} is still not up after {BOOT_TIMEOUT:g} s\n{self._post_mortem()}"
-            self.stop()
-            raise LabError(msg) from error
-        except BaseException:
-            self._abandon()
-            raise
-
-    def _shutdown(self, number: int) -> Link:
-        if self._link is None:
-            raise LabError(f"node {self.name} is not running: boot() it first")
-        self._link.send(f"kill {number}")
-        try:
-            self._link.expect("exit", SHUTDOWN_TIMEOUT)
-        except TimeoutError as error:
-            msg = f"node {self.name} is still not down after {SHUTDOWN_TIMEOUT:g} s\n{self._post_mortem()}"
-            self.stop()
-            raise LabError(msg) from error
-        self._pid = 0
-        return self._link
-
-    def _abandon(self) -> None:
-        # Another error is on its way, and says more than one from here.
-        with suppress(LabError):
-            self.stop()
-
-    def _post_mortem(self) -> str:
-        texts = [self._link.log() if self._link else ""]
-        for argv in (["systemctl", "list-jobs", "--no-pager"], ["journalctl", "--no-pager", "--lines=100"]):
-            try:
-                texts.append(self.run(*argv, check=False, timeout=5).stdout)
-            except (OSError, LabError, subprocess.SubprocessError) as error:
-                texts.append(f"{argv[0]}: {error}\n")
-        return "".join(texts)
+        super().__init__(NodeSpec(name, base, tuple(layers), tuple(binds), network.port(name) if network else None))

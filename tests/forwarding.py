@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import host, machine
+from cltab2systemd.node import host
+from lab import machine
 from lab.errors import LabError
 from lab.install import PROJECT
 from lab.machine import REPORTS, Machine

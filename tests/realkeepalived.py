@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from shipped import Shipped
 
+from cltab2systemd.node.spec import Bind
 from lab.debs import unpacked
 from lab.node import Node
-from lab.spec import Bind
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -95,7 +95,7 @@ def processes_in(spaces: set[str]) -> set[int]:
 
 def cgroups_of(name: str) -> list[str]:
     """Return the cgroups of all nodes of this name, on all hierarchies."""
-    return [path for path, _, _ in os.walk("/sys/fs/cgroup") if f"cltab-lab-{name}-" in path]
+    return [path for path, _, _ in os.walk("/sys/fs/cgroup") if f"cltab-node-{name}-" in path]
 
 
 def _names(directory: str) -> list[str]:

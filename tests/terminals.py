@@ -10,7 +10,7 @@ import termios
 import time
 from typing import TYPE_CHECKING, Self
 
-from lab import command
+from cltab2systemd.node import command
 from lab.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from cltab2systemd.check.loading import load
 from cltab2systemd.disk.tables import LARGEST_TABLE, keep_good_table
 from cltab2systemd.generator import generate
 from cltab2systemd.locations import GENERATED_MESSAGES, GENERATED_TABLE
+from cltab2systemd.node.command import kill
 from cltab2systemd.units.compiler import compile_table
-from lab.command import kill
 from lab.node import Node
 from lab.waiting import wait_until
 

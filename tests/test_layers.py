@@ -17,7 +17,7 @@ TOP = PROJECT / PACKAGE
 # below it, and of its own floor only from itself.
 FLOORS = (
     "text terminal streams clstat varlink exportformat crmxml",
-    "locations oserrors journalctl outputs probing events",
+    "locations oserrors journalctl outputs probing events node",
     "table ancestor journal",
     "units",
     "groups",

@@ -9,7 +9,7 @@ import pytest
 from answers import answered
 from instance import Instance
 
-from lab.command import kill
+from cltab2systemd.node.command import kill
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

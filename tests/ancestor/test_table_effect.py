@@ -11,7 +11,7 @@ from answers import answered
 from instance import Group, Instance, varlink
 from programs import RUN
 
-from lab.command import kill
+from cltab2systemd.node.command import kill
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

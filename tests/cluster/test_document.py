@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 from documents import block
 
+from cltab2systemd.node.spec import Bind
 from lab import fencing, programs
 from lab.cluster import NAMES, PACKAGES, SHARED
 from lab.install import PROJECT
 from lab.network import Network
 from lab.node import Node
-from lab.spec import Bind
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from cltab2systemd.client import transport
 from cltab2systemd.daemon import server, sockets
 from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.daemon.service import Reply, Service
-from lab.command import kill
+from cltab2systemd.node.command import kill
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

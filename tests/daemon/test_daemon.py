@@ -11,7 +11,7 @@ from instance import Instance
 from programs import RUN, deaf, held, until_there
 from twogroups import TABLE, pids
 
-from lab.command import kill
+from cltab2systemd.node.command import kill
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from shipped import Shipped
 
 from cltab2systemd.daemon import ending
 from cltab2systemd.daemon.server import Server
+from cltab2systemd.node.command import kill
 from cltab2systemd.systemd import child
-from lab.command import kill
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

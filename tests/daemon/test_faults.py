@@ -15,7 +15,7 @@ from programs import RUN, polite, until_there
 from survivor import Survivor
 
 import cltab2systemd
-from lab.command import kill
+from cltab2systemd.node.command import kill
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from programs import RUN
 from shipped import Shipped
 
 from cltab2systemd.daemon import logs
-from lab.command import kill
+from cltab2systemd.node.command import kill
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from instance import Group, Instance
 from programs import RUN, deaf, held, polite
 from survivor import Survivor
 
+from cltab2systemd.node.spec import Bind
 from lab.node import Node
-from lab.spec import Bind
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import pytest
 from programs import RUN, polite, saying
 from survivor import Survivor
 
+from cltab2systemd.node.spec import Bind
 from lab.node import Node
-from lab.spec import Bind
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from documents import block, play
 from shipped import Shipped
 
 from cltab2systemd.commands.main import COMMANDS
+from cltab2systemd.node.spec import Bind
 from cltab2systemd.table.grammar import parse
 from lab.install import PROJECT
-from lab.spec import Bind
 
 if TYPE_CHECKING:
     from support import NodeFactory

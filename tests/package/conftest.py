@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from package.packaged import PACKAGES, RELEASES, version
 
+from cltab2systemd.node.spec import Bind
 from lab import roots
 from lab.install import PROJECT
 from lab.node import Node
-from lab.spec import Bind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,11 +13,11 @@ from ocf import agents_of_debian
 from package.packaged import PACKAGES, RELEASES, install, version
 
 from cltab2systemd.commands import main as translator
+from cltab2systemd.node.spec import Bind
 from cltab2systemd.operators import program as operators
 from lab import roots
 from lab.install import PROJECT
 from lab.node import Node
-from lab.spec import Bind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

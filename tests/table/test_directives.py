@@ -11,11 +11,11 @@ from instance import Group, Instance
 from programs import RUN
 
 from cltab2systemd.check.loading import load
+from cltab2systemd.node import host
 from cltab2systemd.table import directives
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
-from lab import host
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:

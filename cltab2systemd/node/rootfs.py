@@ -8,9 +8,9 @@ import os
 import stat
 from pathlib import Path
 
-from lab import kernel
-from lab.kernel import Mount
-from lab.spec import NodeSpec
+from cltab2systemd.node import kernel
+from cltab2systemd.node.kernel import Mount
+from cltab2systemd.node.spec import NodeSpec
 
 _UNITS = "usr/lib/systemd/system"
 
@@ -36,7 +36,7 @@ _WANTS = {
 """The only units that Debian's targets want in a node. All others are there and can be started."""
 
 _FILES = {
-    "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\nReadKMsg=no\n",
+    "etc/systemd/journald.conf.d/node.conf": "[Journal]\nStorage=volatile\nRateLimitIntervalSec=0\nReadKMsg=no\n",
     "etc/fstab": "",
     "etc/crypttab": "",
 }

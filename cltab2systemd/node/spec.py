@@ -10,6 +10,10 @@ from pathlib import Path
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 
 
+SUPERVISOR = "cltab2systemd.node.supervisor"
+"""The module that owns a node, in a process of its own. The name is on its command line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bind:
     """A file or directory of the host (source) that the node sees at target, an absolute path in the node."""
@@ -20,7 +24,7 @@ class Bind:
 
 
 BRIDGE = "bridge"
-"""The bridge's name in the network namespace of a lab.network.Network."""
+"""The bridge's name in the network namespace of a network of nodes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import AnyStr
 
-from lab.errors import LabError
+from cltab2systemd.node.errors import NodeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ class CommandError(subprocess.CalledProcessError):
 
 
 def account(passwd: str, user: str) -> Account:
-    """Return the account of a user from the text of a passwd file. Raises LabError if there is none."""
+    """Return the account of a user from the text of a passwd file. Raises NodeError if there is none."""
     for line in passwd.splitlines():
         name, _, uid, gid, _, home, _ = line.split(":")
         if name == user:
             return Account(name, int(uid), int(gid), home)
-    raise LabError(f"the node has no user {user!r}")
+    raise NodeError(f"the node has no user {user!r}")
 
 
 def environment(who: Account) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The process that owns a node: ``python3 -m lab.supervisor SPEC``, started by lab.link.
+"""The process that owns a node: started by `link` with a node's description.
 
 It makes the node's cgroup and overlay, forks the node's PID 1, and when its standard input ends, because the node is
 to be stopped or because whoever booted it died, it kills the node and removes the cgroup. Everything else that a node
@@ -19,17 +19,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from lab import kernel, rootfs
-from lab.kernel import Capability, Clone, Mount
-from lab.spec import BRIDGE, NodeSpec, Port
+from cltab2systemd.node import kernel, rootfs
+from cltab2systemd.node.kernel import Capability, Clone, Mount
+from cltab2systemd.node.spec import BRIDGE, SUPERVISOR, NodeSpec, Port
 
 # Covered by a tmpfs in our own mount namespace. Neither layers nor binds nor the cgroups are below it.
 _STAGE = Path("/sys/kernel")
 _NOTIFY = Path("/run/host/notify")
-_PREFIX = "cltab-lab-"
+_PREFIX = "cltab-node-"
 _SYSTEMD = "/lib/systemd/systemd"
 _ENVIRONMENT = {
-    "container": "cltab-lab",
+    "container": "cltab-node",
     "NOTIFY_SOCKET": str(_NOTIFY),
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",
     "LANG": "C.UTF-8",
@@ -106,7 +106,7 @@ class Supervisor:
         try:
             self._exec_systemd(parent)
         except BaseException as error:  # noqa: BLE001 - a forked child must not return into its parent's code
-            print(f"lab: {error}", file=sys.stderr, flush=True)
+            print(f"node: {error}", file=sys.stderr, flush=True)
             os._exit(1)
 
     def _exec_systemd(self, parent: int) -> NoReturn:
@@ -166,7 +166,7 @@ def remove_orphans(top: Path) -> None:
 def _supervises(pid: str) -> bool:
     # The number may be another process's by now; a zombie has an empty command line.
     with suppress(FileNotFoundError, ProcessLookupError):
-        return __spec__.name.encode() in Path("/proc", pid, "cmdline").read_bytes()
+        return SUPERVISOR.encode() in Path("/proc", pid, "cmdline").read_bytes()
     return False
 
 
@@ -220,8 +220,4 @@ def main() -> None:
     try:
         Supervisor(NodeSpec.from_json(sys.argv[1])).serve()
     except OSError as error:
-        sys.exit(f"lab: {error}")
-
-
-if __name__ == "__main__":
-    main()
+        sys.exit(f"node: {error}")

@@ -8,10 +8,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from lab.errors import LabError
-from lab.spec import NodeSpec
+from cltab2systemd.node.errors import NodeError
+from cltab2systemd.node.spec import SUPERVISOR, NodeSpec
 
-_PROJECT = Path(__file__).resolve().parent.parent
+_PROGRAM = f"""\
+import sys
+sys.path.append({str(Path(__file__).resolve().parent.parent.parent)!r})
+from {SUPERVISOR} import main
+main()
+"""
 
 # Seconds for the kernel to kill what is left in a node.
 _END_TIMEOUT = 30.0
@@ -25,9 +30,8 @@ class Link:
         # Without a name, so that nothing is left of it even if nobody closes it.
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the link
         self._process = subprocess.Popen(
-            # No site packages: half the time to start.
-            [sys.executable, "-E", "-S", "-m", "lab.supervisor", spec.to_json()],
-            cwd=_PROJECT,
+            # No site packages: half the time to start. The package is looked for behind the standard library.
+            [sys.executable, "-I", "-S", "-c", _PROGRAM, spec.to_json()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -42,7 +46,7 @@ class Link:
         return self._process.pid
 
     def send(self, command: str) -> None:
-        """Send one command. Raises LabError if the supervisor is gone."""
+        """Send one command. Raises NodeError if the supervisor is gone."""
         assert self._process.stdin is not None
         try:
             os.write(self._process.stdin.fileno(), f"{command}\n".encode())
@@ -52,7 +56,7 @@ class Link:
     def expect(self, event: str, timeout: float) -> str:
         """Wait up to timeout seconds for an event and return its argument ("" if it has none).
 
-        Events before it are passed over, except the exit of the node: LabError, as for a supervisor that is gone.
+        Events before it are passed over, except the exit of the node: NodeError, as for a supervisor that is gone.
         Raises TimeoutError if nothing comes.
         """
         deadline = time.monotonic() + timeout
@@ -61,14 +65,14 @@ class Link:
             if word == event:
                 return argument
             if word == "exit":
-                raise LabError(f"the node ended with status {argument} before it was {event}\n{self.log()}")
+                raise NodeError(f"the node ended with status {argument} before it was {event}\n{self.log()}")
 
     def log(self) -> str:
         """Return what the supervisor and systemd wrote to standard error so far."""
         return os.pread(self._log.fileno(), 1 << 20, 0).decode(errors="replace")
 
     def close(self) -> None:
-        """End the node and wait until nothing is left of it. Raises LabError if the supervisor failed to clean up."""
+        """End the node and wait until nothing is left of it. Raises NodeError if the supervisor failed to clean up."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -76,11 +80,11 @@ class Link:
         try:
             status = self._process.wait(_END_TIMEOUT)
         except subprocess.TimeoutExpired:
-            raise LabError(f"the lab's supervisor, process {self.pid}, cannot end the node\n{self.log()}") from None
+            raise NodeError(f"the node's supervisor, process {self.pid}, cannot end the node\n{self.log()}") from None
         log = self.log()
         self._log.close()
         if status != 0:
-            raise LabError(f"the lab's supervisor ended with status {status}\n{log}")
+            raise NodeError(f"the node's supervisor ended with status {status}\n{log}")
 
     def _line(self, deadline: float) -> str:
         assert self._process.stdout is not None
@@ -95,5 +99,5 @@ class Link:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line.decode()
 
-    def _gone(self) -> LabError:
-        return LabError(f"the lab's supervisor is gone\n{self.log()}")
+    def _gone(self) -> NodeError:
+        return NodeError(f"the node's supervisor is gone\n{self.log()}")
