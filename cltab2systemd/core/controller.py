@@ -15,7 +15,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd import events, oserrors
+from cltab2systemd.core.carrier import Carrier, unwritten
 from cltab2systemd.core.culprits import Culprits
 from cltab2systemd.core.entryrequest import tell_if_refused
 from cltab2systemd.core.glance import glance
@@ -24,7 +24,7 @@ from cltab2systemd.core.membership import Membership
 from cltab2systemd.core.observer import Observer
 from cltab2systemd.core.pacer import Pacer
 from cltab2systemd.core.preflights import Preflights
-from cltab2systemd.core.request import NoSuchGroupError, Request, SwitchRefusedError, code_of, tell_rejected
+from cltab2systemd.core.request import NoSuchGroupError, Request, SwitchRefusedError, tell_rejected
 from cltab2systemd.core.settlement import Settlement
 from cltab2systemd.core.shown import Shown
 from cltab2systemd.core.switcher import Switcher
@@ -102,11 +102,11 @@ class Controller:
             restless=instance.restless, on_observed=self._settle, on_refreshed=self._shown.publish,
         )  # fmt: skip
         self._preflights = Preflights(names, bus, applier, self._observer)
-        self._switcher = Switcher(names, instance.held, bus, applier, self._observer, preflights=self._preflights)
+        switcher = Switcher(names, instance.held, bus, applier, self._observer, preflights=self._preflights)
         self._settlement = Settlement(
             names, instance.held, bus, self._pacer, self._observer.probe,
             is_sought=self._culprits.is_sought, look_soon=self._observer.refresh_soon,
-            on_refused=lambda group, request, error: self._spawn(self._refuse(group, request, error)),
+            on_refused=lambda group, request, error: self._spawn(self._carrier.refuse(group, request, error)),
             on_stopped=self._stopped,
         )  # fmt: skip
         self._hands = Hands(
@@ -118,6 +118,7 @@ class Controller:
             on_table=on_table, on_retired=lambda group, asker: self._request(group, HALT_LEVEL, asker),
             on_gone=self._shown.publish,
         )  # fmt: skip
+        self._carrier = Carrier(bus, switcher, self._membership, self._observer)
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving = Serving.SERVING
 
@@ -309,7 +310,7 @@ class Controller:
         try:
             group.happens(Event.REQUESTED, level)
         except OSError as error:
-            refused = _unwritten(group, error)
+            refused = unwritten(group.name, error)
             request.tell_end(refused)
             if group.life.phase is Phase.RESUMED:  # and nobody else goes on with it
                 group.happens(Event.REFUSED, why=str(refused))
@@ -320,38 +321,13 @@ class Controller:
         self._hands.give_way(group, self._superseding(request))
         if earlier is not None:
             earlier.replaced_by(request, self._superseding(request))
-        request.task = self._spawn(self._carry_out(group, request))
+        request.task = self._spawn(self._carrier.carry_out(group, request))
         return request
 
     def _superseding(self, request: Request) -> Supersession:
         if not request.is_for_good:
             return Supersession.LATER_REQUEST
         return Supersession.LEFT_TABLE if self._serving is Serving.SERVING else Supersession.HALT
-
-    async def _carry_out(self, group: Group, request: Request) -> None:
-        try:
-            await self._switcher.carry_out(group, request, self._membership)
-            self._membership.has_moved(group)
-        except BusError as error:
-            await self._refuse(group, request, SwitchRefusedError(code_of(error), f"systemd refuses: {error}"))
-        except SwitchRefusedError as error:
-            await self._refuse(group, request, error)
-        except OSError as error:
-            await self._refuse(group, request, _unwritten(group, error))
-        except Exception as error:  # noqa: BLE001
-            events.FAULT(trace=True, group=group.name, why=f"while {group.name} was going to level {request.level}")
-            await self._refuse(group, request, _broken(error))
-
-    async def _refuse(self, group: Group, request: Request, error: SwitchRefusedError) -> None:
-        request.tell_end(error)
-        if group.request is request:
-            group.happens(Event.REFUSED, why=str(error))
-            group.request = None
-        try:
-            await self._bus.persist(lambda: self._observer.refresh([group.name]))  # before the client hears of it
-        except BusError:
-            self._observer.refresh_soon([group.name])
-        group.end(request, error)
 
     def _settle(self, group: Group) -> None:
         self._settlement.settle(group)
@@ -381,12 +357,3 @@ class Controller:
         self._tasks.add(task)  # the loop itself keeps only a weak reference
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-def _unwritten(group: Group, error: OSError) -> SwitchRefusedError:
-    message = f"cannot write the units of {group.name}: {oserrors.worded(error)}"
-    return SwitchRefusedError(Refusal.UNWRITABLE, message)
-
-
-def _broken(error: Exception) -> SwitchRefusedError:
-    return SwitchRefusedError(Refusal.INTERNAL, f"internal error, see the journal: {error!r}")
