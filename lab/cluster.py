@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from cltab2systemd.node.spec import Bind
-from lab import fencing, programs
+from lab import deaddisk, fencing, programs
 from lab.errors import LabError
 from lab.network import Network
 from lab.node import Node
@@ -125,7 +125,7 @@ class Cluster:
             path.mkdir(mode=0o755)
         self._configure(layer, debian)
         self.network = Network(_ADDRESSES)
-        binds = [Bind(self.shared, SHARED, read_only=False)]
+        binds = [Bind(self.shared, SHARED, read_only=False), deaddisk.DEVICE]
         self.nodes = {
             name: Node(name, layers=[layer, *self._layers, debian], binds=binds, network=self.network) for name in NAMES
         }

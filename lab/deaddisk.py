@@ -5,16 +5,18 @@ Who has asked it something is in uninterruptible sleep, and outlives SIGKILL.
 
 from pathlib import Path
 
+from cltab2systemd.node.spec import Bind
 from lab.node import Node
 from lab.waiting import wait_until
+
+DEVICE = Bind(Path("/dev/fuse"), Path("/dev/fuse"), read_only=False)
+"""What a node needs to be bound, for a node can make no device."""
 
 _PROGRAM = "/root/dead-disk"
 # Only the kernel's first question is answered, FUSE_INIT of linux/fuse.h.
 _SERVER = """\
 import ctypes, os, pathlib, struct, sys
 disk = sys.argv[1]
-if not os.path.exists("/dev/fuse"):
-    os.mknod("/dev/fuse", 0o20600, os.makedev(10, 229))
 fuse = os.open("/dev/fuse", os.O_RDWR)
 os.mkdir(disk)
 options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0"

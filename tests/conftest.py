@@ -51,7 +51,7 @@ RELEASE = os.environ.get("LAB_RELEASE")
 # Tests of nodes that say nothing of a release, by the start of their names, and why.
 NOT_OF_A_RELEASE = {
     "tests/lab/test_lab.py": "they test the lab itself, with copies of what the running root has",
-    "tests/node/test_node.py": "they test nodes themselves, with copies of what the running root has",
+    "tests/node/": "they test nodes themselves, with copies of what the running root has",
     "tests/docs/test_demo.py": "the demo shows the project as pip installs it, on the running root",
     "tests/docs/test_screens.py": "tmux is on the running root only",
     "tests/daemon/test_ways_to_fail.py": "the programs that fail are installed over the running root",

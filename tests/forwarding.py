@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cltab2systemd.node import host
+from cltab2systemd.node import cgroups, host
 from lab import machine
 from lab.errors import LabError
 from lab.install import PROJECT
@@ -36,7 +36,7 @@ _HANDED_ON = ("CI", "LAB_RELEASE", "LAB_ROOTS")
 
 def shortcoming() -> str | None:
     """Why such tests can be run neither here nor in a machine; None if they can."""
-    if host.controllers() >= NEEDED:
+    if cgroups.controllers() >= NEEDED:
         return None
     reason = host.shortcoming() or machine.shortcoming()
     return reason and f"this kernel's cgroup2 has no controllers for nodes, and {reason}"
@@ -58,7 +58,7 @@ class Forwarder:
         """Run a test in the machine of its module, if it has to be; else leave it to pytest."""
         if FIXTURE not in getattr(item, "fixturenames", ()) or shortcoming():
             return None
-        if host.controllers() >= NEEDED:
+        if cgroups.controllers() >= NEEDED:
             item.user_properties.append((PROPERTY, f"on this kernel, Linux {os.uname().release}"))
             return None
         if item.path not in self._runs:

@@ -57,9 +57,12 @@ def environment(who: Account) -> dict[str, str]:
     }
 
 
-def enter(pid: int, who: Account) -> list[str]:
-    """Return the words before a command that take it into all namespaces of a node, given its PID 1."""
-    words = ["nsenter", f"--target={pid}"]
+def enter(pid: int, who: Account, *, own_users: bool = False) -> list[str]:
+    """Return the words before a command that take it into all namespaces of a node, given its PID 1.
+
+    With own_users, into the user namespace as well, as its root.
+    """
+    words = ["nsenter", f"--target={pid}", *(["--user"] if own_users else [])]
     words += ["--mount", "--pid", "--cgroup", "--ipc", "--uts", "--net", "--root", "--wd"]
     if who != ROOT:
         words += ["setpriv", f"--reuid={who.uid}", f"--regid={who.gid}", "--init-groups", "--"]

@@ -75,7 +75,7 @@ class Node:
         """
         if self._link is not None:
             raise NodeError(f"node {self.name} is running already")
-        if reason := host.shortcoming():
+        if reason := host.shortcoming(self.spec):
             raise NodeError(reason)
         self._link = Link(self.spec)
         self._start(self._link)
@@ -164,7 +164,7 @@ class Node:
         """
         account = command.ROOT if user is None else command.account(self.read("/etc/passwd"), user)
         return subprocess.Popen(
-            [*command.enter(self.pid, account), *argv],
+            [*command.enter(self.pid, account, own_users=self.spec.own_users), *argv],
             env=command.environment(account) | dict(env or {}),
             stdin=stdin,
             stdout=stdout,
@@ -179,8 +179,11 @@ class Node:
     def path(self, path: str | Path) -> Path:
         """Return the path at which the host sees a file of the running node. Raises ValueError if not absolute.
 
-        The node's symbolic links are resolved for the node: the host would follow them into its own files.
+        The node's symbolic links are resolved for the node: the host would follow them into its own files. Of a node
+        with users of its own NodeError is raised: a program there could put a link where a file was a moment ago.
         """
+        if self.spec.own_users:
+            raise NodeError(f"the files of node {self.name} are reached by commands that run in it only")
         return inside(Path(f"/proc/{self.pid}/root"), Path(path))
 
     def write(self, path: str | Path, content: str | bytes, mode: int = 0o644) -> None:

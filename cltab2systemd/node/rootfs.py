@@ -11,6 +11,7 @@ from pathlib import Path
 from cltab2systemd.node import kernel
 from cltab2systemd.node.kernel import Mount
 from cltab2systemd.node.spec import NodeSpec
+from cltab2systemd.node.users import FIRST, Users
 
 _UNITS = "usr/lib/systemd/system"
 
@@ -76,29 +77,60 @@ def _hosts(spec: NodeSpec) -> str:
     return "127.0.0.1 localhost\n::1 localhost\n" + "".join(f"{address} {name}\n" for name, address in hosts)
 
 
-def mount_overlay(stage: Path, spec: NodeSpec) -> Path:
-    """Mount the node's root below stage, an empty tmpfs, and return where."""
+def mount_overlay(stage: Path, spec: NodeSpec, users: Users | None) -> Path:
+    """Mount the node's root below stage, an empty tmpfs, for its own users if it has some, and return where."""
     base, upper, work, root = (stage / name for name in ("base", "upper", "work", "root"))
     for path in (base, upper, work, root):
         path.mkdir()
     write_base_layer(base, spec)
     layers = [_apart(layer, spec.root, stage / f"layer-{number}") for number, layer in enumerate(spec.layers)]
-    lower = ":".join(_escape(path) for path in (*layers, base, spec.root))
-    kernel.mount("overlay", root, "overlay", data=f"lowerdir={lower},upperdir={upper},workdir={work}")
+    lowers = (*layers, base, spec.root)
+    if users is not None:
+        lowers = tuple(_of_users(path, stage, f"lower-{number}", users) for number, path in enumerate(lowers))
+        _own(upper)
+    lower = ":".join(map(_escape, lowers))
+    kernel.mount("overlay", root, "overlay", Mount.NODEV, f"lowerdir={lower},upperdir={upper},workdir={work}")
     return root
 
 
-def mount_api_filesystems(root: Path, spec: NodeSpec) -> None:
+def _of_users(path: Path, stage: Path, name: str, users: Users) -> Path:
+    """A lower directory with its owners as the node's users: moved where it is a copy of ours, else mounted so."""
+    if path.is_relative_to(stage):
+        for directory, directories, files in os.walk(path):
+            for entry in (".", *directories, *files):
+                _own(Path(directory, entry))
+        return path
+    target = stage / name
+    target.mkdir()
+    kernel.mount_of_users(path, target, users.descriptor, read_only=True)
+    return target
+
+
+def _own(path: Path) -> None:
+    """Move the owner and group of a file to those of the node's users; once for each."""
+    status = path.lstat()
+    if status.st_uid < FIRST:
+        os.lchown(path, status.st_uid + FIRST, status.st_gid + FIRST)
+
+
+def sized(options: str, spec: NodeSpec, part: int = 8) -> str:
+    """Options of a tmpfs that takes only a part of its node's memory, so that all of them leave some for programs."""
+    return options if spec.limits is None else f"{options},size={spec.limits.memory // part}"
+
+
+def mount_api_filesystems(root: Path, spec: NodeSpec, users: Users | None) -> None:
     """Mount proc, sys, dev, run, tmp and the binds below root; the namespaces must be the node's own already."""
+    first = FIRST if users else 0
+    owner = f"uid={first},gid={first}"
     for name in ("proc", "sys", "dev", "run", "tmp"):
         (root / name).mkdir(exist_ok=True)
     _mount_proc(root / "proc")
     kernel.mount("sysfs", root / "sys", "sysfs", _NOTHING | Mount.RDONLY)
     kernel.mount("cgroup2", root / "sys/fs/cgroup", "cgroup2", _NOTHING)
-    kernel.mount("tmpfs", root / "run", "tmpfs", Mount.NOSUID | Mount.NODEV, "mode=755")
-    kernel.mount("tmpfs", root / "tmp", "tmpfs", Mount.NOSUID | Mount.NODEV, "mode=1777")
-    kernel.mount("tmpfs", root / "dev", "tmpfs", Mount.NOSUID | Mount.NOEXEC, "mode=755")
-    _fill_dev(root / "dev")
+    kernel.mount("tmpfs", root / "run", "tmpfs", Mount.NOSUID | Mount.NODEV, sized(f"mode=755,{owner}", spec))
+    kernel.mount("tmpfs", root / "tmp", "tmpfs", Mount.NOSUID | Mount.NODEV, sized(f"mode=1777,{owner}", spec))
+    kernel.mount("tmpfs", root / "dev", "tmpfs", Mount.NOSUID | Mount.NOEXEC, sized(f"mode=755,{owner}", spec, 64))
+    _fill_dev(root / "dev", spec, first)
     for bind in spec.binds:
         target = root / bind.target.relative_to("/")
         if bind.source.is_dir():
@@ -106,7 +138,10 @@ def mount_api_filesystems(root: Path, spec: NodeSpec) -> None:
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
-        kernel.mount(bind.source, target, flags=Mount.BIND | (Mount.RDONLY if bind.read_only else Mount.REC))
+        if users is None:
+            kernel.mount(bind.source, target, flags=Mount.BIND | (Mount.RDONLY if bind.read_only else Mount.REC))
+        else:
+            kernel.mount_of_users(bind.source, target, users.descriptor, read_only=bind.read_only)
 
 
 def _mount_proc(proc: Path) -> None:
@@ -123,7 +158,7 @@ def _mount_proc(proc: Path) -> None:
             kernel.mount("/dev/null", proc / name, flags=Mount.BIND)
 
 
-def _fill_dev(dev: Path) -> None:
+def _fill_dev(dev: Path, spec: NodeSpec, first: int) -> None:
     devices = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
     for name, (major, minor) in devices.items():
         os.mknod(dev / name, stat.S_IFCHR, os.makedev(major, minor))
@@ -135,8 +170,8 @@ def _fill_dev(dev: Path) -> None:
         (dev / name).symlink_to(target)
     for name in ("pts", "shm", "mqueue"):
         (dev / name).mkdir()
-    kernel.mount("devpts", dev / "pts", "devpts", data="newinstance,ptmxmode=0666,mode=620,gid=5")
-    kernel.mount("tmpfs", dev / "shm", "tmpfs", Mount.NOSUID | Mount.NODEV, "mode=1777")
+    kernel.mount("devpts", dev / "pts", "devpts", data=f"newinstance,ptmxmode=0666,mode=620,gid={first + 5}")
+    kernel.mount("tmpfs", dev / "shm", "tmpfs", Mount.NOSUID | Mount.NODEV, sized("mode=1777", spec))
     kernel.mount("mqueue", dev / "mqueue", "mqueue")
 
 

@@ -59,8 +59,19 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a node may use: bytes of memory, with what it writes to its files, and processes and threads."""
+
+    memory: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeSpec:
     """A node's name, the root it runs on, the layers over it (first one on top), bind mounts, and network, if any.
+
+    With own_users its root is nobody on the host (`users`): then no program in it reaches the host, whatever it tries.
+    Without, it is for programs that are known. seconds is how long the node lives at most.
 
     Raises ValueError for a name that is no host name (lower case letters, digits, inner dashes, at most 42).
     """
@@ -70,6 +81,9 @@ class NodeSpec:
     layers: tuple[Path, ...] = ()
     binds: tuple[Bind, ...] = ()
     port: Port | None = None
+    own_users: bool = False
+    limits: Limits | None = None
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         """Check the name."""
@@ -85,6 +99,9 @@ class NodeSpec:
                 "layers": [str(layer.absolute()) for layer in self.layers],
                 "binds": [(str(bind.source.absolute()), str(bind.target), bind.read_only) for bind in self.binds],
                 "port": self.port and (self.port.namespace, self.port.name, self.port.hosts),
+                "own_users": self.own_users,
+                "limits": self.limits and (self.limits.memory, self.limits.tasks),
+                "seconds": self.seconds,
             }
         )
 
@@ -98,6 +115,9 @@ class NodeSpec:
             layers=tuple(Path(layer) for layer in data["layers"]),
             binds=tuple(Bind(Path(source), Path(target), read_only) for source, target, read_only in data["binds"]),
             port=_port(*data["port"]) if data["port"] else None,
+            own_users=data["own_users"],
+            limits=Limits(*data["limits"]) if data["limits"] else None,
+            seconds=data["seconds"],
         )
 
 

@@ -8,25 +8,26 @@ Commands, one per line on standard input: ``boot`` and ``kill SIGNAL``. Events, 
 ``pid PID``, ``ready``, ``exit STATUS`` (negative: a signal's number). Standard error is the boot log.
 """
 
-import errno
 import os
 import select
 import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from cltab2systemd.node import kernel, rootfs
+from cltab2systemd.node.cgroups import Cgroups
 from cltab2systemd.node.kernel import Capability, Clone, Mount
-from cltab2systemd.node.spec import BRIDGE, SUPERVISOR, NodeSpec, Port
+from cltab2systemd.node.spec import BRIDGE, NodeSpec, Port
+from cltab2systemd.node.users import FIRST, Users
 
 # Covered by a tmpfs in our own mount namespace. Neither layers nor binds nor the cgroups are below it.
 _STAGE = Path("/sys/kernel")
 _NOTIFY = Path("/run/host/notify")
-_PREFIX = "cltab-node-"
 _SYSTEMD = "/lib/systemd/systemd"
 _ENVIRONMENT = {
     "container": "cltab-node",
@@ -42,27 +43,32 @@ class Supervisor:
     def __init__(self, spec: NodeSpec) -> None:
         """Make the node's cgroup and its root. Raises OSError naming the call that failed."""
         self._spec = spec
+        self._own_process = os.pidfd_open(os.getpid())
         self._own_pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
         kernel.unshare(Clone.NEWNS)
         # Slave: nothing of ours is seen outside, yet what the host unmounts does not stay busy here.
         kernel.mount("none", "/", flags=Mount.REC | Mount.SLAVE)
-        kernel.mount("tmpfs", _STAGE, "tmpfs", data="mode=755")
-        top = cgroup2()
-        remove_orphans(top)
-        self._cgroup = top / f"{_PREFIX}{spec.name}-{os.getpid()}"
-        self._root = rootfs.mount_overlay(_STAGE, spec)
+        kernel.mount("tmpfs", _STAGE, "tmpfs", data=rootfs.sized("mode=755", spec, 4))
+        self._cgroups = Cgroups(spec.name, spec.limits, _STAGE)
+        self._users = Users() if spec.own_users else None
+        self._root = rootfs.mount_overlay(_STAGE, spec, self._users)
         self._pid = 0
         self._pidfd = -1
         self._notify = socket.socket()
 
     def serve(self) -> None:
         """Carry out commands until the pipe ends, then end the node."""
-        self._cgroup.mkdir()
+        deadline = None if self._spec.seconds is None else time.monotonic() + self._spec.seconds
         try:
+            self._cgroups.make(FIRST if self._users else None)
             buffer = b""
             while True:
                 sources = [0, *((self._pidfd, self._notify.fileno()) if self._pid else ())]
-                readable, _, _ = select.select(sources, [], [])
+                left = None if deadline is None else max(deadline - time.monotonic(), 0)
+                readable, _, _ = select.select(sources, [], [], left)
+                if not readable:
+                    print(f"node: its {self._spec.seconds:g} s are over", file=sys.stderr, flush=True)
+                    break
                 if self._notify.fileno() in readable and b"READY=1" in self._notify.recv(4096).split(b"\n"):
                     _tell("ready")
                 if self._pidfd in readable:
@@ -78,7 +84,7 @@ class Supervisor:
             if self._pid:
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
                 self._reap()
-            remove_cgroup(self._cgroup)
+            self._cgroups.remove()
 
     def _obey(self, command: str) -> None:
         match command.split():
@@ -88,49 +94,61 @@ class Supervisor:
                 signal.pidfd_send_signal(self._pidfd, int(number))
 
     def _boot(self) -> None:
-        # What an earlier boot left: systemd-shutdown does not remove the cgroups of a container.
-        remove_cgroup(self._cgroup, itself=False)
+        self._cgroups.clear()
         self._notify.close()
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        parent = os.getpid()
+        namespaces = self._users.namespaces(self._cgroups.enter) if self._users else {}
         kernel.unshare(Clone.NEWPID)
         self._pid = os.fork()
         if not self._pid:
-            self._become_init(parent)
+            self._become_init(namespaces)
+        for namespace in namespaces.values():
+            os.close(namespace)
         self._pidfd = os.pidfd_open(self._pid)
         # A process can make a second pid namespace for its children only from its own.
         kernel.setns(self._own_pid_namespace, Clone.NEWPID)
         _tell(f"pid {self._pid}")
 
-    def _become_init(self, parent: int) -> NoReturn:
+    def _become_init(self, namespaces: Mapping[Clone, int]) -> NoReturn:
         try:
-            self._exec_systemd(parent)
+            self._exec_systemd(namespaces)
         except BaseException as error:  # noqa: BLE001 - a forked child must not return into its parent's code
             print(f"node: {error}", file=sys.stderr, flush=True)
             os._exit(1)
 
-    def _exec_systemd(self, parent: int) -> NoReturn:
-        kernel.die_with_parent()
-        if not Path(f"/proc/{parent}").exists():
-            sys.exit("the supervisor is gone")
-        (self._cgroup / "cgroup.procs").write_text("0")
-        kernel.unshare(Clone.NEWNS | Clone.NEWCGROUP | Clone.NEWIPC | Clone.NEWUTS | Clone.NEWNET)
+    def _exec_systemd(self, namespaces: Mapping[Clone, int]) -> NoReturn:
+        self._die_with_supervisor()
+        self._cgroups.enter()
+        kernel.unshare(Clone.NEWNS)
+        if self._users is None:
+            kernel.unshare(Clone.NEWCGROUP | Clone.NEWIPC | Clone.NEWUTS | Clone.NEWNET)
+        for kind, namespace in namespaces.items():
+            kernel.setns(namespace, kind)
         socket.sethostname(self._spec.name)
         if self._spec.port:
             _join(self._spec.port)
-        rootfs.mount_api_filesystems(self._root, self._spec)
+        rootfs.mount_api_filesystems(self._root, self._spec, self._users)
         kernel.enter_root(self._root)
+        for capability in Capability:
+            kernel.drop_from_bounding_set(capability)
+        if self._users is not None:
+            self._users.become_root()
+            self._die_with_supervisor()  # again: for another user it does not hold
         # As on a real system; a container's systemd leaves it to the container manager.
         kernel.mount("none", "/", flags=Mount.REC | Mount.SHARED)
         _NOTIFY.parent.mkdir()
         # The parent reads from this same socket: no path that both of them see is needed.
         self._notify.bind(str(_NOTIFY))
-        for capability in Capability:
-            kernel.drop_from_bounding_set(capability)
         null = os.open("/dev/null", os.O_RDWR)
         os.dup2(null, 0)
-        os.dup2(2, 1)
+        os.dup2(null if self._users else 2, 1)
+        os.dup2(1, 2)
         os.execve(_SYSTEMD, [_SYSTEMD, "--system", "--log-target=journal", "--show-status=no"], _ENVIRONMENT)  # noqa: S606
+
+    def _die_with_supervisor(self) -> None:
+        kernel.die_with_parent()
+        if select.select([self._own_process], [], [], 0)[0]:
+            sys.exit("the supervisor is gone")
 
     def _reap(self) -> None:
         _, status = os.waitpid(self._pid, 0)
@@ -139,56 +157,6 @@ class Supervisor:
         # The pipe may be broken already: that is one of the ways to end a node.
         with suppress(BrokenPipeError):
             _tell(f"exit {os.waitstatus_to_exitcode(status)}")
-
-
-def cgroup2() -> Path:
-    """Return where cgroup2 is mounted; mounts it below the stage if it is nowhere."""
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields, _, source = line.partition(" - ")
-        if source.startswith("cgroup2 "):
-            return Path(fields.split()[4])
-    # Never beside an existing mount: every mount from the first cgroup namespace sets the options of all.
-    path = _STAGE / "cgroup"
-    path.mkdir()
-    kernel.mount("cgroup2", path, "cgroup2")
-    return path
-
-
-def remove_orphans(top: Path) -> None:
-    """Remove the cgroups of supervisors that were killed themselves; their nodes died with them."""
-    for path in top.glob(f"{_PREFIX}*"):
-        # What is not there any more, another supervisor has removed.
-        with suppress(FileNotFoundError):
-            if not _supervises(path.name.rpartition("-")[2]) and "populated 0" in (path / "cgroup.events").read_text():
-                remove_cgroup(path)
-
-
-def _supervises(pid: str) -> bool:
-    # The number may be another process's by now; a zombie has an empty command line.
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return SUPERVISOR.encode() in Path("/proc", pid, "cmdline").read_bytes()
-    return False
-
-
-def remove_cgroup(top: Path, *, itself: bool = True) -> None:
-    """Remove the cgroups below top, which have no processes left, and top itself too unless told otherwise."""
-    for path, _, _ in os.walk(top, topdown=False):
-        if itself or Path(path) != top:
-            _rmdir(Path(path))
-
-
-def _rmdir(cgroup: Path) -> None:
-    # Newer kernels let go of a cgroup's last process a moment after it was waited for.
-    deadline = time.monotonic() + 5
-    while True:
-        try:
-            cgroup.rmdir()
-        except OSError as error:
-            if error.errno != errno.EBUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.005)
-        else:
-            return
 
 
 def _join(port: Port) -> None:

@@ -15,7 +15,7 @@ import pytest
 from answers import answered
 from support import NodeFactory, alive, cgroups_of, host_state, namespaces, processes_in
 
-from cltab2systemd.node import host
+from cltab2systemd.node import cgroups
 from cltab2systemd.node.command import CommandError
 from cltab2systemd.node.errors import NodeError
 from cltab2systemd.node.link import Link
@@ -57,7 +57,7 @@ def test_starts_nothing_of_the_host(bare: Node) -> None:
 
 def test_controllers(bare: Node) -> None:
     """A node has the cgroup controllers that it is said to have here, and no others."""
-    assert host.controllers() == set(bare.read("/sys/fs/cgroup/cgroup.controllers").split())
+    assert cgroups.controllers() == set(bare.read("/sys/fs/cgroup/cgroup.controllers").split())
 
 
 def test_run_returns_output_and_exit_code(bare: Node) -> None:

@@ -11,7 +11,7 @@ from instance import Group, Instance
 from programs import RUN
 
 from cltab2systemd.check.loading import load
-from cltab2systemd.node import host
+from cltab2systemd.node import cgroups
 from cltab2systemd.table import directives
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.text import encoded
@@ -217,7 +217,7 @@ def with_settings(group: Group, *settings: str) -> None:
 def most_tasks(group: Group) -> str:
     """How many tasks systemd allows the group, and the kernel, where nodes have controllers; see test_limits."""
     allowed = group.instance.properties(f"clinit-{group.name}.slice", "TasksMax")["TasksMax"]
-    if "pids" in host.controllers():
+    if "pids" in cgroups.controllers():
         kept_to = group.node.read(f"/sys/fs/cgroup/clinit.slice/clinit-{group.name}.slice/pids.max").strip()
         assert allowed.replace("infinity", "max") == kept_to
     return allowed

@@ -1,0 +1,172 @@
+"""The cgroups of a node: where it lives, what it may use, and what is left of others that were killed."""
+
+import errno
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cltab2systemd.node import kernel
+from cltab2systemd.node.spec import SUPERVISOR, Limits
+
+_PREFIX = "cltab-node-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Controller:
+    """A controller's file for a limit, in version 2 and in version 1 of cgroups, and what bounds swap, if anything."""
+
+    name: str
+    file: str
+    file_1: str
+    swap: str = ""
+
+
+_MEMORY = _Controller("memory", "memory.max", "memory.limit_in_bytes", swap="memory.swap.max")
+_TASKS = _Controller("pids", "pids.max", "pids.max")
+
+# What a delegate may write: cgroups(7), delegation.
+_DELEGATED = ("cgroup.procs", "cgroup.threads", "cgroup.subtree_control")
+
+
+def controllers() -> frozenset[str]:
+    """Return the cgroup controllers that nodes have here: those that this kernel's cgroup2 gives to its children.
+
+    systemd on cgroup2 gives memory and pids, and cpu where a unit asks for it; nothing of that is changed. Where the
+    controllers are those of version 1, cgroup2 has none.
+    """
+    top = _mounted_version_2()
+    return frozenset((top / "cgroup.subtree_control").read_text().split()) if top else frozenset()
+
+
+def missing_limits() -> tuple[str, ...]:
+    """Return the controllers that limit a node and are in neither version of cgroups here."""
+    return tuple(kind.name for kind in (_MEMORY, _TASKS) if _hierarchy(kind) is None)
+
+
+class Cgroups:
+    """A node's cgroups: one in the hierarchy of version 2, and one in each of version 1 that has a limit's controller.
+
+    Args:
+        name: the node's.
+        limits: what it may use; None without limits.
+        stage: an empty directory where cgroup2 is mounted if it is nowhere.
+    """
+
+    def __init__(self, name: str, limits: Limits | None, stage: Path) -> None:
+        """Find the hierarchies, and remove what others left that were killed. Raises OSError."""
+        self._limits = () if limits is None else ((_MEMORY, limits.memory), (_TASKS, limits.tasks))
+        top = _mounted_version_2() or _mount_version_2(stage)
+        older = {hierarchy for kind, _ in self._limits if (hierarchy := _hierarchy(kind)) not in {None, top}}
+        for hierarchy in (top, *older):
+            assert hierarchy is not None
+            _remove_orphans(hierarchy)
+        own = f"{_PREFIX}{name}-{os.getpid()}"
+        self.path = top / own
+        """In version 2, where the node's systemd has all its own."""
+        self._others = tuple(hierarchy / own for hierarchy in sorted(filter(None, older)))
+
+    def make(self, owner: int | None) -> None:
+        """Make them, with their limits. Raises OSError if they cannot be had.
+
+        Args:
+            owner: the user, and group, that may make cgroups below; None for root.
+        """
+        for path in (self.path, *self._others):
+            path.mkdir()
+        for kind, limit in self._limits:
+            hierarchy = _hierarchy(kind)
+            if hierarchy is None:
+                raise OSError(f"this kernel has no cgroup controller {kind.name}, which limits a node")
+            cgroup = hierarchy / self.path.name
+            (cgroup / (kind.file if cgroup == self.path else kind.file_1)).write_text(str(limit))
+            if kind.swap and (cgroup / kind.swap).exists():
+                (cgroup / kind.swap).write_text("0")
+        if owner is not None:
+            for path in (self.path, *(self.path / name for name in _DELEGATED)):
+                os.chown(path, owner, owner)
+
+    def enter(self) -> None:
+        """Move this process into them, and with it all that it starts."""
+        for path in (self.path, *self._others):
+            (path / "cgroup.procs").write_text("0")
+
+    def clear(self) -> None:
+        """Remove what an ended boot left below: systemd-shutdown does not remove the cgroups of a container."""
+        _remove(self.path, itself=False)
+
+    def remove(self) -> None:
+        """Remove them; nothing runs in them any more."""
+        for path in (self.path, *self._others):
+            _remove(path)
+
+
+def _mounts() -> list[tuple[Path, str, frozenset[str]]]:
+    """Where file systems are mounted, of which type, and with which options of their own."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields, _, source = line.partition(" - ")
+        fstype, _, options = source.split(" ", 2)
+        found.append((Path(fields.split()[4]), fstype, frozenset(options.split(","))))
+    return found
+
+
+def _mounted_version_2() -> Path | None:
+    return next((path for path, fstype, _ in _mounts() if fstype == "cgroup2"), None)
+
+
+def _mount_version_2(stage: Path) -> Path:
+    # Never beside an existing mount: every mount from the first cgroup namespace sets the options of all.
+    path = stage / "cgroup"
+    path.mkdir()
+    kernel.mount("cgroup2", path, "cgroup2")
+    return path
+
+
+def _hierarchy(kind: _Controller) -> Path | None:
+    """The hierarchy that has a controller for its cgroups; None if none has."""
+    if kind.name in controllers():
+        return _mounted_version_2()
+    return next((path for path, fstype, options in _mounts() if fstype == "cgroup" and kind.name in options), None)
+
+
+def _remove_orphans(hierarchy: Path) -> None:
+    """Remove the cgroups of supervisors that were killed themselves; their nodes died with them."""
+    for path in hierarchy.glob(f"{_PREFIX}*"):
+        # What is not there any more, another supervisor has removed; what is in use, is no orphan.
+        with suppress(FileNotFoundError):
+            if not _supervises(path.name.rpartition("-")[2]) and not _has_processes(path):
+                _remove(path)
+
+
+def _has_processes(cgroup: Path) -> bool:
+    return any((Path(path) / "cgroup.procs").read_text() for path, _, _ in os.walk(cgroup))
+
+
+def _supervises(pid: str) -> bool:
+    # The number may be another process's by now; a zombie has an empty command line.
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return SUPERVISOR.encode() in Path("/proc", pid, "cmdline").read_bytes()
+    return False
+
+
+def _remove(top: Path, *, itself: bool = True) -> None:
+    """Remove the cgroups below top, which have no processes left, and top itself too unless told otherwise."""
+    for path, _, _ in os.walk(top, topdown=False):
+        if itself or Path(path) != top:
+            _rmdir(Path(path))
+
+
+def _rmdir(cgroup: Path) -> None:
+    # Newer kernels let go of a cgroup's last process a moment after it was waited for.
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            cgroup.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
