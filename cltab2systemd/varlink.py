@@ -80,13 +80,13 @@ type Transitions (
 
 # A group with its entries: its level, or none; its state as in GroupStatus, and since when (in µs since 1970); its
 # health: well, degraded (something is worth a look), failed, moving or at-rest; how far it has come, if it is on its
-# way; the level to which it comes at boot; whether the table has it; the digest of the lines that its units were made
-# from, the same on every node that has the same lines; the tags of entries that change at its next request; how its
-# requests have ended.
+# way; the level to which it comes at boot; the levels that it declares, in which nothing runs; whether the table has
+# it; the digest of the lines that its units were made from, the same on every node that has the same lines; the tags of
+# entries that change at its next request; how its requests have ended.
 type Group (
   group: string, level: ?string, state: string, since_usec: ?int, health: string, progress: ?Progress,
-  boot_level: ?string, in_table: bool, digest: ?string, pending: []string, transitions: ?Transitions,
-  reasons: []Reason, entries: []Entry
+  boot_level: ?string, declared: []string, in_table: bool, digest: ?string, pending: []string,
+  transitions: ?Transitions, reasons: []Reason, entries: []Entry
 )
 
 # An entry: its line; how it is, as clinitctl(8) has it; whether the level has it; its unit, as systemd has it, and
@@ -104,9 +104,10 @@ type Entry (
 type Finding (code: string, severity: string, path: string, line: int, column: int, message: string, text: string)
 
 # Move one group to one level. Replies when the transition has started; with "more", a second reply tells the end. With
-# "strict", a level that no entry names is refused. The notes say what else whoever asks should know. With "progress"
-# and "more", there are also replies with progress, at each change: before the first of these two, and between them.
-method Switch(group: string, level: string, strict: ?bool, progress: ?bool) -> (
+# "strict", a level that no entry names is refused; with "known", one that the group does not declare either. The notes
+# say what else whoever asks should know. With "progress" and "more", there are also replies with progress, at each
+# change: before the first of these two, and between them.
+method Switch(group: string, level: string, strict: ?bool, known: ?bool, progress: ?bool) -> (
   message: string, notes: ?[]string, status: ?GroupStatus, progress: ?Progress
 )
 
@@ -200,13 +201,15 @@ def call(method: str, parameters: dict[str, object], *, more: bool = False) -> b
     return encode(message)
 
 
-def switch_call(group: str, level: str, *, strict: bool = False) -> bytes:
+def switch_call(group: str, level: str, *, strict: bool = False, known: bool = False) -> bytes:
     """`call("Switch", …)`; for names that JSON writes as they are, without importing it."""
-    if strict:
-        return call("Switch", {"group": group, "level": level, "strict": True})
+    wish = "strict" if strict else "known" if known else ""
     if _is_plain(group) and _is_plain(level):
-        return f'{{"method":"{INTERFACE}.Switch","parameters":{{"group":"{group}","level":"{level}"}}}}\0'.encode()
-    return call("Switch", {"group": group, "level": level})
+        told = f',"{wish}":true' if wish else ""
+        return (
+            f'{{"method":"{INTERFACE}.Switch","parameters":{{"group":"{group}","level":"{level}"{told}}}}}\0'.encode()
+        )
+    return call("Switch", {"group": group, "level": level} | ({wish: True} if wish else {}))
 
 
 def describe_call(groups: Sequence[str]) -> bytes:

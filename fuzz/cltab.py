@@ -50,6 +50,7 @@ _OF_ENTRIES = (
 )  # fmt: skip
 _OF_GROUPS = (
     (b"services", DIRECTIVES), (b"group", DIRECTIVES), (b"initdefault", LEVELS + NAMES), (b"stop", (b"ordered", b"")),
+    (b"levels", LEVELS + NAMES),
 )  # fmt: skip
 SETTINGS = (
     b":::socket:/run/s", b":::clstat:/a:b", b":::", b":::x", b"::::x", b":::x:", b":::service.", b":::group.:X=1",

@@ -73,18 +73,19 @@ def tables(
     judged = [*waited_for, *(tag for tag in ready if tag in running_on)]
     required = st.lists(st.sampled_from(judged), max_size=most_required) if judged else st.just([])
     notifying = st.lists(st.sampled_from(running_on), max_size=most_notifying) if running_on else st.just([])
+    few_groups = st.lists(st.sampled_from(groups), max_size=1)
+    booted = draw(few_groups)
     settings = [
         *(f":::service.{tag}:{draw(of_service)}\n" for tag in draw(st.lists(st.sampled_from(tags), max_size=3))),
         *(f":::group.{group}:{draw(of_group)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
-        *(f":::initdefault.{group}:{draw(NAME)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
+        *(f":::initdefault.{group}:{draw(NAME)}\n" for group in booted),
+        # A boot level that is not declared would be an error.
+        *(f":::levels.{group}:{draw(NAME)},x\n" for group in draw(few_groups) if group not in booted),
         *(f":::service.{tag}:Type=notify\n" for tag in draw(notifying)),
         *(f":::required.{tag}:yes\n" for tag in draw(required)),
         *(f":::services.{group}:{draw(of_service)}\n" for group in draw(st.lists(st.sampled_from(groups), max_size=2))),
-        *(f":::stop.{group}:ordered\n" for group in draw(st.lists(st.sampled_from(groups), max_size=1))),
-        *(
-            f":::pacemaker.{group}:level={draw(NAME)} after={draw(NAME)}\n"
-            for group in draw(st.lists(st.sampled_from(groups), max_size=1))
-        ),
+        *(f":::stop.{group}:ordered\n" for group in draw(few_groups)),
+        *(f":::pacemaker.{group}:level={draw(NAME)} after={draw(NAME)}\n" for group in draw(few_groups)),
         *(f":::ready.{tag}:{draw(CHECK)}\n" for tag in ready),
         *(f":::preflight.{tag}:timeout=9s env {draw(COMMAND)}\n" for tag in draw(few_tags)),
         *(f":::health.{tag}:5s {draw(CHECK)}\n" for tag in draw(few_tags) if tag not in waited_for),

@@ -9,9 +9,8 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table import pacemaker
+from cltab2systemd.table import declared, pacemaker
 from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.model import level_names
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
@@ -37,6 +36,7 @@ def findings(table: Table) -> Iterator[Diagnostic]:
         if (group := table.groups.get(name)) is None:
             continue
         yield from _of_boot(setting, group)
+        yield from _of_stop_level(setting, group)
         for word in pacemaker.words(setting.value):
             if word.name == "level":
                 yield from _of_level(setting, group, word)
@@ -72,12 +72,23 @@ def _of_boot(setting: Setting, group: ResourceGroup) -> Iterator[Diagnostic]:
 
 
 def _of_level(setting: Setting, group: ResourceGroup, word: Word) -> Iterator[Diagnostic]:
-    levels = level_names(tuple(entry for entry in group.entries if entry.runnable))
+    levels = group.running_levels
     if word.value not in levels:
         close = Spellings(levels).like(word.value)
         message = f"no entry of group '{shortened(group.name)}' runs in level '{shortened(word.value)}'"
         hint = f"did you mean '{shortened(close)}'?" if close else "the agent would refuse to start it"
         yield _at(setting, word, "unknown-level", message, hint)
+
+
+def _of_stop_level(setting: Setting, group: ResourceGroup) -> Iterator[Diagnostic]:
+    """The level for stopped, also the usual one, if the daemon would refuse it: systemd has to do the stop then."""
+    level = setting.managed.stop
+    if setting.managed.is_managed and declared.is_refused(group, level):
+        like = declared.meant(group, level)
+        line = setting_line(Kind.LEVELS, shortened(group.name), ",".join(map(shortened, (*group.declared, level))))
+        hint = f"did you mean '{shortened(like)}'?" if like else f"write {line}"
+        message = f"the level for stopped: {declared.undeclared(group, level)}"
+        yield Diagnostic.of("unknown-level", setting.place_of_value, message, source=setting.line, hint=hint)
 
 
 def _of_other(table: Table, setting: Setting, word: Word, groups: Spellings) -> Iterator[Diagnostic]:

@@ -40,6 +40,8 @@ def findings(table: Table) -> Iterator[Diagnostic]:
             yield _of_nobody(setting, "unknown-group", f"no entry is in a group '{shortened(subject)}'", groups)
         elif setting.kind is Kind.BOOT_LEVEL:
             yield from _boot_level(setting, table.groups[subject])
+        elif setting.kind is Kind.LEVELS:
+            yield from _declared(setting, table.groups[subject])
         if setting.kind is Kind.UNKNOWN:
             yield from _unknown(setting)
     for wait in waiting.waits(table, Kind.READY, Kind.HEALTH):
@@ -53,12 +55,15 @@ def _waiting(table: Table, wait: Wait, groups: Spellings) -> Iterator[Diagnostic
         close, code = groups.like(name), "unknown-group"
         message, otherwise = f"no entry is in a group '{shortened(name)}'", "the probe never holds"
     else:
-        levels = level_names(tuple(entry for entry in table.groups[name].entries if entry.runnable))
+        group = table.groups[name]
+        levels = (*group.running_levels, *group.declared)
         if not level or level in levels:
             return
         close, code = Spellings(levels).like(level), "unknown-level"
         message = f"no entry of group '{shortened(name)}' runs in level '{shortened(level)}'"
         otherwise = "the probe holds while nothing of the group runs, if somebody has asked for that level"
+        if group.declared:
+            otherwise = "no request can take the group there, so the probe never holds"
     hint = f"did you mean '{shortened(close)}'?" if close else otherwise
     yield Diagnostic.of(code, wait.setting.place_of_check, message, source=wait.setting.line, hint=hint)
 
@@ -87,8 +92,8 @@ def _of_nobody(setting: Setting, code: str, message: str, names: Spellings) -> D
 
 def _boot_level(setting: Setting, group: ResourceGroup) -> Iterator[Diagnostic]:
     level = setting.value
-    levels = level_names(tuple(entry for entry in group.entries if entry.runnable))
-    if level not in levels:
+    levels = group.running_levels
+    if level not in levels and (level in group.levels or not group.declared):  # else it is an error
         close = Spellings(levels).like(level)
         yield Diagnostic.of(
             "unknown-boot-level",
@@ -99,6 +104,20 @@ def _boot_level(setting: Setting, group: ResourceGroup) -> Iterator[Diagnostic]:
             if close
             else "without the setting the group is not started either",
         )
+
+
+def _declared(setting: Setting, group: ResourceGroup) -> Iterator[Diagnostic]:
+    """Levels that are declared as without entries, and have some."""
+    named = level_names(group.entries)
+    for level in setting.levels:
+        if level in named:
+            yield Diagnostic.of(
+                "declared-level",
+                setting.place_of_value,
+                f"level '{shortened(level)}' of group '{shortened(group.name)}' is declared, and an entry names it",
+                source=setting.line,
+                hint="the setting is for levels that no entry names; remove it there",
+            )
 
 
 def _unknown(setting: Setting) -> Iterator[Diagnostic]:

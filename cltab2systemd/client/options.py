@@ -68,8 +68,9 @@ def command(
     """Move a group of programs in the table to a runlevel.
 
     With a GROUP and a LEVEL, the daemon moves that group to that level, and touches no other. The GROUP can be left
-    out: it is this host's name then. With neither, the daemon reads the table again. A settings line in the table, such
-    as `:::socket:PATH`, beats the option of the same name.
+    out: it is this host's name then, and the level one that the group has. With neither, the daemon reads the table
+    again. With -v and a GROUP alone, the status of that group is printed. A settings line in the table, such as
+    `:::socket:PATH`, beats the option of the same name.
     """
     _check_usage(words, daemon=daemon, halt=halt, wait=wait, timeout=timeout)
     if strict and not words:
@@ -81,6 +82,8 @@ def command(
         return
     instance = Client(cltab, socket, clstat)
     code = outcome.FINE
+    if show_status and len(words) == 1 and not (wait or strict) and instance.knows_group(words[0]):
+        raise SystemExit(print_status(instance, words[0]))
     if words:
         code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict, progress=progress)
     elif halt:

@@ -28,6 +28,8 @@ SUPERSEDED = 6
 INTERRUPTED = 130  # as a shell has it for SIGINT
 MOVED = (FINE, FAILED, TIMED_OUT, SUPERSEDED)
 """With these what was asked for has begun."""
+# One word may have been meant otherwise then.
+_MISTAKEN = ("NoSuchGroup", "unnamed-level", "undeclared-level")
 # Pacemaker sets it for its agents.
 _AGENT = "OCF_RESOURCE_INSTANCE"
 
@@ -53,6 +55,8 @@ class Reported:
     """A context in which a client's error is printed and becomes `code`, instead of a traceback."""
 
     code = FINE
+    reason = ""
+    """Of a refusal, as `RefusedError.code`."""
 
     def __enter__(self) -> Reported:  # noqa: PYI034 - Self is in typing, which is heavy
         return self
@@ -68,6 +72,7 @@ class Reported:
             return False
         self.code = code_of(error)
         if isinstance(error, calls.RefusedError):
+            self.reason = error.code
             # As with the ancestor, a request prints the daemon's answer, whatever it is.
             for finding in error.findings:
                 complain(finding)
@@ -181,14 +186,19 @@ def switch(
     with Reported() as reported:
         if wait:
             asked = time.time()
-            state = _watched(client, group, level, timeout, strict=strict, progress=progress)
+            state = _watched(client, group, level, timeout, strict=strict, known=not named, progress=progress)
             say(f"{group} {level} {state}")
             note(state, asked, end)
             reported.code = FAILED if state == "FAILED" else FINE
         else:
-            answer = client.tell(group, level, strict=strict)
+            answer = client.tell(group, level, strict=strict, known=not named)
             say(answer)
             note(answer)
+    if not named and reported.reason in _MISTAKEN:
+        complain(
+            f"clinit: one word is the level of group {group}, which is named like this host. To move or see another "
+            f"group, 'clinit GROUP LEVEL', 'clinit -v GROUP'; to stop all of {group}, 'clinit {group} {level}'"
+        )
     if reported.code in MOVED:
         _tell_owner(client, group, level, end)
     return reported.code
@@ -226,12 +236,14 @@ def tell_remarks(remarks: Callable[[float], Iterable[str]], end: float | None) -
 
 
 def _watched(
-    client: Client, group: str, level: str, timeout: float | None, *, strict: bool, progress: str | None
+    client: Client, group: str, level: str, timeout: float | None, *, strict: bool, known: bool, progress: str | None
 ) -> Answer:
     """`Client.wait`, with progress on the standard error."""
     from cltab2systemd.client.watching import watched  # noqa: PLC0415 - who does not wait has no use for it
 
     return watched(
-        lambda news, tick: client.wait(group, level, timeout, strict=strict, on_progress=news, on_tick=tick),
+        lambda news, tick: client.wait(
+            group, level, timeout, strict=strict, known=known, on_progress=news, on_tick=tick
+        ),
         progress, "clinit", complain,
     )  # fmt: skip

@@ -50,15 +50,16 @@ class Client:
         self.locations = locate(cltab, socket, clstat)
         self._caller = Caller(self.locations)
 
-    def tell(self, group: str, level: str, *, strict: bool = False) -> Answer:
+    def tell(self, group: str, level: str, *, strict: bool = False, known: bool = False) -> Answer:
         """Move a group to a level. Returns the daemon's message when the transition has started.
 
         Args:
             group: the group.
             level: the level.
             strict: whether a level that no entry names is refused; else it stops everything.
+            known: whether it is refused if the group does not declare it either. Daemons of older versions take it.
         """
-        return _answer(next(self._caller.replies(varlink.switch_call(group, level, strict=strict))))
+        return _answer(next(self._caller.replies(varlink.switch_call(group, level, strict=strict, known=known))))
 
     def wait(
         self,
@@ -67,6 +68,7 @@ class Client:
         timeout: float | None = None,
         *,
         strict: bool = False,
+        known: bool = False,
         on_progress: Callable[[dict[str, Any]], object] | None = None,
         on_tick: Callable[[], object] | None = None,
     ) -> Answer:
@@ -77,6 +79,7 @@ class Client:
             level: the level.
             timeout: seconds for the whole of it; None for ever.
             strict: whether a level that no entry names is refused.
+            known: likewise, if the group does not declare it either.
             on_progress: called at each change of how far the switch has come, with an object of type Progress as
                 `varlink.DESCRIPTION` has it. Its phase is `disconnected` while the daemon is away. A daemon of an
                 older version does not tell any.
@@ -94,7 +97,7 @@ class Client:
         from cltab2systemd.client.waiting import Wait  # noqa: PLC0415 - who does not wait has no use for it
 
         wait = Wait(self._caller, group, level, timeout, on_progress=on_progress, on_tick=on_tick)
-        return _outcome(wait.switch(strict=strict))
+        return _outcome(wait.switch(strict=strict, known=known))
 
     def describe(
         self,
@@ -199,6 +202,10 @@ class Client:
     def has_group(self, name: str) -> bool:
         """Whether the table on disk, in force or not, has an entry of a group."""
         return has_group(self.locations.table, name)
+
+    def knows_group(self, name: str) -> bool:
+        """Whether the table on disk has a group, or clstat does."""
+        return self.has_group(name) or bool(self.status(name))
 
     def status(self, group: str | None = None, level: str | None = None) -> str:
         """What clstat says, by the rules of `cltab2systemd.clstat.select`; needs no daemon."""

@@ -18,28 +18,32 @@ if TYPE_CHECKING:
 STALE = 45
 
 
-def show_status(client: Client, *, is_halted: bool = False) -> int:
+def show_status(client: Client, group: str | None = None, *, is_halted: bool = False) -> int:
     """Print what clstat says. Print to the standard error what is wrong with the groups, and with clstat itself.
 
     Args:
         client: of the instance.
+        group: the only one that is looked at; None for all.
         is_halted: whether the daemon was just told to end. Then nothing is said if it is gone.
 
     Returns:
         The exit code: FINE, FAILED if some group is, NO_DAEMON if nobody keeps clstat true, REFUSED if it could not be
         printed.
     """
-    text = client.status()
+    lines = [line for line in client.status().split("\n") if line]
+    text = "".join(f"{line}\n" for line in lines if group is None or line.startswith(f"{group} "))
+    if group is not None and not text:
+        outcome.complain(f"clinit: {group} was never at a level, as far as is known")
     if not outcome.say(text, end=""):
         return outcome.REFUSED
     reasons = noted(client.locations, NOTED_REASONS)
     failed = False
-    for group, level, state in (line.split(" ") for line in text.split("\n") if line):
-        start = f"{group} {level} "
+    for name, level, state in (line.split(" ") for line in text.split("\n") if line):
+        start = f"{name} {level} "
         found = [reason[len(start) :] for reason in reasons if reason.startswith(start)]
         if state == "FAILED":
             failed = True
-            found = found or [f"{group}: nobody has noted why it is FAILED; see 'journalctl -u clinit'"]
+            found = found or [f"{name}: nobody has noted why it is FAILED; see 'journalctl -u clinit'"]
         for reason in found if state in clstat.SETTLED else ():
             outcome.complain(reason)
     if not is_halted and (problem := doubt(client)):

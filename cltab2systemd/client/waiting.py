@@ -48,9 +48,10 @@ class Wait:
         self._on_progress = on_progress
         self._on_tick = on_tick
 
-    def switch(self, *, strict: bool) -> dict[str, Any]:
+    def switch(self, *, strict: bool, known: bool) -> dict[str, Any]:
         """Ask for the switch, and wait. Returns `status`, of type GroupStatus, which settles it, and `notes`."""
-        wishes: dict[str, object] = {"level": self._level} | ({"strict": True} if strict else {})
+        wishes: dict[str, object] = {"level": self._level}
+        wishes |= {"strict": True} if strict else {"known": True} if known else {}
         has_begun = False  # then it is not asked for again
         # Until when a daemon that went away may come back; None if it has answered since.
         patience: float | None = None

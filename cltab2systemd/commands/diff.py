@@ -146,6 +146,9 @@ def _group_rows(group: GroupDifference) -> Iterator[_Row]:
         yield _NOTHING, group.name, f"boot level: {_was(group.old.boot_level)} → {_was(group.new.boot_level)}"
     if group.old.stops_in_order != group.new.stops_in_order:
         yield _NOTHING, group.name, "stops in order" if group.new.stops_in_order else "stops all at once"
+    if group.old.declared != group.new.declared:
+        old, new = (",".join(side.declared) or None for side in (group.old, group.new))
+        yield _NOTHING, group.name, f"levels without entries: {_was(old)} → {_was(new)}"
     if group.is_reordered:
         yield _NOTHING, group.name, "starts in another order"
 
@@ -267,6 +270,7 @@ def _lines_json(group: ResourceGroup) -> asjson.Json:
     return {
         "boot_level": asjson.optional(group.boot_level),
         "stops_in_order": group.stops_in_order,
+        "declared": asjson.texts(group.declared),
         "directives": asjson.directives(group.directives),
     }
 

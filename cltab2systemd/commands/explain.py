@@ -84,7 +84,12 @@ def as_text(explanation: Explanation) -> Iterator[str]:
     level = f"to level {explanation.level}"
     way = f"{level}, while nothing runs" if explanation.present is None else f"from level {explanation.present} {level}"
     yield printable(f"{explanation.group}: {way}")
-    if not explanation.is_named:
+    if explanation.is_refused:
+        yield "No entry names this level, and the group does not declare it: the request is refused."
+        return
+    if explanation.is_declared and not explanation.is_named:
+        yield "The group declares this level, and no entry names it: it stops everything."
+    elif not explanation.is_named:
         yield "No entry names this level: it stops everything."
     if explanation.preflights:
         yield "Run first, one after the other; each has to exit with 0, or nothing is done:"
@@ -172,6 +177,8 @@ def as_json(explanation: Explanation) -> asjson.Json:
         "from": asjson.optional(explanation.present),
         "level": asjson.text(explanation.level),
         "named": explanation.is_named,
+        "declared": explanation.is_declared,
+        "refused": explanation.is_refused,
         "preflights": _entries(explanation.preflights),
         "moving": _entries(explanation.moving),
         "stops_in_order": explanation.stops_in_order,

@@ -13,7 +13,7 @@ from cltab2systemd.locations import TABLE
 from cltab2systemd.pacemaker import asansible, ascrm, aspcs, asxml
 from cltab2systemd.pacemaker.plan import managed, plan, why_left_out
 from cltab2systemd.table.diagnostics import in_order, render
-from cltab2systemd.table.model import level_names, levels_meant
+from cltab2systemd.table.model import levels_meant
 from cltab2systemd.table.pacemaker import UNMANAGED
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.terminal import shortened
@@ -89,7 +89,7 @@ def _levels(table: Table, given: Iterable[str]) -> dict[str, str]:
             raise click.BadParameter(f"no such group: {shortened(name)}", param_hint="--level")
         if why := why_left_out(table, name):
             raise click.BadParameter(f"'{shortened(name)}' is left out: {why}", param_hint="--level")
-        if level not in level_names(tuple(entry for entry in group.entries if entry.runnable)):
+        if level not in group.running_levels:
             message = f"no entry of group '{shortened(name)}' runs in level '{shortened(level)}'"
             raise click.BadParameter(f"{message}; its levels are {_levels_of(group)}", param_hint="--level")
         found[name] = level

@@ -16,7 +16,6 @@ from cltab2systemd.locations import TABLE
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports import show as matrix
 from cltab2systemd.table import settings
-from cltab2systemd.table.model import level_names
 from cltab2systemd.terminal import printable
 from cltab2systemd.units.names import Names
 
@@ -145,7 +144,8 @@ def _group_json(table: Table, group: ResourceGroup) -> asjson.Json:
         "directives": asjson.directives(group.directives),
         "services": asjson.directives(_of_services(table, group)),
         "stops_in_order": group.stops_in_order,
-        "levels": asjson.texts(level_names(group.entries)),
+        "levels": asjson.texts(group.levels),
+        "declared": asjson.texts(group.declared),
         "entries": [{**asjson.entry(entry), "line": entry.place.line} for entry in group.entries],
     }
 
@@ -158,7 +158,7 @@ def units_of(table: Table) -> Iterator[Unit]:
     names = Names()
     for group in table.groups.values():
         yield Unit(group.name, Kind.SLICE, None, names.slice(group.name))
-        for level in level_names(group.entries):
+        for level in group.levels:
             yield Unit(group.name, Kind.LEVEL, level, names.level(group.name, level))
         for entry in group.entries:
             yield Unit(group.name, Kind.ENTRY, entry.tag, names.entry(group.name, entry.tag))

@@ -33,12 +33,14 @@ from cltab2systemd.core.takeover import Takeover
 from cltab2systemd.core.watch import Watch
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups import advice
+from cltab2systemd.groups.advice import Empty
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
 from cltab2systemd.groups.overview import pending_tags
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, settled_level
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import Kernel
+from cltab2systemd.table import declared
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_UNIT_NAME
 
 if TYPE_CHECKING:
@@ -183,19 +185,19 @@ class Controller:
 
     # What clients ask for
 
-    async def switch(self, name: str, level: str, *, strict: bool = False, asker: Asker | None = None) -> Request:
+    async def switch(self, name: str, level: str, *, empty: Empty = Empty.ANY, asker: Asker | None = None) -> Request:
         """`ask` for a switch; returns when the transition has started. What is raised of a request's start, too."""
-        request = await self.ask(name, level, strict=strict, asker=asker)
+        request = await self.ask(name, level, empty=empty, asker=asker)
         await asyncio.shield(request.started)
         return request
 
-    async def ask(self, name: str, level: str, *, strict: bool = False, asker: Asker | None = None) -> Request:
+    async def ask(self, name: str, level: str, *, empty: Empty = Empty.ANY, asker: Asker | None = None) -> Request:
         """Ask for a move of a group to a level. The request's `started` tells when the transition has started.
 
         Args:
             name: the group.
             level: the level.
-            strict: whether a level that no entry names is refused.
+            empty: which levels that no entry names may be asked for.
             asker: who asks, if it is known.
 
         Raises:
@@ -205,7 +207,7 @@ class Controller:
             SupersededError: another request for the group came before this one could start.
         """
         try:
-            group, notes = await self._admit(name, level, asker, strict=strict)
+            group, notes = await self._admit(name, level, asker, empty=empty)
         except (TableRefusedError, NoSuchGroupError, SwitchRefusedError, BusError, OSError) as error:
             tell_rejected(name, level, asker, error)
             raise
@@ -214,7 +216,7 @@ class Controller:
         return request
 
     async def _admit(
-        self, name: str, level: str, asker: Asker | None, *, strict: bool
+        self, name: str, level: str, asker: Asker | None, *, empty: Empty
     ) -> tuple[Group, tuple[str, ...]]:
         """The group of a request that can be begun with, and notes for whoever asks; errors as for `ask`."""
         # First by the lengths as they came: to escape names of 64 KiB would take megabytes.
@@ -232,9 +234,11 @@ class Controller:
         group = self._groups.get(name)
         if group is None or (name not in self.source.table.groups and not group.left_to_cluster):
             raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
-        if doubt := advice.on_level(self._membership.wanted(group), level, strict=strict):
-            if strict:
-                raise SwitchRefusedError(Refusal.UNNAMED_LEVEL, doubt)
+        wanted = self._membership.wanted(group)
+        if doubt := advice.on_level(wanted, level, empty):
+            if advice.is_refused(wanted, empty):
+                is_undeclared = declared.is_refused(wanted, level)
+                raise SwitchRefusedError(Refusal.UNDECLARED_LEVEL if is_undeclared else Refusal.UNNAMED_LEVEL, doubt)
             notes = (*notes, doubt)
         return group, notes
 

@@ -16,6 +16,7 @@ from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.core.watch import PAUSE, any_of
 from cltab2systemd.daemon import peers
 from cltab2systemd.daemon.describer import describe
+from cltab2systemd.groups.advice import Empty
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.reports.overview import status_object
 from cltab2systemd.reports.progress import halt_object, progress_object
@@ -204,7 +205,8 @@ class Service:
             tell_rejected(group, level, call.peer.asker(), refused)
             raise refused
         is_watched = call.flag("progress") and call.more
-        request = await self._controller.ask(group, level, strict=call.flag("strict"), asker=call.peer.asker())
+        empty = Empty.NONE if call.flag("strict") else Empty.DECLARED if call.flag("known") else Empty.ANY
+        request = await self._controller.ask(group, level, empty=empty, asker=call.peer.asker())
         watch = self._controller.watch()
         if is_watched:
             async for seen in watch.follow(group, request.started):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import enum
 import shlex
 from typing import TYPE_CHECKING
 
+from cltab2systemd.table import declared
 from cltab2systemd.table.model import level_names
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import printable, shortened
@@ -24,23 +26,38 @@ def on_group(name: str, groups: Iterable[str]) -> str:
     return f"did you mean '{shortened(like)}'?" if like is not None else ""
 
 
-def on_level(group: ResourceGroup, level: str, *, strict: bool = False) -> str:
-    """What is said if no entry of a group names a level, with the level that was probably meant; else empty.
+class Empty(enum.Enum):
+    """Which of the levels that no entry names a request may ask for. If a group declares some, never any other."""
+
+    ANY = enum.auto()
+    DECLARED = enum.auto()
+    NONE = enum.auto()
+
+
+def on_level(group: ResourceGroup, level: str, empty: Empty = Empty.ANY) -> str:
+    """What is said if a group does not have a level, with the level that was probably meant; else empty.
 
     Args:
         group: with its entries.
         level: that was asked for.
-        strict: whether such a request is refused; else this is a warning.
+        empty: which levels without entries may be; `is_refused` says whether this one may not.
     """
-    names = level_names(group.entries)
-    if level in names:
+    if level in (level_names(group.entries) if empty is Empty.NONE else group.levels):
         return ""
-    effect = "refused, and the group stays as it is" if strict else "it stops everything"
-    told = f"no entry of {shortened(group.name)} names level '{shortened(level)}': {effect}"
-    bare = level.strip(",")
-    # The name of a level before the field that names it: `prod` before `prod,`.
-    like = bare if bare in names else Spellings(sorted(names, key=lambda name: "," in name)).like(level)
-    return f"{told}; did you mean '{shortened(like)}'?" if like is not None else told
+    told = declared.undeclared(group, level) if declared.is_refused(group, level) else _unnamed(group, level)
+    effect = "refused, and the group stays as it is" if is_refused(group, empty) else "it stops everything"
+    like = declared.meant(group, level)
+    return f"{told}: {effect}" + (f"; did you mean '{shortened(like)}'?" if like else "")
+
+
+def is_refused(group: ResourceGroup, empty: Empty) -> bool:
+    """Whether what `on_level` says of a level is why the request is refused; else it is a warning."""
+    return empty is not Empty.ANY or bool(group.declared)
+
+
+def _unnamed(group: ResourceGroup, level: str) -> str:
+    declares = f", which {shortened(group.name)} declares" if level in group.declared else ""
+    return f"no entry of {shortened(group.name)} names level '{shortened(level)}'{declares}"
 
 
 def on_own_units(paths: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.changes import Effect
+from cltab2systemd.table.declared import is_refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,6 +28,8 @@ class Explanation:
     present: str | None  # the level that the group comes from; None if nothing of it runs
     level: str
     is_named: bool  # whether an entry names the level
+    is_declared: bool  # whether the group declares the level as one without entries
+    is_refused: bool  # for the group declares such levels, and this is none of them
     preflights: tuple[Entry, ...]  # whose preflights have to pass first, or nothing is done
     moving: tuple[Entry, ...]  # still run in another group, which they have left: stopped there, before all else
     stops: tuple[Entry, ...]  # nothing is started before the last of them is gone
@@ -68,6 +71,8 @@ def explain(standing: Standing, wanted: ResourceGroup, level: str, others: Itera
         standing.level,
         level,
         is_named=any(level in entry.levels for entry in wanted.entries),
+        is_declared=level in wanted.declared,
+        is_refused=is_refused(wanted, level),
         preflights=changes.checked_first(effects, wanted.entries, level),
         moving=tuple(moving),
         stops=stops[::-1] if in_order else stops,

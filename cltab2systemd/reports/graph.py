@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.changes import is_member
 from cltab2systemd.reports.show import without_lists
-from cltab2systemd.table.model import level_names
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def _cluster(number: int, group: ResourceGroup) -> Iterator[str]:
     # Invisible edges keep the entries in file order, also where no level has two of them.
     for before, after in itertools.pairwise(nodes.values()):
         yield f"    {before} -> {after} [style=invis, weight=10];"
-    for index, level in enumerate(without_lists(level_names(group.entries))):
+    for index, level in enumerate(without_lists(group.levels)):
         node, colour = f"g{number}_level{index}", COLOURS[index % len(COLOURS)]
         look = ", peripheries=2" if level == group.boot_level else ""
         yield f'    {node} [label={quoted(f"level {level}")}, shape=ellipse, style=bold, color="{colour}"{look}];'

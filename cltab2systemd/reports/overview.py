@@ -77,6 +77,7 @@ def group_object(overview: GroupOverview, offset: int, now: int) -> Object:
         "health": str(overview.health),
         "progress": None if overview.progress is None else progress_object(overview.progress, now),
         "boot_level": overview.wanted.boot_level,
+        "declared": [*overview.wanted.declared],
         "in_table": bool(overview.wanted.entries),
         "digest": lines_digest(overview.applied),
         "pending": [*overview.pending],

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table.model import level_names
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -32,7 +30,7 @@ class Matrix:
 
 def of_group(group: ResourceGroup) -> Matrix:
     """The matrix of a group, with the levels that people ask for."""
-    levels = without_lists(level_names(group.entries))
+    levels = without_lists(group.levels)
     rows = (
         Row(entry, tuple(entry.mode if level in entry.levels else None for level in levels)) for entry in group.entries
     )

@@ -209,7 +209,8 @@ def unnamed_level(group: Object) -> str:
     """That a group is at a level that no entry names, as after a misspelt request; empty if there is nothing to say."""
     entries = [entry for entry in group["entries"] if entry["mode"] != "off"]
     is_there = group["level"] is not None and group["health"] != "moving"
-    if not (is_there and entries) or any(entry["in_level"] for entry in entries):
+    is_declared = group["level"] in group.get("declared", ())  # which a daemon of an older version does not tell
+    if not (is_there and entries) or is_declared or any(entry["in_level"] for entry in entries):
         return ""
     named = ", ".join(dict.fromkeys(entry["levels"].strip(",") for entry in entries))
     return printable(f"no entry names level {group['level']}, so none is to run; they name {shortened(named)}")

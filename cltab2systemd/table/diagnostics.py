@@ -29,11 +29,11 @@ _ERRORS = """
     field-count empty-group empty-tag empty-levels blank-in-group blank-in-tag blank-in-levels long-group long-tag
     long-levels duplicate-tag group-too-large unknown-mode long-command long-line nul-byte byte-order-mark
     directive-form directive-refused directive-value setting-taken setting-unwritable too-many-findings unreadable
-    wide-encoding old-line-ends setting-value setting-misplaced waiting-circle
+    wide-encoding old-line-ends setting-value setting-misplaced waiting-circle undeclared-level
 """
 _WARNINGS = """
     setting-form unknown-setting repeated-setting unknown-tag unknown-group unknown-level unknown-boot-level
-    escaped-name levels-without-comma similar-level no-level never-ends stopped-daemon respawned-daemon
+    declared-level escaped-name levels-without-comma similar-level no-level never-ends stopped-daemon respawned-daemon
     outside-the-group shell-syntax directive-unknown directive-doubtful unknown-user too-many-warnings builtin-alone
     relative-program comment-in-command odd-character byte-order-mark-inside shell-needed
     child-unheard cluster-and-boot cluster-without cluster-circle cluster-address

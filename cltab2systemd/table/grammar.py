@@ -11,7 +11,7 @@ import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cltab2systemd.table import placement, waiting
+from cltab2systemd.table import declared, placement, waiting
 from cltab2systemd.table.diagnostics import Diagnostic, Place, in_order
 from cltab2systemd.table.lines import Line, byte_length, check_name
 from cltab2systemd.table.model import (
@@ -77,7 +77,8 @@ def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
             break
         parser.parse_line(number, line)
     table = parser.table()
-    return table, in_order([*parser.diagnostics, *placement.findings(table), *waiting.findings(table)])
+    of_table = (*placement.findings(table), *waiting.findings(table), *declared.findings(table))
+    return table, in_order([*parser.diagnostics, *of_table])
 
 
 def _fault_of_file(data: bytes, path: str) -> Diagnostic | None:

@@ -209,6 +209,17 @@ class ResourceGroup:
     directives: tuple[Directive, ...] = ()  # of its slice
     boot_level: str | None = None
     stops_in_order: bool = False  # the last entry first, and one after the other
+    declared: tuple[str, ...] = ()  # levels without entries; if there are any, no others but those of entries are taken
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Every level that the table gives the group: those that its entries name, then those that it declares."""
+        return tuple(dict.fromkeys((*level_names(self.entries), *self.declared)))
+
+    @property
+    def running_levels(self) -> tuple[str, ...]:
+        """The levels in which something of the group runs."""
+        return level_names(tuple(entry for entry in self.entries if entry.runnable))
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -219,6 +230,7 @@ class ResourceGroup:
             *(setting_line(Kind.SLICE, self.name, directive.line) for directive in self.directives),
             *([] if self.boot_level is None else [setting_line(Kind.BOOT_LEVEL, self.name, self.boot_level)]),
             *([setting_line(Kind.STOP, self.name, WORDS[Kind.STOP])] if self.stops_in_order else []),
+            *([setting_line(Kind.LEVELS, self.name, ",".join(self.declared))] if self.declared else []),
             *(entry.line for entry in own),
             *(setting_line(Kind.SERVICE, e.tag, directive.line) for e in own for directive in e.directives),
             *(setting_line(kind, e.tag, check.text) for e in own for kind, check in e.checks),
@@ -242,9 +254,15 @@ class Table:
             entries.setdefault(entry.group, []).extend(with_readiness(entry))
         directives, boot_levels = self._group_settings
         ordered = {setting.subject for setting in self.settings if setting.kind is Kind.STOP}
+        declared = {setting.subject: setting.levels for setting in self.settings if setting.kind is Kind.LEVELS}
         return {
             name: ResourceGroup(
-                name, tuple(found), tuple(directives.get(name, ())), boot_levels.get(name), name in ordered
+                name,
+                tuple(found),
+                tuple(directives.get(name, ())),
+                boot_levels.get(name),
+                stops_in_order=name in ordered,
+                declared=declared.get(name, ()),
             )
             for name, found in entries.items()
         }

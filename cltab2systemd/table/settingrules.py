@@ -34,6 +34,8 @@ def check_setting(line: Line, setting: Setting) -> Iterator[Diagnostic]:
         yield from _check_directive(line, setting.kind.section, start, setting.value)
     elif setting.kind is Kind.BOOT_LEVEL:
         yield from check_name(line, "levels", start, setting.value)
+    elif setting.kind is Kind.LEVELS:
+        yield from _check_levels(line, start, setting)
     elif setting.kind is Kind.PACEMAKER:
         yield from _faulty(line, start, pacemaker.read(setting.value))
     elif shape := SHAPES.get(setting.kind):
@@ -42,6 +44,15 @@ def check_setting(line: Line, setting: Setting) -> Iterator[Diagnostic]:
         name = setting.kind.prefix + setting.kind.subject or setting.name
         message = f"'{shortened(setting.value)}' is no value of {name}"
         yield line.finding("setting-value", start, len(setting.value), message, hint=f"the only one is '{word}'")
+
+
+def _check_levels(line: Line, start: int, setting: Setting) -> Iterator[Diagnostic]:
+    if not setting.levels:
+        yield from check_name(line, "levels", start, "")
+    for level in setting.value.split(","):
+        if level:
+            yield from check_name(line, "levels", start, level)
+        start += len(level) + 1
 
 
 def _faulty(line: Line, start: int, found: object) -> Iterator[Diagnostic]:

@@ -38,6 +38,7 @@ class Kind(enum.Enum):
     PREFLIGHT = ("preflight", OF_ENTRY)  # what has to hold before anything is stopped for the start of the entry
     HEALTH = ("health", OF_ENTRY)  # what says whether an entry that runs is well
     STOP = ("stop", OF_GROUP)  # how the entries of a group are stopped
+    LEVELS = ("levels", OF_GROUP)  # the levels of a group that no entry names
     PACEMAKER = ("pacemaker", OF_GROUP)  # what a Pacemaker cluster is told of a group
     PUBLISH = ("publish",)  # whom the daemon has told how the groups are
     PLAIN = ("plain",)  # the daemon's own; `PLAIN_SETTINGS` names them
@@ -137,6 +138,11 @@ class Setting:
         found = checks.read(SHAPES[self.kind], self.value)
         assert isinstance(found, checks.Check)
         return found
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels that the setting declares, each once, if it is of that kind. None is empty."""
+        return tuple(dict.fromkeys(level for level in self.value.split(",") if level))
 
     @property
     def managed(self) -> pacemaker.Managed:

@@ -10,6 +10,13 @@ function say(word) {
 	}
 }
 
+# The levels that a group declares, which no entry names.
+group != "" && index($0, ":::levels." group ":") == 1 {
+	declared = substr($0, length(":::levels." group ":") + 1)
+	sub(/\r$/, "", declared)
+	next
+}
+
 # An entry has five fields; '#' starts a comment, ':::' a setting. Blanks and control characters are in no name.
 /^#/ || /^:::/ || NF < 5 { next }
 $1 == "" || $1 $3 ~ /[\001-\040\177]/ { next }
@@ -29,5 +36,12 @@ $1 == group {
 			if (!match(rest, /^[\300-\377][\200-\277]+/)) RLENGTH = 1
 			say(substr(rest, 1, RLENGTH))
 		}
+	}
+}
+
+END {
+	if (declared !~ /[\001-\040\177]/) {
+		count = split(declared, parts, ",")
+		for (i = 1; i <= count; i++) say(parts[i])
 	}
 }

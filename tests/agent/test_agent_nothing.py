@@ -247,6 +247,23 @@ def test_a_level_that_no_entry_names(shipped: Shipped) -> None:
     assert NOT_RUNNING == meant.monitor()
 
 
+@pytest.mark.parametrize("empty_level", ["true", "false"])
+def test_a_level_that_is_not_declared(shipped: Shipped, empty_level: str) -> None:
+    """This node's table refuses it, so another one is to be tried; nothing is stopped, and the reason is told."""
+    resource, typo = Resource(shipped), Resource(shipped, level="33", empty_level=empty_level)
+    table = shipped.node.read("/etc/cltab")
+    shipped.write_table(f"{table}:::levels.web:stop\n")
+    try:
+        assert resource.act("start") == SUCCESS
+        assert typo.act("validate-all") == INSTALLED
+        assert typo.act("start") == INSTALLED
+        assert "no entry of web names level '33', and :::levels.web: does not declare it" in typo.reason
+        assert resource.monitor() == SUCCESS
+        assert resource.act("stop") == SUCCESS
+    finally:
+        shipped.write_table(table)
+
+
 @pytest.mark.parametrize("timeout", ["20s", "", "0", "08000", "$(false)"])
 def test_a_timeout_that_is_no_number(shipped: Shipped, timeout: str) -> None:
     """It is as if none were given: Pacemaker gives milliseconds, and whoever tries the agent out perhaps not."""

@@ -437,6 +437,10 @@ def test_how_to_keep_it_in_the_foreground(command: str, hint: str) -> None:
         (":::initdefault.web:23", None),
         (":::initdefault.web:4", ("unknown-boot-level", "4")),
         (":::initdefault.web:5", ("unknown-boot-level", "5")),
+        (":::levels.web:stop,999", None),
+        (":::levels.web:stop,3", ("declared-level", "stop,3")),
+        (":::levels.wbe:stop", ("unknown-group", "wbe")),
+        (":::levels:stop", ("unknown-setting", "levels")),
     ],
 )
 def test_settings(line: str, expected: tuple[str, str] | None) -> None:

@@ -141,7 +141,7 @@ def test_varlink_introspection(instance: Instance) -> None:
 
     assert info["parameters"]["interfaces"] == [service, "org.clinit.Manager"]
     assert (
-        "method Switch(group: string, level: string, strict: ?bool, progress: ?bool)"
+        "method Switch(group: string, level: string, strict: ?bool, known: ?bool, progress: ?bool)"
         in description["parameters"]["description"]
     )
     assert missing == {"error": f"{service}.InterfaceNotFound", "parameters": {"interface": "org.example"}}

@@ -63,6 +63,12 @@ def test_levels_are_those_that_the_groups_entries_name(directory: Path, group: s
     assert levels.split() == complete(directory, "clinit", "-w", "-c", "cltab", group, "")
 
 
+def test_declared_levels(directory: Path) -> None:
+    """They are offered behind those of entries, once each."""
+    (directory / "cltab").write_text("w.b:x:3:wait:x\n:::levels.w.b:stop,999,3\n:::levels.other:no\n")
+    assert ["3", "stop", "999"] == complete(directory, "clinit", "-w", "-c", "cltab", "w.b", "")
+
+
 def test_a_level_alone_is_of_the_group_named_like_the_host(directory: Path) -> None:
     """`clinit LEVEL` moves that group, so its levels are offered with the groups."""
     offered = complete(directory, "clinit", "-c", "cltab", "", host="mail")

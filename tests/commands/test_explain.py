@@ -162,7 +162,10 @@ def test_json(path: Path) -> None:
     }  # fmt: skip
     assert answer.pop("reruns") == []
     assert answer.pop("failed") == []
-    assert answer == {"group": "web", "from": "3", "level": "m", "named": True, "stops_in_order": False}
+    assert answer == {
+        "group": "web", "from": "3", "level": "m", "named": True, "declared": False, "refused": False,
+        "stops_in_order": False,
+    }  # fmt: skip
 
 
 def test_a_group_that_stops_in_order(path: Path) -> None:
@@ -174,6 +177,19 @@ def test_a_group_that_stops_in_order(path: Path) -> None:
     answer = json.loads(run("explain", "web", "m", "--from", "3", "--table", path, "--format", "json").stdout)
     assert answer["stops_in_order"]
     assert [entry["tag"] for entry in answer["stops"]] == ["app", "ready"]
+
+
+def test_declared_levels(path: Path) -> None:
+    """One that is declared stops everything, and any other that no entry names is refused."""
+    path.write_text(f"{TEXT}:::levels.web:stop\n")
+    shown = run("explain", "web", "stop", "--from", "3", "--table", path).stdout
+    assert shown.splitlines()[1] == "The group declares this level, and no entry names it: it stops everything."
+    shown = run("explain", "web", "stpo", "--from", "3", "--table", path).stdout
+    assert shown.splitlines()[1:] == [
+        "No entry names this level, and the group does not declare it: the request is refused."
+    ]
+    answer = json.loads(run("explain", "web", "stpo", "--from", "3", "--table", path, "--format", "json").stdout)
+    assert (answer["named"], answer["declared"], answer["refused"]) == (False, False, True)
 
 
 def test_no_such_group(path: Path) -> None:

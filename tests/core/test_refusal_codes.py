@@ -105,6 +105,15 @@ def unnamed_level(web: Instance) -> str:
     return refused(web, "nowhere", strict=True)
 
 
+def undeclared_level(web: Instance) -> str:
+    web.write_table(f"{TABLE}:::levels.web:stop,999\n")
+    try:
+        assert refused(web, "nowhere", strict=True) == "undeclared-level"
+        return refused(web, "nowhere")
+    finally:
+        web.write_table(TABLE)
+
+
 def waits_for_itself(web: Instance) -> str:
     assert web.clinit("--wait", "web", "ask").returncode == 0
     return web.node.read("/root/answer")
@@ -189,6 +198,7 @@ ON_A_NODE: dict[Refusal, Callable[[Instance], str]] = {
     Refusal.BAD_LEVEL: bad_level,
     Refusal.LONG_NAME: long_name,
     Refusal.UNNAMED_LEVEL: unnamed_level,
+    Refusal.UNDECLARED_LEVEL: undeclared_level,
     Refusal.NO_SUCH_ENTRY: no_such_entry,
     Refusal.NOT_IN_LEVEL: not_in_level,
     Refusal.ON_ITS_WAY: on_its_way,

@@ -380,12 +380,11 @@ def test_a_slip_of_the_hand(group: Group) -> None:
 
 
 def test_a_group_where_a_level_belongs(group: Group) -> None:
-    """`clinit -v GROUP` and `clinit GROUP` are no requests for the group that is named like the host."""
+    """`clinit GROUP` is no request for the group that is named like the host."""
     group.define(f"a:3:respawn:{RUN}")
-    for arguments in ([group.name], ["-v", group.name]):
-        done = group.instance.clinit(*arguments)
-        answered(done, code=2, out="")
-        assert f"{group.name} is a group" in done.stderr
+    done = group.instance.clinit(group.name)
+    answered(done, code=2, out="")
+    assert f"{group.name} is a group" in done.stderr
 
 
 # Who waits

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 def test_show(tmp_path: Path) -> None:
     """All of `show`, also text that is not UTF-8."""
     path = tmp_path / "cltab"
-    more = b"mail:a:1:wait:x \xff\n:::services.mail:Nice=1\n:::ready.a:true\n:::preflight.a:x\n:::health.app:1s x\n"
+    more = b":::levels.web:stop\nmail:a:1:wait:x \xff\n"
+    more += b":::services.mail:Nice=1\n:::ready.a:true\n:::preflight.a:x\n:::health.app:1s x\n"
     path.write_bytes(NEW.encode() + more)
     read_all("`show`", [json.loads(run("show", "--format", "json", path).stdout)])
 
@@ -57,7 +58,8 @@ def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of `diff`, of two tables and of a machine."""
     old, new = tmp_path / "old", tmp_path / "new"
     old.write_text(
-        f":::initdefault.web:m\n:::service.app:Nice=1\n:::ready.app:true\n{OLD}:::preflight.app:x\n:::health.app:1s x\n"
+        f":::initdefault.web:m\n:::levels.web:0\n:::service.app:Nice=1\n:::ready.app:true\n"
+        f"{OLD}:::preflight.app:x\n:::health.app:1s x\n"
     )
     new.write_text(f":::clstat:/x\n:::ready.app:tcp:80\n{NEW}:::preflight.app:y\n:::health.app:2s x\n")
     values: list[Any] = [json.loads(run("diff", "--format", "json", old, new).stdout)]

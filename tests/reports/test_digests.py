@@ -17,6 +17,7 @@ LINES = """\
 :::group.web:MemoryMax=1G
 :::initdefault.web:3
 :::stop.web:ordered
+:::levels.web:stop,999
 web:a:3:wait:true
 web:b:3:respawn:sleep 1
 :::services.web:Nice=1

@@ -50,6 +50,7 @@ CHANGES = {
     "directives of all services": (
         OLD + ":::services.web:Nice=5\n", {"web:db": "restart", "web:init": "restart", "web:app": "restart"}
     ),
+    "declared levels": (OLD + ":::levels.web:stop\n", {}),
     "stops in order": (OLD + ":::stop.web:ordered\n", {}),
     "required": (OLD + ":::required.init:yes\n", {"web:init": "restart"}),
     "a boot level": (OLD + ":::initdefault.web:1\n", {}),

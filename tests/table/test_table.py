@@ -166,6 +166,7 @@ KINDS = {
     "preflight.db:true": (Kind.PREFLIGHT, "db"),
     "health.db:10s true": (Kind.HEALTH, "db"),
     "stop.web:ordered": (Kind.STOP, "web"),
+    "levels.web:stop,999": (Kind.LEVELS, "web"),
     "pacemaker.web:level=3": (Kind.PACEMAKER, "web"),
     "publish:pacemaker": (Kind.PUBLISH, ""),
     "publish.web:pacemaker": (Kind.UNKNOWN, ""),
@@ -184,6 +185,36 @@ def test_kinds(line: str, expected: tuple[Kind, str]) -> None:
     """What a setting is about, and the tag or the group in its name."""
     (setting,) = parsed(f":::{line}\n".encode())[0].settings
     assert (setting.kind, setting.subject) == expected
+
+
+def test_declared_levels() -> None:
+    """Levels without entries, parted by commas; the last setting counts, and the words are no characters."""
+    table, findings = parsed(":::levels.web:x\n:::levels.web:stop,,999,stop,\nweb:a:3m:wait:x\n")
+    assert findings == ()
+    group = table.group("web")
+    assert group.declared == ("stop", "999")
+    assert group.levels == ("3m", "3", "m", "stop", "999")
+    assert group.running_levels == ("3m", "3", "m")
+    assert ":::levels.web:stop,999" in group.lines
+
+
+@pytest.mark.parametrize(
+    ("lines", "codes"),
+    [
+        (":::levels.web:\n", ["empty-levels"]),
+        (":::levels.web:,,\n", ["empty-levels"]),
+        (":::levels.web:a, b\n", ["blank-in-levels"]),
+        (f":::levels.web:a,{'x' * 256}\n", ["long-levels"]),
+        (":::levels.web:stop\n:::initdefault.web:3\n", []),
+        (":::levels.web:stop\n:::initdefault.web:stop\n", []),
+        (":::levels.web:stop\n:::initdefault.web:4\n", ["undeclared-level"]),
+        (":::levels.web:stop\n:::initdefault.mail:4\n", []),
+    ],
+)
+def test_wrong_levels(lines: str, codes: list[str]) -> None:
+    """What is declared is a name each; a boot level that requests are refused for is an error."""
+    _, findings = parsed(f"{lines}web:a:3:wait:x\n")
+    assert [finding.code for finding in findings] == codes
 
 
 def test_each_kind_is_tried() -> None:
