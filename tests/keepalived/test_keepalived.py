@@ -164,6 +164,33 @@ def test_the_script_for_one_change(shipped: Shipped) -> None:
     wait_until(lambda: shipped.main_pid(r"clinit-a\x2fb-c@x.service") == 0)
 
 
+def test_a_level_that_is_not_declared(shipped: Shipped) -> None:
+    """A slip of the hand in who follows stops nothing: systemd is not asked, by whom it would. A stop is made."""
+    notify(shipped, "MASTER")
+    wait_until(lambda: shipped.clstat().get("web") == "3 DONE")
+    shipped.write_table(f"{TABLE}:::levels.web:idle\n")
+    done = shipped.node.run(NOTIFY, "web", "33", "stop", "INSTANCE", "VI", "MASTER", "100", check=False)
+    assert done.returncode == 1
+    ask = "from cltab2systemd.keepalived.asking import ask; print(ask('web', '33', 'MASTER'))"
+    assert shipped.node.run("/usr/bin/python3", "-c", ask).stdout == "False\n"
+    assert shipped.clstat()["web"] == "3 DONE"
+    assert shipped.main_pid("clinit-web@db.service") != 0
+    said = shipped.node.journal()
+    refused = "no entry of web names level '33', and :::levels.web: does not declare it: refused"
+    assert f"VI is MASTER: web to level 33: {refused}" in said
+    assert f"MASTER: web to level 33: {refused}" in said
+
+    assert notify(shipped, "BACKUP") == 0
+    wait_until(lambda: shipped.main_pid("clinit-web@db.service") == 0)
+
+
+def test_what_the_reader_is_told(shipped: Shipped) -> None:
+    """A note to an answer is in the journal."""
+    ask = "from cltab2systemd.keepalived.asking import ask; print(ask('web', '33', 'MASTER'))"
+    assert shipped.node.run("/usr/bin/python3", "-c", ask).stdout == "True\n"
+    assert "started; no entry of web names level '33': it stops everything" in shipped.node.journal()
+
+
 def test_a_script_that_was_overtaken(shipped: Shipped) -> None:
     """One that keepalived has started before another one, and that comes after it, does nothing."""
     notify(shipped, "MASTER")
