@@ -27,6 +27,7 @@ class By(enum.StrEnum):
     RESUMED = "resumed"  # an earlier daemon has not finished it
     TABLE = "table"  # the group has left the table
     HALT = "halt"  # all groups are halted
+    TRIAL = "trial"  # its trial was not confirmed, and it goes back
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,7 @@ REQUESTED = Event("7252e3b875c98790b30b7bbac047b472", _INFO, "{group}: going to 
 RESUMED = Event("609702ac3941902557dd5807ef9da895", _INFO, "{group}: going on to level {level}")
 RETIRED = Event("fb91965e3b025f2a3d3e9c519f0f0d7c", _INFO, "{group}: left the table, stopping")
 HALTING = Event("82c98b2370ba64facec3d2fc0638ef14", _INFO, "{group}: halting")
+TAKEN_BACK = Event("7cfdc94ce0b97efd301848da3a067ba6", _WARNING, "{group}: its trial was not confirmed; going back")
 
 # A request ends. The first two also tell of a group that has changed by itself, or by hand; then there is no request.
 DONE = Event("9ebca8759fc5e5aec65a0b1bb4e54eaf", _INFO, "{group}: level {level} {state}")
@@ -154,6 +156,23 @@ SUPERSEDED = Event("40e17da797e18d83edb5e40aa74be651", _INFO, "{group}: did not 
 REFUSED = Event("1726bb7e6fec3f6471f9c185304c9c17", _ERROR, "{group}: {why}")
 # A request is refused before anything is begun. So it has this line only.
 REJECTED = Event("87c4f402151ec1662e8cc910da69271f", _WARNING, "{group}: level {level} is refused: {why}")
+
+# A level is on trial: a request has begun that is taken back, unless somebody confirms it in time.
+ON_TRIAL = Event("a3319d6376d7c45ae70e7c7d386114f9", _INFO, "{group}: level {level} is on trial {why}")
+TRIAL_KEPT = Event("c11d71272216591531db508fd14a9afc", _INFO, "{group}: level {level} is kept: its trial is confirmed")
+TRIAL_ENDED = Event("f7b37024db2ea4e1e60b56d200c116a3", _INFO, "{group}: the trial of level {level} has ended: {why}")
+TRIAL_FAILED = Event("e0180bbe47b5cd52aedf1324148442dc", _ERROR, "{group}: it cannot go back after its trial: {why}")
+TRIAL_WITHOUT = Event(
+    "bbfbe42fd358dc1be424ff15c5b255f3",
+    _WARNING,
+    "{group}: goes back without some entries that it had, for they are another group's by now: {why}",
+)
+TRIAL_REMAINS = Event(
+    "eb99458530eefcf5e0800ee2bbb5a4e0", _WARNING, "{group}: the note of its trial remains for now: {why}"
+)
+NO_TRIAL_TIMER = Event(
+    "f67374b638bff01a82ae37b386d9f978", _WARNING, "{group}: nothing starts the daemon at the end of the trial: {why}"
+)
 
 # Somebody does something to single entries. Each has a line when that begins, and one when it ends.
 RESTARTED_BY_HAND = Event("8b355b08d6d26d862bd233a7c933a7df", _INFO, "{group}: restarting {entry}, as asked for")

@@ -65,6 +65,12 @@ def moment(microseconds: int) -> str:
     return datetime.fromtimestamp(microseconds // 1_000_000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def clock(microseconds: int, now: int) -> str:
+    """A time since 1970 as people here read it: `12:38:01`; with the date, if that is another one than now."""
+    date, _, time = moment(microseconds).partition(" ")
+    return time if moment(now).startswith(date) else f"{date} {time}"
+
+
 def columns(text: str) -> int:
     """How many columns of a terminal printable text takes: East Asian characters two, combining ones none."""
     if text.isascii():

@@ -78,14 +78,17 @@ type Transitions (
   done: int, passed: int, failed: int, stopped: int, refused: int, superseded: int, last_usec: ?int
 )
 
+# A level on trial: where the group goes back to, or nowhere if it is stopped again, and when (in µs since 1970).
+type Trial (level: string, back: ?string, until_usec: int)
+
 # A group with its entries: its level, or none; its state as in GroupStatus, and since when (in µs since 1970); its
 # health: well, degraded (something is worth a look), failed, moving or at-rest; how far it has come, if it is on its
 # way; the level to which it comes at boot; the levels that it declares, in which nothing runs; whether the table has
 # it; the digest of the lines that its units were made from, the same on every node that has the same lines; the tags of
-# entries that change at its next request; how its requests have ended.
+# entries that change at its next request; its trial, if it is on one; how its requests have ended.
 type Group (
   group: string, level: ?string, state: string, since_usec: ?int, health: string, progress: ?Progress,
-  boot_level: ?string, declared: []string, in_table: bool, digest: ?string, pending: []string,
+  boot_level: ?string, declared: []string, in_table: bool, digest: ?string, pending: []string, trial: ?Trial,
   transitions: ?Transitions, reasons: []Reason, entries: []Entry
 )
 
@@ -110,6 +113,16 @@ type Finding (code: string, severity: string, path: string, line: int, column: i
 method Switch(group: string, level: string, strict: ?bool, known: ?bool, progress: ?bool) -> (
   message: string, notes: ?[]string, status: ?GroupStatus, progress: ?Progress
 )
+
+# The same on trial: the group goes back to where it was so many µs from now, with the lines that it had, unless "Keep"
+# comes in time. It does so whatever becomes of the client and of the daemon, also while it is on its way, or FAILED. A
+# later request that is not refused ends the trial. µs in which the machine sleeps do not count.
+method Try(group: string, level: string, usec: int, strict: ?bool, known: ?bool, progress: ?bool) -> (
+  message: string, notes: ?[]string, status: ?GroupStatus, progress: ?Progress
+)
+
+# Confirm the trial of a group: it stays. Refused with "no-trial" if it is over.
+method Keep(group: string) -> (message: string)
 
 # Do something to single entries of a group that is at its level: the action is "restart" or "stop". Replies when this
 # has begun; with "more", a second reply tells how the group is then. Entries are stopped all at once. They are
@@ -210,6 +223,12 @@ def switch_call(group: str, level: str, *, strict: bool = False, known: bool = F
             f'{{"method":"{INTERFACE}.Switch","parameters":{{"group":"{group}","level":"{level}"{told}}}}}\0'.encode()
         )
     return call("Switch", {"group": group, "level": level} | ({wish: True} if wish else {}))
+
+
+def try_call(group: str, level: str, seconds: float, *, strict: bool = False, known: bool = False) -> bytes:
+    """`call("Try", …)`. A daemon that knows no trials refuses it, where it would take a `Switch` for one for good."""
+    wishes = {"strict": True} if strict else {"known": True} if known else {}
+    return call("Try", {"group": group, "level": level, "usec": int(seconds * 1_000_000), **wishes})
 
 
 def describe_call(groups: Sequence[str]) -> bytes:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from cltab2systemd.core.entryrequest import Action
+    from cltab2systemd.core.trials import Running
     from cltab2systemd.events import Asker
 
 CLINIT = 990
@@ -129,6 +130,7 @@ class _Instance(_Nothing):
     """The system instance, without a disk."""
 
     names = Names()
+    trials = _Nothing()
 
 
 class _Units(_Nothing):
@@ -185,7 +187,15 @@ class _Controller(Controller):
         future.set_result(GroupStatus(name, "1\udcff", State.DONE))
         return future
 
-    def _request(self, group: Group, level: str, asker: Asker) -> Request:
+    def keep(self, name: str, asker: Asker) -> str:
+        encoded(name)
+        if self.fate == 0:
+            raise SwitchRefusedError(Refusal.NO_TRIAL, f"{name} is not on trial; {asker.uid}")
+        if self.fate == 1:
+            raise OSError(28, "No space left on device", "/run/cltab2systemd/caf\udce9")
+        return f"{name} stays"
+
+    def _request(self, group: Group, level: str, asker: Asker, trial: Running | None = None) -> Request:  # noqa: ARG002
         encoded(level)  # it is going to be part of file names
         self.names.level(group.name, level).encode("ascii")
         request = Request(group.name, level, asker)

@@ -28,7 +28,7 @@ _KNOWN_ERRORS = {
 
 _METHODS: tuple[object, ...] = (
     *(f"{varlink.INTERFACE}.{name}" for name in (
-        "Switch", "Switch", "Switch", "Entries", "Status", "Status", "Describe", "Reread", "Halt",
+        "Switch", "Switch", "Switch", "Try", "Keep", "Entries", "Status", "Status", "Describe", "Reread", "Halt",
     )),
     f"{varlink.SERVICE}.GetInfo", *2 * (f"{varlink.SERVICE}.GetInterfaceDescription",), "org.clinit.Manager", "", ".",
     "x" * 500, "org.clinit.Manager.switch", "org.clinit.Manager.Switch ", "__class__", 7, None, [], {}, True,
@@ -88,6 +88,7 @@ def _parameters(source: random.Random) -> object:
             "group": source.choice(source.choice((GROUPS, _TEXTS))) if source.random() < 0.9 else _value(source, 2),
             "level": source.choice(source.choice((_LEVELS, _TEXTS))) if source.random() < 0.9 else _value(source, 2),
             **({"progress": source.choice((True, True, False, None, 1))} if source.random() < 0.1 else {}),
+            **({"usec": source.choice((1, 10**9, 10**15, 0, -1, True, 1.5, "1"))} if source.random() < 0.2 else {}),
         }
     return _value(source, 3) if source.random() < 0.3 else {source.choice(_NAMES): _value(source, 2)}
 

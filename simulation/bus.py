@@ -176,6 +176,9 @@ class StandInBus(Bus):
     def start_nothing(self, unit: str, slice_name: str) -> None:
         self._ask(f"start {unit} in {slice_name}")
 
+    def start_service_later(self, timer: str, after: int, service: str, condition: str) -> None:  # noqa: ARG002
+        self._ask(f"start {timer} later")
+
     def cancel(self, job_id: int) -> None:
         def cancel(systemd: Systemd) -> None:
             if job_id in systemd.jobs:

@@ -40,6 +40,14 @@ Exit codes:
 @click.option("-v", "--status", "show_status", is_flag=True, help="Print status afterwards: GROUP LEVEL STATE lines.")
 @click.option("-w", "--wait", is_flag=True, help="Wait until the group has settled, and print how.")
 @click.option("--strict", is_flag=True, help="Refuse a level that no entry names; else it stops everything.")
+@click.option(
+    "--try",
+    "trial",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Go back to where the group is after so long, unless --keep comes before that.",
+)
+@click.option("--keep", is_flag=True, help="Confirm what --try has begun: the GROUP stays.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait at most so long.")
 @click.option(
     "--progress",
@@ -59,6 +67,8 @@ def command(
     show_status: bool,
     wait: bool,
     strict: bool,
+    trial: float | None,
+    keep: bool,
     timeout: float | None,
     progress: str | None,
     cltab: str | None,
@@ -73,19 +83,20 @@ def command(
     `:::socket:PATH`, beats the option of the same name.
     """
     _check_usage(words, daemon=daemon, halt=halt, wait=wait, timeout=timeout)
-    if strict and not words:
-        raise click.UsageError("--strict goes with a level")
-    if progress is not None and not wait:
-        raise click.UsageError("--progress goes with --wait")
+    _check_wishes(words, strict=strict, wait=wait, progress=progress)
+    _check_trial(words, trial, keep=keep, others=wait or daemon or halt or strict or trial is not None)
     if daemon:
         _run_daemon(cltab, socket, clstat)
         return
     instance = Client(cltab, socket, clstat)
     code = outcome.FINE
-    if show_status and len(words) == 1 and not (wait or strict) and instance.knows_group(words[0]):
+    if keep:
+        raise SystemExit(_kept(instance, words, show_status=show_status))
+    is_alone = not (wait or strict or trial is not None)
+    if show_status and len(words) == 1 and is_alone and instance.knows_group(words[0]):
         raise SystemExit(print_status(instance, words[0]))
     if words:
-        code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict, progress=progress)
+        code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict, trial=trial, progress=progress)
     elif halt:
         code = halting.halt(instance, wait=wait, timeout=timeout, progress=progress)
     elif not show_status:
@@ -113,6 +124,29 @@ def _check_usage(words: tuple[str, ...], *, daemon: bool, halt: bool, wait: bool
         raise click.UsageError(f"a timeout is at most {_LONGEST_TIMEOUT} seconds")
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait")
+
+
+def _kept(instance: Client, words: tuple[str, ...], *, show_status: bool) -> int:
+    """Carry out `--keep`, and `-v` if that is asked for as well. Returns the exit code."""
+    code = outcome.keep(instance, "".join(words))
+    shown = print_status(instance) if show_status else outcome.FINE
+    return code or shown
+
+
+def _check_wishes(words: tuple[str, ...], *, strict: bool, wait: bool, progress: str | None) -> None:
+    if strict and not words:
+        raise click.UsageError("--strict goes with a level")
+    if progress is not None and not wait:
+        raise click.UsageError("--progress goes with --wait")
+
+
+def _check_trial(words: tuple[str, ...], trial: float | None, *, keep: bool, others: bool) -> None:
+    if trial is not None and not words:
+        raise click.UsageError("--try goes with a level")
+    if trial is not None and not trial <= _LONGEST_TIMEOUT:
+        raise click.UsageError(f"a trial is at most {_LONGEST_TIMEOUT} seconds")
+    if keep and (len(words) > 1 or others):
+        raise click.UsageError("--keep takes a group, and no option besides but -v and those that say where all is")
 
 
 def _run_daemon(cltab: str | None, socket: str | None, clstat: str | None) -> None:

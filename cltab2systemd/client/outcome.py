@@ -162,6 +162,7 @@ def switch(
     wait: bool = False,
     timeout: float | None = None,
     strict: bool = False,
+    trial: float | None = None,
     progress: str | None = None,
 ) -> int:
     """Carry out `[GROUP] LEVEL`: print the outcome, and return the exit code. Without GROUP, it is the host's name.
@@ -172,6 +173,7 @@ def switch(
         wait: whether to wait for the end.
         timeout: seconds to wait at most.
         strict: whether a level that no entry names is refused.
+        trial: seconds after which the group goes back, unless it is confirmed before that; None for a move for good.
         progress: how progress is shown while it waits, as `watching.FORMS`; None is what the environment says.
     """
     *named, level = words
@@ -186,21 +188,34 @@ def switch(
     with Reported() as reported:
         if wait:
             asked = time.time()
-            state = _watched(client, group, level, timeout, strict=strict, known=not named, progress=progress)
+            state = _watched(
+                client, group, level, timeout, strict=strict, known=not named, trial=trial, progress=progress
+            )
             say(f"{group} {level} {state}")
             note(state, asked, end)
             reported.code = FAILED if state == "FAILED" else FINE
         else:
-            answer = client.tell(group, level, strict=strict, known=not named)
+            answer = client.tell(group, level, strict=strict, known=not named, trial=trial)
             say(answer)
             note(answer)
     if not named and reported.reason in _MISTAKEN:
-        complain(
-            f"clinit: one word is the level of group {group}, which is named like this host. To move or see another "
-            f"group, 'clinit GROUP LEVEL', 'clinit -v GROUP'; to stop all of {group}, 'clinit {group} {level}'"
-        )
+        _complain_of_one_word(group, level)
     if reported.code in MOVED:
         _tell_owner(client, group, level, end)
+    return reported.code
+
+
+def _complain_of_one_word(group: str, level: str) -> None:
+    complain(
+        f"clinit: one word is the level of group {group}, which is named like this host. To move or see another "
+        f"group, 'clinit GROUP LEVEL', 'clinit -v GROUP'; to stop all of {group}, 'clinit {group} {level}'"
+    )
+
+
+def keep(client: Client, group: str) -> int:
+    """Carry out `--keep [GROUP]`: print the answer, and return the exit code. Without GROUP, it is the host's name."""
+    with Reported() as reported:
+        say(client.keep(group or os.uname().nodename))
     return reported.code
 
 
@@ -236,14 +251,22 @@ def tell_remarks(remarks: Callable[[float], Iterable[str]], end: float | None) -
 
 
 def _watched(
-    client: Client, group: str, level: str, timeout: float | None, *, strict: bool, known: bool, progress: str | None
+    client: Client,
+    group: str,
+    level: str,
+    timeout: float | None,
+    *,
+    strict: bool,
+    known: bool,
+    trial: float | None,
+    progress: str | None,
 ) -> Answer:
     """`Client.wait`, with progress on the standard error."""
     from cltab2systemd.client.watching import watched  # noqa: PLC0415 - who does not wait has no use for it
 
     return watched(
         lambda news, tick: client.wait(
-            group, level, timeout, strict=strict, known=known, on_progress=news, on_tick=tick
+            group, level, timeout, strict=strict, known=known, trial=trial, on_progress=news, on_tick=tick
         ),
         progress, "clinit", complain,
     )  # fmt: skip

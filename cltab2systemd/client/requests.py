@@ -50,7 +50,9 @@ class Client:
         self.locations = locate(cltab, socket, clstat)
         self._caller = Caller(self.locations)
 
-    def tell(self, group: str, level: str, *, strict: bool = False, known: bool = False) -> Answer:
+    def tell(
+        self, group: str, level: str, *, strict: bool = False, known: bool = False, trial: float | None = None
+    ) -> Answer:
         """Move a group to a level. Returns the daemon's message when the transition has started.
 
         Args:
@@ -58,8 +60,18 @@ class Client:
             level: the level.
             strict: whether a level that no entry names is refused; else it stops everything.
             known: whether it is refused if the group does not declare it either. Daemons of older versions take it.
+            trial: seconds after which the group goes back to where it is, unless `keep` comes before that; None for
+                a move for good.
         """
-        return _answer(next(self._caller.replies(varlink.switch_call(group, level, strict=strict, known=known))))
+        if trial is None:
+            call = varlink.switch_call(group, level, strict=strict, known=known)
+        else:
+            call = varlink.try_call(group, level, trial, strict=strict, known=known)
+        return _answer(next(self._caller.replies(call)))
+
+    def keep(self, group: str) -> Answer:
+        """Confirm the trial of a group. Returns the daemon's message; RefusedError `no-trial` if there is none."""
+        return _answer(next(self._caller.replies(varlink.call("Keep", {"group": group}))))
 
     def wait(
         self,
@@ -69,6 +81,7 @@ class Client:
         *,
         strict: bool = False,
         known: bool = False,
+        trial: float | None = None,
         on_progress: Callable[[dict[str, Any]], object] | None = None,
         on_tick: Callable[[], object] | None = None,
     ) -> Answer:
@@ -80,6 +93,7 @@ class Client:
             timeout: seconds for the whole of it; None for ever.
             strict: whether a level that no entry names is refused.
             known: likewise, if the group does not declare it either.
+            trial: as for `tell`.
             on_progress: called at each change of how far the switch has come, with an object of type Progress as
                 `varlink.DESCRIPTION` has it. Its phase is `disconnected` while the daemon is away. A daemon of an
                 older version does not tell any.
@@ -97,7 +111,7 @@ class Client:
         from cltab2systemd.client.waiting import Wait  # noqa: PLC0415 - who does not wait has no use for it
 
         wait = Wait(self._caller, group, level, timeout, on_progress=on_progress, on_tick=on_tick)
-        return _outcome(wait.switch(strict=strict, known=known))
+        return _outcome(wait.switch(strict=strict, known=known, trial=trial))
 
     def describe(
         self,

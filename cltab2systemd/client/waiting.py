@@ -48,10 +48,12 @@ class Wait:
         self._on_progress = on_progress
         self._on_tick = on_tick
 
-    def switch(self, *, strict: bool, known: bool) -> dict[str, Any]:
+    def switch(self, *, strict: bool, known: bool, trial: float | None = None) -> dict[str, Any]:
         """Ask for the switch, and wait. Returns `status`, of type GroupStatus, which settles it, and `notes`."""
         wishes: dict[str, object] = {"level": self._level}
         wishes |= {"strict": True} if strict else {"known": True} if known else {}
+        wishes |= {} if trial is None else {"usec": int(trial * 1_000_000)}
+        method = "Switch" if trial is None else "Try"
         has_begun = False  # then it is not asked for again
         # Until when a daemon that went away may come back; None if it has answered since.
         patience: float | None = None
@@ -59,7 +61,7 @@ class Wait:
         last: dict[str, Any] = {}
         while True:
             try:
-                for reply in self._followed() if has_begun else self._replies("Switch", wishes):
+                for reply in self._followed() if has_begun else self._replies(method, wishes):
                     patience, last = None, reply
                     has_begun = has_begun or reply.get("message") != varlink.PREPARING
                     self._tell(reply.get("progress"))

@@ -14,13 +14,16 @@ from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.groups.state import State
+from cltab2systemd.groups.trial import parsed
 from cltab2systemd.locations import live_clstat, live_sockets
 from cltab2systemd.text import decoded
+from cltab2systemd.units.names import unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cltab2systemd.groups.changes import Seen
+    from cltab2systemd.groups.trial import Trial
     from cltab2systemd.locations import Locations
     from cltab2systemd.table.model import ResourceGroup
     from cltab2systemd.units.names import Names
@@ -70,6 +73,15 @@ class Instance:
     def destinations(self) -> Mapping[str, str]:
         """The levels that groups are to go to which are between their first stop and their start. OSError."""
         return self._units.instance.destinations.all()
+
+    def trials(self) -> Mapping[str, Trial]:
+        """The trials of groups; none if they cannot be read."""
+        try:
+            notes = self._units.instance.trials.all()
+        except OSError:  # no daemon has ever run
+            return {}
+        found = {name: parsed(name, text, file)[0] for file, text in notes.items() for name in [unescape(file)]}
+        return {name: trial for name, trial in found.items() if trial is not None}
 
     def notes(self, groups: Iterable[ResourceGroup]) -> list[str]:
         """What to tell whoever asks how groups stand: units of somebody's own that stand over the generated ones."""

@@ -11,6 +11,8 @@ from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.systemd.buserrors import BusError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.membership import Membership
     from cltab2systemd.core.observer import Observer
@@ -27,19 +29,30 @@ class Carrier:
         switcher: does what a request takes.
         membership: knows the lines that each group is to have.
         observer: knows how groups are.
+        on_moved: called with a request whose start is queued.
     """
 
-    def __init__(self, bus: Bus, switcher: Switcher, membership: Membership, observer: Observer) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        switcher: Switcher,
+        membership: Membership,
+        observer: Observer,
+        *,
+        on_moved: Callable[[Request], None],
+    ) -> None:
         self._bus = bus
         self._switcher = switcher
         self._membership = membership
         self._observer = observer
+        self._on_moved = on_moved
 
     async def carry_out(self, group: Group, request: Request) -> None:
         """Carry a request out up to the start of its level. Whatever keeps it from that, ends it."""
         try:
             await self._switcher.carry_out(group, request, self._membership)
             self._membership.has_moved(group)
+            self._on_moved(request)
         except BusError as error:
             await self.refuse(group, request, SwitchRefusedError(code_of(error), f"systemd refuses: {error}"))
         except SwitchRefusedError as error:

@@ -30,6 +30,7 @@ from cltab2systemd.core.shown import Shown
 from cltab2systemd.core.switcher import Switcher
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.core.takeover import Takeover
+from cltab2systemd.core.trials import Trials
 from cltab2systemd.core.watch import Watch
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups import advice
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.entryrequest import Action
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.tablesource import TableSource
+    from cltab2systemd.core.trials import Running
     from cltab2systemd.disk.unitstore import UnitStore
     from cltab2systemd.groups.overview import GroupOverview
     from cltab2systemd.systemd.bus import Bus
@@ -75,6 +77,7 @@ class Controller:
         on_table: called with each new table that takes effect, and its bytes.
         kernel: tells of processes; None for this machine's.
         search: asks the journal who has stopped entries; None if nobody is to be asked.
+        service: the unit that this daemon is started by; empty for none.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class Controller:
         on_moment: Callable[[], None] = lambda: None,
         kernel: Kernel | None = None,
         search: Search | None = None,
+        service: str = "",
     ) -> None:
         self._units, instance = units, units.instance
         self.names = names = instance.names
@@ -120,7 +124,10 @@ class Controller:
             on_table=on_table, on_retired=lambda group, asker: self._request(group, HALT_LEVEL, asker),
             on_gone=self._shown.publish,
         )  # fmt: skip
-        self._carrier = Carrier(bus, switcher, self._membership, self._observer)
+        self._trials = Trials(
+            self._groups, instance, bus, self._membership, service, take_back=self._request, on_change=on_moment
+        )
+        self._carrier = Carrier(bus, switcher, self._membership, self._observer, on_moved=self._trials.has_moved)
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving = Serving.SERVING
 
@@ -129,17 +136,15 @@ class Controller:
         self._culprits.resume()
         self._preflights.clear_up()
         takeover = Takeover(
-            self.names,
-            self._groups,
-            self._units.instance,
-            self._bus,
-            applier=self._applier,
-            observer=self._observer,
-            pacer=self._pacer,
-            membership=self._membership,
-        )
-        for name, (level, by) in (await takeover.perform(shown, boot)).items():
-            self._request(self._groups[name], level, Asker(by))
+            self.names, self._groups, self._units.instance, self._bus, applier=self._applier, observer=self._observer,
+            pacer=self._pacer, membership=self._membership,
+        )  # fmt: skip
+        self._trials.load()
+        due = await takeover.perform(shown, boot)
+        gone_back = self._trials.take_over()
+        for name, (level, by) in due.items():
+            if name not in gone_back:
+                self._request(self._groups[name], level, Asker(by))
         self._shown.publish(force=True)
 
     def look_at_processes(self) -> None:
@@ -162,7 +167,8 @@ class Controller:
     async def overview(self, name: str) -> GroupOverview:
         """A group and its entries as they are. NoSuchGroupError; BusError if systemd does not answer."""
         group = await self._bus.persist(lambda: self._observed(name))
-        return await glance(group, self._membership.wanted(group), self._bus, self._observer.probe)
+        wanted, trial = self._membership.wanted(group), self._trials.of(name)
+        return await glance(group, wanted, self._bus, self._observer.probe, trial)
 
     async def quiet(self) -> None:
         """Wait until systemd can be asked."""
@@ -191,13 +197,22 @@ class Controller:
         await asyncio.shield(request.started)
         return request
 
-    async def ask(self, name: str, level: str, *, empty: Empty = Empty.ANY, asker: Asker | None = None) -> Request:
+    async def ask(
+        self,
+        name: str,
+        level: str,
+        *,
+        empty: Empty = Empty.ANY,
+        trial: float | None = None,
+        asker: Asker | None = None,
+    ) -> Request:
         """Ask for a move of a group to a level. The request's `started` tells when the transition has started.
 
         Args:
             name: the group.
             level: the level.
             empty: which levels that no entry names may be asked for.
+            trial: seconds from now in which the move is to be confirmed, or it is taken back; None if it is for good.
             asker: who asks, if it is known.
 
         Raises:
@@ -206,12 +221,15 @@ class Controller:
             SwitchRefusedError: systemd cannot do it.
             SupersededError: another request for the group came before this one could start.
         """
+        asker, running, asked = asker or Asker(), None, asyncio.get_running_loop().time()
         try:
             group, notes = await self._admit(name, level, asker, empty=empty)
+            if trial is not None:
+                running = self._trials.note(group, level, int((asked + trial) * 1_000_000), asker)
         except (TableRefusedError, NoSuchGroupError, SwitchRefusedError, BusError, OSError) as error:
             tell_rejected(name, level, asker, error)
             raise
-        request = self._request(group, level, asker or Asker())
+        request = self._request(group, level, asker, running)
         request.notes += [*notes, *advice.on_own_units(self._units.own_units(group.applied))]
         return request
 
@@ -241,6 +259,16 @@ class Controller:
                 raise SwitchRefusedError(Refusal.UNDECLARED_LEVEL if is_undeclared else Refusal.UNNAMED_LEVEL, doubt)
             notes = (*notes, doubt)
         return group, notes
+
+    def keep(self, name: str, asker: Asker) -> str:
+        """Confirm the trial of a group; see `Trials.keep`. NoSuchGroupError, too."""
+        if name not in self._groups:
+            raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
+        return self._trials.keep(self._groups[name], asker)
+
+    def notes_on_trial(self, name: str) -> list[str]:
+        """What whoever has begun a trial is told."""
+        return self._trials.notes(name)
 
     def watch(self) -> Watch:
         """What somebody who begins to watch now sees of groups on their way."""
@@ -286,8 +314,10 @@ class Controller:
             asker = replace(asker or Asker(), by=By.HALT)
             requests = [self._request(group, HALT_LEVEL, asker) for group in self._groups.values() if group.active]
             for group in self._groups.values():
-                if not group.active and group.life.phase in MARKED:  # the next daemon must not go on with it
-                    group.happens(Event.HALTED)
+                if not group.active:  # the next daemon must not go on with it
+                    self._trials.halted(group)
+                    if group.life.phase in MARKED:
+                        group.happens(Event.HALTED)
         for request in requests:
             await asyncio.shield(request.started)
         return requests
@@ -305,12 +335,16 @@ class Controller:
 
     # Requests
 
-    def _request(self, group: Group, level: str, asker: Asker) -> Request:
-        """Begin with a request; the one before ends, unless this one cannot even be noted on disk."""
+    def _request(self, group: Group, level: str, asker: Asker, trial: Running | None = None) -> Request:
+        """Begin with a request; the one before ends, unless this one cannot even be noted on disk.
+
+        `trial` is the one for which the group goes there, or back.
+        """
         is_nowhere = group.status is None or group.status.state is State.CONFIGURED
         origin, target = None if is_nowhere else group.shown_level, self.names.level(group.name, level)
         earlier, request = group.request, Request(group.name, level, asker, origin, target, on_end=group.count)
         request.tell_begin()
+        self._trials.follow(group, request, trial)
         try:
             group.happens(Event.REQUESTED, level)
         except OSError as error:
@@ -329,12 +363,15 @@ class Controller:
         return request
 
     def _superseding(self, request: Request) -> Supersession:
+        if request.asker.by is By.TRIAL:
+            return Supersession.TRIAL_OVER
         if not request.is_for_good:
             return Supersession.LATER_REQUEST
         return Supersession.LEFT_TABLE if self._serving is Serving.SERVING else Supersession.HALT
 
     def _settle(self, group: Group) -> None:
         self._settlement.settle(group)
+        self._trials.look(group)
 
     def _stopped(self, group: Group) -> None:
         """A group has been stopped for good."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.probe import UnitProbe
     from cltab2systemd.groups.overview import EntryOverview, GroupOverview
+    from cltab2systemd.groups.trial import Trial
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import ResourceGroup
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 _AT_A_TIME = 20
 
 
-async def glance(group: Group, wanted: ResourceGroup, bus: Bus, probe: UnitProbe) -> GroupOverview:
+async def glance(
+    group: Group, wanted: ResourceGroup, bus: Bus, probe: UnitProbe, trial: Trial | None = None
+) -> GroupOverview:
     """An overview of a group whose units have been listed. BusError if systemd does not answer.
 
     Args:
@@ -28,6 +31,7 @@ async def glance(group: Group, wanted: ResourceGroup, bus: Bus, probe: UnitProbe
         wanted: what the table says of it now.
         bus: the connection to systemd.
         probe: tells of its units.
+        trial: the one that it is on.
     """
     # All of one moment, whatever happens to the group meanwhile.
     units, status, since, tally = group.units, group.status, group.since, group.tally
@@ -39,4 +43,6 @@ async def glance(group: Group, wanted: ResourceGroup, bus: Bus, probe: UnitProbe
         some = units.entries[first : first + _AT_A_TIME]
         seen += await bus.persist(functools.partial(entry_overviews, units, status, some, probe))
         await asyncio.sleep(0)
-    return group_overview(units, status, wanted, tuple(seen), since, applied=applied, progress=so_far, tally=tally)
+    return group_overview(
+        units, status, wanted, tuple(seen), since, applied=applied, progress=so_far, tally=tally, trial=trial
+    )

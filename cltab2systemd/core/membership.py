@@ -77,6 +77,18 @@ class Membership:
             return group.applied
         return self._source.table.group(group.name)
 
+    def lines_for(self, group: Group) -> ResourceGroup:
+        """The lines that the present request of a group gives it: the table's, but on the way back from a trial."""
+        lines = None if group.request is None else group.request.lines
+        return self.wanted(group) if lines is None else lines
+
+    def taken(self, group: Group, lines: ResourceGroup) -> frozenset[str]:
+        """The tags of lines of a group that another one has by now, and may run."""
+        others = (other for other in self._groups.values() if other is not group)
+        return frozenset(entry.tag for other in others for entry in other.applied.entries) & {
+            entry.tag for entry in lines.entries
+        }
+
     def others(self, group: Group) -> Iterator[Group]:
         """The groups that may still run an entry that the table now has in this one.
 
@@ -89,7 +101,11 @@ class Membership:
 
     def has_moved(self, group: Group) -> None:
         """Take note that a request for the group has been carried out, with the lines that were wanted."""
-        if self.wanted(group) == group.applied and group.is_installed and not group.left_to_cluster:
+        if group.left_to_cluster:
+            return
+        if self.wanted(group) != group.applied:  # they are those from before a trial
+            self._unapplied.add(group.name)
+        elif group.is_installed:
             self._unapplied.discard(group.name)
 
     async def take_lines(self, lines: Mapping[str, ResourceGroup]) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cltab2systemd.groups.state import GroupStatus
-    from cltab2systemd.table.model import Entry
+    from cltab2systemd.table.model import Entry, ResourceGroup
 
 
 class NoSuchGroupError(Exception):
@@ -118,7 +118,9 @@ class Request:
         self.settled_at: float | None = None  # when its level was settled first, by the loop's clock
         self._is_told = False  # whether the log tells how it has ended
         self.stopped: set[str] = set()  # units that a halt has stopped one by one
-        self.checked: set[Entry] = set()  # whose preflights have passed
+        self.checked: set[Entry] = set()  # whose preflights have passed, or are not to be run
+        self.lines: ResourceGroup | None = None  # those that the group gets; None for the table's
+        self.on_start: Callable[[], None] = lambda: None  # called before anybody is told that it has begun
         # Nobody may be waiting, and that is fine.
         self.started.add_done_callback(_retrieve)
         self.outcome.add_done_callback(_retrieve)
@@ -159,6 +161,7 @@ class Request:
     def has_started(self) -> None:
         """Tell whoever asked that the transition has begun. clstat shows it by now."""
         if not self.started.done():
+            self.on_start()
             self.started.set_result(None)
 
     @property
@@ -184,7 +187,9 @@ class Request:
         """End the request because of a later one. Whoever waits for its start only is answered when that one starts."""
         self.give_up()
         by = f"a later request took {self.group} to level {later.level}"
-        if later.is_for_good:
+        if later.asker.by is By.TRIAL:
+            by = f"the trial of {self.group} is over, and nobody has confirmed it; see 'clinitctl status'"
+        elif later.is_for_good:
             by = f"{self.group} is being stopped for good, for it has left the table, or all groups are halted"
 
         def follow(started: asyncio.Future[None]) -> None:
@@ -210,6 +215,7 @@ _BEGINNINGS = {
     By.RESUMED: events.RESUMED,
     By.TABLE: events.RETIRED,
     By.HALT: events.HALTING,
+    By.TRIAL: events.TAKEN_BACK,
 }
 
 

@@ -178,20 +178,20 @@ class Switcher:
         A table may come meanwhile. Then there may be more to stop, here and in the groups that entries come from.
         """
         while True:
-            lines = membership.wanted(group)
-            if await self._preflights.before_switch(group, request, lines) or membership.wanted(group) != lines:
+            lines = membership.lines_for(group)
+            if await self._preflights.before_switch(group, request, lines) or membership.lines_for(group) != lines:
                 continue
             if await self._await_ends(group, lines, request.level):
                 continue
             await self._stop_moved([*membership.others(group)], lines.entries, request.level)
-            if membership.wanted(group) != lines:
+            if membership.lines_for(group) != lines:
                 continue
             if lines == group.applied and group.is_installed:
                 group.happens(Event.NOTHING_TO_INSTALL)
                 return
             await self._make_room(group, request, lines)
             async with self._applier.table_lock:
-                if membership.wanted(group) != lines:
+                if membership.lines_for(group) != lines:
                     continue
                 group.happens(Event.AT_REST)
                 before = {changes.definition(entry) for entry in group.applied.entries}

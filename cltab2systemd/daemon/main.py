@@ -235,7 +235,7 @@ def _put_together(locations: Locations, end: Callable[[], None]) -> _Daemon:
     controller = Controller(
         source, units, bus, applier,
         on_status=outside.show, on_table=outside.follow, on_moment=watchers.notify,
-        search=culprits.search,
+        search=culprits.search, service=activation.own_service(),
     )  # fmt: skip
     halt = Halt(controller, outside.leave, end)
     server = Server(Service(controller, watchers, halt.begin, peers.group_id()))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from cltab2systemd.core.controller import Controller
+    from cltab2systemd.core.request import Request
     from cltab2systemd.daemon.halt import Halting
     from cltab2systemd.daemon.peers import Peer
     from cltab2systemd.groups.progress import Progress
@@ -39,8 +40,13 @@ if TYPE_CHECKING:
 # Seconds between two descriptions for the same client that follows, and for the same user, unless that is root: each
 # asks systemd about every entry that has changed.
 _BETWEEN_DESCRIPTIONS = 0.2
+# µs: some thirty years.
+_LONGEST_TIME = 10**15
+_TRY = f"{varlink.INTERFACE}.Try"
 # The methods that change something. Not everybody who can connect may call them.
-_RESTRICTED = frozenset(f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Entries", "Reread", "Halt"))
+_RESTRICTED = frozenset(
+    f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Try", "Keep", "Entries", "Reread", "Halt")
+)
 _NOT_PERMITTED = (
     f"not permitted: only root and members of group {peers.GROUP} may switch groups; 'clinit -v' shows how they are"
 )
@@ -100,6 +106,13 @@ class Call:
             raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter=name)
         return values
 
+    def seconds(self, name: str) -> float:
+        """A time of more than 0 µs as seconds. CallError if it is anything else."""
+        value = self.parameters.get(name)
+        if type(value) is not int or not 0 < value <= _LONGEST_TIME:
+            raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter=name)
+        return value / 1_000_000
+
     def optional_string(self, name: str) -> str | None:
         """A string that may be left out; None if it is. CallError as for `string`."""
         return None if self.parameters.get(name) is None else self.string(name)
@@ -154,6 +167,8 @@ class Service:
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()  # by uid; kept by those who wait
         self._methods = {
             f"{varlink.INTERFACE}.Switch": self._switch,
+            _TRY: self._switch,
+            f"{varlink.INTERFACE}.Keep": self._keep,
             f"{varlink.INTERFACE}.Entries": self._entries,
             f"{varlink.INTERFACE}.Reread": self._reread,
             f"{varlink.INTERFACE}.Halt": self._halt,
@@ -194,7 +209,7 @@ class Service:
 
     async def _switch(self, call: Call) -> AsyncIterator[Reply]:
         group, level = call.string("group"), call.string("level")
-        if level == HALT_LEVEL:
+        if level == HALT_LEVEL and call.method != _TRY:
             async for reply in self._halt(call):
                 yield reply
             return
@@ -205,8 +220,7 @@ class Service:
             tell_rejected(group, level, call.peer.asker(), refused)
             raise refused
         is_watched = call.flag("progress") and call.more
-        empty = Empty.NONE if call.flag("strict") else Empty.DECLARED if call.flag("known") else Empty.ANY
-        request = await self._controller.ask(group, level, empty=empty, asker=call.peer.asker())
+        request = await self._asked(call, group, level)
         watch = self._controller.watch()
         if is_watched:
             async for seen in watch.follow(group, request.started):
@@ -220,12 +234,28 @@ class Service:
             status = await asyncio.shield(request.outcome)
             yield Reply({"message": varlink.STARTED, "status": _status_object(status)})
 
+    async def _asked(self, call: Call, group: str, level: str) -> Request:
+        """The request that a call is for. CallError if it is to be tried and cannot be; else as `Controller.ask`."""
+        empty = Empty.NONE if call.flag("strict") else Empty.DECLARED if call.flag("known") else Empty.ANY
+        asker = call.peer.asker()
+        if call.method != _TRY:
+            return await self._controller.ask(group, level, empty=empty, asker=asker)
+        seconds = call.seconds("usec")
+        if level == HALT_LEVEL:
+            raise CallError(f"{varlink.SERVICE}.InvalidParameter", parameter="level")
+        request = await self._controller.ask(group, level, empty=empty, trial=seconds, asker=asker)
+        request.notes += self._controller.notes_on_trial(group)
+        return request
+
     def _waits_for_itself(self, group: str, pid: int) -> bool:
         try:
             membership = decoded(Path(f"/proc/{pid}/cgroup").read_bytes())
         except OSError:
             return False
         return f"/{self._controller.names.slice(group)}/" in membership
+
+    async def _keep(self, call: Call) -> AsyncIterator[Reply]:
+        yield Reply({"message": self._controller.keep(call.string("group"), call.peer.asker())})
 
     async def _entries(self, call: Call) -> AsyncIterator[Reply]:
         group, name, tags = call.string("group"), call.string("action"), call.strings("tags")

@@ -75,6 +75,8 @@ class Instance:
         """The latest runs of units that end again and again."""
         self.stopped = UnitNotes(self.directory / "stopped", self.disk)
         """Who has stopped units by hand, of those that it is known of."""
+        self.trials = UnitNotes(self.directory / "trials", self.disk)
+        """The levels on trial, each by the name of its group as it stands in units."""
         self.notices = NoticeFiles(self.directory / "notices", self.disk)
         """What was told to units of the administrator's."""
         self._of_cluster = Marks(self.directory / OF_CLUSTER, self.disk)
@@ -97,7 +99,9 @@ class Instance:
                 `may_change_table` is false.
         """
         self.disk.make_directory(self.directory, parents=True)
-        for marks in (self.destinations, self.held, self.paused, self.restless, self.stopped, self._of_cluster):
+        for marks in (
+            self.destinations, self.held, self.paused, self.restless, self.stopped, self.trials, self._of_cluster,
+        ):  # fmt: skip
             marks.open()
         try:
             self._unlock = self.disk.lock(self.directory / "lock")

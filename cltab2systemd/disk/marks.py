@@ -59,6 +59,10 @@ class UnitNotes(_Directory):
     OSError from all methods, if the disk is full, say.
     """
 
+    def path(self, unit: str) -> Path:
+        """The file of a unit."""
+        return self._directory / unit
+
     def write(self, unit: str, text: str) -> None:
         """Write the text of a unit; a reader finds all of it, or the one before."""
         self._disk.write(self._directory / unit, encoded(text))

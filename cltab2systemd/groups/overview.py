@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.progress import Progress
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.tally import Tally
+    from cltab2systemd.groups.trial import Trial
     from cltab2systemd.groups.units import GroupUnits, UnitStatus
     from cltab2systemd.table.model import Entry, ResourceGroup
 
@@ -135,6 +136,7 @@ class GroupOverview:
     entries: tuple[EntryOverview, ...]
     progress: Progress | None = None  # how far it has come; None if it is not on its way, or nobody can tell
     tally: Tally | None = None  # how its requests have ended; None if nobody has counted
+    trial: Trial | None = None  # the one that it is on
 
     @property
     def health(self) -> Health:
@@ -158,6 +160,7 @@ def group_overview(
     applied: ResourceGroup,
     progress: Progress | None = None,
     tally: Tally | None = None,
+    trial: Trial | None = None,
 ) -> GroupOverview:
     """An overview of a group.
 
@@ -170,11 +173,12 @@ def group_overview(
         applied: the lines that its units were made from.
         progress: how far it has come, if it is on its way and that is known.
         tally: how its requests have ended; None if nobody has counted.
+        trial: the one that it is on.
     """
     is_at_level = status is not None and (level_of_members(units) is not None or current_level(units) is not None)
     pending = pending_tags(units.entries, wanted.entries) if is_at_level else ()
     since = since or _latest_failure(status)
-    return GroupOverview(units.group, status, since, applied, wanted, pending, entries, progress, tally)
+    return GroupOverview(units.group, status, since, applied, wanted, pending, entries, progress, tally, trial)
 
 
 def entry_overviews(

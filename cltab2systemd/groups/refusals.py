@@ -29,6 +29,7 @@ class Refusal(enum.StrEnum):
     UNWRITABLE = "unwritable"  # a file cannot be written: the disk is full, for one
     SYSTEMD_REFUSES = "systemd-refuses"  # systemd says no
     NO_SYSTEMD = "no-systemd"  # systemd does not answer, and may in a moment
+    NO_TRIAL = "no-trial"  # the group is not on trial, or not any more
     HALT_FAILED = "halt-failed"  # not all groups can be halted, and the daemon goes on
     INTERNAL = "internal"  # a fault of the daemon's, which is in the journal
 
@@ -39,4 +40,5 @@ class Supersession(enum.StrEnum):
     LATER_REQUEST = "later-request"  # another request for the group
     HALT = "halt"  # all groups are halted
     LEFT_TABLE = "left-table"  # the group has left the table
+    TRIAL_OVER = "trial-over"  # the level was on trial, and nobody has confirmed it in time
     BY_HAND = "by-hand"  # somebody with systemctl, or a shutdown of the machine

@@ -13,7 +13,7 @@ from cltab2systemd import journalctl
 from cltab2systemd.client import outcome
 from cltab2systemd.commands import options, printing
 from cltab2systemd.disk.instance import instance_names
-from cltab2systemd.events import KINDS
+from cltab2systemd.events import KINDS, By
 from cltab2systemd.operators.located import located
 from cltab2systemd.reports import history
 from cltab2systemd.reports.history import Outcome, Purpose
@@ -176,6 +176,7 @@ def _by(request: PastRequest) -> str:
     if request.uid is None and request.pid is None:
         return request.by or "-"
     who = _user(request.uid) or str(request.uid)
+    who = f"end of the trial of {who}" if request.by == By.TRIAL else who
     process = "" if request.pid is None else f"[{request.pid}]"
     return f"{who}{process}: {request.command}" if request.command else f"{who}{process}"
 

@@ -105,7 +105,7 @@ async def _described(
     until: float,
 ) -> dict[str, dict[str, object]]:
     """The groups whose units were made from lines, as many as there was time for. TimeoutError, BusError for none."""
-    offset, destinations = clock_offset(), _destinations(instance)
+    offset, destinations, trials = clock_offset(), _destinations(instance), instance.trials()
     described: dict[str, dict[str, object]] = {}
     async with units_of(instance.names, lines, _ANSWER_TIME) as (units, probe):
         end = max(until, time.monotonic() + LEAST)
@@ -122,7 +122,9 @@ async def _described(
                 if described:
                     break
                 raise
-            overview = group_overview(group, status, wanted[name], entries, applied=lines[name], progress=so_far)
+            overview = group_overview(
+                group, status, wanted[name], entries, applied=lines[name], progress=so_far, trial=trials.get(name)
+            )
             described[name] = group_object(overview, offset, time.monotonic_ns() // 1000)
     return described
 

@@ -159,6 +159,7 @@ class Explainer:
             "state": group["state"],
             "since_usec": group["since_usec"],
             "health": group["health"],
+            "trial": group.get("trial"),  # a daemon of an older version does not tell
             "in_table": group["in_table"],
             "resource": group["resource"],
             "progress": group["progress"],

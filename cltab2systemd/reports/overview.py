@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.reasons import Reason
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.groups.tally import Tally
+    from cltab2systemd.groups.trial import Trial
     from cltab2systemd.groups.units import Process
 
 Object = dict[str, object]
@@ -81,10 +82,16 @@ def group_object(overview: GroupOverview, offset: int, now: int) -> Object:
         "in_table": bool(overview.wanted.entries),
         "digest": lines_digest(overview.applied),
         "pending": [*overview.pending],
+        "trial": None if overview.trial is None else trial_object(overview.trial, offset),
         "transitions": None if overview.tally is None else tally_object(overview.tally),
         "reasons": shown.get("reasons", []),
         "entries": [entry_object(entry, offset) for entry in overview.entries],
     }
+
+
+def trial_object(trial: Trial, offset: int) -> Object:
+    """A level on trial; the offset as for `status_object`."""
+    return {"level": trial.level, "back": trial.back, "until_usec": since_1970(trial.deadline, offset)}
 
 
 def tally_object(tally: Tally) -> Object:

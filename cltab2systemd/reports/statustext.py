@@ -5,7 +5,19 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
-from cltab2systemd.terminal import RED, YELLOW, aligned, coloured, columns, cut, duration, printable, shortened, wrapped
+from cltab2systemd.terminal import (
+    RED,
+    YELLOW,
+    aligned,
+    clock,
+    coloured,
+    columns,
+    cut,
+    duration,
+    printable,
+    shortened,
+    wrapped,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -230,7 +242,17 @@ def heading(group: Object, now: int) -> str:
     gone = "" if group["in_table"] else ", and not in the table any more"
     resource = group.get("resource")
     owner = f", Pacemaker's resource {resource}" if resource else ""
-    return printable(f"{group['group']}: {level}{health}{since}{gone}{owner}")
+    return printable(f"{group['group']}: {level}{health}{since}{_on_trial(group, now)}{gone}{owner}")
+
+
+def _on_trial(group: Object, now: int) -> str:
+    """Until when a group is on trial, behind how it is; empty if it is on none."""
+    trial = group.get("trial")  # a daemon of an older version does not tell
+    if trial is None:
+        return ""
+    there = "" if trial["level"] == group["level"] else f" of level {trial['level']}"
+    then = "is stopped again" if trial["back"] is None else f"goes back to level {trial['back']}"
+    return f", on trial{there} until {clock(trial['until_usec'], now)}, then it {then}"
 
 
 def _table(entries: Sequence[Object], now: int, width: int | None) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 from pystemd import daemon
 
@@ -13,6 +14,16 @@ _FIRST = 3  # SD_LISTEN_FDS_START
 def is_started_by_systemd() -> bool:
     """Whether systemd itself started this process, and not a process of one of its services."""
     return os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
+
+
+def own_service() -> str:
+    """The service that this process is, by the kernel; empty if systemd itself has not started it."""
+    try:
+        groups = Path("/proc/self/cgroup").read_text().splitlines() if is_started_by_systemd() else []
+    except (OSError, ValueError):
+        return ""
+    units = (line.rpartition("/")[2] for line in groups)
+    return next((unit for unit in units if unit.endswith(".service")), "")
 
 
 def inherited_sockets() -> tuple[list[socket.socket], list[str]]:

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 _END = (-1, None)
 # A priority of syslog(3).
 _LOG_ERR = 3
+# How late a timer may be, µs.
+_ACCURACY = 10_000
 # The globs that systemd 262 takes in a question at most; 257 takes any number.
 _MOST_PATTERNS = 4096
 
@@ -79,6 +81,48 @@ class Manager(UnitProperties):
         self._call_with(
             b"StartTransientUnit",
             [*apply_signature(b"ss", [unit, "fail"]), *_properties(properties), (ord("a"), b"(sa(sv))"), _END],
+        )
+
+    def start_service_later(self, timer: str, after: int, service: str, condition: str) -> None:
+        """Start a transient timer that starts a service, if a file is there then, and leaves no trace behind that.
+
+        Args:
+            timer: its unit. It has a service of its own, of the same name, for a transient timer can start no other.
+            after: µs from now, while the machine is awake.
+            service: what is started.
+            condition: the path of the file.
+        """
+        systemctl = "/bin/systemctl"
+        start = (systemctl, "--no-block", "start", service)
+        common: tuple[tuple[bytes, bytes, object], ...] = (
+            (b"Description", b"s", f"start of {service} at the end of a trial"),
+            (b"CollectMode", b"s", "inactive-or-failed"),
+        )
+        of_timer = (
+            *common,
+            (b"IgnoreOnIsolate", b"b", True),
+            (b"TimersMonotonic", b"a(st)", [("OnActiveSec", after)]),
+            (b"AccuracyUSec", b"t", _ACCURACY),
+            (b"RemainAfterElapse", b"b", False),
+        )
+        of_service = (
+            *common,
+            (b"LogLevelMax", b"i", _LOG_ERR),
+            (b"Conditions", b"a(sbbs)", [("ConditionPathExists", False, False, condition)]),
+            (b"ExecStart", b"a(sasb)", [(systemctl, start, False)]),
+        )
+        self._call_with(
+            b"StartTransientUnit",
+            [
+                *apply_signature(b"ss", [timer, "fail"]),
+                *_properties(of_timer),
+                (ord("a"), b"(sa(sv))"),
+                (ord("r"), b"sa(sv)"),
+                (ord("s"), timer.removesuffix("timer") + "service"),
+                *_properties(of_service),
+                _END,
+                _END,
+            ],
         )
 
     def cancel(self, job_id: int) -> None:

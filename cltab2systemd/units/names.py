@@ -106,6 +106,10 @@ class Names:
         """The service that tells of news, of the administrator's template; no pattern of a group's matches it."""
         return f"clinitnotify{self.suffix}@{number}.service"
 
+    def trial_timer(self, group: str, deadline: int) -> str:
+        """The transient timer that starts the daemon at the end of a trial; no pattern of the group's matches it."""
+        return f"clinittrial{self.suffix}-{escape(group)}-{deadline}.timer"
+
     def limits(self, group: str) -> str:
         """The transient service that puts limits of a group's slice in force; no pattern of the group's matches it."""
         return f"clinitlimits{self.suffix}-{escape(group)}.service"

@@ -6,7 +6,7 @@ set -g __cltab_awk (status dirname)/../../cltab2systemd/cltab-words.awk
 function __cltab_valued
     switch "$argv"
         case clinit
-            string split ' ' -- '--timeout --progress -c --cltab -s --socket --clstat'
+            string split ' ' -- '--try --timeout --progress -c --cltab -s --socket --clstat'
         case 'clinitctl history'
             string split ' ' -- '-n --lines -S --since -U --until -c --cltab -s --socket'
         case 'clinitctl log'
@@ -147,6 +147,8 @@ complete -c clinit -s k -l halt -d 'Stop all groups gracefully, then the daemon'
 complete -c clinit -s v -l status -d 'Print status afterwards'
 complete -c clinit -s w -l wait -d 'Wait until the group has settled, and print how'
 complete -c clinit -l strict -d 'Refuse a level that no entry names'
+complete -c clinit -l try -x -d 'Go back to where the group is after so long, unless --keep comes before that'
+complete -c clinit -l keep -d 'Confirm what --try has begun'
 complete -c clinit -l timeout -x -d 'Wait at most so long'
 complete -c clinit -l progress -x -a 'auto tty plain none' -d 'How to show progress with --wait, on the standard error'
 complete -c clinit -s c -l cltab -r -F -d 'The table'

@@ -194,6 +194,11 @@ def on_its_way(web: Instance) -> str:
     return entries(web, "web.slow")
 
 
+def no_trial(web: Instance) -> str:
+    (reply,) = varlink(web.node, {"method": "org.clinit.Manager.Keep", "parameters": {"group": "web"}})
+    return str(reply["parameters"]["code"])
+
+
 ON_A_NODE: dict[Refusal, Callable[[Instance], str]] = {
     Refusal.BAD_LEVEL: bad_level,
     Refusal.LONG_NAME: long_name,
@@ -208,6 +213,7 @@ ON_A_NODE: dict[Refusal, Callable[[Instance], str]] = {
     Refusal.BAD_UNIT: bad_unit,
     Refusal.UNWRITABLE: unwritable,
     Refusal.SYSTEMD_REFUSES: systemd_refuses,
+    Refusal.NO_TRIAL: no_trial,
     Refusal.HALT_FAILED: halt_failed,
 }
 # In the other tests below.
@@ -217,7 +223,7 @@ ELSEWHERE = {Refusal.HALTING, Refusal.NOT_STOPPED, Refusal.NO_UNIT, Refusal.NO_S
 def test_no_code_is_left_out() -> None:
     """Every code of a refusal has a test."""
     assert {*ON_A_NODE} | ELSEWHERE == {*Refusal}
-    assert {*TAKEN} | {Supersession.HALT} == {*Supersession}
+    assert {*TAKEN} | {Supersession.HALT, Supersession.TRIAL_OVER} == {*Supersession}
 
 
 @pytest.mark.parametrize("code", ON_A_NODE, ids=str)
@@ -251,6 +257,8 @@ class _WithoutUnits:
 
     def wanted(self, group: Group) -> ResourceGroup:
         return parse(b"web:a:1:wait:true\n", "cltab")[0].group(group.name)
+
+    lines_for = wanted
 
     def others(self, _group: Group) -> tuple[Group, ...]:
         return ()

@@ -144,13 +144,14 @@ def test_why(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = dict.fromkeys(("tag", "mode", "command", "since_usec", "ending", "invocation", "cure"))
     exited = {**whole, "ending": {**ending, "signal": None, "at_usec": None}}
     state = {"group": "web", "level": "3", "state": "FAILED", "since_usec": 5, "health": "moving", "in_table": True}
+    trial = {"level": "4", "back": "3", "until_usec": 5}
     awaited = Awaited("a", "wait", "clinit-web@a.service", Doing.STOPPING, 5, 6, "SIGINT", "SIGTERM", "says", "b")
     bare = Awaited("a", "wait", "clinit-web@a.service", Doing.QUEUED)
     on = [Progress("web", Way(level, level, ProgressPhase.STOPPING), 1, 2, 1, (awaited, bare)) for level in ("3", None)]
     groups = [
         {**state, "entries": [entry, {**entry, "since_usec": None}], "reasons": [whole, {**whole, **nothing}, exited]},
-        {**state, "level": None, "since_usec": None, "entries": [], "reasons": []},
-        {**state, "level": None, "since_usec": None, "entries": [], "reasons": []},
+        {**state, "level": None, "since_usec": None, "entries": [], "reasons": [], "trial": trial},
+        {**state, "level": None, "since_usec": None, "entries": [], "reasons": [], "trial": {**trial, "back": None}},
     ]
     progress = (progress_object(on[0], 6), None, progress_object(on[1], 6))
     line = JournalLine(5, "x", "x", 1, 6, b"x", Writer.ENTRY, False, False, True, "")

@@ -130,7 +130,7 @@ def test_synopsis_of_clinit() -> None:
     assert letters | {f"-{word}" for word in shown if word.startswith("-")} == {
         flag
         for flag in flags_of(options.command) - COMMON - {"--version"}
-        if len(flag) == 2 or flag in {"--timeout", "--clstat", "--strict", "--progress"}
+        if len(flag) == 2 or flag in {"--timeout", "--clstat", "--strict", "--progress", "--try", "--keep"}
     }
 
 

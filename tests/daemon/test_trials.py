@@ -1,0 +1,416 @@
+"""`clinit --try`: a group goes to a level, and back to where it was, unless `clinit --keep` comes in time."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from answers import answered
+from instance import Group
+from programs import RUN, RUN_NEW
+from survivor import Survivor
+
+from cltab2systemd import events
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.node import Node
+
+# Seconds of a trial that is to end, and of one that is not.
+SHORT, LONG = "1", "1000"
+NOTES = "/run/cltab2systemd/system/trials"
+ENTRIES = (
+    f"shared:12:respawn:{RUN}",
+    f"one:1:respawn:{RUN}",
+    f"two:2:respawn:{RUN}",
+    "wrong:3:test:false",
+)
+
+
+@pytest.fixture(scope="module")
+def instance(node: Node) -> Survivor:
+    """A daemon as it is shipped, which all tests of this module share; each test has a group of its own."""
+    return Survivor(node).start()
+
+
+@pytest.fixture
+def make(instance: Survivor) -> Iterator[Any]:
+    """Make groups at level 1 that are stopped at the end of the test."""
+    made: list[Group] = []
+
+    def group(*lines: str, level: str = "1") -> Group:
+        made.append(Group(instance))
+        made[-1].define(*(lines or ENTRIES))
+        if level:
+            made[-1].switch(level)
+        return made[-1]
+
+    yield group
+    for each in made:
+        each.define()
+    instance.clinit()
+
+
+@pytest.fixture
+def group(make: Any) -> Group:
+    """A group at level 1."""
+    found: Group = make()
+    return found
+
+
+def try_(group: Group, level: str, seconds: str = SHORT) -> None:
+    """`clinit --try SECONDS GROUP LEVEL`, which has to be accepted, and says until when."""
+    done = group.instance.clinit("--try", seconds, group.name, level)
+    answered(done, code=0, out="level transition started\n")
+    assert "on trial until " in done.stderr
+    assert f"'clinit --keep {group.name}' has it stay" in done.stderr
+
+
+def keep(group: Group, *, code: int = 0) -> str:
+    """`clinit --keep GROUP`; what it says."""
+    done = group.instance.clinit("--keep", group.name)
+    answered(done, code=code, err="")
+    return done.stdout.strip()
+
+
+def units(group: Group) -> dict[str, bytes]:
+    """The unit files of a group with their bytes."""
+    directory = group.node.path("/run/systemd/system")
+    found = (path for path in directory.rglob("*") if path.is_file() and group.name in path.name)
+    return {str(path.relative_to(directory)): path.read_bytes() for path in found}
+
+
+def described(group: Group) -> dict[str, Any]:
+    """The group as `clinitctl status --json` has it."""
+    found: dict[str, Any] = json.loads(group.instance.node.run("clinitctl", "status", "--json", check=False).stdout)
+    return next(each for each in found["groups"] if each["group"] == group.name)
+
+
+def notes(group: Group) -> list[str]:
+    """The groups whose trials are noted on disk."""
+    return group.node.run("ls", NOTES).stdout.split()
+
+
+def timers(group: Group) -> list[str]:
+    """The timers of a group's trials."""
+    listed = group.node.run("systemctl", "list-units", "--plain", "--no-legend", f"clinittrial-{group.name}-*").stdout
+    return [line.split()[0] for line in listed.splitlines()]
+
+
+def await_end_of_another(make: Any) -> None:
+    """Return when another trial that is no longer, and was begun later, has ended."""
+    other = make()
+    try_(other, "2")
+    other.wait_for("2 DONE")
+    other.wait_for("1 DONE")
+
+
+def test_a_trial_that_nobody_confirms_goes_back(group: Group) -> None:
+    """To the level before: what both levels have runs on, and no note, mark or timer is left."""
+    before, shared = units(group), group.pid("shared")
+
+    try_(group, "2")
+
+    group.wait_for("2 DONE")
+    group.wait_for("1 DONE")
+    assert (group.pid("shared"), group.pid("two")) == (shared, 0)
+    assert group.pid("one")
+    assert units(group) == before
+    assert group.name not in notes(group)
+    assert described(group)["trial"] is None
+    wait_until(lambda: timers(group) == [], what="the timer is gone")
+    told = group.instance.told(events.TAKEN_BACK, group=group.name)
+    assert told["CLINIT_ASKED_BY"] == "trial"
+    assert f"--try {SHORT} {group.name} 2" in told["CLINIT_ASKED_COMMAND"]
+
+
+def test_a_trial_that_is_confirmed_stays(group: Group, make: Any) -> None:
+    """`--keep` is enough; then the time means nothing."""
+    try_(group, "2")
+    group.wait_for("2 DONE")
+
+    assert keep(group) == f"{group.name} stays at level 2, which is DONE"
+    assert group.name not in notes(group)
+    await_end_of_another(make)
+    assert group.status == "2 DONE"
+    assert keep(group, code=1).startswith(f"{group.name} is not on trial: that of level 2 was confirmed")
+
+
+def test_a_trial_is_kept_on_its_way(make: Any) -> None:
+    """Nobody has to wait for the level to be reached."""
+    group = make(f"one:1:respawn:{RUN}", "slow:2:wait:until [ -e /run/go ]; do sleep 0.02; done")
+    try_(group, "2", LONG)
+
+    assert keep(group) == f"{group.name} stays at level 2, when it gets there"
+    group.node.write("/run/go", "")
+    group.wait_for("2 DONE")
+
+
+def test_what_waits_is_told_both_ends(group: Group) -> None:
+    """`--wait` prints the outcome of the level, or that the group has gone back before."""
+    done = group.instance.clinit("--wait", "--try", LONG, group.name, "2")
+
+    answered(done, code=0, out=f"{group.name} 2 DONE\n")
+    assert "clinit: on trial until " in done.stderr
+    assert "then it goes back to level 1" in done.stderr
+
+
+def test_a_switch_that_hangs_is_taken_back(make: Any) -> None:
+    """A test entry that does not end is stopped with the level; whoever waits is told that the time was over."""
+    group = make(f"one:1:respawn:{RUN}", "hangs:2:test:exec sleep 1000")
+
+    done = group.instance.clinit("--wait", "--try", SHORT, group.name, "2")
+
+    answered(done, code=6, out="")
+    assert f"the trial of {group.name} is over, and nobody has confirmed it" in done.stderr
+    group.wait_for("1 DONE")
+    assert group.pid("hangs") == 0
+
+
+def test_a_level_that_fails_goes_back_in_its_time(group: Group) -> None:
+    """Somebody may want to look at it, and even keep it."""
+    done = group.instance.clinit("--wait", "--try", LONG, group.name, "3")
+    answered(done, code=4, out=f"{group.name} 3 FAILED\n")
+    assert described(group)["trial"]["back"] == "1"
+
+    assert keep(group) == f"{group.name} stays at level 3, which is FAILED"
+
+    try_(group, "1", SHORT)
+    group.wait_for("1 DONE")
+    group.wait_for("3 FAILED")
+
+
+def test_a_group_at_no_level_is_stopped_again(make: Any) -> None:
+    """That is where it was."""
+    group = make(level="")
+
+    done = group.instance.clinit("--try", SHORT, group.name, "2")
+
+    assert "then it is stopped again" in done.stderr
+    group.wait_for("2 DONE")
+    group.wait_for("2 CONFIGURED")
+    assert group.pid("shared") == 0
+    assert "was not confirmed, and it was stopped again" in keep(group, code=1)
+    assert group.switch("1") == "DONE"
+
+
+def test_new_lines_go_as_they_came(group: Group) -> None:
+    """The way back is to the lines of before as well, byte for byte; those of the table show as pending."""
+    before = units(group)
+    group.define(f"shared:12:respawn:{RUN_NEW}", f"three:2:respawn:{RUN}", settings=())
+
+    try_(group, "2")
+
+    group.wait_for("2 DONE")
+    assert group.property("shared", "ExecStart").count("2000")
+    group.wait_for("1 DONE")
+    wait_until(lambda: units(group) == before, what="the units are those of before")
+    assert set(described(group)["pending"]) == {
+        f"{group.name}.{tag}" for tag in ("shared", "one", "two", "wrong", "three")
+    }
+    group.instance.clinit()
+    assert units(group) == before
+    assert group.switch("2") == "DONE"
+    assert described(group)["pending"] == []
+
+
+def test_the_same_level_with_new_lines(group: Group) -> None:
+    """A trial may be of the lines alone."""
+    before = units(group)
+    group.define(f"shared:12:respawn:{RUN_NEW}")
+
+    try_(group, "1")
+
+    wait_until(lambda: units(group) != before, what="the new lines")
+    wait_until(lambda: units(group) == before, what="the old lines")
+    group.wait_for("1 DONE")
+    assert group.pid("one")
+
+
+def test_an_entry_that_has_moved_is_not_run_twice(make: Any) -> None:
+    """What another group has by now stays there, and the log says so."""
+    group, other = make(), make(f"own:1:respawn:{RUN}")
+    group.define(*ENTRIES[:1], *ENTRIES[2:])
+    moved = f"{other.name}:{group.name}.one:1:respawn:{RUN}"
+    other.define(f"own:1:respawn:{RUN}", settings=(moved,))
+    try_(group, "2", "3")
+    other.switch("1")
+
+    group.wait_for("1 DONE")
+
+    assert group.pid("one") == 0
+    assert group.instance.main_pid(f"clinit-{other.name}@{group.name}.one.service")
+    assert group.name in group.instance.told(events.TRIAL_WITHOUT, group=group.name)["MESSAGE"]
+
+
+@pytest.mark.parametrize("level", ["1", "2", "3"])
+def test_a_later_request_ends_the_trial(group: Group, make: Any, level: str) -> None:
+    """Whatever level it is for; and whoever asks is told so."""
+    try_(group, "2")
+    group.wait_for("2 DONE")
+
+    done = group.instance.clinit("--wait", group.name, level)
+
+    assert (f"ends the trial of {group.name}" in done.stderr) == (level != "2")
+    assert ("by this it stays" in done.stderr) == (level == "2")
+    at = group.status
+    await_end_of_another(make)
+    assert group.status == at
+    assert at.startswith(level)
+
+
+def test_a_request_that_is_refused_does_not(make: Any) -> None:
+    """The trial goes on, and ends in its time."""
+    group = make(f"one:1:respawn:{RUN}", f"two:2:respawn:{RUN}", f"three:3:respawn:{RUN}", ":::preflight.three:false")
+    try_(group, "2")
+    group.wait_for("2 DONE")
+
+    answered(group.instance.clinit(group.name, "3"), code=1)
+
+    assert described(group)["trial"]["back"] == "1"
+    group.wait_for("1 DONE")
+
+
+def test_a_trial_that_is_refused_changes_nothing(make: Any) -> None:
+    """Neither the group, nor a trial that goes on already."""
+    group = make(f"one:1:respawn:{RUN}", f"two:2:respawn:{RUN}", f"three:3:respawn:{RUN}", ":::preflight.three:false")
+    answered(group.instance.clinit("--try", LONG, group.name, "3"), code=1)
+    assert group.name not in notes(group)
+    try_(group, "2", LONG)
+    group.wait_for("2 DONE")
+    before = described(group)["trial"]
+
+    answered(group.instance.clinit("--try", SHORT, group.name, "3"), code=1)
+
+    wait_until(lambda: described(group)["trial"] == before, what="the earlier trial goes on")
+    keep(group)
+
+
+def test_a_second_trial_goes_back_to_where_the_first_began(group: Group) -> None:
+    """Nobody has confirmed the level between."""
+    try_(group, "2", LONG)
+    group.wait_for("2 DONE")
+
+    try_(group, "3")
+
+    group.wait_for("3 FAILED")
+    group.wait_for("1 DONE")
+    assert keep(group, code=1).startswith(
+        f"{group.name} is not on trial: that of level 3 was not confirmed, and it went"
+    )
+
+
+def test_what_is_no_request_does_not_end_it(group: Group) -> None:
+    """The table is read again, and an entry is restarted and stopped: the trial goes on."""
+    try_(group, "2", LONG)
+    group.wait_for("2 DONE")
+
+    group.instance.clinit()
+    group.node.run("clinitctl", "restart", f"{group.name}.two")
+    group.node.run("clinitctl", "stop", f"{group.name}.two", check=False)
+
+    assert described(group)["trial"]["level"] == "2"
+    keep(group)
+
+
+def test_a_level_that_is_started_by_hand_ends_it(group: Group) -> None:
+    """As any switch by somebody else."""
+    try_(group, "2", LONG)
+    group.wait_for("2 DONE")
+
+    group.node.run("systemctl", "start", group.target("3"))
+
+    group.wait_for("3 FAILED")
+    wait_until(lambda: group.name not in notes(group), what="the trial has ended")
+    assert "somebody took it to level 3" in keep(group, code=1)
+
+
+def test_a_group_that_leaves_the_table_ends_it(make: Any) -> None:
+    """It is stopped, as ever."""
+    group = make()
+    try_(group, "2", LONG)
+    group.wait_for("2 DONE")
+
+    group.define()
+    group.instance.clinit()
+
+    wait_until(lambda: group.status == "", what="it is gone")
+    assert group.name not in notes(group)
+    assert timers(group) == []
+
+
+def test_two_groups_at_once(make: Any) -> None:
+    """Each goes its way."""
+    first, second = make(), make()
+    try_(first, "2")
+    try_(second, "2", LONG)
+
+    first.wait_for("1 DONE")
+
+    assert second.status == "2 DONE"
+    assert described(second)["trial"]["level"] == "2"
+    keep(second)
+
+
+def test_a_preflight_does_not_keep_it_from_going_back(make: Any) -> None:
+    """It protects what runs: here that is what nobody has confirmed."""
+    group = make(f"one:1:respawn:{RUN}", f"two:2:respawn:{RUN}", ":::preflight.one:test ! -e /run/bad")
+    try_(group, "2")
+    group.node.write("/run/bad", "")
+    group.wait_for("2 DONE")
+
+    group.wait_for("1 DONE")
+
+
+def test_a_way_back_that_fails_is_an_error(group: Group) -> None:
+    """The group says why, as ever, and the trial is over."""
+    try_(group, "2")
+    group.wait_for("2 DONE")
+    group.node.run("systemctl", "mask", group.target("1"))
+
+    told = wait_until(
+        lambda: group.node.run("journalctl", f"MESSAGE_ID={events.TRIAL_FAILED.message_id}").stdout.count(group.name)
+    )
+
+    assert told
+    assert group.name not in notes(group)
+    assert "it could not go back" in keep(group, code=1)
+    group.node.run("systemctl", "unmask", group.target("1"))
+
+
+def test_the_status_tells(group: Group) -> None:
+    """For people and programs; clstat has its three columns, as ever."""
+    try_(group, "2", LONG)
+    group.wait_for("2 DONE")
+
+    lines = group.node.run("clinitctl", "status", group.name, check=False).stdout.splitlines()
+
+    assert f"{group.name}: level 2 DONE" in lines[0]
+    assert ", on trial until " in lines[0]
+    assert lines[0].endswith(", then it goes back to level 1")
+    trial = described(group)["trial"]
+    assert (trial["level"], trial["back"]) == ("2", "1")
+    assert trial["until_usec"] > 0
+    answered(group.instance.clinit("-v"), code=0)
+    assert group.status == "2 DONE"
+    keep(group)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--try 0 g 1", "--try x g 1", "--try 1e300 g 1", "--try nan g 1", "--try 1 -k", "--try 1", "--keep g 1",
+     "--keep --wait g", "--keep -k", "--keep --try 1 g"],
+)  # fmt: skip
+def test_usage(instance: Survivor, arguments: str) -> None:
+    """What makes no sense is refused, and nothing is asked."""
+    answered(instance.clinit(*arguments.split()), code=2, out="")
+
+
+def test_nothing_to_keep(group: Group) -> None:
+    """A clear answer, and exit code 1."""
+    assert keep(group, code=1) == f"{group.name} is not on trial"
+    done = group.instance.clinit("--keep", "no-such-group")
+    answered(done, code=1, out="no such group: no-such-group\n")
