@@ -3,7 +3,8 @@ r"""The reader of command lines: how /bin/sh takes one apart, as far as that is 
 There are two views, the second made of the first:
 
 1. `tokens`: all of a line, whatever it is, in words, signs and comments. `is_closed` and `open_quote` ask them.
-2. `calls`: the simple commands of a line that has nothing else: no substitution, parenthesis, reserved word or comment.
+2. `calls`: the simple commands of a line that has nothing else, but for a comment at its end: no substitution,
+   parenthesis or reserved word.
 
 `wrappers` tells which word of a call is the program that is run in the end.
 
@@ -211,6 +212,8 @@ def calls(command: str) -> list[Call]:
     redirections: list[Redirection] = []
     sign = ""
     for token in tokens(command):
+        if token.kind is Kind.COMMENT:
+            break
         if token.kind is Kind.WORD and _SIMPLE_WORD.fullmatch(token.raw):
             word = _word(token)
             if sign:

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check import lint, loading, machine
+from cltab2systemd.check.filesystem import Root
 from cltab2systemd.table.diagnostics import Diagnostic, has_errors, in_order
 from cltab2systemd.table.model import MOST_FINDINGS
 
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
     from cltab2systemd.table.model import Table
 
 
-def findings(data: bytes, path: str) -> tuple[Diagnostic, ...]:
-    """All findings about a table, in file order; of the warnings at most `MOST_FINDINGS`, and one more that says so."""
+def findings(data: bytes, path: str, root: str = "/") -> tuple[Diagnostic, ...]:
+    """All findings about a table, in file order; of the warnings at most `MOST_FINDINGS`, and one more that says so.
+
+    Args:
+        data: of the table.
+        path: of the table, for the places of findings.
+        root: the directory whose files, users and units it is checked against; `/` is this machine.
+    """
     table, errors = loading.load(data, path)
-    found = _each_once(_warnings(table, is_complete=not has_errors(errors)))
+    found = _each_once(_warnings(table, Root(root), is_complete=not has_errors(errors)))
     warnings = in_order(islice(found, MOST_FINDINGS + 1))
     if len(warnings) > MOST_FINDINGS:
         last = warnings[-1]
@@ -34,8 +41,8 @@ def findings(data: bytes, path: str) -> tuple[Diagnostic, ...]:
     return in_order((*errors, *warnings))
 
 
-def _warnings(table: Table, *, is_complete: bool) -> Iterator[Diagnostic]:
-    yield from machine.findings(table)
+def _warnings(table: Table, root: Root, *, is_complete: bool) -> Iterator[Diagnostic]:
+    yield from machine.findings(table, root)
     yield from lint.findings(table, is_complete=is_complete)
 
 

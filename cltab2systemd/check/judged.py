@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd.table.model import surroundings
 from cltab2systemd.table.settings import SHAPES
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.table.diagnostics import Place
     from cltab2systemd.table.model import Entry, Table
+    from cltab2systemd.table.settings import Directive
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +25,19 @@ class Judged:
         entry: the entry that runs it, or that it asks about.
         place: where it stands.
         line: that line of the table.
+        directives: those that it runs with.
     """
 
     text: str
     entry: Entry
     place: Place
     line: str
+    directives: tuple[Directive, ...]
 
 
 def of_entry(entry: Entry) -> Judged:
     """The command of an entry."""
-    return Judged(entry.command, entry, entry.place_of("command"), entry.line)
+    return Judged(entry.command, entry, entry.place_of("command"), entry.line, entry.directives)
 
 
 def of_checks(table: Table) -> Iterator[Judged]:
@@ -41,4 +45,6 @@ def of_checks(table: Table) -> Iterator[Judged]:
     entries = {entry.tag: entry for entry in table.entries}
     for setting in table.settings:
         if setting.kind in SHAPES and setting.subject in entries and (check := setting.check).probe is None:
-            yield Judged(check.command, entries[setting.subject], setting.place_of_check, setting.line)
+            entry = entries[setting.subject]
+            shared = surroundings(entry, check) if entry.directives else ()
+            yield Judged(check.command, entry, setting.place_of_check, setting.line, shared)

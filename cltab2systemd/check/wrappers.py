@@ -25,28 +25,59 @@ class Wrapper:
         valued: their options whose value may be the next word.
         operands: how many words that are no options stand before the program.
         waits: whether the wrapper is there as long as the program: it becomes the program, or waits for it.
+        flags: their other options. With one that is in neither list, it is not certain which word is the program.
+        of_user: whether the program is run as another user.
+        built_in: whether it is the shell's own.
     """
 
     names: str
     valued: str = ""
     operands: int = 0
     waits: bool = True
+    flags: str = ""
+    of_user: bool = False
+    built_in: bool = False
 
 
 WRAPPERS = (
-    Wrapper("exec", "-a"),
-    Wrapper("command busybox nohup setsid cttyhack"),
-    Wrapper("env", "-u -C --unset --chdir"),
+    Wrapper("exec", "-a", flags="-c -l", built_in=True),
+    Wrapper("command", flags="-p", built_in=True),
+    Wrapper("busybox"),
+    Wrapper("nohup cttyhack eatmydata nocache setarch linux64 linux32"),
+    Wrapper("setsid", flags="-c -f -w --ctty --fork --wait"),
+    Wrapper("env", "-u -C --unset --chdir", flags="-i - -v -0 --ignore-environment --debug"),
     Wrapper("nice", "-n --adjustment"),
-    Wrapper("ionice", "-c -n"),
-    Wrapper("stdbuf", "-i -o -e"),
-    Wrapper("sudo", "-u -g"),
+    Wrapper("ionice", "-c -n --class --classdata", flags="-t --ignore"),
+    Wrapper("stdbuf", "-i -o -e --input --output --error"),
+    Wrapper("chrt", "-T -P -D", operands=1, flags="-b -d -f -i -o -r -R -v --batch --fifo --idle --other --rr"),
+    Wrapper("taskset", operands=1, flags="-a -c --all-tasks --cpu-list"),
+    Wrapper("numactl", "-i -N -m -C -p --interleave --cpunodebind --membind --physcpubind --preferred", flags="-l -a"),
+    Wrapper("prlimit choom", "-n"),
+    Wrapper("flock", "-w -E --timeout --wait --conflict-exit-code", operands=1,
+            flags="-s -x -e -n -u -o -F -v --shared --exclusive --nonblock --nb --unlock --close --no-fork --verbose"),
+    Wrapper("systemd-cat", "-t -p --identifier --priority --stderr-priority"),
+    Wrapper("systemd-inhibit", "--what --who --why --mode"),
+    Wrapper("dumb-init tini catatonit", flags="-c -v -s -g -w"),
+    Wrapper("sudo", "-u -g -p -h -r -t -T -C --user --group --prompt", of_user=True, flags="-E -H -n -S -b -P -k --"),
     # Of kbd: it starts the program on a free terminal, and ends.
     Wrapper("openvt", "-c --console", waits=False),
     # Of s390-tools: it waits until there is such a terminal.
     Wrapper("ttyrun", "-e --exitstatus", operands=1),
-)
+    # It ends the program when the time is over: what never ends by itself does then.
+    Wrapper("timeout", "-k -s --kill-after --signal", operands=1, waits=False,
+            flags="-v -f --foreground --preserve-status --verbose"),
+)  # fmt: skip
+# Those that are taken for the program itself, wherever another user matters.
+USER_WRAPPERS = (
+    Wrapper("runuser", "-u -g -G --user --group --supp-group", of_user=True, flags="-m -p --"),
+    Wrapper("setpriv", "--reuid --regid --groups --inh-caps --ambient-caps --bounding-set --securebits --pdeathsig",
+            of_user=True, flags="--clear-groups --keep-groups --init-groups --no-new-privs --reset-env --nnp"),
+    Wrapper("gosu su-exec setuidgid s6-setuidgid", operands=1, of_user=True),
+    Wrapper("chpst", "-u -U -e -n -m -d -o -p -f -c", of_user=True, flags="-v -P -0 -1 -2"),
+    Wrapper("doas", "-u -C", of_user=True, flags="-n"),
+)  # fmt: skip
 _WRAPPER_OF = {name: wrapper for wrapper in WRAPPERS for name in wrapper.names.split()}
+_ANY_OF = _WRAPPER_OF | {name: wrapper for wrapper in USER_WRAPPERS for name in wrapper.names.split()}
 
 SHELLS = frozenset(["sh", "bash", "dash", "ksh", "ash"])
 SHELL_VALUED = "-c -o"
@@ -84,6 +115,51 @@ def behind_options(words: Sequence[Word], start: int, valued: str) -> int:
     while index < len(words) and words[index].text.startswith("-"):
         index += 2 if words[index].text in with_value else 1
     return index
+
+
+def wrapper_of(word: Word) -> Wrapper | None:
+    """The wrapper of a name, also one that runs a program as another user; None if it is none."""
+    return _ANY_OF.get(word.name)
+
+
+def behind_wrapper(wrapper: Wrapper, words: Sequence[Word], start: int) -> int | None:
+    """Which word is the one that a wrapper runs, or an assignment before it; None if that is not certain.
+
+    Args:
+        wrapper: whose options begin at `start`.
+        words: of a call.
+        start: the words before this one are not looked at.
+    """
+    index, valued, flags = start, wrapper.valued.split(), wrapper.flags.split()
+    while index < len(words) and words[index].text.startswith("-"):
+        option = words[index].text
+        index += 1
+        if option == "--":
+            break
+        if option in valued:
+            index += 1
+        elif option in flags or (option.startswith("--") and "=" in option):
+            continue
+        elif (end := _bundle(option, valued, flags)) is None:
+            return None
+        else:
+            index += end
+    index += wrapper.operands
+    return index if index < len(words) else None
+
+
+def _bundle(option: str, valued: Sequence[str], flags: Sequence[str]) -> int | None:
+    """How many words more an argument such as `-xn5` takes; None if it has a letter that is not known."""
+    if option.startswith("--") or len(option) < 2:
+        return None
+    if option[1:].isdigit():  # nice -5
+        return 0
+    for position, letter in enumerate(option[1:], 2):
+        if f"-{letter}" in valued:
+            return 0 if position < len(option) else 1
+        if f"-{letter}" not in flags:
+            return None
+    return 0
 
 
 def program_index(words: Sequence[Word]) -> int | None:

@@ -21,17 +21,25 @@ if TYPE_CHECKING:
 
 @click.command(name="check")
 @click.argument("files", nargs=-1, metavar="[FILE]…")
+@click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, resolve_path=True),
+    default="/",
+    metavar="DIRECTORY",
+    help="Check against the files, users and enabled units in DIRECTORY, the root of another machine.",
+)
 @click.option("--strict", is_flag=True, help="Warnings count as errors do: exit with 1.")
 @format_option
-def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
+def command(files: tuple[str, ...], *, root: str, strict: bool, format_: str) -> None:
     """Report everything that is wrong with tables, and what probably is.
 
     FILE is /etc/cltab if it is left out, or - for the standard input.
 
-    Errors keep a table from taking effect. Warnings do not: they are about what is legal but looks like a mistake, and
-    about what the shell and the systemd of this machine do not know. docs/diagnostics.md explains each finding by its
-    code. Findings go to the standard error as text, or to the standard output as one JSON array; a file that cannot be
-    read is one of them there.
+    Errors keep a table from taking effect. Warnings do not: they are about what is legal but looks like a mistake,
+    about what the shell and the systemd of this machine do not know, and about what its files, users and enabled units
+    are against. With --root these are another machine's; shell and systemd stay this machine's. FILE is looked for here
+    in any case. docs/diagnostics.md explains each finding by its code. Findings go to the standard error as text, or to
+    the standard output as one JSON array; a file that cannot be read is one of them there.
 
     Exit codes: 0 no errors (with --strict: no warnings either), 1 findings or a file that cannot be read, 2 usage.
     """
@@ -40,7 +48,7 @@ def command(files: tuple[str, ...], *, strict: bool, format_: str) -> None:
     found: list[Diagnostic] = []
     for path in files or (TABLE,):
         try:
-            findings = everything.findings(*tables.content(path))
+            findings = everything.findings(*tables.content(path), root)
         except TableUnreadableError as error:
             printing.complain(f"cltab2systemd: {error}")
             found.append(_unreadable(path, str(error)))

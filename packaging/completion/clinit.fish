@@ -28,7 +28,7 @@ function __cltab_valued
         case 'clinitctl why'
             string split ' ' -- '-c --cltab -s --socket --clstat'
         case 'cltab2systemd check'
-            string split ' ' -- '--format'
+            string split ' ' -- '--root --format'
         case 'cltab2systemd compile'
             string split ' ' -- '-o --output'
         case 'cltab2systemd diff'

@@ -15,6 +15,7 @@ complete -c cltab2systemd -n '__cltab_is cltab2systemd' -a pacemaker -d 'Print t
 complete -c cltab2systemd -n '__cltab_is cltab2systemd' -a show -d 'Show what a table says'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd' -l version -d 'Show the version and exit'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd' -s h -l help -d 'Show a short help and exit'
+complete -c cltab2systemd -n '__cltab_is cltab2systemd check' -l root -x -d 'Check against the files, users and enabled units in DIRECTORY, the root of another machine'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd check' -l strict -d 'Warnings count as errors do'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd check' -l format -x -a 'text json' -d 'For a person, or for a program'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd check' -s h -l help -d 'Show a short help and exit'

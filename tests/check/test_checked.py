@@ -43,8 +43,8 @@ def shipped(node: Node) -> Iterator[Shipped]:
     shipped.clinit("-k", "--wait")
 
 
-def codes(table: str) -> list[str]:
-    return [finding.code for finding in everything.findings(table.encode(), "/etc/cltab")]
+def codes(table: str, root: str = "/") -> list[str]:
+    return [finding.code for finding in everything.findings(table.encode(), "/etc/cltab", root)]
 
 
 def test_other_users(shipped: Shipped) -> None:
@@ -90,7 +90,7 @@ def test_relative_programs(shipped: Shipped) -> None:
         shipped.write_table(f"app:y:3:wait:true\n{table}{more}")
         shipped.clinit("--wait", "app", "0")
         assert shipped.clinit("--wait", "app", "3").stdout == f"app 3 {state}\n"
-        assert codes(f"{table}{more}") == ([] if more else ["relative-program"])
+        assert codes(f"{table}{more}", f"/proc/{shipped.node.pid}/root") == ([] if more else ["relative-program"])
 
 
 def test_what_systemd_runs_elsewhere(shipped: Shipped) -> None:

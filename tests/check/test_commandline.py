@@ -138,7 +138,7 @@ def test_tokens(line: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     "line",
     ["(a)", "a $(b)", "a ${b}", "a `b`", "a <<b", "a ;; b", "; a", "a | | b", "if a", "{ a", "! a", "a 'b", "a\\",
-     "a >", "a > ; b", "a # b", "a $'b'", "a <<<b", "a <(b)", "a" * 5000],
+     "a >", "a > ; b", "a > # b", "a $'b'", "a <<<b", "a <(b)", "a" * 5000],
 )  # fmt: skip
 def test_what_is_no_list_of_calls(line: str) -> None:
     """A line with anything but simple commands has no calls: what it does takes a shell to tell."""

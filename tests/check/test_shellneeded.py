@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd.check import shellneeded
+from cltab2systemd.check.filesystem import Root
+from cltab2systemd.check.machine import shellneeded
 from cltab2systemd.table.grammar import parse
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def found(command: str, *directives: str) -> list[tuple[str, str]]:
     assert findings == ()
     return [
         (finding.code, finding.source[finding.place.column - 1 :][: finding.place.width])
-        for finding in shellneeded.findings(table)
+        for finding in shellneeded.findings(table, Root())
     ]
 
 

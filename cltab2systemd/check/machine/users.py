@@ -1,4 +1,4 @@
-"""Users and groups that a table's commands and directives name, and that this machine may not have."""
+"""Users and groups that a table's commands and directives name, and that the machine may not have."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from cltab2systemd.check.filesystem import Root
     from cltab2systemd.table.model import Table
     from cltab2systemd.table.settings import Directive
 
@@ -21,9 +22,25 @@ _TRUE = frozenset({"1", "yes", "y", "true", "t", "on"})
 _USERS = ("User", "Group", "SupplementaryGroups")
 
 
-def findings(table: Table) -> Iterator[Diagnostic]:
-    """A warning for each user and group that a directive names, and that this machine does not have."""
-    is_known = functools.cache(_is_known)
+# The files of another root that name its users and groups, and what makes more of them at boot: sysusers.d(5).
+_FILES = {"user": "/etc/passwd", "group": "/etc/group"}
+_MADE_AT_BOOT = ("/etc/sysusers.d", "/usr/lib/sysusers.d")
+
+
+def findings(table: Table, root: Root) -> Iterator[Diagnostic]:
+    """A warning for each user and group that a directive names, and that the machine does not have."""
+    here = root.is_this_machine
+
+    @functools.cache
+    def is_known(what: str, name: str) -> bool:
+        if name.isdigit() or "%" in name:
+            return True
+        return _is_known_here(what, name) if here else name in of_root(what)
+
+    @functools.cache
+    def of_root(what: str) -> frozenset[str]:
+        return _names(root, what)
+
     for entry in table.entries:
         given = {directive.name: directive for directive in entry.directives}
         if not given or ("DynamicUser" in given and given["DynamicUser"].value.lower() in _TRUE):
@@ -31,14 +48,14 @@ def findings(table: Table) -> Iterator[Diagnostic]:
         for directive in _named(entry.directives):
             what = "user" if directive.name == "User" else "group"
             for match in re.finditer(r"[^ \t]+", directive.value):
-                if is_known(pwd.getpwnam if what == "user" else grp.getgrnam, match[0]):
+                if is_known(what, match[0]):
                     continue
                 setting = table.source_of(directive)
                 start = len(setting.value) - len(setting.value.partition("=")[2].lstrip(" \t\r")) + match.start()
                 yield Diagnostic.of(
                     "unknown-user",
                     setting.place_of_value.part(start, len(match[0])),
-                    f"this machine has no {what} '{shortened(match[0])}', so systemd cannot start the entry",
+                    f"{root.name} has no {what} '{shortened(match[0])}', so systemd cannot start the entry",
                     source=setting.line,
                     hint=f"a fleet may have the {what}; here its group is FAILED until there is one",
                 )
@@ -55,12 +72,21 @@ def _named(directives: Sequence[Directive]) -> Iterator[Directive]:
             yield from found[-1:]
 
 
-def _is_known(look_up: Callable[[str], object], name: str) -> bool:
-    """Whether this machine has a user or group, as far as it can be told from a name in a unit."""
-    if name.isdigit() or "%" in name:
-        return True
+def _is_known_here(what: str, name: str) -> bool:
+    look_up = pwd.getpwnam if what == "user" else grp.getgrnam
     try:
         look_up(name)
     except (KeyError, ValueError):
         return False
     return True
+
+
+def _names(root: Root, what: str) -> frozenset[str]:
+    """The users or the groups of another root; those that its boot makes have a group of their name."""
+    found = {line.partition(":")[0] for line in (root.content(_FILES[what]) or "").splitlines()}
+    types = {"u", "u!", "g"} if what == "group" else {"u", "u!"}
+    for directory in _MADE_AT_BOOT:
+        for name in root.names(directory):
+            lines = (line.split() for line in (root.content(f"{directory}/{name}") or "").splitlines())
+            found |= {fields[1] for fields in lines if len(fields) > 1 and fields[0] in types}
+    return frozenset(found)

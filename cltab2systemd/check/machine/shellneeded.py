@@ -5,10 +5,11 @@ Of another root, this machine tells whether it has a shell. Nothing of the table
 
 from __future__ import annotations
 
-import os
 import posixpath
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check.filesystem import What
+from cltab2systemd.check.given import ROOTS, in_force
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.directives import runs_without_shell
 from cltab2systemd.terminal import shortened
@@ -17,11 +18,10 @@ from cltab2systemd.units.commands import SHELL, plain
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from cltab2systemd.check.filesystem import Root
     from cltab2systemd.table.model import Entry, Table
     from cltab2systemd.table.settings import Directive
 
-# Another root, in which the command is looked for.
-_ROOTS = ("RootDirectory", "RootImage")
 # What hides paths or forbids to execute them, and what allows or brings them again.
 _HIDING = ("NoExecPaths", "InaccessiblePaths", "TemporaryFileSystem")
 _BRINGING = ("BindPaths", "BindReadOnlyPaths")
@@ -29,11 +29,11 @@ _BRINGING = ("BindPaths", "BindReadOnlyPaths")
 _SHELLS = tuple(f"{directory}/{name}" for directory in ("/bin", "/usr/bin") for name in ("sh", "dash", "bash"))
 
 
-def findings(table: Table) -> Iterator[Diagnostic]:
+def findings(table: Table, root: Root) -> Iterator[Diagnostic]:
     """A warning for each entry that goes to a shell which its directives take away."""
     for entry in table.entries:
         if entry.runnable and entry.directives and _needs_shell(entry):
-            yield from _of_entry(table, entry)
+            yield from _of_entry(table, entry, root)
 
 
 def _needs_shell(entry: Entry) -> bool:
@@ -41,9 +41,9 @@ def _needs_shell(entry: Entry) -> bool:
     return words is None or not runs_without_shell(words, entry.directives)
 
 
-def _of_entry(table: Table, entry: Entry) -> Iterator[Diagnostic]:
-    given = _in_force(entry.directives)
-    if directive := _without_shell(given):
+def _of_entry(table: Table, entry: Entry, root: Root) -> Iterator[Diagnostic]:
+    given = in_force(entry.directives)
+    if directive := _without_shell(given, root):
         setting = table.source_of(directive)
         yield Diagnostic.of(
             "shell-needed",
@@ -55,26 +55,15 @@ def _of_entry(table: Table, entry: Entry) -> Iterator[Diagnostic]:
         )
 
 
-def _in_force(directives: Sequence[Directive]) -> Mapping[str, list[Directive]]:
-    """The directives of each name that count: without a value it takes back those before it, and a root is one."""
-    found: dict[str, list[Directive]] = {}
-    for directive in directives:
-        if not directive.value or directive.name in _ROOTS:
-            found[directive.name] = []
-        if directive.value:
-            found.setdefault(directive.name, []).append(directive)
-    return found
-
-
-def _without_shell(given: Mapping[str, Sequence[Directive]]) -> Directive | None:
+def _without_shell(given: Mapping[str, Sequence[Directive]], root: Root) -> Directive | None:
     """The directive that takes the shell away; None if there is none."""
     brought = [path for name in _BRINGING for d in given.get(name, ()) for path in _paths(d.value, -1)]
     if any(map(_is_of_shell, brought)):
         return None
-    for name in _ROOTS:
+    for name in ROOTS:
         for directive in given.get(name, ()):
-            root = directive.value.strip('"')
-            if posixpath.normpath(root) != "/" and not (name == "RootDirectory" and _has_shell(root)):
+            path = directive.value.strip('"')
+            if posixpath.normpath(path) != "/" and not (name == "RootDirectory" and _has_shell(root, path)):
                 return directive
     allowed = [path for directive in given.get("ExecPaths", ()) for path in _paths(directive.value, 0)]
     for name in _HIDING:
@@ -86,8 +75,14 @@ def _without_shell(given: Mapping[str, Sequence[Directive]]) -> Directive | None
     return None
 
 
-def _has_shell(root: str) -> bool:
-    return any(os.path.lexists(root.rstrip("/") + path) for path in _SHELLS if path.endswith("/sh"))
+def _has_shell(root: Root, path: str) -> bool:
+    """Whether the tree at an absolute path has a shell."""
+    if not path.startswith("/"):
+        return False
+    below = root.below(path)
+    shells = [shell for shell in _SHELLS if shell.endswith("/sh")]
+    # A link to nothing is one that leads out of the tree, into what systemd may bind there.
+    return any(below.link(shell) is not None or below.find(shell).what is not What.MISSING for shell in shells)
 
 
 def _paths(value: str, part: int) -> Iterator[str]:

@@ -1,6 +1,6 @@
-"""What this machine has to say about a table: its shell about commands, its systemd and its users about directives.
+"""What this machine's systemd says about directives: which it does not know, and which values it does not take.
 
-Nothing of the table is run.
+It only reads them; nothing of the table is run. Another root has a systemd of its own, which cannot be asked.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cltab2systemd.check import outside, shell, shellneeded, users
-from cltab2systemd.check.judged import of_checks, of_entry
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.directives import SERVICE_SECTION, SLICE_SECTION
 from cltab2systemd.table.spelling import Spellings
@@ -24,7 +22,6 @@ from cltab2systemd.units.commands import SHELL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from cltab2systemd.table.model import Table
     from cltab2systemd.table.settings import Directive, Setting
 
 # After so many directives that keep a unit from being loaded, the others are not looked at: each takes a process.
@@ -35,22 +32,8 @@ SYSTEMD = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
 _ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
-def findings(table: Table) -> Iterator[Diagnostic]:
-    """What this machine's shell cannot read, what its systemd does not know, and which users it does not have.
-
-    To look up users may take another machine's answer: nothing for a boot.
-    """
-    yield from shell.findings([*map(of_entry, table.entries), *of_checks(table)])
-    yield from _doubtful_directives(table.settings)
-    yield from users.findings(table)
-    yield from shellneeded.findings(table)
-    yield from _sessions_by_files(table)
-
-
-# systemd.
-
-
-def _doubtful_directives(settings: Sequence[Setting]) -> Iterator[Diagnostic]:
+def findings(settings: Sequence[Setting]) -> Iterator[Diagnostic]:
+    """Findings about settings that are directives."""
     given = [setting for setting in settings if setting.kind.section]
     known = _known_directives() if given else {}
     if not known:
@@ -172,45 +155,3 @@ def _ask_systemd(option: str) -> str:
         if done.returncode == 0:
             return done.stdout
     return ""
-
-
-# Sessions.
-
-_OF_CLASS = re.compile(rf"^\s*{outside.CLASS}=[\"']?([^\s\"']*)", re.MULTILINE)
-_LARGEST_ENVIRONMENT = 1024 * 1024
-
-
-def _sessions_by_files(table: Table) -> Iterator[Diagnostic]:
-    """A file of the environment that changes the class of sessions, of an entry that opens one."""
-    for entry in table.entries:
-        given = [directive for directive in entry.directives if directive.name == "EnvironmentFile"]
-        opens = given and (
-            outside.opens_session(entry.command) or any(directive.name == "PAMName" for directive in entry.directives)
-        )
-        for directive in given if opens else ():
-            path = Path(directive.value.removeprefix("-"))
-            found = _OF_CLASS.findall(_content(path))
-            if found and found[-1] != outside.NO_SESSION:
-                setting = table.source_of(directive)
-                yield Diagnostic.of(
-                    "outside-the-group",
-                    setting.place_of_value,
-                    f"{shortened(str(path))} sets {outside.CLASS}, so that '{shortened(entry.tag)}' opens a session of "
-                    "its own, outside of the group, and what it leaves there goes on after the level",
-                    source=setting.line,
-                    hint=f"leave {outside.CLASS}={outside.NO_SESSION} in the environment, which every entry has",
-                )
-
-
-def _content(path: Path) -> str:
-    """The beginning of a file of this machine; empty if it cannot be read."""
-    try:
-        if not path.is_absolute() or not path.is_file():
-            return ""
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            return stream.read(_LARGEST_ENVIRONMENT)
-    except (OSError, ValueError):
-        return ""
-
-
-# Users and groups.

@@ -1,0 +1,244 @@
+"""What a command needs of its machine: the programs that it runs, scripts, and directories that it goes to. Pure.
+
+Only what is certain is told. Not judged is what a shell has yet to expand, what is run on conditions (behind `test`,
+`command -v` and the like, before or behind `||`), and what runs in another root or namespace.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.check.commandline import Call, calls, is_assignment, leading_words
+from cltab2systemd.check.wrappers import SHELLS, behind_wrapper, wrapper_of
+from cltab2systemd.units.commands import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cltab2systemd.check.commandline import Word
+
+
+class Kind(enum.Enum):
+    """What is needed."""
+
+    PROGRAM = "a program"
+    SCRIPT = "a file that a program reads"
+    DIRECTORY = "a directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that a command needs.
+
+    Attributes:
+        kind: what it is.
+        text: its path, or the name of a program.
+        start: where it stands in the command; of what is within a quoted command, where that stands.
+        end: where what follows stands.
+        directory: in which a relative path begins; None if it is not known.
+        has_path: whether a name is looked up in the entry's own PATH.
+        arguments: what a program is given.
+    """
+
+    kind: Kind
+    text: str
+    start: int
+    end: int
+    directory: str | None
+    has_path: bool
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> str | None:
+        """Its absolute path; None if it is a name, or the directory is not known."""
+        if self.text.startswith("/"):
+            return posixpath.normpath(self.text)
+        if "/" not in self.text and self.kind is Kind.PROGRAM:
+            return None
+        return None if self.directory is None else posixpath.join(self.directory, self.text)
+
+
+# The shell's own, as far as they are of no interest here. It looks for no program of such a name.
+_BUILT_IN_WORDS = """
+    : alias bg break continue declare disown echo enable eval false fg getopts hash jobs kill let local printf pushd
+    popd pwd read readonly return set shift shopt times trap true typeset ulimit umask unalias unset wait exit
+"""
+_BUILT_IN = frozenset(_BUILT_IN_WORDS.split())
+_NO_FILES = _BUILT_IN - {"true", "false", "echo", "printf", "kill", "pwd"} | {"cd", "chdir", ".", "source", "export"}
+# What only asks: whatever is behind `&&` then runs on a condition.
+_ASKING = frozenset(["test", "[", "command", "which", "type", "hash"])
+_CHANGING_DIRECTORY = frozenset(["cd", "chdir"])
+_READING = frozenset([".", "source", "eval"])
+# Which of their arguments is a script: the first one, if it is a path.
+_INTERPRETERS = frozenset(["python", "python3", "perl", "ruby", "node", "nodejs", "php", "tclsh", "lua", "Rscript"])
+_AS_USER = frozenset(["su", "runuser"])
+_LOGIN = frozenset(["-", "-l", "--login"])
+_MOST_SHELLS = 8
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known while the commands of a line are read one after the other."""
+
+    directory: str | None
+    has_path: bool = True
+    is_conditional: bool = False
+    is_over: bool = False
+    depth: int = 0
+
+
+def needs(command: str, directory: str | None = "/") -> tuple[Need, ...]:
+    """What a command of a table needs, in order.
+
+    Args:
+        command: of an entry or of a check.
+        directory: in which it runs; None if that is not known.
+    """
+    words = plain(command)
+    return tuple(_needs_of_line(command, _State(directory), is_plain=words is not None))
+
+
+def _needs_of_line(line: str, state: _State, *, is_plain: bool = False) -> Iterator[Need]:
+    found = calls(line)
+    if not found and not is_plain:
+        words = leading_words(line)
+        if words[:1] and words[0].raw == "exec":
+            found = [Call(tuple(words), (), "", len(line))]
+    before = ""
+    for call in found:
+        if before in {"", ";", "&"}:
+            state.is_conditional = False
+        elif before == "||":
+            state.is_conditional = True
+        before = call.separator
+        yield from _needs_of_call(call, state, is_plain=is_plain)
+        if state.is_over:
+            return
+
+
+def _needs_of_call(call: Call, state: _State, *, is_plain: bool) -> Iterator[Need]:
+    words = [*call.words]
+    own = _State(state.directory, state.has_path, state.is_conditional, depth=state.depth)
+    while words and is_assignment(words[0]) and not is_plain:
+        own.has_path = own.has_path and not words[0].text.startswith("PATH=")
+        del words[0]
+    if not words:
+        state.has_path = own.has_path
+        return
+    first, is_certain = words[0].text, not state.is_conditional
+    if not is_plain and first in _CHANGING_DIRECTORY:
+        if call.separator not in {"|", "&"}:
+            yield from _of_cd(words, state, is_certain=is_certain)
+    elif not is_plain and first in _READING | {"export"}:
+        state.has_path = state.has_path and first == "export" and not any(w.text.startswith("PATH=") for w in words)
+        if first == "." and is_certain and len(words) > 1 and words[1].is_exact and "/" in words[1].text:
+            yield _need(Kind.SCRIPT, words[1], own)
+    elif first in _ASKING:
+        state.is_conditional = state.is_conditional or call.separator == "&&"
+    elif not is_plain and first in _BUILT_IN:
+        state.is_over = first in {"exit", "return"} and is_certain
+    else:
+        if is_certain and call.separator != "||":
+            yield from _of_program(words, own, is_plain=is_plain)
+        # What is behind `exec` is never read.
+        state.is_over = first == "exec" and len(words) > 1 and call.separator not in {"|", "&"}
+
+
+def _of_cd(words: Sequence[Word], state: _State, *, is_certain: bool) -> Iterator[Need]:
+    targets = [word for word in words[1:] if word.text not in {"-P", "-L", "--"}]
+    if len(targets) != 1 or not targets[0].is_exact or targets[0].text in {"-", ""}:
+        state.directory = None
+        return
+    need = _need(Kind.DIRECTORY, targets[0], state)
+    if is_certain and need.path is not None:
+        yield need
+    state.directory = need.path
+
+
+def _need(kind: Kind, word: Word, state: _State, arguments: Sequence[Word] = ()) -> Need:
+    texts = tuple(argument.text for argument in arguments)
+    return Need(kind, word.text, word.start, word.end, state.directory, state.has_path, texts)
+
+
+def _of_program(words: Sequence[Word], state: _State, *, is_plain: bool) -> Iterator[Need]:
+    """The program of a call, those that it is wrapped in, and what it is to run or read itself."""
+    index = 0
+    while index < len(words):
+        word = words[index]
+        wrapper = wrapper_of(word)
+        if index and is_assignment(word):
+            state.has_path = state.has_path and not word.text.startswith("PATH=")
+            index += 1
+            continue
+        if not (word.is_exact or is_plain) or not word.text:
+            return
+        # Of a builtin that no shell reads, another finding tells.
+        if not (wrapper and wrapper.built_in) and not (is_plain and not index and word.text in _NO_FILES):
+            yield _need(Kind.PROGRAM, word, state, words[index + 1 :])
+        if wrapper is None or word.name == "busybox":
+            break
+        following = behind_wrapper(wrapper, words, index + 1)
+        options = [found.text for found in words[index + 1 : following]]
+        if following is None or (word.name == "runuser" and not any(o.startswith(("-u", "--user")) for o in options)):
+            break
+        if words[following].text in {"-c", "--command"}:  # of flock
+            break
+        _wrap(word.name, options, state, of_user=wrapper.of_user)
+        index = following
+    else:
+        return
+    yield from _behind_program(words, index, state)
+
+
+def _wrap(name: str, options: Sequence[str], state: _State, *, of_user: bool) -> None:
+    """What a wrapper with these options changes of what is known."""
+    if of_user or (name == "env" and not {"-i", "-", "--ignore-environment"}.isdisjoint(options)):
+        state.has_path = False
+    if name == "env" and any(option.startswith(("-C", "--chdir", "-S", "--split")) for option in options):
+        state.directory = None
+
+
+def _behind_program(words: Sequence[Word], index: int, state: _State) -> Iterator[Need]:
+    """What a shell, an interpreter, or a change of the user is given to run."""
+    word, arguments = words[index], words[index + 1 :]
+    texts = [argument.text for argument in arguments]
+    if word.name in _AS_USER or word.name in SHELLS or word.name == "flock":
+        if word.name in _AS_USER or not {"-l", "--login"}.isdisjoint(texts) or (texts and texts[0].startswith("-l")):
+            state.has_path = False
+        if word.name in _AS_USER and not _LOGIN.isdisjoint(texts):
+            state.directory = None
+        if (inner := _inner(word.name, arguments)) is not None:
+            yield from _of_inner(inner, state)
+            return
+    if word.name in SHELLS | _INTERPRETERS and arguments and arguments[0].is_exact:
+        if texts[0].startswith("/") or (texts[0][:1] not in {"-", ""} and word.name in SHELLS):
+            yield _need(Kind.SCRIPT, arguments[0], state)
+    elif word.name == "java" and "-jar" in texts[:-1]:
+        jar = arguments[texts.index("-jar") + 1]
+        if jar.is_exact:
+            yield _need(Kind.SCRIPT, jar, state)
+
+
+def _inner(name: str, arguments: Sequence[Word]) -> Word | None:
+    """The command that a shell, or `su`, is given as one word."""
+    for option, value in itertools.pairwise(arguments):
+        letters = option.text[1:] if option.text.startswith("-") and not option.text.startswith("--") else ""
+        if option.text == "--command" or (letters.endswith("c") and letters.isalpha()):
+            return value if value.raw[:1] in {"'", '"'} or value.is_exact else None
+        if name in SHELLS and not letters:
+            return None
+    return None
+
+
+def _of_inner(inner: Word, state: _State) -> Iterator[Need]:
+    """What a command needs that is one word of another one; all of it is said to stand where that word does."""
+    is_expanded = inner.raw.startswith('"') and any(sign in inner.raw for sign in "$`")
+    if is_expanded or state.depth >= _MOST_SHELLS:
+        return
+    within = _State(state.directory, state.has_path, depth=state.depth + 1)
+    for need in _needs_of_line(inner.text, within):
+        yield Need(need.kind, need.text, inner.start, inner.end, need.directory, need.has_path, need.arguments)

@@ -1,0 +1,200 @@
+"""What a table needs and a machine does not have: programs, directories, files, users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from trees import found, make
+
+from cltab2systemd.check import everything
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MISSING, NOT_EXECUTABLE, PATH = "missing-program", "not-executable", "missing-path"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make(
+        tmp_path,
+        {
+            "/usr/sbin/there": "!", "/srv/app/bin/server": "!", "/srv/app/run.sh": "!#!/bin/sh\n",
+            "/opt/tools/tool": "!",
+            "/srv/app/old.sh": "!#!/opt/perl/bin/perl\n", "/srv/app/env.sh": "!#!/usr/bin/env ruby\n",
+            "/srv/app/dos.sh": "!#!/bin/sh\r\n", "/srv/app/plain": "text", "/srv/app/gone": "->/opt/none",
+            "/etc/app.env": "A=1\n", "/etc/path.env": "PATH=/opt/tools\n", "/srv/mounted": None,
+            "/etc/fstab": "# a comment\n/dev/drbd0 /data ext4 noauto 0 0\n", "/etc/auto.master": "/net -hosts\n",
+            "/etc/systemd/system/home-shared.mount": "", "/srv/jail/bin/inside": "!",
+            "/etc/passwd": "root:x:0:0::/:/bin/sh\nwww:x:33:33::/:\n", "/etc/group": "root:x:0:\n",
+            "/usr/lib/sysusers.d/a.conf": "u made - -\n", "/usr/lib/tmpfiles.d/a.conf": "d /var/lib/made 0755\n",
+        },
+    )  # fmt: skip
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("there -x", None),
+        ("exec /usr/sbin/there", None),
+        ("/srv/app/run.sh", None),
+        ("cd /srv/app && exec ./run.sh", None),
+        ("cd /srv/app && exec bin/server", None),
+        ("theer", (MISSING, "theer")),
+        ("exec theer -x", (MISSING, "theer")),
+        ("/usr/sbin/none a", (MISSING, "/usr/sbin/none")),
+        ("nice -n 5 timeout 5 none", (MISSING, "none")),
+        ("nonice x", (MISSING, "nonice")),
+        ("su - www -c 'exec /srv/app/bin/none'", (MISSING, "'exec /srv/app/bin/none'")),
+        ("su - www -c 'none'", None),
+        ("runuser -u www -- /none", (MISSING, "/none")),
+        ("cd /srv/app && exec ./none", (MISSING, "./none")),
+        ("cd /srv/none && exec there", (PATH, "/srv/none")),
+        ("cd /srv/app/plain && exec there", (PATH, "/srv/app/plain")),
+        ("sh /srv/app/none.sh", (PATH, "/srv/app/none.sh")),
+        ("/srv/app/gone", (MISSING, "/srv/app/gone")),
+        ("/srv/app/plain", (NOT_EXECUTABLE, "/srv/app/plain")),
+        ("sh /srv/app/plain", None),
+        ("/srv/app/bin", (NOT_EXECUTABLE, "/srv/app/bin")),
+        ("/srv/app/old.sh", (NOT_EXECUTABLE, "/srv/app/old.sh")),
+        ("/srv/app/env.sh", (NOT_EXECUTABLE, "/srv/app/env.sh")),
+        ("/srv/app/dos.sh", (NOT_EXECUTABLE, "/srv/app/dos.sh")),
+        ("/data/bin/x", None),
+        ("/net/host/x", None),
+        ("/home/shared/x", None),
+        ("/srv/mounted/bin/x", None),
+        ("/run/made/later", None),
+        ("/var/lib/made", None),
+    ],
+)
+def test_commands(root: Path, command: str, expected: tuple[str, str] | None) -> None:
+    """What a command names is looked for, where it can be told; in checks of an entry as well."""
+    told = [] if expected is None else [(expected[0], 1, expected[1])]
+    assert found(root, f"g:t:1:wait:{command}\n") == told
+    assert found(root, f"g:t:1:off:{command}\n") == []
+    for setting in ("preflight.t", "ready.t", "health.t:10s"):
+        line = f":::{setting}{' ' if 'health' in setting else ':'}{command}\n"
+        assert found(root, f"g:t:1:respawn:there\n{line}") == [(code, 2, text) for code, _, text in told]
+
+
+@pytest.mark.parametrize(
+    ("directive", "expected"),
+    [
+        ("Environment=PATH=/opt/tools", []),
+        ("Environment=A=1 'PATH=/opt/tools:/usr/bin'", []),
+        ("EnvironmentFile=/etc/path.env", []),
+        ("ExecSearchPath=/opt/tools", []),
+        ("PassEnvironment=PATH", []),
+        ("BindPaths=/opt/tools:/usr/bin", []),
+        ("Environment=PATH=/usr/bin", [MISSING]),
+        ("EnvironmentFile=/etc/app.env", [MISSING]),
+        ("Nice=5", [MISSING]),
+        ("RootDirectory=/srv/jail", [MISSING]),
+    ],
+)
+def test_the_path_of_an_entry(root: Path, directive: str, expected: list[str]) -> None:
+    """A name is looked for in the PATH that the directives of the entry make."""
+    table = f"g:t:1:wait:tool\n:::service.t:{directive}\n"
+    assert [code for code, *_ in found(root, table)] == expected
+    table = f"g:t:1:wait:tool\n:::services.g:{directive}\n"
+    assert [code for code, *_ in found(root, table)] == expected
+
+
+def test_another_root_directory(root: Path) -> None:
+    """A program is looked for in the root that the entry has."""
+    for path, expected in (("/bin/inside", []), ("/usr/sbin/there", [(MISSING, 1, "/usr/sbin/there")])):
+        assert found(root, f"g:t:1:wait:{path}\n:::service.t:RootDirectory=/srv/jail\n") == expected
+
+
+@pytest.mark.parametrize(
+    ("directive", "marked"),
+    [
+        ("WorkingDirectory=/srv/none", "/srv/none"),
+        ("WorkingDirectory=-/srv/none", ""),
+        ("WorkingDirectory=/srv/app", ""),
+        ("WorkingDirectory=~", ""),
+        ("WorkingDirectory=/srv/%i", ""),
+        ("WorkingDirectory=/var/lib/made", ""),
+        ("EnvironmentFile=/etc/none.env", "/etc/none.env"),
+        ("EnvironmentFile=-/etc/none.env", ""),
+        ("EnvironmentFile=/etc/*.env", ""),
+        ("EnvironmentFile=/run/none.env", ""),
+        ("StandardOutput=append:/var/log/none/x.log", "/var/log/none/x.log"),
+        ("StandardOutput=append:/srv/app/x.log", ""),
+        ("StandardOutput=journal", ""),
+        ("StandardError=truncate:/srv/none/x.log", "/srv/none/x.log"),
+        ("StandardInput=file:/srv/none", "/srv/none"),
+        ("RootDirectory=/srv/none", "/srv/none"),
+        ("ReadWritePaths=/srv/app -/srv/no1 /srv/none", "/srv/none"),
+        ("ReadWritePaths=/data/x", ""),
+        ("BindPaths=/srv/none:/srv/app", "/srv/none"),
+        ("LoadCredential=key:/etc/none", "/etc/none"),
+    ],
+)
+def test_directives(root: Path, directive: str, marked: str) -> None:
+    """What a directive points to has to be there, unless it says that it need not."""
+    told = found(root, f"g:t:1:respawn:there\n:::service.t:{directive}\n")
+    assert [text for code, _, text in told if code == PATH] == ([marked] if marked else [])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "mkdir -p /srv/later/deep/er", "install -d -o www /srv/later/deep", "mount /dev/sdb /srv/later", "mount -a",
+        "mount LABEL=data /srv/later", "rsync -a host:/x/ /srv/later/", "/usr/sbin/there --make /srv/later/deep",
+        "tar -C /srv/later -xf /srv/app/plain", "systemctl start srv-later.mount", "there; there >/srv/later/deep",
+        "if there; then mkdir /srv/later; fi", "mkdir -p /srv/$X",
+    ],
+)  # fmt: skip
+def test_what_the_table_brings(root: Path, entry: str) -> None:
+    """What an entry makes or mounts is not missing, in any group."""
+    needing = "g:t:1:respawn:cd /srv/later/deep && exec there\n:::service.t:WorkingDirectory=/srv/later/deep\n"
+    assert [code for code, *_ in found(root, needing)] == [PATH, PATH]
+    assert found(root, f"{needing}g:first:1:wait:{entry}\n:::service.first:KillMode=process\n") == []
+    assert found(root, f"{needing}h:first:1:wait:{entry}\n:::service.first:KillMode=process\n") == []
+    assert len(found(root, f"{needing}h:first:1:off:{entry}\n")) == 2
+
+
+def test_what_only_looks_brings_nothing(root: Path) -> None:
+    """A path that an entry asks for, or works in, is not there because of that."""
+    for entry in ("test -d /srv/later", "ls /srv/later", "respawn:exec there --directory /srv/later"):
+        line = entry if entry.startswith("respawn") else f"wait:{entry}"
+        codes = [code for code, *_ in found(root, f"g:t:1:respawn:cd /srv/later && there\ng:a:1:{line}\n")]
+        assert codes.count(PATH) == 1
+
+
+@pytest.mark.parametrize("name", ["Runtime", "State", "Cache", "Logs", "Configuration"])
+def test_what_systemd_makes(root: Path, name: str) -> None:
+    """The directories that systemd makes for an entry."""
+    top = {"Runtime": "/run", "State": "/var/lib", "Cache": "/var/cache", "Logs": "/var/log", "Configuration": "/etc"}
+    table = f"g:t:1:respawn:there\n:::service.t:WorkingDirectory={top[name]}/app/x\n"
+    assert len(found(root, table)) == (name != "Runtime")
+    assert found(root, f"{table}:::service.t:{name}Directory=app\n") == []
+
+
+def test_what_the_table_installs(root: Path) -> None:
+    """If an entry installs programs, none is missing."""
+    (root / "usr/bin/apt-get").symlink_to("env")
+    assert found(root, "g:t:1:wait:apt-get install -y x\ng:u:1:respawn:exec x\n") == []
+
+
+def test_the_words_of_findings(root: Path) -> None:
+    """They name the root, and what may be meant."""
+    table = (
+        "g:a:1:wait:theer\ng:b:1:wait:/srv/app/rnu.sh\ng:c:1:wait:exec tolo\n:::service.c:Environment=PATH=/opt/tools\n"
+    )
+    findings = everything.findings(table.encode(), "cltab", str(root))
+    assert [(f.message, f.hint) for f in findings] == [
+        (f"{root} has no program 'theer' in systemd's PATH", "did you mean 'there'?"),
+        (f"{root} has no program '/srv/app/rnu.sh'", "did you mean '/srv/app/run.sh'?"),
+        (f"{root} has no program 'tolo' in its PATH, /opt/tools", "did you mean 'tool'?"),
+    ]
+
+
+def test_users_of_a_root(root: Path) -> None:
+    """They are those of its passwd and group, and those that its boot makes."""
+    lines = ("User=www", "User=made", "User=nobody-here", "Group=root", "Group=made", "Group=www")
+    table = "".join(f"g:t{n}:1:respawn:there\n:::service.t{n}:{line}\n" for n, line in enumerate(lines))
+    assert found(root, table) == [("unknown-user", 6, "nobody-here"), ("unknown-user", 12, "www")]
