@@ -14,6 +14,7 @@ from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.daemon.statusfile import StatusFile
 from cltab2systemd.disk.instance import Instance
 from cltab2systemd.disk.unitstore import UnitStore
+from cltab2systemd.events import Asker
 from cltab2systemd.locations import CLSTAT, SOCKET, Locations
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.units.surroundings import Surroundings
@@ -41,9 +42,10 @@ class Client:
     `said` are pairs of what it came to (`started`, `refused`, `superseded`, `lost`, or a state) and text.
     """
 
-    def __init__(self, number: int, what: str, group: str = "", level: str = "") -> None:
+    def __init__(self, number: int, what: str, group: str = "", level: str = "", trial: float | None = None) -> None:
         self.number = number
-        self.what = what  # "switch", "reread", "halt"
+        self.what = what  # "switch", "keep", "reread", "halt"
+        self.trial = trial  # of a switch, in seconds; None for one for good
         self.group = group
         self.level = level
         self.said: list[tuple[str, str]] = []
@@ -51,7 +53,8 @@ class Client:
         self.is_over = False
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (f"#{self.number}", self.what, self.group, self.level)))
+        trial = "" if self.trial is None else f"for {self.trial} s"
+        return " ".join(filter(None, (f"#{self.number}", self.what, self.group, self.level, trial)))
 
 
 class Daemon:
@@ -206,6 +209,8 @@ class Daemon:
         try:
             if client.what == "switch":
                 await self._switch(client)
+            elif client.what == "keep":
+                self._answer(client, "kept", self._controller.keep(client.group, Asker()))
             elif client.what == "reread":
                 await self._controller.reread(always=True)
                 self._answer(client, "reread")
@@ -217,7 +222,8 @@ class Daemon:
             self._answer(client, "refused", str(error))
 
     async def _switch(self, client: Client) -> None:
-        request = await self._controller.switch(client.group, client.level)
+        request = await self._controller.ask(client.group, client.level, trial=client.trial)
+        await asyncio.shield(request.started)
         self._answer(client, "started")
         status = await asyncio.shield(request.outcome)
         self._answer(client, str(status.state), " ".join(reason.text for reason in status.reasons))

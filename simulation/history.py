@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.systemd.buserrors import BusRefusedError
 from cltab2systemd.text import escape
-from simulation import tables
+from simulation import tables, trialjudge
 from simulation.clock import SECOND
 from simulation.judge import STATE
 from simulation.truth import entries
@@ -28,6 +28,7 @@ _SETTLE = 0.3
 _MEND = 0.2
 # How often a step is about the group that the history is about.
 _FAVOUR = 0.6
+_TRIALS = (0.01, 0.5, 5.0, 30.0, 1000.0)
 _MOMENTS = (0, 1_000, 10_000, 50_000, 300_000, SECOND)
 
 STEPS: dict[str, tuple[int, Callable[[World], str]]] = {}
@@ -58,6 +59,19 @@ def _entry(world: World, group: str) -> Unit | None:
 def switch(world: World) -> str:
     """A request."""
     return str(world.ask("switch", _group(world), world.chance.choice(tables.LEVELS)))
+
+
+@step(8)
+def try_(world: World) -> str:
+    """A request on trial."""
+    group, level = _group(world), world.chance.choice(tables.LEVELS)
+    return str(world.ask("switch", group, level, world.chance.choice(_TRIALS)))
+
+
+@step(4)
+def keep(world: World) -> str:
+    """Somebody confirms a trial, if there is one."""
+    return str(world.ask("keep", _group(world)))
 
 
 @step(4)
@@ -254,6 +268,7 @@ def toggle(world: World) -> str:
 def cluster(world: World) -> str:
     """The resource agent marks a group as the cluster's, or takes the mark away."""
     group = _group(world)
+    trialjudge.doubt(world.judge.groups[group])
     marks = world.files.directories.setdefault(f"{STATE}/of-cluster", {})
     if marks.pop(escape(group), None) is None:
         marks[escape(group)] = b""

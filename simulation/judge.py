@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cltab2systemd.text import escape
 from cltab2systemd.units.names import HALT_LEVEL, unescape
 from cltab2systemd.units.plan import HELD
-from simulation import promises, tables
+from simulation import promises, tables, trialjudge
 from simulation.clock import SECOND
 from simulation.daemon import shown
+from simulation.standing import Standing
 from simulation.systemd import UNITS
 from simulation.truth import Truth, entries, members, targets
 from simulation.units import family_of
@@ -21,43 +21,10 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 STATE = "/run/cltab2systemd/system"
-RULES = {
-    "beside": "nothing of an old level runs beside what the new one starts",
-    "unasked": "no group moves that nobody asked for",
-    "clstat": "clstat agrees with the units once all is settled",
-    "executed": "clstat never says that all runs while the command of an entry never has",
-    "answer": "whoever waits gets one answer, and a true one",
-    "definition": "what runs has the definition that its unit has",
-    "mark": "no mark outlives its purpose",
-    "kept": "nothing is started behind a required entry that has failed, and all else is",
-    "hangs": "no start, and no request, takes longer than its stated times",
-    "settles": "all comes to its end",
-    "error": "the core has no error of its own",
-    "mended": "once all is as it should be, each group does as it is told",
-}
 # For so long after a fault its consequences may show.
 _AFTERMATH = 15 * SECOND
 # For so long an answer that was true when it was given may be on its way, while a hand is taken or a halt begins. µs.
 _ON_ITS_WAY = 100
-
-
-@dataclass
-class Standing:
-    """What is known of a group.
-
-    `debt` is the level that was asked for last, as long as it may still be on its way; `is_hindered` tells that
-    somebody has taken a hand in it since.
-    """
-
-    debt: str | None = None
-    may_halt: bool = False  # a halt was begun, and its end is not known
-    is_hindered: bool = False
-    hindered_at: int = -SECOND  # when that was last, µs
-    halted_at: int = -SECOND  # when the daemon began a halt last, as of a group that has left the table, µs
-    touched_at: int = -SECOND  # when the daemon last stopped anything of it, or started a level, µs
-    ended_at: int = -SECOND  # when a request for it had its last answer, µs
-    unfinished: set[str] = field(default_factory=set)  # levels that were asked for, and not come to
-    in_flight: list[Client] = field(default_factory=list)
 
 
 class Judge:
@@ -86,6 +53,11 @@ class Judge:
     def fault(self) -> None:
         """Something outside of the daemon does not work, or not as it should."""
         self.faulty_until = self._world.clock.now + _AFTERMATH
+        self._doubt_trials()
+
+    def _doubt_trials(self) -> None:
+        for standing in self.groups.values():
+            trialjudge.doubt(standing)
 
     @property
     def is_faulty(self) -> bool:
@@ -100,6 +72,7 @@ class Judge:
         """Somebody takes a hand in a group, or in all."""
         for name, standing in self.groups.items():
             if group in {"", name}:
+                trialjudge.hindered(standing)
                 standing.is_hindered = True
                 standing.hindered_at = self._world.clock.now
 
@@ -108,14 +81,18 @@ class Judge:
         present = {line.group for line in tables.table(number)}
         for group, standing in self.groups.items():
             standing.may_halt |= group not in present and not self._world.is_left_to_cluster(group)
+            if group not in present:
+                trialjudge.doubt(standing)
 
     def asked(self, client: Client) -> None:
         """A client asks."""
         if client.what == "switch":
             standing = self.groups[client.group]
+            trialjudge.asked(self._world, client, standing)
             standing.in_flight.append(client)
         elif client.what == "halt":
             self.is_halting = True
+            self._doubt_trials()
             for standing in self.groups.values():
                 standing.may_halt = True
 
@@ -141,16 +118,18 @@ class Judge:
         standing = self.groups[group]
         standing.touched_at = self._world.clock.now
         if level == HALT_LEVEL:
-            if not standing.may_halt:
+            if not standing.may_halt and level not in standing.backs:
                 self.violate("unasked", f"{group} is halted")
             standing.may_halt = True  # and the next daemon goes on with it
             standing.halted_at = self._world.clock.now
             standing.debt = None
             return
-        if level not in {standing.debt, *standing.unfinished} and all(
+        if level not in {standing.debt, *standing.unfinished, *standing.backs} and all(
             client.level != level for client in standing.in_flight
         ):
             self.violate("unasked", f"{group} goes to level {level}")
+        if level in standing.backs:
+            standing.halted_at = self._world.clock.now
         pending = any(unit.job is not None for unit in entries(self._world.systemd, group))
         standing.is_hindered = standing.is_hindered and pending
 
@@ -162,9 +141,9 @@ class Judge:
     def _stopped_entry(self, group: str, unit: str) -> None:
         found = self._world.systemd.units.get(unit)
         is_vain = found is not None and (found.sub == "auto-restart" or self._world.systemd.services.is_in_vain(found))
-        if not is_vain:
+        if not is_vain and unit not in self._moved(group):
             self.groups[group].touched_at = self._world.clock.now
-        flying = any(standing.in_flight or standing.debt is not None for standing in self.groups.values())
+        flying = any(s.in_flight or s.debt is not None or s.backs for s in self.groups.values())
         if not (flying or is_vain or self.is_halting or not self._world.has_group(group)):
             self.violate("unasked", f"{unit} is stopped")
 
@@ -209,12 +188,23 @@ class Judge:
         finals = [said for said, _ in client.said if said not in {"started", "halting"}]
         if len(finals) > 1 or client.said.count(("started", "")) > 1:
             self.violate("answer", f"{client} is answered twice: {client.said}")
-        if client.is_over and client.what == "switch":
+        if client.what == "keep":
+            for wrong in trialjudge.kept(self._world, client, self.groups[client.group], what):
+                self.violate("trial", wrong)
+            return
+        if client.what == "switch":
             self._end(client, what)
         if what in {"started", "reread"}:
             self._is_applied = True
         if what == "started":
             self.groups[client.group].may_halt = self.is_halting or not self._world.has_group(client.group)
+        self._check_answer(client, what, text)
+        if client.what == "halt" and client.is_over:
+            self.is_halting = False
+        elif client.is_over and client.what == "switch":
+            self.groups[client.group].ended_at = self._world.clock.now
+
+    def _check_answer(self, client: Client, what: str, text: str) -> None:
         if what in {"DONE", "PASSED", "FAILED"} and not self._is_followed(client):
             self._check_outcome(client, what)
         elif what == "refused":
@@ -222,10 +212,6 @@ class Judge:
             self._check_refusal(client, text)
         elif what == "halted":
             self._check_halted()
-        if client.what == "halt" and client.is_over:
-            self.is_halting = False
-        elif client.is_over and client.what == "switch":
-            self.groups[client.group].ended_at = self._world.clock.now
 
     def _is_followed(self, client: Client) -> bool:
         """Whether somebody has asked for something else since, so that what was true when it came is so no more."""
@@ -240,6 +226,9 @@ class Judge:
 
     def _end(self, client: Client, what: str) -> None:
         standing = self.groups[client.group]
+        trialjudge.answered(client, standing, what)
+        if not client.is_over:
+            return
         self._check_time(client)
         if client in standing.in_flight:
             standing.in_flight.remove(client)
@@ -308,15 +297,20 @@ class Judge:
     def truth(self, group: str) -> Truth:
         """What is true of a group now."""
         standing = self.groups[group]
-        lines = tables.table(self._world.accepted) if self._world.accepted is not None else ()
-        moved = frozenset(f"clinit-{group}@{line.tag}.service" for line in lines if line.group != group)
         return Truth(
             self._world.systemd,
             group,
-            unpaid={standing.debt, *standing.unfinished},
+            unpaid={standing.debt, *standing.unfinished, *standing.backs},
             is_hindered=standing.is_hindered,
-            moved=moved,
+            moved=self._moved(group),
         )
+
+    def _moved(self, group: str) -> frozenset[str]:
+        """The services of a group whose lines another one has by now."""
+        lines = tables.table(self._world.accepted) if self._world.accepted is not None else ()
+        if self._world.was_of_cluster(group) and all(line.group != group for line in lines):
+            return frozenset()  # what a cluster is to stop gives nothing away
+        return frozenset(f"clinit-{group}@{line.tag}.service" for line in lines if line.group != group)
 
     def settled(self) -> None:
         """Nothing is about to change: look at everything."""
@@ -343,11 +337,13 @@ class Judge:
                 standing.debt = None
                 standing.unfinished.clear()
         self._check_definitions()
-        self._check_starts()
+        self._check_starts(lines)
         self._check_marks(lines)
 
-    def _check_starts(self) -> None:
-        """Does anything wait for ever, or is it kept back without a reason?"""
+    def _check_starts(self, lines: dict[str, tuple[str, str]]) -> None:
+        """Does anything wait for ever, or is it kept back without a reason? Is each trial as it has to be?"""
+        for text in trialjudge.broken(self._world, self.groups, lines) if not self.is_faulty else ():
+            self.violate("trial", text)
         touched = {group for group, s in self.groups.items() if s.is_hindered or self.truth(group).is_moving}
         for rule, text in promises.broken(self._world, touched if not self.is_faulty else {*self.groups}):
             self.violate(rule, text)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from cltab2systemd.core import applier, observer, probe
+from cltab2systemd.core import applier, observer, probe, trials
 from cltab2systemd.daemon import statusfile
 from cltab2systemd.disk import marks, unitstore
 from cltab2systemd.groups import changes
@@ -104,6 +104,8 @@ MUTATIONS: Mapping[str, tuple[str, Callable[[], Any]]] = {
         "kept",
         lambda: mock.patch.object(applier, "compile_group", _compiled_without("ConditionPathExists=/run", "clinit-")),
     ),
+    "a trial has no end": ("trial", lambda: mock.patch.object(trials.Trials, "_is_over", _nothing)),
+    "the next daemon knows of no trial": ("trial", lambda: mock.patch.object(trials.Trials, "load", _nothing)),
     "systemd does not reload": ("clstat", lambda: mock.patch.object(bus.StandInBus, "daemon_reload", _nothing_async)),
     "clstat is not written": ("clstat", lambda: mock.patch.object(statusfile.StatusFile, "show", _nothing)),
     "an old switch is gone on with": (

@@ -1,4 +1,4 @@
-"""What is promised of readiness, of what is required, and of times, judged by rules of its own; see `judge.RULES`."""
+"""What is promised of readiness, of what is required, and of times, judged by rules of its own; see `rules.RULES`."""
 
 from __future__ import annotations
 

@@ -160,9 +160,9 @@ class World:
 
     # What is done to it.
 
-    def ask(self, what: str, group: str = "", level: str = "") -> Client:
+    def ask(self, what: str, group: str = "", level: str = "", trial: float | None = None) -> Client:
         """A client asks; systemd starts the daemon if need be."""
-        client = Client(len(self.clients) + 1, what, group, level)
+        client = Client(len(self.clients) + 1, what, group, level, trial)
         client.asked_at = self.clock.now
         self.clients.append(client)
         self.judge.asked(client)

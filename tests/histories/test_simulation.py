@@ -16,8 +16,8 @@ from simulation import history, runner
 from simulation.bus import StandInBus, StandInKernel
 from simulation.caches import warm
 from simulation.disk import MemoryDisk
-from simulation.judge import RULES
 from simulation.mutations import MUTATIONS, mutated
+from simulation.rules import RULES
 
 HISTORIES = 20_000
 # Within so many seeds a fault is found that is put into the core on purpose.
