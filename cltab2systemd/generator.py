@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check import loading
-from cltab2systemd.disk.tables import TableUnreadableError, read_table
+from cltab2systemd.disk.tables import TableUnreadableError, emptied, read_table
 from cltab2systemd.locations import BOOT_MESSAGES, BOOT_TABLE, GENERATED_MESSAGES, GENERATED_TABLE, GOOD_TABLE, TABLE
 from cltab2systemd.table.diagnostics import Severity, has_errors
 from cltab2systemd.terminal import printable
@@ -83,53 +83,55 @@ def generate(directory: Path, report: Report, root: str = "") -> None:
 def _table_of_this_boot(root: str) -> tuple[Table, bytes] | None:
     """The table of this boot's first units, and its bytes; None at first."""
     try:
-        data = read_table(root + BOOT_TABLE, trusted=True)[0]
+        files = read_table(root + BOOT_TABLE, trusted=True)[0].at(TABLE)
     except TableUnreadableError:
         return None
-    table, findings = loading.load(data, TABLE)
-    return None if has_errors(findings) else (table, data)
+    table, findings = loading.load_files(files)
+    return None if has_errors(findings) else (table, files.joined)
 
 
 def _table(report: Report, root: str) -> tuple[Table, bytes] | None:
     """The table that is to take effect, and its bytes."""
     try:
-        data = read_table(root + TABLE, trusted=True)[0]
+        files = read_table(root + TABLE, trusted=True)[0].at(TABLE)
     except TableUnreadableError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            if os.path.islink(root + TABLE):  # noqa: PTH114
-                # Not the last good table: the daemon reads this one in a moment, when more is mounted.
-                target = os.readlink(root + TABLE)  # noqa: PTH115
-                report(_WARNING, f"{TABLE} is a link to nowhere yet ({target}): {_LATER}")
+        missing = error.__cause__.filename if isinstance(error.__cause__, FileNotFoundError) else ""
+        if missing and os.path.islink(missing):  # noqa: PTH114
+            # Not the last good table: the daemon reads this one in a moment, when more is mounted.
+            target = os.readlink(missing)  # noqa: PTH115
+            report(_WARNING, f"{missing.removeprefix(root)} is a link to nowhere yet ({target}): {_LATER}")
+            return None
+        if missing == root + TABLE:
             return None  # no table, no groups
         report(_ERROR, str(error))
     else:
-        if data:
-            table, findings = loading.load(data, TABLE)
+        if not (told := emptied(files, root + GOOD_TABLE)):
+            table, findings = loading.load_files(files)
             if not has_errors(findings):
-                return table, data
+                return table, files.joined
             errors = [finding for finding in findings if finding.severity is Severity.ERROR]
             for finding in errors[:_MOST_FINDINGS]:
                 report(_ERROR, printable(finding.summary))
             if len(errors) > _MOST_FINDINGS:
                 report(_ERROR, f"{TABLE}: and {len(errors) - _MOST_FINDINGS} more; see: cltab2systemd check")
         else:
-            report(_ERROR, f"{TABLE} is empty: perhaps the machine went down while it was written")
+            report(_ERROR, told)
     return _last_good(report, root)
 
 
 def _last_good(report: Report, root: str) -> tuple[Table, bytes] | None:
     try:
-        data = read_table(root + GOOD_TABLE, trusted=True)[0]
+        files = read_table(root + GOOD_TABLE, trusted=True)[0].at(TABLE)
     except TableUnreadableError as error:
         report(_WARNING, f"no group can be started: there is no last good table either ({error}): {_LATER}")
         return None
     # Its units are those of the table that it was.
-    table, findings = loading.load(data, TABLE)
+    table, findings = loading.load_files(files)
     if has_errors(findings):
         report(_ERROR, f"{GOOD_TABLE} has errors as well: no group can be started until {TABLE} is mended")
         return None
     report(_WARNING, f"using the last good table, {GOOD_TABLE}")
-    return table, data
+    return table, files.joined
 
 
 def _write(directory: Path, files: Mapping[str, bytes]) -> None:

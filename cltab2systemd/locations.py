@@ -1,11 +1,12 @@
 """Where an instance has its files: table, socket, clstat.
 
-What the table says beats the command line, which beats the default. Imports nothing heavy: a plain `clinit` request
-goes through here.
+What the table, with its fragments, says beats the command line, which beats the default. Imports nothing heavy: a
+plain `clinit` request goes through here.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -33,6 +34,10 @@ NOTED_PREFIX = "prefix"
 OF_CLUSTER = "of-cluster"
 # And another one: in it the agent notes the id of the cluster's resource for each group, in a line.
 KNOWN_TO_CLUSTER = "known-to-cluster"
+# A table's fragments are the files of this suffix in the directory that is named like it, with the other one behind.
+_FRAGMENTS, _FRAGMENT = ".d", ".cltab"
+# Nobody has more. All are looked at for each request, and so is everything else there.
+MOST_FRAGMENTS = 1000
 # Beside the units that the generator made: the table that it made them from.
 GENERATED_TABLE = "cltab2systemd.cltab"
 GENERATED_MESSAGES = "cltab2systemd.messages"  # and what it said
@@ -204,7 +209,7 @@ def _content(path: str, *, trusted: bool = False) -> bytes:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 return b""
-            if trusted and (status.st_uid != 0 or status.st_mode & 0o022):  # as for its commands: disk.tables
+            if trusted and is_doubtful(status):
                 return b""
             return file.read()
     except OSError:
@@ -247,15 +252,60 @@ def from_here(path: str) -> str:
         return os.path.normpath(path)
 
 
+def fragment_directory(table: str) -> str:
+    """The directory of a table's fragments, which need not be there."""
+    return table + _FRAGMENTS
+
+
+def is_fragment(name: str) -> bool:
+    """Whether a file in that directory is a fragment, by its name: hidden files, and `x.cltab.bak`, are not."""
+    return name.endswith(_FRAGMENT) and not name.startswith(".")
+
+
+def fragments(table: str) -> list[str]:
+    """The paths of a table's fragments, in the order in which they are read: by the bytes of their names.
+
+    None if there is no directory. OSError if there is one, or a link to none, that cannot be read, or that holds more
+    than `MOST_FRAGMENTS` files.
+    """
+    directory = fragment_directory(table)
+    try:
+        os.lstat(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    names = os.listdir(directory)  # noqa: PTH208
+    if len(names) > MOST_FRAGMENTS:
+        raise OSError(errno.E2BIG, f"more than {MOST_FRAGMENTS} files in it", directory)
+    names = sorted(filter(is_fragment, names), key=os.fsencode)  # noqa: TID251 - names of files
+    return [f"{directory}/{name}" for name in names]
+
+
+def is_doubtful(status: os.stat_result) -> bool:
+    """Whether somebody else than root may have written a file: then its commands are not to be run as root."""
+    return status.st_uid != 0 or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
 def has_group(table: str, name: str) -> bool:
     """Whether a table has an entry of a group, without parsing the rest of it."""
     start = encoded(name) + b":"
-    return any(line.startswith(start) and line.count(b":") >= 4 for line in _content(table).split(b"\n"))
+    return any(line.startswith(start) and line.count(b":") >= 4 for line in _all_of(table).split(b"\n"))
+
+
+def _all_of(table: str, *, trusted: bool = False) -> bytes:
+    """What a table and its fragments hold; nothing of those that cannot be read, or trusted."""
+    data = _content(table, trusted=trusted)
+    try:
+        beside = fragments(table)
+        if beside and trusted and is_doubtful(os.stat(fragment_directory(table))):  # noqa: PTH116
+            return data
+    except OSError:
+        return data
+    return b"\n".join([data, *(_content(path, trusted=trusted) for path in beside)]) if beside else data
 
 
 def _settings(path: str, *, trusted: bool) -> dict[str, str]:
-    """The `:::name:value` lines of a table, without parsing the rest of it."""
-    data = _content(path, trusted=trusted)
+    """The `:::name:value` lines of a table and its fragments, without parsing the rest of them."""
+    data = _all_of(path, trusted=trusted)
     if b":::" not in data:
         return {}
     lines = (

@@ -30,6 +30,7 @@ from cltab2systemd.groups.state import GroupStatus, State
 from cltab2systemd.systemd.buserrors import BusUnavailableError
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity
 from cltab2systemd.table.model import ResourceGroup
+from cltab2systemd.table.tablefiles import TableFiles
 from cltab2systemd.text import encoded
 from cltab2systemd.units.names import Names
 
@@ -91,7 +92,8 @@ class _Source:
     path = "/etc/caf\udce9"
     refusal = "mode \udcff\u2028 is none"
     is_unread = True
-    content = b"\xff"
+    files = TableFiles.of(b"\xff", path)
+    content = files.joined
 
     def __init__(self) -> None:
         self.accepted = True

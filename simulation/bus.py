@@ -18,6 +18,7 @@ from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.systemd.runsignal import RunSignal
 from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.table.model import Table
+from cltab2systemd.table.tablefiles import TableFiles
 from cltab2systemd.units.commands import PAUSED
 from simulation.units import matching
 
@@ -358,7 +359,7 @@ class StandInSource(TableSource):
     def __init__(self, read: Callable[[], bytes | None]) -> None:
         self.path = PATH
         self.table = Table(PATH)
-        self.content = b""
+        self.files = TableFiles.of(b"", PATH)
         self.accepted = False
         self._read_table = read
 
@@ -374,5 +375,5 @@ class StandInSource(TableSource):
         if not table.entries and not may_be_empty:
             raise TableRefusedError(f"{PATH} has no entry, and groups are active")
         changed = table != self.table or not self.accepted
-        self.accepted, self.table, self.content = True, table, data
+        self.accepted, self.table, self.files = True, table, TableFiles.of(data, PATH)
         return changed

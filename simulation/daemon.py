@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.table.model import Table
+    from cltab2systemd.table.tablefiles import TableFiles
     from simulation.clock import Clock
     from simulation.systemd import Systemd
 
@@ -195,7 +196,7 @@ class Daemon:
         self._tells(before, self.told)
         self._status.show(statuses)
 
-    async def _take_table(self, table: Table, content: bytes) -> None:
+    async def _take_table(self, table: Table, files: TableFiles) -> None:
         pass
 
     # Clients.

@@ -107,7 +107,7 @@ def test_a_table_without_a_byte(root: Root) -> None:
     root.table.touch()
     root.good.write_text(OLD)
     assert units_of(OLD) == root.generate()
-    assert root.messages[0] == "<3>/etc/cltab is empty: perhaps the machine went down while it was written"
+    assert root.messages[0].startswith("<3>/etc/cltab is empty: perhaps the machine went down while it was written")
 
 
 def test_a_last_good_table_with_errors(root: Root) -> None:
@@ -150,6 +150,55 @@ def test_a_link_to_a_table(root: Root) -> None:
     root.messages.clear()
     (root.units / GENERATED_MESSAGES).unlink(missing_ok=True)
     root.table.with_name("other").write_text(GOOD)
+    assert units_of(GOOD) == root.generate()
+    assert root.messages == []
+
+
+def test_fragments(root: Root) -> None:
+    """They are of the table, and so is the copy; a bad one gives way to the last good table, as the table would."""
+    root.table.write_text(GOOD)
+    beside = root.table.with_name("cltab.d")
+    beside.mkdir()
+    (beside / "more.cltab").write_text("new:x:1:wait:true")
+    assert units_of(GOOD + "new:x:1:wait:true\n") == root.generate()
+    assert (root.units / GENERATED_TABLE).read_text() == GOOD + "new:x:1:wait:true\n"
+    root.good.write_text(OLD)
+    (beside / "bad.cltab").write_text("# bad\nweb:db:3:wait:x\n")
+    for path in root.units.iterdir():
+        path.unlink() if path.is_file() else (path / "clinit-web.conf").unlink()
+    assert units_of(OLD) == root.generate()
+    assert root.messages == [
+        "<3>/etc/cltab.d/bad.cltab:2:5: error: entry has duplicate tag: db (first in /etc/cltab:2)",
+        "<4>using the last good table, /var/lib/cltab2systemd/cltab",
+    ]
+
+
+def test_a_fragment_that_is_not_there_yet(root: Root) -> None:
+    """A link to nowhere is for the daemon, as the table's own; a file without a byte is what a power cut leaves."""
+    root.table.write_text(GOOD)
+    root.good.write_text(OLD)
+    beside = root.table.with_name("cltab.d")
+    beside.mkdir()
+    (beside / "a.cltab").symlink_to("/srv/none")
+    assert root.generate() == {}
+    assert root.messages == [
+        "<4>/etc/cltab.d/a.cltab is a link to nowhere yet (/srv/none): the daemon looks again when it starts"
+    ]
+    root.messages.clear()
+    (root.units / GENERATED_MESSAGES).unlink()
+    (beside / "a.cltab").unlink()
+    (beside / "a.cltab").touch()
+    assert units_of(OLD) == root.generate()
+    assert root.messages[0].startswith("<3>/etc/cltab.d/a.cltab is empty: perhaps the machine went down")
+
+
+def test_an_empty_table_that_was_good(root: Root) -> None:
+    """With fragments, the table may be empty; the last good one was so, too."""
+    root.table.touch()
+    beside = root.table.with_name("cltab.d")
+    beside.mkdir()
+    (beside / "a.cltab").write_text(GOOD)
+    root.good.write_text(GOOD)
     assert units_of(GOOD) == root.generate()
     assert root.messages == []
 

@@ -121,7 +121,7 @@ def _of_circle(table: Table, settings: Mapping[str, Setting], name: str) -> Iter
     except CycleError as error:
         # From what is named to what names it, the first one again at the end.
         circle = [*reversed(error.args[1])][:-1]
-        first = min(range(len(circle)), key=lambda index: settings[circle[index]].place.line)
+        first = min(range(len(circle)), key=lambda index: settings[circle[index]].place.order)
         circle = circle[first:] + circle[:first]
         setting, other = settings[circle[0]], (circle[1:] or circle)[0]
         words = pacemaker.words(setting.value)

@@ -9,6 +9,7 @@ from cltab2systemd.check import lint, loading, machine
 from cltab2systemd.check.filesystem import Root
 from cltab2systemd.table.diagnostics import Diagnostic, has_errors, in_order
 from cltab2systemd.table.model import MOST_FINDINGS
+from cltab2systemd.table.tablefiles import TableFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,14 +19,18 @@ if TYPE_CHECKING:
 
 
 def findings(data: bytes, path: str, root: str = "/") -> tuple[Diagnostic, ...]:
+    """`findings_of` a table that is one file: its bytes, and its name for places."""
+    return findings_of(TableFiles.of(data, path), root)
+
+
+def findings_of(files: TableFiles, root: str = "/") -> tuple[Diagnostic, ...]:
     """All findings about a table, in file order; of the warnings at most `MOST_FINDINGS`, and one more that says so.
 
     Args:
-        data: of the table.
-        path: of the table, for the places of findings.
+        files: of the table.
         root: the directory whose files, users and units it is checked against; `/` is this machine.
     """
-    table, errors = loading.load(data, path)
+    table, errors = loading.load_files(files)
     found = _each_once(_warnings(table, Root(root), is_complete=not has_errors(errors)))
     warnings = in_order(islice(found, MOST_FINDINGS + 1))
     if len(warnings) > MOST_FINDINGS:

@@ -6,8 +6,9 @@ import itertools
 from typing import TYPE_CHECKING
 
 from cltab2systemd.table.diagnostics import Diagnostic, in_order
-from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.grammar import parse_files
 from cltab2systemd.table.model import MOST_FINDINGS, Table
+from cltab2systemd.table.tablefiles import TableFiles
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.names import HALT_LEVEL, LONGEST_ASKED_NAME, LONGEST_UNIT_NAME, Names
 
@@ -79,9 +80,14 @@ def _long_names(names: Names, table: Table) -> Iterator[Diagnostic]:
 
 
 def load(data: bytes, path: str, names: Names | None = None) -> tuple[Table, tuple[Diagnostic, ...]]:
+    """`load_files` for a table that is one file: its bytes, and its name for places."""
+    return load_files(TableFiles.of(data, path), names)
+
+
+def load_files(files: TableFiles, names: Names | None = None) -> tuple[Table, tuple[Diagnostic, ...]]:
     """Parse a table and check that its units can be made: everything there is to find in one go.
 
     Returns the table and all findings in file order; if none is an error, every group of the table can be planned.
     """
-    table, diagnostics = parse(data, path)
+    table, diagnostics = parse_files(files)
     return table, in_order((*diagnostics, *findings(names or Names(), table)))

@@ -73,7 +73,7 @@ def _repeated(setting: Setting, first: Setting) -> Iterator[Diagnostic]:
         yield Diagnostic.of(
             "repeated-setting",
             setting.place_of_name,
-            f"setting '{shortened(setting.name)}' is given again (first on line {first.place.line})",
+            f"setting '{shortened(setting.name)}' is given again (first {first.place.seen_from(setting.place.path)})",
             source=setting.line,
             hint="only the last one counts; remove the others",
         )

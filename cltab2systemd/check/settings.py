@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd.locations import absolute
+from cltab2systemd.locations import absolute, fragment_directory
 from cltab2systemd.systemd.activation import is_started_by_systemd
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.settings import Kind
@@ -44,6 +44,8 @@ def _clashes(locations: Locations, settings: Mapping[str, Setting]) -> Iterator[
         taken[locations.clstat] = _PATHS["clstat"]
     for name, setting in settings.items():
         path = absolute(setting.value)
+        if os.path.dirname(path) == fragment_directory(locations.table):  # noqa: PTH120
+            taken[path] = "a fragment of the table"
         if taken.get(path, _PATHS[name]) != _PATHS[name]:
             message = f"{_PATHS[name]} cannot be where {taken[path]} is, {path}"
             yield Diagnostic.of("setting-taken", setting.place, message, source=setting.line, hint="name another file")

@@ -48,7 +48,7 @@ def command(files: tuple[str, ...], *, root: str, strict: bool, format_: str) ->
     found: list[Diagnostic] = []
     for path in files or (TABLE,):
         try:
-            findings = everything.findings(*tables.content(path), root)
+            findings = everything.findings_of(tables.content(path), root)
         except TableUnreadableError as error:
             printing.complain(f"cltab2systemd: {error}")
             found.append(_unreadable(path, str(error)))

@@ -66,7 +66,8 @@ def _read(file: str) -> tuple[str, bytes]:
     if file == _STANDARD:
         path, data = tables.STANDARD_INPUT_PATH, click.get_binary_stream("stdin").read(LARGEST + 1)
     else:
-        data, path = tables.content(file)
+        main = tables.content(file).main
+        path, data = main.path, main.content
     if len(data) > LARGEST:
         raise TableUnreadableError(f"{path} is larger than {LARGEST} bytes, as no inittab is")
     return path, data

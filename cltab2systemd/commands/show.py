@@ -131,7 +131,12 @@ def as_json(table: Table) -> asjson.Json:
         "path": asjson.text(table.path),
         "groups": [_group_json(table, group) for group in table.groups.values()],
         "settings": [
-            {"name": asjson.text(setting.name), "value": asjson.text(setting.value), "line": setting.place.line}
+            {
+                "name": asjson.text(setting.name),
+                "value": asjson.text(setting.value),
+                "path": asjson.text(setting.place.path),
+                "line": setting.place.line,
+            }
             for setting in table.settings
         ],
     }
@@ -146,7 +151,10 @@ def _group_json(table: Table, group: ResourceGroup) -> asjson.Json:
         "stops_in_order": group.stops_in_order,
         "levels": asjson.texts(group.levels),
         "declared": asjson.texts(group.declared),
-        "entries": [{**asjson.entry(entry), "line": entry.place.line} for entry in group.entries],
+        "entries": [
+            {**asjson.entry(entry), "path": asjson.text(entry.place.path), "line": entry.place.line}
+            for entry in group.entries
+        ],
     }
 
 

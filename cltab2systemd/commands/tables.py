@@ -13,6 +13,7 @@ from cltab2systemd.commands.printing import complain
 from cltab2systemd.disk import tables
 from cltab2systemd.locations import from_here
 from cltab2systemd.table.diagnostics import Severity, has_errors, render
+from cltab2systemd.table.tablefiles import TableFiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -42,19 +43,19 @@ def load(path: str) -> Table:
 
 def read(path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
     """A table and its findings, with absolute paths; tables.TableUnreadableError if it cannot be read."""
-    return loading.load(*content(path))
+    return loading.load_files(content(path))
 
 
-def content(path: str) -> tuple[bytes, str]:
-    """The bytes of a table, and its absolute path; tables.TableUnreadableError if it cannot be read.
+def content(path: str) -> TableFiles:
+    """The files of a table, with absolute paths; tables.TableUnreadableError if they cannot be read.
 
     Unlike the daemon, which would wait for whoever writes, this takes pipes and terminals as well: `-` for the standard
-    input, or what a shell makes of `<(command)`.
+    input, or what a shell makes of `<(command)`. Such a table has no fragments.
     """
     if path == STANDARD_INPUT:
-        return bounded(click.get_binary_stream("stdin"), "the standard input"), STANDARD_INPUT_PATH
-    data = _streamed(path) if _is_stream(path) else tables.read_table(path)[0]
-    return data, from_here(path)
+        return TableFiles.of(bounded(click.get_binary_stream("stdin"), "the standard input"), STANDARD_INPUT_PATH)
+    here = from_here(path)
+    return TableFiles.of(_streamed(path), here) if _is_stream(path) else tables.read_table(path)[0].at(here)
 
 
 def bounded(stream: BinaryIO, name: str) -> bytes:

@@ -67,10 +67,10 @@ class Boot:
         if not self._instance.is_first_start or self._units.has_generated or not os.path.lexists(TABLE):
             return {}
         try:
-            data = read_table(GOOD_TABLE, trusted=True)[0]
+            files, _ = read_table(GOOD_TABLE, trusted=True)
         except TableUnreadableError:
             return {}
-        table, findings = loading.load(data, TABLE)
+        table, findings = loading.load_files(files.at(TABLE))
         return {} if has_errors(findings) else table.groups
 
     def levels(self, groups: Iterable[Group], wanted: Callable[[Group], ResourceGroup]) -> dict[str, str]:

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.overview import GroupOverview
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
+    from cltab2systemd.table.tablefiles import TableFiles
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Controller:
         applier: puts its units on disk.
         on_status: called with all lines of clstat, at each change.
         on_moment: called when only what will be otherwise in a moment has changed.
-        on_table: called with each new table that takes effect, and its bytes.
+        on_table: called with each new table that takes effect, and its files.
         kernel: tells of processes; None for this machine's.
         search: asks the journal who has stopped entries; None if nobody is to be asked.
         service: the unit that this daemon is started by; empty for none.
@@ -88,7 +89,7 @@ class Controller:
         applier: Applier,
         *,
         on_status: Callable[[tuple[GroupStatus, ...]], None],
-        on_table: Callable[[Table, bytes], Awaitable[None]],
+        on_table: Callable[[Table, TableFiles], Awaitable[None]],
         on_moment: Callable[[], None] = lambda: None,
         kernel: Kernel | None = None,
         search: Search | None = None,
@@ -97,8 +98,7 @@ class Controller:
         self._units, instance = units, units.instance
         self.names = names = instance.names
         self.source = source
-        self._bus = bus
-        self._applier = applier
+        self._bus, self._applier = bus, applier
         self._groups: dict[str, Group] = {}
         self._shown = Shown(self._groups, source, on_status, on_moment)
         self._pacer = Pacer(names, bus, instance.paused, self._try_again, self._look_at)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cltab2systemd.disk.instance import Instance
     from cltab2systemd.systemd.bus import Bus
     from cltab2systemd.table.model import Table
+    from cltab2systemd.table.tablefiles import TableFiles
 
 
 class Membership:
@@ -35,7 +36,7 @@ class Membership:
         applier: puts units on disk.
         observer: knows how groups are.
         spawn: runs work beside everything else.
-        on_table: called with each new table that takes effect, and its bytes; also if only its comments are new.
+        on_table: called with each new table that takes effect, and its files; also if only its comments are new.
         on_retired: called with a group that has left the table, and is to be stopped for good, and on whose account.
         on_gone: called when a group is no more.
     """
@@ -50,7 +51,7 @@ class Membership:
         applier: Applier,
         observer: Observer,
         spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
-        on_table: Callable[[Table, bytes], Awaitable[None]],
+        on_table: Callable[[Table, TableFiles], Awaitable[None]],
         on_retired: Callable[[Group, Asker], object],
         on_gone: Callable[[], None],
     ) -> None:
@@ -135,12 +136,12 @@ class Membership:
         """
         async with self._applier.table_lock:
             may_be_empty = not any(group.active for group in self._groups.values())
-            before = self._source.content
+            before = self._source.files
             changed = self._source.refresh(may_be_empty=may_be_empty, always=always)
             if changed:
                 self._unapplied = {*self._groups, *self._source.table.groups}
-            if changed or self._source.content != before:  # comments are in the copy, and in its digest
-                await self._on_table(self._source.table, self._source.content)
+            if changed or self._source.files != before:  # comments are in the copy, and in its digest
+                await self._on_table(self._source.table, self._source.files)
             asker = replace(asker or Asker(), by=By.TABLE)
             return await self._apply_table(asker) if self._unapplied else ()
 

@@ -1,4 +1,4 @@
-"""The table as the daemon follows it. It is read again when the file changes. If the new one is bad, the old stays."""
+"""The table as the daemon follows it. It is read again if a file changes. If the new one is bad, the old stays."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.check import loading
 from cltab2systemd.disk import tables
-from cltab2systemd.disk.files import FileIdentity, identify
+from cltab2systemd.disk.tables import TableIdentity, identify_table
+from cltab2systemd.locations import fragment_directory
 from cltab2systemd.table.diagnostics import Diagnostic, has_errors
 from cltab2systemd.table.model import Table
+from cltab2systemd.table.tablefiles import TableFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,10 +36,10 @@ class TableRefusedError(Exception):
 
 
 class TableSource:
-    """The table at a path: the last good one, and whether the file still says so.
+    """The table at a path: the last good one, and whether its files still say so.
 
     Args:
-        path: of the file.
+        path: of the table; its fragments are beside it.
         names: the unit names of the instance.
         check: finds what is wrong, on this machine, with a table that parses.
         on_verdict: called with a refusal, once for each version of the file. Called with None when the table is
@@ -56,16 +58,21 @@ class TableSource:
         self.path = path
         self._last_good = last_good
         self.table = Table(path)
-        self.content = b""  # what `table` was parsed from
+        self.files = TableFiles.of(b"", path)  # what `table` was parsed from
         self.accepted = False  # True once a table was accepted; before that its settings and lines do not count
         self._names = names
         self._check = check
         self._on_verdict = on_verdict
-        self._told: tuple[FileIdentity | None, str] | None = (None, "")  # the refusal that was told last
-        self._seen: FileIdentity | None = None
+        self._told: tuple[TableIdentity | None, str] | None = (None, "")  # the refusal that was told last
+        self._seen: TableIdentity | None = None
         self._seen_since = 0.0  # CLOCK_MONOTONIC, in seconds
         self._read_at = 0.0
         self._findings: tuple[Diagnostic, ...] = ()  # of the file read last, if it was refused
+
+    @property
+    def content(self) -> bytes:
+        """What `table` was parsed from, as one file."""
+        return self.files.joined
 
     @property
     def refusal(self) -> str:
@@ -76,7 +83,7 @@ class TableSource:
     def is_unread(self) -> bool:
         """Whether the file is another one than that which was read last, and was accepted or refused."""
         known = self._told[0] if self._told is not None and self.refusal else self._seen
-        return identify(self.path) != known
+        return identify_table(self.path) != known
 
     def refresh(self, *, may_be_empty: bool, always: bool = False) -> bool:
         """Read the file if it is not the one read last.
@@ -94,7 +101,7 @@ class TableSource:
         try:
             changed = self._refresh(may_be_empty=may_be_empty, always=always)
         except TableRefusedError as error:
-            verdict = identify(self.path), error.summary
+            verdict = identify_table(self.path), error.summary
             if verdict != self._told:
                 self._told = verdict
                 self._on_verdict(error)
@@ -106,19 +113,17 @@ class TableSource:
 
     def _refresh(self, *, may_be_empty: bool, always: bool) -> bool:
         now = time.monotonic()
-        if not always and self._is_settled() and identify(self.path) == self._seen:
+        if not always and self._is_settled() and identify_table(self.path) == self._seen:
             if self._findings:
                 raise _refusal(self._findings)
             return False
         seen_before, self._seen, self._findings = self._seen, None, ()
-        data, identity = self._bytes()
-        if self.accepted and data == self.content:  # it is in force, even if this machine would refuse it by now
+        files, identity = self._read()
+        if self.accepted and files == self.files:  # it is in force, even if this machine would refuse it by now
             self._remember(identity, seen_before, now)
             return False
-        # Not remembered. Whoever empties the table while the daemon runs, means it.
-        if not data and not self.accepted and self._last_good and identify(self._last_good) is not None:
-            raise TableRefusedError(f"{self.path} is empty: perhaps the machine went down while it was written")
-        table, findings, of_machine = self._judged(data)
+        self._doubt(files, identity)  # not remembered
+        table, findings, of_machine = self._judged(files)
         if has_errors(of_machine):  # not remembered: somebody may do what the hint says
             raise _refusal((*findings, *of_machine))
         if has_errors(findings):
@@ -133,14 +138,26 @@ class TableSource:
         self._remember(identity, seen_before, now)
         changed = table != self.table or not self.accepted
         self.accepted = True
-        self.table, self.content = table, data
+        self.table, self.files = table, files
         return changed
+
+    def _doubt(self, files: TableFiles, identity: TableIdentity) -> None:
+        """TableRefusedError if files look as if nobody meant them so."""
+        if self.accepted and self.files.fragments and identity.directory is None:
+            directory = fragment_directory(self.path)
+            raise TableRefusedError(
+                f"{directory} is gone, and the table in force has lines of there: if they are to go, make it again, "
+                "without them"
+            )
+        # Whoever empties a file while the daemon runs, means it.
+        if not self.accepted and (told := tables.emptied(files, self._last_good)):
+            raise TableRefusedError(told)
 
     def _is_settled(self) -> bool:
         """Whether another version of the file would have other times than the one that was read."""
         return self._seen is not None and self._read_at - self._seen_since >= SETTLED
 
-    def _remember(self, identity: FileIdentity, before: FileIdentity | None, now: float) -> None:
+    def _remember(self, identity: TableIdentity, before: TableIdentity | None, now: float) -> None:
         """Note which version was read now, and since when that version is known."""
         if identity != before:
             self._seen_since = now
@@ -149,21 +166,21 @@ class TableSource:
     def has_no_errors(self) -> bool:
         """Whether the file is a table without errors; nothing is remembered of it."""
         try:
-            _, findings, of_machine = self._judged(self._bytes()[0])
+            _, findings, of_machine = self._judged(self._read()[0])
         except TableRefusedError:
             return False
         return not has_errors((*findings, *of_machine))
 
-    def _bytes(self) -> tuple[bytes, FileIdentity]:
-        """The file's content, and which version it is of; TableRefusedError if it cannot be read."""
+    def _read(self) -> tuple[TableFiles, TableIdentity]:
+        """The files, and which version they are; TableRefusedError if they cannot be read."""
         try:
             return tables.read_table(self.path, trusted=True)
         except tables.TableUnreadableError as error:
             raise TableRefusedError(str(error)) from error
 
-    def _judged(self, data: bytes) -> tuple[Table, tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
-        """The table of a content, its findings, and the machine's."""
-        table, findings = loading.load(data, self.path, self._names)
+    def _judged(self, files: TableFiles) -> tuple[Table, tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
+        """The table of some files, its findings, and the machine's."""
+        table, findings = loading.load_files(files, self._names)
         return table, findings, self._check(table)
 
 

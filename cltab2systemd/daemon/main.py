@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.table.model import Table
+    from cltab2systemd.table.tablefiles import TableFiles
 
 # File descriptors that we may have open: one for each client, and some more. systemd's limit for services is 1,024.
 MOST_FILES = 16384
@@ -112,13 +113,13 @@ class _Outside:
         self.announcer.show(statuses)
         self.notices.show(statuses)
 
-    async def follow(self, table: Table, content: bytes) -> None:
-        """Follow the settings of a table that takes effect, and keep a copy of its bytes.
+    async def follow(self, table: Table, files: TableFiles) -> None:
+        """Follow the settings of a table that takes effect, and keep a copy of it.
 
         A setting beats the command line. A setting that leaves the table keeps its last value.
         """
         if self.good_table is not None:
-            await self.good_table.keep(content)
+            await self.good_table.keep(files.joined)
         self.clstat.follow(table)
         logs.write_to(absolute(path) if (path := table.setting("log")) else None)
         self.sockets.follow(table)

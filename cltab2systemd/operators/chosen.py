@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.commands.instance import Instance
 from cltab2systemd.disk import tables
 from cltab2systemd.groups.entrycommands import move_command
-from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.grammar import parse_files
 from cltab2systemd.table.model import levels_meant
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import shortened
@@ -63,8 +63,8 @@ def known(locations: Locations) -> Known:
     except OSError:
         applied = {}
     try:
-        data, _ = tables.read_table(locations.table)
-        entries = parse(data, locations.table)[0].entries
+        files, _ = tables.read_table(locations.table)
+        entries = parse_files(files)[0].entries
     except tables.TableUnreadableError:
         if not applied:
             raise

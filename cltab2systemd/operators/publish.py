@@ -15,6 +15,7 @@ from cltab2systemd.cluster import attributes
 from cltab2systemd.commands import options
 from cltab2systemd.commands.printing import complain
 from cltab2systemd.disk.files import identify
+from cltab2systemd.disk.tables import identify_table
 from cltab2systemd.locations import GOOD_TABLE
 from cltab2systemd.operators import pacemaker
 from cltab2systemd.operators.askable import NoAnswerError
@@ -35,8 +36,8 @@ _AGAIN = 5.0
 # Seconds for which it is tried to take back what the cluster has been told, and between two tries.
 _LAST_WORDS = 10.0
 _PAUSE = 0.5
-# How often it is looked, a tick apart, after the table's file or the copy of the one in force has changed: the daemon
-# tells groups that change, and not that it has read a table, or refused it.
+# How often it is looked, a tick apart, after a file of the table, or the copy of the one in force, has changed: the
+# daemon tells groups that change, and not that it has read a table, or refused it.
 _LOOKS = 5
 # Seconds for which the cluster collects changes before it takes note of them.
 _DAMPENED = 1
@@ -81,7 +82,7 @@ class _Publisher:
         return self._looks > 0
 
     def _identities(self) -> tuple[object, ...]:
-        return identify(self.client.locations.table), identify(GOOD_TABLE)
+        return identify_table(self.client.locations.table), identify(GOOD_TABLE)
 
     def look(self, *, is_news: bool) -> None:
         """Tell the cluster what is new; at times, all that it has not."""

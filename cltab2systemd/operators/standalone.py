@@ -186,10 +186,10 @@ def _chosen(groups: Sequence[str], there: Iterable[str]) -> list[str]:
 def _table(path: str) -> tuple[Table, str]:
     """The table on disk, and why it would be refused; empty if it would not."""
     try:
-        data, _ = tables.read_table(path)
+        files, _ = tables.read_table(path)
     except tables.TableUnreadableError as error:
         return Table(path), str(error)
-    table, findings = loading.load(data, path)
+    table, findings = loading.load_files(files)
     errors = [finding for finding in findings if has_errors((finding,))]
     return table, errors[0].summary if errors else ""
 
@@ -199,7 +199,7 @@ def _in_force(instance: Instance, path: str) -> bytes | None:
     if instance.names != Names() or path != TABLE:
         return None
     try:
-        return tables.read_table(GOOD_TABLE)[0]
+        return tables.read_table(GOOD_TABLE)[0].joined
     except tables.TableUnreadableError:
         return None
 

@@ -55,6 +55,15 @@ class Place:
         """Some characters of the place, from the given one on, counted from 0; at least one."""
         return Place(self.path, self.line, self.column + start, max(1, width))
 
+    @property
+    def order(self) -> tuple[str, int]:
+        """By which the lines of a table are in the order in which they are read: a fragment's path is the longer."""
+        return self.path, self.line
+
+    def seen_from(self, path: str) -> str:
+        """Where it is, for a reader of a file: `on line 3`, or `in FILE:3` if it is in another one."""
+        return f"on line {self.line}" if path == self.path else f"in {self.path}:{self.line}"
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
@@ -86,7 +95,7 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """The findings in the order of their places, as a reader goes through the file."""
-    return tuple(sorted(diagnostics, key=lambda d: (d.place.path, d.place.line, d.place.column, d.code)))
+    return tuple(sorted(diagnostics, key=lambda d: (*d.place.order, d.place.column, d.code)))
 
 
 def render(diagnostic: Diagnostic) -> str:

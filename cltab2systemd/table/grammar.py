@@ -28,6 +28,7 @@ from cltab2systemd.table.model import (
 )
 from cltab2systemd.table.settingrules import check_setting, check_value, kind_of
 from cltab2systemd.table.settings import SETTING, SHAPES, Kind, Setting
+from cltab2systemd.table.tablefiles import TableFiles
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.table.checks import Check
     from cltab2systemd.table.settings import Directive
+    from cltab2systemd.table.tablefiles import TableFile
 
 # Before a text: of UTF-16, little end first and big end first. That of UTF-8 may be in the middle of a file as well,
 # where two files were joined.
@@ -47,35 +49,24 @@ _LOOKED_AT = 512
 
 
 def parse(data: bytes, path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
-    """Parse a table.
+    """Parse a table that is one file: its bytes, and its name for places. Returns what `parse_files` does."""
+    return parse_files(TableFiles.of(data, path))
 
-    Args:
-        data: the bytes of the file.
-        path: the file's name, for places.
+
+def parse_files(files: TableFiles) -> tuple[Table, tuple[Diagnostic, ...]]:
+    """Parse a table: what its fragments say stands behind what it says itself.
 
     Returns:
         The table, of every entry and setting without an error of its own, and all findings in file order. A directive
         whose value is refused is an error, and is in the table all the same. The table may take effect only if no
-        finding is an error. Nothing is raised for bad input. After `MOST_FINDINGS` errors the rest of the file is not
+        finding is an error. Nothing is raised for bad input. After `MOST_FINDINGS` errors the rest of the files is not
         read, and the last finding, an error, says so. A byte order mark is a fault of the file: the line behind it is
         read, and its columns are counted, as if it were not there.
     """
-    if fault := _fault_of_file(data, path):
-        return Table(path), (fault,)
-    parser = _Parser(path)
-    for number, line in enumerate(_lines(decoded(data)), 1):
-        if parser.errors >= MOST_FINDINGS:
-            parser.diagnostics.append(
-                Line(path, number, line).finding(
-                    "too-many-findings",
-                    0,
-                    len(line),
-                    "too many findings; the file is not read from here on",
-                    hint="is this a table?",
-                )
-            )
+    parser = _Parser(files.path)
+    for file in files:
+        if not parser.parse_file(file):
             break
-        parser.parse_line(number, line)
     table = parser.table()
     of_table = (*placement.findings(table), *waiting.findings(table), *declared.findings(table))
     return table, in_order([*parser.diagnostics, *of_table])
@@ -130,12 +121,13 @@ class _Parser:
     """What a walk over the lines collects."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self._table = path
+        self._file = path  # the one at hand
         self.entries: list[Entry] = []
         self.settings: list[Setting] = []
         self.diagnostics: list[Diagnostic] = []
         self.errors = 0  # of the diagnostics
-        self._first_line_of_tag: dict[str, int] = {}
+        self._first_of_tag: dict[str, Place] = {}
         self._directives: dict[tuple[Kind, str], list[Directive]] = {}  # by kind and subject
         self._checks: dict[str, dict[Kind, Check]] = {}  # by tag
         self._required: set[str] = set()  # tags
@@ -145,7 +137,7 @@ class _Parser:
         """The table, once all lines are parsed: directives may stand before their entry or behind it."""
         is_plain = not (self._directives or self._checks or self._required)
         entries = self.entries if is_plain else map(self._with_settings, self.entries)
-        return Table(self.path, tuple(entries), tuple(self.settings))
+        return Table(self._table, tuple(entries), tuple(self.settings))
 
     def _with_settings(self, entry: Entry) -> Entry:
         tag, directives = entry.tag, self._directives
@@ -159,11 +151,28 @@ class _Parser:
             preflight=checks.get(Kind.PREFLIGHT), required=tag in self._required,
         )  # fmt: skip
 
+    def parse_file(self, file: TableFile) -> bool:
+        """Parse one of the table's files. Returns whether the next is to be read: not after too many findings."""
+        self._file, self._has_mark_inside = file.path, False
+        if fault := _fault_of_file(file.content, file.path):
+            self._add_errors([fault])
+            return True
+        for number, line in enumerate(_lines(decoded(file.content)), 1):
+            if self.errors >= MOST_FINDINGS:
+                message = "too many findings; the file is not read from here on"
+                found = Line(self._file, number, line).finding(
+                    "too-many-findings", 0, len(line), message, hint="is this a table?"
+                )
+                self.diagnostics.append(found)
+                return False
+            self.parse_line(number, line)
+        return True
+
     def parse_line(self, number: int, text: str) -> None:
         if text.startswith(BYTE_ORDER_MARK):
-            self._note_byte_order_mark(Line(self.path, number, text))
+            self._note_byte_order_mark(Line(self._file, number, text))
             text = text.lstrip(BYTE_ORDER_MARK)
-        line = Line(self.path, number, text)
+        line = Line(self._file, number, text)
         if text.startswith(COMMENT) or not text.strip(BLANKS):
             return
         found = [*_check_text(line)]
@@ -249,15 +258,18 @@ class _Parser:
         for name, start, value in zip(FIELDS[:3], starts, values, strict=False):
             yield from check_name(line, name, start, value)
         _, tag, _, mode, command = values
-        first = self._first_line_of_tag.setdefault(tag, line.number)
-        if tag and first != line.number:
+        here = line.place(0, 1)
+        first = self._first_of_tag.setdefault(tag, here)
+        if tag and first is not here:
             # The first words are the ancestor's own, which its users' scripts know.
             yield line.finding(
                 "duplicate-tag",
                 starts[1],
                 len(tag),
-                f"entry has duplicate tag: {shortened(tag)} (first on line {first})",
-                hint="a tag is unique in the whole file, not per group",
+                f"entry has duplicate tag: {shortened(tag)} (first {first.seen_from(line.path)})",
+                hint="a tag is unique in the whole file, not per group"
+                if first.path == line.path
+                else "a tag is unique in the whole table, not per file",
             )
         if mode not in tuple(Mode):
             close = difflib.get_close_matches(mode.strip().lower(), tuple(Mode), n=1) if len(mode) < 80 else []

@@ -132,13 +132,15 @@ def _steps(waited_for: Mapping[_Node, Mapping[_Node, Wait | None]], nodes: list[
     """
     pairs = [(waiting, waited_for[waiting][target]) for target, waiting in pairwise(nodes)]
     steps = [(waiting, wait) for waiting, wait in reversed(pairs) if wait is not None]
-    first = min(range(len(steps)), key=lambda index: steps[index][1].setting.place.line)
+    first = min(range(len(steps)), key=lambda index: steps[index][1].setting.place.order)
     return steps[first:] + steps[:first]
 
 
 def _of_circle(circle: list[tuple[_Node, Wait]]) -> Diagnostic:
+    path = circle[0][1].setting.place.path
     told = [
-        f"{_named(node)} waits for {_named(_Node(wait.form.where, wait.form.rest))} (line {wait.setting.place.line})"
+        f"{_named(node)} waits for {_named(_Node(wait.form.where, wait.form.rest))} "
+        f"({wait.setting.place.seen_from(path).removeprefix('on ')})"
         for node, wait in circle[:_MOST_STEPS]
     ]
     more = ", …" if len(circle) > _MOST_STEPS else ""

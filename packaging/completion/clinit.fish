@@ -93,7 +93,9 @@ end
 # The groups of a table, the levels of one of its groups, or with TAGS its tags: TABLE [GROUP [TAGS]].
 function __cltab_words
     if test -f "$argv[1]" -a -r "$argv[1]"
-        CLTAB_GROUP="$argv[2]" CLTAB_TAGS="$argv[3]" LC_ALL=C command awk -F: -f $__cltab_awk <$argv[1] 2>/dev/null
+        for file in $argv[1] $argv[1].d/*.cltab
+            test -f "$file"; and command cat -- $file 2>/dev/null; and echo
+        end | CLTAB_GROUP="$argv[2]" CLTAB_TAGS="$argv[3]" LC_ALL=C command awk -F: -f $__cltab_awk 2>/dev/null
     end
 end
 

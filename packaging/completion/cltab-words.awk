@@ -1,5 +1,6 @@
 # The groups of a table; its tags if CLTAB_TAGS is in the environment; or the levels that the entries of a group name if
-# CLTAB_GROUP is; one a line, in the order of the table. cltab(5) has the grammar. To be run as: LC_ALL=C awk -F: -f cltab-words.awk <TABLE
+# CLTAB_GROUP is; one a line, in the order of the table. cltab(5) has the grammar. The table, and its
+# fragments behind it, are the standard input. To be run as: LC_ALL=C awk -F: -f cltab-words.awk
 
 BEGIN { group = ENVIRON["CLTAB_GROUP"]; tags = ENVIRON["CLTAB_TAGS"] }
 

@@ -177,3 +177,20 @@ def test_a_level_alone_in_each_shell(directory: Path, shell: str) -> None:
         table.write(f"{os.uname().nodename}:x:alone,:once:true\n")
 
     assert {"alone", "mail"} < {*SHELLS[shell](directory, "clinit", "-c", "cltab", "")}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_fragments_in_each_shell(directory: Path, shell: str) -> None:
+    """The groups, levels and tags of all files of a table are offered, also if one does not end in a newline."""
+    fragments = directory / "cltab.d"
+    fragments.mkdir()
+    (directory / "cltab").write_text(TABLE.rstrip("\n"))
+    (fragments / "10-more.cltab").write_text("wiki:wiki.app:5:respawn:exec app\nweb:more:7:once:true")
+    (fragments / "20.cltab").write_text("wiki:wiki.db:6:respawn:exec db\n")
+    (fragments / ".hidden.cltab").write_text("who:x:1:once:true\n")
+    (fragments / "30.cltab").mkdir()
+
+    assert {"web", "wéb", "wiki"} == {*SHELLS[shell](directory, "clinit", "-c", "cltab", "w")}
+    assert {"5", "6"} == {*SHELLS[shell](directory, "clinit", "-c", "cltab", "wiki", "")}
+    assert {"3m", "3", "m", "7"} == {*SHELLS[shell](directory, "clinit", "-c", "cltab", "web", "")}
+    assert {"wiki", "wiki.app", "wiki.db"} == {*SHELLS[shell](directory, "clinitctl", "log", "-c", "cltab", "wik")}

@@ -145,8 +145,10 @@ def test_json(path: Path) -> None:
         "ready_of": None,
         "health": "10s file:/run/db",
         "preflight": "timeout=5s db -t",
+        "path": str(path),
         "line": 5,
     }
+    assert {setting["path"] for setting in answer["settings"]} == {str(path)}
     assert [(setting["name"], setting["line"]) for setting in answer["settings"]] == [
         ("log", 1),
         ("initdefault.web", 2),

@@ -10,6 +10,7 @@ from cltab2systemd.core import tablesource
 from cltab2systemd.core.tablesource import SETTLED, TableRefusedError, TableSource
 from cltab2systemd.disk import tables
 from cltab2systemd.disk.files import FileIdentity
+from cltab2systemd.disk.tables import TableIdentity, identify_table
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.model import Table
 from cltab2systemd.units.names import Names
@@ -83,8 +84,8 @@ def test_a_file_whose_time_was_set_back_is_read(source: TableSource, path: Path)
 
 def test_who_asks_for_a_read_gets_one(source: TableSource, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request for nothing but a read reads, whatever the file's times say."""
-    source._seen = FileIdentity(0, 0, 0, 0, 0)
-    monkeypatch.setattr(tablesource, "identify", lambda _path: FileIdentity(0, 0, 0, 0, 0))
+    source._seen = known = TableIdentity(FileIdentity(0, 0, 0, 0, 0))
+    monkeypatch.setattr(tablesource, "identify_table", lambda _path: known)
     path.write_text(GOOD.replace("db", "dc"))
     assert not source.refresh(may_be_empty=False)
     monkeypatch.undo()
@@ -101,7 +102,7 @@ def test_a_file_that_has_just_changed_is_read_twice(path: Path) -> None:
     path.write_text(GOOD.replace("db", "dc"))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert found._seen is not None
-    found._seen = FileIdentity.of(path.stat())  # as if the clock had stood still
+    found._seen = identify_table(str(path))  # as if the clock had stood still
     assert found.refresh(may_be_empty=False)
     assert tags(found) == ["dc"]
 

@@ -14,11 +14,12 @@ from cltab2systemd.check.loading import load
 from cltab2systemd.disk import tables as disk_tables
 from cltab2systemd.disk.files import FileIdentity, identify, write_whole
 from cltab2systemd.disk.instance import AlreadyRunningError, Instance, instance_names
-from cltab2systemd.disk.tables import TableUnreadableError, read_table
+from cltab2systemd.disk.tables import TableIdentity, TableUnreadableError, identify_table, read_table
 from cltab2systemd.disk.unitstore import UnitStore
 from cltab2systemd.locations import NOTED_REASONS, SOCKET, Locations, locate
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import ResourceGroup, Table
+from cltab2systemd.table.tablefiles import TableFiles
 from cltab2systemd.text import encoded, escape
 from cltab2systemd.units.compiler import compile_table
 from cltab2systemd.units.names import Names
@@ -80,10 +81,10 @@ def test_read_table(tmp_path: Path) -> None:
     """The bytes of a file, and which version of it they are."""
     path = tmp_path / "cltab"
     path.write_bytes(b"\xff\0\n")
-    data, identity = read_table(str(path))
-    assert data == b"\xff\0\n"
-    assert identity == identify(str(path)) == FileIdentity.of(path.stat())
-    assert identify(str(tmp_path / "none")) is None
+    files, identity = read_table(str(path))
+    assert files == TableFiles.of(b"\xff\0\n", str(path))
+    assert identity == identify_table(str(path)) == TableIdentity(FileIdentity.of(path.stat()))
+    assert identify_table(str(tmp_path / "none")) is None
 
 
 def test_a_missing_table(tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_a_huge_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk_tables, "LARGEST_TABLE", 10)
     path = tmp_path / "cltab"
     path.write_bytes(b"x" * 10)
-    assert read_table(str(path))[0] == b"x" * 10
+    assert read_table(str(path))[0].joined == b"x" * 10
     path.write_bytes(b"x" * 11)
     with pytest.raises(TableUnreadableError, match="larger than 10 bytes"):
         read_table(str(path))
@@ -145,7 +146,7 @@ def test_a_table_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(disk_tables, "identify", disturbed)
     if changes == 1:
-        assert read_table(str(path))[0] == b"0x"
+        assert read_table(str(path))[0].joined == b"0x"
     else:
         with pytest.raises(TableUnreadableError, match="changes while it is read"):
             read_table(str(path))

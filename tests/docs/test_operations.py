@@ -50,7 +50,7 @@ def test_every_table_is_right(name: str, tmp_path: Path) -> None:
 def test_no_block_is_forgotten() -> None:
     """Every block is a table, a file or a session, and each session is played here."""
     assert {"table", "file", "session"} == {block.kind for block in BLOCKS}
-    assert {"failed", "repeat", "watching", "push", "useful"} == {
+    assert {"failed", "repeat", "watching", "push", "fragments", "useful"} == {
         block.name for block in BLOCKS if block.kind == "session"
     }
 
@@ -105,6 +105,14 @@ def test_the_check_of_what_is_wrong(fresh_node: Node) -> None:
     done = fresh_node.run("sh", "/root/check", check=False)
     answered(done, code=3)
     assert done.stdout.startswith("UNKNOWN: ")
+
+
+def test_files_of_several_owners(fresh_node: Node) -> None:
+    """A fragment is of the table, and a bad one is named; the package has made the directory."""
+    started(fresh_node, MAIL)
+    fresh_node.path("/etc/cltab.d").mkdir(exist_ok=True)
+
+    play(fresh_node, session("fragments"))
 
 
 def test_config_management(fresh_node: Node) -> None:
