@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 USUAL = """
     sh bash sleep env nice ionice mkdir install cp mv ln rm touch test true false echo cat mount umount mountpoint ip
     sysctl chown chmod timeout flock setsid runuser su sudo systemctl logger nc curl pgrep find rsync tar
+    ls date setpriv python3
 """
+USERS = "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\n"
 ELF = "\x7fELF"
 
 
@@ -24,7 +26,9 @@ def make(root: Path, files: Mapping[str, str | None], *, usual: bool = True) -> 
     Text with `!` before it is that of an executable script; with `->` before it, the target of a link.
     """
     everything_there = dict.fromkeys((f"/usr/bin/{name}" for name in USUAL.split()), "!") if usual else {}
-    for path, text in (everything_there | {"/bin": "->usr/bin", "/sbin": "->usr/sbin"} | dict(files)).items():
+    links = {"/bin": "->usr/bin", "/sbin": "->usr/sbin"}
+    users = {"/etc/passwd": USERS, "/etc/group": "root:x:0:\nwww-data:x:33:\n"}
+    for path, text in (everything_there | links | users | dict(files)).items():
         place = root / path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         if text is None:

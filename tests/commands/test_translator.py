@@ -17,7 +17,7 @@ from cltab2systemd.table.model import MOST_FINDINGS
 from cltab2systemd.text import encoded
 from cltab2systemd.units.compiler import compile_table
 
-GOOD = "web:db:1:wait:x\n"
+GOOD = "web:db:1:wait:true\n"
 BAD = ":::y\nweb:db:1:what:x\nweb:db:1:wait:x\nword\n"
 
 
@@ -249,7 +249,7 @@ def test_check_of_the_daemons_table(path: Path, monkeypatch: pytest.MonkeyPatch)
 )
 def test_the_standard_input(path: Path, arguments: list[str], said: str) -> None:
     """Every command takes `-` for it."""
-    result = run(*arguments, standard_input=b"web:db:1:wait:x\n")
+    result = run(*arguments, standard_input=b"web:db:1:wait:true\n")
     answered(result, code=1 if arguments[0] == "diff" else 0, err="")
     assert said in result.stdout
     bad = run(*arguments, standard_input=b"word\n")
