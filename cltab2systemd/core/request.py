@@ -65,7 +65,7 @@ def tell_rejected(group: str, level: str, asker: Asker | None, error: Exception)
     )  # fmt: skip
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """The code of an error by which a request ends."""
     if isinstance(error, SwitchRefusedError | SupersededError):
         return error.code

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events, oserrors
 from cltab2systemd.core.group import now_in_microseconds
-from cltab2systemd.core.request import SupersededError, SwitchRefusedError
+from cltab2systemd.core.request import SupersededError, SwitchRefusedError, reason_of
 from cltab2systemd.core.trialtimer import TrialTimer
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups.lifecycle import Phase
@@ -36,14 +37,15 @@ if TYPE_CHECKING:
     from cltab2systemd.table.model import ResourceGroup
 
 _SECOND = 1_000_000
+# What may be another way soon, and seconds until the way back is tried again then.
+_PASSING = {Refusal.UNWRITABLE, Refusal.NO_SYSTEMD}
+_PAUSE = 5.0
 
 
 class Running:
-    """A trial that is not over.
+    """A trial of a group that is not over.
 
     Attributes:
-        group: the group's name.
-        trial: the trial.
         request: the one that is under way for it, there or back; None if none is.
         later: a request that ends it as soon as it has begun.
         earlier: the trial that it takes the place of, until its request has begun.
@@ -194,17 +196,13 @@ class Trials:
             return
         if running.earlier is not None:
             self._disarm(running.earlier)
-        request.on_start = lambda: self._has_begun(running)
+        request.on_start = partial(setattr, running, "earlier", None)
         self._arm(running)
         left = duration(running.trial.deadline - now_in_microseconds())
         events.ON_TRIAL(
             group=running.group, level=running.trial.level, request=request.id, asker=request.asker,
             why=f"for {left}; then it {running.trial.to_come}",
         )  # fmt: skip
-
-    @staticmethod
-    def _has_begun(running: Running) -> None:
-        running.earlier = None
 
     def _begins_later(self, running: Running, request: Request) -> None:
         """A later request has begun, and whoever has asked for it is about to be told."""
@@ -222,17 +220,25 @@ class Trials:
             return
         if running.request is not request:
             return
-        running.request, error = None, request.outcome.exception()
+        running.request, error, group = None, request.outcome.exception(), self._groups[running.group]
         if error is None:
             return
         if isinstance(error, SupersededError):  # by a later request, or by hand
-            self.look(self._groups[running.group])
-            return
-        if running.is_back:
-            events.TRIAL_FAILED(group=running.group, request=request.id, why=error)
-            self._end(running, "it could not go back")
+            self.look(group)
+        elif running.is_back:
+            self._cannot_go_back(running, request, error)
+        elif group.life.phase is Phase.LEFT and group.life.level == running.trial.level:
+            running.earlier = None  # it was broken off on its way, and goes back in its time
         elif request.started.exception() is not None:
             self._revert(running)
+
+    def _cannot_go_back(self, running: Running, request: Request, error: BaseException) -> None:
+        """Tell that the way back is refused; and try again if somebody may soon have made room, say."""
+        events.TRIAL_FAILED(group=running.group, request=request.id, reason=reason_of(error), why=error)
+        if reason_of(error) in _PASSING:
+            running.alarm = asyncio.get_running_loop().call_later(_PAUSE, self._is_over, running)
+        else:
+            self._end(running, "it could not go back")
 
     def _revert(self, running: Running) -> None:
         """A trial has not begun, for its request was refused. An earlier one goes on."""

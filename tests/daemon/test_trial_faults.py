@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -232,6 +232,41 @@ def test_a_disk_that_is_full_refuses_the_trial(instance: Survivor, group: Group)
     assert "No space left on device" in done.stdout
     assert (group.status, group.pid("one")) == ("1 DONE", pid)
     assert not noted(group)
+
+
+@contextmanager
+def units_read_only(instance: Survivor) -> Iterator[None]:
+    """Let the daemon write no unit."""
+    instance.inside("cd /run/systemd/system; mount --bind . .; mount -o remount,bind,ro /run/systemd/system")
+    try:
+        yield
+    finally:
+        instance.inside("umount /run/systemd/system")
+
+
+def test_a_way_that_is_broken_off_is_gone_back(instance: Survivor, group: Group) -> None:
+    """The new units cannot be written when the old entries are down already; back is to these."""
+    before = units(group)
+    group.define(*WAYS["new lines"])
+    with units_read_only(instance):
+        instance.clinit("--try", SHORT, group.name, "2")
+        group.wait_for("2 FAILED")
+
+    await_back(group, before)
+
+
+def test_a_way_back_that_fails_is_tried_again(instance: Survivor, group: Group) -> None:
+    """The old units cannot be written, for a while: the log has an error, and the note remains."""
+    before = units(group)
+    group.define(*WAYS["new lines"])
+    answered(instance.clinit("--try", SHORT, group.name, "2"), code=0)
+    group.wait_for("2 DONE")
+    with units_read_only(instance):
+        group.wait_for("1 FAILED")
+        assert "Read-only file system" in instance.told(events.TRIAL_FAILED, group=group.name)["MESSAGE"]
+        assert noted(group)
+
+    await_back(group, before)
 
 
 def test_a_note_that_nobody_can_read_is_told(instance: Survivor, group: Group) -> None:

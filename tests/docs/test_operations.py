@@ -55,7 +55,7 @@ def test_every_table_is_right(name: str, tmp_path: Path) -> None:
 def test_no_block_is_forgotten() -> None:
     """Every block is a table, a file or a session, and each session is played here."""
     assert {"table", "file", "session"} == {block.kind for block in BLOCKS}
-    assert {"failed", "repeat", "watching", "push", "fragments", "useful"} == {
+    assert {"failed", "repeat", "watching", "push", "fragments", "trial", "useful"} == {
         block.name for block in BLOCKS if block.kind == "session"
     }
 
@@ -146,6 +146,14 @@ def test_a_group_that_is_at_no_level_stays_there(fresh_node: Node) -> None:
     fresh_node.run("sh", "/root/push")
 
     assert shipped.main_pid("clinit-mail@queue.service") == 0
+
+
+def test_a_level_on_trial(fresh_node: Node) -> None:
+    """Until when it is on trial is told, and to confirm it is enough."""
+    shipped = started(fresh_node, MAIL + "mail:notice:m,:wait:true\n")
+    shipped.clinit("--wait", "mail", "prod")
+
+    play(fresh_node, session("trial"))
 
 
 def test_useful_commands(fresh_node: Node) -> None:
