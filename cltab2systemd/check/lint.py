@@ -10,8 +10,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check import clusterlint, commandlint, oddtext, outside, programs, settinglint
+from cltab2systemd.check.behaviours import Behaviour
 from cltab2systemd.check.judged import of_checks, of_entry
-from cltab2systemd.check.programs import Behaviour, Run
+from cltab2systemd.check.programs import Run
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.table.spelling import Spellings

@@ -1,7 +1,7 @@
 """Programs that people start from tables: which never end, and which leave a daemon. Data, and how to apply it. Pure.
 
 What is not in here is not judged, and nothing is judged that takes a shell to understand: a warning has to be right.
-Sources: the programs' manual pages.
+Sources: the programs' manual pages. `daemons` has more rows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check.behaviours import ABOUT, ALWAYS, Behaviour, Program, letters, words_of
 from cltab2systemd.check.commandline import LONGEST, calls
+from cltab2systemd.check.daemons import DAEMONS
 from cltab2systemd.check.wrappers import program_index
 
 if TYPE_CHECKING:
@@ -20,216 +22,165 @@ if TYPE_CHECKING:
     from cltab2systemd.check.commandline import Call, Word
 
 
-class Behaviour(enum.StrEnum):
-    """What becomes of a program once it is started."""
-
-    ENDS = "ends"  # or nothing is known
-    NEVER_ENDS = "never ends"
-    DAEMON = "daemon"  # it ends, and leaves a daemon behind
-    HANDED_OVER = "handed over"  # it ends, and systemd has started services that are no part of the entry
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """Programs of one behaviour, by their names; the first pattern that is found in the arguments decides.
-
-    Arguments are matched as ` ARGUMENT  ARGUMENT `, so that a pattern with blanks around it is a whole one. A pattern
-    that is empty is always found, one that is None never.
-    """
-
-    names: str
-    ends: str | None = None
-    never_ends: str | None = None
-    daemon: str | None = None
-    handed_over: str | None = None
-    foreground: str = ""  # the arguments that keep it from becoming a daemon
-    without: str = ""  # those that make it one
-
-    def behaviour(self, arguments: str) -> Behaviour:
-        """What becomes of it with these arguments."""
-        for pattern, behaviour in (
-            (self.ends, Behaviour.ENDS),
-            (self.never_ends, Behaviour.NEVER_ENDS),
-            (self.daemon, Behaviour.DAEMON),
-            (self.handed_over, Behaviour.HANDED_OVER),
-        ):
-            if pattern is not None and re.search(pattern, arguments):
-                return behaviour
-        return Behaviour.ENDS
-
-
-def _letters(letters: str) -> str:
-    """The pattern of an argument that has one of these one-letter options, perhaps among others: `-D`, `-eD`."""
-    return rf" -[A-Za-z]{{0,3}}[{letters}][A-Za-z]{{0,3}} "
-
-
-def _words(words: str) -> str:
-    """The pattern of an argument that is one of these words, options perhaps with a value: `--nodaemon`."""
-    return rf" (?:{'|'.join(map(re.escape, words.split()))})(?:=\S*)? "
-
-
-_ABOUT = _words("--help -h -? --version -v -V --usage")
-_ALWAYS = ""
-
 PROGRAMS = (
-    Program("sleep", never_ends=_words("infinity inf")),
-    Program("tail", ends=r" --pid", never_ends=_letters("fF") + "|" + _words("--follow")),
-    Program("yes", ends=_ABOUT, never_ends=_ALWAYS),
-    Program("journalctl", never_ends=_letters("f") + "|" + _words("--follow")),
-    Program("dmesg", never_ends=_letters("wW") + "|" + _words("--follow --follow-new")),
+    Program("sleep", never_ends=words_of("infinity inf")),
+    Program("tail", ends=r" --pid", never_ends=letters("fF") + "|" + words_of("--follow")),
+    Program("yes", ends=ABOUT, never_ends=ALWAYS),
+    Program("journalctl", never_ends=letters("f") + "|" + words_of("--follow")),
+    Program("dmesg", never_ends=letters("wW") + "|" + words_of("--follow --follow-new")),
     # With a timeout it ends when nothing happens for so long; the options of the pattern have no value of their own.
     Program(
         "inotifywait",
-        ends=r" -[cdhmPqrs]*t|" + _words("--timeout"),
-        never_ends=_letters("m") + "|" + _words("--monitor"),
+        ends=r" -[cdhmPqrs]*t|" + words_of("--timeout"),
+        never_ends=letters("m") + "|" + words_of("--monitor"),
     ),
-    Program("ping ping6", ends=_ABOUT + "| -[A-Za-z]*[cw]", never_ends=_ALWAYS),
-    Program("getty agetty mingetty mgetty fgetty ngetty", ends=_ABOUT, never_ends=_ALWAYS),
+    Program("ping ping6", ends=ABOUT + "| -[A-Za-z]*[cw]", never_ends=ALWAYS),
+    Program("getty agetty mingetty mgetty fgetty ngetty", ends=ABOUT, never_ends=ALWAYS),
     Program("python python3", never_ends=r" -m  (?:http\.server|SimpleHTTPServer) "),
     Program(
         "nginx",
-        ends=_ABOUT + "|" + _words("-t -T -s"),
+        ends=ABOUT + "|" + words_of("-t -T -s"),
         never_ends=r"daemon\s+off\s*;",
-        daemon=_ALWAYS,
+        daemon=ALWAYS,
         foreground="-g 'daemon off;'",
     ),
     # Apache's -f has the name of a file behind it; BusyBox's means the foreground.
     Program(
         "httpd httpd2 apache2",
-        ends=_ABOUT + "|" + _words("-t -S -M -l -L") + "| -k  (?:stop|graceful|graceful-stop) ",
-        never_ends=_words("-X -DFOREGROUND -DNO_DETACH") + "| -D  (?:FOREGROUND|NO_DETACH) | -f (?: -|$)",
-        daemon=_ALWAYS,
+        ends=ABOUT + "|" + words_of("-t -S -M -l -L") + "| -k  (?:stop|graceful|graceful-stop) ",
+        never_ends=words_of("-X -DFOREGROUND -DNO_DETACH") + "| -D  (?:FOREGROUND|NO_DETACH) | -f (?: -|$)",
+        daemon=ALWAYS,
         foreground="-DFOREGROUND",
     ),
     Program(
         "apachectl apache2ctl",
-        ends=_ABOUT + "|" + _words("-t -S -M stop graceful graceful-stop configtest status fullstatus"),
-        never_ends=_words("-X -DFOREGROUND -DNO_DETACH") + "| -D  (?:FOREGROUND|NO_DETACH) ",
-        daemon=_words("start restart"),
+        ends=ABOUT + "|" + words_of("-t -S -M stop graceful graceful-stop configtest status fullstatus"),
+        never_ends=words_of("-X -DFOREGROUND -DNO_DETACH") + "| -D  (?:FOREGROUND|NO_DETACH) ",
+        daemon=words_of("start restart"),
         foreground="-DFOREGROUND",
     ),
     Program(
         "lighttpd",
-        ends=_ABOUT + "|" + _words("-t -tt -p -1"),
-        never_ends=_words("-D"),
-        daemon=_ALWAYS,
+        ends=ABOUT + "|" + words_of("-t -tt -p -1"),
+        never_ends=words_of("-D"),
+        daemon=ALWAYS,
         foreground="-D",
     ),
-    Program("sshd", ends=_ABOUT + "|" + _letters("tTiG"), never_ends=_letters("Dd"), daemon=_ALWAYS, foreground="-D"),
-    Program("named", ends=_ABOUT, never_ends=_letters("fg"), daemon=_ALWAYS, foreground="-f"),
+    Program("sshd", ends=ABOUT + "|" + letters("tTiG"), never_ends=letters("Dd"), daemon=ALWAYS, foreground="-D"),
+    Program("named", ends=ABOUT, never_ends=letters("fg"), daemon=ALWAYS, foreground="-f"),
     Program(
         "unbound",
-        ends=_ABOUT,
-        never_ends=_letters("d"),
-        daemon=_ALWAYS,
+        ends=ABOUT,
+        never_ends=letters("d"),
+        daemon=ALWAYS,
         foreground="-d",
     ),
     Program(
         "dnsmasq",
-        ends=_ABOUT + "|" + _words("--test"),
-        never_ends=_letters("kd") + "|" + _words("--keep-in-foreground --no-daemon"),
-        daemon=_ALWAYS,
+        ends=ABOUT + "|" + words_of("--test"),
+        never_ends=letters("kd") + "|" + words_of("--keep-in-foreground --no-daemon"),
+        daemon=ALWAYS,
         foreground="--keep-in-foreground",
     ),
-    Program("cron", ends=_ABOUT, never_ends=_letters("f"), daemon=_ALWAYS, foreground="-f"),
-    Program("crond", ends=_ABOUT, never_ends=_letters("nfd"), daemon=_ALWAYS, foreground="-n, or -f with BusyBox's"),
-    Program("atd", ends=_ABOUT, never_ends=_letters("fd"), daemon=_ALWAYS, foreground="-f"),
-    Program("rsyslogd", ends=_ABOUT + "| -N", never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
-    Program("syslogd klogd", ends=_ABOUT, never_ends=_letters("nFd"), daemon=_ALWAYS, foreground="-n"),
+    Program("cron", ends=ABOUT, never_ends=letters("f"), daemon=ALWAYS, foreground="-f"),
+    Program("crond", ends=ABOUT, never_ends=letters("nfd"), daemon=ALWAYS, foreground="-n, or -f with BusyBox's"),
+    Program("atd", ends=ABOUT, never_ends=letters("fd"), daemon=ALWAYS, foreground="-f"),
+    Program("rsyslogd", ends=ABOUT + "| -N", never_ends=letters("nd"), daemon=ALWAYS, foreground="-n"),
+    Program("syslogd klogd", ends=ABOUT, never_ends=letters("nFd"), daemon=ALWAYS, foreground="-n"),
     Program(
         "syslog-ng",
-        ends=_ABOUT + "|" + _words("-s --syntax-only"),
-        never_ends=_words("-F --foreground"),
-        daemon=_ALWAYS,
+        ends=ABOUT + "|" + words_of("-s --syntax-only"),
+        never_ends=words_of("-F --foreground"),
+        daemon=ALWAYS,
         foreground="--foreground",
     ),
     Program(
-        "xinetd", ends=_words("-version"), never_ends=_words("-dontfork -d"), daemon=_ALWAYS, foreground="-dontfork"
+        "xinetd", ends=words_of("-version"), never_ends=words_of("-dontfork -d"), daemon=ALWAYS, foreground="-dontfork"
     ),
-    Program("inetd", ends=_ABOUT, never_ends=_letters("dif"), daemon=_ALWAYS, foreground="-i, or -f with BusyBox's"),
-    Program("postfix", ends=_ABOUT, never_ends=_words("start-fg"), daemon=_words("start"), foreground="start-fg"),
+    Program("inetd", ends=ABOUT, never_ends=letters("dif"), daemon=ALWAYS, foreground="-i, or -f with BusyBox's"),
+    Program("postfix", ends=ABOUT, never_ends=words_of("start-fg"), daemon=words_of("start"), foreground="start-fg"),
     Program("sendmail exim exim4", daemon=r" -bd ", never_ends=r" -b(?:D|df) ", foreground="-bD (exim: -bdf)"),
     Program(
         "smbd nmbd winbindd",
-        ends=_ABOUT + "|" + _words("-b --build-options"),
-        never_ends=_letters("FSi") + "|" + _words("--foreground --interactive"),
-        daemon=_ALWAYS,
+        ends=ABOUT + "|" + words_of("-b --build-options"),
+        never_ends=letters("FSi") + "|" + words_of("--foreground --interactive"),
+        daemon=ALWAYS,
         foreground="--foreground",
     ),
     Program(
         "mysqld mariadbd",
-        ends=_ABOUT + r"| --(?:initialize|bootstrap|install|validate-config|verbose)",
-        daemon=_words("--daemonize -D"),
+        ends=ABOUT + r"| --(?:initialize|bootstrap|install|validate-config|verbose)",
+        daemon=words_of("--daemonize -D"),
         never_ends=r"^(?!.* (?:--daemonize|-D)[ =])",
         without="--daemonize",
     ),
-    Program("mysqld_safe mariadbd-safe", ends=_ABOUT, never_ends=_ALWAYS),
-    Program("postgres postmaster", ends=_ABOUT + r"| -C | --(?:single|boot|check|describe-config)", never_ends=_ALWAYS),
-    Program("pg_ctl", daemon=_words("start restart"), without="pg_ctl, and run 'postgres -D DIRECTORY' itself"),
-    Program("memcached", ends=_ABOUT, never_ends=r"^(?!.* -[a-z]*d )", daemon=_ALWAYS, without="-d"),
+    Program("mysqld_safe mariadbd-safe", ends=ABOUT, never_ends=ALWAYS),
+    Program("postgres postmaster", ends=ABOUT + r"| -C | --(?:single|boot|check|describe-config)", never_ends=ALWAYS),
+    Program("pg_ctl", daemon=words_of("start restart"), without="pg_ctl, and run 'postgres -D DIRECTORY' itself"),
+    Program("memcached", ends=ABOUT, never_ends=r"^(?!.* -[a-z]*d )", daemon=ALWAYS, without="-d"),
     Program("redis-server valkey-server", daemon=r" --daemonize  yes ", without="--daemonize"),
-    Program("mongod mongos", daemon=_words("--fork"), without="--fork"),
-    Program("gunicorn gunicorn3", daemon=_words("-D --daemon"), without="--daemon"),
-    Program("uwsgi", daemon=_words("-d --daemonize --daemonize2"), without="--daemonize"),
+    Program("mongod mongos", daemon=words_of("--fork"), without="--fork"),
+    Program("gunicorn gunicorn3", daemon=words_of("-D --daemon"), without="--daemon"),
+    Program("uwsgi", daemon=words_of("-d --daemonize --daemonize2"), without="--daemonize"),
     Program(
         "php-fpm php-fpm7.4 php-fpm8.1 php-fpm8.2 php-fpm8.3 php-fpm8.4",
-        ends=_ABOUT + "|" + _words("-t -tt --test -i --info -m --modules"),
-        never_ends=_letters("F") + "|" + _words("--nodaemonize"),
-        daemon=_ALWAYS,
+        ends=ABOUT + "|" + words_of("-t -tt --test -i --info -m --modules"),
+        never_ends=letters("F") + "|" + words_of("--nodaemonize"),
+        daemon=ALWAYS,
         foreground="--nodaemonize",
     ),
-    Program("slapd", ends=_ABOUT + r"| -T", never_ends=r" -d", daemon=_ALWAYS, foreground="-d 0"),
-    Program("ntpd", ends=_ABOUT + "|" + _letters("q"), never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
-    Program("chronyd", ends=_ABOUT + "|" + _letters("qQp"), never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
+    Program("slapd", ends=words_of("-V -VV -VVV -?") + r"| -T", never_ends=r" -d", daemon=ALWAYS, foreground="-d 0"),
+    Program("ntpd", ends=ABOUT + "|" + letters("q"), never_ends=letters("nd"), daemon=ALWAYS, foreground="-n"),
+    Program("chronyd", ends=ABOUT + "|" + letters("qQp"), never_ends=letters("nd"), daemon=ALWAYS, foreground="-n"),
     Program(
         "haproxy",
-        ends=_ABOUT + "|" + _words("-c -vv"),
-        daemon=_words("-D"),
+        ends=ABOUT + "|" + words_of("-c -vv"),
+        daemon=words_of("-D"),
         never_ends=r" -db ",
         foreground="-db",
         without="-D",
     ),
     Program(
         "keepalived",
-        ends=_ABOUT + r"| -t | --config-test",
-        never_ends=_letters("n") + "|" + _words("--dont-fork"),
-        daemon=_ALWAYS,
+        ends=ABOUT + r"| -t | --config-test",
+        never_ends=letters("n") + "|" + words_of("--dont-fork"),
+        daemon=ALWAYS,
         foreground="--dont-fork",
     ),
-    Program("supervisord", ends=_ABOUT, never_ends=_words("-n --nodaemon"), daemon=_ALWAYS, foreground="--nodaemon"),
+    Program("supervisord", ends=ABOUT, never_ends=words_of("-n --nodaemon"), daemon=ALWAYS, foreground="--nodaemon"),
     Program(
         "squid",
-        ends=_ABOUT + r"| -k| -z ",
-        never_ends=_letters("N") + "|" + _words("--foreground"),
-        daemon=_ALWAYS,
+        ends=ABOUT + r"| -k| -z ",
+        never_ends=letters("N") + "|" + words_of("--foreground"),
+        daemon=ALWAYS,
         foreground="--foreground",
     ),
-    Program("proftpd", ends=_ABOUT + r"| -t ", never_ends=_words("-n --nodaemon"), daemon=_ALWAYS, foreground="-n"),
-    Program("snmpd", ends=_ABOUT, never_ends=_letters("f"), daemon=_ALWAYS, foreground="-f"),
-    Program("rpcbind", ends=_ABOUT, never_ends=_letters("fd"), daemon=_ALWAYS, foreground="-f"),
-    Program("rpc.mountd rpc.statd", ends=_ABOUT, never_ends=_letters("F"), daemon=_ALWAYS, foreground="-F"),
-    Program("smartd", ends=_ABOUT + r"| -q", never_ends=_letters("nd"), daemon=_ALWAYS, foreground="-n"),
-    Program("dhcpd", ends=_ABOUT + r"| -[tT] ", never_ends=r" -[fd] ", daemon=_ALWAYS, foreground="-f"),
-    Program("acpid", ends=_ABOUT, never_ends=_letters("fd"), daemon=_ALWAYS, foreground="-f"),
-    Program("cupsd", ends=_ABOUT + r"| -t ", never_ends=_letters("fF"), daemon=_ALWAYS, foreground="-f"),
-    Program("corosync", ends=_ABOUT, never_ends=_letters("f"), daemon=_ALWAYS, foreground="-f"),
-    Program("bird bird6", ends=_ABOUT + r"| -p ", never_ends=_letters("fd"), daemon=_ALWAYS, foreground="-f"),
-    Program("openvpn", daemon=_words("--daemon"), without="--daemon"),
-    Program("tmux", daemon=_letters("d")),
+    Program("proftpd", ends=ABOUT + r"| -t ", never_ends=words_of("-n --nodaemon"), daemon=ALWAYS, foreground="-n"),
+    Program("snmpd", ends=ABOUT, never_ends=letters("f"), daemon=ALWAYS, foreground="-f"),
+    Program("rpcbind", ends=ABOUT, never_ends=letters("fd"), daemon=ALWAYS, foreground="-f"),
+    Program("rpc.mountd rpc.statd", ends=ABOUT, never_ends=letters("F"), daemon=ALWAYS, foreground="-F"),
+    Program("smartd", ends=ABOUT + r"| -q", never_ends=letters("nd"), daemon=ALWAYS, foreground="-n"),
+    Program("dhcpd", ends=ABOUT + r"| -[tT] ", never_ends=r" -[fd] ", daemon=ALWAYS, foreground="-f"),
+    Program("acpid", ends=ABOUT, never_ends=letters("fd"), daemon=ALWAYS, foreground="-f"),
+    Program("cupsd", ends=ABOUT + r"| -t ", never_ends=letters("fF"), daemon=ALWAYS, foreground="-f"),
+    Program("corosync", ends=ABOUT, never_ends=letters("f"), daemon=ALWAYS, foreground="-f"),
+    Program("bird bird6", ends=ABOUT + r"| -p ", never_ends=letters("fd"), daemon=ALWAYS, foreground="-f"),
+    Program("openvpn", daemon=words_of("--daemon"), without="--daemon"),
+    Program("tmux", daemon=letters("d")),
     Program("screen", daemon=r" -[A-Za-z]*dm| -d  -m ", never_ends=r" -[A-Za-z]*Dm| -D  -m ", foreground="-D -m"),
     Program(
         "start-stop-daemon",
-        ends=_words("-K --stop -T --status"),
-        daemon=_words("-b --background"),
+        ends=words_of("-K --stop -T --status"),
+        daemon=words_of("-b --background"),
         without="--background",
     ),
     Program("rc-service", daemon=r"^ [^- ]\S*  (?:start|restart) "),
     # Where systemd is, these are two other words for systemctl. A restart is of what was there before.
     Program("service invoke-rc.d", handed_over=r"^(?: -\S+ )* [^- ]\S*  start "),
-    Program("systemctl", ends=_words("--host --machine"), handed_over=r"^(?: -\S+ )* start "),
+    Program("systemctl", ends=words_of("--host --machine"), handed_over=r"^(?: -\S+ )* start "),
 )
 _UNKNOWN = Program("")
-_PROGRAM_OF = {name: program for program in PROGRAMS for name in program.names.split()}
+_PROGRAM_OF = {name: program for program in (*PROGRAMS, *DAEMONS) for name in program.names.split()}
 
 # A script below one of these directories is called with what it is to do. Some hand it over to systemd as well, those
 # that read Debian's or Red Hat's shell functions, but not if systemd itself has started them, as it starts an entry

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from strategies import COMMAND
 
-from cltab2systemd.check.programs import PROGRAMS, Behaviour, Run, background, started, stopped
+from cltab2systemd.check.behaviours import Behaviour
+from cltab2systemd.check.daemons import DAEMONS
+from cltab2systemd.check.programs import PROGRAMS, Run, background, started, stopped
 
 D, N, E, H = Behaviour.DAEMON, Behaviour.NEVER_ENDS, Behaviour.ENDS, Behaviour.HANDED_OVER
 
@@ -46,6 +48,39 @@ D, N, E, H = Behaviour.DAEMON, Behaviour.NEVER_ENDS, Behaviour.ENDS, Behaviour.H
 def test_behaviours(command: str, expected: Behaviour | None) -> None:
     """What becomes of each, with the arguments that decide it; None is a command that is not even looked at."""
     assert [found.behaviour for found in started(command)] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("pg_ctlcluster 15 main start", D), ("pg_ctlcluster --foreground 15 main start", N),
+        ("pg_ctlcluster 15 main stop", E), ("/opt/tomcat/bin/catalina.sh start", D), ("catalina.sh run", N),
+        ("catalina.sh stop", E), ("/opt/tomcat/bin/startup.sh", D), ("celery multi start w1 -A app", D),
+        ("celery multi stop w1", E), ("celery -A app worker --detach", D), ("celery -A app worker -l info", E),
+        ("daemonize -c / /usr/bin/x", D), ("varnishd -a :80 -b localhost:8080", D), ("varnishd -F -a :80", N),
+        ("varnishd -C -f /x.vcl", E), ("dovecot", D), ("dovecot -F", N), ("dovecot reload", E), ("dovecot -n", E),
+        ("slapd -h ldap:///", D), ("slapd -d 0", N), ("pm2 start app.js", D), ("pm2 start app.js --no-daemon", N),
+        ("pm2 stop app", E), ("unicorn -D -c /x", D), ("unicorn -c /x", E), ("puma -d", D), ("puma -C /x", E),
+        ("rsync --daemon", D), ("rsync --daemon --no-detach", N), ("rsync -a /x /y", E), ("rabbitmq-server", E),
+        ("rabbitmq-server -detached", D), ("elasticsearch -d", D), ("kafka-server-start.sh -daemon /x", D),
+        ("kafka-server-start.sh /x", E), ("zkServer.sh start", D), ("zkServer.sh start-foreground", N),
+        ("cassandra", D), ("cassandra -f", N), ("mosquitto -d", D), ("mosquitto -c /x", E), ("pgbouncer -d /x", D),
+        ("pgbouncer /x", E), ("ssh -fN host", D), ("ssh -N host", E), ("autossh -f -N host", D), ("supervisord", D),
+        ("supervisord -n", N), ("vsftpd -obackground=YES", D), ("vsftpd /etc/vsftpd.conf", E),
+        ("kamailio -DD -E", N), ("kamailio", D), ("collectd -f", N), ("zabbix_agentd -f", N), ("zabbix_agentd", D),
+        ("neo4j console", N), ("neo4j start", D), ("twistd -n web", N), ("stunnel /x", None),
+    ],
+)  # fmt: skip
+def test_daemons_by_their_documents(command: str, expected: Behaviour | None) -> None:
+    """Programs that go to the background, and with what they do not."""
+    assert [found.behaviour for found in started(command)] == ([expected] if expected else [])
+
+
+def test_every_row_has_its_source() -> None:
+    """Rows of daemons say where that is documented, and no name has two rows."""
+    assert all(row.source for row in DAEMONS)
+    names = [name for row in (*PROGRAMS, *DAEMONS) for name in row.names.split()]
+    assert len(names) == len({*names})
 
 
 @pytest.mark.parametrize(
