@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check import clusterlint, commandlint, oddtext, outside, programs, settinglint
+from cltab2systemd.check import clusterlint, commandlint, oddtext, outside, programs, settinglint, stops
 from cltab2systemd.check.behaviours import Behaviour
 from cltab2systemd.check.judged import of_checks, of_entry
 from cltab2systemd.check.programs import Run
@@ -48,9 +48,13 @@ def _each_for_itself(table: Table) -> Iterator[Diagnostic]:
         yield from _names_that_are_escaped(entry, seen)
         if entry.runnable:
             yield from _levels_that_name_none(entry)
-            yield from _program(entry)
+            of_program = [*_program(entry)]
+            yield from of_program
             yield from _session(entry)
             yield from _unheard(entry)
+            # What is not to go to the background is to be run in another way anyhow.
+            if not of_program:
+                yield from stops.findings(entry)
             yield from commandlint.findings(of_entry(entry))
     for command in of_checks(table):
         yield from commandlint.findings(command)
