@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check.behaviours import Behaviour
 from cltab2systemd.check.given import in_force, last
 from cltab2systemd.check.needs import Kind, needs
-from cltab2systemd.check.programs import separated
+from cltab2systemd.check.programs import separated, started
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.settings import Kind as SettingKind
 from cltab2systemd.table.settings import setting_line
@@ -168,7 +169,8 @@ def findings(entry: Entry) -> Iterator[Diagnostic]:
     programs = [need for need in needs(entry.command) if need.kind is Kind.PROGRAM]
     # What is wrapped stands behind its wrappers.
     need = next((need for need in reversed(programs) if _name(need) in _ROW_OF), None)
-    if need is None:
+    # A daemon that is left behind is another process than the one that is meant here.
+    if need is None or any(found.behaviour is Behaviour.DAEMON for found in started(entry.command)):
         return
     row, given = _ROW_OF[_name(need)], in_force(entry.directives)
     killing = last(given, "KillSignal")

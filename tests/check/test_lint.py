@@ -390,7 +390,7 @@ def test_daemons_that_are_respawned() -> None:
     assert of_command("nginx; tail -f /log", "respawn") == []
     assert of_command("app & other", "respawn") == []
     assert of_command("app & wait", "respawn") == []
-    assert of_command("nginx -g 'daemon off;'", "respawn") == []
+    assert of_command("nginx -g 'daemon off;'", "respawn") == [("harsh-signal", "nginx")]
     assert of_command("app &", "wait") == []
 
 
