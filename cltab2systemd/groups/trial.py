@@ -81,7 +81,8 @@ def parsed(group: str, note: str, path: str) -> tuple[Trial | None, tuple[Diagno
         uid, pid, command = (head[name] for name in ("uid", "pid", "command"))
     except (ValueError, TypeError, LookupError, RecursionError):
         return None, ()
-    are_texts = all(isinstance(text, str) for text in (level, command, back or "", origin or ""))
+    levels = (level for level in (back, origin) if level is not None)
+    are_texts = all(isinstance(text, str) for text in (level, command, *levels))
     numbers = (deadline, 0 if uid is None else uid, 0 if pid is None else pid)
     if not (are_texts and level and all(type(number) is int and 0 <= number <= _MOST for number in numbers)):
         return None, ()

@@ -93,7 +93,12 @@ def test_who_may_not_connect_is_told_so(shipped: Shipped) -> None:
     assert ask(shipped, ATTACKER, "-k").returncode == 1
 
 
-@pytest.mark.parametrize("arguments", [["web", "2"], ["-w", "web", "2"], [], ["-k"], ["-k", "-w"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["web", "2"], ["-w", "web", "2"], ["--try", "9", "web", "2"], ["--keep", "web"], [], ["-k"], ["-k", "-w"],
+    ],
+)  # fmt: skip
 def test_who_may_connect_may_not_switch(open_socket: Shipped, arguments: list[str]) -> None:
     """A user who is no member is refused by the daemon, with a clear answer and a journal line with uid and pid."""
     running = open_socket.main_pid("clinit-web@a.service")
@@ -101,7 +106,8 @@ def test_who_may_connect_may_not_switch(open_socket: Shipped, arguments: list[st
     refused = ask(open_socket, ATTACKER, *arguments)
 
     answered(refused, code=1, out=REFUSED)
-    method = "Halt" if "-k" in arguments else "Switch" if arguments else "Reread"
+    options = {"-k": "Halt", "--try": "Try", "--keep": "Keep", "-w": "Switch", "web": "Switch"}
+    method = options[arguments[0]] if arguments else "Reread"
     journal = open_socket.node.journal(SERVICE)
     assert re.search(rf"refused org\.clinit\.Manager\.{method} to uid {uid}, pid [1-9]\d*\n", journal)
     assert running == open_socket.main_pid("clinit-web@a.service")

@@ -54,6 +54,16 @@ def test_a_soft_reboot_is_a_boot(machine: Machine) -> None:
     assert machine.clinit("--wait", "mail", "1").stdout == "mail 1 DONE\n"
 
 
+def test_a_soft_reboot_ends_all_trials(machine: Machine) -> None:
+    """The boot level counts then, and nothing goes back anywhere later."""
+    assert machine.clinit("--wait", "--try", "1000", "web", "stop").returncode == 0
+    machine.soft_reboot()
+
+    assert machine.settled() == {"web": "3 DONE"}
+    assert machine.node.run("ls", f"{MARKS}/trials").stdout == ""
+    assert "clinittrial" not in machine.node.run("systemctl", "list-timers", "--all").stdout
+
+
 def test_a_soft_reboot_with_a_bad_table(machine: Machine) -> None:
     """As at a boot, the last good table counts, and not what the boot before was made from."""
     machine.write_table(NEW)

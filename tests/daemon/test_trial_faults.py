@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import os
+import random
 import time
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 from answers import answered
 from instance import Group, Instance
+from ontrial import NOTES, noted, units
 from programs import RUN, RUN_NEW
 from shipped import SERVICE
 from survivor import Survivor
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 
 # Seconds of a trial that is to end, and of one that is not.
 SHORT, LONG = "2", "1000"
-NOTES = "/run/cltab2systemd/system/trials"
+# Groups that are on trial at the same time, how often, and how often the daemon is killed each time.
+GROUPS, ROUNDS, KILLS = 4, int(os.environ.get("CLTAB_TRIAL_ROUNDS", "2")), 3
 GO = "until [ -e /run/go ]; do sleep 0.02; done"
 OLD = (f"shared:12:respawn:{RUN}", f"one:1:respawn:{RUN}")
 # Each waits somewhere for the file /run/go: before anything is touched, between stop and start, and behind the start.
@@ -56,22 +59,6 @@ def group(instance: Survivor) -> Iterator[Group]:
     found.node.run("systemctl", "start", "clinit.socket", SERVICE)
     wait_until(lambda: instance.clinit().returncode == 0, what="the daemon answers")
     wait_until(lambda: found.status == "", what="the group is gone")
-
-
-def units(group: Group) -> dict[str, bytes]:
-    """The unit files of a group with their bytes."""
-    directory = group.node.path("/run/systemd/system")
-    found = (path for path in directory.rglob("*") if path.is_file() and group.name in path.name)
-    return {str(path.relative_to(directory)): path.read_bytes() for path in found}
-
-
-def noted(group: Group) -> dict[str, Any]:
-    """The head of the note of a group's trial; empty if there is none."""
-    path = f"{NOTES}/{group.name}"
-    with suppress(FileNotFoundError):
-        found: dict[str, Any] = json.loads(group.node.read(path).splitlines()[0])
-        return found
-    return {}
 
 
 def await_back(group: Group, before: dict[str, bytes]) -> None:
@@ -182,6 +169,8 @@ def test_the_daemon_is_stopped_in_order(instance: Survivor, group: Group, units_
     group.wait_for("2 DONE")
 
     group.node.run("systemctl", "stop", *units_stopped)
+    group.node.run("systemctl", "daemon-reexec")
+    group.node.run("systemctl", "daemon-reexec")
 
     assert noted(group)
     await_back(group, before)
@@ -318,3 +307,28 @@ def test_a_daemon_that_systemd_cannot_start_says_so(fresh_node: Node) -> None:
     answered(done, code=0)
     assert "systemd cannot start this daemon" in done.stderr
     daemon.terminate()
+
+
+def test_killed_at_any_moment(instance: Survivor) -> None:
+    """SIGKILL at random moments of trials, there and back: each group goes back to all that it had."""
+    chance = random.Random(5)  # noqa: S311 - no secret
+    groups = [Group(instance) for _ in range(GROUPS)]
+    for group in groups:
+        group.define(*OLD)
+        group.switch("1")
+    before = [units(group) for group in groups]
+    kept = (*OLD[:1], f"two:2:respawn:{RUN}")
+    for number in range(ROUNDS):
+        for group in groups:
+            group.define(*(kept if number % 2 else WAYS["new lines"]))
+        clients = [group.node.popen("clinit", "--wait", "--try", SHORT, group.name, "2") for group in groups]
+        for _ in range(KILLS):
+            moment = time.monotonic() + chance.uniform(0, 1.5)
+            wait_until(lambda moment=moment: time.monotonic() > moment)  # type: ignore[misc]
+            instance.kill_and_await()
+        assert {client.wait(timeout=30) for client in clients} <= {0, 6}
+        for group, found in zip(groups, before, strict=True):
+            await_back(group, found)
+    for group in groups:
+        group.define()
+    instance.clinit()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from answers import answered
 from instance import Group
+from ontrial import noted, units
 from programs import RUN, RUN_NEW
 from survivor import Survivor
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 # Seconds of a trial that is to end, and of one that is not.
 SHORT, LONG = "1", "1000"
-NOTES = "/run/cltab2systemd/system/trials"
 ENTRIES = (
     f"shared:12:respawn:{RUN}",
     f"one:1:respawn:{RUN}",
@@ -76,22 +76,10 @@ def keep(group: Group, *, code: int = 0) -> str:
     return done.stdout.strip()
 
 
-def units(group: Group) -> dict[str, bytes]:
-    """The unit files of a group with their bytes."""
-    directory = group.node.path("/run/systemd/system")
-    found = (path for path in directory.rglob("*") if path.is_file() and group.name in path.name)
-    return {str(path.relative_to(directory)): path.read_bytes() for path in found}
-
-
 def described(group: Group) -> dict[str, Any]:
     """The group as `clinitctl status --json` has it."""
     found: dict[str, Any] = json.loads(group.instance.node.run("clinitctl", "status", "--json", check=False).stdout)
     return next(each for each in found["groups"] if each["group"] == group.name)
-
-
-def notes(group: Group) -> list[str]:
-    """The groups whose trials are noted on disk."""
-    return group.node.run("ls", NOTES).stdout.split()
 
 
 def timers(group: Group) -> list[str]:
@@ -119,7 +107,7 @@ def test_a_trial_that_nobody_confirms_goes_back(group: Group) -> None:
     assert (group.pid("shared"), group.pid("two")) == (shared, 0)
     assert group.pid("one")
     assert units(group) == before
-    assert group.name not in notes(group)
+    assert not noted(group)
     assert described(group)["trial"] is None
     wait_until(lambda: timers(group) == [], what="the timer is gone")
     told = group.instance.told(events.TAKEN_BACK, group=group.name)
@@ -133,7 +121,7 @@ def test_a_trial_that_is_confirmed_stays(group: Group, make: Any) -> None:
     group.wait_for("2 DONE")
 
     assert keep(group) == f"{group.name} stays at level 2, which is DONE"
-    assert group.name not in notes(group)
+    assert not noted(group)
     await_end_of_another(make)
     assert group.status == "2 DONE"
     assert keep(group, code=1).startswith(f"{group.name} is not on trial: that of level 2 was confirmed")
@@ -278,7 +266,7 @@ def test_a_trial_that_is_refused_changes_nothing(make: Any) -> None:
     """Neither the group, nor a trial that goes on already."""
     group = make(f"one:1:respawn:{RUN}", f"two:2:respawn:{RUN}", f"three:3:respawn:{RUN}", ":::preflight.three:false")
     answered(group.instance.clinit("--try", LONG, group.name, "3"), code=1)
-    assert group.name not in notes(group)
+    assert not noted(group)
     try_(group, "2", LONG)
     group.wait_for("2 DONE")
     before = described(group)["trial"]
@@ -324,7 +312,7 @@ def test_a_level_that_is_started_by_hand_ends_it(group: Group) -> None:
     group.node.run("systemctl", "start", group.target("3"))
 
     group.wait_for("3 FAILED")
-    wait_until(lambda: group.name not in notes(group), what="the trial has ended")
+    wait_until(lambda: not noted(group), what="the trial has ended")
     assert "somebody took it to level 3" in keep(group, code=1)
 
 
@@ -338,7 +326,7 @@ def test_a_group_that_leaves_the_table_ends_it(make: Any) -> None:
     group.instance.clinit()
 
     wait_until(lambda: group.status == "", what="it is gone")
-    assert group.name not in notes(group)
+    assert not noted(group)
     assert timers(group) == []
 
 
@@ -376,7 +364,7 @@ def test_a_way_back_that_fails_is_an_error(group: Group) -> None:
     )
 
     assert told
-    assert group.name not in notes(group)
+    assert not noted(group)
     assert "it could not go back" in keep(group, code=1)
     group.node.run("systemctl", "unmask", group.target("1"))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cltab2systemd.reports import statustext
-from cltab2systemd.terminal import columns, duration, wrapped
+from cltab2systemd.terminal import clock, columns, duration, wrapped
 
 NOW = 1_795_695_000_000_000
 
@@ -66,6 +66,22 @@ def test_a_group_of_a_cluster() -> None:
         "web: level 3 DONE for 1h, Pacemaker's resource w"
     ]
     assert [*statustext.lines([group("web", resource=None)], NOW)] == ["web: level 3 DONE for 1h"]
+
+
+def test_a_group_on_trial() -> None:
+    """Its heading says until when, and what then; with the date, if that is another one."""
+    trial = {"level": "3", "back": "2", "until_usec": 61_000_000}
+    until = clock(61_000_000, 1_000_000)
+
+    assert statustext.heading(group("web", trial=trial), 1_000_000).endswith(
+        f", on trial until {until}, then it goes back to level 2"
+    )
+    assert statustext.heading(group("web", trial={**trial, "back": None}), 1_000_000).endswith(
+        ", then it is stopped again"
+    )
+    on_its_way = statustext.heading(group("web", trial={**trial, "level": "4"}), 1_000_000)
+    assert ", on trial of level 4 until " in on_its_way
+    assert len(clock(61_000_000, 1_000_000 + 3 * 86_400_000_000)) > len(until)
 
 
 def test_a_group_that_is_not_well() -> None:
