@@ -217,6 +217,7 @@ LATE_COPY = Event(
     "1de60bed5ed5c5fd4546bdbf9191caf0", _WARNING,
     "the copy of the table, for a boot with a bad one, is not on disk yet; going on without",
 )  # fmt: skip
+NOT_KEPT = Event("2997188d48b523f3a47e5bd61afc70a4", _WARNING, "cannot keep the table for a rollback: {why}")
 UNITS_REMAIN = Event("a8509aa7accf68307ae9dc606f4720f4", _ERROR, "{group}: its units cannot be removed now: {why}")
 LIMITS_LATE = Event("d2cf56c0393d73ae04f091c752c9632b", _WARNING, "limits of {group} may not be in force yet: {why}")
 MARK_REMAINS = Event(

@@ -196,7 +196,7 @@ class Daemon:
         self._tells(before, self.told)
         self._status.show(statuses)
 
-    async def _take_table(self, table: Table, files: TableFiles) -> None:
+    async def _take_table(self, table: Table, files: TableFiles, asker: Asker | None) -> None:
         pass
 
     # Clients.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd import terminal
-from cltab2systemd.commands import instance, options, printing, tables
+from cltab2systemd.check import loading
+from cltab2systemd.commands import instance, kept, options, printing, tables
 from cltab2systemd.groups.changes import Effect
 from cltab2systemd.groups.state import State
 from cltab2systemd.locations import locate
@@ -41,13 +42,17 @@ _NOTHING = "-"
 
 @click.command(name="diff")
 @click.argument("files", nargs=-1, metavar="[[OLD] FILE]")
+@click.option("--against", type=int, metavar="N", help="Compare with table N of those that `tables` lists.")
 @options.of_daemon
 @options.format_option
-def command(files: tuple[str, ...], *, cltab: str | None, socket: str | None, format_: str) -> None:
+def command(
+    files: tuple[str, ...], *, against: int | None, cltab: str | None, socket: str | None, format_: str
+) -> None:
     """Tell what a table changes: what the next `clinit` for each group stops, restarts, starts and leaves alone.
 
     With one FILE, or none for the daemon's own table, it is compared with what is applied on this machine, for the
-    level that each group is at. With two, it is compared with the table OLD, for each level that a group could be at.
+    level that each group is at. With two, it is compared with the table OLD, for each level that a group could be at;
+    so it is with an earlier table of this machine, by --against.
 
     A group that is at no level takes its new lines at once. One that leaves the table is stopped as soon as the daemon
     reads that, unless a cluster has started it. An entry that moves to another group is stopped in the old one first.
@@ -56,13 +61,17 @@ def command(files: tuple[str, ...], *, cltab: str | None, socket: str | None, fo
     """
     if len(files) > 2:
         raise click.UsageError(f"one table or two, not {len(files)}")
-    if len(files) == 2:
+    if against is not None:
+        if len(files) > 1:
+            raise click.UsageError("one table or none, with --against")
+        found = difference.between(_earlier(against), _load(files[0] if files else locate(cltab, socket).table))
+    elif len(files) == 2:
         old, new = map(_load, files)
         found = difference.between(old, new)
     else:
         locations = locate(cltab, socket)
         table = _load(files[0] if files else locations.table)
-        found = difference.against_applied(_standings(locations), table)
+        found = difference.against_applied(standings(locations), table)
     if format_ == options.Format.JSON:
         printing.say_json(as_json(found), TROUBLE)
     else:
@@ -77,18 +86,29 @@ def _load(path: str) -> Table:
         raise SystemExit(TROUBLE) from None
 
 
-def _standings(locations: Locations) -> Mapping[str, Standing]:
+def _earlier(number: int) -> Table:
+    """A table that is kept."""
+    try:
+        files = kept.kept(number).files
+    except SystemExit:
+        raise SystemExit(TROUBLE) from None
+    assert files is not None
+    return loading.load_files(files)[0]
+
+
+def standings(locations: Locations) -> Mapping[str, Standing]:
+    """How the groups that are applied here stand; SystemExit with 2, and a word, if that cannot be read."""
     here = instance.Instance(locations)
     try:
-        standings = here.standings()
+        found = here.standings()
     except OSError as error:
         printing.complain(f"cltab2systemd: {error.filename}: {os.strerror(error.errno or 0)}")
         raise SystemExit(TROUBLE) from error
-    for note in here.notes(standing.group for standing in standings.values()):
+    for note in here.notes(standing.group for standing in found.values()):
         printing.complain(f"cltab2systemd: {note}")
-    if not standings:
+    if not found:
         printing.complain("cltab2systemd: no daemon has applied a table here; all of it is new")
-    return standings
+    return found
 
 
 # For a person

@@ -17,7 +17,9 @@ COMMANDS = {
     "graph": "graph",
     "import-inittab": "import_inittab",
     "pacemaker": "pacemaker",
+    "rollback": "rollback",
     "show": "show",
+    "tables": "kept",
 }
 
 

@@ -75,7 +75,7 @@ class Controller:
         applier: puts its units on disk.
         on_status: called with all lines of clstat, at each change.
         on_moment: called when only what will be otherwise in a moment has changed.
-        on_table: called with each new table that takes effect, and its files.
+        on_table: called with each new table that takes effect, its files, and who asks.
         kernel: tells of processes; None for this machine's.
         search: asks the journal who has stopped entries; None if nobody is to be asked.
         service: the unit that this daemon is started by; empty for none.
@@ -89,7 +89,7 @@ class Controller:
         applier: Applier,
         *,
         on_status: Callable[[tuple[GroupStatus, ...]], None],
-        on_table: Callable[[Table, TableFiles], Awaitable[None]],
+        on_table: Callable[[Table, TableFiles, Asker | None], Awaitable[None]],
         on_moment: Callable[[], None] = lambda: None,
         kernel: Kernel | None = None,
         search: Search | None = None,

@@ -36,7 +36,7 @@ class Membership:
         applier: puts units on disk.
         observer: knows how groups are.
         spawn: runs work beside everything else.
-        on_table: called with each new table that takes effect, and its files; also if only its comments are new.
+        on_table: called with each new table that takes effect, its files, and who asks; also if only comments are new.
         on_retired: called with a group that has left the table, and is to be stopped for good, and on whose account.
         on_gone: called when a group is no more.
     """
@@ -51,7 +51,7 @@ class Membership:
         applier: Applier,
         observer: Observer,
         spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
-        on_table: Callable[[Table, TableFiles], Awaitable[None]],
+        on_table: Callable[[Table, TableFiles, Asker | None], Awaitable[None]],
         on_retired: Callable[[Group, Asker], object],
         on_gone: Callable[[], None],
     ) -> None:
@@ -141,7 +141,7 @@ class Membership:
             if changed:
                 self._unapplied = {*self._groups, *self._source.table.groups}
             if changed or self._source.files != before:  # comments are in the copy, and in its digest
-                await self._on_table(self._source.table, self._source.files)
+                await self._on_table(self._source.table, self._source.files, asker)
             asker = replace(asker or Asker(), by=By.TABLE)
             return await self._apply_table(asker) if self._unapplied else ()
 

@@ -1,12 +1,22 @@
-"""The copy of the last good table, for a boot with a bad one. Writing it holds nobody up, for a disk may be stuck."""
+"""The copies of the last good tables. Writing them holds nobody up, for a disk may be stuck."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from cltab2systemd import events, oserrors
-from cltab2systemd.disk import tables
+from cltab2systemd.disk import kepttables, tables
 from cltab2systemd.systemd.inthread import in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cltab2systemd.events import Asker
+    from cltab2systemd.table.tablefiles import TableFiles
+
+T = TypeVar("T")
 
 # Seconds that a request waits for its table to be on disk. After that it goes on.
 PATIENCE = 2.0
@@ -16,12 +26,12 @@ class GoodTable:
     """Keeps a copy of each table that takes effect. Of tables that come while the disk is busy, it keeps the last."""
 
     def __init__(self) -> None:
-        self._wanted: bytes | None = None
+        self._wanted: tuple[TableFiles, Asker | None] | None = None
         self._writing: asyncio.Task[None] | None = None
 
-    async def keep(self, content: bytes) -> None:
-        """Write a table's bytes. Returns when they are on disk, or after PATIENCE; then they are written later."""
-        self._wanted = content
+    async def keep(self, files: TableFiles, asker: Asker | None) -> None:
+        """Write a table, and who had it read. Returns when that is on disk, or after PATIENCE; then it comes later."""
+        self._wanted = files, asker
         if self._writing is None or self._writing.done():
             self._writing = asyncio.get_running_loop().create_task(self._write())
         _, late = await asyncio.wait({self._writing}, timeout=PATIENCE)
@@ -30,15 +40,25 @@ class GoodTable:
 
     async def _write(self) -> None:
         while self._wanted is not None:
-            content, self._wanted = self._wanted, None
+            (files, asker), self._wanted = self._wanted, None
+            earlier = await _in_thread(kepttables.earlier_table)
             try:
-                await _in_thread(content)
+                await _in_thread(partial(tables.keep_good_table, files.joined))
             except OSError as error:
                 events.NO_COPY(why=oserrors.worded(error))
+            try:
+                await _in_thread(partial(_keep_with_others, files, asker, earlier))
+            except OSError as error:
+                events.NOT_KEPT(why=oserrors.worded(error))
 
 
-async def _in_thread(content: bytes) -> None:
+def _keep_with_others(files: TableFiles, asker: Asker | None, earlier: tuple[bytes | None, int | None]) -> None:
+    kepttables.keep_earlier(*earlier)
+    kepttables.keep_table(files, asker)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
     try:
-        await in_thread(lambda: tables.keep_good_table(content))
+        return await in_thread(work)
     except RuntimeError:  # no thread can be started
-        tables.keep_good_table(content)
+        return work()

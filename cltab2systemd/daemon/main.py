@@ -50,6 +50,7 @@ from cltab2systemd.units.surroundings import Surroundings, environment, environm
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cltab2systemd.events import Asker
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.table.model import Table
     from cltab2systemd.table.tablefiles import TableFiles
@@ -113,13 +114,13 @@ class _Outside:
         self.announcer.show(statuses)
         self.notices.show(statuses)
 
-    async def follow(self, table: Table, files: TableFiles) -> None:
+    async def follow(self, table: Table, files: TableFiles, asker: Asker | None) -> None:
         """Follow the settings of a table that takes effect, and keep a copy of it.
 
         A setting beats the command line. A setting that leaves the table keeps its last value.
         """
         if self.good_table is not None:
-            await self.good_table.keep(files.joined)
+            await self.good_table.keep(files, asker)
         self.clstat.follow(table)
         logs.write_to(absolute(path) if (path := table.setting("log")) else None)
         self.sockets.follow(table)

@@ -91,7 +91,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool 
                 os.fsync(file.fileno())
         temporary.rename(path)
         if durable:
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
@@ -99,7 +99,8 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool 
         raise
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """Have the disk know which files a directory has. OSError if that fails."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

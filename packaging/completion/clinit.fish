@@ -32,7 +32,7 @@ function __cltab_valued
         case 'cltab2systemd compile'
             string split ' ' -- '-o --output'
         case 'cltab2systemd diff'
-            string split ' ' -- '-c --cltab -s --socket --format'
+            string split ' ' -- '--against -c --cltab -s --socket --format'
         case 'cltab2systemd explain'
             string split ' ' -- '--from --table -c --cltab -s --socket --format'
         case 'cltab2systemd import-inittab'
@@ -40,6 +40,8 @@ function __cltab_valued
         case 'cltab2systemd pacemaker'
             string split ' ' -- '--format --level'
         case 'cltab2systemd show'
+            string split ' ' -- '--format'
+        case 'cltab2systemd tables'
             string split ' ' -- '--format'
     end
 end

@@ -7,12 +7,28 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from cltab2systemd.daemon import goodtable
 from cltab2systemd.daemon.goodtable import GoodTable
-from cltab2systemd.disk import tables
+from cltab2systemd.disk import kepttables, tables
+from cltab2systemd.table.tablefiles import TableFiles
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where tables are kept."""
+    keep = kepttables.keep_table
+    monkeypatch.setattr(kepttables, "earlier_table", lambda: (None, None))
+    monkeypatch.setattr(kepttables, "keep_table", lambda files, asker: keep(files, asker, tmp_path / "tables"))
+    return tmp_path / "tables"
+
+
+def files(content: bytes) -> TableFiles:
+    return TableFiles.of(content, "/etc/cltab")
 
 
 def test_a_stuck_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,10 +46,10 @@ def test_a_stuck_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         table = GoodTable()
         began = time.monotonic()
         for content in (b"one", b"two", b"three"):
-            await table.keep(content)
+            await table.keep(files(content), None)
         took = time.monotonic() - began
         disk.set()
-        await table.keep(b"four")
+        await table.keep(files(b"four"), None)
         return took
 
     assert asyncio.run(scenario()) < 2
@@ -49,7 +65,7 @@ def test_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    asyncio.run(GoodTable().keep(b"one"))
+    asyncio.run(GoodTable().keep(files(b"one"), None))
 
     assert kept == [b"one"]
 
@@ -68,7 +84,7 @@ def test_it_is_on_disk_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         table = GoodTable()
         for content in (b"one", b"bad", b"two"):
-            await table.keep(content)
+            await table.keep(files(content), None)
             assert content == b"bad" or kept[-1] == content
 
     asyncio.run(scenario())

@@ -12,7 +12,8 @@ from translator import run
 
 from cltab2systemd import events
 from cltab2systemd.client import evidence
-from cltab2systemd.commands import diff, explain, instance, show
+from cltab2systemd.commands import diff, explain, instance, kept, show
+from cltab2systemd.disk import kepttables
 from cltab2systemd.groups.changes import Effect, Seen, Standing
 from cltab2systemd.groups.culprit import Culprit
 from cltab2systemd.groups.overview import Health
@@ -31,6 +32,7 @@ from cltab2systemd.reports.progress import progress_object
 from cltab2systemd.systemd import culprits
 from cltab2systemd.table.grammar import parse
 from cltab2systemd.table.model import Mode
+from cltab2systemd.table.tablefiles import TableFiles
 from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
@@ -52,6 +54,17 @@ def test_units(tmp_path: Path) -> None:
     path = tmp_path / "cltab"
     path.write_bytes(NEW.encode() + b"m\xff:a:1:wait:x\n")
     read_all("`show --units`", [json.loads(run("show", "--units", "--format", "json", path).stdout)])
+
+
+def test_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of `tables`: with who asked and without, one that is in force, and one that cannot be used."""
+    files = [TableFiles.of(f"web:a:{level}:wait:x\n".encode(), "/etc/cltab") for level in range(3)]
+    kepttables.keep_earlier(files[0].joined, None, tmp_path)
+    kepttables.keep_table(files[1], events.Asker(events.By.CLIENT, 0, 1, "clinit"), tmp_path)
+    kepttables.keep_table(files[2], None, tmp_path)
+    (tmp_path / "3/cltab").write_text("web:a:2:wait:y\n")
+    monkeypatch.setattr(kept, "kept_tables", lambda: kepttables.kept_tables(tmp_path))
+    read_all("`tables`", [json.loads(run("tables", "--format", "json").stdout)])
 
 
 def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

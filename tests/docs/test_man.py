@@ -149,7 +149,7 @@ def test_commands_of_the_translator() -> None:
         assert flags(section(text, name, "Ss")) == flags_of(command) - COMMON, name
         arguments = [parameter for parameter in command.params if isinstance(parameter, click.Argument)]
         words = " ".join(argument.metavar or (argument.name or "").upper() for argument in arguments)
-        assert heading == f"{name} {words}".replace("…", "..."), name
+        assert heading == f"{name} {words}".rstrip().replace("…", "..."), name
     assert flags(section(text, "OPTIONS")) == flags_of(translator.group) | COMMON
 
 

@@ -55,7 +55,7 @@ def test_every_table_is_right(name: str, tmp_path: Path) -> None:
 def test_no_block_is_forgotten() -> None:
     """Every block is a table, a file or a session, and each session is played here."""
     assert {"table", "file", "session"} == {block.kind for block in BLOCKS}
-    assert {"failed", "repeat", "watching", "push", "fragments", "trial", "useful"} == {
+    assert {"failed", "repeat", "watching", "push", "fragments", "trial", "rollback", "useful"} == {
         block.name for block in BLOCKS if block.kind == "session"
     }
 
@@ -118,6 +118,13 @@ def test_files_of_several_owners(fresh_node: Node) -> None:
     fresh_node.path("/etc/cltab.d").mkdir(exist_ok=True)
 
     play(fresh_node, session("fragments"))
+
+
+def test_taking_a_table_back(fresh_node: Node) -> None:
+    """What is kept is listed, and comes back."""
+    started(fresh_node, MAIL)
+
+    play(fresh_node, session("rollback"))
 
 
 def test_config_management(fresh_node: Node) -> None:

@@ -1,0 +1,147 @@
+"""An earlier table comes back, on a node: what is kept, listed, compared and written, and who may not."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from answers import answered
+from programs import RUN
+from shipped import Shipped
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from lab.node import Node
+
+FIRST = f"web:a:3:respawn:{RUN}\n"
+SECOND = FIRST + "web:b:3:once:true\n"
+MANAGED = "# Ansible managed\n"
+
+
+@pytest.fixture
+def shipped(fresh_node: Node) -> Shipped:
+    """The daemon as it is shipped, which has had two tables: the second has a fragment."""
+    shipped = Shipped(fresh_node)
+    fresh_node.path("/etc/cltab.d").mkdir(mode=0o755, exist_ok=True)
+    shipped.write_table(FIRST)
+    shipped.start()
+    answered(shipped.clinit("--wait", "web", "3"), code=0)
+    shipped.write_table(SECOND)
+    fresh_node.write("/etc/cltab.d/team.cltab", "mail:m:1:once:true\n")
+    answered(shipped.clinit("--wait", "web", "3"), code=0)
+    return shipped
+
+
+def rollback(shipped: Shipped, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return shipped.node.run("cltab2systemd", "rollback", *arguments, check=False)
+
+
+def listed(shipped: Shipped) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(shipped.node.run("cltab2systemd", "tables", "--format=json").stdout)[
+        "tables"
+    ]
+    return found
+
+
+def test_back_and_forth(shipped: Shipped) -> None:
+    """The first table comes back, its fragments with it; and since that is a new one, the second does, too."""
+    node = shipped.node
+    found = listed(shipped)
+    assert [(kept["number"], kept["groups"], kept["entries"], kept["in_force"]) for kept in found] == [
+        (2, 2, 3, True),
+        (1, 1, 1, False),
+    ]
+    assert [(kept["by"], kept["uid"], kept["command"]) for kept in found] == [
+        ("client", 0, "clinit --wait web 3"), ("daemon", None, None),
+    ]  # fmt: skip
+    shown = node.run("cltab2systemd", "tables").stdout.splitlines()
+    assert shown[1].startswith("2 ")
+    assert shown[1].endswith("root: clinit --wait web 3  (in force)")
+    assert shown[2].endswith("nobody: the daemon found it when it started")
+    compared = node.run("cltab2systemd", "diff", "--against", "1", check=False)
+    answered(compared, code=1)
+    assert compared.stdout.startswith("web: 1 added\n")
+    answered(node.run("cltab2systemd", "diff", "--against", "2", check=False), code=0, out="")
+
+    node.run("chmod", "0600", "/etc/cltab")
+    node.run("chgrp", "adm", "/etc/cltab")
+    done = rollback(shipped, "1")
+    answered(done, code=0)
+    assert "web (at level 3): 1 stop, 1 left alone" in done.stdout
+    assert "cltab2systemd: wrote /etc/cltab\n" in done.stderr
+    assert "moved /etc/cltab.d/team.cltab aside, to /etc/cltab.d/team.cltab.before-rollback" in done.stderr
+    assert "config management that owns them will write its own: take it back there, too" in done.stderr
+    assert node.read("/etc/cltab") == FIRST
+    assert node.shell("stat -c '%a %G' /etc/cltab").stdout == "600 adm\n"
+    assert node.shell("ls /etc/cltab.d").stdout == "team.cltab.before-rollback\n"
+    assert [*shipped.clstat()] == ["web"]
+    assert [(kept["number"], kept["in_force"]) for kept in listed(shipped)] == [(3, True), (2, False), (1, True)]
+    assert (listed(shipped)[0]["uid"], listed(shipped)[0]["command"]) == (0, "clinit")
+
+    answered(rollback(shipped, "2"), code=0)
+    assert node.read("/etc/cltab") == SECOND
+    assert node.read("/etc/cltab.d/team.cltab") == "mail:m:1:once:true\n"
+    assert listed(shipped)[0]["number"] == 4
+    again = rollback(shipped, "4")
+    answered(again, code=0)
+    assert "the files are those of table 4 already" in again.stderr
+
+
+def test_with_a_bad_table_in_place(shipped: Shipped) -> None:
+    """That is what it is for; without the daemon's part it is only written."""
+    shipped.write_table("web:a:3:respwan:x\n")
+    assert shipped.clinit("web", "3").returncode == 1
+    answered(rollback(shipped, "--no-apply", "2"), code=0)
+    assert shipped.node.read("/etc/cltab") == SECOND
+    assert len(listed(shipped)) == 2
+    shipped.node.run("rm", "/etc/cltab")
+    answered(rollback(shipped, "2"), code=0)
+    answered(shipped.clinit("--wait", "web", "3"), code=0)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (f"printf '{MANAGED.rstrip()}\\nweb:a:3:once:true\\n' >/etc/cltab", "/etc/cltab says that config management"),
+        ("mv /etc/cltab /srv/cltab; ln -s /srv/cltab /etc/cltab", "/etc/cltab is a link to /srv/cltab"),
+        (
+            "echo '# Managed by Puppet' >>/etc/cltab.d/team.cltab",
+            "/etc/cltab.d/team.cltab says that config management",
+        ),
+        ("mv /etc/cltab.d /srv/d; ln -s /srv/d /etc/cltab.d", "/etc/cltab.d is a link to /srv/d"),
+    ],
+)
+def test_what_is_somebody_elses(shipped: Shipped, spoil: str, why: str) -> None:
+    """Nothing is written, and the reason is told; --force writes all the same."""
+    node = shipped.node
+    node.shell(spoil)
+    before = node.shell("cat /etc/cltab /etc/cltab.d/*").stdout
+    refused = rollback(shipped, "1")
+    answered(refused, code=1)
+    assert why in refused.stderr
+    assert "nothing was written (--force" in refused.stderr
+    assert before == node.shell("cat /etc/cltab /etc/cltab.d/*").stdout
+    answered(rollback(shipped, "--force", "1"), code=0)
+    assert node.read("/etc/cltab") == FIRST
+    assert [*shipped.clstat()] == ["web"]
+
+
+def test_what_cannot_be_taken_back(shipped: Shipped) -> None:
+    """A number that is not there, a table that was edited, one with errors by now, somebody else than root."""
+    node = shipped.node
+    refused = rollback(shipped, "7")
+    answered(refused, code=1, err="cltab2systemd: no table 7 is kept; there are: 2, 1\n")
+    node.shell("echo '# edited' >>/var/lib/cltab2systemd/tables/1/cltab")
+    refused = rollback(shipped, "1")
+    answered(refused, code=1)
+    assert "table 1 cannot be used: it is not what was kept" in refused.stderr
+    assert "cannot be used" in node.run("cltab2systemd", "tables").stdout
+    answered(node.run("cltab2systemd", "diff", "--against", "1", check=False), code=2)
+    refused = node.run("setpriv", "--reuid=65534", "cltab2systemd", "rollback", "2", check=False)
+    answered(refused, code=1, err="cltab2systemd: only root can take a table back\n")
+    shipped.write_table(FIRST)
+    node.shell("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
+    answered(rollback(shipped, "2"), code=1, err="cltab2systemd: /etc/cltab: Read-only file system\n")
+    assert node.read("/etc/cltab") == FIRST
