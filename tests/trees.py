@@ -20,7 +20,7 @@ USERS = "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/usr/sbin/nologin
 ELF = "\x7fELF"
 
 
-def make(root: Path, files: Mapping[str, str | None], *, usual: bool = True) -> None:
+def make(root: Path, files: Mapping[str, str | None], *, usual: bool = True, base: bool = True) -> None:
     """Files below a directory, by their paths: a program for `!`, a directory for None, else a file with that text.
 
     Text with `!` before it is that of an executable script; with `->` before it, the target of a link.
@@ -28,7 +28,7 @@ def make(root: Path, files: Mapping[str, str | None], *, usual: bool = True) -> 
     everything_there = dict.fromkeys((f"/usr/bin/{name}" for name in USUAL.split()), "!") if usual else {}
     links = {"/bin": "->usr/bin", "/sbin": "->usr/sbin"}
     users = {"/etc/passwd": USERS, "/etc/group": "root:x:0:\nwww-data:x:33:\n"}
-    for path, text in (everything_there | links | users | dict(files)).items():
+    for path, text in (everything_there | (links | users if base else {}) | dict(files)).items():
         place = root / path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
         if text is None:

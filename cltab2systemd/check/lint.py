@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check import clusterlint, commandlint, oddtext, outside, programs, settinglint, stops
+from cltab2systemd.check import clusterlint, commandlint, oddtext, outside, ports, programs, settinglint, stops
 from cltab2systemd.check.behaviours import Behaviour
 from cltab2systemd.check.judged import of_checks, of_entry
 from cltab2systemd.check.programs import Run
@@ -66,6 +66,7 @@ def _all_together(table: Table) -> Iterator[Diagnostic]:
         yield from _levels_without_comma(group)
         yield from _similar_levels(group)
     yield from _outside_the_group(table)
+    yield from ports.findings(table)
     yield from settinglint.findings(table)
     yield from clusterlint.findings(table)
 

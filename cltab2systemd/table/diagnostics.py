@@ -37,6 +37,7 @@ _WARNINGS = """
     outside-the-group shell-syntax directive-unknown directive-doubtful unknown-user too-many-warnings builtin-alone
     relative-program comment-in-command odd-character byte-order-mark-inside shell-needed
     child-unheard harsh-signal short-stop missing-program not-executable missing-path
+    also-enabled port-taken
     cluster-and-boot cluster-without cluster-circle cluster-address
 """
 CODES = dict.fromkeys(_ERRORS.split(), Severity.ERROR) | dict.fromkeys(_WARNINGS.split(), Severity.WARNING)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from translator import run
+from trees import make
 
 from cltab2systemd.check import everything, settings
 from cltab2systemd.check.machine import directives
@@ -20,6 +22,12 @@ DOCUMENT = (PROJECT / "docs/diagnostics.md").read_text()
 SECTIONS = re.findall(r"^### `([a-z-]+)` \((\w+)\)\n(.*?)(?=^##|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
 OF_THE_DAEMON = {"setting-unwritable", "setting-taken"}
 OF_FILES = "unreadable"
+OF_UNITS = "also-enabled"
+CRON = {
+    "/usr/sbin/cron": "!",
+    "/usr/lib/systemd/system/cron.service": "[Service]\nExecStart=/usr/sbin/cron -f $EXTRA_OPTS\n",
+    "/etc/systemd/system/multi-user.target.wants/cron.service": "->/usr/lib/systemd/system/cron.service",
+}
 # In the examples of other codes, all programs and files are taken for there.
 OF_THE_MACHINE = {"missing-program", "not-executable", "missing-path"}
 LEFT_OUT = "…\n"
@@ -42,6 +50,11 @@ def said_about(data: bytes, code: str) -> str:
     if code == OF_FILES:  # its example is a command line
         return run(*data.decode().split()[1:]).stdout
     path = "/etc/cltab"
+    if code == OF_UNITS:  # its example is about a machine that has such a unit
+        with TemporaryDirectory() as root:
+            make(Path(root), CRON)
+            findings = everything.findings(data, path, root)
+            return "".join(f"{render(finding)}\n" for finding in findings).replace(root, "DIRECTORY")
     by_daemon = settings.findings(locate(), parse(data, path)[0])
     findings = by_daemon if code in OF_THE_DAEMON else everything.findings(data, path)
     assert code in {finding.code for finding in findings}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.check import shell
 from cltab2systemd.check.judged import of_checks, of_entry
-from cltab2systemd.check.machine import directives, paths, sessions, shellneeded, users
+from cltab2systemd.check.machine import directives, enabled, paths, sessions, shellneeded, users
 from cltab2systemd.check.machine.executables import Executables
 from cltab2systemd.check.machine.places import Places
 
@@ -33,6 +33,7 @@ def findings(table: Table, root: Root) -> Iterator[Diagnostic]:
     yield from shellneeded.findings(table, root)
     yield from sessions.findings(table, root)
     yield from _files(table, Places(table, root))
+    yield from enabled.findings(table, root)
 
 
 def _files(table: Table, places: Places) -> Iterator[Diagnostic]:

@@ -1,0 +1,126 @@
+"""Ports that two entries claim, or an entry and a unit that is enabled; and programs that both run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from trees import found as found_in
+from trees import make
+
+from cltab2systemd.check import lint, ports
+from cltab2systemd.check.loading import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINK = "->/usr/lib/systemd/system/"
+WANTS = "/etc/systemd/system/multi-user.target.wants/"
+UNITS = {
+    "/usr/sbin/nginx": "!",
+    "/usr/bin/memcached": "!",
+    "/usr/sbin/other": "!",
+    "/usr/lib/systemd/system/nginx.service": "[Service]\nType=forking\nExecStartPre=/usr/sbin/nginx -t\n"
+    "ExecStart=/usr/sbin/nginx -g 'daemon on; master_process on;'\n",
+    "/usr/lib/systemd/system/memcached.service": "[Service]\nExecStart=/usr/bin/memcached -u memcache \\\n -p 11211\n",
+    "/usr/lib/systemd/system/other.service": "[Service]\nExecStart=/usr/sbin/other\n",
+    "/usr/lib/systemd/system/panel.socket": "[Socket]\nListenStream=9090\nListenStream=/run/panel\n",
+    "/usr/lib/systemd/system/one.service": "[Service]\nType=oneshot\nExecStart=/usr/sbin/other\n",
+    f"{WANTS}nginx.service": f"{LINK}nginx.service",
+    f"{WANTS}memcached.service": f"{LINK}memcached.service",
+    f"{WANTS}one.service": f"{LINK}one.service",
+    "/etc/systemd/system/sockets.target.wants/panel.socket": f"{LINK}panel.socket",
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("python3 -m http.server 8080 -d /srv/1234", ("", 8080)),
+        ("python3 -m http.server -b 127.0.0.1 8000", ("127.0.0.1", 8000)),
+        ("exec nice -n 10 nc -l -p 2000", ("", 2000)),
+        ("nc -lk 2000", ("", 2000)),
+        ("nc -z my-local 2000", None),
+        ("socat TCP-LISTEN:2000,fork EXEC:/bin/cat", ("", 2000)),
+        ("socat TCP-LISTEN:2000,reuseport EXEC:/bin/cat", None),
+        ("socat UNIX-LISTEN:/x TCP:host:2000", None),
+        ("gunicorn -b 127.0.0.1:8000 app", ("127.0.0.1", 8000)),
+        ("gunicorn --bind=unix:/run/x app", None),
+        ("uvicorn --host localhost --port 8000 app", ("127.0.0.1", 8000)),
+        ("redis-server --port 6380 --bind 10.0.0.1", ("10.0.0.1", 6380)),
+        ("redis-server /etc/redis.conf", None),
+        ("memcached -m 64 -p 11212", ("", 11212)),
+        ("prometheus --web.listen-address=:9090", ("", 9090)),
+        ("app --listen 0.0.0.0:80", ("", 80)),
+        ("app --bind-addr [::1]:80", ("[::1]", 80)),
+        ("java -Dserver.port=8080 -jar /x", ("", 8080)),
+        ("client --port=3306 --host db", None),
+        ("mysqld --port=3307", ("", 3307)),
+        ("php -S 127.0.0.1:8000", ("127.0.0.1", 8000)),
+        ("docker run --rm -p 8080:80 img", ("", 8080)),
+        ("docker run --rm -p 127.0.0.1:8080:80 img", ("127.0.0.1", 8080)),
+        ("app --listen 0.0.0.0:99999", None),
+        ("ip netns exec x nc -l -p 2000", None),
+    ],
+)
+def test_claims(command: str, expected: tuple[str, int] | None) -> None:
+    """What the arguments of a program say; nothing of what is a client's, shared, or in another network."""
+    (entry,) = load(f"g:t:1:respawn:{command}\n".encode(), "cltab")[0].entries
+    assert [tuple(claim) for claim, _ in ports.claims(entry)] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        (["g:a:1:respawn:nc -l 80", "g:b:1:respawn:nc -l 80"], [2]),
+        (["g:a:1:respawn:nc -l 80", "h:b:12:respawn:nc -l 80"], [2]),
+        (["g:a:1:respawn:nc -l 80", "g:b:2:respawn:nc -l 80"], []),
+        (["g:a:1:respawn:nc -l 80", "g:b:1:off:nc -l 80"], []),
+        (["g:a:1:respawn:nc -l 80", "g:b:1:test:nc -l 80"], []),
+        (["g:a:1:respawn:nc -l 80", "g:b:1:respawn:nc -l 81"], []),
+        (["g:a:1:respawn:x --listen 10.0.0.1:80", "g:b:1:respawn:x --listen 10.0.0.2:80"], []),
+        (["g:a:1:respawn:x --listen 10.0.0.1:80", "g:b:1:respawn:x --listen 0.0.0.0:80"], [2]),
+        (["g:a:1:respawn:nc -l 80", "g:b:1:respawn:nc -l 80", ":::service.b:PrivateNetwork=yes"], []),
+        (["g:a:prod,:respawn:nc -l 80", "g:b:test,:respawn:nc -l 80", "h:c:prod,:once:nc -l 80"], [3]),
+    ],
+)
+def test_entries(entries: list[str], expected: list[int]) -> None:
+    """Two entries that share a level cannot have one port; those that share none can."""
+    table, _ = load("".join(f"{line}\n" for line in entries).encode(), "cltab")
+    told = [finding for finding in lint.findings(table, is_complete=True) if finding.code == "port-taken"]
+    assert [finding.place.line for finding in told] == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("exec nginx -g 'daemon off;'", "also-enabled"),
+        ("/usr/sbin/nginx -g 'daemon off;' -c /etc/nginx/nginx.conf", "also-enabled"),
+        ("exec nginx -g 'daemon off;' -c /srv/shop/http.conf", None),
+        ("memcached -u memcache", "also-enabled"),
+        ("memcached -p 11212", None),
+        ("memcached -p 11211 -c 2000", "port-taken"),
+        ("other", None),
+        ("nc -l -p 9090", "port-taken"),
+        ("nc -l -p 9091", None),
+    ],
+)
+def test_enabled_units(tmp_path: Path, command: str, expected: str | None) -> None:
+    """A unit that is enabled, and runs the program of an entry or has its port; not one that is only there."""
+    make(tmp_path, UNITS)
+    entry = f"g:t:1:respawn:{command}\n:::service.t:KillSignal=SIGQUIT\n"
+    assert [code for code, *_ in found_in(tmp_path, entry)] == ([expected] if expected else [])
+    stop = "g:stop:1:wait:systemctl stop nginx memcached panel.socket\n"
+    assert found_in(tmp_path, f"{stop}{entry}") == []
+    masks = dict.fromkeys(("nginx.service", "memcached.service", "panel.socket"), "->/dev/null")
+    make(tmp_path, {f"/etc/systemd/system/{unit}": target for unit, target in masks.items()}, usual=False, base=False)
+    assert found_in(tmp_path, entry) == []
+
+
+def test_drop_ins(tmp_path: Path) -> None:
+    """A drop-in may have the unit run another program."""
+    path = "/etc/systemd/system/nginx.service.d/other.conf"
+    make(tmp_path, UNITS | {path: "[Service]\nExecStart=\nExecStart=/usr/sbin/other -x\n"})
+    assert [
+        text for _, _, text in found_in(tmp_path, "g:t:1:respawn:other\ng:u:1:respawn:memcached -c 2000 -p 1\n")
+    ] == ["other"]
