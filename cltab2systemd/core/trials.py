@@ -198,7 +198,7 @@ class Trials:
             self._disarm(running.earlier)
         request.on_start = partial(setattr, running, "earlier", None)
         self._arm(running)
-        left = duration(running.trial.deadline - now_in_microseconds())
+        left = duration(running.trial.deadline - now_in_microseconds() + _SECOND - 1)
         events.ON_TRIAL(
             group=running.group, level=running.trial.level, request=request.id, asker=request.asker,
             why=f"for {left}; then it {running.trial.to_come}",

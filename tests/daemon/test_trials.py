@@ -110,6 +110,8 @@ def test_a_trial_that_nobody_confirms_goes_back(group: Group) -> None:
     assert not noted(group)
     assert described(group)["trial"] is None
     wait_until(lambda: timers(group) == [], what="the timer is gone")
+    history = group.node.run("clinitctl", "history", "--lines=1", group.name).stdout
+    assert "end of the trial of root[" in history
     told = group.instance.told(events.TAKEN_BACK, group=group.name)
     assert told["CLINIT_ASKED_BY"] == "trial"
     assert f"--try {SHORT} {group.name} 2" in told["CLINIT_ASKED_COMMAND"]
@@ -269,11 +271,12 @@ def test_a_trial_that_is_refused_changes_nothing(make: Any) -> None:
     assert not noted(group)
     try_(group, "2", LONG)
     group.wait_for("2 DONE")
-    before = described(group)["trial"]
+    before = noted(group)
 
     answered(group.instance.clinit("--try", SHORT, group.name, "3"), code=1)
 
-    wait_until(lambda: described(group)["trial"] == before, what="the earlier trial goes on")
+    wait_until(lambda: noted(group) == before, what="the earlier trial goes on")
+    assert described(group)["trial"]["level"] == "2"
     keep(group)
 
 
