@@ -91,7 +91,10 @@ def _doubt(paths: list[str]) -> str:
 
 def _tell_difference(files: TableFiles) -> None:
     """Say what the table changes of what is applied here."""
-    standings = diff.standings(locate())
+    try:
+        standings = diff.standings(locate())
+    except SystemExit:
+        _refuse("nothing was written")
     printing.say(diff.as_text(difference.against_applied(standings, loading.load_files(files)[0])))
 
 

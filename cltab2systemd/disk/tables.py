@@ -46,11 +46,12 @@ def identify_table(path: str) -> TableIdentity | None:
 
 def _beside(path: str) -> tuple[tuple[int, ...] | None, list[str]]:
     """What of a table's directory of fragments is in its identity, and the fragments. OSError as for `fragments`."""
-    beside = fragments(path)
+    directory = fragment_directory(path)
     try:
-        status = os.stat(fragment_directory(path))  # noqa: PTH116
-    except FileNotFoundError:
-        return None, beside
+        os.lstat(directory)
+    except (FileNotFoundError, NotADirectoryError):  # no more than one look, for most have none
+        return None, []
+    beside, status = fragments(path), os.stat(directory)  # noqa: PTH116
     return (status.st_dev, status.st_ino, status.st_uid, status.st_mode), beside
 
 

@@ -104,19 +104,20 @@ def test_what_is_not_a_table(shipped: Shipped, to: str, spoil: str, mend: str, t
     answered(shipped.clinit("--wait", "web", "3"), code=0, out="web 3 DONE\n")
 
 
-def test_twice_in_a_moment(shipped: Shipped) -> None:
+@pytest.mark.parametrize("to", [MAIN, FRAGMENT])
+def test_twice_in_a_moment(shipped: Shipped, to: str) -> None:
     """The second of two pushes counts, also if it has the size and the times of the first, and comes at once."""
-    bad, good = GOOD.replace("respawn", "respwan"), GOOD
+    good, bad = (GOOD, BAD) if to == MAIN else (OF_FRAGMENT, BAD_FRAGMENT)
     assert len(bad) == len(good)
     for first, second in ((good, bad), (bad, good), (good, bad)):
         script = """
             printf %s "$FIRST" >$TO.new; mv $TO.new $TO; clinit >/dev/null 2>&1 || true
             touch -r $TO /run/t; printf %s "$SECOND" >$TO; touch -r /run/t $TO
         """
-        shipped.node.run("sh", "-ec", script, env={"FIRST": first, "SECOND": second, "TO": MAIN})
+        shipped.node.run("sh", "-ec", script, env={"FIRST": first, "SECOND": second, "TO": to})
         if second == bad:
             refused(shipped, "unknown mode 'respwan'")
         else:
             answered(shipped.clinit("--wait", "web", "3"), code=0, out="web 3 DONE\n")
-    push(shipped, PUSHES["renamed"], MAIN, good)
+    push(shipped, PUSHES["renamed"], to, good)
     answered(shipped.clinit("--wait", "web", "3"), code=0, out="web 3 DONE\n")

@@ -145,3 +145,24 @@ def test_what_cannot_be_taken_back(shipped: Shipped) -> None:
     node.shell("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
     answered(rollback(shipped, "2"), code=1, err="cltab2systemd: /etc/cltab: Read-only file system\n")
     assert node.read("/etc/cltab") == FIRST
+
+
+def test_a_full_disk(shipped: Shipped) -> None:
+    """The request is carried out, the log tells, what was kept stays; when there is room, the next table is kept."""
+    node = shipped.node
+    state = "/var/lib/cltab2systemd"
+    node.shell(f"mkdir /srv/kept && cp -a {state}/. /srv/kept && mount -t tmpfs -o size=256k tmpfs {state}")
+    node.shell(f"cp -a /srv/kept/. {state} && cat /dev/zero >{state}/ballast 2>/dev/null || true")
+    before = [(kept["number"], kept["digest"]) for kept in listed(shipped)]
+    shipped.write_table(FIRST + "# " + "x" * 8192 + "\n")
+    answered(shipped.clinit("--wait", "web", "3"), code=0, out="web 3 DONE\n")
+    said = node.journal(shipped.unit)
+    assert "cannot keep a copy of the table, for a boot with a bad one: " in said
+    assert "cannot keep the table for a rollback: " in said
+    assert before == [(kept["number"], kept["digest"]) for kept in listed(shipped)]
+    assert not node.shell(f"find {state} -name '.*' -type d").stdout.strip()
+    node.run("rm", f"{state}/ballast")
+    shipped.write_table(FIRST + "# last\n")
+    answered(shipped.clinit("--wait", "web", "3"), code=0, out="web 3 DONE\n")
+    assert listed(shipped)[0]["number"] == 3
+    assert listed(shipped)[0]["in_force"]
