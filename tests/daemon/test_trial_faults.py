@@ -17,7 +17,7 @@ from shipped import SERVICE
 from survivor import Survivor
 
 from cltab2systemd import events
-from lab.waiting import wait_until
+from lab.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 # Seconds of a trial that is to end, and of one that is not.
-SHORT, LONG = "2", "1000"
+SHORT, LONG = f"{2 * PATIENCE:g}", "1000"
 # Groups that are on trial at the same time, how often, and how often the daemon is killed each time.
 GROUPS, ROUNDS, KILLS = 4, int(os.environ.get("CLTAB_TRIAL_ROUNDS", "2")), 3
 GO = "until [ -e /run/go ]; do sleep 0.02; done"
@@ -105,7 +105,7 @@ def test_the_daemon_is_killed_between_stop_and_start(instance: Survivor, group: 
     group.switch("1")
     before = units(group)
     group.define(*WAYS["emptying"])
-    answered(instance.clinit("--try", "4", group.name, "2"), code=0)
+    answered(instance.clinit("--try", f"{4 * PATIENCE:g}", group.name, "2"), code=0)
     wait_until(lambda: group.node.exists(f"/run/cltab2systemd/system/emptied/{group.name}"), what="it is emptied")
 
     instance.kill_and_await()

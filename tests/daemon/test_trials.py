@@ -13,7 +13,7 @@ from programs import RUN, RUN_NEW
 from survivor import Survivor
 
 from cltab2systemd import events
-from lab.waiting import wait_until
+from lab.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 # Seconds of a trial that is to end, and of one that is not.
-SHORT, LONG = "1", "1000"
+SHORT, LONG = f"{2 * PATIENCE:g}", "1000"
 ENTRIES = (
     f"shared:12:respawn:{RUN}",
     f"one:1:respawn:{RUN}",
@@ -226,7 +226,7 @@ def test_an_entry_that_has_moved_is_not_run_twice(make: Any) -> None:
     group.define(*ENTRIES[:1], *ENTRIES[2:])
     moved = f"{other.name}:{group.name}.one:1:respawn:{RUN}"
     other.define(f"own:1:respawn:{RUN}", settings=(moved,))
-    try_(group, "2", "3")
+    try_(group, "2", f"{3 * PATIENCE:g}")
     other.switch("1")
 
     group.wait_for("1 DONE")
