@@ -18,12 +18,13 @@ A command that needs no shell (`units.commands.plain`) has words and blanks only
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # No command line that a person understands is longer; nor is it worth its time.
 LONGEST = 4096
@@ -205,8 +206,12 @@ def is_closed(command: str) -> bool:
 
 def calls(command: str) -> list[Call]:
     """The simple commands of a command line, in order; none if it is more complicated, or longer than `LONGEST`."""
-    if len(command) > LONGEST:
-        return []
+    return [*_calls(command)] if len(command) <= LONGEST else []
+
+
+# Several ask this of each command of a table.
+@functools.lru_cache(maxsize=16384)
+def _calls(command: str) -> Sequence[Call]:
     found: list[Call] = []
     words: list[Word] = []
     redirections: list[Redirection] = []

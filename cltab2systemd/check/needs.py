@@ -7,6 +7,7 @@ Only what is certain is told. Not judged is what a shell has yet to expand, what
 from __future__ import annotations
 
 import enum
+import functools
 import itertools
 import posixpath
 from dataclasses import dataclass
@@ -91,8 +92,9 @@ class _State:
     depth: int = 0
 
 
+@functools.lru_cache(maxsize=16384)
 def needs(command: str, directory: str | None = "/") -> tuple[Need, ...]:
-    """What a command of a table needs, in order.
+    """What a command of a table needs, in order. Several ask this of each command of a table, so it is kept.
 
     Args:
         command: of an entry or of a check.

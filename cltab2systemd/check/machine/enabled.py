@@ -82,7 +82,7 @@ def _of_program(entry: Entry, need: Need, enabled: _Enabled) -> tuple[str, Diagn
 
 
 def _of_ports(entry: Entry, enabled: _Enabled) -> tuple[str, Diagnostic] | None:
-    for claim, need in ports.claims(entry):
+    for claim, need in ports.claims(entry) if enabled.claims else ():
         for other, unit in enabled.claims:
             if claim.excludes(other):
                 message = f"{unit} listens on port {claim.port}, and is enabled on {enabled.root.name}"

@@ -53,7 +53,6 @@ class Executables:
         """Take the machine that is to have it all."""
         self._places = places
         self._surroundings = functools.cache(self._surroundings_of)
-        self._needs = functools.lru_cache(maxsize=4096)(needs)
         self._fault = functools.lru_cache(maxsize=4096)(_fault)
 
     def findings(self, command: Judged) -> Iterator[Diagnostic]:
@@ -61,7 +60,7 @@ class Executables:
         around = self._surroundings(command.directives) if command.directives else self._plain
         if around.places is None:
             return
-        for need in self._needs(command.text, around.directory):
+        for need in needs(command.text, around.directory):
             if fault := self._fault(need, around):
                 place = command.place.part(need.start, need.end - need.start)
                 yield Diagnostic.of(fault.code, place, fault.message, source=command.line, hint=fault.hint)
@@ -118,9 +117,15 @@ class _Fault(NamedTuple):
 
 def _fault(need: Need, around: _Surroundings) -> _Fault | None:
     """What is wrong with what a command needs; None if nothing is for certain."""
-    places, path = around.places, need.path
-    if places is None or (need.kind is Kind.PROGRAM and places.installs):
+    if around.places is None:
         return None
+    fault = _fault_of(need, around, around.places)
+    # The table is looked through only if it matters.
+    return None if fault and need.kind is Kind.PROGRAM and around.places.installs else fault
+
+
+def _fault_of(need: Need, around: _Surroundings, places: Places) -> _Fault | None:
+    path = need.path
     if path is None:
         return _of_name(need, places, around.path if need.has_path else None) if "/" not in need.text else None
     found = places.root.find(path)
@@ -206,7 +211,7 @@ def _without_interpreter(path: str, found: Found, places: Places, directories: t
     if interpreter.startswith("/") and places.is_missing(interpreter):
         return _no_interpreter(shown, interpreter)
     name, is_env = argument.strip(), posixpath.basename(interpreter) == "env"
-    if is_env and name and set(" \t-=/").isdisjoint(name) and directories and not places.installs:
+    if is_env and name and set(" \t-=/").isdisjoint(name) and directories:
         return _no_interpreter(shown, name) if places.root.search(name, directories).is_missing else None
     return None
 
