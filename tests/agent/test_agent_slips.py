@@ -124,3 +124,20 @@ def test_an_order_for_which_systemd_has_no_time(shipped: Shipped) -> None:
         shipped.node.run("pkill", "-f", "^sleep 1000$")
 
     assert "web will be stopped before Pacemaker asks for it" in resource.said
+
+
+def test_a_group_of_a_fragment(shipped: Shipped) -> None:
+    """It is in the table: from its start on, also one that is refused, the daemon leaves it to the cluster."""
+    mark = "/run/cltab2systemd/system/of-cluster/mail"
+    shipped.node.run("mkdir", "-p", "/etc/cltab.d")
+    shipped.node.write("/etc/cltab.d/mail.cltab", f"mail:queue:3:respawn:{RUN}")
+    resource = Resource(shipped, group="mail")
+    shipped.write_table(TABLE + "word\n")
+    assert resource.act("start") == GENERIC
+    assert shipped.node.exists(mark)
+
+    shipped.write_table(TABLE)
+    assert resource.act("start") == SUCCESS
+    assert resource.act("stop") == SUCCESS
+    assert not shipped.node.exists(mark)
+    shipped.node.run("rm", "/etc/cltab.d/mail.cltab")
