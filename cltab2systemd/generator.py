@@ -105,7 +105,7 @@ def _table(report: Report, root: str) -> tuple[Table, bytes] | None:
             return None  # no table, no groups
         report(_ERROR, str(error))
     else:
-        if not (told := emptied(files, root + GOOD_TABLE)):
+        if not (told := emptied(files, root + GOOD_TABLE, is_early=True)):
             table, findings = loading.load_files(files)
             if not has_errors(findings):
                 return table, files.joined

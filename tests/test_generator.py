@@ -203,6 +203,16 @@ def test_an_empty_table_that_was_good(root: Root) -> None:
     assert root.messages == []
 
 
+def test_an_empty_file_and_no_last_good_table_yet(root: Root) -> None:
+    """The last good one may be on a disk that is mounted later, so the daemon is to look."""
+    root.table.touch()
+    assert root.generate() == {}
+    assert not (root.units / GENERATED_TABLE).exists()
+    assert [message[:30] for message in root.messages] == [
+        "<3>/etc/cltab is empty: perhap", "<4>no group can be started: th",
+    ]  # fmt: skip
+
+
 def test_nothing_is_said_twice(root: Root) -> None:
     """What was said at first in this boot is kept, and then nothing is said any more."""
     root.table.write_text("word\n")

@@ -162,12 +162,18 @@ def _doubt(status: os.stat_result) -> str:
     return f"can be written by others than root (mode {mode:04o}), as whom its commands run: chmod go-w"
 
 
-def emptied(files: TableFiles, good: str) -> str:
+def emptied(files: TableFiles, good: str, *, is_early: bool = False) -> str:
     """What to tell at a start of a file without a byte, if it may be what a power cut has left; else nothing.
 
-    It may if there is a last good table, at the path `good`, and that is another one.
+    Args:
+        files: of the table.
+        good: the path of the last good table; empty if none is kept. If that is the same, the file is meant so.
+        is_early: whether a last good table that is not there may be on a disk that is mounted later.
     """
-    if not files.empty or not good or content_of(Path(good)) in {None, files.joined}:
+    if not files.empty or not good:
+        return ""
+    kept = content_of(Path(good))
+    if kept == files.joined or (kept is None and not is_early):
         return ""
     return f"{files.empty} is empty: perhaps the machine went down while it was written; if not, put a comment in"
 
