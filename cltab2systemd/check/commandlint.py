@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check.commandline import calls, is_assignment
-from cltab2systemd.check.wrappers import SHELLS, program_index
+from cltab2systemd.check.needs import Kind, needs
 from cltab2systemd.table.diagnostics import Diagnostic
-from cltab2systemd.table.settings import Kind, setting_line
+from cltab2systemd.table.settings import Kind as SettingKind
+from cltab2systemd.table.settings import setting_line
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.commands import SHELL, command_words
 
@@ -41,7 +42,7 @@ def findings(command: Judged) -> Iterator[Diagnostic]:
     found = [call for call in calls(command.text) if call.words]
     if found:
         yield from _builtin_alone(command, found)
-        yield from _relative_program(command, found[0])
+    yield from _relative_program(command)
     yield from _comment(command)
 
 
@@ -102,38 +103,24 @@ def _instead(entry: Entry, call: Call, first: Word) -> str:
 
 def _setting(entry: Entry) -> str:
     """What a line begins with that gives the entry a directive."""
-    return setting_line(Kind.SERVICE, shortened(entry.tag))
+    return setting_line(SettingKind.SERVICE, shortened(entry.tag))
 
 
-def _relative_program(command: Judged, call: Call) -> Iterator[Diagnostic]:
-    entry = command.entry
-    if any(directive.name in _WHERE and directive.value for directive in entry.directives):
+def _relative_program(command: Judged) -> Iterator[Diagnostic]:
+    """The first program, or script for a shell, that is looked for in / and can hardly be there."""
+    if any(directive.name in _WHERE and directive.value for directive in command.directives):
         return
-    if (word := _program(call)) is not None and "/" in word.text and not word.text.startswith(("/", "~", "$")):
-        yield _finding(
-            command,
-            "relative-program",
-            word,
-            f"entries run in the directory /, so '{shortened(word.text)}' is looked for there",
-            f"write its whole path, or add {_setting(entry)}WorkingDirectory=/DIRECTORY",
-        )
-
-
-def _program(call: Call) -> Word | None:
-    """The program of a call, or the script that a shell is to read; None if another directory may be meant."""
-    words = call.words
-    if any(word.text.startswith(("-C", "--chdir", "-D")) for word in words):
-        return None
-    index = program_index(words)
-    if index is not None:
-        return words[index]
-    for index, word in enumerate(words):
-        if word.name in SHELLS:
-            rest = words[index + 1 :]
-            if any(re.fullmatch(r"-[A-Za-z]*[cs][A-Za-z]*", option.text) for option in rest):
-                return None
-            return next((option for option in rest if not option.text.startswith("-")), None)
-    return None
+    for need in needs(command.text):
+        is_relative = "/" in need.text and not need.text.startswith("/")
+        if is_relative and need.kind is not Kind.DIRECTORY and need.directory == "/":
+            yield Diagnostic.of(
+                "relative-program",
+                command.place.part(need.start, need.end - need.start),
+                f"entries run in the directory /, so '{shortened(need.text)}' is looked for there",
+                source=command.line,
+                hint=f"write its whole path, or add {_setting(command.entry)}WorkingDirectory=/DIRECTORY",
+            )
+            return
 
 
 def _comment(command: Judged) -> Iterator[Diagnostic]:

@@ -307,7 +307,9 @@ def test_builtins_with_a_program(command: str) -> None:
     ("command", "marked"),
     [("./run.sh", "./run.sh"), ("exec ./run.sh a", "./run.sh"), ("bin/x", "bin/x"), ("../x", "../x"), ("A=b ./x; y",
      "./x"),
-     ("sh ./x", "./x"), ("nice -n 5 ./x", "./x"), ("sudo -u y ./x >/z", "./x")],
+     ("sh ./x", "./x"), ("sh -c ./x", "./x"), ("umask 022 && exec ./x", "./x"),
+     ("timeout 5 ./x", "./x"), ("su www -c 'exec bin/x'", "'exec bin/x'"), ("nice -n 5 ./x", "./x"),
+     ("sudo -u y ./x >/z", "./x")],
 )  # fmt: skip
 def test_relative_programs(command: str, marked: str) -> None:
     """Entries run in `/`, unless a directive says where."""
@@ -319,7 +321,17 @@ def test_relative_programs(command: str, marked: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["cd /srv && ./x", "/bin/x ./y", "x", "sh -c ./x", "env -C /srv ./x", "sh x", "~/x", "$X/y", "if ./x; then y; fi"],
+    [
+        "cd /srv && ./x",
+        "/bin/x ./y",
+        "x",
+        "sh -c 'cd /srv && ./x'",
+        "env -C /srv ./x",
+        "sh x",
+        "~/x",
+        "$X/y",
+        "if ./x; then y; fi",
+    ],
 )
 def test_programs_that_are_found(command: str) -> None:
     """An absolute path, a name in PATH, and a path in a directory that the command goes to."""
