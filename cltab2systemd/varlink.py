@@ -103,6 +103,15 @@ type Entry (
   says: ?string
 )
 
+# What is done to an entry: start, stop, restart, or rerun (of one that has ended badly).
+type Change (tag: string, effect: string)
+
+# What an update does to a group, at a level, or without one to a group that has left the table and is stopped; and how
+# it has ended: with a status, or with an error and its code, as those of Switch.
+type Update (
+  group: string, level: ?string, changes: []Change, status: ?GroupStatus, error: ?string, code: ?string
+)
+
 # A finding about the table: what, how bad (error, warning), where (from 1), and the finding as a person reads it.
 type Finding (code: string, severity: string, path: string, line: int, column: int, message: string, text: string)
 
@@ -135,6 +144,11 @@ method Entries(group: string, action: string, tags: []string, progress: ?bool) -
 
 # Read the table again.
 method Reread() -> (notes: ?[]string)
+
+# Read the table again, and have each group that runs with other lines than the table's take these, at the level where
+# it is, or to which it is on its way. Groups that have left the table are stopped. Replies when that has begun, with
+# what is done to the entries of each such group; with "more", a second reply tells how it has ended for each.
+method Apply() -> (message: string, groups: []Update, notes: ?[]string)
 
 # Stop all groups, then the daemon. Replies at once; with "more", a second reply tells the end. With "progress" and
 # "more", there are also replies with "halt" between these two, at each change.

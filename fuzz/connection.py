@@ -20,10 +20,12 @@ from cltab2systemd.core.controller import Controller
 from cltab2systemd.core.group import Group
 from cltab2systemd.core.request import NoSuchGroupError, Request, SupersededError, SwitchRefusedError
 from cltab2systemd.core.tablesource import TableRefusedError
+from cltab2systemd.core.updates import Update
 from cltab2systemd.daemon.halt import Halting
 from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.daemon.server import Server
 from cltab2systemd.daemon.service import Service, Watchers
+from cltab2systemd.groups.changes import Effect
 from cltab2systemd.groups.overview import GroupOverview
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State
@@ -188,6 +190,15 @@ class _Controller(Controller):
         future: asyncio.Future[GroupStatus] = asyncio.get_running_loop().create_future()
         future.set_result(GroupStatus(name, "1\udcff", State.DONE))
         return future
+
+    async def update(self, asker: Asker) -> tuple[list[Update], tuple[str, ...]]:
+        notes = await self.reread(always=True, retire=True, asker=asker)
+        levels = (None, "1\udcff", "2")
+        done = {"caf\udce9": Effect.RESTART, "x": Effect.STOP}
+        return [
+            Update(name, level, done, self._request(self._groups[name], level or "1", asker))
+            for name, level in zip(GROUPS, levels, strict=True)
+        ], notes
 
     def keep(self, name: str, asker: Asker) -> str:
         encoded(name)

@@ -28,7 +28,8 @@ _KNOWN_ERRORS = {
 
 _METHODS: tuple[object, ...] = (
     *(f"{varlink.INTERFACE}.{name}" for name in (
-        "Switch", "Switch", "Switch", "Try", "Keep", "Entries", "Status", "Status", "Describe", "Reread", "Halt",
+        "Switch", "Switch", "Switch", "Try", "Keep", "Entries", "Status", "Status", "Describe", "Reread", "Apply",
+        "Halt",
     )),
     f"{varlink.SERVICE}.GetInfo", *2 * (f"{varlink.SERVICE}.GetInterfaceDescription",), "org.clinit.Manager", "", ".",
     "x" * 500, "org.clinit.Manager.switch", "org.clinit.Manager.Switch ", "__class__", 7, None, [], {}, True,

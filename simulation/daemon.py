@@ -213,7 +213,7 @@ class Daemon:
             elif client.what == "keep":
                 self._answer(client, "kept", self._controller.keep(client.group, Asker()))
             elif client.what == "reread":
-                await self._controller.reread(always=True)
+                await self._controller.reread(always=True, retire=True)
                 self._answer(client, "reread")
             else:
                 await self._halt(client)

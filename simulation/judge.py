@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.text import escape
 from cltab2systemd.units.names import HALT_LEVEL, unescape
 from cltab2systemd.units.plan import HELD
 from simulation import promises, tables, trialjudge
 from simulation.clock import SECOND
 from simulation.daemon import shown
+from simulation.retirement import Retirement
 from simulation.standing import Standing
-from simulation.systemd import UNITS
 from simulation.truth import Truth, entries, members, targets
 from simulation.units import family_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from simulation.daemon import Client
     from simulation.units import Unit
     from simulation.world import World
@@ -41,6 +42,7 @@ class Judge:
         self.faulty_until = 0
         self.is_halting = False
         self._is_applied = True  # the table that was read last
+        self._retirement = Retirement(world)
         self._early: list[tuple[int, Client]] = []
 
     def violate(self, rule: str, text: str) -> None:
@@ -77,12 +79,15 @@ class Judge:
                 standing.hindered_at = self._world.clock.now
 
     def read(self, number: int) -> None:
-        """The daemon reads a table: what is not in it is to be halted."""
+        """The daemon reads a table: what is not in it is to be halted, if somebody asks for that."""
         present = {line.group for line in tables.table(number)}
-        for group, standing in self.groups.items():
-            standing.may_halt |= group not in present and not self._world.is_left_to_cluster(group)
-            if group not in present:
-                trialjudge.doubt(standing)
+        self._may_halt(self._retirement.read(number))
+        for group in {*self.groups} - present:
+            trialjudge.doubt(self.groups[group])
+
+    def _may_halt(self, groups: Iterable[str]) -> None:
+        for group in groups:
+            self.groups[group].may_halt = True
 
     def asked(self, client: Client) -> None:
         """A client asks."""
@@ -90,6 +95,8 @@ class Judge:
             standing = self.groups[client.group]
             trialjudge.asked(self._world, client, standing)
             standing.in_flight.append(client)
+        elif client.what == "reread":
+            self._may_halt(self._retirement.asked())
         elif client.what == "halt":
             self.is_halting = True
             self._doubt_trials()
@@ -196,6 +203,8 @@ class Judge:
             self._end(client, what)
         if what in {"started", "reread"}:
             self._is_applied = True
+        if client.what == "reread":
+            self._retirement.answered(client, what)
         if what == "started":
             self.groups[client.group].may_halt = self.is_halting or not self._world.has_group(client.group)
         self._check_answer(client, what, text)
@@ -377,16 +386,8 @@ class Judge:
             self._check_leftovers()
 
     def _check_leftovers(self) -> None:
-        for group, standing in self.groups.items():
-            if standing.is_hindered:  # what somebody has started is let run until a request for it
-                continue
-            is_present = self._world.files.content(f"{STATE}/applied/{escape(group)}.cltab") is not None
-            units = [name for name in self._world.files.names(UNITS) if family_of(name) == group]
-            if bool(units) != is_present:
-                self.violate("mark", f"{group} has units {units}, and lines: {is_present}")
-            gone = not any(line.group == group for line in tables.table(self._world.accepted or 0))
-            if gone and is_present and not self._world.was_of_cluster(group) and not self.truth(group).is_moving:
-                self.violate("mark", f"{group} has left the table, and its units remain")
+        for wrong in self._retirement.leftovers(self.groups, lambda group: self.truth(group).is_moving):
+            self.violate("mark", wrong)
 
     def forget_gone(self) -> None:
         """A group without units is none: what was asked of it is of no meaning any more."""

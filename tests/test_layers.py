@@ -34,6 +34,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.
 LIGHT = "text streams clstat varlink locations oserrors journal journalctl outputs exportformat crmxml"
 EXCEPTIONS = {
     "client.options": {"daemon.main"},
+    "client.applying": {"reports.asjson"},
     "client.progress": {"terminal"},
     "client.progresstext": {"terminal"},
     "client.evidence": {"terminal"},

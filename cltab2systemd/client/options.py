@@ -22,9 +22,9 @@ Exit codes:
   1  refused: no such group, the table has errors, or not permitted
   2  usage
   3  no daemon; with -v also: it is gone, and what is shown may be old
-  4  the group ended FAILED (with --wait), or some group is FAILED (with -v)
-  5  timed out (with --wait)
-  6  a later request or a halt took over (with --wait)
+  4  a group ended FAILED (with --wait or --apply), or some group is FAILED (with -v)
+  5  timed out (with --wait or --apply)
+  6  a later request or a halt took over (with --wait or --apply)
   130  interrupted; a switch that has begun goes on
 """
 
@@ -47,6 +47,8 @@ Exit codes:
     metavar="SECONDS",
     help="Go back to where the group is after so long, unless --keep comes before that.",
 )
+@click.option("--apply", "is_apply", is_flag=True, help="Have all groups take the table's lines, each at its level.")
+@click.option("--json", "as_json", is_flag=True, help="Print what --apply has done for a program.")
 @click.option("--keep", is_flag=True, help="Confirm what --try has begun: the GROUP stays.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait at most so long.")
 @click.option(
@@ -67,6 +69,8 @@ def command(
     show_status: bool,
     wait: bool,
     strict: bool,
+    is_apply: bool,
+    as_json: bool,
     trial: float | None,
     keep: bool,
     timeout: float | None,
@@ -79,34 +83,33 @@ def command(
 
     With a GROUP and a LEVEL, the daemon moves that group to that level, and touches no other. The GROUP can be left
     out: it is this host's name then, and the level one that the group has. With neither, the daemon reads the table
-    again. With -v and a GROUP alone, the status of that group is printed. A settings line in the table, such as
+    again. With -v and a GROUP alone, the status of that group is printed. With --apply, the table is read, groups that
+    run with other lines take these, and groups that have left it are stopped. A settings line in the table, such as
     `:::socket:PATH`, beats the option of the same name.
     """
-    _check_usage(words, daemon=daemon, halt=halt, wait=wait, timeout=timeout)
+    _check_usage(words, daemon=daemon, halt=halt, wait=wait, timeout=None if is_apply else timeout)
     _check_wishes(words, strict=strict, wait=wait, progress=progress)
     _check_trial(words, trial, keep=keep, others=wait or daemon or halt or strict or trial is not None)
+    others = (words, daemon, halt, wait, strict, keep, trial is not None, progress, as_json and show_status)
+    _check_apply(is_apply=is_apply, as_json=as_json, others=any(others))
     if daemon:
-        _run_daemon(cltab, socket, clstat)
-        return
-    instance = Client(cltab, socket, clstat)
-    code = outcome.FINE
-    if keep:
-        raise SystemExit(_kept(instance, words, show_status=show_status))
-    is_alone = not (wait or strict or trial is not None)
+        raise SystemExit(_run_daemon(cltab, socket, clstat))
+    instance, code = Client(cltab, socket, clstat), outcome.FINE
+    is_alone = not (wait or strict or keep or trial is not None)
     if show_status and len(words) == 1 and is_alone and instance.knows_group(words[0]):
         raise SystemExit(print_status(instance, words[0]))
-    if words:
+    if keep:
+        code = outcome.keep(instance, "".join(words))
+    elif is_apply:
+        code = _apply(instance, timeout, as_json=as_json)
+    elif words:
         code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict, trial=trial, progress=progress)
     elif halt:
         code = halting.halt(instance, wait=wait, timeout=timeout, progress=progress)
     elif not show_status:
-        with outcome.Reported() as reported:
-            outcome.note(instance.reread())
-        code = reported.code
-    if show_status:
-        shown = print_status(instance, is_halted=halt)
-        code = code or shown
-    raise SystemExit(code)
+        code = _reread(instance)
+    shown = print_status(instance, is_halted=halt) if show_status else outcome.FINE
+    raise SystemExit(code or shown)
 
 
 def _check_usage(words: tuple[str, ...], *, daemon: bool, halt: bool, wait: bool, timeout: float | None) -> None:
@@ -123,14 +126,29 @@ def _check_usage(words: tuple[str, ...], *, daemon: bool, halt: bool, wait: bool
     if timeout is not None and not timeout <= _LONGEST_TIMEOUT:
         raise click.UsageError(f"a timeout is at most {_LONGEST_TIMEOUT} seconds")
     if timeout is not None and not wait:
-        raise click.UsageError("--timeout goes with --wait")
+        raise click.UsageError("--timeout goes with --wait or --apply")
 
 
-def _kept(instance: Client, words: tuple[str, ...], *, show_status: bool) -> int:
-    """Carry out `--keep`, and `-v` if that is asked for as well. Returns the exit code."""
-    code = outcome.keep(instance, "".join(words))
-    shown = print_status(instance) if show_status else outcome.FINE
-    return code or shown
+def _reread(instance: Client) -> int:
+    with outcome.Reported() as reported:
+        outcome.note(instance.reread())
+    return reported.code
+
+
+def _apply(instance: Client, timeout: float | None, *, as_json: bool) -> int:
+    from cltab2systemd.client.applying import apply  # noqa: PLC0415 - other requests have no use for it
+
+    return apply(instance, timeout=timeout, as_json=as_json)
+
+
+def _check_apply(*, is_apply: bool, as_json: bool, others: bool) -> None:
+    if is_apply and others:
+        raise click.UsageError(
+            "--apply is for all groups: it takes no level, and of the other options only --timeout, --json, or -v, and "
+            "those that say where all is"
+        )
+    if as_json and not is_apply:
+        raise click.UsageError("--json goes with --apply")
 
 
 def _check_wishes(words: tuple[str, ...], *, strict: bool, wait: bool, progress: str | None) -> None:
@@ -149,7 +167,7 @@ def _check_trial(words: tuple[str, ...], trial: float | None, *, keep: bool, oth
         raise click.UsageError("--keep takes a group, and no option besides but -v and those that say where all is")
 
 
-def _run_daemon(cltab: str | None, socket: str | None, clstat: str | None) -> None:
+def _run_daemon(cltab: str | None, socket: str | None, clstat: str | None) -> int:
     from cltab2systemd.daemon import main as daemon  # noqa: PLC0415 - jinja2 and pystemd, which no client needs
 
     try:
@@ -157,4 +175,5 @@ def _run_daemon(cltab: str | None, socket: str | None, clstat: str | None) -> No
     except daemon.DaemonError as error:
         outcome.complain(f"clinit: {error}")
         # clinit.service has systemd not try again after EX_TEMPFAIL.
-        raise SystemExit(os.EX_TEMPFAIL if isinstance(error, daemon.OccupiedError) else outcome.REFUSED) from None
+        return os.EX_TEMPFAIL if isinstance(error, daemon.OccupiedError) else outcome.REFUSED
+    return outcome.FINE

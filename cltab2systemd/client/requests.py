@@ -171,6 +171,26 @@ class Client:
         """Have the daemon read its table again. Returns its notes with an empty answer."""
         return _answer(next(self._caller.replies(varlink.call("Reread", {}))))
 
+    def apply(self, timeout: float | None = None) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+        """Have all groups take the lines that the table has for them, each at its level, and wait for the end.
+
+        Args:
+            timeout: seconds for the whole of it; None for ever.
+
+        Returns:
+            What was done to each group, as objects of the type Update, as `varlink.DESCRIPTION` has it; none if nothing
+            was to be done. And the daemon's notes.
+
+        Raises:
+            TimedOutError: the time was up; it goes on.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        notes: tuple[str, ...] = ()
+        reply: dict[str, Any] = {}
+        for reply in self._caller.replies(varlink.call("Apply", {}, more=True), deadline):
+            notes += _notes(reply)
+        return reply["groups"], notes
+
     def shutdown(self) -> str:
         """Stop all groups, then the daemon. Returns its message at once."""
         return _message(next(self._caller.replies(varlink.call("Halt", {}))))

@@ -34,7 +34,7 @@ _BEGINNING = 2048
 @click.command(name="rollback")
 @click.argument("number", type=int)
 @click.option("--force", is_flag=True, help="Also write files that say that they are managed, and in a link's place.")
-@click.option("--no-apply", is_flag=True, help="Leave it to the next `clinit` to have the daemon read the table.")
+@click.option("--no-apply", is_flag=True, help="Leave it to the next `clinit --apply`, or request, to take the table.")
 def command(number: int, *, force: bool, no_apply: bool) -> None:
     """Put an earlier table back into /etc/cltab and /etc/cltab.d; `tables` has its NUMBER.
 
@@ -43,7 +43,7 @@ def command(number: int, *, force: bool, no_apply: bool) -> None:
     management that owns it writes its own again. A link, or a file whose first lines say that it is managed, has
     the rollback refused.
 
-    Then the daemon reads the table, as with `clinit`. Groups that are at a level take its lines at their next request.
+    Then the daemon reads the table, and all groups take its lines, as with `clinit --apply`.
 
     Exit codes: 0 fine, 1 refused, nothing was written, or the daemon does not take it; 2 usage.
     """
@@ -70,7 +70,7 @@ def command(number: int, *, force: bool, no_apply: bool) -> None:
     else:
         printing.complain(f"cltab2systemd: the files are those of table {number} already")
     if not no_apply:
-        _have_it_read()
+        _have_it_applied()
 
 
 def _refuse(why: str) -> None:
@@ -127,13 +127,11 @@ def _write_file(path: str, content: bytes) -> None:
         os.chown(path, 0, group)
 
 
-def _have_it_read() -> None:
-    """Run `clinit`, which has the daemon read the table, and exit as it does."""
+def _have_it_applied() -> None:
+    """Run `clinit --apply`, which has the daemon read the table, and all groups take it; exit with 1 if that fails."""
     try:
-        code = subprocess.run(["clinit"], check=False).returncode
+        code = subprocess.run(["clinit", "--apply"], check=False).returncode
     except OSError as error:
         _refuse(f"cannot run clinit, so the daemon has not read the table: {error.strerror}")
     if code:
-        printing.complain("cltab2systemd: the table is in place, and the daemon has not taken it, as clinit says")
-        raise SystemExit(1)
-    printing.complain("cltab2systemd: groups at a level take their new lines at their next request: clinit GROUP LEVEL")
+        _refuse("the table is in place; what became of the groups is what clinit says")

@@ -31,12 +31,12 @@ from cltab2systemd.core.switcher import Switcher
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.core.takeover import Takeover
 from cltab2systemd.core.trials import Trials
+from cltab2systemd.core.updates import Update, Updates
 from cltab2systemd.core.watch import Watch
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.advice import Empty
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
-from cltab2systemd.groups.overview import pending_tags
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import GroupStatus, State, settled_level
 from cltab2systemd.systemd.buserrors import BusError
@@ -127,6 +127,7 @@ class Controller:
         self._trials = Trials(
             self._groups, instance, bus, self._membership, service, take_back=self._request, on_change=on_moment
         )
+        self.updates = Updates(self._groups, self._membership, source, self._observer, bus, request=self._request)
         self._carrier = Carrier(bus, switcher, self._membership, self._observer, on_moved=self._trials.has_moved)
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving = Serving.SERVING
@@ -181,13 +182,17 @@ class Controller:
 
     def _observed(self, name: str) -> Group:
         """A group with its units, as far as signals tell. NoSuchGroupError; BusError."""
-        group = self._groups.get(name)
-        if group is None:
-            raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
+        group = self._known(name)
         if group.units is None or group.units.entries != group.applied.entries:
             self._observer.refresh([name])
         self._observer.refresh_if_due(name)
         return group
+
+    def _known(self, name: str) -> Group:
+        """A group. NoSuchGroupError if there is none."""
+        if name not in self._groups:
+            raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
+        return self._groups[name]
 
     # What clients ask for
 
@@ -249,9 +254,9 @@ class Controller:
             notes = await self.reread(asker=asker)
         if self._serving is not Serving.SERVING:  # perhaps since a moment ago
             raise SwitchRefusedError(Refusal.HALTING, _HALTING)
-        group = self._groups.get(name)
-        if group is None or (name not in self.source.table.groups and not group.left_to_cluster):
-            raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
+        group = self._known(name)
+        if name not in self.source.table.groups and not group.left_to_cluster:
+            raise NoSuchGroupError(name, advice.on_left_group(name, group.shown_level) if group.active else "")
         wanted = self._membership.wanted(group)
         if doubt := advice.on_level(wanted, level, empty):
             if advice.is_refused(wanted, empty):
@@ -262,9 +267,7 @@ class Controller:
 
     def keep(self, name: str, asker: Asker) -> str:
         """Confirm the trial of a group; see `Trials.keep`. NoSuchGroupError, too."""
-        if name not in self._groups:
-            raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
-        return self._trials.keep(self._groups[name], asker)
+        return self._trials.keep(self._known(name), asker)
 
     def notes_on_trial(self, name: str) -> list[str]:
         """What whoever has begun a trial is told."""
@@ -279,22 +282,19 @@ class Controller:
         with tell_if_refused(name, action, tags, asker):
             if self._serving is not Serving.SERVING:
                 raise SwitchRefusedError(Refusal.HALTING, _HALTING)
-            if name not in self._groups:
-                raise NoSuchGroupError(name, advice.on_group(name, self.source.table.groups))
-            return await self._hands.begin(self._groups[name], action, tags, asker)
+            return await self._hands.begin(self._known(name), action, tags, asker)
 
-    def notes_on_restart(self, name: str, tags: Collection[str]) -> list[str]:
-        """What whoever has restarted entries of a group should know: they are not as the table has them by now."""
-        notes = [advice.on_unread_table(self.source.path)] if self.source.is_unread else []
-        group = self._groups.get(name)
-        if group is None or group.shown_level is None:
-            return notes
-        changed = pending_tags(group.applied.entries, self._membership.wanted(group).entries)
-        return notes + advice.on_changed_lines(name, group.shown_level, [tag for tag in changed if tag in tags])
-
-    async def reread(self, *, always: bool = False, asker: Asker | None = None) -> tuple[str, ...]:
+    async def reread(
+        self, *, always: bool = False, retire: bool = False, asker: Asker | None = None
+    ) -> tuple[str, ...]:
         """Read the table if it changed, or `always`, and apply it; see `Membership.reread`."""
-        return await self._membership.reread(asker, always=always)
+        return await self._membership.reread(asker, always=always, retire=retire)
+
+    async def update(self, asker: Asker) -> tuple[list[Update], tuple[str, ...]]:
+        """Begin to update all groups; see `Updates.begin`. SwitchRefusedError if they are halting."""
+        if self._serving is not Serving.SERVING:
+            raise SwitchRefusedError(Refusal.HALTING, _HALTING)
+        return await self.updates.begin(asker)
 
     async def halt(self, asker: Asker | None = None) -> list[Request]:
         """Begin to stop all groups. Until `resume`, no group can be switched.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd import events, oserrors
 from cltab2systemd.core.group import Group
 from cltab2systemd.events import Asker, By
+from cltab2systemd.groups import advice
 from cltab2systemd.groups.lifecycle import Event, Phase
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.table.model import ResourceGroup
@@ -118,18 +119,31 @@ class Membership:
         self._groups.update({group.name: group for group in new})
         return bool(new)
 
-    async def reread(self, asker: Asker | None, *, always: bool) -> tuple[str, ...]:
+    def waiting(self) -> list[Group]:
+        """The active groups of the table that do not have its lines yet, in its order."""
+        groups = (self._groups.get(name) for name in self._source.table.groups)
+        return [group for group in groups if group is not None and self.is_waiting(group)]
+
+    def is_waiting(self, group: Group) -> bool:
+        """Whether an active group does not have the table's lines yet, however it is."""
+        if not group.active or group.halting or group.name not in self._source.table.groups:
+            return False
+        return group.applied != self.wanted(group) or not group.is_installed
+
+    async def reread(self, asker: Asker | None, *, always: bool, retire: bool = False) -> tuple[str, ...]:
         """Read the table if it changed, or `always`, and apply it to all groups that are not active.
 
-        An active group keeps its lines until its own request. A group that left the table is stopped, but not if a
-        cluster has started it. The cluster has to stop it itself, or it would take the group for stopped in order.
+        An active group keeps its lines until its own request. A group that left the table goes on, until somebody has
+        it retire. A cluster that has started it has to stop it itself in any case, or it would take the group for
+        stopped in order.
 
         Args:
             asker: who has the table read, if it is known.
             always: whether it is read also if it has not changed.
+            retire: whether groups that have left the table are stopped.
 
         Returns:
-            Notes for whoever asked: what becomes of groups that have just left the table.
+            Notes for whoever asked: what becomes of groups that have left the table.
 
         Raises:
             TableRefusedError: the table has errors; nothing was changed.
@@ -143,9 +157,9 @@ class Membership:
             if changed or self._source.files != before:  # comments are in the copy, and in its digest
                 await self._on_table(self._source.table, self._source.files, asker)
             asker = replace(asker or Asker(), by=By.TABLE)
-            return await self._apply_table(asker) if self._unapplied else ()
+            return await self._apply_table(asker, retire=retire) if self._unapplied else ()
 
-    async def _apply_table(self, asker: Asker) -> tuple[str, ...]:
+    async def _apply_table(self, asker: Asker, *, retire: bool) -> tuple[str, ...]:
         wanted = self._source.table.groups
         notes = self._leave_to_cluster()
         for name in sorted(self._unapplied - self._groups.keys()):
@@ -167,9 +181,7 @@ class Membership:
         }
         self._note_given_away()
         retired = [group for group in self._groups.values() if group.name not in wanted and not group.left_to_cluster]
-        stopping = [group for group in retired if self._retire(group, asker)]
-        notes += [f"{group.name} has left the table, and is being stopped" for group in stopping]
-        return tuple(notes)
+        return (*notes, *(note for group in retired if (note := self._retire(group, asker if retire else None))))
 
     def _leave_to_cluster(self) -> list[str]:
         """See which groups a cluster has started that have left the table. Returns notes on those that are new.
@@ -197,15 +209,20 @@ class Membership:
                 group.given_away = given_away
                 self._observer.refresh_soon([group.name])
 
-    def _retire(self, group: Group, asker: Asker) -> bool:
-        """Stop a group that left the table; then its units and its line in clstat go. Returns whether a stop begins."""
+    def _retire(self, group: Group, asker: Asker | None) -> str:
+        """Stop a group that left the table, if somebody asks for that; then its units and its line in clstat go.
+
+        Returns a note on that, or on a group that goes on; empty if nothing of it runs.
+        """
         if not group.active:
             self.forget_soon(group)
-            return False
-        if group.halting:
-            return False
-        self._on_retired(group, asker)
-        return True
+            return ""
+        if asker is None and not group.halting:
+            return advice.on_left_group(group.name, group.shown_level)
+        if not group.halting:
+            assert asker is not None
+            self._on_retired(group, asker)
+        return f"{group.name} has left the table, and is being stopped"
 
     def forget_soon(self, group: Group) -> None:
         """Remove a group of which nothing runs, unless the table has it by then, or somebody has started it."""
@@ -240,7 +257,6 @@ class Membership:
     def _goes(self, group: Group) -> bool:
         """Have a group that is to be removed go; False if it cannot, or if somebody has just started it by hand."""
         if group.active:
-            self._on_retired(group, Asker(By.TABLE))
             return False
         try:
             group.happens(Event.FORGOTTEN)

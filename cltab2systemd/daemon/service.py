@@ -14,7 +14,7 @@ from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.request import NoSuchGroupError, SupersededError, SwitchRefusedError, code_of, tell_rejected
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.core.watch import PAUSE, any_of
-from cltab2systemd.daemon import peers
+from cltab2systemd.daemon import peers, updating
 from cltab2systemd.daemon.describer import describe
 from cltab2systemd.groups.advice import Empty
 from cltab2systemd.groups.refusals import Refusal
@@ -45,7 +45,7 @@ _LONGEST_TIME = 10**15
 _TRY = f"{varlink.INTERFACE}.Try"
 # The methods that change something. Not everybody who can connect may call them.
 _RESTRICTED = frozenset(
-    f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Try", "Keep", "Entries", "Reread", "Halt")
+    f"{varlink.INTERFACE}.{method}" for method in ("Switch", "Try", "Keep", "Entries", "Reread", "Apply", "Halt")
 )
 _NOT_PERMITTED = (
     f"not permitted: only root and members of group {peers.GROUP} may switch groups; 'clinit -v' shows how they are"
@@ -171,6 +171,7 @@ class Service:
             f"{varlink.INTERFACE}.Keep": self._keep,
             f"{varlink.INTERFACE}.Entries": self._entries,
             f"{varlink.INTERFACE}.Reread": self._reread,
+            f"{varlink.INTERFACE}.Apply": self._apply,
             f"{varlink.INTERFACE}.Halt": self._halt,
             f"{varlink.INTERFACE}.Status": self._status,
             f"{varlink.INTERFACE}.Describe": self._describe,
@@ -272,11 +273,18 @@ class Service:
                 yield Reply({"message": f"{name} begun", **_progress(seen)}, continues=True)
         if call.more:
             status = _status_object(await asyncio.shield(done))
-            notes = self._controller.notes_on_restart(group, tags) if name == Action.RESTART else []
+            notes = self._controller.updates.notes_on_restart(group, tags) if name == Action.RESTART else []
             yield Reply({"message": f"{name} done", "status": status, **_noted(notes)})
 
     async def _reread(self, call: Call) -> AsyncIterator[Reply]:
-        yield Reply(_noted(await self._controller.reread(always=True, asker=call.peer.asker())))
+        notes = await self._controller.reread(always=True, retire=True, asker=call.peer.asker())
+        yield Reply(_noted([*notes, *self._controller.updates.notes_on_waiting()]))
+
+    async def _apply(self, call: Call) -> AsyncIterator[Reply]:
+        updates, notes = await self._controller.update(call.peer.asker())
+        yield Reply({"message": "apply begun", "groups": updating.begun(updates), **_noted(notes)}, call.more)
+        if call.more:
+            yield Reply({"message": "apply done", "groups": await updating.ended(updates)})
 
     async def _halt(self, call: Call) -> AsyncIterator[Reply]:
         is_watched = call.flag("progress") and call.more

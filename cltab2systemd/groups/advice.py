@@ -6,6 +6,7 @@ import enum
 import shlex
 from typing import TYPE_CHECKING
 
+from cltab2systemd.groups.changes import pending_tags
 from cltab2systemd.table import declared
 from cltab2systemd.table.model import level_names
 from cltab2systemd.table.spelling import Spellings
@@ -14,7 +15,7 @@ from cltab2systemd.terminal import printable, shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cltab2systemd.table.model import ResourceGroup
+    from cltab2systemd.table.model import Entry, ResourceGroup
 
 # More names help nobody.
 _MOST_NAMES = 20
@@ -58,6 +59,27 @@ def is_refused(group: ResourceGroup, empty: Empty) -> bool:
 def _unnamed(group: ResourceGroup, level: str) -> str:
     declares = f", which {shortened(group.name)} declares" if level in group.declared else ""
     return f"no entry of {shortened(group.name)} names level '{shortened(level)}'{declares}"
+
+
+def on_left_group(name: str, level: str | None) -> str:
+    """What is said of a group that has left the table and still runs; its level is None if that is not known."""
+    at = f" at level {shortened(level)}" if level is not None else ""
+    return f"{shortened(name)} has left the table, and still runs{at}; 'clinit --apply' stops it"
+
+
+def on_waiting(name: str, level: str, applied: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> str:
+    """What is said of a group that has other lines in the table than those that it runs with.
+
+    Args:
+        name: the group.
+        level: its level.
+        applied: the lines that it runs with.
+        wanted: those in the table.
+    """
+    count = len(pending_tags(applied, wanted))
+    what = f"{count} {'entry' if count == 1 else 'entries'}" if count else "what is said of the group"
+    request = printable(f"clinit {shlex.quote(name)} {shlex.quote(level)}")
+    return f"{shortened(name)}: {what} changed; 'clinit --apply' or '{request}' takes that over"
 
 
 def on_own_units(paths: Iterable[str]) -> list[str]:

@@ -123,6 +123,16 @@ def definition(entry: Entry) -> tuple[object, ...]:
     return entry.tag, entry.mode, entry.command, entry.directives, entry.required, limits
 
 
+def pending_tags(applied: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> tuple[str, ...]:
+    """The tags of entries that are new, gone, or another way in the wanted lines, in the order of both."""
+    if applied == wanted:  # as nearly always, and there may be a thousand
+        return ()
+    before, after = ([(definition(e), e.levels.text) for e in entries] for entries in (applied, wanted))
+    changed = {*before} ^ {*after}
+    both = zip((*applied, *wanted), (*before, *after), strict=True)
+    return tuple(dict.fromkeys(entry.tag for entry, line in both if line in changed))
+
+
 def tags_moved_here(other: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> frozenset[str]:
     """The entries of another group's applied lines that the table now has in this group. A tag is unique in a table."""
     return frozenset(entry.tag for entry in other) & {entry.tag for entry in wanted}

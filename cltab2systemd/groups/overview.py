@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd.groups.beginnings import is_rising
-from cltab2systemd.groups.changes import definition, is_member
+from cltab2systemd.groups.changes import is_member, pending_tags
 from cltab2systemd.groups.health import is_healthy
 from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.state import State, current_level, level_of_members
@@ -208,16 +208,6 @@ def entry_overviews(
 def _latest_failure(status: GroupStatus | None) -> int:
     times = (reason.attempt.since for reason in status.reasons if reason.is_failure) if status is not None else ()
     return max(times, default=0)
-
-
-def pending_tags(applied: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> tuple[str, ...]:
-    """The tags of entries that are new, gone, or another way in the wanted lines, in the order of both."""
-    if applied == wanted:  # as nearly always, and there may be a thousand
-        return ()
-    before, after = ([(definition(e), e.levels.text) for e in entries] for entries in (applied, wanted))
-    changed = {*before} ^ {*after}
-    both = zip((*applied, *wanted), (*before, *after), strict=True)
-    return tuple(dict.fromkeys(entry.tag for entry, line in both if line in changed))
 
 
 def _entry_overview(

@@ -147,7 +147,7 @@ def test_a_group_that_somebody_has_stopped_is_not_the_clusters(shipped: Shipped)
     assert shipped.clinit("-w", "data", "nothing").returncode == 0
     assert resource.probe() == NOT_RUNNING
     shipped.write_table(without("data"))
-    assert "data has left the table, and is being stopped" in shipped.clinit("-w", "web", "3").stderr
+    assert "data has left the table, and is being stopped" in shipped.clinit().stderr
     shipped.write_table(TABLE)
 
 
@@ -208,6 +208,7 @@ def test_a_group_that_leaves_the_table(shipped: Shipped) -> None:
     assert 1 == tries(shipped)
     # And nobody else is to stop it any more.
     assert shipped.clinit("-w", "web", "nothing").returncode == 0
+    assert shipped.clinit().returncode == 0
     wait_until(lambda: "data" not in shipped.clstat(), what="it is forgotten")
     assert NOT_RUNNING == resource.monitor()
     assert SUCCESS == resource.act("stop")

@@ -469,6 +469,7 @@ def test_a_renamed_group_is_stopped_under_its_old_name_first(group: Group, other
     push(instance, f"{other.name}:{tag}:1:respawn:{polite(group.name, 'a')}")
     assert other.switch("1") == "DONE"
     wait_until(lambda: len(group.events()) == 4)
+    instance.clinit()
     wait_until(lambda: not group.status)
 
     assert group.events() == ["a up", "a stopping", "a gone", "a up"]
@@ -555,7 +556,7 @@ def test_a_daemon_killed_while_it_stops_what_changed(group: Group) -> None:
 
 
 def test_a_group_that_left_is_stopped_gracefully_at_the_next_read(group: Group, other: Group) -> None:
-    """A group that is no longer in the table is stopped by anybody's request, and its line leaves clstat."""
+    """A group that is no longer in the table is stopped when that is read again, and its line leaves clstat."""
     group.define("a:1:respawn:" + polite(group.name, "a"))
     other.define(f"b:1:respawn:{RUN}")
     group.switch("1")
@@ -565,6 +566,8 @@ def test_a_group_that_left_is_stopped_gracefully_at_the_next_read(group: Group, 
     group.define()
     assert group.events() == ["a up"]
     other.switch("1")
+    assert group.status == "1 DONE"
+    group.instance.clinit()
     wait_until(lambda: not group.status)
 
     assert group.events() == ["a up", "a stopping", "a gone"]
@@ -573,7 +576,7 @@ def test_a_group_that_left_is_stopped_gracefully_at_the_next_read(group: Group, 
 
 
 def test_a_group_that_left_while_the_daemon_was_down(group: Group) -> None:
-    """A group that left the table while there was no daemon is stopped by the next one."""
+    """A group that left the table while there was no daemon goes on under the next one, until it is told."""
     group.define("a:1:respawn:" + polite(group.name, "a"))
     group.switch("1")
     wait_until(lambda: group.events() == ["a up"])
@@ -581,6 +584,8 @@ def test_a_group_that_left_while_the_daemon_was_down(group: Group) -> None:
     group.define()
     assert group.status == "1 DONE"
     group.instance.start()
+    assert (group.status, group.events()) == ("1 DONE", ["a up"])
+    group.instance.clinit()
     wait_until(lambda: not group.status)
 
     assert group.events() == ["a up", "a stopping", "a gone"]

@@ -32,6 +32,7 @@ from cltab2systemd.table.settings import Directive
 from cltab2systemd.terminal import columns as width_of
 from cltab2systemd.text import decoded
 from cltab2systemd.units.compiler import compile_table
+from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
     from cltab2systemd.table.model import Table
@@ -232,6 +233,8 @@ def test_units_of_any_table(table: Table) -> None:
     compiled = {
         name for name in compile_table(table) if re.match(r"clinit-.*(?:\.slice|[^@]\.(?:service|target))$", name)
     }
+    # A level without entries is one of the group's template.
+    compiled |= {Names().level(group.name, level) for group in table.groups.values() for level in group.declared}
     units = [unit.unit for unit in units_of(table)]
     lines = units_as_text(table)
 

@@ -96,7 +96,8 @@ def test_who_may_not_connect_is_told_so(shipped: Shipped) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["web", "2"], ["-w", "web", "2"], ["--try", "9", "web", "2"], ["--keep", "web"], [], ["-k"], ["-k", "-w"],
+        ["web", "2"], ["-w", "web", "2"], ["--try", "9", "web", "2"], ["--keep", "web"], [], ["--apply"],
+        ["-k"], ["-k", "-w"],
     ],
 )  # fmt: skip
 def test_who_may_connect_may_not_switch(open_socket: Shipped, arguments: list[str]) -> None:
@@ -106,7 +107,7 @@ def test_who_may_connect_may_not_switch(open_socket: Shipped, arguments: list[st
     refused = ask(open_socket, ATTACKER, *arguments)
 
     answered(refused, code=1, out=REFUSED)
-    options = {"-k": "Halt", "--try": "Try", "--keep": "Keep", "-w": "Switch", "web": "Switch"}
+    options = {"-k": "Halt", "--try": "Try", "--keep": "Keep", "--apply": "Apply", "-w": "Switch", "web": "Switch"}
     method = options[arguments[0]] if arguments else "Reread"
     journal = open_socket.node.journal(SERVICE)
     assert re.search(rf"refused org\.clinit\.Manager\.{method} to uid {uid}, pid [1-9]\d*\n", journal)

@@ -78,7 +78,7 @@ def test_back_and_forth(shipped: Shipped) -> None:
     assert node.shell("ls /etc/cltab.d").stdout == "team.cltab.before-rollback\n"
     assert [*shipped.clstat()] == ["web"]
     assert [(kept["number"], kept["in_force"]) for kept in listed(shipped)] == [(3, True), (2, False), (1, True)]
-    assert (listed(shipped)[0]["uid"], listed(shipped)[0]["command"]) == (0, "clinit")
+    assert (listed(shipped)[0]["uid"], listed(shipped)[0]["command"]) == (0, "clinit --apply")
 
     answered(rollback(shipped, "2"), code=0)
     assert node.read("/etc/cltab") == SECOND

@@ -328,14 +328,21 @@ def test_a_level_that_no_entry_names_is_told(group: Group) -> None:
 
 
 def test_a_group_that_left_the_table_is_told(group: Group, shipped: Shipped) -> None:
-    """Whose request stops another group hears of it."""
+    """Each request that finds such a group says so, and leaves it; a bare clinit stops it, and says that."""
     other = Group(shipped)
     other.define(f"a:3:respawn:{RUN}")
     other.switch("3")
     group.define(f"a:3:respawn:{RUN}")
     other.define()
-    told = [f"clinit: {other.name} has left the table, and is being stopped"]
-    assert asked(group, "3") == (0, f"{group.name} 3 DONE", told)
+    told = [f"clinit: {other.name} has left the table, and still runs at level 3; 'clinit --apply' stops it"]
+    for _ in range(2):
+        assert asked(group, "3") == (0, f"{group.name} 3 DONE", told)
+    assert other.status == "3 DONE"
+    refused = shipped.clinit(other.name, "3")
+    assert (refused.returncode, refused.stdout) == (1, f"no such group: {other.name}\n")
+    assert refused.stderr == told[0].removeprefix("clinit: ") + "\n"
+    assert shipped.clinit().stderr == f"clinit: {other.name} has left the table, and is being stopped\n"
+    wait_until(lambda: not other.status)
 
 
 def test_a_unit_of_ones_own_is_told(group: Group) -> None:

@@ -122,15 +122,16 @@ def test_options_of_clinit() -> None:
     assert flags(section(page("clinit.8"), "OPTIONS")) == flags_of(options.command) | COMMON
 
 
+IN_SYNOPSIS = {"--timeout", "--clstat", "--strict", "--progress", "--try", "--keep", "--apply", "--json"}
+
+
 def test_synopsis_of_clinit() -> None:
     """Every option but those that print something about the program is in the synopsis."""
     shown = set(re.findall(r"\bFl (-\w+|\w+)", section(page("clinit.8"), "SYNOPSIS")))
     letters = {f"-{letter}" for word in shown if not word.startswith("-") for letter in word}
 
     assert letters | {f"-{word}" for word in shown if word.startswith("-")} == {
-        flag
-        for flag in flags_of(options.command) - COMMON - {"--version"}
-        if len(flag) == 2 or flag in {"--timeout", "--clstat", "--strict", "--progress", "--try", "--keep"}
+        flag for flag in flags_of(options.command) - COMMON - {"--version"} if len(flag) == 2 or flag in IN_SYNOPSIS
     }
 
 

@@ -139,6 +139,7 @@ def test_what_diff_says_happens(instance: Instance, new: str, effects: dict[str,
     if new:
         assert instance.clinit("--wait", "web", "1").returncode == 0
     assert instance.clinit("--wait", "mail", "1").returncode == 0
+    assert instance.clinit().returncode == 0
     wait_until(lambda: new or "web" not in instance.clstat(), what="a group that left the table is gone")
     after = runs(instance.node, expected)
 

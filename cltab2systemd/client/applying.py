@@ -1,0 +1,82 @@
+"""`clinit --apply`: what is printed, and what it exits with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cltab2systemd.client import outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from cltab2systemd.client.requests import Client
+
+# The codes of what takes over from an update, as clinit(8) has them.
+_SUPERSEDING = frozenset({"later-request", "halt", "left-table", "trial-over", "by-hand"})
+_DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "rerun": "run again"}
+
+
+def apply(client: Client, *, timeout: float | None, as_json: bool) -> int:
+    """Have all groups take the lines that the table has for them, and print what that has done; the exit code.
+
+    Args:
+        client: of the instance.
+        timeout: seconds to wait at most.
+        as_json: whether it is printed for a program.
+    """
+    with outcome.Reported() as reported:
+        updates, notes = client.apply(timeout)
+        for note in notes:
+            outcome.complain(f"clinit: {note}")
+        if as_json:
+            _say_json(updates)
+        else:
+            for line in _lines(updates):
+                outcome.say(line)
+        for update in updates:
+            for text in _troubles(update):
+                outcome.complain(text)
+        reported.code = next((code for update in updates if (code := _code(update))), outcome.FINE)
+    return reported.code or _look(client)
+
+
+def _look(client: Client) -> int:
+    """The exit code if nothing that was done has failed: a group may be FAILED that had nothing new to take."""
+    failed = [line for line in client.status().splitlines() if line.endswith(" FAILED")]
+    for line in failed:
+        group, level, _ = line.rsplit(" ", 2)
+        outcome.complain(f"clinit: {line}, and not by this; 'clinit {group} {level}' tries again what failed")
+    return outcome.FAILED if failed else outcome.FINE
+
+
+def _lines(updates: list[dict[str, Any]]) -> Iterator[str]:
+    for update in updates:
+        group, level = update["group"], update.get("level")
+        if level is None:
+            yield f"{group} has left the table: {'not ' if 'error' in update else ''}stopped"
+        else:
+            yield f"{group} {level} {update['status']['state'] if 'status' in update else '-'}"
+        width = max((len(change["tag"]) for change in update["changes"]), default=0)
+        if "error" not in update:
+            for change in update["changes"]:
+                yield f"  {change['tag']:{width}}  {_DONE.get(change['effect'], change['effect'])}"
+
+
+def _troubles(update: dict[str, Any]) -> Iterator[str]:
+    if "error" in update:
+        yield f"{update['group']}: {update['error']}"
+    for reason in update.get("status", {}).get("reasons", ()):
+        yield str(reason["text"])
+
+
+def _code(update: dict[str, Any]) -> int:
+    if "error" in update:
+        return outcome.SUPERSEDED if update["code"] in _SUPERSEDING else outcome.REFUSED
+    return outcome.FAILED if update["status"]["state"] == "FAILED" else outcome.FINE
+
+
+def _say_json(updates: list[dict[str, Any]]) -> None:
+    from cltab2systemd.reports import asjson  # noqa: PLC0415 - slow to import
+
+    outcome.say(asjson.document(asjson.value(updates)))

@@ -1,0 +1,158 @@
+"""Updates: all groups that are at a level take the lines that the table has for them, each at that level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cltab2systemd.groups import advice
+from cltab2systemd.groups.changes import Effect, Seen, effects, pending_tags
+from cltab2systemd.groups.lifecycle import Phase
+from cltab2systemd.groups.state import State, failures, remedies_at
+from cltab2systemd.terminal import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from cltab2systemd.core.group import Group
+    from cltab2systemd.core.membership import Membership
+    from cltab2systemd.core.observer import Observer
+    from cltab2systemd.core.request import Request
+    from cltab2systemd.core.tablesource import TableSource
+    from cltab2systemd.events import Asker
+    from cltab2systemd.systemd.bus import Bus
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update does to a group.
+
+    Attributes:
+        group: the group.
+        level: the level at which it takes its new lines; None if it has left the table, and is stopped for good.
+        effects: what is done to entries, by tag, as it is foretold; only those to which something is done.
+        request: the request that does it.
+    """
+
+    group: str
+    level: str | None
+    effects: Mapping[str, Effect]
+    request: Request
+
+
+class Updates:
+    """Makes updates.
+
+    Args:
+        groups: all groups by name.
+        membership: knows the lines that each group is to have, and reads the table.
+        source: the table.
+        observer: knows how groups are.
+        bus: the connection to systemd.
+        request: begins with a request for a group to go to a level, on somebody's account.
+    """
+
+    def __init__(
+        self,
+        groups: Mapping[str, Group],
+        membership: Membership,
+        source: TableSource,
+        observer: Observer,
+        bus: Bus,
+        *,
+        request: Callable[[Group, str, Asker], Request],
+    ) -> None:
+        self._groups = groups
+        self._membership = membership
+        self._source = source
+        self._observer = observer
+        self._bus = bus
+        self._request = request
+
+    async def begin(self, asker: Asker) -> tuple[list[Update], tuple[str, ...]]:
+        """Read the table, and begin to update all groups whose lines are others.
+
+        A group that is on its way to a level takes its lines there. One whose lines are the table's is left alone,
+        however it is. One that is at no level has its new lines by the reading.
+
+        Args:
+            asker: who asks.
+
+        Returns:
+            The updates that have begun, those of the table's groups in its order, and notes for whoever asks.
+
+        Raises:
+            TableRefusedError: the table has errors; nothing was changed.
+            BusError: systemd does not answer; perhaps groups that have left the table are being stopped.
+        """
+        notes = await self._membership.reread(asker, always=True, retire=True)
+        due = self._membership.waiting()
+        await self._bus.persist(lambda: self._observer.refresh([group.name for group in due]))
+        updates = []
+        for group in due:
+            level = level_of(group)
+            if level is not None and self._membership.is_waiting(group):
+                foretold = self._foretold(group, level)
+                request = _on_its_way(group) or self._request(group, level, asker)
+                updates.append(Update(group.name, level, foretold, request))
+        retired = [group for group in self._groups.values() if group.halting and group.request is not None]
+        stopped = [
+            Update(group.name, None, dict.fromkeys(_active(group), Effect.STOP), group.request)
+            for group in retired
+            if group.request is not None
+        ]
+        return updates + stopped, (*notes, *self.nowhere())
+
+    def notes_on_restart(self, name: str, tags: Collection[str]) -> list[str]:
+        """What whoever has restarted entries of a group should know: they are not as the table has them by now."""
+        notes = [advice.on_unread_table(self._source.path)] if self._source.is_unread else []
+        group = self._groups.get(name)
+        if group is None or group.shown_level is None:
+            return notes
+        changed = pending_tags(group.applied.entries, self._membership.wanted(group).entries)
+        return notes + advice.on_changed_lines(name, group.shown_level, [tag for tag in changed if tag in tags])
+
+    def notes_on_waiting(self) -> list[str]:
+        """What whoever has the table read is told: which groups wait for a request, to take their new lines."""
+        waiting = self._membership.waiting()
+        levels = [(group, level_of(group)) for group in waiting]
+        return [
+            advice.on_waiting(group.name, level, group.applied.entries, self._membership.wanted(group).entries)
+            for group, level in levels
+            if level is not None
+        ] + self.nowhere()
+
+    def nowhere(self) -> list[str]:
+        """A note on each group that is at no level while some of its entries run, so that no update can be made."""
+        return [
+            f"{shortened(group.name)} has new lines, runs, and is at no level: ask for one"
+            for group in self._membership.waiting()
+            if level_of(group) is None
+        ]
+
+    def _foretold(self, group: Group, level: str) -> dict[str, Effect]:
+        """What a request for a level does to entries of a group, of those to which it does something."""
+        seen = None
+        if group.units is not None:
+            seen = Seen(_active(group), remedies_at(group.units, level), failures(group.units))
+        present = None if group.status is None else group.status.level
+        found = effects(group.applied.entries, self._membership.wanted(group).entries, present, level, seen)
+        return {tag: effect for tag, effect in found.items() if effect not in {Effect.LEAVE, Effect.NONE}}
+
+
+def level_of(group: Group) -> str | None:
+    """The level at which a group is, or to which it is on its way; None if there is none."""
+    if group.request is not None:
+        return None if group.request.is_for_good else group.request.level
+    is_nowhere = group.status is None or group.status.state is State.CONFIGURED
+    return None if is_nowhere else group.shown_level
+
+
+def _on_its_way(group: Group) -> Request | None:
+    """A request for a group that has not come as far as its lines, and so takes those that are in the table now."""
+    request = group.request
+    return request if request and request.lines is None and group.life.phase is not Phase.MOVING else None
+
+
+def _active(group: Group) -> frozenset[str]:
+    return group.units.active_tags() if group.units is not None else frozenset()

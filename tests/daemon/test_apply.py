@@ -1,0 +1,145 @@
+"""`clinit --apply`: all groups take the table's lines at the levels where they are, and nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from programs import RUN
+from shipped import SERVICE, Shipped
+
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.node import Node
+
+TABLE = f"web:db:3:respawn:{RUN}\nweb:php:3:respawn:{RUN}\nmail:queue:12:respawn:{RUN}\nidle:x:1:respawn:{RUN}\n"
+# php is another way, cron is new, mail is gone.
+NEW = (
+    f"web:db:3:respawn:{RUN}\nweb:php:3:respawn:exec sleep 2000\nweb:cron:3:once:true\nidle:x:1:respawn:exec sleep 9\n"
+)
+
+
+@pytest.fixture
+def machine(fresh_node: Node) -> Iterator[Shipped]:
+    """The shipped daemon, with web and mail at levels."""
+    shipped = Shipped(fresh_node)
+    shipped.write_table(TABLE)
+    shipped.start()
+    for group, level in (("web", "3"), ("mail", "1")):
+        assert shipped.clinit("--wait", group, level).returncode == 0
+    yield shipped
+    print(fresh_node.journal())  # seen if the test fails
+
+
+def applied(machine: Shipped, *options: str) -> tuple[int, str, str]:
+    done = machine.clinit("--apply", *options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def pids(machine: Shipped, *entries: str) -> list[int]:
+    return [machine.main_pid(f"clinit-{entry}.service") for entry in entries]
+
+
+def test_what_changed_and_nothing_twice(machine: Shipped) -> None:
+    """What was done to each group is printed; a second time nothing is done, and nothing printed."""
+    before = pids(machine, "web@db", "web@php")
+    assert applied(machine) == (0, "", "")
+    machine.write_table(NEW)
+    told = "web 3 DONE\n  php   restarted\n  cron  started\nmail has left the table: stopped\n  queue  stopped\n"
+    assert applied(machine) == (0, told, "clinit: mail has left the table, and is being stopped\n")
+    after = pids(machine, "web@db", "web@php")
+    assert (before[0] == after[0], before[1] == after[1]) == (True, False)
+    assert applied(machine) == (0, "", "")
+
+    assert pids(machine, "web@db", "web@php") == after
+    assert machine.clstat() == {"web": "3 DONE"}
+    assert machine.clinit("--wait", "idle", "1").returncode == 0  # with its new line
+    assert "sleep 9" in machine.node.read(f"/proc/{pids(machine, 'idle@x')[0]}/cmdline").replace("\0", " ")
+
+
+def test_as_json(machine: Shipped) -> None:
+    """For a program it is what the daemon says; an empty array if there was nothing to do."""
+    assert applied(machine, "--json") == (0, "[]\n", "")
+    machine.write_table(NEW)
+    updates = json.loads(machine.clinit("--apply", "--json").stdout)
+
+    assert [(update["group"], update.get("level"), update["status"]["state"]) for update in updates] == [
+        ("web", "3", "DONE"), ("mail", None, "CONFIGURED"),
+    ]  # fmt: skip
+    assert updates[0]["changes"] == [{"tag": "php", "effect": "restart"}, {"tag": "cron", "effect": "start"}]
+
+
+def test_a_failed_group(machine: Shipped) -> None:
+    """The exit code is 4 as long as a group is FAILED, also when it is left alone."""
+    machine.write_table(TABLE + "web:check:3:test:false\n")
+    code, out, err = applied(machine)
+    assert (code, out) == (4, "web 3 FAILED\n  check  started\n")
+    assert "check (test) exited with 1: false" in err
+
+    code, out, err = applied(machine)
+    assert (code, out) == (4, "")
+    assert "web 3 FAILED, and not by this" in err
+
+
+def test_a_refused_table(machine: Shipped) -> None:
+    """A table with errors changes nothing."""
+    before = pids(machine, "web@db", "mail@queue")
+    machine.write_table(NEW + "web:db\n")
+    code, out, err = applied(machine)
+
+    assert (code, out) == (1, "2 of 5 fields\n")
+    assert "/etc/cltab:5:1: error: 2 of 5 fields" in err
+    assert pids(machine, "web@db", "mail@queue") == before
+
+
+def test_what_a_plain_reading_says(machine: Shipped) -> None:
+    """It names the groups that wait for a request; other requests stop no group that left."""
+    machine.write_table(NEW)
+    waiting = "clinit: web: 2 entries changed; 'clinit --apply' or 'clinit web 3' takes that over\n"
+    left = "clinit: mail has left the table, and still runs at level 1; 'clinit --apply' stops it\n"
+    assert machine.clinit("--wait", "idle", "1").stderr == left
+    assert machine.clstat()["mail"] == "1 DONE"
+    stopping = "clinit: mail has left the table, and is being stopped\n"
+    assert machine.clinit().stderr == stopping + waiting
+
+
+def test_groups_on_their_way(machine: Shipped) -> None:
+    """A group that is on its way takes its new lines where it goes; two at once do it once."""
+    machine.write_table(TABLE + "web:slow:4:wait:sleep 1\n")
+    first = machine.node.popen("clinit", "--wait", "web", "4")
+    wait_until(lambda: machine.clstat()["web"] == "4 STARTING", what="it is on its way")
+    machine.write_table(TABLE + "web:slow:4:wait:true\nweb:new:4:respawn:exec sleep 5\n")
+    both = [machine.node.popen("clinit", "--apply") for _ in range(2)]
+
+    assert [client.wait(30) for client in both] == [0, 0]
+    assert first.wait(30) == 6  # it was going there with its old lines
+    assert machine.clstat()["web"] == "4 DONE"
+    assert pids(machine, "web@new")[0]
+
+
+def test_a_daemon_that_is_killed(machine: Shipped) -> None:
+    """Whoever applies hears that the daemon went away; the next one does what is left, and applying again is fine."""
+    machine.write_table(TABLE.replace("web:php:3", "web:first:3:wait:sleep 1\nweb:php:3"))
+    client = machine.node.popen("clinit", "--apply")
+    wait_until(lambda: machine.clstat()["web"] == "3 STARTING", what="it is under way")
+    pid = machine.pid
+    machine.node.run("kill", "-KILL", str(pid))
+    assert client.wait(30) == 3
+    machine.await_restart(pid)
+    wait_until(lambda: machine.clstat()["web"] == "3 DONE", what="it is done all the same")
+
+    assert applied(machine) == (0, "", "")
+    assert machine.node.run("systemctl", "is-active", SERVICE).stdout == "active\n"
+
+
+def test_no_time(machine: Shipped) -> None:
+    """When the time is up, it goes on, and the exit code is 5."""
+    machine.write_table(TABLE.replace("web:php:3", "web:first:3:wait:sleep 2\nweb:php:3"))
+    code, out, err = applied(machine, "--timeout", "0.5")
+    assert (code, out) == (5, "")
+    assert "timed out; what was requested goes on" in err
+    wait_until(lambda: machine.clstat()["web"] == "3 DONE", what="it goes on")
