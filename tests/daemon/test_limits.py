@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +15,13 @@ from instance import Group, Instance
 from programs import RUN
 from waystofail import LIMITED, MEMORY, TASKS, Way
 
+from cltab2systemd.node import cgroups
+from cltab2systemd.node.spec import Limits
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lab.node import Node
 
@@ -204,3 +210,24 @@ def test_usage(group: Group) -> None:
 
     assert entry["tasks"] == int(counted["TasksCurrent"])
     assert 0.5 < entry["memory_bytes"] / int(counted["MemoryCurrent"]) < 2
+
+
+def test_limits_of_a_node(controllers: None, tmp_path: Path) -> None:
+    """A node's own limits hold in the version of cgroups that this kernel has: who wants more fails."""
+    greedy = {
+        "memory": "bytearray(64 << 20)",
+        "tasks": "import os, time\nfor _ in range(20):\n    if not os.fork(): time.sleep(600)",
+    }
+    node_cgroups = cgroups.Cgroups("greedy", Limits(memory=32 << 20, tasks=10), tmp_path)
+    node_cgroups.make(None)
+    try:
+        ends = {}
+        for name, program in greedy.items():
+            words = [sys.executable, "-S", "-c", program]
+            ends[name] = subprocess.run(words, preexec_fn=node_cgroups.enter, check=False, capture_output=True)
+            (node_cgroups.path / "cgroup.kill").write_text("1")
+            wait_until(lambda: not (node_cgroups.path / "cgroup.procs").read_text(), what="all of them are gone")
+        assert ends["memory"].returncode == -signal.SIGKILL
+        assert b"BlockingIOError" in ends["tasks"].stderr
+    finally:
+        node_cgroups.remove()
