@@ -24,7 +24,7 @@ FLOORS = (
     "disk systemd reports cluster pacemaker",
     "check",
     "core importers",
-    "daemon",
+    "daemon rehearsal",
     "commands generator",
     "operators keepalived",
 )
@@ -40,8 +40,8 @@ EXCEPTIONS = {
     "client.evidence": {"terminal"},
     "client.ownerwords": {"terminal"},
 }
-# Commands for people, of which some ask the daemon, and keepalived's reader, which asks it as well.
-KNOW_THE_CLIENT = "operators keepalived"
+# Commands for people, of which some ask the daemon; keepalived's reader and rehearsals, which ask it as well.
+KNOW_THE_CLIENT = "operators keepalived rehearsal"
 # What keepalived's reader is made of.
 READER = "keepalived client systemd disk units outputs oserrors locations varlink terminal text"
 

@@ -102,7 +102,7 @@ def _applied(units: UnitStore) -> Mapping[str, ResourceGroup]:
 def _seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -> Mapping[str, Seen]:
     if not groups:
         return {}
-    from cltab2systemd.commands.seen import seen  # noqa: PLC0415 - slow to import
+    from cltab2systemd.core.seen import seen  # noqa: PLC0415 - slow to import
 
     return seen(names, groups, level)
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "graph": "graph",
     "import-inittab": "import_inittab",
     "pacemaker": "pacemaker",
+    "rehearse": "rehearse",
     "rollback": "rollback",
     "show": "show",
     "tables": "kept",

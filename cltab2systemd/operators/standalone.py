@@ -12,7 +12,7 @@ from cltab2systemd import clstat
 from cltab2systemd.check import loading
 from cltab2systemd.client.calls import RefusedError
 from cltab2systemd.commands.instance import Instance
-from cltab2systemd.commands.seen import units_of
+from cltab2systemd.core.seen import units_of
 from cltab2systemd.disk import tables
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.noted import shown_status

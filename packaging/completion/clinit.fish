@@ -39,6 +39,8 @@ function __cltab_valued
             string split ' ' -- '-g --group --format --level -o --output'
         case 'cltab2systemd pacemaker'
             string split ' ' -- '--format --level'
+        case 'cltab2systemd rehearse'
+            string split ' ' -- '--group --from --to --real --fail --bind-ro --timeout --memory --tasks -c --cltab -s --socket --format'
         case 'cltab2systemd show'
             string split ' ' -- '--format'
         case 'cltab2systemd tables'

@@ -102,12 +102,13 @@ def seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -
         level: the level that is asked for; None for the one that each group is at.
     """
     try:
-        return asyncio.run(_all_seen(names, groups, level))
+        return asyncio.run(all_seen(names, groups, level))
     except (BusError, TimeoutError):
         return {}
 
 
-async def _all_seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -> dict[str, Seen]:
+async def all_seen(names: Names, groups: Mapping[str, ResourceGroup], level: str | None) -> dict[str, Seen]:
+    """What the units of groups say about a request; as `seen`, within a loop. TimeoutError, BusError as `units_of`."""
     async with units_of(names, groups) as (units, _):
         return {name: _seen(group, level) for name, group in units.items()}
 

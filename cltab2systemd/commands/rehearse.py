@@ -1,0 +1,189 @@
+"""`cltab2systemd rehearse`."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cltab2systemd.check import loading
+from cltab2systemd.commands import instance, options, printing, tables
+from cltab2systemd.commands.roundprogress import RoundProgress
+from cltab2systemd.disk.tables import TableUnreadableError
+from cltab2systemd.locations import locate
+from cltab2systemd.node.command import CommandError
+from cltab2systemd.node.errors import NodeError
+from cltab2systemd.node.spec import Limits
+from cltab2systemd.rehearsal.direction import Rehearsal, Wishes, planned
+from cltab2systemd.rehearsal.performance import PerformanceError
+from cltab2systemd.rehearsal.report import as_json, as_text
+from cltab2systemd.rehearsal.rounds import Wish
+from cltab2systemd.rehearsal.standin import Choice
+from cltab2systemd.table.diagnostics import has_errors
+from cltab2systemd.terminal import shortened
+from cltab2systemd.text import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cltab2systemd.rehearsal.report import Report
+    from cltab2systemd.table.model import ResourceGroup, Table
+
+FINE, FAULTS, IMPOSSIBLE = 0, 1, 3
+_ALL = "all"
+_SIZE = re.compile(r"([0-9]{1,12})([KMGT]?)", re.ASCII)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+class _Size(click.ParamType):
+    """Bytes, as systemd's directives take them: 512M."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes."""
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(str(value))
+        if match is None or not int(match[1]):
+            self.fail(f"{value!r} is no size, as 512M or 2G", param, ctx)
+        return int(match[1]) * _UNITS[match[2]]
+
+
+@click.command(name="rehearse")
+@click.argument("files", nargs=-1, metavar="[[OLD] FILE]")
+@click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only this group. May be repeated.")
+@click.option("--all", "with_same", is_flag=True, help="Groups that do not change, too.")
+@click.option("--from", "from_level", metavar="LEVEL", help="Only moves from this level.")
+@click.option("--to", "to_level", metavar="LEVEL", help="Only moves to this level.")
+@click.option(
+    "--real", multiple=True, metavar="TAG", help="Run the command of this entry; all runs every one. May be repeated."
+)
+@click.option("--fail", multiple=True, metavar="TAG", help="Have this entry fail. May be repeated.")
+@click.option(
+    "--bind-ro", "binds", multiple=True, metavar="DIR",
+    help="Show another file system of the machine, read-only. May be repeated.",
+)  # fmt: skip
+@click.option("--timeout", metavar="MINUTES", type=click.FloatRange(0.1, 1440), default=10, show_default=True,
+              help="For all of it.")  # fmt: skip
+@click.option("--memory", metavar="SIZE", type=_Size(), default="2G", show_default=True,
+              help="What all of it may use, with what it writes.")  # fmt: skip
+@click.option("--tasks", metavar="N", type=click.IntRange(100, 1_000_000), default=4096, show_default=True,
+              help="Processes and threads.")  # fmt: skip
+@click.option("--unlimited", is_flag=True, help="Without these two limits, where the kernel cannot keep them.")
+@options.of_daemon
+@options.format_option
+def command(
+    files: tuple[str, ...], *, groups: tuple[str, ...], with_same: bool, from_level: str | None, to_level: str | None,
+    real: tuple[str, ...], fail: tuple[str, ...], binds: tuple[str, ...], timeout: float, memory: int, tasks: int,
+    unlimited: bool, cltab: str | None, socket: str | None, format_: str,
+) -> None:  # fmt: skip
+    """Perform the switches that a table leads to, on a throwaway systemd over this machine's files.
+
+    Each group whose lines differ is taken from each of its levels in the old table to each in the new one, and back,
+    all groups side by side. What is done to each entry, and in which order, is compared with what explain and diff
+    foretell. With one FILE, or none for the daemon's own table, the old table is what is applied on this machine. Where
+    no daemon has applied any, each group is taken from level to level of the one table.
+
+    Small scripts stand in for the commands. Users, limits, sandboxing, directories, files, drop-ins and missing
+    programs are real. CLINIT_REHEARSAL=1 is in the environment of all that runs.
+
+    Nothing there reaches the machine: it has users, a network and a systemd of its own, sees the root file system only,
+    and what it writes is gone with it. What cannot be seen so is told at the end.
+
+    Exit codes: 0 all as foretold and nothing wrong, 1 not so, or the table has errors, 2 usage, 3 it cannot be done
+    here.
+    """
+    if len(files) > 2:
+        raise click.UsageError(f"one table or two, not {len(files)}")
+    locations = locate(cltab, socket)
+    path = files[-1] if files else locations.table
+    new, text = _load(path)
+    old, old_text, levels = _before(files, instance.Instance(locations), new)
+    choice = Choice(frozenset(real), _ALL in real, frozenset(fail))
+    limits = None if unlimited else Limits(memory, tasks)
+    wishes = Wishes(
+        groups, with_same or old is new.groups, Wish(from_level, to_level), choice, tuple(map(_directory, binds)),
+        limits, timeout * 60,
+    )  # fmt: skip
+    _check(wishes, old, new)
+    plan = planned(old, new.groups, levels, wishes)
+    if not plan.moves:
+        printing.complain("cltab2systemd: no group changes, so there is nothing to rehearse (--all takes every group)")
+        raise SystemExit(FINE)
+    report = _performed(Rehearsal(plan, old_text, (new, text), old, wishes))
+    if format_ == options.Format.JSON:
+        printing.say_json(as_json(report))
+    else:
+        printing.say(as_text(report))
+    raise SystemExit(FINE if report.is_fine else FAULTS)
+
+
+def _performed(rehearsal: Rehearsal) -> Report:
+    """What a rehearsal comes to. SystemExit with 3 if it cannot begin."""
+    progress = RoundProgress()
+    try:
+        return rehearsal.perform(progress.show)
+    except (NodeError, PerformanceError, CommandError, OSError) as error:
+        progress.end()
+        printing.complain(f"cltab2systemd: cannot rehearse here: {error}")
+        raise SystemExit(IMPOSSIBLE) from error
+    finally:
+        progress.end()
+
+
+def _load(path: str) -> tuple[Table, str]:
+    """A table without errors, and its text. SystemExit with 1 as `tables.load`."""
+    try:
+        files = tables.content(path)
+    except TableUnreadableError as error:
+        printing.complain(f"cltab2systemd: {error}")
+        raise SystemExit(FAULTS) from error
+    table, findings = loading.load_files(files)
+    tables.report(path, findings)
+    if has_errors(findings):
+        raise SystemExit(FAULTS)
+    return table, decoded(files.joined)
+
+
+def _before(
+    files: tuple[str, ...], here: instance.Instance, new: Table
+) -> tuple[Mapping[str, ResourceGroup], str, dict[str, str]]:
+    """The old table: its groups, its text, and the levels that groups are at on this machine."""
+    if len(files) == 2:
+        table, text = _load(files[0])
+        return table.groups, text, {}
+    try:
+        standings = here.standings()
+    except OSError as error:
+        printing.complain(f"cltab2systemd: {error.filename}: {os.strerror(error.errno or 0)}")
+        raise SystemExit(FAULTS) from error
+    if not standings:
+        printing.complain("cltab2systemd: no daemon has applied a table here; the new one is the old one, too")
+    groups = {name: standing.group for name, standing in standings.items()} or new.groups
+    text = "".join(f"{line}\n" for group in groups.values() for line in group.lines)
+    levels = {name: standing.level for name, standing in standings.items() if standing.level is not None}
+    return groups, text, levels
+
+
+def _directory(path: str) -> Path:
+    if not Path(path).is_dir():
+        raise click.BadParameter(f"{shortened(path)} is no directory", param_hint="--bind-ro")
+    return Path(path).resolve()
+
+
+def _check(wishes: Wishes, old: Mapping[str, ResourceGroup], new: Table) -> None:
+    """Refuse groups and tags that neither table has."""
+    both = {**old, **new.groups}
+    tags = {entry.tag for side in (old, new.groups) for group in side.values() for entry in group.entries}
+    _known(wishes.groups, both, "group", "--group")
+    _known((tag for tag in wishes.choice.real if tag != _ALL), tags, "entry", "--real")
+    _known(wishes.choice.failing, tags, "entry", "--fail")
+
+
+def _known(named: Iterable[str], known: Iterable[str], what: str, option: str) -> None:
+    for name in sorted({*named} - {*known}):
+        raise click.BadParameter(f"no such {what}: {shortened(name)}", param_hint=option)

@@ -1,0 +1,217 @@
+"""A rehearsal from its beginning to its end: what is rehearsed, with which stand-ins, and what comes of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cltab2systemd.rehearsal import comparison, report
+from cltab2systemd.rehearsal.performance import IDLE, Performance, PerformanceError
+from cltab2systemd.rehearsal.report import MoveSeen, Report
+from cltab2systemd.rehearsal.rounds import Program, Rehearsed, Side, Wish, program
+from cltab2systemd.rehearsal.standin import Choice, StandIns, stand_ins
+from cltab2systemd.table.model import ResourceGroup, levels_meant
+from cltab2systemd.terminal import shortened
+from cltab2systemd.units.names import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from cltab2systemd.node.spec import Limits
+    from cltab2systemd.rehearsal.rounds import Round
+    from cltab2systemd.rehearsal.seen import Glimpse, Scene
+    from cltab2systemd.table.model import Table
+
+# Seconds that a move may take, if there are as many left: a stop of three stages, and a start that waits for a while.
+_LONGEST_MOVE = 120.0
+# Seconds for which programs that run for real are watched once they are started: six of them that end at once.
+_LINGER = 1.5
+_OCTAL = re.compile(rb"\\([0-7]{3})")
+_OWN_MOUNTS = ("/proc", "/sys", "/dev", "/run", "/tmp")  # noqa: S108 - of every machine
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What whoever asks for a rehearsal wants.
+
+    Attributes:
+        groups: those that are to be rehearsed; none for those that differ.
+        with_same: whether groups are, too, that do not differ.
+        pairs: which pairs of levels.
+        choice: which commands run for real, and which fail.
+        binds: directories of the machine that are shown.
+        limits: what all of it may use; None for no limit.
+        seconds: in which it has to be over.
+    """
+
+    groups: tuple[str, ...] = ()
+    with_same: bool = False
+    pairs: Wish = field(default_factory=Wish)
+    choice: Choice = field(default_factory=Choice)
+    binds: tuple[Path, ...] = ()
+    limits: Limits | None = None
+    seconds: float = 600.0
+
+
+def planned(
+    old: Mapping[str, ResourceGroup], new: Mapping[str, ResourceGroup], levels: Mapping[str, str], wishes: Wishes
+) -> Program:
+    """What is rehearsed.
+
+    Args:
+        old: the groups as they are.
+        new: the groups of the new table.
+        levels: the levels that groups are at on this machine.
+        wishes: what is wanted.
+    """
+
+    def is_wanted(name: str, before: ResourceGroup, after: ResourceGroup) -> bool:
+        return name in wishes.groups if wishes.groups else wishes.with_same or before != after
+
+    pairs = {name: (old.get(name, ResourceGroup(name)), new.get(name, ResourceGroup(name))) for name in {**new, **old}}
+    rehearsed = [Rehearsed(before, after) for name, (before, after) in pairs.items() if is_wanted(name, before, after)]
+    names = {group.name for group in rehearsed}
+    others = {
+        name: (after, _level(after, levels.get(name)))
+        for name, (before, after) in pairs.items()
+        if name not in names and before == after
+    }
+    return program(rehearsed, others, wishes.pairs)
+
+
+def _level(group: ResourceGroup, present: str | None) -> str:
+    """Where a group stands by: at its level on this machine, or where it would be at boot, or at its first one."""
+    return present or group.boot_level or levels_meant(group.entries)[0]
+
+
+class Rehearsal:
+    """Performs a program.
+
+    Args:
+        plan: the program.
+        old: the text of the old table.
+        new: the new table, and its text.
+        old_groups: the groups of the old one.
+        wishes: what is wanted.
+    """
+
+    def __init__(
+        self, plan: Program, old: str, new: tuple[Table, str], old_groups: Mapping[str, ResourceGroup], wishes: Wishes
+    ) -> None:
+        table, text = new
+        self._program = plan
+        self._wishes = wishes
+        standing_by = "".join(f"{line}\n" for group in plan.lines_of_others.values() for line in group.lines)
+        self._tables = {Side.OLD: old, Side.NEW: text, Side.CLEAR: standing_by + IDLE}
+        self._stand_ins = {
+            side: stand_ins(Names(), groups.values(), wishes.choice, side)
+            for side, groups in ((Side.OLD, old_groups), (Side.NEW, table.groups))
+        }
+        self._stand_ins[Side.CLEAR] = StandIns()
+        self._groups = {**{n: Rehearsed(g, g) for n, g in plan.lines_of_others.items()}, **plan.groups}
+
+    def perform(self, on_round: Callable[[int, int, Round], object] = lambda number, count, each: None) -> Report:  # noqa: ARG005
+        """Perform it. NodeError, PerformanceError if it cannot begin.
+
+        Args:
+            on_round: called before each round with its number, how many there are, and the round.
+        """
+        began = time.monotonic()
+        found = Report(self._program)
+        wishes, rounds = self._wishes, self._program.rounds
+        before: dict[str, dict[str, Glimpse]] = {}
+        tables = {str(side): text for side, text in self._tables.items()}
+        stand_ins_of = {str(side): each for side, each in self._stand_ins.items()}
+        with Performance(
+            tables, stand_ins_of, binds=wishes.binds, limits=wishes.limits, seconds=wishes.seconds
+        ) as performance:
+            try:
+                for number, each in enumerate(rounds, 1):
+                    on_round(number, len(rounds), each)
+                    left = wishes.seconds - (time.monotonic() - began)
+                    scene = performance.perform(each, max(1.0, min(_LONGEST_MOVE, left)), self._linger(each))
+                    self._judge(found, each, scene, before)
+                    before = scene.entries
+            except TimeoutError:
+                found.ended = f"the time was up after {wishes.seconds:g} s (--timeout)"
+            except PerformanceError as error:
+                found.ended = str(error)
+        found.usec = round((time.monotonic() - began) * 1e6)
+        found.unseen = self._unseen()
+        self._hint_at_mounts(found)
+        return found
+
+    def _linger(self, each: Round) -> float:
+        """For how long programs are to be watched that a round starts."""
+        entries = (
+            entry
+            for move in each.moves
+            for entry in self._groups[move.group].lines(move.target.side).entries
+            if move.target.level in entry.levels
+        )
+        choice = self._wishes.choice
+        return _LINGER if any(choice.is_real(entry) and entry.mode.may_run_on for entry in entries) else 0.0
+
+    def _judge(self, found: Report, each: Round, scene: Scene, before: Mapping[str, Mapping[str, Glimpse]]) -> None:
+        """Compare what was foretold of a round with what was seen."""
+        outcomes = {outcome.group: outcome for outcome in scene.outcomes}
+        if {*outcomes} != {move.group for move in each.moves}:
+            raise PerformanceError("the process that performs the rehearsal tells of other moves than those asked for")
+        for move in [] if each.is_prelude else each.moves:
+            outcome, was, now = outcomes[move.group], before.get(move.group, {}), scene.entries.get(move.group, {})
+            explanation = comparison.foretell(move, self._groups[move.group], outcome.seen)
+            findings = comparison.findings(explanation, outcome, was, now, self._wishes.choice)
+            seen = comparison.entries_seen(explanation, was, now)
+            found.moves.append(MoveSeen(move, outcome.state, outcome.usec, tuple(seen), tuple(findings)))
+        moved = {move.group for move in each.moves}
+        for group, was in before.items():
+            if group not in moved:
+                told = {(finding.group, finding.text) for finding, _ in found.others}
+                for finding in comparison.touched(group, was, scene.entries.get(group, {})):
+                    if (finding.group, finding.text) not in told:
+                        found.others.append((finding, each.moves))
+
+    def _unseen(self) -> list[str]:
+        """What this rehearsal could not see."""
+        told = [*report.NOT_SEEN]
+        if not self._wishes.choice.all_real:
+            told.append(report.OF_STAND_INS)
+        mounts = [str(path) for path in _other_mounts(self._wishes.binds)]
+        if mounts:
+            told.append(f"{', '.join(mounts)}: other file systems of the machine (--bind-ro shows one)")
+        of_entries = {tag: why for each in self._stand_ins.values() for tag, why in each.unseen.items()}
+        told += [f"{shortened(tag)}: {why}" for tag, why in of_entries.items()]
+        return told
+
+    def _hint_at_mounts(self, found: Report) -> None:
+        """Tell of faults with paths on other file systems how these can be shown."""
+        mounts = [str(path) for path in _other_mounts(self._wishes.binds)]
+        for index, seen in enumerate(found.moves):
+            findings = tuple(_with_hint(finding, mounts) for finding in seen.findings)
+            found.moves[index] = MoveSeen(seen.move, seen.state, seen.usec, seen.entries, findings)
+
+
+def _with_hint(finding: comparison.Finding, mounts: Iterable[str]) -> comparison.Finding:
+    text = "\n".join((finding.text, *finding.lines))
+    for mount in mounts:
+        if re.search(rf"(?<![\w/.-]){re.escape(mount)}(?![\w.-])", text):
+            hint = f"{mount} is a file system of its own, which is not seen here: --bind-ro {mount} shows it"
+            return comparison.Finding(finding.kind, finding.group, finding.tag, finding.text, (*finding.lines, hint))
+    return finding
+
+
+def _other_mounts(shown: Iterable[Path]) -> list[Path]:
+    """Where the machine has other file systems that the node does not see."""
+    paths: dict[Path, None] = {}
+    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
+        unescaped = _OCTAL.sub(lambda match: bytes([int(match[1], 8)]), line.split()[4])
+        point = os.fsdecode(unescaped)  # noqa: TID251 - a path
+        path = Path(point)
+        is_own = point == "/" or any(point == own or point.startswith(f"{own}/") for own in _OWN_MOUNTS)
+        if not is_own and not any(path.is_relative_to(each) for each in shown):
+            paths[path] = None
+    return [*paths]

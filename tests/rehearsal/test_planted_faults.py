@@ -1,0 +1,156 @@
+"""Faults that are not in the table: each is found with its place and its reason, and without them nothing is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from rehearsing import faults, have_units, rehearsed, seen_by_all
+
+from cltab2systemd.node import host
+from cltab2systemd.node.spec import NodeSpec
+from cltab2systemd.rehearsal.direction import Wishes
+from cltab2systemd.rehearsal.standin import Choice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def place(lab: None) -> Iterator[Path]:
+    """Give a directory of the machine with programs, one of them where root alone may go."""
+    if reason := host.shortcoming(NodeSpec("rehearsal", own_users=True)):
+        pytest.skip(reason)
+    with seen_by_all() as directory:
+        for name, text in {"open/run": "#!/bin/sh\n", "private/run": "#!/bin/sh\n", "crlf": "#!/bin/sh\r\n"}.items():
+            (directory / name).parent.mkdir(exist_ok=True)
+            (directory / name).write_text(text)
+            (directory / name).chmod(0o755)
+        (directory / "strange").write_text("#!/usr/bin/no-such-interpreter\n")
+        (directory / "strange").chmod(0o755)
+        (directory / "private").chmod(0o700)
+        yield directory
+
+
+def sound(place: Path) -> str:
+    """A table with which nothing is wrong."""
+    return (
+        f"web:private:3:wait:{place}/open/run\n"
+        f"web:hidden:3:respawn:exec {place}/open/run\n"
+        f"web:noexec:3:wait:{place}/open/run\n"
+        "web:directory:3:once:true\n"
+        "web:paths:3:respawn:sleep 5\n"
+        "web:secret:3:wait:true\n"
+        f"web:windows:3:once:{place}/open/run\n"
+        f"web:strange:3:test:{place}/open/run\n"
+        "web:dropped:3:respawn:sleep 5\n"
+        "web:masked:3:wait:true\n"
+        f"web:shell:3:test:cd {place}/open && exec ./run\n"
+        ":::service.private:User=nobody\n"
+        f":::service.hidden:InaccessiblePaths={place}/private\n"
+        f":::service.noexec:NoExecPaths={place}/private\n"
+        f":::service.directory:WorkingDirectory={place}/open\n"
+        ":::service.directory:User=nobody\n"
+        f":::service.paths:ReadWritePaths={place}/open\n"
+        f":::service.secret:LoadCredential=key:{place}/open/run\n"
+        ":::service.shell:User=nobody\n"
+    )
+
+
+def test_a_sound_table(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is nothing to tell of it."""
+    have_units(monkeypatch, place / "root", {})
+    found = rehearsed(sound(place), sound(place))
+    assert faults(found) == {}
+    assert found.is_fine
+    assert [seen.state for seen in found.moves] == ["DONE"]
+
+
+def test_ten_faults(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is found with the entry that has it, and why."""
+    units = "/etc/systemd/system/clinit-web@"
+    have_units(monkeypatch, place / "root", {
+        f"{units}dropped.service.d/site.conf": "[Service]\nUser=no-such-user\n",
+        f"{units}masked.service": None,
+    })  # fmt: skip
+    table = sound(place)
+    for old, new in (
+        (f"private:3:wait:{place}/open/run", f"private:3:wait:{place}/private/run"),
+        (f"hidden:InaccessiblePaths={place}/private", f"hidden:InaccessiblePaths={place}/open"),
+        (f"noexec:NoExecPaths={place}/private", f"noexec:NoExecPaths={place}/open"),
+        (f"directory:WorkingDirectory={place}/open", f"directory:WorkingDirectory={place}/private"),
+        (f"paths:ReadWritePaths={place}/open", f"paths:ReadWritePaths={place}/nosuch"),
+        (f"secret:LoadCredential=key:{place}/open/run", f"secret:LoadCredential=key:{place}/none"),
+        (f"windows:3:once:{place}/open/run", f"windows:3:once:{place}/crlf"),
+        (f"strange:3:test:{place}/open/run", f"strange:3:test:{place}/strange"),
+        (f"cd {place}/open", f"cd {place}/private"),
+    ):
+        assert old in table
+        table = table.replace(old, new)
+
+    found = rehearsed(sound(place), table)
+
+    reasons = {
+        "private": f"nobody may not enter {place}/private",
+        "hidden": f"{place}/open",
+        "noexec": f"may not execute {place}/open/run",
+        "directory": "200/CHDIR",
+        "paths": "226/NAMESPACE",
+        "secret": "243/CREDENTIALS",
+        "windows": "carriage return",
+        "strange": "no /usr/bin/no-such-interpreter",
+        "shell": f"cannot enter {place}/private",
+        "dropped": "217/USER",
+        "masked": "is masked",
+    }
+    told = faults(found)
+    assert {*reasons} <= {*told}
+    for tag, reason in reasons.items():
+        assert reason in told[tag], told[tag]
+    assert not found.is_fine
+
+
+def test_a_drop_in_that_ties_groups_together(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it does is not what explain foretells: that is told, of a group that moves and of one that stays."""
+    tied = "[Unit]\nPartOf=clinit-web@moved.service\n"
+    have_units(monkeypatch, place / "root", {
+        "/etc/systemd/system/clinit-web@stays.service.d/site.conf": tied,
+        "/etc/systemd/system/clinit-mail@queue.service.d/site.conf": tied,
+    })  # fmt: skip
+    old = "web:stays:3:respawn:sleep 5\nweb:moved:3:respawn:sleep 6\nmail:queue:1:respawn:sleep 5\n"
+    found = rehearsed(old, old.replace("sleep 6", "sleep 7"))
+    told = faults(found)
+    assert "foretold was to leave it alone" in told["stays"]
+    assert "only other groups were asked for" in told["queue"]
+
+
+def test_commands_for_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they do is seen: a test that fails, a port that is taken, and a program that only SIGKILL ends."""
+    have_units(monkeypatch, place / "root", {})
+    serve = "exec python3 -m http.server 8080 --bind 127.0.0.1"
+    table = (
+        "web:config:3:test:test -d /no/such/directory\n"
+        f"web:first:3:respawn:{serve}\n"
+        f"web:second:3:respawn:sleep 0.3; {serve}\n"
+        "deaf:deaf:3:respawn:trap '' INT TERM; while :; do sleep 1; done\n"
+        'told:told:3:test:test "$CLINIT_REHEARSAL" = 1\n'
+    )
+    found = rehearsed(table, table + "deaf:other:m:wait:true\n", Wishes(choice=Choice(all_real=True), with_same=True))
+    told = faults(found)
+    assert "exited with 1" in told["config"]
+    assert "second" in told
+    assert "SIGKILL ended it" in told["deaf"]
+    assert "told" not in told
+    assert "first" not in told
+
+
+def test_an_entry_that_is_to_fail(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It fails, and what is required of it is not started; that is as asked, and no fault."""
+    have_units(monkeypatch, place / "root", {})
+    table = "web:mount:3:wait:true\nweb:app:3:respawn:sleep 5\n:::required.mount:yes\n"
+    found = rehearsed(table, table, Wishes(choice=Choice(failing={"mount"})))
+    assert [seen.state for seen in found.moves] == ["FAILED"]
+    assert found.is_fine
+    assert "exited with 1" in faults(found)["mount"]
+    assert "was not started" in faults(found)["app"]

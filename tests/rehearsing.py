@@ -1,0 +1,74 @@
+"""Rehearsals for tests: of two tables, on this machine, with a directory that all of its users see."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cltab2systemd.check import loading
+from cltab2systemd.rehearsal import performance
+from cltab2systemd.rehearsal.direction import Rehearsal, Wishes, planned
+from cltab2systemd.rehearsal.machineunits import unit_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from cltab2systemd.rehearsal.report import Report
+    from cltab2systemd.table.model import Table
+
+# Those that run nothing for real need no limits, which not every kernel has.
+UNLIMITED = Wishes()
+
+
+def rehearsed(old: str, new: str, wishes: Wishes = UNLIMITED) -> Report:
+    """What a rehearsal of two tables comes to; of one table, if both are the same."""
+    before, after = (_table(text) for text in (old, new))
+    if old == new:
+        wishes = Wishes(wishes.groups, True, wishes.pairs, wishes.choice, wishes.binds, wishes.limits, wishes.seconds)
+    plan = planned(before.groups, after.groups, {}, wishes)
+    return Rehearsal(plan, old, (after, new), before.groups, wishes).perform()
+
+
+def _table(text: str) -> Table:
+    table, findings = loading.load(text.encode(), "/etc/cltab")
+    assert [finding for finding in findings if finding.severity.value == "error"] == []
+    return table
+
+
+def faults(report: Report) -> dict[str, str]:
+    """The text of the faults of a report, with what bears each out, by tag; of a group without one, by its name."""
+    found: dict[str, str] = {}
+    for seen in report.moves:
+        for finding in seen.findings:
+            found.setdefault(finding.tag or finding.group, " | ".join((finding.text, *finding.lines)))
+    for finding, _ in report.others:
+        found.setdefault(finding.tag, finding.text)
+    return found
+
+
+@contextmanager
+def seen_by_all() -> Iterator[Path]:
+    """Give a directory that every user may enter, and that a node sees: it is not in /tmp."""
+    directory = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="cltab-rehearsal-"))
+    directory.chmod(0o755)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+def have_units(monkeypatch: pytest.MonkeyPatch, root: Path, files: dict[str, str | None]) -> None:
+    """Have the machine's own units be those below a root: by their paths, each with its text; None for a mask."""
+    for path, text in files.items():
+        file = root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if text is None:
+            file.symlink_to("/dev/null")
+        else:
+            file.write_text(text)
+    monkeypatch.setattr(performance, "unit_files", lambda: unit_files(root))
