@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cltab2systemd.node import kernel
 from cltab2systemd.node.kernel import Mount
+from cltab2systemd.node.paths import inside
 from cltab2systemd.node.spec import NodeSpec
 from cltab2systemd.node.users import FIRST, Users
 
@@ -132,7 +133,7 @@ def mount_api_filesystems(root: Path, spec: NodeSpec, users: Users | None) -> No
     kernel.mount("tmpfs", root / "dev", "tmpfs", Mount.NOSUID | Mount.NOEXEC, sized(f"mode=755,{owner}", spec, 64))
     _fill_dev(root / "dev", spec, first)
     for bind in spec.binds:
-        target = root / bind.target.relative_to("/")
+        target = inside(root, bind.target)
         if bind.source.is_dir():
             target.mkdir(parents=True, exist_ok=True)
         else:

@@ -220,7 +220,8 @@ def _code_binds() -> Iterable[Bind]:
     if templates.is_symlink():  # in a checkout
         yield Bind(templates.resolve(), Path(_CODE) / templates.readlink().name)
     if sys.prefix != sys.base_prefix:  # a virtual environment, which may be on another file system
-        yield Bind(Path(sys.prefix), Path(sys.prefix))
+        environment = Path(sys.prefix).resolve()
+        yield Bind(environment, environment)
 
 
 def _environment() -> dict[str, str]:
