@@ -1,0 +1,111 @@
+"""`cltab2systemd rehearse` as people and CI run it: answers, exit codes, what is left of it, and of the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from answers import answered
+from support import cgroups_of, host_state
+from translator import run
+
+from lab.install import PROJECT
+from lab.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TABLE = "web:db:3m:respawn:sleep 1000\nweb:app:3:respawn:sleep 1001\nmail:queue:1:respawn:sleep 1002\n"
+CHANGED = TABLE.replace("1001", "2001")
+COMMAND = [sys.executable, "-c", "from cltab2systemd.commands.main import main; main()", "rehearse"]
+
+
+@pytest.fixture
+def tables(lab: None, tmp_path: Path) -> tuple[Path, Path]:
+    """An old table and a new one."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text(TABLE)
+    new.write_text(CHANGED)
+    return old, new
+
+
+def test_what_changes_is_rehearsed(tables: tuple[Path, Path]) -> None:
+    """The group that changes goes through all pairs of levels, there and back, while the other one stands by."""
+    done = run("rehearse", *tables, "--format", "json")
+    answered(done, code=0, err="")
+    report = json.loads(done.stdout)
+
+    assert (report["fine"], report["ended_early"], report["standing_by"]) == (True, None, ["mail"])
+    (web,) = report["groups"]
+    assert (web["group"], web["change"], web["findings"]) == ("web", "changed", [])
+    pairs = {
+        tuple((place["table"], place["level"]) if place else None for place in (move["from"], move["to"]))
+        for move in web["moves"]
+    }
+    assert {(("old", a), ("new", b)) for a in "3m" for b in "3m"} <= pairs
+    assert {(("new", a), ("old", b)) for a in "3m" for b in "3m"} <= pairs
+    moved = next(
+        move for move in web["moves"]
+        if move["from"] == {"table": "old", "level": "3"} and move["to"] == {"table": "new", "level": "3"}
+    )  # fmt: skip
+    assert {entry["tag"]: (entry["foretold"], entry["seen"]) for entry in moved["entries"]} == {
+        "db": ("leave", "leave"), "app": ("restart", "restart"),
+    }  # fmt: skip
+
+
+def test_a_fault_is_red(tables: tuple[Path, Path]) -> None:
+    """The text names the group, the entry and the reason, and the exit code is 1."""
+    old, new = tables
+    new.write_text(CHANGED + "web:late:3:wait:/no/such/program --now\n")
+    done = run("rehearse", "--group", "web", "--from", "3", "--to", "3", old, new)
+
+    assert done.exit_code == 1
+    assert "web: " in done.stdout
+    assert "/no" in done.stdout
+    assert "Not seen:" in done.stdout
+
+
+def test_nothing_to_rehearse(tables: tuple[Path, Path]) -> None:
+    """Two tables that say the same need no rehearsal; with --all, groups go from level to level."""
+    old, _ = tables
+    answered(run("rehearse", old, old), code=0, out="")
+    everything = run("rehearse", "--all", old, old)
+    assert everything.exit_code == 0
+    assert "web: " in everything.stdout
+    assert "mail: " in everything.stdout
+
+
+def test_what_is_refused(tables: tuple[Path, Path], tmp_path: Path) -> None:
+    """Tags that nobody has, tables with errors, and users who are not root."""
+    old, new = tables
+    unknown = run("rehearse", "--real", "nobody", old, new)
+    assert unknown.exit_code == 2
+    assert "no such entry: nobody" in unknown.stderr
+    bad = tmp_path / "bad"
+    bad.write_text("web:x\n")
+    assert run("rehearse", old, bad).exit_code == 1
+    tmp_path.chmod(0o755)
+    words = ["setpriv", "--reuid=65534", "--clear-groups", *COMMAND, str(old), str(new)]
+    refused = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert refused.returncode in {1, 3}
+    assert refused.stderr
+
+
+def test_the_machine_is_as_before(tables: tuple[Path, Path]) -> None:
+    """Nothing on it has changed, and nothing is left, also after SIGKILL in the middle."""
+    before = host_state()
+    assert run("rehearse", *tables).exit_code == 0
+    with subprocess.Popen([*COMMAND, "--all", *map(str, tables)], cwd=PROJECT, stdout=subprocess.DEVNULL) as process:
+        wait_until(lambda: cgroups_of("rehearsal"), what="it has begun")
+        os.kill(process.pid, signal.SIGKILL)
+    wait_until(lambda: not cgroups_of("rehearsal"), what="nothing is left of it")
+    after = host_state()
+
+    assert after.mounts == before.mounts
+    assert after.descendants == before.descendants
+    assert [path for path in after.files - before.files if "clinit" in path or "cltab" in path] == []
