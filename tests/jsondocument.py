@@ -19,6 +19,8 @@ SHAPES = {
     "ending": "An ending",
     "culprit": "A culprit",
     "progress": "A progress",
+    "finding": "A finding of a rehearsal",
+    "place": "A place",
 }
 
 

@@ -17,19 +17,19 @@ _SUPERSEDING = frozenset({"later-request", "halt", "left-table", "trial-over", "
 _DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "rerun": "run again"}
 
 
-def apply(client: Client, *, timeout: float | None, as_json: bool) -> int:
+def apply(client: Client, *, timeout: float | None, is_json: bool) -> int:
     """Have all groups take the lines that the table has for them, and print what that has done; the exit code.
 
     Args:
         client: of the instance.
         timeout: seconds to wait at most.
-        as_json: whether it is printed for a program.
+        is_json: whether it is printed for a program.
     """
     with outcome.Reported() as reported:
         updates, notes = client.apply(timeout)
         for note in notes:
             outcome.complain(f"clinit: {note}")
-        if as_json:
+        if is_json:
             _say_json(updates)
         else:
             for line in _lines(updates):
@@ -76,7 +76,22 @@ def _code(update: dict[str, Any]) -> int:
     return outcome.FAILED if update["status"]["state"] == "FAILED" else outcome.FINE
 
 
+def as_json(update: dict[str, Any]) -> dict[str, object]:
+    """What docs/json.md tells of an update, which is an object of varlink's type Update."""
+    status = update.get("status", {})
+    has_left = "level" not in update
+    return {
+        "group": update["group"],
+        "level": update.get("level"),
+        "state": None if has_left else status.get("state"),
+        "changes": update["changes"],
+        "reasons": [] if has_left else [reason["text"] for reason in status.get("reasons", ())],
+        "error": update.get("error"),
+        "code": update.get("code"),
+    }
+
+
 def _say_json(updates: list[dict[str, Any]]) -> None:
     from cltab2systemd.reports import asjson  # noqa: PLC0415 - slow to import
 
-    outcome.say(asjson.document(asjson.value(updates)))
+    outcome.say(asjson.document(asjson.value([*map(as_json, updates)])))

@@ -138,7 +138,7 @@ def _reread(instance: Client) -> int:
 def _apply(instance: Client, timeout: float | None, *, as_json: bool) -> int:
     from cltab2systemd.client.applying import apply  # noqa: PLC0415 - other requests have no use for it
 
-    return apply(instance, timeout=timeout, as_json=as_json)
+    return apply(instance, timeout=timeout, is_json=as_json)
 
 
 def _check_apply(*, is_apply: bool, as_json: bool, others: bool) -> None:

@@ -11,7 +11,7 @@ from pushes import NEW, OLD
 from translator import run
 
 from cltab2systemd import events
-from cltab2systemd.client import evidence
+from cltab2systemd.client import applying, evidence
 from cltab2systemd.commands import diff, explain, instance, kept, show
 from cltab2systemd.disk import kepttables
 from cltab2systemd.groups.changes import Effect, Seen, Standing
@@ -24,6 +24,10 @@ from cltab2systemd.journal import Excerpt, JournalLine, Writer
 from cltab2systemd.journalctl import FORBIDDEN
 from cltab2systemd.operators import history, why
 from cltab2systemd.operators.askable import Daemon
+from cltab2systemd.rehearsal.comparison import EntrySeen, Finding
+from cltab2systemd.rehearsal.comparison import Kind as FindingKind
+from cltab2systemd.rehearsal.report import MoveSeen, Report, as_json
+from cltab2systemd.rehearsal.rounds import Move, Place, Program, Rehearsed, Side
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.diff import FIELDS, Change
 from cltab2systemd.reports.explain import explain as explained
@@ -31,7 +35,7 @@ from cltab2systemd.reports.history import Outcome, PastRequest, Purpose
 from cltab2systemd.reports.progress import progress_object
 from cltab2systemd.systemd import culprits
 from cltab2systemd.table.grammar import parse
-from cltab2systemd.table.model import Mode
+from cltab2systemd.table.model import Mode, ResourceGroup
 from cltab2systemd.table.tablefiles import TableFiles
 from cltab2systemd.units.names import Names
 
@@ -65,6 +69,31 @@ def test_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "3/cltab").write_text("web:a:2:wait:y\n")
     monkeypatch.setattr(kept, "kept_tables", lambda: kepttables.kept_tables(tmp_path))
     read_all("`tables`", [json.loads(run("tables", "--format", "json").stdout)])
+
+
+def test_apply() -> None:
+    """All of `clinit --apply --json`: what went well, what failed, what was refused, and a group that left."""
+    change = {"tag": "a", "effect": "restart"}
+    updates: tuple[dict[str, object], ...] = (
+        {"group": "web", "level": "3", "changes": [change], "status": {"state": "FAILED", "reasons": [{"text": "x"}]}},
+        {"group": "web", "level": "3", "changes": [], "error": "x", "code": "not-stopped"},
+        {"group": "old", "changes": [change], "status": {"state": "CONFIGURED", "reasons": []}},
+    )
+    read_all("`clinit --apply --json`", map(applying.as_json, updates))
+    assert words_of("`clinit --apply --json`", "changes[].effect") == {*Effect} - {Effect.LEAVE, Effect.NONE}
+
+
+def test_rehearse() -> None:
+    """All of `rehearse`, of a rehearsal that has found something and was over early."""
+    group = Rehearsed(ResourceGroup("web"), parse(b"web:a:3:wait:x\n", "x")[0].group("web"))
+    there = Move("web", Place(Side.CLEAR, None), Place(Side.NEW, "3"))
+    back = Move("web", there.target, there.origin)
+    found = Finding(FindingKind.FAILED, "web", "a", "x", ("y",)), Finding(FindingKind.ORDER, "web", "", "x", ())
+    program = Program({"web": group}, {"mail": "1"}, ())
+    moves = [MoveSeen(move, "DONE", 5, (EntrySeen("a", Effect.START, Effect.START),), found) for move in (there, back)]
+    early = Report(program, moves, [(found[0], (there,))], ["x"], 5, "x")
+    read_all("`rehearse`", [json.loads(asjson.document(as_json(report))) for report in (early, Report(program))])
+    assert words_of("A finding of a rehearsal", "kind") == {*FindingKind, "--fail"}
 
 
 def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
