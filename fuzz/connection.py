@@ -196,7 +196,7 @@ class _Controller(Controller):
         levels = (None, "1\udcff", "2")
         done = {"caf\udce9": Effect.RESTART, "x": Effect.STOP}
         return [
-            Update(name, level, done, self._request(self._groups[name], level or "1", asker))
+            Update(name, level, done, self._request(self._groups[name], level or "1", asker).outcome)
             for name, level in zip(GROUPS, levels, strict=True)
         ], notes
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd.core.request import SwitchRefusedError, tell_rejected
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.changes import Effect, Seen, effects, pending_tags
 from cltab2systemd.groups.lifecycle import Phase
+from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import State, failures, remedies_at
+from cltab2systemd.table import declared
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from cltab2systemd.core.request import Request
     from cltab2systemd.core.tablesource import TableSource
     from cltab2systemd.events import Asker
+    from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.systemd.bus import Bus
 
 
@@ -31,13 +36,13 @@ class Update:
         group: the group.
         level: the level at which it takes its new lines; None if it has left the table, and is stopped for good.
         effects: what is done to entries, by tag, as it is foretold; only those to which something is done.
-        request: the request that does it.
+        outcome: of the request that does it; it is refused at once if the group does not have its level any more.
     """
 
     group: str
     level: str | None
     effects: Mapping[str, Effect]
-    request: Request
+    outcome: asyncio.Future[GroupStatus]
 
 
 class Updates:
@@ -88,20 +93,29 @@ class Updates:
         notes = await self._membership.reread(asker, always=True, retire=True)
         due = self._membership.waiting()
         await self._bus.persist(lambda: self._observer.refresh([group.name for group in due]))
-        updates = []
+        updates, doubts = [], []
         for group in due:
             level = level_of(group)
-            if level is not None and self._membership.is_waiting(group):
-                foretold = self._foretold(group, level)
-                request = _on_its_way(group) or self._request(group, level, asker)
-                updates.append(Update(group.name, level, foretold, request))
+            if level is None or not self._membership.is_waiting(group):
+                continue
+            wanted = self._membership.wanted(group)
+            doubt = advice.on_level(wanted, level)
+            if doubt and declared.is_refused(wanted, level):
+                refused = SwitchRefusedError(Refusal.UNDECLARED_LEVEL, doubt)
+                tell_rejected(group.name, level, asker, refused)
+                updates.append(Update(group.name, level, {}, _failed(refused)))
+                continue
+            doubts += [doubt] if doubt else []
+            foretold = self._foretold(group, level)
+            request = _on_its_way(group) or self._request(group, level, asker)
+            updates.append(Update(group.name, level, foretold, request.outcome))
         retired = [group for group in self._groups.values() if group.halting and group.request is not None]
         stopped = [
-            Update(group.name, None, dict.fromkeys(_active(group), Effect.STOP), group.request)
+            Update(group.name, None, dict.fromkeys(_active(group), Effect.STOP), group.request.outcome)
             for group in retired
             if group.request is not None
         ]
-        return updates + stopped, (*notes, *self.nowhere())
+        return updates + stopped, (*notes, *doubts, *self.nowhere())
 
     def notes_on_restart(self, name: str, tags: Collection[str]) -> list[str]:
         """What whoever has restarted entries of a group should know: they are not as the table has them by now."""
@@ -152,6 +166,13 @@ def _on_its_way(group: Group) -> Request | None:
     """A request for a group that has not come as far as its lines, and so takes those that are in the table now."""
     request = group.request
     return request if request and request.lines is None and group.life.phase is not Phase.MOVING else None
+
+
+def _failed(error: Exception) -> asyncio.Future[GroupStatus]:
+    failed: asyncio.Future[GroupStatus] = asyncio.get_running_loop().create_future()
+    failed.set_exception(error)
+    failed.exception()  # nobody may be waiting, and that is fine
+    return failed
 
 
 def _active(group: Group) -> frozenset[str]:

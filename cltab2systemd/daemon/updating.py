@@ -23,7 +23,7 @@ def begun(updates: Iterable[Update]) -> list[Object]:
 
 async def ended(updates: Sequence[Update]) -> list[Object]:
     """Wait for the end of all updates; the same, and how each has ended: with a status, or an error and its code."""
-    shielded = (asyncio.shield(update.request.outcome) for update in updates)
+    shielded = (asyncio.shield(update.outcome) for update in updates)
     outcomes = await asyncio.gather(*shielded, return_exceptions=True)
     told = []
     for update, outcome in zip(updates, outcomes, strict=True):

@@ -96,6 +96,20 @@ def test_a_refused_table(machine: Shipped) -> None:
     assert pids(machine, "web@db", "mail@queue") == before
 
 
+def test_a_level_that_is_there_no_more(machine: Shipped) -> None:
+    """If the group declares its levels, it stays as it is; else it is stopped, and that is said."""
+    before = pids(machine, "web@db", "web@php")
+    gone = TABLE.replace(":3:", ":4:").replace("queue:12:", "queue:3:")
+    machine.write_table(f"{gone}:::levels.web:stop\n")
+    code, out, err = applied(machine)
+
+    assert (code, out) == (1, "web 3 -\nmail 1 DONE\n  queue  stopped\n")
+    assert "web: no entry of web names level '3', and :::levels.web: does not declare it: refused" in err
+    assert "clinit: no entry of mail names level '1': it stops everything\n" in err
+    assert pids(machine, "web@db", "web@php") == before
+    assert machine.clstat()["web"] == "3 DONE"
+
+
 def test_what_a_plain_reading_says(machine: Shipped) -> None:
     """It names the groups that wait for a request; other requests stop no group that left."""
     machine.write_table(NEW)
