@@ -130,10 +130,11 @@ class Executions:
             was_up: whether it was up a moment ago, by systemd.
         """
         self._open.add(unit)
-        if unit in self._proven and self._bus.restarts(unit) == 0 and not was_restarted(unit):
-            was_command = was_up and self._bus.process(unit).pid == self._proven[unit]
+        proven = self._proven.get(unit)
+        if proven is not None and self._bus.restarts(unit) == 0 and not was_restarted(unit):
+            was_command = was_up and self._bus.process(unit).pid == proven
             if not was_command:
-                del self._proven[unit]
+                self._proven.pop(unit, None)  # news of its end may have come with the answer
         return self._latest(unit)
 
     def _latest(self, unit: str) -> Execution:

@@ -219,9 +219,9 @@ class Membership:
             return ""
         if asker is None and not group.halting:
             return advice.on_left_group(group.name, group.shown_level)
-        if not group.halting:
-            assert asker is not None
-            self._on_retired(group, asker)
+        if group.halting or asker is None:
+            return ""
+        self._on_retired(group, asker)
         return f"{group.name} has left the table, and is being stopped"
 
     def forget_soon(self, group: Group) -> None:

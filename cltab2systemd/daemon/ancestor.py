@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cltab2systemd.daemon.service import Service
 
 UNKNOWN = "result unknown"
+# The level by which clients ask for the table to be read, of a group that there is not; with two or three colons.
+_REREAD = "REREAD"
 # So many findings fit into a message.
 MOST_FINDINGS = 20
 
@@ -45,8 +47,9 @@ async def reply(service: Service, fields: Mapping[str, str | None], peer: Peer) 
     """The reply to a request, ready to be sent: the request's own group and level, and the message.
 
     A request moves `group` to `level`; level `:::SHUTDOWN:::`, with any group, halts all. Every request has the table
-    read again, and to ask for no more than that, clients name a group that does not exist. One without a group or a
-    level gets `result unknown`.
+    read again, and to ask for no more than that, clients name a group that does not exist, and level `::REREAD::`. That
+    stops groups that have left the table, as a bare `clinit` does. One without a group or a level gets `result
+    unknown`.
 
     Args:
         service: what the daemon offers.
@@ -57,6 +60,8 @@ async def reply(service: Service, fields: Mapping[str, str | None], peer: Peer) 
         LdtError: the reply does not fit into a message.
     """
     group, level = fields.get("group"), fields.get("level")
+    if group and level and level.strip(":") == _REREAD:
+        await _message(service, Call(f"{varlink.INTERFACE}.Reread", {}, more=False, peer=peer))
     if level == HALT_LEVEL:
         call = Call(f"{varlink.INTERFACE}.Halt", {}, more=False, peer=peer)
     elif group and level:

@@ -163,6 +163,7 @@ def test_a_changed_table_touches_its_own_instance_only(running: list[Site]) -> N
     before, restarted = pids(one, three), two.pid("db")
     two.write_table(TABLE.replace(">db.pid; exec", ">db.pid; A=new exec").replace("mail:", "post:"))
     two.switch("web", "1")
+    assert two.clinit().returncode == 0
     wait_until(lambda: two.pid("q") == "")
 
     assert before == pids(one, three)

@@ -513,6 +513,7 @@ def test_no_module_decides_by_the_time_of_day() -> None:
         "operators/statusview.py": ["time.time_ns()"],
         "operators/watch.py": ["time.time_ns()", "datetime.now(UTC)"],
         "operators/why.py": ["time.time_ns()"],
+        "rehearsal/stage.py": ["time.time()"],
         "systemd/kernel.py": ["time.time_ns()"],
     }
 

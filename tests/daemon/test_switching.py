@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def instance(node: Node) -> Instance:
     """A daemon that all tests of this module share; each test has a group of its own."""
-    instance = Instance(node)
-    instance.write_table("")
-    return instance.start()
+    return Instance(node).share()
 
 
 @pytest.fixture

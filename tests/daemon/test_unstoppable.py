@@ -73,6 +73,7 @@ def test_a_group_that_left_the_table(shipped: Shipped) -> None:
     """It stays in clstat, FAILED with the name of the unit, until it can be stopped."""
     pid = shipped.main_pid(FROZEN)
     shipped.write_table(TABLE.replace("web:", "other:"))
+    shipped.clinit()
     shipped.clinit("--wait", "mail", "1")
     wait_until(
         lambda: not shipped.node.exists(f"/proc/{pid}") or shipped.clstat().get("web") == "3 FAILED",
