@@ -34,7 +34,8 @@ from cltab2systemd.rehearsal.standin import (
     preflight_drop_in,
     preflight_script,
 )
-from cltab2systemd.text import encoded
+from cltab2systemd.terminal import printable
+from cltab2systemd.text import decoded, encoded
 from cltab2systemd.units import unitfile
 from cltab2systemd.units.asking import PROBER
 
@@ -54,6 +55,8 @@ _MASKED = ("clinit.socket", "clinit-publish.service", "clinit-keepalived.service
 IDLE = "rehearsal-idle:rehearsal-idle:1:off:true\n"
 _MAIN = "from cltab2systemd.client.command import main; main()"
 _BEGIN_TIME = 60.0
+# Bytes and lines of its last words.
+_MOST_WORDS, _LAST_LINES = 1 << 14, 5
 # Seconds beyond those that moves may take, for all that is around them.
 _GRACE = 30.0
 
@@ -142,7 +145,9 @@ class Performance:
         node.run("systemctl", "start", _DAEMON, timeout=_BEGIN_TIME)
         self._stage = node.popen(
             sys.executable, "-P", "-m", "cltab2systemd.rehearsal.stage", env=_environment(),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=None,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            # Not ours: what runs there would have our terminal.
+            stderr=subprocess.PIPE,
         )  # fmt: skip
         drop_ins = {side: found.drop_ins for side, found in self._stand_ins.items()}
         self._send({"tables": dict(self._tables), "drop_ins": drop_ins})
@@ -169,7 +174,18 @@ class Performance:
             self._stage.stdin.write(json.dumps(message).encode() + b"\n")
             self._stage.stdin.flush()
         except OSError as error:
-            raise PerformanceError("the process that performs the rehearsal has ended") from error
+            ended = f"the process that performs the rehearsal has ended{self._last_words()}"
+            raise PerformanceError(ended) from error
+
+    def _last_words(self) -> str:
+        """What that process has written to its standard error, as far as it is there, in a line."""
+        assert self._stage is not None
+        assert self._stage.stderr is not None
+        descriptor = self._stage.stderr.fileno()
+        if not select.select([descriptor], [], [], 0)[0]:
+            return ""
+        lines = decoded(os.read(descriptor, _MOST_WORDS)).split("\n")
+        return printable(": " + " | ".join(filter(None, lines[-_LAST_LINES:])))
 
     def _receive(self, seconds: float) -> Any:
         """The next message. PerformanceError if there is none, TimeoutError if the time of the rehearsal is up."""
@@ -188,7 +204,7 @@ class Performance:
             data = os.read(descriptor, 1 << 16)
             if not data or len(self._received) > LONGEST_MESSAGE:
                 what = "has ended" if not data else "tells more than there can be"
-                raise PerformanceError(f"the process that performs the rehearsal {what}")
+                raise PerformanceError(f"the process that performs the rehearsal {what}{self._last_words()}")
             self._received += data
         line, _, self._received = self._received.partition(b"\n")
         try:

@@ -112,3 +112,14 @@ def test_the_machine_is_as_before(tables: tuple[Path, Path]) -> None:
     assert after.mounts == before.mounts
     assert after.descendants == before.descendants
     assert [path for path in after.files - before.files if "clinit" in path or "cltab" in path] == []
+
+
+def test_a_command_that_ends_the_rehearsal(tables: tuple[Path, Path]) -> None:
+    """What runs for real may end the process that performs it: that is told, and no machine comes to harm."""
+    old, new = tables
+    new.write_text(CHANGED + "web:killer:3:wait:pkill -KILL -f rehearsal.stage; sleep 1\n")
+    done = run("rehearse", "--real", "killer", "--group", "web", old, new)
+
+    assert done.exit_code == 1
+    assert "has ended" in done.stdout
+    assert "Not rehearsed: " in done.stdout
