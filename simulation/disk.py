@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+STATE = "/run/cltab2systemd/system"
+"""Where the daemon keeps its state."""
+
 
 class Name(str):
     """A path that is put together as fast as it can be: most of what the core does with files is to name them."""

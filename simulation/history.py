@@ -9,7 +9,7 @@ from cltab2systemd.systemd.buserrors import BusRefusedError
 from cltab2systemd.text import escape
 from simulation import tables, trialjudge
 from simulation.clock import SECOND
-from simulation.judge import STATE
+from simulation.disk import STATE
 from simulation.truth import entries
 from simulation.world import World
 

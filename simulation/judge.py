@@ -9,6 +9,7 @@ from cltab2systemd.units.plan import HELD
 from simulation import promises, tables, trialjudge
 from simulation.clock import SECOND
 from simulation.daemon import shown
+from simulation.disk import STATE
 from simulation.retirement import Retirement
 from simulation.standing import Standing
 from simulation.truth import Truth, entries, members, targets
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from simulation.units import Unit
     from simulation.world import World
 
-STATE = "/run/cltab2systemd/system"
 # For so long after a fault its consequences may show.
 _AFTERMATH = 15 * SECOND
 # For so long an answer that was true when it was given may be on its way, while a hand is taken or a halt begins. µs.

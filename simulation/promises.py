@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cltab2systemd.text import escape
 from simulation import tables
 from simulation.clock import SECOND
+from simulation.disk import STATE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from simulation.units import Unit
     from simulation.world import World
 
-STATE = "/run/cltab2systemd/system"
 # What each start may take at most, µs: the times of `tables`, and what is documented beside them.
 _NOTIFY = 2 * SECOND
 _READINESS = (5 + 15) * SECOND

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cltab2systemd.units.requirements import PASSED, UP
+from simulation.disk import STATE
 
 if TYPE_CHECKING:
     from simulation.disk import Files
-
-_STATE = "/run/cltab2systemd/system"
 
 
 def set_right(files: Files, words: tuple[str, ...]) -> bool:
@@ -27,9 +26,9 @@ def set_right(files: Files, words: tuple[str, ...]) -> bool:
 
 def note(files: Files, unit: str) -> bool:
     """What a required entry does that did well; whether it could."""
-    return files.put(f"{_STATE}/{UP}/{unit}") and files.put(f"{_STATE}/{PASSED}/{unit}")
+    return files.put(f"{STATE}/{UP}/{unit}") and files.put(f"{STATE}/{PASSED}/{unit}")
 
 
 def forget(files: Files, unit: str) -> None:
     """What it does when it is stopped, or has failed."""
-    files.drop(f"{_STATE}/{UP}/{unit}")
+    files.drop(f"{STATE}/{UP}/{unit}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.text import escape
 from simulation import tables
+from simulation.disk import STATE
 from simulation.systemd import UNITS
 from simulation.units import family_of
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from simulation.daemon import Client
     from simulation.standing import Standing
     from simulation.world import World
-
-STATE = "/run/cltab2systemd/system"
 
 
 class Retirement:

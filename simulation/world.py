@@ -10,8 +10,8 @@ from cltab2systemd.text import escape
 from simulation import caches, promises, tables
 from simulation.clock import SECOND, Clock, Killed
 from simulation.daemon import Client, Daemon
-from simulation.disk import Files
-from simulation.judge import STATE, Judge
+from simulation.disk import STATE, Files
+from simulation.judge import Judge
 from simulation.systemd import UNITS, Systemd
 from simulation.truth import entries, members, targets
 from simulation.units import family_of
