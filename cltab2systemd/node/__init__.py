@@ -11,5 +11,5 @@ Layers, arrows point down only::
     - - - - - - - - - - - - - -   process boundary
          supervisor               owns the cgroup and the overlay, forks PID 1, cleans up
          rootfs                   what the node sees: base layer, mounts
-    spec   kernel   errors
+    spec   kernel   errors   mounts
 """

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cltab2systemd.node import kernel
+from cltab2systemd.node.mounts import mounted
 from cltab2systemd.node.spec import SUPERVISOR, Limits
 
 _PREFIX = "cltab-node-"
@@ -56,16 +57,15 @@ class Cgroups:
 
     def __init__(self, name: str, limits: Limits | None, stage: Path) -> None:
         """Find the hierarchies, and remove what others left that were killed. Raises OSError."""
-        self._limits = () if limits is None else ((_MEMORY, limits.memory), (_TASKS, limits.tasks))
         top = _mounted_version_2() or _mount_version_2(stage)
-        older = {hierarchy for kind, _ in self._limits if (hierarchy := _hierarchy(kind)) not in {None, top}}
-        for hierarchy in (top, *older):
-            assert hierarchy is not None
-            _remove_orphans(hierarchy)
         own = f"{_PREFIX}{name}-{os.getpid()}"
         self.path = top / own
         """In version 2, where the node's systemd has all its own."""
-        self._others = tuple(hierarchy / own for hierarchy in sorted(filter(None, older)))
+        wanted = () if limits is None else ((_MEMORY, limits.memory), (_TASKS, limits.tasks))
+        self._limits = [(kind, limit, _needed(kind) / own) for kind, limit in wanted]
+        self._others = sorted({cgroup for _, _, cgroup in self._limits} - {self.path})
+        for cgroup in (self.path, *self._others):
+            _remove_orphans(cgroup.parent)
 
     def make(self, owner: int | None) -> None:
         """Make them, with their limits. Raises OSError if they cannot be had.
@@ -75,11 +75,7 @@ class Cgroups:
         """
         for path in (self.path, *self._others):
             path.mkdir()
-        for kind, limit in self._limits:
-            hierarchy = _hierarchy(kind)
-            if hierarchy is None:
-                raise OSError(f"this kernel has no cgroup controller {kind.name}, which limits a node")
-            cgroup = hierarchy / self.path.name
+        for kind, limit, cgroup in self._limits:
             (cgroup / (kind.file if cgroup == self.path else kind.file_1)).write_text(str(limit))
             if kind.swap and (cgroup / kind.swap).exists():
                 (cgroup / kind.swap).write_text("0")
@@ -102,18 +98,8 @@ class Cgroups:
             _remove(path)
 
 
-def _mounts() -> list[tuple[Path, str, frozenset[str]]]:
-    """Where file systems are mounted, of which type, and with which options of their own."""
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        fields, _, source = line.partition(" - ")
-        fstype, _, options = source.split(" ", 2)
-        found.append((Path(fields.split()[4]), fstype, frozenset(options.split(","))))
-    return found
-
-
 def _mounted_version_2() -> Path | None:
-    return next((path for path, fstype, _ in _mounts() if fstype == "cgroup2"), None)
+    return next((mount.point for mount in mounted() if mount.fstype == "cgroup2"), None)
 
 
 def _mount_version_2(stage: Path) -> Path:
@@ -128,7 +114,15 @@ def _hierarchy(kind: _Controller) -> Path | None:
     """The hierarchy that has a controller for its cgroups; None if none has."""
     if kind.name in controllers():
         return _mounted_version_2()
-    return next((path for path, fstype, options in _mounts() if fstype == "cgroup" and kind.name in options), None)
+    return next((each.point for each in mounted() if each.fstype == "cgroup" and kind.name in each.options), None)
+
+
+def _needed(kind: _Controller) -> Path:
+    """`_hierarchy`; OSError if none has it."""
+    hierarchy = _hierarchy(kind)
+    if hierarchy is None:
+        raise OSError(f"this kernel has no cgroup controller {kind.name}, which limits a node")
+    return hierarchy
 
 
 def _remove_orphans(hierarchy: Path) -> None:

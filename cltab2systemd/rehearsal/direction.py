@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cltab2systemd.node.mounts import mounted
 from cltab2systemd.rehearsal import comparison, report
 from cltab2systemd.rehearsal.performance import IDLE, Performance, PerformanceError
 from cltab2systemd.rehearsal.report import MoveSeen, Report
@@ -19,7 +19,7 @@ from cltab2systemd.terminal import shortened
 from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cltab2systemd.node.spec import Limits
     from cltab2systemd.rehearsal.rounds import Round
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 _LONGEST_MOVE = 120.0
 # Seconds for which programs that run for real are watched once they are started: six of them that end at once.
 _LINGER = 1.5
-_OCTAL = re.compile(rb"\\([0-7]{3})")
 _OWN_MOUNTS = ("/proc", "/sys", "/dev", "/run", "/tmp")  # noqa: S108 - of every machine
 
 
@@ -141,8 +140,9 @@ class Rehearsal:
             except PerformanceError as error:
                 found.ended = str(error)
         found.usec = round((time.monotonic() - began) * 1e6)
-        found.unseen = self._unseen()
-        self._hint_at_mounts(found)
+        mounts = [str(path) for path in _other_mounts(wishes.binds)]
+        found.unseen = self._unseen(mounts)
+        _hint_at_mounts(found, mounts)
         return found
 
     def _linger(self, each: Round) -> float:
@@ -175,24 +175,22 @@ class Rehearsal:
                     if (finding.group, finding.text) not in told:
                         found.others.append((finding, each.moves))
 
-    def _unseen(self) -> list[str]:
+    def _unseen(self, mounts: Sequence[str]) -> list[str]:
         """What this rehearsal could not see."""
         told = [*report.NOT_SEEN]
         if not self._wishes.choice.all_real:
             told.append(report.OF_STAND_INS)
-        mounts = [str(path) for path in _other_mounts(self._wishes.binds)]
         if mounts:
             told.append(f"{', '.join(mounts)}: other file systems of the machine (--bind-ro shows one)")
         of_entries = {tag: why for each in self._stand_ins.values() for tag, why in each.unseen.items()}
         told += [f"{shortened(tag)}: {why}" for tag, why in of_entries.items()]
         return told
 
-    def _hint_at_mounts(self, found: Report) -> None:
-        """Tell of faults with paths on other file systems how these can be shown."""
-        mounts = [str(path) for path in _other_mounts(self._wishes.binds)]
-        for index, seen in enumerate(found.moves):
-            findings = tuple(_with_hint(finding, mounts) for finding in seen.findings)
-            found.moves[index] = MoveSeen(seen.move, seen.state, seen.usec, seen.entries, findings)
+
+def _hint_at_mounts(found: Report, mounts: Sequence[str]) -> None:
+    """Tell of faults with paths on other file systems how these can be shown."""
+    for index, seen in enumerate(found.moves):
+        found.moves[index] = replace(seen, findings=tuple(_with_hint(finding, mounts) for finding in seen.findings))
 
 
 def _with_hint(finding: comparison.Finding, mounts: Iterable[str]) -> comparison.Finding:
@@ -200,18 +198,12 @@ def _with_hint(finding: comparison.Finding, mounts: Iterable[str]) -> comparison
     for mount in mounts:
         if re.search(rf"(?<![\w/.-]){re.escape(mount)}(?![\w.-])", text):
             hint = f"{mount} is a file system of its own, which is not seen here: --bind-ro {mount} shows it"
-            return comparison.Finding(finding.kind, finding.group, finding.tag, finding.text, (*finding.lines, hint))
+            return replace(finding, lines=(*finding.lines, hint))
     return finding
 
 
 def _other_mounts(shown: Iterable[Path]) -> list[Path]:
     """Where the machine has other file systems that the node does not see."""
-    paths: dict[Path, None] = {}
-    for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
-        unescaped = _OCTAL.sub(lambda match: bytes([int(match[1], 8)]), line.split()[4])
-        point = os.fsdecode(unescaped)  # noqa: TID251 - a path
-        path = Path(point)
-        is_own = point == "/" or any(point == own or point.startswith(f"{own}/") for own in _OWN_MOUNTS)
-        if not is_own and not any(path.is_relative_to(each) for each in shown):
-            paths[path] = None
-    return [*paths]
+    paths = dict.fromkeys(mount.point for mount in mounted())
+    hidden = (*map(Path, _OWN_MOUNTS), *shown)
+    return [path for path in paths if path != Path("/") and not any(map(path.is_relative_to, hidden))]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from cltab2systemd import clstat
 from cltab2systemd.check import loading
-from cltab2systemd.client.calls import ClientError, RefusedError, SupersededError, TimedOutError
+from cltab2systemd.client.calls import ClientError, RefusedError, TimedOutError
 from cltab2systemd.client.evidence import Evidence
 from cltab2systemd.client.requests import Client
 from cltab2systemd.core.seen import all_seen
@@ -148,8 +148,6 @@ class Stage:
         except TimedOutError:
             awaited = f"; waits for {', '.join(waits)}" if waits else ""
             return outcome(TIMED_OUT, f"was not over after {seconds:g} s{awaited}"), []
-        except SupersededError as error:
-            return outcome(LOST, str(error)), []
         except ClientError as error:
             return outcome(LOST, str(error)), []
         return outcome(str(answer)), [*answer.details]
