@@ -6,7 +6,6 @@ An entry is stopped with SIGINT, or its `KillSignal=`; `TimeoutStopSec=` later, 
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from cltab2systemd.check.programs import separated, started
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.settings import Kind as SettingKind
 from cltab2systemd.table.settings import setting_line
+from cltab2systemd.table.timespans import seconds
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
@@ -180,10 +180,10 @@ def findings(entry: Entry) -> Iterator[Diagnostic]:
         lines = " and ".join(_setting(entry, line) for line in row.graceful)
         message = f"{_name(need)} is stopped with {signal}, which {harm}"
         yield _at(entry, need, "harsh-signal", message, f"add {lines}" if not killing else f"write {lines}")
-    seconds = _seconds_until_kill(entry)
+    until_kill = _seconds_until_kill(entry)
     arguments = "".join(f" {argument} " for argument in need.arguments)
-    if seconds is not None and seconds < row.least and not (row.unless and re.search(row.unless, arguments)):
-        message = f"{_name(need)} {row.why} when it is stopped, and is killed after {seconds:g} s"
+    if until_kill is not None and until_kill < row.least and not (row.unless and re.search(row.unless, arguments)):
+        message = f"{_name(need)} {row.why} when it is stopped, and is killed after {until_kill:g} s"
         yield _at(entry, need, "short-stop", message, f"add {_setting(entry, f'TimeoutStopSec={row.suggested}')}")
 
 
@@ -206,28 +206,8 @@ def _seconds_until_kill(entry: Entry) -> float | None:
     for directive in entry.directives:
         name = "TimeoutStopSec" if directive.name == "TimeoutSec" else directive.name
         if name in times and directive.value:
-            seconds = _seconds(directive.value)
-            if seconds is None:
+            length = seconds(directive.value)
+            if length is None:
                 return None
-            times[name] = seconds
+            times[name] = length
     return sum(times.values())
-
-
-# systemd.time(7), the units that anybody writes.
-_UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1, "sec": 1, "second": 1, "seconds": 1, "": 1, "m": 60, "min": 60, "minute": 60,
-          "minutes": 60, "h": 3600, "hr": 3600, "hour": 3600, "hours": 3600, "d": 86400, "day": 86400, "days": 86400,
-          "w": 604800, "week": 604800, "weeks": 604800}  # fmt: skip
-_PART = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?)\s*([a-z]*)")
-
-
-@functools.lru_cache(maxsize=256)
-def _seconds(text: str) -> float | None:
-    """A time as systemd writes it, in seconds; None if it is not understood."""
-    total, end = 0.0, 0
-    while end < len(text):
-        match = _PART.match(text, end)
-        if match is None or match[2] not in _UNITS:
-            return None
-        total += float(match[1]) * _UNITS[match[2]]
-        end = match.end()
-    return total

@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.pacemaker.timespans import seconds
 from cltab2systemd.table.directives import is_finite
 from cltab2systemd.table.model import level_names
 from cltab2systemd.table.settings import Kind, setting_line
+from cltab2systemd.table.timespans import seconds
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:

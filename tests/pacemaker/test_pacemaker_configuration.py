@@ -15,8 +15,8 @@ from strategies import tables
 from cltab2systemd.pacemaker import asansible, ascrm, aspcs, asxml, identifiers
 from cltab2systemd.pacemaker.plan import managed, plan
 from cltab2systemd.pacemaker.timeouts import timeouts
-from cltab2systemd.pacemaker.timespans import seconds
 from cltab2systemd.table.grammar import parse
+from cltab2systemd.table.timespans import seconds
 
 if TYPE_CHECKING:
     from cltab2systemd.pacemaker.configuration import Configuration

@@ -11,6 +11,7 @@ from cltab2systemd.check.filesystem import What, is_below
 from cltab2systemd.check.provided import Provided
 from cltab2systemd.table.model import Table
 from cltab2systemd.table.spelling import Spellings
+from cltab2systemd.units.names import unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _UNITS = ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 _TMPFILES = ("/etc/tmpfiles.d", "/usr/lib/tmpfiles.d")
-_ESCAPED = re.compile(r"\\x([0-9a-f]{2})")
 # The types of tmpfiles.d(5) that make something.
 _MAKING = re.compile(r"[fFwdDevqQpLcbC]")
 
@@ -93,8 +93,7 @@ class Places:
             for name in self.root.names(directory):
                 stem, _, suffix = name.rpartition(".")
                 if suffix in {"mount", "automount"} and stem != "-":
-                    path = "/" + stem.replace("-", "/")
-                    yield _ESCAPED.sub(lambda match: chr(int(match[1], 16)), path)
+                    yield "/" + unescape(stem.replace("-", "/"))
 
     @functools.cached_property
     def _made_at_boot(self) -> frozenset[str]:
