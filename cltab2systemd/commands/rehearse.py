@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.check import loading
 from cltab2systemd.commands import instance, options, printing, tables
 from cltab2systemd.commands.roundprogress import RoundProgress
-from cltab2systemd.disk.tables import TableUnreadableError
 from cltab2systemd.locations import locate
 from cltab2systemd.node.command import CommandError
 from cltab2systemd.node.errors import NodeError
@@ -22,7 +20,6 @@ from cltab2systemd.rehearsal.performance import PerformanceError
 from cltab2systemd.rehearsal.report import as_json, as_text
 from cltab2systemd.rehearsal.rounds import Wish
 from cltab2systemd.rehearsal.standin import Choice
-from cltab2systemd.table.diagnostics import has_errors
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import decoded
 
@@ -137,15 +134,7 @@ def _performed(rehearsal: Rehearsal) -> Report:
 
 def _load(path: str) -> tuple[Table, str]:
     """A table without errors, and its text. SystemExit with 1 as `tables.load`."""
-    try:
-        files = tables.content(path)
-    except TableUnreadableError as error:
-        printing.complain(f"cltab2systemd: {error}")
-        raise SystemExit(FAULTS) from error
-    table, findings = loading.load_files(files)
-    tables.report(path, findings)
-    if has_errors(findings):
-        raise SystemExit(FAULTS)
+    table, files = tables.load_with_files(path)
     return table, decoded(files.joined)
 
 

@@ -30,20 +30,21 @@ STANDARD_INPUT_PATH = "<stdin>"
 
 def load(path: str) -> Table:
     """A table without errors. Warnings are printed; on errors they are too, and SystemExit with 1 is raised."""
+    return load_with_files(path)[0]
+
+
+def load_with_files(path: str) -> tuple[Table, TableFiles]:
+    """`load`, and the files of the table."""
     try:
-        table, findings = read(path)
+        files = content(path)
     except tables.TableUnreadableError as error:
         complain(f"cltab2systemd: {error}")
         raise SystemExit(1) from error
+    table, findings = loading.load_files(files)
     report(path, findings)
     if has_errors(findings):
         raise SystemExit(1)
-    return table
-
-
-def read(path: str) -> tuple[Table, tuple[Diagnostic, ...]]:
-    """A table and its findings, with absolute paths; tables.TableUnreadableError if it cannot be read."""
-    return loading.load_files(content(path))
+    return table, files
 
 
 def content(path: str) -> TableFiles:

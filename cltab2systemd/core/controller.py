@@ -38,7 +38,7 @@ from cltab2systemd.groups import advice
 from cltab2systemd.groups.advice import Empty
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
 from cltab2systemd.groups.refusals import Refusal, Supersession
-from cltab2systemd.groups.state import GroupStatus, State, settled_level
+from cltab2systemd.groups.state import GroupStatus, settled_level
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import Kernel
 from cltab2systemd.table import declared
@@ -340,9 +340,8 @@ class Controller:
 
         `trial` is the one for which the group goes there, or back.
         """
-        is_nowhere = group.status is None or group.status.state is State.CONFIGURED
-        origin, target = None if is_nowhere else group.shown_level, self.names.level(group.name, level)
-        earlier, request = group.request, Request(group.name, level, asker, origin, target, on_end=group.count)
+        target = self.names.level(group.name, level)
+        earlier, request = group.request, Request(group.name, level, asker, group.level, target, on_end=group.count)
         request.tell_begin()
         self._trials.follow(group, request, trial)
         try:

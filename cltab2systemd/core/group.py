@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from cltab2systemd import events
 from cltab2systemd.core.request import Request, SwitchRefusedError
+from cltab2systemd.groups import changes
+from cltab2systemd.groups.changes import Seen
 from cltab2systemd.groups.lifecycle import MARKED, Event, Life, Mark, step
 from cltab2systemd.groups.progress import ProgressPhase, Way, left, way
 from cltab2systemd.groups.refusals import Refusal
-from cltab2systemd.groups.state import State
+from cltab2systemd.groups.state import State, remedies_at
 from cltab2systemd.groups.tally import Counted, Tally
 from cltab2systemd.groups.troubles import Troubles
 from cltab2systemd.oserrors import worded
@@ -21,6 +23,7 @@ from cltab2systemd.table.model import ResourceGroup
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cltab2systemd.groups.changes import Effect
     from cltab2systemd.groups.progress import Checking, Handling
     from cltab2systemd.groups.state import Asked, GroupStatus
     from cltab2systemd.groups.units import GroupUnits
@@ -173,6 +176,28 @@ class Group:
     def shown_level(self) -> str | None:
         """The level that clstat shows."""
         return None if self.status is None else self.status.level
+
+    @property
+    def level(self) -> str | None:
+        """The level at which the group is; None if nothing of it runs, or nobody knows a level."""
+        is_nowhere = self.status is None or self.status.state is State.CONFIGURED
+        return None if is_nowhere else self.shown_level
+
+    @property
+    def destination(self) -> str | None:
+        """The level at which the group is, or to which it is on its way; None if there is none."""
+        if self.request is None:
+            return self.level
+        return None if self.request.is_for_good else self.request.level
+
+    def effects(self, lines: ResourceGroup, level: str) -> dict[str, Effect]:
+        """What a request for a level does to each entry, by tag, if it brings these lines.
+
+        The units are to be known. BusError if systemd does not answer.
+        """
+        assert self.units is not None
+        seen = Seen(self.units.active_tags(), remedies_at(self.units, level))
+        return changes.effects(self.applied.entries, lines.entries, self.level, level, seen)
 
     def end(self, request: Request, result: GroupStatus | Exception) -> None:
         """End a request, if it is still the group's."""

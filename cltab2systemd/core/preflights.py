@@ -12,13 +12,11 @@ from cltab2systemd import events
 from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.request import SwitchRefusedError
 from cltab2systemd.groups import changes
-from cltab2systemd.groups.changes import Seen
 from cltab2systemd.groups.endings import why_not_executed, worded
 from cltab2systemd.groups.lifecycle import Phase
 from cltab2systemd.groups.progress import Checking
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.settings import Settings, span
-from cltab2systemd.groups.state import State, remedies_at
 from cltab2systemd.systemd.buserrors import BusError, BusRefusedError
 from cltab2systemd.systemd.lastwords import last_words
 from cltab2systemd.terminal import shortened
@@ -93,7 +91,7 @@ class Preflights:
         if group.life.phase is not Phase.PREPARING or not any(entry.preflight for entry in lines.entries):
             return False
         await self._bus.persist(lambda: self._observer.refresh([group.name]))
-        found = await self._bus.persist(lambda: _effects(group, lines, request.level))
+        found = await self._bus.persist(lambda: group.effects(lines, request.level))
         first = changes.checked_first(found, lines.entries, request.level)
         due = [entry for entry in first if entry not in request.checked]
         await self._run(group, due, request.checked.add)
@@ -215,12 +213,3 @@ class Preflights:
 def _too_long(entry: Entry) -> str:
     assert entry.preflight is not None
     return f"took longer than {span(entry.preflight.timeout_usec)}"
-
-
-def _effects(group: Group, lines: ResourceGroup, level: str) -> dict[str, changes.Effect]:
-    """What a request for a level does to each entry of a group. BusError if systemd does not answer."""
-    units, status = group.units, group.status
-    assert units is not None
-    present = None if status is None or status.state is State.CONFIGURED else status.level
-    seen = Seen(units.active_tags(), remedies_at(units, level))
-    return changes.effects(group.applied.entries, lines.entries, present, level, seen)

@@ -134,11 +134,7 @@ class Trials:
 
     def _place(self, group: Group) -> tuple[str | None, ResourceGroup]:
         """Where a group is, or is to go by the request that is under way; and the lines that it has there."""
-        if group.request is not None:
-            level = None if group.request.is_for_good else group.request.level
-            return level, self._membership.lines_for(group)
-        is_nowhere = group.status is None or group.status.state is State.CONFIGURED
-        return None if is_nowhere else group.shown_level, group.applied
+        return group.destination, group.applied if group.request is None else self._membership.lines_for(group)
 
     def keep(self, group: Group, asker: Asker) -> str:
         """Confirm a trial: the group stays. Returns what to tell whoever asks.

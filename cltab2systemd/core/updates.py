@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.core.request import SwitchRefusedError, tell_rejected
 from cltab2systemd.groups import advice
-from cltab2systemd.groups.changes import Effect, Seen, effects, pending_tags
+from cltab2systemd.groups.changes import Effect, pending_tags
 from cltab2systemd.groups.lifecycle import Phase
 from cltab2systemd.groups.refusals import Refusal
-from cltab2systemd.groups.state import State, failures, remedies_at
 from cltab2systemd.table import declared
 from cltab2systemd.terminal import shortened
 
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
     from cltab2systemd.events import Asker
     from cltab2systemd.groups.state import GroupStatus
     from cltab2systemd.systemd.bus import Bus
+
+
+# What is not told.
+_NOTHING = {Effect.LEAVE, Effect.NONE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Updates:
         await self._bus.persist(lambda: self._observer.refresh([group.name for group in due]))
         updates, doubts = [], []
         for group in due:
-            level = level_of(group)
+            level = group.destination
             if level is None or not self._membership.is_waiting(group):
                 continue
             wanted = self._membership.wanted(group)
@@ -106,16 +109,14 @@ class Updates:
                 updates.append(Update(group.name, level, {}, _failed(refused)))
                 continue
             doubts += [doubt] if doubt else []
-            foretold = self._foretold(group, level)
+            done = {tag: effect for tag, effect in group.effects(wanted, level).items() if effect not in _NOTHING}
             request = _on_its_way(group) or self._request(group, level, asker)
-            updates.append(Update(group.name, level, foretold, request.outcome))
-        retired = [group for group in self._groups.values() if group.halting and group.request is not None]
-        stopped = [
-            Update(group.name, None, dict.fromkeys(_active(group), Effect.STOP), group.request.outcome)
-            for group in retired
-            if group.request is not None
-        ]
-        return updates + stopped, (*notes, *doubts, *self.nowhere())
+            updates.append(Update(group.name, level, done, request.outcome))
+        for group in self._groups.values():
+            if group.request is not None and group.halting:
+                active = group.units.active_tags() if group.units is not None else ()
+                updates.append(Update(group.name, None, dict.fromkeys(active, Effect.STOP), group.request.outcome))
+        return updates, (*notes, *doubts, *map(_nowhere, filter(_is_nowhere, due)))
 
     def notes_on_restart(self, name: str, tags: Collection[str]) -> list[str]:
         """What whoever has restarted entries of a group should know: they are not as the table has them by now."""
@@ -128,38 +129,21 @@ class Updates:
 
     def notes_on_waiting(self) -> list[str]:
         """What whoever has the table read is told: which groups wait for a request, to take their new lines."""
-        waiting = self._membership.waiting()
-        levels = [(group, level_of(group)) for group in waiting]
         return [
-            advice.on_waiting(group.name, level, group.applied.entries, self._membership.wanted(group).entries)
-            for group, level in levels
-            if level is not None
-        ] + self.nowhere()
-
-    def nowhere(self) -> list[str]:
-        """A note on each group that is at no level while some of its entries run, so that no update can be made."""
-        return [
-            f"{shortened(group.name)} has new lines, runs, and is at no level: ask for one"
+            _nowhere(group)
+            if (level := group.destination) is None
+            else advice.on_waiting(group.name, level, group.applied.entries, self._membership.wanted(group).entries)
             for group in self._membership.waiting()
-            if level_of(group) is None
         ]
 
-    def _foretold(self, group: Group, level: str) -> dict[str, Effect]:
-        """What a request for a level does to entries of a group, of those to which it does something."""
-        seen = None
-        if group.units is not None:
-            seen = Seen(_active(group), remedies_at(group.units, level), failures(group.units))
-        present = None if group.status is None else group.status.level
-        found = effects(group.applied.entries, self._membership.wanted(group).entries, present, level, seen)
-        return {tag: effect for tag, effect in found.items() if effect not in {Effect.LEAVE, Effect.NONE}}
+
+def _is_nowhere(group: Group) -> bool:
+    return group.destination is None
 
 
-def level_of(group: Group) -> str | None:
-    """The level at which a group is, or to which it is on its way; None if there is none."""
-    if group.request is not None:
-        return None if group.request.is_for_good else group.request.level
-    is_nowhere = group.status is None or group.status.state is State.CONFIGURED
-    return None if is_nowhere else group.shown_level
+def _nowhere(group: Group) -> str:
+    """A note on a group that is at no level while some of its entries run, so that no update can be made."""
+    return f"{shortened(group.name)} has new lines, runs, and is at no level: ask for one"
 
 
 def _on_its_way(group: Group) -> Request | None:
@@ -173,7 +157,3 @@ def _failed(error: Exception) -> asyncio.Future[GroupStatus]:
     failed.set_exception(error)
     failed.exception()  # nobody may be waiting, and that is fine
     return failed
-
-
-def _active(group: Group) -> frozenset[str]:
-    return group.units.active_tags() if group.units is not None else frozenset()

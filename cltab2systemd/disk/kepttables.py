@@ -30,7 +30,7 @@ KEPT_TABLES = Path("/var/lib/cltab2systemd/tables")
 MOST_KEPT = 10
 _NAME, _ABOUT = "cltab", "about"
 _LONGEST_ABOUT = 1024 * 1024  # bytes: a thousand fragments with their names
-_MESSAGES = {True: "", False: "it is not what was kept: it was changed, or is damaged"}
+_CHANGED = "it is not what was kept: it was changed, or is damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def _read(directory: Path, number: int) -> KeptTable:
     about = _about(place / _ABOUT)
     try:
         files = read_table(str(place / _NAME), trusted=True)[0].at(TABLE)
-        fault = _MESSAGES[_digests(files) == about.get("files")]
+        fault = "" if _digests(files) == about.get("files") else _CHANGED
     except TableUnreadableError as error:
         files, fault = None, str(error)
     when, uid = about.get("time_usec"), about.get("uid")
