@@ -1,6 +1,6 @@
 """The tables of this project, those of its tests and documents among them: `check` finds what is true, and no more.
 
-All are checked on one machine, which has what they name. What `tests/tables/findings` lists is found, each with why; and
+All are checked on one machine, which has what they name. Found is what `tests/tables/findings` lists, with why, and
 what a table asserts itself, as those of tests/tables do (tests/table/test_tables.py).
 """
 
