@@ -31,7 +31,8 @@ class Program:
     handed_over: str | None = None
     foreground: str = ""  # the arguments that keep it from becoming a daemon
     without: str = ""  # those that make it one
-    source: str = ""  # where its behaviour is documented; that of a row without one is in its manual page
+    path: str = ""  # what is found in the path of the program; another one of its name is not known
+    source: str = ""  # where its behaviour is documented
 
     def behaviour(self, arguments: str) -> Behaviour:
         """What becomes of it with these arguments."""
@@ -56,5 +57,9 @@ def words_of(words: str) -> str:
     return rf" (?:{'|'.join(map(re.escape, words.split()))})(?:=\S*)? "
 
 
-ABOUT = words_of("--help -h -? --version -v -V --usage")
+def about(options: str = "") -> str:
+    """The pattern of what has a program only print something, or test its configuration: its options for that."""
+    return words_of(f"--help -? --version --usage {options}")
+
+
 ALWAYS = ""

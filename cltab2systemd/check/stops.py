@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.check.behaviours import Behaviour
 from cltab2systemd.check.given import in_force, last
 from cltab2systemd.check.needs import Kind, needs
+from cltab2systemd.check.programrows import PHP_FPM
 from cltab2systemd.check.programs import separated, started
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.settings import Kind as SettingKind
@@ -43,7 +44,7 @@ class Stopped:
         least: the seconds that they may need until SIGKILL; 0 if it is not known.
         suggested: a value for `TimeoutStopSec=`.
         why: what they do in that time.
-        unless: what is found in the arguments if they need no time, as ` ARGUMENT  ARGUMENT `.
+        unless: what is found in the arguments if nothing of this is so, or cannot be told, as ` ARGUMENT  ARGUMENT `.
     """
 
     names: str
@@ -89,10 +90,18 @@ STOPPED = (
         "cuts off requests that are under way",
     ),
     Stopped(
-        "php-fpm php-fpm7.4 php-fpm8.1 php-fpm8.2 php-fpm8.3 php-fpm8.4",
+        PHP_FPM,
         "php-fpm(8): SIGINT is immediate termination, SIGQUIT graceful stop",
         ("KillSignal=SIGQUIT",),
         "cuts off requests that are under way",
+    ),
+    # What is in its configuration is not known; most have one.
+    Stopped(
+        "uwsgi",
+        "uWSGI, Managing the uWSGI server: SIGTERM reloads, SIGINT and SIGQUIT stop; --die-on-term",
+        ("KillSignal=SIGINT",),
+        others={"SIGTERM": "has it start its workers anew, not end, unless it is told --die-on-term"},
+        unless=r" --die-on-term | -\S*(?:ini|xml|yaml|yml|json|emperor|config)\S* |\.(?:ini|xml|ya?ml|json) ",
     ),
     Stopped(
         "squid",
@@ -150,6 +159,21 @@ STOPPED = (
         suggested="5min",
         why="ends queries and writes what it has in memory",
     ),
+    Stopped(
+        "rabbitmq-server",
+        "RabbitMQ, msg_store_shutdown_timeout of the rabbit application: 600 s; rabbitmq-server: SIGINT stops it well",
+        least=60,
+        suggested="10min",
+        why="ends its queues and writes its message store",
+    ),
+    Stopped(
+        "sidekiq",
+        "Sidekiq, Signals: within 25 s (-t) its jobs are done, or pushed back; Deployment: SIGKILL 5 s later at least",
+        least=30,
+        suggested="30s",
+        why="has 25 s for its jobs, then pushes them back",
+        unless=r" (?:-t|--timeout)(?:=|  )",
+    ),
     Stopped("neo4j", "neo4j.service: TimeoutSec=120", least=60, suggested="2min", why="writes a checkpoint"),
     Stopped(
         "kafka-server-start.sh kafka-server-start",
@@ -173,6 +197,9 @@ def findings(entry: Entry) -> Iterator[Diagnostic]:
     if need is None or any(found.behaviour is Behaviour.DAEMON for found in started(entry.command)):
         return
     row, given = _ROW_OF[_name(need)], in_force(entry.directives)
+    arguments = "".join(f" {argument} " for argument in need.arguments)
+    if row.unless and re.search(row.unless, arguments):
+        return
     killing = last(given, "KillSignal")
     signal = killing.value if killing else "SIGINT"
     harm = row.others.get(signal) if killing else row.sigint
@@ -181,8 +208,7 @@ def findings(entry: Entry) -> Iterator[Diagnostic]:
         message = f"{_name(need)} is stopped with {signal}, which {harm}"
         yield _at(entry, need, "harsh-signal", message, f"add {lines}" if not killing else f"write {lines}")
     until_kill = _seconds_until_kill(entry)
-    arguments = "".join(f" {argument} " for argument in need.arguments)
-    if until_kill is not None and until_kill < row.least and not (row.unless and re.search(row.unless, arguments)):
+    if until_kill is not None and until_kill < row.least:
         message = f"{_name(need)} {row.why} when it is stopped, and is killed after {until_kill:g} s"
         yield _at(entry, need, "short-stop", message, f"add {_setting(entry, f'TimeoutStopSec={row.suggested}')}")
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from strategies import COMMAND
 
 from cltab2systemd.check.behaviours import Behaviour
-from cltab2systemd.check.daemons import DAEMONS
-from cltab2systemd.check.programs import PROGRAMS, Run, background, started, stopped
+from cltab2systemd.check.programrows import INIT_SCRIPT, PROGRAMS
+from cltab2systemd.check.programs import Run, background, started, stopped
 
 D, N, E, H = Behaviour.DAEMON, Behaviour.NEVER_ENDS, Behaviour.ENDS, Behaviour.HANDED_OVER
 
@@ -69,6 +69,16 @@ def test_behaviours(command: str, expected: Behaviour | None) -> None:
         ("supervisord -n", N), ("vsftpd -obackground=YES", D), ("vsftpd /etc/vsftpd.conf", E),
         ("kamailio -DD -E", N), ("kamailio", D), ("collectd -f", N), ("zabbix_agentd -f", N), ("zabbix_agentd", D),
         ("neo4j console", N), ("neo4j start", D), ("twistd -n web", N), ("stunnel /x", None),
+        ("uwsgi -d /log --ini x", D), ("uwsgi --ini x", E), ("dnsmasq", D), ("dnsmasq -k", N), ("dnsmasq -d", N),
+        ("dnsmasq --test", E), ("dnsmasq --keep-in-foreground --port=0", N), ("caddy start", D), ("caddy run", N),
+        ("lldpd -dd", N), ("lldpd", D), ("corosync -f", N), ("corosync", D), ("corosync -t", E), ("tinyproxy", D),
+        ("tinyproxy -d -c /x", N), ("privoxy --no-daemon /x", N), ("privoxy /x", D), ("artemis-service start", D),
+        ("artemis run", None), ("nsd-control start", D), ("nsd-control reload", E), ("unbound-control start", D),
+        ("krb5kdc", D), ("krb5kdc -n", N), ("kadmind -nofork", N), ("fail2ban-server -f", N), ("fail2ban-server", D),
+        ("fail2ban-server -t", E), ("hostapd -B /x", D), ("hostapd /x", E), ("bgpd -d -A ::1", D), ("bgpd", E),
+        ("puppet agent --test", E), ("puppet agent", D), ("puppet agent --no-daemonize", N), ("puppet apply /x", E),
+        ("salt-minion -d", D), ("nrpe -c /x -d", D), ("xrdp --nodaemon", N), ("xrdp", D), ("jsvc -nodetach X", N),
+        ("irqbalance --oneshot", E), ("irqbalance", D), ("rpc.gssd -f", N), ("fetchmail -d 60", D), ("fetchmail", E),
     ],
 )  # fmt: skip
 def test_daemons_by_their_documents(command: str, expected: Behaviour | None) -> None:
@@ -76,10 +86,31 @@ def test_daemons_by_their_documents(command: str, expected: Behaviour | None) ->
     assert [found.behaviour for found in started(command)] == ([expected] if expected else [])
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("dnsmasq -h", D), ("dnsmasq -v", E), ("memcached -v", N), ("memcached -h", E), ("varnishd -h critbit", D),
+        ("varnishd -V", E), ("keepalived -V", D), ("keepalived -v", E), ("keepalived --signum=STOP", E),
+        ("unbound -v", D), ("unbound -vd", N), ("nsd -V 3", D), ("nsd -v", E), ("sshd -h /etc/key", D),
+        ("postgres -h ::1 -D /x", N), ("postgres -V", E), ("mysqld -h /srv/db", N), ("haproxy -V -D", D),
+        ("haproxy -v", E), ("haproxy -d", N), ("rpcbind -h 10.0.0.1", D), ("multipathd -v 3", D),
+        ("multipathd show paths", E), ("multipathd -d -s", N), ("asterisk -vvvvvg", N), ("asterisk -rvvv", E),
+        ("asterisk -nvvvdddf", N), ("asterisk -V", E), ("asterisk -U pbx", D), ("kamailio -DDD", D),
+        ("kamailio -DDE", N), ("opensips -F", N), ("radvd -d 3", N), ("radvd -d 0", D), ("radvd -c", E),
+        ("glusterd --debug", N), ("smartd -q never", D), ("smartd -q onecheck", E), ("ntpd -n", E), ("ntpd -g", D),
+        ("ntpd -dn", E), ("znc --makeconf", E), ("tmux kill-session -t d", E), ("tmux attach -d", E),
+        ("/srv/app/startup.sh", E), ("/opt/apache-tomcat-10/bin/startup.sh", D), ("standalone.sh", None),
+    ],
+)  # fmt: skip
+def test_letters_mean_what_each_manual_says(command: str, expected: Behaviour | None) -> None:
+    """`-h` and `-v` are no help and no version everywhere, nor is `-d` always a daemon."""
+    assert [found.behaviour for found in started(command)] == ([expected] if expected else [])
+
+
 def test_every_row_has_its_source() -> None:
-    """Rows of daemons say where that is documented, and no name has two rows."""
-    assert all(row.source for row in DAEMONS)
-    names = [name for row in (*PROGRAMS, *DAEMONS) for name in row.names.split()]
+    """Rows say where that is documented, and no name has two rows."""
+    assert all(row.source for row in (*PROGRAMS, INIT_SCRIPT))
+    names = [name for row in PROGRAMS for name in row.names.split()]
     assert len(names) == len({*names})
 
 
@@ -166,12 +197,6 @@ def test_services() -> None:
 def test_stopped(command: str, *, is_stopped: bool) -> None:
     """What a command may stop is read generously, as it is what a warning is not given for."""
     assert ("x" in stopped(command)) == is_stopped
-
-
-def test_every_program_is_named_once() -> None:
-    """A name has one row."""
-    names = [name for program in PROGRAMS for name in program.names.split()]
-    assert len(names) == len({*names})
 
 
 @settings(deadline=None)

@@ -53,11 +53,22 @@ def test_shutdowns_of_postgresql() -> None:
         assert found(command, enough, f"KillSignal={signal}") == [(HARSH, "write :::service.t:KillSignal=SIGINT")]
 
 
+def test_uwsgi_does_not_end() -> None:
+    """With SIGTERM it reloads; what its configuration says of that is not known."""
+    for command in ("exec uwsgi --http :8080 --module app", "uwsgi -s /run/app.s --master -w app"):
+        assert found(command) == []
+        assert found(command, "KillSignal=SIGTERM") == [(HARSH, "write :::service.t:KillSignal=SIGINT")]
+        assert found(f"{command} --die-on-term", "KillSignal=SIGTERM") == []
+    for command in ("uwsgi --ini /etc/app.ini", "uwsgi /etc/app.yaml", "uwsgi --emperor /etc/vassals"):
+        assert found(command, "KillSignal=SIGTERM") == []
+
+
 @pytest.mark.parametrize(
     ("command", "more"),
     [("postgres -D /x", ()), ("mongod --dbpath /x", ()), ("redis-server /etc/redis.conf", ()),
      ("mysqld --datadir=/x", ("KillSignal=SIGTERM",)), ("runuser -u elastic -- /opt/es/bin/elasticsearch", ()),
-     ("su - kafka -c '/opt/kafka/bin/kafka-server-start.sh /etc/x'", ())],
+     ("su - kafka -c '/opt/kafka/bin/kafka-server-start.sh /etc/x'", ()), ("exec rabbitmq-server", ()),
+     ("runuser -u rabbitmq -- rabbitmq-server", ()), ("sidekiq -c 5", ())],
 )  # fmt: skip
 def test_times(command: str, more: tuple[str, ...]) -> None:
     """SIGKILL comes 15 s after the first signal, unless the entry has more time."""
@@ -71,7 +82,8 @@ def test_times(command: str, more: tuple[str, ...]) -> None:
 
 
 def test_what_keeps_nothing_needs_no_time() -> None:
-    """A cache that saves nothing ends at once."""
+    """A cache that saves nothing ends at once, and so does what is told to."""
+    assert found("sidekiq -t 8") == []
     assert found("exec redis-server --save '' --appendonly no") == []
     assert found("exec redis-server --save ''") == []
     assert [code for code, _ in found("exec redis-server --save '' --appendonly yes")] == [SHORT]
@@ -88,6 +100,6 @@ def test_what_sigint_is_right_for(command: str) -> None:
 
 def test_every_row_has_its_source() -> None:
     """And no name has two."""
-    assert all(row.source and (row.sigint or row.least) for row in STOPPED)
+    assert all(row.source and (row.sigint or row.others or row.least) for row in STOPPED)
     names = [name for row in STOPPED for name in row.names.split()]
     assert len(names) == len({*names})
