@@ -19,7 +19,7 @@ from cltab2systemd.locations import CLSTAT, SOCKET, Locations
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.units.surroundings import Surroundings
 from simulation.bus import PATH, StandInBus, StandInKernel, StandInSource
-from simulation.clock import Killed, VirtualLoop
+from simulation.clock import SECOND, Killed, VirtualLoop
 from simulation.disk import Files, MemoryDisk, path
 from simulation.systemd import UNITS
 from simulation.units import NAMES
@@ -51,6 +51,7 @@ class Client:
         self.level = level
         self.said: list[tuple[str, str]] = []
         self.asked_at = 0  # µs
+        self.taken_at = 0  # when a daemon that has taken over began with it, µs
         self.is_over = False
 
     def __str__(self) -> str:
@@ -207,6 +208,7 @@ class Daemon:
         self._answered(client, what, text)
 
     async def _take(self, client: Client) -> None:
+        client.taken_at = round(self.loop.time() * SECOND)
         try:
             if client.what == "switch":
                 await self._switch(client)

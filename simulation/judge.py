@@ -262,7 +262,8 @@ class Judge:
         known = not client.group or self._world.has_group(client.group)
         hindered = any(s.is_hindered for s in self.groups.values())
         if text.startswith("the preflight of "):
-            is_touched = max(client.asked_at, standing.ended_at) < standing.touched_at
+            is_alone = standing.in_flight == [client]  # else an earlier request may have touched it meanwhile
+            is_touched = is_alone and max(client.taken_at, standing.ended_at) < standing.touched_at
             if is_touched or not promises.is_refused_rightly(self._world, client):
                 self.violate("answer", f"{client} is refused: {text}; touched at {standing.touched_at}")
             return
@@ -290,7 +291,7 @@ class Judge:
             truth = self.truth(group)
             is_touched = self.groups[group].is_hindered
             if waiting and not is_touched and level not in truth.active | truth.pending:
-                self._early.append((self._world.clock.now, waiting[0]))
+                self._early.append((self._world.clock.now, waiting[-1]))  # the others are superseded
 
     def _check_early(self) -> None:
         """Whoever asked for a level that is FAILED already, before it has begun, has been refused by now."""

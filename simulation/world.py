@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 # How soon systemd starts a daemon again that ended, or could not start.
 _AGAIN, _LATER = SECOND, 5 * SECOND
-# How long things go on without anything new, and how often that is looked at, at most.
+# How long things go on without anything new, and how often that is looked at, at most: what ends again and again, and
+# at times takes long to be executed, seldom leaves two looks in a row without.
 _CALM = 2 * SECOND
-_LOOKS = 30
+_LOOKS = 120
 # For how long clstat tells of what was in vain, at most, µs.
 _HELD = 8 * SECOND
 
