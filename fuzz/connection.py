@@ -221,7 +221,7 @@ class _Controller(Controller):
         elif self.fate == 3:
             request.has_started()
             request.fail(
-                SupersededError(Supersession.LATER_REQUEST, f"a later request took {group.name} to level {level}")
+                SupersededError(Supersession.LATER_REQUEST, f"a later request is to take {group.name} to level {level}")
             )
         else:
             request.has_started()

@@ -68,6 +68,7 @@ class Applier:
             group.applied = applied
             group.is_installed = self._units.is_installed(self._compile(applied))
             groups.append(group)
+        groups += [Group(name, self._units.instance.destinations) for name in sorted(self._units.without_lines())]
         self._bus.follow_reloads(self._reloaded)
         if self._units.reload_needed:
             self._limited.update(group.name for group in groups)

@@ -75,6 +75,8 @@ class Carrier:
         except BusError:
             self._observer.refresh_soon([group.name])
         group.end(request, error)
+        if self._membership.has_left(group):
+            self._membership.forget_soon(group)
 
 
 def unwritten(group: str, error: OSError) -> SwitchRefusedError:

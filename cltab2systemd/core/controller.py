@@ -374,7 +374,7 @@ class Controller:
 
     def _stopped(self, group: Group) -> None:
         """A group has been stopped for good."""
-        if not self._membership.wanted(group).entries:
+        if self._membership.has_left(group):
             self._membership.forget_soon(group)
 
     def _try_again(self, unit: str) -> bool:

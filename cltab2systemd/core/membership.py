@@ -79,6 +79,10 @@ class Membership:
             return group.applied
         return self._source.table.group(group.name)
 
+    def has_left(self, group: Group) -> bool:
+        """Whether the table does not have a group any more, and no cluster has it, either."""
+        return not self.wanted(group).entries
+
     def lines_for(self, group: Group) -> ResourceGroup:
         """The lines that the present request of a group gives it: the table's, but on the way back from a trial."""
         lines = None if group.request is None else group.request.lines
@@ -252,7 +256,7 @@ class Membership:
     def _is_due(self, group: Group) -> bool:
         """Whether a group that was to be removed still is."""
         is_known = self._groups.get(group.name) is group
-        return is_known and group.request is None and not self.wanted(group).entries
+        return is_known and group.request is None and self.has_left(group)
 
     def _goes(self, group: Group) -> bool:
         """Have a group that is to be removed go; False if it cannot, or if somebody has just started it by hand."""

@@ -186,7 +186,7 @@ class Request:
     def replaced_by(self, later: Request, code: Supersession) -> None:
         """End the request because of a later one. Whoever waits for its start only is answered when that one starts."""
         self.give_up()
-        by = f"a later request took {self.group} to level {later.level}"
+        by = f"a later request is to take {self.group} to level {later.level}"
         if later.asker.by is By.TRIAL:
             by = f"the trial of {self.group} is over, and nobody has confirmed it; see 'clinitctl status'"
         elif later.is_for_good:

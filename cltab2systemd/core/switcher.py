@@ -179,6 +179,8 @@ class Switcher:
         """
         while True:
             lines = membership.lines_for(group)
+            if not lines.entries:
+                raise SwitchRefusedError(Refusal.LEFT_TABLE, advice.on_group_that_leaves(group.name))
             if await self._preflights.before_switch(group, request, lines) or membership.lines_for(group) != lines:
                 continue
             if await self._await_ends(group, lines, request.level):

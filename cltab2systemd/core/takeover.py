@@ -111,8 +111,12 @@ class Takeover:
         return {
             name: (level, By.RESUMED if name in unfinished else By.BOOT)
             for name, level in (due | unfinished).items()
-            if name in self._groups and (level == HALT_LEVEL or self._membership.wanted(self._groups[name]).entries)
+            if name in self._groups and (level == HALT_LEVEL or self._is_to_move(self._groups[name]))
         }
+
+    def _is_to_move(self, group: Group) -> bool:
+        """Whether a group is to be asked for a level. One that has left the table is then refused, if it is active."""
+        return group.active or not self._membership.has_left(group)
 
     def _halts(self) -> dict[str, str]:
         return {group.name: HALT_LEVEL for group in self._groups.values() if is_at_halt_level(group)}

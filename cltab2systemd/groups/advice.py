@@ -67,6 +67,11 @@ def on_left_group(name: str, level: str | None) -> str:
     return f"{shortened(name)} has left the table, and still runs{at}; 'clinit --apply' stops it"
 
 
+def on_group_that_leaves(name: str) -> str:
+    """What a request is refused with if its group leaves the table before its lines are taken."""
+    return f"{shortened(name)} has left the table in the meantime; 'clinit --apply' stops what still runs of it"
+
+
 def on_waiting(name: str, level: str, applied: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> str:
     """What is said of a group that has other lines in the table than those that it runs with.
 

@@ -16,6 +16,7 @@ class Refusal(enum.StrEnum):
     LONG_NAME = "long-name"  # the names of group and level do not fit into the name of a unit
     UNNAMED_LEVEL = "unnamed-level"  # no entry names the level, and the request was strict
     UNDECLARED_LEVEL = "undeclared-level"  # no entry names the level, and the group has declared others without entries
+    LEFT_TABLE = "left-table"  # the group has left the table since the request came
     NO_SUCH_ENTRY = "no-such-entry"  # the group has no such entry, as its lines are in force
     NOT_IN_LEVEL = "not-in-level"  # the group is at a level that does not have the entry, or at none
     ON_ITS_WAY = "on-its-way"  # the group is being started or stopped, so nothing is done to one entry

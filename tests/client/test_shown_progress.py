@@ -413,7 +413,7 @@ def test_a_switch_that_is_superseded(group: Group) -> None:
         group.instance.clinit(group.name, "2")
         code = terminal.ended()
 
-    assert (6, f"clinit: a later request took {group.name} to level 2\n") == (code, terminal.left)
+    assert (6, f"clinit: a later request is to take {group.name} to level 2\n") == (code, terminal.left)
 
 
 def test_a_switch_that_is_refused(group: Group) -> None:

@@ -163,6 +163,20 @@ def preflight_failed(web: Instance) -> str:
     return refused(web, "2")
 
 
+def left_table(web: Instance) -> str:
+    """The group leaves while the request waits for a preflight."""
+    web.node.run("rm", "-f", "/root/begun", "/root/go")
+    preflight = ":::preflight.web.slow:>/root/begun; until [ -e /root/go ]; do sleep 0.02; done\n"
+    web.write_table(TABLE + preflight)
+    with ThreadPoolExecutor() as pool:
+        request = pool.submit(refused, web, "2")
+        wait_until(lambda: web.node.exists("/root/begun"))
+        web.write_table(TABLE.replace("web:web", "www:web"))
+        assert web.clinit("data", "1").returncode == 0  # has the table read, and stops nothing that has left it
+        web.node.write("/root/go", "")
+        return request.result()
+
+
 def halt_failed(web: Instance) -> str:
     barrier = "clinitbarrier-web@:::SHUTDOWN:::.service"
     web.node.run("systemctl", "mask", barrier)
@@ -204,6 +218,7 @@ ON_A_NODE: dict[Refusal, Callable[[Instance], str]] = {
     Refusal.LONG_NAME: long_name,
     Refusal.UNNAMED_LEVEL: unnamed_level,
     Refusal.UNDECLARED_LEVEL: undeclared_level,
+    Refusal.LEFT_TABLE: left_table,
     Refusal.NO_SUCH_ENTRY: no_such_entry,
     Refusal.NOT_IN_LEVEL: not_in_level,
     Refusal.ON_ITS_WAY: on_its_way,
