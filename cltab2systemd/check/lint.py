@@ -328,7 +328,7 @@ def _respawned(entry: Entry, daemons: list[programs.Started]) -> Iterator[Diagno
         )
     if not daemons and not elsewhere and (place := programs.background(entry.command)):
         start, end = place
-        if entry.command.startswith(">", end):
+        if entry.command.startswith("&>", start):
             yield _of_command(
                 entry,
                 (start, end + 1),

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import enum
 import functools
-import itertools
 import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check.commandline import Call, calls, is_assignment, leading_words
-from cltab2systemd.check.wrappers import SHELLS, behind_wrapper, wrapper_of
+from cltab2systemd.check.wrappers import AS_USER, SHELLS, behind_wrapper, inner_command, wrapper_of
 from cltab2systemd.units.commands import plain
 
 if TYPE_CHECKING:
@@ -31,6 +30,14 @@ class Kind(enum.Enum):
     DIRECTORY = "a directory"
 
 
+class SearchPath(enum.Enum):
+    """Where a program is looked for that is given by its name."""
+
+    OWN = "in the PATH of the entry"
+    OF_USER = "in that, or in one that another user has without a login"
+    UNKNOWN = "it cannot be told"
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """Something that a command needs.
@@ -41,7 +48,7 @@ class Need:
         start: where it stands in the command; of what is within a quoted command, where that stands.
         end: where what follows stands.
         directory: in which a relative path begins; None if it is not known.
-        has_path: whether a name is looked up in the entry's own PATH.
+        searched: where a name is looked for.
         arguments: what a program is given.
     """
 
@@ -50,7 +57,7 @@ class Need:
     start: int
     end: int
     directory: str | None
-    has_path: bool
+    searched: SearchPath
     arguments: tuple[str, ...] = ()
 
     @property
@@ -76,7 +83,6 @@ _CHANGING_DIRECTORY = frozenset(["cd", "chdir"])
 _READING = frozenset([".", "source", "eval"])
 # Which of their arguments is a script: the first one, if it is a path.
 _INTERPRETERS = frozenset(["python", "python3", "perl", "ruby", "node", "nodejs", "php", "tclsh", "lua", "Rscript"])
-_AS_USER = frozenset(["su", "runuser"])
 _LOGIN = frozenset(["-", "-l", "--login"])
 _MOST_SHELLS = 8
 
@@ -86,7 +92,7 @@ class _State:
     """What is known while the commands of a line are read one after the other."""
 
     directory: str | None
-    has_path: bool = True
+    path: SearchPath = SearchPath.OWN
     is_conditional: bool = False
     is_over: bool = False
     depth: int = 0
@@ -124,19 +130,19 @@ def _needs_of_line(line: str, state: _State, *, is_plain: bool = False) -> Itera
 
 def _needs_of_call(call: Call, state: _State, *, is_plain: bool) -> Iterator[Need]:
     words = [*call.words]
-    own = _State(state.directory, state.has_path, state.is_conditional, depth=state.depth)
+    own = _State(state.directory, state.path, state.is_conditional, depth=state.depth)
     while words and is_assignment(words[0]) and not is_plain:
-        own.has_path = own.has_path and not words[0].text.startswith("PATH=")
+        _assign(own, words[0])
         del words[0]
     if not words:
-        state.has_path = own.has_path
+        state.path = own.path
         return
     first, is_certain = words[0].text, not state.is_conditional
     if not is_plain and first in _CHANGING_DIRECTORY:
         if call.separator not in {"|", "&"}:
             yield from _of_cd(words, state, is_certain=is_certain)
     elif not is_plain and first in _READING | {"export"}:
-        state.has_path = state.has_path and first == "export" and not any(w.text.startswith("PATH=") for w in words)
+        state.path = _path_after(state.path, words)
         if first == "." and is_certain and len(words) > 1 and words[1].is_exact and "/" in words[1].text:
             yield _need(Kind.SCRIPT, words[1], own)
     elif first in _ASKING:
@@ -163,7 +169,19 @@ def _of_cd(words: Sequence[Word], state: _State, *, is_certain: bool) -> Iterato
 
 def _need(kind: Kind, word: Word, state: _State, arguments: Sequence[Word] = ()) -> Need:
     texts = tuple(argument.text for argument in arguments)
-    return Need(kind, word.text, word.start, word.end, state.directory, state.has_path, texts)
+    return Need(kind, word.text, word.start, word.end, state.directory, state.path, texts)
+
+
+def _path_after(path: SearchPath, words: Sequence[Word]) -> SearchPath:
+    """Where programs are looked for after an `export`, or after a file that the shell has read."""
+    is_changed = words[0].text != "export" or any(word.text.startswith("PATH=") for word in words)
+    return SearchPath.UNKNOWN if is_changed else path
+
+
+def _assign(state: _State, word: Word) -> None:
+    """What an assignment changes of what is known."""
+    if word.text.startswith("PATH="):
+        state.path = SearchPath.UNKNOWN
 
 
 def _of_program(words: Sequence[Word], state: _State, *, is_plain: bool) -> Iterator[Need]:
@@ -173,7 +191,7 @@ def _of_program(words: Sequence[Word], state: _State, *, is_plain: bool) -> Iter
         word = words[index]
         wrapper = wrapper_of(word)
         if index and is_assignment(word):
-            state.has_path = state.has_path and not word.text.startswith("PATH=")
+            _assign(state, word)
             index += 1
             continue
         if not (word.is_exact or is_plain) or not word.text:
@@ -198,8 +216,11 @@ def _of_program(words: Sequence[Word], state: _State, *, is_plain: bool) -> Iter
 
 def _wrap(name: str, options: Sequence[str], state: _State, *, of_user: bool) -> None:
     """What a wrapper with these options changes of what is known."""
-    if of_user or (name == "env" and not {"-i", "-", "--ignore-environment"}.isdisjoint(options)):
-        state.has_path = False
+    if of_user and state.path is SearchPath.OWN:
+        state.path = SearchPath.OF_USER
+    cleared = {"-i", "-", "--ignore-environment"} if name == "env" else {"-e"} if name == "chpst" else set()
+    if not cleared.isdisjoint(options):
+        state.path = SearchPath.UNKNOWN
     if name == "env" and any(option.startswith(("-C", "--chdir", "-S", "--split")) for option in options):
         state.directory = None
 
@@ -208,12 +229,12 @@ def _behind_program(words: Sequence[Word], index: int, state: _State) -> Iterato
     """What a shell, an interpreter, or a change of the user is given to run."""
     word, arguments = words[index], words[index + 1 :]
     texts = [argument.text for argument in arguments]
-    if word.name in _AS_USER or word.name in SHELLS or word.name == "flock":
-        if word.name in _AS_USER or not {"-l", "--login"}.isdisjoint(texts) or (texts and texts[0].startswith("-l")):
-            state.has_path = False
-        if word.name in _AS_USER and not _LOGIN.isdisjoint(texts):
+    if word.name in AS_USER or word.name in SHELLS or word.name == "flock":
+        if word.name in AS_USER or not {"-l", "--login"}.isdisjoint(texts) or (texts and texts[0].startswith("-l")):
+            state.path = SearchPath.UNKNOWN
+        if word.name in AS_USER and not _LOGIN.isdisjoint(texts):
             state.directory = None
-        if (inner := _inner(word.name, arguments)) is not None:
+        if (inner := inner_command(word.name, arguments)) is not None:
             yield from _of_inner(inner, state)
             return
     if word.name in SHELLS | _INTERPRETERS and arguments and arguments[0].is_exact:
@@ -225,22 +246,10 @@ def _behind_program(words: Sequence[Word], index: int, state: _State) -> Iterato
             yield _need(Kind.SCRIPT, jar, state)
 
 
-def _inner(name: str, arguments: Sequence[Word]) -> Word | None:
-    """The command that a shell, or `su`, is given as one word."""
-    for option, value in itertools.pairwise(arguments):
-        letters = option.text[1:] if option.text.startswith("-") and not option.text.startswith("--") else ""
-        if option.text == "--command" or (letters.endswith("c") and letters.isalpha()):
-            return value if value.raw[:1] in {"'", '"'} or value.is_exact else None
-        if name in SHELLS and not letters:
-            return None
-    return None
-
-
 def _of_inner(inner: Word, state: _State) -> Iterator[Need]:
     """What a command needs that is one word of another one; all of it is said to stand where that word does."""
-    is_expanded = inner.raw.startswith('"') and any(sign in inner.raw for sign in "$`")
-    if is_expanded or state.depth >= _MOST_SHELLS:
+    if state.depth >= _MOST_SHELLS:
         return
-    within = _State(state.directory, state.has_path, depth=state.depth + 1)
+    within = _State(state.directory, state.path, depth=state.depth + 1)
     for need in _needs_of_line(inner.text, within):
-        yield Need(need.kind, need.text, inner.start, inner.end, need.directory, need.has_path, need.arguments)
+        yield Need(need.kind, need.text, inner.start, inner.end, need.directory, need.searched, need.arguments)

@@ -5,20 +5,21 @@ What has no row in `programrows` is not judged, nor is what takes a shell to und
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check.behaviours import Behaviour, Program
-from cltab2systemd.check.commandline import LONGEST, calls
+from cltab2systemd.check.commandline import LONGEST, Word, calls
 from cltab2systemd.check.programrows import INIT_SCRIPT, PROGRAMS
-from cltab2systemd.check.wrappers import program_index
+from cltab2systemd.check.wrappers import innermost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from cltab2systemd.check.commandline import Call, Word
+    from cltab2systemd.check.commandline import Call
 
 _UNKNOWN = Program("")
 _PROGRAM_OF = {name: program for program in PROGRAMS for name in program.names.split()}
@@ -80,7 +81,8 @@ def started(command: str) -> tuple[Started, ...]:
         return (Started("the loop", Behaviour.NEVER_ENDS, start, start + len(text)),)
     found = calls(command)
     separators_before = ["", *(call.separator for call in found)]
-    return tuple(_started(call, before) for call, before in zip(found, separators_before, strict=False) if call.words)
+    calls_before = [(call, before) for call, before in zip(found, separators_before, strict=False) if call.words]
+    return tuple(program for call, before in calls_before for program in _started(call, before))
 
 
 def separated(command: str) -> frozenset[str]:
@@ -97,10 +99,13 @@ def stopped(command: str) -> frozenset[str]:
 def background(command: str) -> tuple[int, int] | None:
     """Where the `&` stands that puts a command into the background, with nothing run behind it; None without one.
 
-    An `exit` behind it runs nothing.
+    An `exit` behind it runs nothing. Of a command in quotes, as `su` is given one, all of it is where the `&` stands.
     In `program &>file` it is one as well: only bash takes that for a redirection.
     """
     programs = [call for call in calls(command) if call.words] if "&" in command else []
+    inner = innermost(programs[0].words) if len(programs) == 1 else None
+    if isinstance(inner, Word) and background(inner.text):
+        return inner.start, inner.end
     if len(programs) > 1 and programs[-1].words[0].text == "exit":
         del programs[-1]
     if [call.separator for call in programs] != ["&"]:
@@ -109,20 +114,28 @@ def background(command: str) -> tuple[int, int] | None:
     return end, end + 1
 
 
-def _started(call: Call, before: str) -> Started:
-    words = call.words
-    index = program_index(words)
-    if index is None:
-        return Started("", Behaviour.ENDS, words[0].start, words[-1].end, _run(call, before))
-    program, arguments = words[index], words[index + 1 :]
+def _started(call: Call, before: str) -> Iterator[Started]:
+    words, run = call.words, _run(call, before)
+    found = innermost(words)
+    if isinstance(found, Word) and (programs := started(found.text)):
+        for program in programs:
+            both = program.run if run is Run.FOREGROUND else run
+            yield dataclasses.replace(program, start=found.start, end=found.end, run=both)
+    elif isinstance(found, int):
+        yield _of_program(words[found], words[found + 1 :], words[-1].end, run)
+    else:
+        yield Started("", Behaviour.ENDS, words[0].start, words[-1].end, run)
+
+
+def _of_program(program: Word, arguments: Sequence[Word], end: int, run: Run) -> Started:
     row = _row(program)
     behaviour = row.behaviour(joined(arguments))
     return Started(
         program.name,
         behaviour,
         program.start,
-        words[-1].end,
-        _run(call, before),
+        end,
+        run,
         row.foreground,
         row.without,
         _services(arguments) if behaviour is Behaviour.HANDED_OVER else (),

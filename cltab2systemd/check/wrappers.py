@@ -5,6 +5,7 @@ The rows are data; sources are the programs' manual pages. The words are those t
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,10 +78,13 @@ USER_WRAPPERS = (
     Wrapper("doas", "-u -C", of_user=True, flags="-n"),
 )  # fmt: skip
 _WRAPPER_OF = {name: wrapper for wrapper in WRAPPERS for name in wrapper.names.split()}
-_ANY_OF = _WRAPPER_OF | {name: wrapper for wrapper in USER_WRAPPERS for name in wrapper.names.split()}
+_USER_WRAPPER_OF = {name: wrapper for wrapper in USER_WRAPPERS for name in wrapper.names.split()}
+_ANY_OF = _WRAPPER_OF | _USER_WRAPPER_OF
 
 SHELLS = frozenset(["sh", "bash", "dash", "ksh", "ash"])
 SHELL_VALUED = "-c -o"
+# They give a command to the shell of another user.
+AS_USER = frozenset(["su", "runuser"])
 
 
 def behind_wrappers(words: Sequence[Word], start: int = 0, *, waits_only: bool = False) -> int:
@@ -174,3 +178,37 @@ def program_index(words: Sequence[Word]) -> int | None:
             return None
         index = behind_wrappers(words, script, waits_only=True)
     return index if index < len(words) else None
+
+
+def inner_command(name: str, arguments: Sequence[Word]) -> Word | None:
+    """The command that a shell, `su` or `flock` is given as one word; None without one, or if it has to be expanded."""
+    for option, value in itertools.pairwise(arguments):
+        letters = option.text[1:] if option.text.startswith("-") and not option.text.startswith("--") else ""
+        if option.text == "--command" or (letters.endswith("c") and letters.isalpha()):
+            is_expanded = value.raw.startswith('"') and any(sign in value.raw for sign in "$`")
+            is_whole = value.raw[:1] in {"'", '"'} or value.is_exact
+            return value if is_whole and not is_expanded else None
+        if name in SHELLS and not letters:
+            return None
+    return None
+
+
+def innermost(words: Sequence[Word]) -> int | Word | None:
+    """What is run in the end, as another user perhaps; None if that is not certain.
+
+    Returns which word is the program that the others are arguments of, or the word that is a whole command.
+    """
+    index = program_index(words)
+    if index is None:
+        start = behind_wrappers(words, waits_only=True)
+        is_shell = start < len(words) and words[start].name in SHELLS
+        return inner_command(words[start].name, words[start + 1 :]) if is_shell else None
+    word = words[index]
+    if word.name in AS_USER and (inner := inner_command(word.name, words[index + 1 :])) is not None:
+        return inner
+    wrapper = _USER_WRAPPER_OF.get(word.name)
+    following = behind_wrapper(wrapper, words, index + 1) if wrapper else None
+    if following is None:
+        return index
+    behind = innermost(words[following:])
+    return following + behind if isinstance(behind, int) else behind

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check.needs import Kind as Needed
-from cltab2systemd.check.needs import needs
+from cltab2systemd.check.needs import SearchPath, needs
 from cltab2systemd.table.directives import covers_run
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.units import commands, unitfile
@@ -256,5 +256,5 @@ def _looks(command: str) -> Iterable[str]:
         elif need.kind is Needed.SCRIPT:
             if need.text.startswith("/"):
                 yield f"script {word}"
-        elif need.has_path or "/" in need.text:
+        elif need.searched is SearchPath.OWN or "/" in need.text:
             yield f"program {word}"

@@ -50,6 +50,13 @@ def root(tmp_path: Path) -> Path:
         ("su - www -c 'exec /srv/app/bin/none'", (MISSING, "'exec /srv/app/bin/none'")),
         ("su - www -c 'none'", None),
         ("runuser -u www -- /none", (MISSING, "/none")),
+        ("runuser -u www -- theer -x", (MISSING, "theer")),
+        ("sudo -n -u www nice -n 5 none", (MISSING, "none")),
+        ("sudo -u www there", None),
+        ("setpriv --reuid=www --clear-groups none", (MISSING, "none")),
+        ("sudo -u www PATH=/opt/tools tool", None),
+        ("sudo -i -u www none", None),
+        ("sudo -u www tool", (MISSING, "tool")),
         ("cd /srv/app && exec ./none", (MISSING, "./none")),
         ("cd /srv/none && exec there", (PATH, "/srv/none")),
         ("cd /srv/app/plain && exec there", (PATH, "/srv/app/plain")),
@@ -100,6 +107,23 @@ def test_the_path_of_an_entry(root: Path, directive: str, expected: list[str]) -
     assert [code for code, *_ in found(root, table)] == expected
     table = f"g:t:1:wait:tool\n:::services.g:{directive}\n"
     assert [code for code, *_ in found(root, table)] == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/etc/sudoers", '# secure_path="/none"\nDefaults\tsecure_path="/usr/bin:/opt/tools"\n'),
+        ("/etc/sudoers.d/tools", "Defaults secure_path = /opt/tools:/usr/bin\n"),
+        ("/etc/environment", "PATH=/opt/tools\n"),
+        ("/etc/login.defs", "ENV_PATH\tPATH=/usr/bin:/opt/tools\n"),
+        ("/opt/bin/tool", "!"),
+    ],
+)
+def test_the_path_of_another_user(root: Path, path: str, text: str) -> None:
+    """A name behind sudo and its like may be wherever that user may find it."""
+    table = "g:t:1:wait:sudo -u www tool\ng:u:1:wait:runuser -u www -- none\n"
+    make(root, {path: text}, usual=False, base=False)
+    assert found(root, table) == [(MISSING, 2, "none")]
 
 
 def test_another_root_directory(root: Path) -> None:

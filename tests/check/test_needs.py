@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from strategies import COMMAND
 
-from cltab2systemd.check.needs import needs
+from cltab2systemd.check.needs import SearchPath, needs
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,13 @@ from cltab2systemd.check.needs import needs
         ("setsid -w x", ["setsid", "x"]),
         ("sudo -u y -- /x", ["sudo", "/x"]),
         ("sudo -nu y /x", ["sudo", "/x"]),
+        ("runuser -u y -- x a", ["runuser", "x"]),
+        ("sudo -u y env PATH=/p x", ["sudo", "env"]),
+        ("env -i sudo x", ["env"]),
+        ("sudo -i -u y x", ["sudo"]),
+        ("chpst -u y x", ["chpst", "x"]),
+        ("chpst -u y -e /env x", ["chpst"]),
+        ("su y -c x", ["su"]),
         ("runuser -u y -- /x", ["runuser", "/x"]),
         ("runuser -l y -c '/x'", ["runuser", "/x"]),
         ("su - y -c 'cd /d && ./x'", ["su", "/d/", "/d/./x"]),
@@ -80,7 +87,7 @@ def test_needs(command: str, expected: list[str]) -> None:
     found = [
         (need.path or need.text) + ("/" if need.kind.name == "DIRECTORY" else "")
         for need in needs(command)
-        if need.path or (need.has_path and "/" not in need.text)
+        if need.path or (need.searched is not SearchPath.UNKNOWN and "/" not in need.text)
     ]
     assert found == expected
 

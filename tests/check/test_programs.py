@@ -32,7 +32,7 @@ D, N, E, H = Behaviour.DAEMON, Behaviour.NEVER_ENDS, Behaviour.ENDS, Behaviour.H
         ("systemctl --host=z start x", E), ("systemctl is-active start", E), ("rc-service x start", D),
         ("service --status-all", E), ("/etc/init.d/x start", D), ("/etc/init.d/x stop", E), ("/etc/rc.d/x start", D),
         ("/etc/rc.d/init.d/x restart", D), ("/etc/rc3.d/S20x start", D), ("sh /etc/init.d/x start", D),
-        ("sh -x /etc/init.d/x start", D), ("sh -c 'nginx'", E), ("python3 -m http.server 80", N),
+        ("sh -x /etc/init.d/x start", D), ("sh -c 'nginx'", D), ("python3 -m http.server 80", N),
         ("python3 x.py", E), ("exec nginx", D), ("A=1 B='2 3' env -i C=4 nice -n 5 nginx", D), ("sudo -u x nginx", D),
         ("nginx >/dev/null 2>&1 </dev/null", D), ("'nginx'", D), ("ng\\inx", None), ("while :; do x; done", N),
         ("while true; do sleep 1; done", N), ("while :; do x || break; done", None), ("while x; do y; done", None),
@@ -115,6 +115,37 @@ def test_every_row_has_its_source() -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "marked"),
+    [
+        ("su - www -c 'exec /usr/sbin/nginx'", "'exec /usr/sbin/nginx'"), ("su -c 'nginx' www", "'nginx'"),
+        ("runuser -l www -c 'cd /x && nginx -c y'", "'cd /x && nginx -c y'"), ("runuser -u www -- nginx", "nginx"),
+        ("sudo -u www sh -c 'nginx'", "'nginx'"), ("setpriv --reuid=www nice nginx -c x", "nginx -c x"),
+        ("exec su www -s /bin/sh -c 'A=b nice -n 5 nginx'", "'A=b nice -n 5 nginx'"), ("gosu www nginx", "nginx"),
+        ("sudo runuser -u www -- sh -c \"exec su x -c 'nginx'\"", "\"exec su x -c 'nginx'\""),
+        ("chpst -u www nginx", "nginx"), ("bash -lc 'nginx'", "'nginx'"),
+    ],
+)  # fmt: skip
+def test_behind_other_users_and_shells(command: str, marked: str) -> None:
+    """A daemon is one behind `su -c`, `sudo`, a shell, too; what is in quotes is marked as a whole."""
+    last = started(command)[-1]
+    assert (last.name, last.behaviour, last.run) == ("nginx", D, Run.FOREGROUND)
+    assert command[last.start : last.end] == marked
+    assert [p.behaviour for p in started(command.replace("nginx", "nginx -t"))] != []
+    assert all(p.behaviour is E for p in started(command.replace("nginx", "nginx -t")))
+    assert started(f"{command} &")[-1].run is Run.BACKGROUND
+
+
+@pytest.mark.parametrize(
+    "command",
+    ['su www -c "$X nginx"', "su www -c 'if x; then nginx; fi'", "sudo --unheard www nginx", "su nginx",
+     "runuser -u nginx -- /srv/app", "su - nginx -c /srv/app", "sh -c 'x $(nginx)'"],
+)  # fmt: skip
+def test_what_is_not_certain_behind_them(command: str) -> None:
+    """Nothing is told of what a shell has to expand, nor of users."""
+    assert all(p.behaviour is E for p in started(command))
+
+
+@pytest.mark.parametrize(
     "command",
     ["if x; then nginx; fi", "nginx `x`", "nginx $(x)", "( nginx )", "{ nginx; }", "nginx <<X", "nginx 'x", "nginx\\",
      "case x in nginx) ;; esac", "# nginx", "! nginx", "; nginx", "nginx ;; x", "x" * 5000 + " nginx"],
@@ -161,6 +192,11 @@ def test_several() -> None:
         ("x & wait", None),
         ("x && exit 0", None),
         ("x; y & exit", None),
+        ("su y -c 'x &'", (8, 13)),
+        ("exec su - y -c '/x >/l 2>&1 & exit 0'", (15, 37)),
+        ("sh -c 'x & wait'", None),
+        ("su y -c 'x; y &'", None),
+        ("su y -c 'x &'; z", None),
     ],
 )
 def test_background(command: str, expected: tuple[int, int] | None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd.check.filesystem import What
 from cltab2systemd.check.given import ROOTS, in_force, is_plain, last, words
-from cltab2systemd.check.needs import Kind, needs
+from cltab2systemd.check.needs import Kind, SearchPath, needs
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.terminal import shortened
 
@@ -127,7 +127,7 @@ def _fault(need: Need, around: _Surroundings) -> _Fault | None:
 def _fault_of(need: Need, around: _Surroundings, places: Places) -> _Fault | None:
     path = need.path
     if path is None:
-        return _of_name(need, places, around.path if need.has_path else None) if "/" not in need.text else None
+        return _of_name(need, places, _searched(need, places, around.path)) if "/" not in need.text else None
     found = places.root.find(path)
     if need.kind is Kind.PROGRAM and not need.text.startswith("/") and need.directory == "/":
         fault = None  # which is told anyhow, as a relative path
@@ -140,6 +140,14 @@ def _fault_of(need: Need, around: _Surroundings, places: Places) -> _Fault | Non
     else:
         fault = None
     return fault
+
+
+def _searched(need: Need, places: Places, own: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Where a program is looked for that is given by its name; None if it cannot be told."""
+    if need.searched is SearchPath.OF_USER and own is not None:
+        of_users = places.paths_of_users
+        return None if of_users is None else tuple(dict.fromkeys((*own, *DEFAULT_PATH, *of_users)))
+    return own if need.searched is SearchPath.OWN else None
 
 
 def _of_name(need: Need, places: Places, directories: tuple[str, ...] | None) -> _Fault | None:
@@ -155,6 +163,7 @@ def _of_name(need: Need, places: Places, directories: tuple[str, ...] | None) ->
         close = None if elsewhere else places.like(need.text, directories)
         default = directories == DEFAULT_PATH
         where = "in systemd's PATH" if default else f"in its PATH, {shortened(':'.join(directories))}"
+        where = "where another user may have it in the PATH" if need.searched is SearchPath.OF_USER else where
         hint = f"did you mean '{close}'?" if close else "install it, or write its whole path"
         return _Fault("missing-program", f"{places.root.name} has no program '{name}' {where}",
                       f"write {elsewhere}" if elsewhere else hint)  # fmt: skip

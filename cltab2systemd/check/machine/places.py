@@ -22,6 +22,9 @@ _UNITS = ("/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/syst
 _TMPFILES = ("/etc/tmpfiles.d", "/usr/lib/tmpfiles.d")
 # The types of tmpfiles.d(5) that make something.
 _MAKING = re.compile(r"[fFwdDevqQpLcbC]")
+# Where a user finds programs: as login.defs(5), sudoers(5) and pam_env(8) have it if nobody has said otherwise.
+_PATHS_OF_USERS = ("/usr/local/games", "/usr/games", "/snap/bin", "/opt/bin")
+_PATH_OF_USERS = re.compile(r"^[^#\n]*?(?:PATH|secure_path)\s*=?\s*\"?(?:PATH=)?([^\"\s]+)", re.MULTILINE)
 
 
 class Places:
@@ -62,6 +65,19 @@ class Places:
     def installs(self) -> bool:
         """Whether an entry of the table installs programs."""
         return self._provided.installs
+
+    @functools.cached_property
+    def paths_of_users(self) -> tuple[str, ...] | None:
+        """The directories that another user may have in his PATH without a login; None if a file hides some."""
+        found = [*_PATHS_OF_USERS]
+        drop_ins = (f"/etc/sudoers.d/{name}" for name in self.root.names("/etc/sudoers.d"))
+        for path in ("/etc/sudoers", *drop_ins, "/etc/environment", "/etc/login.defs", "/etc/doas.conf"):
+            content = self.root.content(path)
+            if content is None and not self.root.find(path).is_missing:
+                return None
+            for value in _PATH_OF_USERS.findall(content or ""):
+                found += [part for part in value.split(":") if part.startswith("/")]
+        return tuple(dict.fromkeys(found))
 
     @functools.cached_property
     def _provided(self) -> Provided:
