@@ -42,8 +42,8 @@ def link_into_a_mount(machine: Machine, table: str) -> None:
 
 def var_of_its_own(machine: Machine) -> None:
     """Have /var be mounted after the generators have run."""
-    machine.node.run("cp", "--archive", "/var", "/disk-var")
-    machine.node.run("rm", "-rf", "/var/lib/cltab2systemd")
+    # The packages that this machine has fetched may be gigabytes.
+    machine.node.shell("rm -rf /var/cache/* && cp --archive /var /disk-var && rm -rf /var/lib/cltab2systemd")
     machine.mount("/var", "/disk-var")
 
 
