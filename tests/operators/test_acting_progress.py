@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from altered import alter
 from answers import answered
 from instance import EVENTS, Group, Instance
 from programs import RUN, polite
@@ -158,8 +159,7 @@ def test_a_daemon_that_tells_no_progress(fresh_node: Node) -> None:
     """A daemon of an older version leaves the flag alone: there is no progress, and the outcome as ever."""
     instance = Instance(fresh_node)
     instance.write_table(f"web:a:1:respawn:{polite('web', 'a', 3)}\n")
-    path = fresh_node.run("python3", "-c", "import cltab2systemd.daemon.service as s; print(s.__file__)").stdout.strip()
-    fresh_node.write(path, fresh_node.read(path).replace('call.flag("progress")', "False"))
+    alter(fresh_node, "cltab2systemd.daemon.service", 'call.flag("progress")', "False")
     instance.start()
     instance.clinit("--wait", "web", "1")
     wait_until(lambda: fresh_node.exists(f"{EVENTS}/web"), what="its shell has set its trap")
