@@ -7,9 +7,11 @@ import os
 import re
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from altered import alter
 from answers import answered
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from lab.node import Node
 
 SECOND = 1_000_000
+WIDTHS = (120, 80, 20)
+WAYS = ("none", "plain", "tty")
 INTERRUPTED = "clinit: interrupted; a switch that has begun goes on (see 'clinitctl status')\n"
 
 
@@ -175,24 +179,45 @@ def slow(group: Group) -> None:
     group.instance.await_deaf(group.unit("old"), "INT", "TERM")
 
 
-@pytest.mark.parametrize("width", [120, 80, 20])
-def test_in_place(group: Group, width: int) -> None:
-    """A terminal has one line in place: each stage with its clock, at its width; the end leaves just the outcome."""
-    slow(group)
-    with Terminal(group.node, "clinit", "--wait", group.name, "2", columns=width) as terminal:
-        code = terminal.ended()
+class Drawn(NamedTuple):
+    """What a terminal has shown of a switch of a group, and with which exit code that ended."""
 
-    assert (0, f"{group.name} 2 DONE\n") == (code, terminal.left)
-    frames = terminal.frames
+    group: str
+    code: int
+    left: str
+    frames: list[str]
+
+
+@pytest.fixture(scope="module")
+def drawn(shared: Instance) -> dict[int, Drawn]:
+    """What terminals of some widths have shown of a slow switch, by the width; side by side, each of its own group."""
+
+    def draw(group: Group, width: int) -> Drawn:
+        with Terminal(group.node, "clinit", "--wait", group.name, "2", columns=width) as terminal:
+            return Drawn(group.name, terminal.ended(), terminal.left, terminal.frames)
+
+    groups = [Group(shared) for _ in WIDTHS]
+    for group in groups:
+        slow(group)
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(WIDTHS, pool.map(draw, groups, WIDTHS), strict=True))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_in_place(drawn: dict[int, Drawn], width: int) -> None:
+    """A terminal has one line in place: each stage with its clock, at its width; the end leaves just the outcome."""
+    group, code, left, frames = drawn[width]
+
+    assert (0, f"{group} 2 DONE\n") == (code, left)
     assert all(columns(frame) < width for frame in frames)
     assert {"SIGTERM", "SIGKILL"} <= {word for frame in frames for word in frame.split()}
-    assert any("init" in frame or f"0/3 {group.name}" in frame for frame in frames)
+    assert any("init" in frame or f"0/3 {group}" in frame for frame in frames)
     if width == 120:
-        start = f"{group.name} 1 -> 2: "
-        assert f"{start}stopping, 0 of 1 done: {group.name}.old (respawn) 3s after SIGINT, SIGTERM in 2s" in frames
-        assert f"{start}stopping, 0 of 1 done: {group.name}.old (respawn) 8s after SIGTERM, SIGKILL in 2s" in frames
-        assert f"{start}starting, 0 of 3 done: {group.name}.init (wait) 0s of 30s" in frames
-        assert f"{start}starting, 2 of 3 done: {group.name}.t (test) 0s" in frames
+        start = f"{group} 1 -> 2: "
+        assert f"{start}stopping, 0 of 1 done: {group}.old (respawn) 3s after SIGINT, SIGTERM in 2s" in frames
+        assert f"{start}stopping, 0 of 1 done: {group}.old (respawn) 8s after SIGTERM, SIGKILL in 2s" in frames
+        assert f"{start}starting, 0 of 3 done: {group}.init (wait) 0s of 30s" in frames
+        assert f"{start}starting, 2 of 3 done: {group}.t (test) 0s" in frames
 
 
 def test_a_quick_switch_is_silent(group: Group) -> None:
@@ -234,15 +259,37 @@ def test_ctrl_c(group: Group) -> None:
     group.wait_for("1 DONE")
 
 
-@pytest.mark.parametrize("how", ["none", "plain", "tty"])
-def test_giving_up(group: Group, how: str) -> None:
+class GaveUp(NamedTuple):
+    """A client that gave up waiting for a group, and when it began and ended to wait, in seconds."""
+
+    group: Group
+    done: subprocess.CompletedProcess[str]
+    asked: float
+    ended: float
+
+
+@pytest.fixture(scope="module")
+def gave_up(shared: Instance) -> dict[str, GaveUp]:
+    """Clients that gave up, by how they show progress; side by side, each of its own group."""
+
+    def give_up(group: Group, how: str) -> GaveUp:
+        asked = time.monotonic()
+        done = group.instance.clinit("--wait", "--timeout", "3.1", "--progress", how, group.name, "1")
+        return GaveUp(group, done, asked, time.monotonic())
+
+    groups = [Group(shared) for _ in WAYS]
+    for group in groups:
+        group.define("init:1:wait:true", "slow:1:wait:sleep 7")
+        shared.table += f":::service.{group.name}.slow:TimeoutStartSec=90\n"
+        shared.write_table(shared.table)
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(WAYS, pool.map(give_up, groups, WAYS), strict=True))
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_giving_up(gave_up: dict[str, GaveUp], how: str) -> None:
     """When the time is up, what is still waited for is told: the entry, since when, its limit; and that it goes on."""
-    group.define("init:1:wait:true", "slow:1:wait:sleep 7")
-    group.instance.table += f":::service.{group.name}.slow:TimeoutStartSec=90\n"
-    group.instance.write_table(group.instance.table)
-    asked = time.monotonic()
-    done = group.instance.clinit("--wait", "--timeout", "3.1", "--progress", how, group.name, "1")
-    ended = time.monotonic()
+    group, done, asked, ended = gave_up[how]
 
     answered(done, code=5, out="")
     told = "".join(done.stderr.splitlines(keepends=True)[-2:]).rpartition("\x1b[J")[2]
@@ -459,9 +506,7 @@ def test_a_daemon_that_tells_no_progress(fresh_node: Node) -> None:
     """A daemon of an older version leaves the flag alone: there is no progress, and the outcome as ever."""
     instance = Instance(fresh_node)
     instance.write_table("web:a:1:wait:sleep 3\n")
-    path = fresh_node.run("python3", "-c", "import cltab2systemd.daemon.service as s; print(s.__file__)").stdout.strip()
-    text = fresh_node.read(path)
-    fresh_node.write(path, text.replace('call.flag("progress")', "False"))
+    alter(fresh_node, "cltab2systemd.daemon.service", 'call.flag("progress")', "False")
     instance.start()
     done = instance.clinit("-w", "web", "1")
 
