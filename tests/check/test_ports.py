@@ -24,7 +24,8 @@ UNITS = {
     "ExecStart=/usr/sbin/nginx -g 'daemon on; master_process on;'\n",
     "/usr/lib/systemd/system/memcached.service": "[Service]\nExecStart=/usr/bin/memcached -u memcache \\\n -p 11211\n",
     "/usr/lib/systemd/system/other.service": "[Service]\nExecStart=/usr/sbin/other\n",
-    "/usr/lib/systemd/system/panel.socket": "[Socket]\nListenStream=9090\nListenStream=/run/panel\n",
+    "/usr/lib/systemd/system/panel.socket": "[Socket]\nListenStream=9090\nListenStream=/run/panel\n"
+    "ListenDatagram=514\n",
     "/usr/lib/systemd/system/one.service": "[Service]\nType=oneshot\nExecStart=/usr/sbin/other\n",
     f"{WANTS}nginx.service": f"{LINK}nginx.service",
     f"{WANTS}memcached.service": f"{LINK}memcached.service",
@@ -66,7 +67,47 @@ UNITS = {
 def test_claims(command: str, expected: tuple[str, int] | None) -> None:
     """What the arguments of a program say; nothing of what is a client's, shared, or in another network."""
     (entry,) = load(f"g:t:1:respawn:{command}\n".encode(), "cltab")[0].entries
-    assert [tuple(claim) for claim, _ in ports.claims(entry)] == ([expected] if expected else [])
+    assert [tuple(claim) for claim, _ in ports.claims(entry)] == ([(*expected, "tcp")] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("named -f -u bind -p 5353", "tcp:5353 udp:5353"),
+        ("named -f -u bind", ""),
+        ("named -f -p 5353 -c /srv/named.conf", ""),
+        ("dnsmasq -k --port=5354", "tcp:5354 udp:5354"),
+        ("dnsmasq -k --port=5354 --listen-address=10.0.0.1", ""),
+        ("dnsmasq -k --port=5354 --conf-file=/srv/dns.conf", ""),
+        ("dnsmasq -k -z -p 5354 -a 10.0.0.1", "tcp:10.0.0.1:5354 udp:10.0.0.1:5354"),
+        ("dnsmasq -k -z -p 5354 --interface eth1", ""),
+        ("dnsmasq -k --port=0", ""),
+        ("nsd -d -c /srv/nsd.conf -p 5355", ""),
+        ("nsd -d -a 10.0.0.1 -p 5355", "tcp:10.0.0.1:5355 udp:10.0.0.1:5355"),
+        ("nc -ul 514", "udp:514"),
+        ("nc -l -u -p 514", "udp:514"),
+        ("nc -u host 514", ""),
+        ("socat UDP4-RECVFROM:514,fork -", "udp:514"),
+        ("in.tftpd -L -a :69 /srv/tftp", "udp:69"),
+        ("in.tftpd -L --address 10.0.0.1:69 /srv/tftp", "udp:10.0.0.1:69"),
+        ("memcached -p 11211 -U 11212", "tcp:11211 udp:11212"),
+        ("memcached -U 0 -p 11211", "tcp:11211"),
+        ("docker run --rm -p 53:53/udp -p 53:53 -p 8080:80 img", "tcp:53 tcp:8080 udp:53"),
+        ("openvpn --port 1195 --dev tun", "udp:1195"),
+        ("openvpn --lport 1196 --proto tcp-server", "tcp:1196"),
+        ("openvpn --remote host --port 1195 --nobind", ""),
+        ("snmpd -f udp:127.0.0.1:1161", "udp:127.0.0.1:1161"),
+        ("kamailio -DD -E -l udp:10.0.0.1:5060 -l tcp:10.0.0.1:5061", "tcp:10.0.0.1:5061 udp:10.0.0.1:5060"),
+        ("gunicorn -b :8000 -b 127.0.0.1:8001 app", "tcp:127.0.0.1:8001 tcp:8000"),
+        ("iperf3 -s -p 5201", "tcp:5201"),
+        ("iperf3 -c host -p 5201", ""),
+    ],
+)
+def test_protocols(command: str, expected: str) -> None:
+    """A port is one of TCP or of UDP, or of both."""
+    (entry,) = load(f"g:t:1:respawn:{command}\n".encode(), "cltab")[0].entries
+    found = [f"{c.protocol}:{c.address}{':' * bool(c.address)}{c.port}" for c, _ in ports.claims(entry)]
+    assert sorted(found) == expected.split()
 
 
 @pytest.mark.parametrize(
@@ -81,6 +122,11 @@ def test_claims(command: str, expected: tuple[str, int] | None) -> None:
         (["g:a:1:respawn:x --listen 10.0.0.1:80", "g:b:1:respawn:x --listen 10.0.0.2:80"], []),
         (["g:a:1:respawn:x --listen 10.0.0.1:80", "g:b:1:respawn:x --listen 0.0.0.0:80"], [2]),
         (["g:a:1:respawn:nc -l 80", "g:b:1:respawn:nc -l 80", ":::service.b:PrivateNetwork=yes"], []),
+        (["g:a:1:respawn:nc -lu 80", "g:b:1:respawn:nc -l 80"], []),
+        (["g:a:1:respawn:nc -lu 53", "g:b:1:respawn:named -f -p 53"], [2]),
+        (["g:a:1:respawn:dnsmasq -k -p 53", "g:b:1:respawn:named -f -p 53"], [2]),
+        (["g:a:1:respawn:dnsmasq -kzp 53 -a ::1", "g:b:1:respawn:named -f -p 53"], []),
+        (["g:a:1:respawn:dnsmasq -kz -p 53 -a 10.0.0.1", "g:b:1:respawn:dnsmasq -kz -p 53 -a 10.0.0.2"], []),
         (["g:a:prod,:respawn:nc -l 80", "g:b:test,:respawn:nc -l 80", "h:c:prod,:once:nc -l 80"], [3]),
     ],
 )
@@ -103,6 +149,9 @@ def test_entries(entries: list[str], expected: list[int]) -> None:
         ("other", None),
         ("nc -l -p 9090", "port-taken"),
         ("nc -l -p 9091", None),
+        ("nc -lu 514", "port-taken"),
+        ("nc -l 514", None),
+        ("nc -lu 9090", None),
     ],
 )
 def test_enabled_units(tmp_path: Path, command: str, expected: str | None) -> None:

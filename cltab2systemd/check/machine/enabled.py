@@ -85,7 +85,7 @@ def _of_ports(entry: Entry, enabled: _Enabled) -> tuple[str, Diagnostic] | None:
     for claim, need in ports.claims(entry) if enabled.claims else ():
         for other, unit in enabled.claims:
             if claim.excludes(other):
-                message = f"{unit} listens on port {claim.port}, and is enabled on {enabled.root.name}"
+                message = f"{unit} listens on {claim.name}, and is enabled on {enabled.root.name}"
                 hint = f"systemctl disable --now {unit}; or take another port"
                 return unit, _at(entry, need, "port-taken", message, hint)
     return None
@@ -127,8 +127,9 @@ class _Enabled:
         of_sockets = [
             (claim, unit)
             for unit in self._units(".socket")
-            for value in self._settings(unit).get("ListenStream", ())
-            if (claim := ports.claim(value)) is not None
+            for name, protocol in (("ListenStream", ports.Protocol.TCP), ("ListenDatagram", ports.Protocol.UDP))
+            for value in self._settings(unit).get(name, ())
+            if (claim := ports.claim(value, protocol)) is not None
         ]
         return of_sockets + [
             (claim, unit.name)
