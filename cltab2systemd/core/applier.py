@@ -55,7 +55,7 @@ class Applier:
         self._looks: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self.table_lock = asyncio.Lock()
-        """Held by whoever reads the table and applies it, or gives a group new lines."""
+        """Held by whoever reads the table and applies it, or writes new lines of a group."""
 
     async def recover(self) -> list[Group]:
         """Take up what an earlier daemon or the generator left: groups with their lines, and a reload that is due."""
@@ -76,21 +76,28 @@ class Applier:
         return groups
 
     async def apply(self, lines: Mapping[Group, ResourceGroup]) -> None:
-        """Give groups new lines: their units are written and loaded. A group without lines loses its units.
+        """Give groups new lines: `write` them, and have them loaded by `load`. What is raised is that of both."""
+        if lines:
+            self.write(lines)
+            await self.load(lines)
 
-        The caller has stopped what the new lines do not have. OSError if the files cannot be written,
-        BusUnavailableError if systemd does not reload. After an error the groups are not `is_installed`: call
-        this again.
+    def write(self, lines: Mapping[Group, ResourceGroup]) -> None:
+        """Put the units of new lines on disk; `load` is to follow. A group without lines loses its units.
+
+        The caller has stopped what the new lines do not have. OSError if the files cannot be written. The groups are
+        not `is_installed` until they are loaded; after an error begin with this again.
         """
-        if not lines:
-            return
         for group in lines:
             group.is_installed = False
+        self._ticket += 1  # a reload that is under way does not serve for these, even if the disk is full halfway
         changed = self._units.install((new, partial(self._compile, new)) for new in lines.values())
         self._limited.update(group.name for group in lines if self._names.slice(group.name) in changed)
         for group, new in lines.items():
             group.applied = new
-        if changed or self._units.reload_needed:
+
+    async def load(self, lines: Mapping[Group, ResourceGroup]) -> None:
+        """Have systemd load the units of lines. BusUnavailableError if it does not reload."""
+        if self._units.reload_needed:
             await self.reload()
         for group, new in lines.items():
             group.is_installed = group.applied is new  # and not what a later request has written meanwhile

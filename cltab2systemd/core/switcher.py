@@ -197,8 +197,10 @@ class Switcher:
                     continue
                 group.happens(Event.AT_REST)
                 before = {changes.definition(entry) for entry in group.applied.entries}
-                # This goes to its end, even if a later request takes over: that would not know how far it came.
-                await asyncio.shield(asyncio.ensure_future(self._applier.apply({group: lines})))
+                self._applier.write({group: lines})
+            # Other groups write theirs meanwhile, and the next reload is for all of them. This goes to its end, even if
+            # a later request takes over: that would not know how far it came.
+            await asyncio.shield(asyncio.ensure_future(self._applier.load({group: lines})))
             group.freshen(frozenset(e.tag for e in lines.entries if changes.definition(e) not in before))
             group.happens(Event.LOADED)
             return

@@ -284,9 +284,12 @@ class _WithoutUnits:
     async def order(self, _job: Callable[[], None], check: Callable[[], None]) -> None:
         check()
 
-    async def apply(self, lines: dict[Group, ResourceGroup]) -> None:
+    def write(self, lines: dict[Group, ResourceGroup]) -> None:
         for group, wanted in lines.items():
             group.applied, group.is_installed = wanted, True
+
+    async def load(self, lines: dict[Group, ResourceGroup]) -> None:
+        pass
 
     def load_units(self, names: Iterable[str]) -> list[UnitStatus]:
         return [UnitStatus(name, "not-found", "inactive", "dead") for name in names]
