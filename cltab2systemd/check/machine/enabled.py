@@ -1,7 +1,8 @@
 """Units that are enabled on the machine, and run a program of the table too, or listen on a port of its.
 
 Unit files and the links in `*.wants` and `*.requires` are read, as `systemctl enable` makes them; nobody is asked. Not
-seen are what generators make, as of scripts in /etc/init.d, and what is started by other units only.
+seen are what is started by other units only, and what generators make, as of scripts in /etc/init.d, but for Debian's
+PostgreSQL (`clusters`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd.check import ports, programs
 from cltab2systemd.check.given import words
+from cltab2systemd.check.machine import clusters
 from cltab2systemd.check.machine.executables import DEFAULT_PATH
 from cltab2systemd.check.needs import Kind, needs
 from cltab2systemd.table.diagnostics import Diagnostic
@@ -40,6 +42,7 @@ _INTERPRETERS = re.compile(
 # Names of one server.
 _SERVERS = {"apachectl": "apache", "apache2ctl": "apache", "apache2": "apache", "httpd": "apache",
             "mysqld": "mysql", "mariadbd": "mysql", "mysqld_safe": "mysql", "mariadbd-safe": "mysql"}  # fmt: skip
+_OF_PACKAGES = ("/etc/", "/usr/", "/var/", "/run/", "/lib/")
 _OF_ITS_OWN = re.compile(r"/|\d{2}")
 
 
@@ -57,13 +60,15 @@ def findings(table: Table, root: Root) -> Iterator[Diagnostic]:
         needed = [need for need in needs(entry.command) if need.kind is Kind.PROGRAM] if entry.mode.may_run_on else []
         if not needed:
             continue
-        finding = _of_program(entry, needed[-1], enabled) or _of_ports(entry, enabled)
+        need = needed[-1]
+        finding = _of_program(entry, need, enabled) or _of_cluster(entry, need, enabled) or _of_ports(entry, enabled)
         if finding is None:
             continue
         if stopped is None:
             stopped = frozenset().union(*(programs.stopped(other.command) for other in table.entries))
         unit, diagnostic = finding
-        if unit.removesuffix(".service") not in stopped and unit not in stopped:
+        stem = unit.removesuffix(".service")
+        if stopped.isdisjoint({unit, stem, stem.partition("@")[0]}):
             yield diagnostic
 
 
@@ -72,12 +77,23 @@ def _of_program(entry: Entry, need: Need, enabled: _Enabled) -> tuple[str, Diagn
     program = enabled.program(need.text)
     for unit in enabled.services.get(program, ()):
         stems = {_stem(need.text), _stem(unit.name), _stem(unit.name).partition("@")[0]}
-        own = [a for a in need.arguments if _OF_ITS_OWN.search(a) and a not in unit.arguments and _stem(a) not in stems]
-        if not own:
+        others = [a for a in need.arguments if _OF_ITS_OWN.search(a) and a not in unit.arguments]
+        if all(_stem(argument) in stems and _is_usual(argument) for argument in others):
             name = unit.name.removesuffix(".service")
             message = f"{unit.name} is enabled on {enabled.root.name}, and runs {shortened(need.text)} as well"
             hint = f"systemctl disable --now {name}; or leave the program to it"
             return unit.name, _at(entry, need, "also-enabled", message, hint)
+    return None
+
+
+def _of_cluster(entry: Entry, need: Need, enabled: _Enabled) -> tuple[str, Diagnostic] | None:
+    """A unit that a generator makes, and that starts the cluster of an entry."""
+    for cluster in enabled.clusters:
+        if cluster.is_started_by(need, enabled.root):
+            name = cluster.unit.removesuffix(".service")
+            message = f"{cluster.unit} is started at boot on {enabled.root.name}, and runs this cluster as well"
+            hint = f"write 'manual' into {cluster.configuration}/start.conf, and systemctl stop {name}; "
+            return cluster.unit, _at(entry, need, "also-enabled", message, f"{hint}or leave the cluster to it")
     return None
 
 
@@ -94,6 +110,12 @@ def _of_ports(entry: Entry, enabled: _Enabled) -> tuple[str, Diagnostic] | None:
 def _at(entry: Entry, need: Need, code: str, message: str, hint: str) -> Diagnostic:
     place = entry.place_of("command").part(need.start, need.end - need.start)
     return Diagnostic.of(code, place, message, source=entry.line, hint=hint)
+
+
+def _is_usual(argument: str) -> bool:
+    """Whether an argument names no file, or one that packages have."""
+    _, slash, path = argument.partition("/")
+    return not slash or f"/{path}".startswith(_OF_PACKAGES)
 
 
 def _stem(text: str) -> str:
@@ -131,12 +153,22 @@ class _Enabled:
             for value in self._settings(unit).get(name, ())
             if (claim := ports.claim(value, protocol)) is not None
         ]
-        return of_sockets + [
-            (claim, unit.name)
-            for units in self.services.values()
-            for unit in units
-            for claim in ports.claims_of(posixpath.basename(unit.program), unit.arguments)
-        ]
+        of_clusters = [(cluster.claim, cluster.unit) for cluster in self.clusters if cluster.claim]
+        return (
+            of_sockets
+            + of_clusters
+            + [
+                (claim, unit.name)
+                for units in self.services.values()
+                for unit in units
+                for claim in ports.claims_of(posixpath.basename(unit.program), unit.arguments)
+            ]
+        )
+
+    @functools.cached_property
+    def clusters(self) -> list[clusters.Cluster]:
+        """The clusters of PostgreSQL that a boot starts."""
+        return [*clusters.clusters(self.root)] if clusters.SERVICE in self._enabled else []
 
     def _program(self, text: str) -> str:
         """What a program is known by; empty if it says nothing to have the same one."""
