@@ -90,8 +90,13 @@ def test_users_and_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(f.place.line, marked(f)) for f in findings] == [
         (6, "no-such-user"), (7, "no-such-group"), (13, "no-1"), (14, "no-2"),
     ]  # fmt: skip
-    assert findings[0].message == "this machine has no user 'no-such-user', so systemd cannot start the entry"
-    assert findings[1].message == "this machine has no group 'no-such-group', so systemd cannot start the entry"
+    assert (
+        findings[0].message == "this machine has no user 'no-such-user', so systemd cannot start the entry (217/USER)"
+    )
+    assert (
+        findings[1].message
+        == "this machine has no group 'no-such-group', so systemd cannot start the entry (216/GROUP)"
+    )
 
 
 def test_what_all_entries_have_is_told_once() -> None:

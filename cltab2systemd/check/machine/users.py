@@ -46,7 +46,7 @@ def findings(table: Table, root: Root) -> Iterator[Diagnostic]:
         if not given or ("DynamicUser" in given and given["DynamicUser"].value.lower() in _TRUE):
             continue  # systemd makes the user
         for directive in _named(entry.directives):
-            what = "user" if directive.name == "User" else "group"
+            what, status = ("user", "217/USER") if directive.name == "User" else ("group", "216/GROUP")
             for match in re.finditer(r"[^ \t]+", directive.value):
                 if is_known(what, match[0]):
                     continue
@@ -55,7 +55,7 @@ def findings(table: Table, root: Root) -> Iterator[Diagnostic]:
                 yield Diagnostic.of(
                     "unknown-user",
                     setting.place_of_value.part(start, len(match[0])),
-                    f"{root.name} has no {what} '{shortened(match[0])}', so systemd cannot start the entry",
+                    f"{root.name} has no {what} '{shortened(match[0])}', so systemd cannot start the entry ({status})",
                     source=setting.line,
                     hint=f"a fleet may have the {what}; here its group is FAILED until there is one",
                 )
