@@ -1,6 +1,7 @@
 """Commands that run inside a node: how they get there, as whom, and how they fail."""
 
 import os
+import select
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ class Account:
     gid: int
     home: str
 
+
+# Seconds for nsenter to see the end of the command.
+_MOMENT = 1.0
 
 ROOT = Account("root", 0, 0, "/root")
 
@@ -71,7 +75,12 @@ def enter(pid: int, who: Account, *, own_users: bool = False) -> list[str]:
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a command that was started in a session of its own, and all of its process group."""
-    # nsenter's child, the command itself, would survive nsenter.
+    # nsenter's child, the command itself, goes first, so that nsenter takes its end. An orphan would be left to the
+    # host's PID 1, and some take seconds for that; the node's end waits for it.
+    with suppress(OSError), os.fdopen(os.pidfd_open(process.pid)) as nsenter:
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+        select.select([nsenter], [], [], _MOMENT)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
