@@ -15,7 +15,7 @@ import pytest
 from answers import answered
 from support import NodeFactory, alive, cgroups_of, host_state, namespaces, processes_in
 
-from cltab2systemd.node import cgroups
+from cltab2systemd.node import cgroups, command
 from cltab2systemd.node.command import CommandError
 from cltab2systemd.node.errors import NodeError
 from cltab2systemd.node.link import Link
@@ -95,6 +95,18 @@ def test_run_is_killed_at_its_timeout(bare: Node) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         bare.run("sh", "-c", "sleep 4321 & wait", timeout=0.2)
     wait_until(lambda: bare.run("pgrep", "-f", "^sleep 4321", check=False).returncode == 1)
+
+
+def test_what_is_killed_is_gone(bare: Node) -> None:
+    """A command that is killed is not left to the machine's PID 1: the end of the node would wait for that, too."""
+    with bare.popen("sh", "-c", "sleep 4322 & echo begun; wait", stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        command.kill(process)
+        assert process.wait() != 0
+    assert not Path("/proc", child).exists()
+    wait_until(lambda: bare.run("pgrep", "-f", "^sleep 4322", check=False).returncode == 1)
 
 
 def test_popen_starts_a_long_command(bare: Node) -> None:
