@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 # No command line that a person understands is longer; nor is it worth its time.
 LONGEST = 4096
@@ -159,6 +159,7 @@ _CLOSED_WORD = re.compile(
     re.DOTALL,
 )
 
+_QUOTING = re.compile(r"""['"\\]""")
 _QUOTED = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)""", re.DOTALL)
 _ESCAPED_IN_DOUBLE = re.compile(r'\\(["\\$`])')
 _ASSIGNMENT = re.compile(r"\w+=", re.ASCII)
@@ -168,11 +169,12 @@ _RESERVED_WORDS = """
 _RESERVED = frozenset(_RESERVED_WORDS.split())
 
 
-def tokens(command: str) -> Iterator[Token]:
+# Both views are taken of each command of a table, and several ask.
+@functools.lru_cache(maxsize=16384)
+def tokens(command: str) -> Sequence[Token]:
     """All of a command line but its blanks, in order."""
-    for match in _TOKEN.finditer(command):
-        if kind := _KINDS.get(match.lastgroup or ""):
-            yield Token(kind, match[0], match.start())
+    found = ((_KINDS.get(match.lastgroup or ""), match) for match in _TOKEN.finditer(command))
+    return tuple(Token(kind, match[0], match.start()) for kind, match in found if kind)
 
 
 def comment_start(command: str) -> int | None:
@@ -257,7 +259,8 @@ def leading_words(command: str) -> list[Word]:
 
 
 def _word(token: Token) -> Word:
-    return Word(_QUOTED.sub(_without_quotes, token.raw), token.raw, token.start)
+    is_quoted = _QUOTING.search(token.raw)
+    return Word(_QUOTED.sub(_without_quotes, token.raw) if is_quoted else token.raw, token.raw, token.start)
 
 
 def _without_quotes(match: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.table.diagnostics import Place
     from cltab2systemd.table.model import Entry, Table
-    from cltab2systemd.table.settings import Directive
+    from cltab2systemd.table.settings import Directive, Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +23,31 @@ class Judged:
     Attributes:
         text: the command.
         entry: the entry that runs it, or that it asks about.
-        place: where it stands.
-        line: that line of the table.
         directives: those that it runs with.
+        check: the setting that has it; None if it is the entry's own.
     """
 
     text: str
     entry: Entry
-    place: Place
-    line: str
     directives: tuple[Directive, ...]
+    check: Setting | None = None
+
+    # Few commands are found anything about, so these are not made for each.
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.check.place_of_check if self.check else self.entry.place_of("command")
+
+    @property
+    def line(self) -> str:
+        """That line of the table."""
+        return self.check.line if self.check else self.entry.line
 
 
 def of_entry(entry: Entry) -> Judged:
     """The command of an entry."""
-    return Judged(entry.command, entry, entry.place_of("command"), entry.line, entry.directives)
+    return Judged(entry.command, entry, entry.directives)
 
 
 def of_checks(table: Table) -> Iterator[Judged]:
@@ -47,4 +57,4 @@ def of_checks(table: Table) -> Iterator[Judged]:
         if setting.kind in SHAPES and setting.subject in entries and (check := setting.check).probe is None:
             entry = entries[setting.subject]
             shared = surroundings(entry, check) if entry.directives else ()
-            yield Judged(check.command, entry, setting.place_of_check, setting.line, shared)
+            yield Judged(check.command, entry, shared, setting)

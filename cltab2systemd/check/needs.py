@@ -98,14 +98,19 @@ class _State:
     depth: int = 0
 
 
-@functools.lru_cache(maxsize=16384)
 def needs(command: str, directory: str | None = "/") -> tuple[Need, ...]:
-    """What a command of a table needs, in order. Several ask this of each command of a table, so it is kept.
+    """What a command of a table needs, in order.
 
     Args:
         command: of an entry or of a check.
         directory: in which it runs; None if that is not known.
     """
+    return _needs(command, directory)
+
+
+# Several ask this of each command of a table.
+@functools.lru_cache(maxsize=16384)
+def _needs(command: str, directory: str | None) -> tuple[Need, ...]:
     words = plain(command)
     return tuple(_needs_of_line(command, _State(directory), is_plain=words is not None))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -85,6 +86,8 @@ def started(command: str) -> tuple[Started, ...]:
     return tuple(program for call, before in calls_before for program in _started(call, before))
 
 
+# Several ask this of each command of a table.
+@functools.lru_cache(maxsize=16384)
 def separated(command: str) -> frozenset[str]:
     """The words of a command, whatever stands between them: a first look that nothing escapes."""
     return frozenset(_SEPARATORS.split(command))
