@@ -53,8 +53,8 @@ def faults(report: Report) -> dict[str, str]:
 
 @contextmanager
 def seen_by_all() -> Iterator[Path]:
-    """Give a directory that every user may enter, and that a node sees: it is not in /tmp."""
-    directory = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="cltab-rehearsal-"))
+    """Give a directory that every user may enter, that a node sees, and into which `check` looks: not below /tmp."""
+    directory = Path(tempfile.mkdtemp(dir="/srv", prefix="cltab-rehearsal-"))
     directory.chmod(0o755)
     try:
         yield directory

@@ -1,8 +1,11 @@
-"""Faults that are not in the table: each is found with its place and its reason, and without them nothing is."""
+"""Faults that `check` cannot see: each is found with its place and its reason, and without them nothing is."""
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +15,14 @@ from cltab2systemd.node import host
 from cltab2systemd.node.spec import NodeSpec
 from cltab2systemd.rehearsal.direction import Wishes
 from cltab2systemd.rehearsal.standin import Choice
+from lab.install import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+UNITS = "/etc/systemd/system"
+CHECK = (sys.executable, "-c", "from cltab2systemd.commands.main import main; main()", "check", "--format", "json")
 
 
 @pytest.fixture
@@ -24,14 +31,32 @@ def place(lab: None) -> Iterator[Path]:
     if reason := host.shortcoming(NodeSpec("rehearsal", own_users=True)):
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
     with seen_by_all() as directory:
-        for name, text in {"open/run": "#!/bin/sh\n", "private/run": "#!/bin/sh\n", "crlf": "#!/bin/sh\r\n"}.items():
+        files = {
+            "open/run": "#!/bin/sh\n", "private/run": "#!/bin/sh\n", "mine": ":\n",
+            "strange": f"#!{directory}/private/run\n",
+            "open/serve": "#!/bin/sh\nexec python3 -m http.server 8080 --bind 127.0.0.1\n",
+        }  # fmt: skip
+        for name, text in files.items():
             (directory / name).parent.mkdir(exist_ok=True)
             (directory / name).write_text(text)
             (directory / name).chmod(0o755)
-        (directory / "strange").write_text("#!/usr/bin/no-such-interpreter\n")
-        (directory / "strange").chmod(0o755)
         (directory / "private").chmod(0o700)
+        (directory / "mine").chmod(0o600)
         yield directory
+
+
+def checked(place: Path, table: str) -> list[str]:
+    """What `check` has to say about a table, on this machine with the units that `have_units` has put below `place`."""
+    path, units = place / "cltab", place / f"root{UNITS}"
+    path.write_text(table)
+    units.mkdir(parents=True, exist_ok=True)
+    script = f'mount --bind "$0" {UNITS}; exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", script, units, *CHECK, path],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [f"{finding['source']}: {finding['message']}" for finding in json.loads(done.stdout)]
 
 
 def sound(place: Path) -> str:
@@ -41,21 +66,26 @@ def sound(place: Path) -> str:
         f"web:hidden:3:respawn:exec {place}/open/run\n"
         f"web:noexec:3:wait:{place}/open/run\n"
         "web:directory:3:once:true\n"
-        "web:paths:3:respawn:sleep 5\n"
-        "web:secret:3:wait:true\n"
-        f"web:windows:3:once:{place}/open/run\n"
+        "web:state:3:respawn:sleep 5\n"
+        "web:filter:3:test:true\n"
+        "web:memory:3:test:true\n"
+        f"web:script:3:once:sh {place}/open/run\n"
         f"web:strange:3:test:{place}/open/run\n"
         "web:dropped:3:respawn:sleep 5\n"
         "web:masked:3:wait:true\n"
+        "web:skipped:3:respawn:sleep 5\n"
         f"web:shell:3:test:cd {place}/open && exec ./run\n"
-        ":::service.private:User=nobody\n"
+        ":::service.private:User=daemon\n"
         f":::service.hidden:InaccessiblePaths={place}/private\n"
         f":::service.noexec:NoExecPaths={place}/private\n"
         f":::service.directory:WorkingDirectory={place}/open\n"
-        ":::service.directory:User=nobody\n"
-        f":::service.paths:ReadWritePaths={place}/open\n"
-        f":::service.secret:LoadCredential=key:{place}/open/run\n"
-        ":::service.shell:User=nobody\n"
+        ":::service.directory:User=daemon\n"
+        ":::service.state:StateDirectory=rehearsed\n"
+        ":::service.filter:SystemCallFilter=@system-service\n"
+        ":::service.memory:LimitAS=1G\n"
+        ":::service.script:User=daemon\n"
+        ":::service.strange:User=daemon\n"
+        ":::service.shell:User=daemon\n"
     )
 
 
@@ -68,12 +98,12 @@ def test_a_sound_table(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [seen.state for seen in found.moves] == ["DONE"]
 
 
-def test_ten_faults(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is found with the entry that has it, and why."""
-    units = "/etc/systemd/system/clinit-web@"
+def test_faults_that_check_cannot_see(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is found with the entry that has it, and why; `check` knows of none, on the same machine."""
     have_units(monkeypatch, place / "root", {
-        f"{units}dropped.service.d/site.conf": "[Service]\nUser=no-such-user\n",
-        f"{units}masked.service": None,
+        f"{UNITS}/clinit-web@dropped.service.d/site.conf": "[Service]\nUser=no-such-user\n",
+        f"{UNITS}/clinit-web@skipped.service.d/site.conf": "[Unit]\nConditionPathExists=/no/such/path\n",
+        f"{UNITS}/clinit-web@masked.service": None,
     })  # fmt: skip
     table = sound(place)
     for old, new in (
@@ -81,32 +111,36 @@ def test_ten_faults(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (f"hidden:InaccessiblePaths={place}/private", f"hidden:InaccessiblePaths={place}/open"),
         (f"noexec:NoExecPaths={place}/private", f"noexec:NoExecPaths={place}/open"),
         (f"directory:WorkingDirectory={place}/open", f"directory:WorkingDirectory={place}/private"),
-        (f"paths:ReadWritePaths={place}/open", f"paths:ReadWritePaths={place}/nosuch"),
-        (f"secret:LoadCredential=key:{place}/open/run", f"secret:LoadCredential=key:{place}/none"),
-        (f"windows:3:once:{place}/open/run", f"windows:3:once:{place}/crlf"),
+        ("StateDirectory=rehearsed", "StateDirectory=dpkg/status"),  # a file on every Debian
+        ("@system-service", "read"),
+        ("LimitAS=1G", "LimitAS=1M"),
+        (f"sh {place}/open/run", f"sh {place}/mine"),
         (f"strange:3:test:{place}/open/run", f"strange:3:test:{place}/strange"),
         (f"cd {place}/open", f"cd {place}/private"),
     ):
         assert old in table
         table = table.replace(old, new)
 
+    assert checked(place, table) == []
     found = rehearsed(sound(place), table)
 
     reasons = {
-        "private": f"nobody may not enter {place}/private",
+        "private": f"daemon may not enter {place}/private",
         "hidden": f"{place}/open",
         "noexec": f"may not execute {place}/open/run",
         "directory": "200/CHDIR",
-        "paths": "226/NAMESPACE",
-        "secret": "243/CREDENTIALS",
-        "windows": "carriage return",
-        "strange": "no /usr/bin/no-such-interpreter",
+        "state": "238/STATE_DIRECTORY",
+        "filter": "SIGSYS",
+        "memory": "127",
+        "script": f"daemon may not read {place}/mine",
+        "strange": f"its interpreter: daemon may not enter {place}/private",
         "shell": f"cannot enter {place}/private",
         "dropped": "217/USER",
         "masked": "is masked",
+        "skipped": "ConditionPathExists=/no/such/path does not hold",
     }
     told = faults(found)
-    assert {*reasons} <= {*told}
+    assert {*reasons} == {*told}
     for tag, reason in reasons.items():
         assert reason in told[tag], told[tag]
     assert not found.is_fine
@@ -120,7 +154,9 @@ def test_a_drop_in_that_ties_groups_together(place: Path, monkeypatch: pytest.Mo
         "/etc/systemd/system/clinit-mail@queue.service.d/site.conf": tied,
     })  # fmt: skip
     old = "web:stays:3:respawn:sleep 5\nweb:moved:3:respawn:sleep 6\nmail:queue:1:respawn:sleep 5\n"
-    found = rehearsed(old, old.replace("sleep 6", "sleep 7"))
+    new = old.replace("sleep 6", "sleep 7")
+    assert checked(place, new) == []
+    found = rehearsed(old, new)
     told = faults(found)
     assert "foretold was to leave it alone" in told["stays"]
     assert "only other groups were asked for" in told["queue"]
@@ -129,15 +165,19 @@ def test_a_drop_in_that_ties_groups_together(place: Path, monkeypatch: pytest.Mo
 def test_commands_for_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What they do is seen: a test that fails, a port that is taken, and a program that only SIGKILL ends."""
     have_units(monkeypatch, place / "root", {})
-    serve = "exec python3 -m http.server 8080 --bind 127.0.0.1"
+    serve = f"exec {place}/open/serve"
     table = (
         "web:config:3:test:test -d /no/such/directory\n"
         f"web:first:3:respawn:{serve}\n"
         f"web:second:3:respawn:sleep 0.3; {serve}\n"
         "deaf:deaf:3:respawn:trap '' INT TERM; while :; do sleep 1; done\n"
+        "deaf:other:m:wait:true\n"
         'told:told:3:test:test "$CLINIT_REHEARSAL" = 1\n'
+        ":::service.deaf:TimeoutStopSec=200ms\n"
+        ":::service.deaf:TimeoutAbortSec=200ms\n"
     )
-    found = rehearsed(table, table + "deaf:other:m:wait:true\n", Wishes(choice=Choice(all_real=True), with_same=True))
+    assert checked(place, table) == []
+    found = rehearsed(table, table, Wishes(choice=Choice(all_real=True)))
     told = faults(found)
     assert "exited with 1" in told["config"]
     assert "second" in told
