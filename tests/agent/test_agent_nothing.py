@@ -281,3 +281,20 @@ def test_degraded_is_not_stopped(shipped: Shipped) -> None:
         assert resource.monitor() == DEGRADED
     finally:
         shipped.node.run("systemctl", "start", SERVICE)
+
+
+def test_a_level_for_stopped_that_is_not_declared(shipped: Shipped) -> None:
+    """The resource is told to be wrong; and if somebody has it started, its stop stops it all the same."""
+    resource = Resource(shipped)
+    table = shipped.node.read("/etc/cltab")
+    shipped.write_table(f"{table}:::levels.web:off\n")
+    try:
+        assert resource.act("validate-all") == INSTALLED
+        assert "no entry of group web has level stop, the level for stopped, and :::levels.web:" in resource.reason
+        assert Resource(shipped, stop_level="off").act("validate-all") == SUCCESS
+        assert resource.act("start") == SUCCESS
+        assert resource.act("stop") == SUCCESS
+        assert resource.monitor() == NOT_RUNNING
+        assert shipped.main_pid("clinit-web@db.service") == 0
+    finally:
+        shipped.write_table(table)
