@@ -37,6 +37,7 @@ class Terminal:
 
     def __init__(self, node: Node, *argv: str, columns: int = 80, env: dict[str, str] | None = None) -> None:
         self._master, slave = os.openpty()
+        self._is_hung_up = False
         os.set_blocking(self._master, False)
         self.resize(columns)
         self._began = time.monotonic()
@@ -55,7 +56,13 @@ class Terminal:
     ) -> None:
         if self._program.poll() is None:
             command.kill(self._program)
-        os.close(self._master)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Have the terminal go away, as when its window is closed or the line is lost; the kernel sends SIGHUP."""
+        if not self._is_hung_up:
+            self._is_hung_up = True
+            os.close(self._master)
 
     def resize(self, columns: int) -> None:
         """Give the terminal another width; the kernel sends SIGWINCH."""
@@ -66,6 +73,8 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def _read(self) -> None:
+        if self._is_hung_up:
+            return
         try:
             while data := os.read(self._master, 65536):
                 self.output += data.decode()

@@ -15,6 +15,7 @@ from ontrial import NOTES, noted, units
 from programs import RUN, RUN_NEW
 from shipped import SERVICE
 from survivor import Survivor
+from terminals import Terminal
 
 from cltab2systemd import events
 from lab.waiting import PATIENCE, wait_until
@@ -81,6 +82,24 @@ def test_the_client_and_its_terminal_are_gone(group: Group, signal: str) -> None
     group.node.run("pkill", f"-{signal}", "--full", f"try {SHORT} {group.name} 2")
 
     client.wait(timeout=10)
+    await_back(group, before)
+
+
+@pytest.mark.parametrize("level", ["2 STARTING", "2 DONE"])
+def test_the_terminal_hangs_up(group: Group, level: str) -> None:
+    """A shell and its client lose their terminal, under way and there: the client ends, and the group goes back."""
+    before = units(group)
+    group.define(*WAYS["moving" if "STARTING" in level else "there"])
+    script = f"clinit --wait --try {SHORT} {group.name} 2; sleep 1000"
+
+    with Terminal(group.node, "bash", "-c", script) as terminal:
+        group.wait_for(level)
+        if level == "2 DONE":
+            terminal.wait_for("on trial until ")
+        terminal.hang_up()
+
+        assert terminal.ended() != 0
+    assert group.node.run("pgrep", "--full", f"try {SHORT} {group.name} 2", check=False).stdout == ""
     await_back(group, before)
 
 
