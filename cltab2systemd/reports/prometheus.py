@@ -150,6 +150,11 @@ def _last_duration(group: Object) -> str | None:
     return None if group["transitions"] is None else _time("last_usec")(group["transitions"])
 
 
+def _trial_end(group: Object) -> str | None:
+    trial = group.get("trial")  # a daemon of an older version does not tell
+    return None if trial is None else _seconds(trial["until_usec"])
+
+
 def _has_failed(group: Object, entry: Object) -> str:
     return _flag(any(reason["failure"] and reason["tag"] == entry["tag"] for reason in group["reasons"]))
 
@@ -196,6 +201,10 @@ _METRICS = (
         "clinit_group_pending_changes", "gauge",
         "How many entries change at the group's next request, for the table has changed.",
         _groups(lambda group: str(len(group["pending"]))),
+    ),
+    _Metric(
+        "clinit_group_trial_end_timestamp_seconds", "gauge",
+        "When the group goes back from the level that is on trial, unless somebody confirms it.", _groups(_trial_end),
     ),
     _Metric(
         "clinit_group_transitions_total", "counter",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,23 @@ def test_what_did_not_end_well_is_counted(instance: Instance) -> None:
     text = metrics(instance.node)
     assert 1 == value(text, "clinit_group_transitions_total", group=group.name, outcome="superseded")
     assert 1 == value(text, "clinit_group_transitions_total", group=group.name, outcome="done")
+
+
+def test_a_trial(instance: Instance) -> None:
+    """When a group goes back is told as long as nobody has confirmed it."""
+    group = Group(instance)
+    group.define("server:12:respawn:sleep infinity")
+    group.switch("1")
+    name = "clinit_group_trial_end_timestamp_seconds"
+    answered(instance.clinit("--wait", "--try", "600", group.name, "2"), code=0)
+    text = metrics(instance.node)
+    promtool("check", "metrics", text=text)
+    end = value(text, name, group=group.name)
+    assert end is not None
+    assert 0 < end - time.time() <= 600
+
+    answered(instance.clinit("--keep", group.name), code=0)
+    assert value(metrics(instance.node), name, group=group.name) is None
 
 
 def test_restarts_are_counted(instance: Instance) -> None:

@@ -103,6 +103,14 @@ def test_a_group_at_rest_does_not_vanish() -> None:
     assert "clinit_group_state_change_timestamp_seconds" not in found
 
 
+def test_a_level_on_trial() -> None:
+    """When it ends is told of a group that is on trial, and of no other; an older daemon does not tell."""
+    trial = {"level": "3", "back": None, "until_usec": 12 * SECOND}
+    found = samples(text(instance(group("web", trial=trial), group("db", trial=None), group("old"))))
+
+    assert {("web",): 12.0} == found["clinit_group_trial_end_timestamp_seconds"]
+
+
 def test_what_is_wrong() -> None:
     """A failure counts for its entry only; a pause is none; the table and what it changes are told."""
     reasons = [
