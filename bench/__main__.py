@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench import (
     agent,
+    apply,
     check,
     client_start,
     cluster,
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "reload": reload.run,
     "many_groups": many_groups.run,
     "memory": memory.run,
+    "apply": apply.run,
     "outcome": outcome.run,
     "status": status.run,
     "agent": agent.run,
