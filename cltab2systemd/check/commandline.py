@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # No command line that a person understands is longer; nor is it worth its time.
 LONGEST = 4096
@@ -169,12 +169,11 @@ _RESERVED_WORDS = """
 _RESERVED = frozenset(_RESERVED_WORDS.split())
 
 
-# Both views are taken of each command of a table, and several ask.
-@functools.lru_cache(maxsize=16384)
-def tokens(command: str) -> Sequence[Token]:
+def tokens(command: str) -> Iterator[Token]:
     """All of a command line but its blanks, in order."""
-    found = ((_KINDS.get(match.lastgroup or ""), match) for match in _TOKEN.finditer(command))
-    return tuple(Token(kind, match[0], match.start()) for kind, match in found if kind)
+    for match in _TOKEN.finditer(command):
+        if kind := _KINDS.get(match.lastgroup or ""):
+            yield Token(kind, match[0], match.start())
 
 
 def comment_start(command: str) -> int | None:
@@ -202,7 +201,8 @@ def is_closed(command: str) -> bool:
         # `((` and `<(` are signs of their own for some shells.
         if token.kind is Kind.OPENING and token.start == end_of_sign:
             return False
-        end_of_sign = token.end if token.kind in {Kind.OPENING, Kind.REDIRECTION} else -1
+        is_sign = token.kind is Kind.OPENING or token.kind is Kind.REDIRECTION
+        end_of_sign = token.end if is_sign else -1
     return True
 
 

@@ -16,6 +16,7 @@ from cltab2systemd.text import decoded, encoded
 # As the kernel has it (path_resolution(7)).
 _MOST_LINKS = 40
 _LARGEST_FILE = 1024 * 1024
+_LONGEST_FIRST_LINE = 256
 # A boot makes what is in there, and programs do later.
 _VOLATILE = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/run", "/var/lock", "/var/tmp")  # noqa: S108
 # Directories of the Filesystem Hierarchy Standard. They are there without anything in them, too.
@@ -63,6 +64,7 @@ class Root:
         self._prefix = "" if path == "/" else path.rstrip("/")
         self._bytes = os.fsencode(self._prefix)  # noqa: TID251 - it is the path of a real directory
         self._found: dict[str, Found] = {}
+        self._first_lines: dict[str, str] = {}
         self._stats: dict[str, os.stat_result | OSError] = {}
 
     @property
@@ -94,7 +96,7 @@ class Root:
         other = Found(What.MISSING, name)
         for directory in directories:
             found = self.find(f"{directory.rstrip('/')}/{name}")
-            if found.what in {What.PROGRAM, What.UNKNOWN}:
+            if found.what is What.PROGRAM or found.what is What.UNKNOWN:
                 return found
             if found.what is What.FILE and other.is_missing:
                 other = found
@@ -110,6 +112,13 @@ class Root:
                 return decoded(stream.read(most))
         except OSError:
             return None
+
+    def first_line(self, path: str) -> str:
+        """The first line of a regular file, or its beginning; empty if there is none that can be read."""
+        found = self._first_lines.get(path)
+        if found is None:
+            found = self._first_lines[path] = (self.content(path, _LONGEST_FIRST_LINE) or "").partition("\n")[0]
+        return found
 
     def names(self, path: str) -> list[str]:
         """The names in a directory, in order; none if there is no such directory, or it cannot be read."""

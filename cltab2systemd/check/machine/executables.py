@@ -29,7 +29,6 @@ _COVERING_WORDS = """
     InaccessiblePaths RootMStack
 """
 _COVERING = frozenset(_COVERING_WORDS.split())
-_LONGEST_FIRST_LINE = 256
 
 
 class _Surroundings(NamedTuple):
@@ -210,7 +209,7 @@ def _not_executable(path: str, found: Found, places: Places, directories: tuple[
 def _without_interpreter(path: str, found: Found, places: Places, directories: tuple[str, ...] | None) -> _Fault | None:
     """A script whose first line names what is not there."""
     shown = shortened(path)
-    first = (places.root.content(found.path, _LONGEST_FIRST_LINE) or "").partition("\n")[0]
+    first = places.root.first_line(found.path)
     if not first.startswith("#!"):
         return None
     if first.endswith("\r"):
