@@ -5,6 +5,10 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Behaviour(enum.StrEnum):
@@ -14,6 +18,37 @@ class Behaviour(enum.StrEnum):
     NEVER_ENDS = "never ends"
     DAEMON = "daemon"  # it ends, and leaves a daemon behind
     HANDED_OVER = "handed over"  # it ends, and systemd has started services that are no part of the entry
+
+
+def unread(path: str) -> str:  # noqa: ARG001 - as what reads files on a machine
+    """The content of any file, where no machine is at hand."""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A file that decides what becomes of a program if its arguments do not.
+
+    Attributes:
+        option: what finds its path in the arguments; all that are found count.
+        default: its path if none is found; empty if there is none.
+        stays: what is found in it if the program stays in the foreground.
+        daemon: what is found in it if the program becomes a daemon.
+        line: that, as a person writes it.
+    """
+
+    option: str
+    default: str = ""
+    stays: str | None = None
+    daemon: str | None = None
+    line: str = ""
+
+    def file_with(self, pattern: str | None, arguments: str, read: Callable[[str], str]) -> str:
+        """The path of the file in which a pattern is found; empty if there is none."""
+        if pattern is None:
+            return ""
+        paths = re.findall(self.option, arguments) or [self.default]
+        return next((path for path in paths if path and re.search(pattern, read(path), re.MULTILINE)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +67,11 @@ class Program:
     foreground: str = ""  # the arguments that keep it from becoming a daemon
     without: str = ""  # those that make it one
     path: str = ""  # what is found in the path of the program; another one of its name is not known
+    configuration: Configuration | None = None
     source: str = ""  # where its behaviour is documented
 
-    def behaviour(self, arguments: str) -> Behaviour:
-        """What becomes of it with these arguments."""
+    def behaviour(self, arguments: str, read: Callable[[str], str] = unread) -> Behaviour:
+        """What becomes of it with these arguments, and with the files that there are."""
         for pattern, behaviour in (
             (self.ends, Behaviour.ENDS),
             (self.never_ends, Behaviour.NEVER_ENDS),
@@ -43,8 +79,18 @@ class Program:
             (self.handed_over, Behaviour.HANDED_OVER),
         ):
             if pattern is not None and re.search(pattern, arguments):
-                return behaviour
-        return Behaviour.ENDS
+                is_kept = behaviour is Behaviour.DAEMON and self._file_that_keeps(arguments, read)
+                return Behaviour.NEVER_ENDS if is_kept else behaviour
+        return Behaviour.DAEMON if self.file_of_daemon(arguments, read) else Behaviour.ENDS
+
+    def _file_that_keeps(self, arguments: str, read: Callable[[str], str]) -> str:
+        found = self.configuration
+        return found.file_with(found.stays, arguments, read) if found else ""
+
+    def file_of_daemon(self, arguments: str, read: Callable[[str], str]) -> str:
+        """The file that makes a daemon of it; empty if none does."""
+        found = self.configuration
+        return found.file_with(found.daemon, arguments, read) if found else ""
 
 
 def letters(given: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,8 @@ def findings_of(files: TableFiles, root: str = "/") -> tuple[Diagnostic, ...]:
 
 def _warnings(table: Table, root: Root, *, is_complete: bool) -> Iterator[Diagnostic]:
     yield from machine.findings(table, root)
-    yield from lint.findings(table, is_complete=is_complete)
+    read = functools.lru_cache(maxsize=64)(lambda path: root.content(path) or "")
+    yield from lint.findings(table, is_complete=is_complete, read=read)
 
 
 def _each_once(found: Iterator[Diagnostic]) -> Iterator[Diagnostic]:

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 # Another root, in which the command is looked for.
 ROOTS = ("RootDirectory", "RootImage")
+# Directives that put something else into the place of files; then nothing is told of any.
+_COVERING_WORDS = """
+    RootImage MountImages ExtensionImages ExtensionDirectories BindPaths BindReadOnlyPaths TemporaryFileSystem
+    InaccessiblePaths RootMStack
+"""
+COVERING = frozenset(_COVERING_WORDS.split())
 _WORD = re.compile(r"""(?:[^\s"']|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')+""")
 _QUOTES = re.compile(r"""["']""")
 _SIMPLE = "WorkingDirectory RootDirectory RootImage StandardInput StandardOutput StandardError KillSignal KillMode"
@@ -33,6 +39,11 @@ def last(given: Mapping[str, Sequence[Directive]], name: str) -> Directive | Non
     """The directive of a name that counts, of those that have one value; None without one."""
     found = given.get(name, ())
     return found[-1] if found else None
+
+
+def has_other_files(directives: Sequence[Directive]) -> bool:
+    """Whether a command with these directives may see other files than the machine has."""
+    return any(directive.name in COVERING or directive.name in ROOTS for directive in directives)
 
 
 def words(value: str) -> Iterator[str]:

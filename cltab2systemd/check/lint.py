@@ -9,8 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check import clusterlint, commandlint, oddtext, outside, ports, programs, settinglint, stops
+from cltab2systemd.check import (
+    behaviours,
+    clusterlint,
+    commandlint,
+    oddtext,
+    outside,
+    ports,
+    programs,
+    settinglint,
+    stops,
+)
 from cltab2systemd.check.behaviours import Behaviour
+from cltab2systemd.check.given import has_other_files
 from cltab2systemd.check.judged import of_checks, of_entry
 from cltab2systemd.check.programs import Run
 from cltab2systemd.table.diagnostics import Diagnostic
@@ -22,7 +33,7 @@ from cltab2systemd.units.commands import stays_a_shell
 from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cltab2systemd.table.diagnostics import Place
     from cltab2systemd.table.model import Entry, Levels, ResourceGroup, Table
@@ -30,31 +41,35 @@ if TYPE_CHECKING:
 _SHOWN_LEVELS = 6
 
 
-def findings(table: Table, *, is_complete: bool) -> Iterator[Diagnostic]:
+def findings(
+    table: Table, *, is_complete: bool, read: Callable[[str], str] = behaviours.unread
+) -> Iterator[Diagnostic]:
     """What is probably wrong with a table.
 
     Args:
         table: the lines without errors.
         is_complete: whether these are all lines, so that they can be judged together, too.
+        read: the content of a configuration file of a program; empty if there is none.
     """
-    yield from _each_for_itself(table)
+    yield from _each_for_itself(table, read)
     if is_complete:
         yield from _all_together(table)
 
 
-def _each_for_itself(table: Table) -> Iterator[Diagnostic]:
+def _each_for_itself(table: Table, read: Callable[[str], str]) -> Iterator[Diagnostic]:
     seen: set[tuple[str, ...]] = set()
     for entry in table.entries:
         yield from _names_that_are_escaped(entry, seen)
         if entry.runnable:
             yield from _levels_that_name_none(entry)
-            of_program = [*_program(entry)]
+            read_here = behaviours.unread if has_other_files(entry.directives) else read
+            of_program = [*_program(entry, read_here)]
             yield from of_program
             yield from _session(entry)
             yield from _unheard(entry)
             # What is not to go to the background is to be run in another way anyhow.
             if not of_program:
-                yield from stops.findings(entry)
+                yield from stops.findings(entry, read_here)
             yield from commandlint.findings(of_entry(entry))
     for command in of_checks(table):
         yield from commandlint.findings(command)
@@ -166,8 +181,8 @@ def _similar_levels(group: ResourceGroup) -> Iterator[Diagnostic]:
         seen.add(level)
 
 
-def _program(entry: Entry) -> Iterator[Diagnostic]:
-    found = programs.started(entry.command)
+def _program(entry: Entry, read: Callable[[str], str]) -> Iterator[Diagnostic]:
+    found = programs.started(entry.command, read)
     if entry.mode.is_waited_for:
         for program in found:
             if program.behaviour is Behaviour.NEVER_ENDS and program.run is Run.FOREGROUND:

@@ -1,12 +1,13 @@
 """Programs that people start from tables: which never end, and which leave a daemon. Data. Pure.
 
-A row says what its source documents. What a configuration file decides is left to the default of the program. What the
-letters of `-h` and `-v` mean is different from program to program, so each row names those that only print something.
+A row says what its source documents. What a configuration file decides counts if it is a line of one file, without what
+that includes. What the letters of `-h` and `-v` mean is different from program to program, so each row names those that
+only print something.
 """
 
 from __future__ import annotations
 
-from cltab2systemd.check.behaviours import ALWAYS, Program, about, letters, words_of
+from cltab2systemd.check.behaviours import ALWAYS, Configuration, Program, about, letters, words_of
 
 PHP_FPM = """
     php-fpm php-fpm7.0 php-fpm7.3 php-fpm7.4 php-fpm8.0 php-fpm8.1 php-fpm8.2 php-fpm8.3 php-fpm8.4 php-fpm8.5
@@ -28,7 +29,9 @@ PROGRAMS = (
             source="Python Library Reference, http.server"),
     # Servers of the web, and of applications.
     Program("nginx", ends=about("-h -v -V -t -T -s"), never_ends=r"daemon\s+off\s*;", daemon=ALWAYS,
-            foreground="-g 'daemon off;'", source="nginx(8); nginx, Core functionality: daemon"),
+            foreground="-g 'daemon off;'",
+            configuration=Configuration(r" -c(?:  )?(/\S+) ", "/etc/nginx/nginx.conf", stays=r"^\s*daemon\s+off\s*;"),
+            source="nginx(8); nginx, Core functionality: daemon"),
     # Apache's -f has the name of a file behind it; BusyBox's means the foreground.
     Program("httpd httpd2 apache2", foreground="-DFOREGROUND", daemon=ALWAYS,
             ends=about("-h -v -V -t -S -M -l -L") + "| -k  (?:stop|graceful|graceful-stop) ",
@@ -40,8 +43,10 @@ PROGRAMS = (
             source="apachectl(8)"),
     Program("lighttpd", ends=about("-h -v -V -t -tt -p -1"), never_ends=words_of("-D"), daemon=ALWAYS, foreground="-D",
             source="lighttpd(8)"),
-    Program("haproxy", ends=about("-h -v -vv -c"), daemon=words_of("-D"), never_ends=words_of("-db -d"),
-            foreground="-db", without="-D", source="haproxy(1)"),
+    Program("haproxy", ends=about("-h -v -vv -c"), daemon=words_of("-D"), never_ends=words_of("-db -d -Ws"),
+            foreground="-db", without="-D",
+            configuration=Configuration(r" -f  (/\S+) ", daemon=r"^\s*daemon\s*(?:#.*)?$", line="'daemon'"),
+            source="haproxy(1)"),
     Program("varnishd", ends=about("-V -C -x"), never_ends=words_of("-F -d"), daemon=ALWAYS, foreground="-F",
             source="varnishd(1): -h is the hash"),
     Program("squid", ends=about("-h -v -z") + "| -k", never_ends=letters("N") + "|" + words_of("--foreground"),
@@ -53,10 +58,16 @@ PROGRAMS = (
     Program("caddy", never_ends=r"^ run ", daemon=r"^ start ", foreground="run", source="Caddy, Command Line: start"),
     Program(PHP_FPM, ends=about("-h -v -t -tt --test -i --info -m --modules"),
             never_ends=letters("F") + "|" + words_of("--nodaemonize"), daemon=ALWAYS, foreground="--nodaemonize",
+            configuration=Configuration(r" (?:-y(?:  )?|--fpm-config(?:=|  ))(/\S+) ",
+                                        stays=r"^\s*daemonize\s*=\s*['\"]?(?:no|0|off|false)\b"),
             source="php-fpm(8)"),
     Program("gunicorn gunicorn3", daemon=words_of("-D --daemon"), without="--daemon",
+            configuration=Configuration(r" (?:-c(?:  )?|--config(?:=|  ))(/\S+) ", daemon=r"^daemon\s*=\s*True\b",
+                                        line="'daemon = True'"),
             source="Gunicorn, Settings: daemon"),
     Program("uwsgi", daemon=words_of("-d --daemonize --daemonize2"), without="--daemonize",
+            configuration=Configuration(r" (?:--ini(?:=|  ))?(/\S+\.ini) ", daemon=r"^\s*daemonize2?\s*[=:]",
+                                        line="'daemonize'"),
             source="uWSGI Options: daemonize, daemonize2"),
     Program("celery", ends=r" multi .* (?:stop|stopwait|show|names|kill|get) ",
             daemon=r" multi .*(?:start|restart) | worker .* (?:-D|--detach) | beat .* --detach ",
@@ -99,8 +110,13 @@ PROGRAMS = (
     Program("memcached", ends=about("-h -V -i"), never_ends=r"^(?!.* -[a-z]*d )", daemon=ALWAYS, without="-d",
             source="memcached(1): -v is more verbose"),
     Program("redis-server valkey-server", daemon=r" --daemonize  yes ", without="--daemonize",
+            never_ends=r" --daemonize  no ",
+            configuration=Configuration(r"^ (/\S+) ", daemon=r"(?i)^\s*daemonize\s+yes\b", line="'daemonize yes'"),
             source="redis.conf: daemonize"),
-    Program("mongod mongos", daemon=words_of("--fork"), without="--fork", source="mongod(1)"),
+    Program("mongod mongos", daemon=words_of("--fork"), without="--fork",
+            configuration=Configuration(r" (?:-f|--config)(?:=|  )(/\S+) ", daemon=r"^\s*fork\s*[:=]\s*true\b",
+                                        line="'fork: true'"),
+            source="mongod(1)"),
     Program("elasticsearch opensearch", daemon=words_of("-d --daemonize"), without="-d",
             source="Elasticsearch Reference, Run as a daemon"),
     Program("kafka-server-start.sh zookeeper-server-start.sh connect-distributed.sh", daemon=words_of("-daemon"),
@@ -123,6 +139,8 @@ PROGRAMS = (
     Program("named", ends=about("-h -v -V"), never_ends=letters("fg"), daemon=ALWAYS, foreground="-f",
             source="named(8)"),
     Program("unbound", ends=about("-h -V"), never_ends=letters("d"), daemon=ALWAYS, foreground="-d",
+            configuration=Configuration(r" -c(?:  )?(/\S+) ", "/etc/unbound/unbound.conf",
+                                        stays=r"^\s*do-daemonize:\s*no\b"),
             source="unbound(8): -v is more verbose"),
     Program("unbound-control nsd-control", daemon=r" start $", without="start, and run the server itself with -d",
             source="unbound-control(8), nsd-control(8): start executes the server"),
@@ -131,6 +149,8 @@ PROGRAMS = (
     Program("pdns_server", daemon=r" --daemon(?:=yes)? ", without="--daemon", source="pdns_server(1)"),
     Program("dnsmasq", ends=about("-w -v --test"), daemon=ALWAYS, foreground="--keep-in-foreground",
             never_ends=letters("kd") + "|" + words_of("--keep-in-foreground --no-daemon"),
+            configuration=Configuration(r" (?:-C(?:  )?|--conf-file(?:=|  ))(/\S+) ", "/etc/dnsmasq.conf",
+                                        stays=r"^\s*(?:keep-in-foreground|no-daemon)\s*$"),
             source="dnsmasq(8): -h is --no-hosts"),
     Program("slapd", ends=words_of("-V -VV -VVV -?") + r"| -T", never_ends=r" -d", daemon=ALWAYS, foreground="-d 0",
             source="slapd(8): -h is a list of URLs"),
@@ -184,7 +204,10 @@ PROGRAMS = (
             source="inetd(8) of OpenBSD; BusyBox, inetd --help"),
     Program("smbd nmbd winbindd", ends=about("-h -V -b --build-options"), daemon=ALWAYS, foreground="--foreground",
             never_ends=letters("FSi") + "|" + words_of("--foreground --interactive"), source="smbd(8)"),
-    Program("vsftpd", daemon=r" -obackground=YES ", without="-obackground=YES", source="vsftpd.conf(5), background"),
+    Program("vsftpd", daemon=r" -obackground=YES ", without="-obackground=YES",
+            configuration=Configuration(r"^ (/\S+) ", "/etc/vsftpd.conf", daemon=r"^background=YES\b",
+                                        line="'background=YES'"),
+            source="vsftpd.conf(5), background"),
     Program("proftpd", ends=about("-h -v -V -vv -l -t"), never_ends=words_of("-n --nodaemon"), daemon=ALWAYS,
             foreground="-n", source="proftpd(8)"),
     Program("rsync", never_ends=r"(?=.* --daemon ).* --no-detach ", daemon=words_of("--daemon"),
@@ -212,9 +235,16 @@ PROGRAMS = (
     Program("corosync", ends=about("-h -v -t"), never_ends=letters("f"), daemon=ALWAYS, foreground="-f",
             source="corosync(8)"),
     Program("supervisord", ends=about("-h -v"), never_ends=words_of("-n --nodaemon"), daemon=ALWAYS,
-            foreground="--nodaemon", source="Supervisor, Running Supervisor"),
+            foreground="--nodaemon",
+            configuration=Configuration(r" (?:-c(?:  )?|--configuration(?:=|  ))(/\S+) ",
+                                        "/etc/supervisor/supervisord.conf",
+                                        stays=r"(?i)^nodaemon\s*=\s*(?:true|1|yes|on)\b"),
+            source="Supervisor, Running Supervisor"),
     Program("monit", ends=about("-h -V") + r"| -t | (?:start|stop|status|quit) ", never_ends=letters("I"),
-            daemon=letters("d"), foreground="-I", source="monit(1)"),
+            daemon=letters("d"), foreground="-I",
+            configuration=Configuration(r" -c(?:  )?(/\S+) ", "/etc/monit/monitrc", daemon=r"^\s*set\s+daemon\s+\d",
+                                        line="'set daemon'"),
+            source="monit(1)"),
     Program("snmpd", ends=about("-h -v -H"), never_ends=letters("f"), daemon=ALWAYS, foreground="-f",
             source="snmpd(8)"),
     Program("zabbix_server zabbix_agentd zabbix_proxy", ends=about("-h -V") + r"| -[RtTp] ",
@@ -243,7 +273,9 @@ PROGRAMS = (
     Program("zebra bgpd ospfd ospf6d isisd ripd staticd watchfrr", daemon=words_of("-d --daemon"), without="-d",
             source="FRR, Basic Setup: common invocation options"),
     Program("hostapd wpa_supplicant", daemon=letters("B"), without="-B", source="hostapd(8), wpa_supplicant(8)"),
-    Program("openvpn", daemon=words_of("--daemon"), without="--daemon", source="openvpn(8)"),
+    Program("openvpn", daemon=words_of("--daemon"), without="--daemon",
+            configuration=Configuration(r"(?: --config |^) (/\S+) ", daemon=r"^\s*daemon\b", line="'daemon'"),
+            source="openvpn(8)"),
     Program("asterisk", ends=about("-h -V") + r"| -[A-Za-z]*[rRx]", never_ends=r" -[A-Za-z]*[fcv][A-Za-z]* ",
             daemon=ALWAYS, foreground="-f", source="asterisk(8): -c and -v imply -f"),
     Program("kamailio", ends=about("-h -v -V -I -c"), never_ends=r" -D{1,2}[EFe]* ", daemon=ALWAYS,

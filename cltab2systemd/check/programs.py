@@ -12,13 +12,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check.behaviours import Behaviour, Program
+from cltab2systemd.check.behaviours import Behaviour, Program, unread
 from cltab2systemd.check.commandline import LONGEST, Word, calls
 from cltab2systemd.check.programrows import INIT_SCRIPT, PROGRAMS
 from cltab2systemd.check.wrappers import innermost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cltab2systemd.check.commandline import Call
 
@@ -72,8 +72,13 @@ class Started:
     services: tuple[str, ...] = ()
 
 
-def started(command: str) -> tuple[Started, ...]:
-    """The programs that a command starts, in order; none if nothing is known of any, or it takes a shell to tell."""
+def started(command: str, read: Callable[[str], str] = unread) -> tuple[Started, ...]:
+    """The programs that a command starts, in order; none if nothing is known of any, or it takes a shell to tell.
+
+    Args:
+        command: of a table.
+        read: the content of a file, which may decide what becomes of a program; empty if nobody can read it.
+    """
     if len(command) > LONGEST or _TELLING.isdisjoint(separated(command)):
         return ()
     if _ENDLESS_LOOP.fullmatch(command) and not _WAY_OUT.search(command):
@@ -83,7 +88,7 @@ def started(command: str) -> tuple[Started, ...]:
     found = calls(command)
     separators_before = ["", *(call.separator for call in found)]
     calls_before = [(call, before) for call, before in zip(found, separators_before, strict=False) if call.words]
-    return tuple(program for call, before in calls_before for program in _started(call, before))
+    return tuple(program for call, before in calls_before for program in _started(call, before, read))
 
 
 # Several ask this of each command of a table.
@@ -117,30 +122,35 @@ def background(command: str) -> tuple[int, int] | None:
     return end, end + 1
 
 
-def _started(call: Call, before: str) -> Iterator[Started]:
+def _started(call: Call, before: str, read: Callable[[str], str]) -> Iterator[Started]:
     words, run = call.words, _run(call, before)
     found = innermost(words)
-    if isinstance(found, Word) and (programs := started(found.text)):
+    if isinstance(found, Word) and (programs := started(found.text, read)):
         for program in programs:
             both = program.run if run is Run.FOREGROUND else run
             yield dataclasses.replace(program, start=found.start, end=found.end, run=both)
     elif isinstance(found, int):
-        yield _of_program(words[found], words[found + 1 :], words[-1].end, run)
+        yield _of_program(words[found], words[found + 1 :], (words[-1].end, run), read)
     else:
         yield Started("", Behaviour.ENDS, words[0].start, words[-1].end, run)
 
 
-def _of_program(program: Word, arguments: Sequence[Word], end: int, run: Run) -> Started:
-    row = _row(program)
-    behaviour = row.behaviour(joined(arguments))
+def _of_program(
+    program: Word, arguments: Sequence[Word], where: tuple[int, Run], read: Callable[[str], str]
+) -> Started:
+    row, text = _row(program), joined(arguments)
+    behaviour = row.behaviour(text, read)
+    without = row.without
+    is_by_arguments = row.daemon is not None and re.search(row.daemon, text)
+    if row.configuration and behaviour is Behaviour.DAEMON and not is_by_arguments:
+        without = f"{row.configuration.line} in {row.file_of_daemon(text, read)}"
     return Started(
         program.name,
         behaviour,
         program.start,
-        end,
-        run,
+        *where,
         row.foreground,
-        row.without,
+        without,
         _services(arguments) if behaviour is Behaviour.HANDED_OVER else (),
     )
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check.behaviours import Behaviour
+from cltab2systemd.check.behaviours import Behaviour, unread
 from cltab2systemd.check.given import in_force, last
 from cltab2systemd.check.needs import Kind, needs
 from cltab2systemd.check.programrows import PHP_FPM
@@ -22,7 +22,7 @@ from cltab2systemd.table.timespans import seconds
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cltab2systemd.check.needs import Need
     from cltab2systemd.table.model import Entry
@@ -186,15 +186,15 @@ STOPPED = (
 _ROW_OF = {name: row for row in STOPPED for name in row.names.split()}
 
 
-def findings(entry: Entry) -> Iterator[Diagnostic]:
-    """Findings about the stop of an entry that goes on to run."""
+def findings(entry: Entry, read: Callable[[str], str] = unread) -> Iterator[Diagnostic]:
+    """Findings about the stop of an entry that goes on to run; `read` is as `programs.started` takes it."""
     if not entry.mode.may_run_on or separated(entry.command).isdisjoint(_ROW_OF):
         return
     programs = [need for need in needs(entry.command) if need.kind is Kind.PROGRAM]
     # What is wrapped stands behind its wrappers.
     need = next((need for need in reversed(programs) if _name(need) in _ROW_OF), None)
     # A daemon that is left behind is another process than the one that is meant here.
-    if need is None or any(found.behaviour is Behaviour.DAEMON for found in started(entry.command)):
+    if need is None or any(found.behaviour is Behaviour.DAEMON for found in started(entry.command, read)):
         return
     row, given = _ROW_OF[_name(need)], in_force(entry.directives)
     arguments = "".join(f" {argument} " for argument in need.arguments)

@@ -39,7 +39,7 @@ D, N, E, H = Behaviour.DAEMON, Behaviour.NEVER_ENDS, Behaviour.ENDS, Behaviour.H
         ("until false; do x; done", N), ("tmux new -d x", D), ("ping -c 1 x", E), ("ping x", N),
         ("inotifywait -m /x", N), ("inotifywait -m -e attrib /x", N), ("inotifywait --monitor /x", N),
         ("inotifywait -m -t 60 /x", E), ("inotifywait -mqt60 /x", E), ("inotifywait -m --timeout=60 /x", E),
-        ("redis-server /x --daemonize yes", D), ("redis-server --daemonize no", E), ("mongod --fork", D), ("mongod", E),
+        ("redis-server /x --daemonize yes", D), ("redis-server --daemonize no", N), ("mongod --fork", D), ("mongod", E),
         ("gunicorn -D x:y", D), ("gunicorn x:y", E), ("uwsgi --daemonize=/log x", D), ("php-fpm8.2", D),
         ("php-fpm -F", N), ("php-fpm8.2 --nodaemonize", N), ("php-fpm -t", E),
         ("inotifywait --timeout 60 -m /x", E), ("inotifywait /x", E), ("tail --retry /x", E),

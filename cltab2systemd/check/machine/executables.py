@@ -7,7 +7,7 @@ import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd.check.filesystem import What
-from cltab2systemd.check.given import ROOTS, in_force, is_plain, last, words
+from cltab2systemd.check.given import COVERING, ROOTS, in_force, is_plain, last, words
 from cltab2systemd.check.needs import Kind, SearchPath, needs
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.terminal import shortened
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
 
 # systemd.exec(5), $PATH; the last two only where they are no links.
 DEFAULT_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-# Directives that put something else into the place of files; then nothing is told of any.
-_COVERING_WORDS = """
-    RootImage MountImages ExtensionImages ExtensionDirectories BindPaths BindReadOnlyPaths TemporaryFileSystem
-    InaccessiblePaths RootMStack
-"""
-_COVERING = frozenset(_COVERING_WORDS.split())
 
 
 class _Surroundings(NamedTuple):
@@ -70,7 +64,7 @@ class Executables:
 
     def _surroundings_of(self, directives: tuple[Directive, ...]) -> _Surroundings:
         given = in_force(directives)
-        if not _COVERING.isdisjoint(given):
+        if not COVERING.isdisjoint(given):
             return _Surroundings(None, None, None)
         places = self._places
         if (root := last(given, ROOTS[0])) and root.value.strip('"') != "/":
