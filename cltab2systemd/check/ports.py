@@ -59,6 +59,7 @@ class Listener:
         names: of the programs; a name may have several rows.
         patterns: the first that is found counts, wherever it is; its group is a port, or an address and a port.
         address: what finds an address that stands alone.
+        default: the address without one; empty if it is any.
         protocols: of these are the ports.
         other: what is found if they are of the other protocol.
         when: what has to be found as well.
@@ -70,6 +71,7 @@ class Listener:
     protocols: tuple[Protocol, ...] = _TCP
     other: str = ""
     when: str = ""
+    default: str = ""
 
 
 def _valued(options: str, value: str = r"\S+") -> str:
@@ -82,6 +84,7 @@ def _valued(options: str, value: str = r"\S+") -> str:
 
 
 _NUMBER = r"\d{1,5}"
+_LOOPBACK = "127.0.0.1"
 _PUBLISHED = r" (?:-p|--publish)(?:=|  )((?:[\d.]+:)?\d+):\d+"
 _BINDS, _ADDRESS = r"(?: -[A-Za-z]*z[A-Za-z]* | --bind-interfaces )", r"(?: -a| --listen-address)"
 _FILES = rf"{_ADDRESS}| (?:-[iC7]|--(?:interface|conf-|bind-dynamic))"
@@ -93,15 +96,25 @@ LISTENERS = (
     Listener("socat", (rf"(?i)tcp[46]?-l(?:isten)?:({_NUMBER})\b(?!\S*reuseport)",)),
     Listener("socat", (rf"(?i)udp[46]?-(?:l|listen|recv|recvfrom):({_NUMBER})\b(?!\S*reuseport)",), protocols=_UDP),
     Listener("gunicorn gunicorn3 hypercorn", (_valued("-b --bind"),)),
-    Listener("uvicorn daphne", (_valued("--port -p", _NUMBER),), _valued("--host -b")),
-    Listener("redis-server valkey-server", (_valued("--port", _NUMBER),), _valued("--bind")),
-    Listener("mongod mysqld mariadbd", (_valued("--port", _NUMBER),), _valued("--bind_ip --bind-address")),
+    Listener("uvicorn daphne", (_valued("--port -p", _NUMBER),), _valued("--host -b"), default=_LOOPBACK),
+    # A file that is named as well may have the address.
+    Listener("redis-server valkey-server", (_valued("--port", _NUMBER),), _valued("--bind"), when=r"^(?! /)| --bind"),
+    Listener("mongod", (_valued("--port", _NUMBER),), _valued("--bind_ip"), default=_LOOPBACK,
+             when=r"^(?!.* (?:-f|--config))| --bind_ip"),
+    Listener("mysqld mariadbd", (_valued("--port", _NUMBER),), _valued("--bind-address"),
+             when=r"^(?!.* --defaults-)| --bind-address"),
     Listener("memcached", (_valued("-p --port", _NUMBER),), _valued("-l --listen")),
     Listener("memcached", (_valued("-U --udp-port", _NUMBER),), _valued("-l --listen"), _UDP),
-    Listener("mosquitto beanstalkd sshd postgres thttpd", (_valued("-p", _NUMBER),)),
+    Listener("mosquitto", (_valued("-p --port", _NUMBER),)),
+    Listener("beanstalkd", (_valued("-p", _NUMBER),), _valued("-l")),
+    Listener("sshd", (_valued("-p", _NUMBER),), when=r"^(?!.* (?:-f|-o  ?ListenAddress))"),
+    Listener("postgres", (_valued("-p", _NUMBER),), _valued("-h"), default=_LOOPBACK),
+    Listener("thttpd", (_valued("-p", _NUMBER),), _valued("-h")),
     Listener("php", (_valued("-S"),)),
     Listener("puma", (_valued("-p --port", _NUMBER), r" (?:-b|--bind)(?:=|  )tcp://(\S+?) ")),
-    Listener("flask rackup darkhttpd http-server", (_valued("-p --port", _NUMBER),)),
+    Listener("flask", (_valued("-p --port", _NUMBER),), _valued("-h --host"), default=_LOOPBACK),
+    Listener("rackup", (_valued("-p --port", _NUMBER),), _valued("-o --host"), default=_LOOPBACK),
+    Listener("darkhttpd http-server", (_valued("-p --port", _NUMBER),), _valued("-a --addr")),
     Listener("iperf3", (r" -p  (\d+) ",), when=r" -[A-Za-z]*s[A-Za-z]* | --server "),
     Listener("docker podman", (rf"{_PUBLISHED}(?:/tcp)? ",), when=" run "),
     Listener("docker podman", (rf"{_PUBLISHED}/udp ",), when=" run ", protocols=_UDP),
@@ -179,8 +192,9 @@ def _by_row(row: Listener, text: str) -> Iterator[Claim]:
     for match in re.finditer(pattern, text):
         for protocol in protocols:
             value = claim(next(filter(None, match.groups())), protocol)
-            if value and alone and not value.address:
-                value = value._replace(address=_address(next(filter(None, alone.groups()))))
+            if value and row.address and not value.address:
+                given = next(filter(None, alone.groups())) if alone else row.default
+                value = value._replace(address=_address(given))
             if value:
                 yield value
 
