@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check import loading
+from cltab2systemd.node.spec import Bind
 from cltab2systemd.rehearsal import performance
 from cltab2systemd.rehearsal.direction import Rehearsal, Wishes, planned
 from cltab2systemd.rehearsal.machineunits import unit_files
+from lab.install import PROJECT
+from lab.node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +26,20 @@ if TYPE_CHECKING:
     from cltab2systemd.rehearsal.report import Report
     from cltab2systemd.table.model import Table
 
+# The root of a node is an overlay, which no other users can be shown. So a command that rehearses sees the running root
+# in its place; what the daemon of the node has applied is in its /run.
+_MACHINE = Path("/machine")
+_ON_MACHINE = f"""\
+#!/usr/bin/env -S unshare --mount /bin/sh -e
+for directory in run root proc sys dev; do mount --rbind /$directory {_MACHINE}/$directory; done
+mount -t tmpfs tmpfs {_MACHINE}/tmp
+cd {_MACHINE}
+pivot_root . .
+umount --lazy .
+cd /root
+export PYTHONPATH={PROJECT}
+exec {shlex.join((sys.executable, "-c", "from cltab2systemd.commands.main import main; main()"))} "$@"
+"""
 # Those that run nothing for real need no limits, which not every kernel has.
 UNLIMITED = Wishes()
 
@@ -72,3 +91,11 @@ def have_units(monkeypatch: pytest.MonkeyPatch, root: Path, files: dict[str, str
         else:
             file.write_text(text)
     monkeypatch.setattr(performance, "unit_files", lambda: unit_files(root))
+
+
+@contextmanager
+def machine(name: str, project_layer: Path) -> Iterator[Node]:
+    """Boot a node in which `cltab2systemd` can rehearse: over the running root, but for /run and /root."""
+    with Node(name, layers=[project_layer], binds=[Bind(Path("/"), _MACHINE)]) as node:
+        node.write("/usr/local/bin/cltab2systemd", _ON_MACHINE, mode=0o755)
+        yield node

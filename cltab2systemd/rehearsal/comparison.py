@@ -132,9 +132,12 @@ def entries_seen(
     """What was foretold of the entries of a group, and what was seen."""
     found = []
     for tag, foretold in effects(explanation).items():
-        seen = effect_seen(before.get(tag, DOWN), after.get(tag, DOWN))
+        was, now = before.get(tag, DOWN), after.get(tag, DOWN)
+        seen = effect_seen(was, now)
         if foretold is Effect.RERUN and seen in {Effect.START, Effect.RESTART}:
             seen = Effect.RERUN
+        if foretold is Effect.RESTART and seen is Effect.LEAVE and now.restarts > was.restarts:
+            seen = Effect.RESTART  # and has ended since; nobody can tell that from one that only ended
         found.append(EntrySeen(tag, foretold, seen))
     return found
 

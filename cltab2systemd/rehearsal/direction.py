@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 # Seconds that a move may take, if there are as many left: a stop of three stages, and a start that waits for a while.
 _LONGEST_MOVE = 120.0
-# Seconds for which programs that run for real are watched once they are started: six of them that end at once.
-_LINGER = 1.5
+# Seconds for which programs that run for real are watched once they are started: six of them that end at once, and an
+# nginx, which tries for 2.5 s to have a port that is taken.
+_LINGER = 3.5
 _OWN_MOUNTS = ("/proc", "/sys", "/dev", "/run", "/tmp")  # noqa: S108 - of every machine
 
 

@@ -26,6 +26,7 @@ from cltab2systemd.client.requests import Client
 from cltab2systemd.core.seen import all_seen
 from cltab2systemd.disk.files import write_whole
 from cltab2systemd.groups.changes import Seen
+from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.units import UnitStatus, patterns_of
 from cltab2systemd.locations import TABLE
 from cltab2systemd.rehearsal.seen import LOST, REFUSED, STOPPED, TIMED_OUT, Fault, Glimpse, Outcome, Scene, as_message
@@ -33,11 +34,12 @@ from cltab2systemd.rehearsal.standin import DROP_IN
 from cltab2systemd.systemd.bus import Bus
 from cltab2systemd.systemd.buserrors import BusError, BusRefusedError
 from cltab2systemd.systemd.opening import Route
+from cltab2systemd.terminal import shortened
 from cltab2systemd.text import encoded
 from cltab2systemd.units.names import Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from cltab2systemd.systemd.unitproperties import UnitProperties
     from cltab2systemd.table.model import ResourceGroup
@@ -69,6 +71,7 @@ class Stage:
         self._applied: dict[str, ResourceGroup] = {}  # the lines of groups that are at a level
         self._faulty: set[str] = set()  # groups of which something was wrong after their last move
         self._last_words: dict[tuple[str, str], tuple[str, ...]] = {}  # by units and what was wrong with them
+        self._invocations: dict[tuple[str, str], str] = {}  # by group and tag, after the last round
         self._names = Names()
         self._client = Client()
         self._bus = Bus(Route.PRIVATE, _ANSWER_TIME)
@@ -103,7 +106,11 @@ class Stage:
             )
         )  # fmt: skip
         await self._settle([group for group, level in moves if level is not None], dict(moves), side, linger)
+        entries = await self._bus.persist(lambda: self._glimpses(dict(moves)))
         latest = self._reasons([group for group, level in moves if level is not None])
+        for group, told in latest.items():
+            told.extend([*self._endings(group, entries.get(group, {}), {str(reason.get("tag")) for reason in told})])
+        self._invocations = {(group, tag): seen.invocation for group in entries for tag, seen in entries[group].items()}
         found = []
         for (group, level), outcome, reasons in zip(
             moves, (o for o, _ in outcomes), (r for _, r in outcomes), strict=True
@@ -113,8 +120,7 @@ class Stage:
             found.append(Outcome(
                 group, outcome.state, outcome.usec, outcome.message, outcome.lines, faults, seen[group]
             ))  # fmt: skip
-        moved = {group for group, _ in moves}
-        return Scene(tuple(found), await self._bus.persist(lambda: self._glimpses(moved)))
+        return Scene(tuple(found), entries)
 
     def _note(self, group: str, side: str, level: str | None, outcome: Outcome, *, has_faults: bool) -> None:
         """Remember how a group stands now."""
@@ -185,6 +191,22 @@ class Stage:
                 return {each["group"]: [*each["reasons"]] for each in self._client.describe(groups)["groups"]}
         return {}
 
+    def _endings(self, group: str, entries: Mapping[str, Glimpse], told: Collection[str]) -> Iterator[dict[str, Any]]:
+        """What is wrong with entries that have ended by themselves, and run again: for the daemon that is nothing yet.
+
+        Args:
+            group: their group, which has moved.
+            entries: how they are, by tag.
+            told: those with which something else is wrong.
+        """
+        for tag, seen in entries.items():
+            if seen.restarts and tag not in told and seen.invocation != self._invocations.get((group, tag)):
+                yield {
+                    "code": str(Cause.KEEPS_ENDING), "tag": tag, "unit": self._names.entry(group, tag),
+                    "invocation": seen.invocation, "words": seen.invocation, "failure": False,
+                    "text": f"{shortened(tag)} has ended by itself since it was started, and was started again",
+                }  # fmt: skip
+
     def _faults(self, reasons: list[dict[str, Any]], asked: float) -> tuple[Fault, ...]:
         found = []
         for reason in reasons:
@@ -245,7 +267,7 @@ class Stage:
         listed = self._bus.list_units(self._names.patterns(lines.name))
         return {unit.name for unit in listed if not unit.at_rest}
 
-    def _glimpses(self, moved: set[str]) -> dict[str, dict[str, Glimpse]]:
+    def _glimpses(self, moved: Collection[str]) -> dict[str, dict[str, Glimpse]]:
         """How all entries are, of either table."""
         groups: dict[str, dict[str, str]] = {}  # the tags of units, by group
         patterns: list[str] = []

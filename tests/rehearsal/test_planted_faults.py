@@ -13,6 +13,7 @@ from rehearsing import faults, have_units, rehearsed, seen_by_all
 
 from cltab2systemd.node import host
 from cltab2systemd.node.spec import NodeSpec
+from cltab2systemd.rehearsal import direction
 from cltab2systemd.rehearsal.direction import Wishes
 from cltab2systemd.rehearsal.standin import Choice
 from lab.install import PROJECT
@@ -164,6 +165,7 @@ def test_a_drop_in_that_ties_groups_together(place: Path, monkeypatch: pytest.Mo
 
 def test_commands_for_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What they do is seen: a test that fails, a port that is taken, and a program that only SIGKILL ends."""
+    monkeypatch.setattr(direction, "_LINGER", 1.5)  # none of these takes longer to end
     have_units(monkeypatch, place / "root", {})
     serve = f"exec {place}/open/serve"
     table = (
