@@ -124,6 +124,27 @@ def test_a_long_name(group: Group) -> None:
     assert group.status == "1 DONE"
 
 
+def test_a_level_that_no_entry_names(group: Group) -> None:
+    """It stops everything, and is answered as any other; where the group declares its levels, it is refused instead."""
+    group.define(f"a:1:respawn:{RUN}", settings=(f":::levels.{group.name}:stop",))
+    group.switch("1")
+    wrong = ask(group.node, f"[{{group => '{group.name}', level => 'stpo'}}]")
+
+    assert wrong["msg"] == (
+        f"no entry of {group.name} names level 'stpo', and :::levels.{group.name}: does not declare it: refused, and "
+        "the group stays as it is; did you mean 'stop'?"
+    )
+    assert group.status == "1 DONE"
+    assert group.pid("a")
+    assert tell(group.node, group.name, "stop") == STARTED
+    group.wait_for("stop DONE")
+    group.define(f"a:1:respawn:{RUN}")
+    group.switch("1")
+    assert tell(group.node, group.name, "stpo") == STARTED
+    group.wait_for("stpo DONE")
+    assert not group.pid("a")
+
+
 def test_unknown_group(instance: Instance) -> None:
     """A group that is not in the table is answered `no such group: GROUP`."""
     reply = ask(instance.node, "[{group => 'nobody', level => '1'}]")

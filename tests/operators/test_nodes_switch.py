@@ -63,6 +63,23 @@ def test_refused(many: ManyNodes) -> None:
     assert not many.node.exists("/srv/bad")
 
 
+def test_a_level_that_no_entry_names(many: ManyNodes) -> None:
+    """It stops everything, and each node's warning is told; where the group declares its levels, it is refused."""
+    answered(many.nodes("-w", "n[1-2]", "switch", "web", "3", "--fanout", "1"), code=0)
+    warned = "n[1-2]: web stpo DONE\n  clinit: no entry of web names level 'stpo': it stops everything\n"
+    answered(many.nodes("-w", "n[1-2]", "switch", "web", "stpo", "--fanout", "1"), code=0, out=warned)
+    many.daemon.write_table(f"{TABLE}:::levels.web:stop\n")
+    answered(many.nodes("-w", "n[1-2]", "switch", "web", "3", "--fanout", "1"), code=0)
+
+    refused = (
+        "n[1-2]: no entry of web names level 'stpo', and :::levels.web: does not declare it: refused, and the group "
+        "stays as it is; did you mean 'stop'?\n"
+    )
+    answered(many.nodes("-w", "n[1-2]", "switch", "web", "stpo"), code=1, out=refused)
+    assert many.daemon.clstat()["web"] == "3 DONE"
+    many.daemon.write_table(TABLE)
+
+
 def test_timed_out(many: ManyNodes) -> None:
     """A switch that takes longer goes on; that is no end."""
     found = many.nodes("-w", "n1", "switch", "web", "5", "--timeout", "0.5")
