@@ -151,6 +151,40 @@ def test_a_group_that_somebody_has_stopped_is_not_the_clusters(shipped: Shipped)
     shipped.write_table(TABLE)
 
 
+def test_new_lines_on_trial(shipped: Shipped) -> None:
+    """A monitor is content with them as long as they do well; what a cluster does if not ends the trial."""
+    resource = Resource(shipped)
+    assert resource.act("start") == SUCCESS
+    shipped.write_table(f"{TABLE}web:more:3:respawn:{RUN}\n")
+    assert shipped.clinit("-w", "--try", "600", "web", "3").returncode == 0
+    assert resource.monitor() == SUCCESS
+    shipped.write_table(f"{TABLE}web:check:3:test:false\n")
+    assert shipped.clinit("-w", "--try", "600", "web", "3").returncode == 4
+    assert resource.monitor() == GENERIC
+
+    assert resource.act("stop") == SUCCESS
+    assert "not on trial: a later request is to take it to level stop" in shipped.clinit("--keep", "web").stdout
+    assert resource.act("start") == GENERIC  # with the table's lines
+    assert "check" in resource.reason
+    shipped.write_table(TABLE)
+    assert resource.act("start") == SUCCESS
+
+
+def test_a_level_on_trial(shipped: Shipped) -> None:
+    """If the cluster's level becomes the one on trial, the group stays there; a trial of lines goes on."""
+    assert Resource(shipped, "odd-name").act("start") == SUCCESS
+    assert shipped.clinit("-w", "--try", "600", "odd-name", "rest").returncode == 0
+    assert Resource(shipped, "odd-name").monitor() == GENERIC
+
+    assert Resource(shipped, "odd-name", "rest").act("reload-agent") == SUCCESS
+    assert "a later request is to take it to level rest" in shipped.clinit("--keep", "odd-name").stdout
+    assert shipped.clstat()["odd-name"] == "rest DONE"
+    # Of the lines alone.
+    assert shipped.clinit("-w", "--try", "600", "odd-name", "rest").returncode == 0
+    assert Resource(shipped, "odd-name", "rest", on_degraded="fail").act("reload-agent") == SUCCESS
+    assert shipped.clinit("--keep", "odd-name").stdout == "odd-name stays at level rest, which is DONE\n"
+
+
 def test_a_group_of_another_name_takes_nothing(shipped: Shipped) -> None:
     """Who calls a group otherwise while the cluster has it started cannot stop its entries by starting the new one."""
     resource = Resource(shipped, "data", "prod")

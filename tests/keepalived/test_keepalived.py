@@ -184,6 +184,20 @@ def test_a_level_that_is_not_declared(shipped: Shipped) -> None:
     wait_until(lambda: shipped.main_pid("clinit-web@db.service") == 0)
 
 
+def test_a_level_on_trial(shipped: Shipped) -> None:
+    """The level is nothing to keepalived: the group goes back in its time, or the next state ends the trial."""
+    notify(shipped, "MASTER")
+    answered(shipped.clinit("--wait", "--try", "1", "web", "m"), code=0)
+    wait_until(lambda: shipped.clstat().get("web") == "3 DONE", what="it is back")
+    answered(shipped.clinit("--wait", "--try", "600", "web", "m"), code=0)
+
+    assert notify(shipped, "BACKUP") == 0
+
+    wait_until(lambda: shipped.clstat().get("web") == "stop DONE", what="it is stopped")
+    kept = shipped.clinit("--keep", "web")
+    assert (kept.returncode, "a later request" in kept.stdout) == (1, True)
+
+
 def test_what_the_reader_is_told(shipped: Shipped) -> None:
     """A note to an answer is in the journal."""
     ask = "from cltab2systemd.keepalived.asking import ask; print(ask('web', '33', 'MASTER'))"
