@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +13,6 @@ import click
 from cltab2systemd.commands import instance, options, printing, tables
 from cltab2systemd.commands.roundprogress import RoundProgress
 from cltab2systemd.locations import locate
-from cltab2systemd.node.command import CommandError
 from cltab2systemd.node.errors import NodeError
 from cltab2systemd.node.spec import Limits
 from cltab2systemd.rehearsal.direction import Rehearsal, Wishes, planned
@@ -20,7 +20,7 @@ from cltab2systemd.rehearsal.performance import PerformanceError
 from cltab2systemd.rehearsal.report import as_json, as_text
 from cltab2systemd.rehearsal.rounds import Wish
 from cltab2systemd.rehearsal.standin import Choice
-from cltab2systemd.terminal import shortened
+from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
@@ -124,9 +124,11 @@ def _performed(rehearsal: Rehearsal) -> Report:
     progress = RoundProgress()
     try:
         return rehearsal.perform(progress.show)
-    except (NodeError, PerformanceError, CommandError, OSError) as error:
+    except (NodeError, PerformanceError, SubprocessError, OSError) as error:
         progress.end()
-        printing.complain(f"cltab2systemd: cannot rehearse here: {error}")
+        # It may be what a program in the node has written.
+        for line in f"cltab2systemd: cannot rehearse here: {error}".splitlines():
+            printing.complain(printable(line))
         raise SystemExit(IMPOSSIBLE) from error
     finally:
         progress.end()

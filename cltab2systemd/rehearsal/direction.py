@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cltab2systemd.node.mounts import mounted
-from cltab2systemd.rehearsal import comparison, report
+from cltab2systemd.rehearsal import comparison, report, seen
 from cltab2systemd.rehearsal.performance import IDLE, Performance, PerformanceError
 from cltab2systemd.rehearsal.report import MoveSeen, Report
 from cltab2systemd.rehearsal.rounds import Program, Rehearsed, Side, Wish, program
@@ -113,6 +113,10 @@ class Rehearsal:
         }
         self._stand_ins[Side.CLEAR] = StandIns()
         self._groups = {**{n: Rehearsed(g, g) for n, g in plan.lines_of_others.items()}, **plan.groups}
+        self._tags = {
+            name: {entry.tag for side in (group.old, group.new) for entry in side.entries}
+            for name, group in self._groups.items()
+        }
 
     def perform(self, on_round: Callable[[int, int, Round], object] = lambda number, count, each: None) -> Report:  # noqa: ARG005
         """Perform it. NodeError, PerformanceError if it cannot begin.
@@ -133,7 +137,8 @@ class Rehearsal:
                 for number, each in enumerate(rounds, 1):
                     on_round(number, len(rounds), each)
                     left = wishes.seconds - (time.monotonic() - began)
-                    scene = performance.perform(each, max(1.0, min(_LONGEST_MOVE, left)), self._linger(each))
+                    seconds = max(1.0, min(_LONGEST_MOVE, left))
+                    scene = seen.of_groups(performance.perform(each, seconds, self._linger(each)), self._tags)
                     self._judge(found, each, scene, before)
                     before = scene.entries
             except TimeoutError:
@@ -166,8 +171,8 @@ class Rehearsal:
             outcome, was, now = outcomes[move.group], before.get(move.group, {}), scene.entries.get(move.group, {})
             explanation = comparison.foretell(move, self._groups[move.group], outcome.seen)
             findings = comparison.findings(explanation, outcome, was, now, self._wishes.choice)
-            seen = comparison.entries_seen(explanation, was, now)
-            found.moves.append(MoveSeen(move, outcome.state, outcome.usec, tuple(seen), tuple(findings)))
+            entries = comparison.entries_seen(explanation, was, now)
+            found.moves.append(MoveSeen(move, outcome.state, outcome.usec, tuple(entries), tuple(findings)))
         moved = {move.group for move in each.moves}
         for group, was in before.items():
             if group not in moved:
@@ -190,8 +195,8 @@ class Rehearsal:
 
 def _hint_at_mounts(found: Report, mounts: Sequence[str]) -> None:
     """Tell of faults with paths on other file systems how these can be shown."""
-    for index, seen in enumerate(found.moves):
-        found.moves[index] = replace(seen, findings=tuple(_with_hint(finding, mounts) for finding in seen.findings))
+    for index, move in enumerate(found.moves):
+        found.moves[index] = replace(move, findings=tuple(_with_hint(finding, mounts) for finding in move.findings))
 
 
 def _with_hint(finding: comparison.Finding, mounts: Iterable[str]) -> comparison.Finding:

@@ -6,20 +6,28 @@ refused, and nothing is longer than it may be.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cltab2systemd.groups.changes import Seen
 from cltab2systemd.groups.reasons import Remedy
+from cltab2systemd.text import encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
 
 T = TypeVar("T")
 
 LONGEST_MESSAGE = 8 * 1024 * 1024
 """Bytes of what one round tells: some thousand entries, and the last lines of those that failed."""
 _MOST = 100_000
-_LONGEST_TEXT = 200_000
+_MOST_FAULTS = 1_000
 _MOST_LINES = 20
 _LONGEST_LINE = 1_000
+# Characters of what is wrong, whose command is shortened; and of a name, or of what an error says.
+_LONGEST_REASON = 4_000
+_LONGEST_TEXT = 200_000
+_LARGEST = 1 << 63  # times are in µs
 # What becomes of a move, besides the states that settle a level.
 STOPPED, REFUSED, TIMED_OUT, LOST = "STOPPED", "REFUSED", "TIMED-OUT", "LOST"
 _STATES = frozenset({"DONE", "PASSED", "FAILED", STOPPED, REFUSED, TIMED_OUT, LOST})
@@ -85,11 +93,14 @@ def as_message(scene: Scene) -> dict[str, Any]:
                 "group": outcome.group,
                 "state": outcome.state,
                 "usec": outcome.usec,
-                "message": outcome.message[:_LONGEST_TEXT],
+                "message": outcome.message[:_LONGEST_REASON],
                 "lines": _shortened(outcome.lines),
                 "faults": [
-                    [fault.code, fault.tag, fault.text, _shortened(fault.lines), fault.is_failure, fault.status]
-                    for fault in outcome.faults
+                    [
+                        fault.code, fault.tag, fault.text[:_LONGEST_REASON], _shortened(fault.lines), fault.is_failure,
+                        fault.status,
+                    ]
+                    for fault in outcome.faults[:_MOST_FAULTS]
                 ],
                 "seen": None if outcome.seen is None else {
                     "active": sorted(outcome.seen.active),
@@ -125,6 +136,19 @@ def of_message(value: object) -> Scene:
     return Scene(outcomes, entries)
 
 
+def of_groups(scene: Scene, tags: Mapping[str, Collection[str]]) -> Scene:
+    """What a scene tells of the entries that there are.
+
+    Args:
+        scene: what is told.
+        tags: the tags of the entries, by group.
+    """
+    return replace(scene, entries={
+        group: {tag: seen for tag, seen in entries.items() if tag in tags[group]}
+        for group, entries in scene.entries.items() if group in tags
+    })  # fmt: skip
+
+
 def _glimpse(value: object) -> tuple[str, Glimpse]:
     tag, *parts = _parts(value, str, bool, str, int, int, int, bool)
     return tag, Glimpse(*parts)
@@ -139,16 +163,16 @@ def _outcome(value: dict[str, Any]) -> Outcome:
         _text(value.get("group")),
         state,
         _typed(value.get("usec"), int),
-        _text(value.get("message")),
+        _text(value.get("message"))[:_LONGEST_REASON],
         _lines(value.get("lines")),
-        tuple(map(_fault, _list(value.get("faults")))),
+        tuple(map(_fault, _list(value.get("faults"))[:_MOST_FAULTS])),
         None if seen is None else _seen(_typed(seen, dict)),
     )
 
 
 def _fault(value: object) -> Fault:
     code, tag, text, lines, is_failure, status = _parts(value, str, str, str, list, bool, int | None)
-    return Fault(code, tag, text, _lines(lines), is_failure, status)
+    return Fault(code, tag, text[:_LONGEST_REASON], _lines(lines), is_failure, status)
 
 
 def _seen(value: dict[str, Any]) -> Seen:
@@ -188,4 +212,11 @@ def _typed(value: object, kind: Any) -> Any:
         raise MessageError(f"{type(value).__name__} instead of {kind}")
     if isinstance(value, str | list) and len(value) > (_LONGEST_TEXT if isinstance(value, str) else _MOST):
         raise MessageError("more than there may be")
+    if isinstance(value, int) and not 0 <= value < _LARGEST:
+        raise MessageError("a number that there is not")
+    if isinstance(value, str):
+        try:
+            encoded(value)
+        except UnicodeEncodeError as error:
+            raise MessageError("what is no text") from error
     return value
