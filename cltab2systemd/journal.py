@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import time
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from cltab2systemd.journalctl import Records, Trouble
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
 _MOST_OF_EXCERPT = 8 * 1024 * 1024
 # Lines that are looked through for those of one run.
 _LOOKED_THROUGH = 200
+
+# By this an entry that ends too fast says that it pauses (`units.commands`).
+_PAUSES = b" respawning too rapidly: sleeping 60 seconds"
 
 # By these systemd says in every run that a unit is started, stopped and so on, which is no news. systemd has them in
 # sd-messages.h.
@@ -147,11 +149,44 @@ def of_unit(unit: str, lines: int = 5, seconds: float = 2.0) -> Excerpt:
 
 
 def before_invocation(unit: str, invocation: str, lines: int = 5, seconds: float = 2.0) -> Excerpt:
-    """The last lines of the run before one, which is perhaps the latest; else as for `of_invocation`."""
+    """The last lines of the run before one, which is perhaps the latest; else as for `of_invocation`.
+
+    What a run says of its own pause is not among them.
+    """
     reading = Reading(Selection((unit,), lines=_LOOKED_THROUGH), seconds, _MOST_OF_EXCERPT)
     found = [*_with_invocations(reading.lines())]
-    earlier = [*takewhile(lambda line: line.invocation != invocation, found)]
-    return _excerpt([line for line in earlier if line.invocation == earlier[-1].invocation], lines, reading)
+    run = _run_before(found, invocation)
+    kept = [line for line in found if line.invocation == run and not _tells_pause(line)] if run else []
+    if not any(line.writer is Writer.ENTRY for line in kept):
+        kept += _of_one_gone(found, invocation)
+    return _excerpt(kept, lines, reading)
+
+
+def _run_before(found: list[JournalLine], invocation: str) -> str:
+    """The run before one; empty if it is not known.
+
+    The lines of systemd are in order. Those of the unit's processes come over sockets of their own, earlier or later.
+    """
+    places = [place for place, line in enumerate(found) if line.invocation == invocation]
+    begun = [place for place in places if found[place].writer is Writer.SYSTEMD] or places or [len(found)]
+    earlier = [line for line in found[: begun[0]] if line.invocation != invocation]
+    of_systemd = [line for line in earlier if line.writer is Writer.SYSTEMD]
+    return next((line.invocation for line in reversed(of_systemd or earlier)), "")
+
+
+def _of_one_gone(found: list[JournalLine], invocation: str) -> list[JournalLine]:
+    """What the last process before a pause wrote that was gone when journald looked: journald takes it for the pause's.
+
+    A run that pauses has one process.
+    """
+    own = [line for line in found if line.invocation == invocation and line.writer is Writer.ENTRY]
+    pausing = {line.pid for line in own if _tells_pause(line)}
+    others = [line for line in own if line.pid not in pausing]
+    return [line for line in others if line.pid == others[-1].pid] if pausing else []
+
+
+def _tells_pause(line: JournalLine) -> bool:
+    return line.writer is Writer.ENTRY and line.message.endswith(_PAUSES)
 
 
 def _excerpt(found: list[JournalLine], lines: int, reading: Reading) -> Excerpt:

@@ -144,37 +144,42 @@ def test_systemds_own_line(group: Group, mode: str, command: str, directive: str
     wait_until(is_told, timeout=90, what=expected)
 
 
+def pauses(group: Group) -> str:
+    """The process of entry `a` as long as it pauses; else empty."""
+    pid = str(group.pid("a"))
+    return pid if PAUSED in group.node.run("cat", f"/proc/{pid}/cmdline", check=False).stdout else ""
+
+
 def test_what_cannot_be_executed_and_pauses(group: Group) -> None:
     """Its lines are of the last try, and not of the pause after it, which begins with the sixth fast restart."""
     fail(group, "a:3:respawn:/srv/nowhere/program")
-
-    def pauses() -> str:
-        pid = str(group.pid("a"))
-        return pid if PAUSED in group.node.run("cat", f"/proc/{pid}/cmdline", check=False).stdout else ""
-
-    def is_lost() -> bool:
-        """Whether journald takes a line for one of the pause, since that had begun when it looked."""
-        run = group.property("a", "InvocationID")
-        shown = group.node.run("journalctl", "--output=cat", f"_SYSTEMD_INVOCATION_ID={run}").stdout
-        return "/srv/nowhere/program: " in shown
-
-    def is_told() -> bool:
-        pid = wait_until(pauses, timeout=20)
-        began = time.monotonic()
-        why = group.node.run("clinitctl", "why", group.name, check=False).stdout
-        is_late = time.monotonic() - began >= STORING
-        assert "rapidly" not in why
-        is_told = "/srv/nowhere/program: " in why
-        assert is_told or is_late or is_lost(), why
-        if not is_told:
-            group.node.run("kill", pid, check=False)  # which ends the pause
-        return is_told
-
-    wait_until(pauses, timeout=20)
+    wait_until(lambda: pauses(group), timeout=20)
     restarts = int(group.property("a", "NRestarts"))
     assert restarts >= 6
     assert restarts == 6 or not were_fast(group, "a")
-    wait_until(is_told, timeout=90)
+
+    def told() -> list[str]:
+        why = group.node.run("clinitctl", "why", group.name, check=False).stdout
+        return [words for words in ("/srv/nowhere/program: ", "rapidly") if words in why]
+
+    assert_told(told, ["/srv/nowhere/program: "])
+
+
+def test_a_journal_that_is_late(group: Group) -> None:
+    """So are they if journald comes to them when it pauses: then journald takes all of them for lines of the pause."""
+    journald = group.node.run("systemctl", "show", "--property=MainPID", "--value", "systemd-journald").stdout.strip()
+    group.define("a:3:respawn:/srv/nowhere/program")
+    group.node.run("kill", "-STOP", journald)
+    try:
+        group.request("3")
+        wait_until(lambda: pauses(group), timeout=20)
+    finally:
+        group.node.run("kill", "-CONT", journald)
+    group.node.run("journalctl", "--sync")
+    why = group.node.run("clinitctl", "why", group.name, check=False).stdout
+
+    assert why.count("/srv/nowhere/program: not found") == 1
+    assert "rapidly" not in why
 
 
 def test_what_systemd_says_of_a_unit(group: Group) -> None:
