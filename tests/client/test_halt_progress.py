@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from answers import answered
@@ -14,9 +15,13 @@ from watching import replies
 
 from cltab2systemd.client.progresstext import line, plain_lines
 from cltab2systemd.terminal import columns
+from lab.node import Node
 
 if TYPE_CHECKING:
-    from lab.node import Node
+    import subprocess
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+    from pathlib import Path
 
 SECOND = 1_000_000
 SERVER = {
@@ -73,53 +78,51 @@ def test_plain_lines() -> None:
 # On a node
 
 
-@pytest.fixture(scope="module")
-def instance(node: Node) -> Instance:
-    """A daemon whose table has two groups that are slow to stop. It does not run yet."""
+def start(node: Node) -> Instance:
+    """Start a daemon, and take two groups that are slow to stop to level 3, until their shells have set their traps."""
     instance = Instance(node)
     instance.write_table(TABLE)
-    return instance
-
-
-def start(instance: Instance) -> None:
-    """Start the daemon, and take both groups to level 3, until their shells have set their traps."""
     instance.start()
     for group in ("db", "web"):
         assert instance.clinit("--wait", group, "3").returncode == 0
     instance.await_deaf("clinit-db@server.service", "INT", "TERM")
     instance.await_deaf("clinit-web@slow.service", "INT")
+    return instance
 
 
-def test_on_a_terminal_and_in_a_pipe(instance: Instance) -> None:
-    """A terminal has one line in place, and nothing is left of it. Else there is a line for each change."""
-    start(instance)
-    with Terminal(instance.node, "clinit", "-k", "--wait", columns=160) as terminal:
-        piped = instance.clinit("-k", "--wait")
-        code = terminal.ended()
+class Halted(NamedTuple):
+    """What a client on a terminal and one in a pipe have told of a halt."""
 
-    assert (0, "") == (code, terminal.left)
-    server = "db 3 -> halt: stopping, 0 of 1 done: server (respawn)"
-    assert f"halt: 0 of 2 groups are stopped: {server} 3s after SIGINT, SIGTERM in 2s; also web" in terminal.frames
-    assert f"halt: 1 of 2 groups are stopped: {server} 8s after SIGTERM, SIGKILL in 2s" in terminal.frames
-    answered(piped, code=0, out="")
-    told = [text.removeprefix("clinit: ") for text in piped.stderr.splitlines()]
-    assert "halt: 0 of 2 groups are stopped" == told[0]
-    stages = [re.sub(", (SIG|given up ).*", "", text) for text in told if "server" in text]
-    all_stages = [f"{server} has {signal}" for signal in ("SIGINT", "SIGTERM", "SIGKILL")]
-    assert stages in (all_stages, all_stages[:-1])  # the last one lasts a moment
-    assert "halt: 1 of 2 groups are stopped" in told
-    assert len(told) == len(set(told))
+    code: int
+    left: str
+    frames: list[str]
+    piped: subprocess.CompletedProcess[str]
 
 
-def test_giving_up(instance: Instance) -> None:
+@pytest.fixture(scope="module")
+def halt(project_layer: Path) -> Iterator[Future[Halted]]:
+    """A halt that takes its time, on a node of its own."""
+    with Node("halt", layers=[project_layer]) as node, ThreadPoolExecutor() as pool:
+        instance = start(node)
+
+        def follow() -> Halted:
+            with Terminal(node, "clinit", "-k", "--wait", columns=160) as terminal:
+                piped = instance.clinit("-k", "--wait")
+                return Halted(terminal.ended(), terminal.left, terminal.frames, piped)
+
+        yield pool.submit(follow)
+
+
+@pytest.mark.usefixtures("halt")  # which lasts as long
+def test_giving_up(node: Node) -> None:
     """When the time is up, or at Ctrl-C, what was still waited for is told; the halt goes on, as varlink tells."""
-    start(instance)
+    instance = start(node)
     late = instance.clinit("-k", "--wait", "--timeout", "1.5", "--progress", "none")
-    with Terminal(instance.node, "clinit", "-k", "--wait", columns=160) as terminal:
+    with Terminal(node, "clinit", "-k", "--wait", columns=160) as terminal:
         terminal.wait_for("db 3 -> halt: stopping")
         terminal.type("\x03")
         assert 130 == terminal.ended()
-    found = [reply["parameters"] for reply in replies(instance.node, "Halt", progress=True)]
+    found = [reply["parameters"] for reply in replies(node, "Halt", progress=True)]
 
     waited = "clinit: not there yet: halt: 0 of 2 groups are stopped: db 3 -> halt: .* after SIGINT, SIGTERM in .*\n"
     assert 5 == late.returncode
@@ -130,3 +133,21 @@ def test_giving_up(instance: Instance) -> None:
     assert [(0, 2), (1, 2)] == [*dict.fromkeys((halt["done"], halt["total"]) for halt in halts)]
     assert ["db", "web"] == [group["group"] for group in halts[0]["groups"]]
     assert ["db"] == [group["group"] for group in halts[-1]["groups"]]
+
+
+def test_on_a_terminal_and_in_a_pipe(halt: Future[Halted]) -> None:
+    """A terminal has one line in place, and nothing is left of it. Else there is a line for each change."""
+    code, left, frames, piped = halt.result()
+
+    assert (0, "") == (code, left)
+    server = "db 3 -> halt: stopping, 0 of 1 done: server (respawn)"
+    assert f"halt: 0 of 2 groups are stopped: {server} 3s after SIGINT, SIGTERM in 2s; also web" in frames
+    assert f"halt: 1 of 2 groups are stopped: {server} 8s after SIGTERM, SIGKILL in 2s" in frames
+    answered(piped, code=0, out="")
+    told = [text.removeprefix("clinit: ") for text in piped.stderr.splitlines()]
+    assert "halt: 0 of 2 groups are stopped" == told[0]
+    stages = [re.sub(", (SIG|given up ).*", "", text) for text in told if "server" in text]
+    all_stages = [f"{server} has {signal}" for signal in ("SIGINT", "SIGTERM", "SIGKILL")]
+    assert stages in (all_stages, all_stages[:-1])  # the last one lasts a moment
+    assert "halt: 1 of 2 groups are stopped" in told
+    assert len(told) == len(set(told))

@@ -217,7 +217,8 @@ def test_asked_again(group: Group) -> None:
 
 def test_another_level(group: Group) -> None:
     """A switch to another level stops an entry that is not ready yet, by the stages of any stop."""
-    define(group, f"app:1:respawn:{says('deaf', 'STATUS=deaf', FOR_EVER)}", f"b:2:respawn:{RUN}")
+    stages = ("Type=notify", "TimeoutStopSec=2", "TimeoutAbortSec=2")
+    define(group, f"app:1:respawn:{says('deaf', 'STATUS=deaf', FOR_EVER)}", f"b:2:respawn:{RUN}", directives=stages)
     group.request("1")
     wait_until(lambda: entry(group)["says"] == "deaf")
     assert "DONE" == group.switch("2")

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from instance import Group, varlink
+import pytest
+from instance import Group, Instance, varlink
 from programs import RUN, RUN_NEW, deaf
 from watching import progress_of, replies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
+    Watched: TypeAlias = tuple[Future[list[dict[str, Any]]], Future[list[dict[str, Any]]]]
 
 SECOND = 1_000_000
 # Steps of a switch with all stages, by their place. `app` and `t` are started beside each other.
@@ -31,13 +39,27 @@ def steps(found: list[dict[str, Any]]) -> list[tuple[str, ...]]:
     ]
 
 
-def test_a_switch_with_all_stages(group: Group) -> None:
-    """Who watches is told of each stage of a slow stop, and of each entry that is waited for."""
-    group.define(
+@pytest.fixture(scope="module")
+def watched(shared: Instance) -> Iterator[Watched]:
+    """What is told of two slow switches, side by side: one with all stages, and one of a group that gets new lines."""
+    stages, lines = Group(shared), Group(shared)
+    stages.define(
         f"old:1:respawn:{deaf('INT', 'TERM')}", "init:2:wait:sleep 1", f"app:2:respawn:{RUN}", "t:2:test:sleep 1"
     )
-    group.switch("1")
-    found = replies(group.node, "Switch", group=group.name, level="2", progress=True)
+    lines.define(f"app:1:respawn:{deaf('INT')}", "init:1:wait:true")
+    for group in (stages, lines):
+        group.switch("1")
+    lines.define(f"app:1:respawn:{RUN_NEW}", "init:1:wait:sleep 4")
+    with ThreadPoolExecutor() as pool:
+        yield (
+            pool.submit(replies, shared.node, "Switch", group=stages.name, level="2", progress=True),
+            pool.submit(replies, shared.node, "Switch", group=lines.name, level="1", progress=True),
+        )
+
+
+def test_a_switch_with_all_stages(watched: Watched) -> None:
+    """Who watches is told of each stage of a slow stop, and of each entry that is waited for."""
+    found = watched[0].result()
     seen = progress_of(found)
 
     said = [(phase, entry) for phase, *entries in steps(seen) for entry in entries if phase in {"stopping", "starting"}]
@@ -56,12 +78,9 @@ def test_a_switch_with_all_stages(group: Group) -> None:
     assert all(reply.get("continues") for reply in found[:-1])
 
 
-def test_new_lines(group: Group) -> None:
+def test_new_lines(watched: Watched) -> None:
     """A group that gets new lines is emptied, its units are loaded, and then it starts."""
-    group.define(f"app:1:respawn:{deaf('INT')}", "init:1:wait:true")
-    group.switch("1")
-    group.define(f"app:1:respawn:{RUN_NEW}", "init:1:wait:sleep 4")
-    seen = progress_of(replies(group.node, "Switch", group=group.name, level="1", progress=True))
+    seen = progress_of(watched[1].result())
 
     phases = [step[0] for step in steps(seen)]
     assert ["stopping", "starting"] == [phase for phase in dict.fromkeys(phases) if phase in {"stopping", "starting"}]
