@@ -68,6 +68,7 @@ def answer(node: Node, command: str, printed: str) -> str:
 def timeless(text: str) -> str:
     """Text with one and the same moment in place of each, and one duration in place of each."""
     text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-11-26 12:38:01", text)
+    text = re.sub(r"\d+\.\d s(?: at most \(.*\))?", "0.1 s", text)  # of a rehearsal, with the move that took longest
     text = re.sub(r"\buntil (?:2026-11-26 12:38:01|\d\d:\d\d:\d\d)", "until 12:38:01", text)
     return re.sub(r"(, | for )(?:\d+(?:d|h|min|s|ms) ?)+( ago|,|$)", r"\g<1>3s\2", text, flags=re.MULTILINE)
 

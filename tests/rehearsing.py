@@ -32,7 +32,11 @@ _MACHINE = Path("/machine")
 _ON_MACHINE = f"""\
 #!/usr/bin/env -S unshare --mount /bin/sh -e
 for directory in run root proc sys dev; do mount --rbind /$directory {_MACHINE}/$directory; done
-mount -t tmpfs tmpfs {_MACHINE}/tmp
+for directory in tmp mnt; do mount -t tmpfs tmpfs {_MACHINE}/$directory; done
+for controller in memory pids; do # where they are those of version 1
+    mkdir {_MACHINE}/mnt/$controller
+    mount -t cgroup -o $controller cgroup {_MACHINE}/mnt/$controller 2>/dev/null || rmdir {_MACHINE}/mnt/$controller
+done
 cd {_MACHINE}
 pivot_root . .
 umount --lazy .

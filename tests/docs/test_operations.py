@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from answers import answered
 from documents import block, blocks, play
+from rehearsing import machine
 from shipped import Shipped
 from translator import run
 from trees import make
@@ -55,7 +56,7 @@ def test_every_table_is_right(name: str, tmp_path: Path) -> None:
 def test_no_block_is_forgotten() -> None:
     """Every block is a table, a file or a session, and each session is played here."""
     assert {"table", "file", "session"} == {block.kind for block in BLOCKS}
-    assert {"failed", "repeat", "watching", "push", "fragments", "trial", "rollback", "useful"} == {
+    assert {"failed", "repeat", "watching", "push", "fragments", "trial", "rehearse", "rollback", "useful"} == {
         block.name for block in BLOCKS if block.kind == "session"
     }
 
@@ -118,6 +119,14 @@ def test_files_of_several_owners(fresh_node: Node) -> None:
     fresh_node.path("/etc/cltab.d").mkdir(exist_ok=True)
 
     play(fresh_node, session("fragments"))
+
+
+def test_a_rehearsal(project_layer: Path) -> None:
+    """It finds what `check` does not, and nothing when that is mended."""
+    with machine("rehearsal", project_layer) as node:
+        started(node, MAIL)
+
+        play(node, session("rehearse"))
 
 
 def test_taking_a_table_back(fresh_node: Node) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-REHEARSE = ("cltab2systemd", "rehearse", "--unlimited")
+REHEARSE = ("cltab2systemd", "rehearse")
 
 
 def conf(port: int) -> str:
