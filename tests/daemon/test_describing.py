@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 from answers import answered
@@ -20,13 +21,14 @@ from cltab2systemd.daemon.peers import Peer
 from cltab2systemd.daemon.service import Call, Service, Watchers
 from cltab2systemd.groups.overview import GroupOverview
 from cltab2systemd.table.model import ResourceGroup
+from lab.node import Node
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
-
-    from lab.node import Node
+    from concurrent.futures import Future
+    from pathlib import Path
 
 
 class Controller:
@@ -98,19 +100,41 @@ def group(shared: Instance) -> Group:
 
 
 @pytest.fixture
-def slow(shared: Instance) -> Iterator[None]:
-    """The next daemon-reloads take long."""
-    shared.node.write("/run/slow", "3\n")
+def slow(group: Group) -> Iterator[None]:
+    """The next daemon-reloads take long, those after the group was loaded."""
+    group.node.write("/run/slow", "3\n")
     yield
-    shared.node.path("/run/slow").unlink()
-    wait_until(lambda: not shared.node.exists("/run/reloading"), what="the reload has ended")
+    group.node.path("/run/slow").unlink()
+    wait_until(lambda: not group.node.exists("/run/reloading"), what="the reload has ended")
 
 
 def status(group: Group, *options: str) -> subprocess.CompletedProcess[str]:
     return group.node.run("clinitctl", "status", *options, check=False)
 
 
-@pytest.mark.usefixtures("slow")
+class Lasting(NamedTuple):
+    """What is told of a group meanwhile."""
+
+    group: str
+    status: subprocess.CompletedProcess[str]
+    clinit: str
+
+
+@pytest.fixture(scope="module")
+def lasting(project_layer: Path) -> Iterator[Future[Lasting]]:
+    """A reload that lasts, on a node of its own."""
+    with Node("lasting", layers=[project_layer]) as node, ThreadPoolExecutor() as pool:
+        node.write("/run/systemd/system-generators/slow", GENERATOR, mode=0o755)
+        group = Group(Instance(node).share())
+        group.define(f"app:1:respawn:{RUN}")
+        group.switch("1")
+        node.write("/run/slow", "15\n")
+        node.run("systemctl", "restart", group.unit("app"))
+        begin_reload(node)
+        yield pool.submit(lambda: Lasting(group.name, status(group), node.run("clinit", "-v").stdout))
+
+
+@pytest.mark.usefixtures("slow", "lasting")  # the one lasts as long as some others
 def test_during_a_reload(group: Group) -> None:
     """The daemon answers when it is over, and nobody is told that he may not ask."""
     group.node.run("systemctl", "restart", group.unit("app"))  # so that there is something to ask
@@ -148,19 +172,6 @@ def test_during_a_reload_that_meets_a_question(group: Group) -> None:
     answered(done, code=0, err="")
     assert "answers" == json.loads(done.stdout)["daemon"]["state"]
     group.wait_for("1 DONE")
-
-
-@pytest.mark.usefixtures("slow")
-def test_a_reload_that_lasts(group: Group) -> None:
-    """Nobody is told that the daemon does not answer: it waits for systemd, and so does who asks, for a while."""
-    group.node.write("/run/slow", "15\n")
-    group.node.run("systemctl", "restart", group.unit("app"))
-    begin_reload(group.node)
-    done = status(group)
-
-    answered(done, code=3, out="")
-    assert done.stderr.startswith("clinitctl: the daemon lives, and is busy or waits for systemd, as during a long ")
-    assert f"{group.name} 1 " in group.node.run("clinit", "-v").stdout
 
 
 @pytest.mark.usefixtures("slow")
@@ -217,3 +228,14 @@ def test_what_is_over_in_a_moment(group: Group) -> None:
 
     told = [[reason["code"] for reason in line["reasons"]] for line in lines if line["state"] == "DONE"]
     assert [[], ["restarting"], []] == [codes for codes, _ in itertools.groupby(told)][:3]
+
+
+def test_a_reload_that_lasts(lasting: Future[Lasting]) -> None:
+    """Nobody is told that the daemon does not answer: it waits for systemd, and so does who asks, for a while."""
+    told = lasting.result()
+
+    answered(told.status, code=3, out="")
+    assert told.status.stderr.startswith(
+        "clinitctl: the daemon lives, and is busy or waits for systemd, as during a long "
+    )
+    assert f"{told.group} 1 " in told.clinit
