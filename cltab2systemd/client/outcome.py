@@ -180,8 +180,8 @@ def switch(
     group = named[0] if named else os.uname().nodename
     if not named and client.has_group(level):
         complain(
-            f"clinit: {level} is a group; 'clinit {level} LEVEL' moves it, 'clinit -v' shows how it is. To move group "
-            f"{group}, which is named like this host, to level {level}, name both"
+            f"clinit: {level} is a group; 'clinit {level} LEVEL' moves it, 'clinit -v {level}' shows how it is. To "
+            f"move group {group}, which is named like this host, to level {level}, name both"
         )
         return USAGE
     end = None if timeout is None else time.monotonic() + timeout
