@@ -40,7 +40,7 @@ def contents(programs: tuple[Command, ...]) -> dict[Path, str]:
         files[more_fish] = _with_part(more_fish.read_text(), "commands", shells.fish(program))
         files[page] = manpages.with_commands(manpages.with_options(page.read_text(), program), program)
     for name in schemas.SCHEMAS:
-        files[SCHEMAS / f"clinitctl-{name}.schema.json"] = schemas.text(name, JSON.read_text())
+        files[SCHEMAS / f"{name}.schema.json"] = schemas.text(name, JSON.read_text())
     return files
 
 

@@ -1,4 +1,4 @@
-"""JSON schemas of what `clinitctl` prints, made from docs/json.md, which tests hold to what is printed."""
+"""JSON schemas of what programs print, made from docs/json.md, which tests hold to what is printed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from typing import Any
 
 # The section of the document, by the name of the file.
 SCHEMAS = {
-    "status": "`clinitctl status --json`",
-    "nodes": "`clinitctl nodes --json`",
-    "watch": "`clinitctl watch --json`",
-    "history": "`clinitctl history --json`",
-    "why": "`clinitctl why --json GROUP`",
-    "why-several": "`clinitctl why --json`",
+    "clinit-apply": "`clinit --apply --json`",
+    "clinitctl-status": "`clinitctl status --json`",
+    "clinitctl-nodes": "`clinitctl nodes --json`",
+    "clinitctl-watch": "`clinitctl watch --json`",
+    "clinitctl-history": "`clinitctl history --json`",
+    "clinitctl-why": "`clinitctl why --json GROUP`",
+    "clinitctl-why-several": "`clinitctl why --json`",
+    "cltab2systemd-diff": "`diff`",
+    "cltab2systemd-explain": "`explain`",
+    "cltab2systemd-rehearse": "`rehearse`",
+    "cltab2systemd-show": "`show`",
+    "cltab2systemd-show-units": "`show --units`",
+    "cltab2systemd-tables": "`tables`",
 }
+# Those that are a list of what their section tells of.
+_LISTS = {"clinit-apply"}
 # One that has another in it stands before that.
 _SHAPES = {
     "explained": "`clinitctl why --json GROUP`",
@@ -22,6 +31,9 @@ _SHAPES = {
     "ending": "An ending",
     "culprit": "A culprit",
     "progress": "A progress",
+    "entry": "An entry",
+    "finding": "A finding of a rehearsal",
+    "place": "A place",
 }
 _BYTES = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}
 _TYPES: dict[str, dict[str, Any]] = {
@@ -49,7 +61,8 @@ def text(name: str, document: str) -> str:
         "title": SCHEMAS[name].strip("`"),
         "description": "Made from docs/json.md by `make generated`.",
     }
-    schema |= _object(document, SCHEMAS[name])
+    told = _object(document, SCHEMAS[name])
+    schema |= {"type": "array", "items": told} if name in _LISTS else told
     used, shapes = json.dumps(schema), {}
     for shape, title in _SHAPES.items():
         if f"#/$defs/{shape}" in used:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
+
+from jsonschema import Draft202012Validator
 
 from lab.install import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+SCHEMAS = [json.loads(path.read_text()) for path in (PROJECT / "docs/schemas").iterdir()]
 DOCUMENT = (PROJECT / "docs/json.md").read_text()
 ENTRY = "An entry"
 # Values that stand in several places, and have a section of their own.
@@ -54,6 +58,13 @@ FITS: dict[str, Callable[[object], bool]] = {
     "object": lambda value: isinstance(value, dict),
     "entry": lambda value: isinstance(value, dict),
 } | {shape: lambda value: isinstance(value, dict) for shape in SHAPES}
+
+
+def schema_of(title: str) -> Draft202012Validator:
+    """The schema of what a section tells."""
+    (schema,) = (schema for schema in SCHEMAS if schema["title"] == title.strip("`"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
 
 
 class Reader:
@@ -103,8 +114,9 @@ class Reader:
 
 
 def read_all(title: str, values: Iterable[object], unseen: frozenset[str] = frozenset()) -> None:
-    """Hold values against a section; together they have to show all that it tells, but for what is named."""
-    reader = Reader(title)
+    """Hold values against a section and its schema; together they have to show all that it tells, but for `unseen`."""
+    reader, schema = Reader(title), schema_of(title)
     for value in values:
         reader.read(value)
+        schema.validate([value] if schema.schema["type"] == "array" else value)
     assert reader.missing() - unseen == set()

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from jsondocument import schema_of
 from programs import RUN
 from shipped import SERVICE, Shipped
 
@@ -67,6 +68,7 @@ def test_as_json(machine: Shipped) -> None:
     machine.write_table(NEW)
     updates = json.loads(machine.clinit("--apply", "--json").stdout)
 
+    schema_of("`clinit --apply --json`").validate(updates)
     assert [(update["group"], update["level"], update["state"]) for update in updates] == [
         ("web", "3", "DONE"), ("mail", None, None),
     ]  # fmt: skip

@@ -93,7 +93,7 @@ def test_rehearse() -> None:
     moves = [MoveSeen(move, "DONE", 5, (EntrySeen("a", Effect.START, Effect.START),), found) for move in (there, back)]
     early = Report(program, moves, [(found[0], (there,))], ["x"], 5, "x")
     read_all("`rehearse`", [json.loads(asjson.document(as_json(report))) for report in (early, Report(program))])
-    assert words_of("A finding of a rehearsal", "kind") == {*FindingKind, "--fail"}
+    assert words_of("A finding of a rehearsal", "kind") == {*FindingKind}
 
 
 def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
