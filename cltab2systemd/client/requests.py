@@ -183,13 +183,12 @@ class Client:
 
         Raises:
             TimedOutError: the time was up; it goes on.
+
+        A daemon may go away meanwhile and come back, as for `wait`. Then it is asked again, and does what is left.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        notes: tuple[str, ...] = ()
-        reply: dict[str, Any] = {}
-        for reply in self._caller.replies(varlink.call("Apply", {}, more=True), deadline):
-            notes += _notes(reply)
-        return reply["groups"], notes
+        from cltab2systemd.client.updates import Updating  # noqa: PLC0415 - only this has use for it
+
+        return Updating(self._caller, timeout).run()
 
     def shutdown(self) -> str:
         """Stop all groups, then the daemon. Returns its message at once."""

@@ -53,8 +53,14 @@ class Wait:
         wishes: dict[str, object] = {"level": self._level}
         wishes |= {"strict": True} if strict else {"known": True} if known else {}
         wishes |= {} if trial is None else {"usec": int(trial * 1_000_000)}
-        method = "Switch" if trial is None else "Try"
-        has_begun = False  # then it is not asked for again
+        return self._ended("Switch" if trial is None else "Try", wishes)
+
+    def follow(self) -> dict[str, Any]:
+        """Wait for the end of a switch that has begun. Returns as `switch`."""
+        return self._ended("", {}, has_begun=True)
+
+    def _ended(self, method: str, wishes: dict[str, object], *, has_begun: bool = False) -> dict[str, Any]:
+        """Wait for the end. What has begun is not asked for again."""
         # Until when a daemon that went away may come back; None if it has answered since.
         patience: float | None = None
         notes: list[str] = []
@@ -73,7 +79,7 @@ class Wait:
                 if patience is None:
                     raise
             self._tell(self._disconnected())
-            self._await_daemon(patience)
+            await_daemon(self._caller, patience, self._deadline, self._on_tick)
 
     def _followed(self) -> Iterator[dict[str, Any]]:
         """Follow the group. Yields the daemon's answers, and last the status that settles it."""
@@ -95,25 +101,6 @@ class Wait:
         call = varlink.call(method, {"group": self._group, **parameters, **wish}, more=True)
         return self._caller.replies(call, self._deadline, on_tick=self._on_tick)
 
-    def _await_daemon(self, patience: float) -> None:
-        """Wait until a daemon listens again. NoDaemonError when patience ends, TimedOutError at the deadline."""
-        path = self._caller.locations.socket
-        while True:
-            try:
-                self._caller.connect(self._deadline).close()
-            except TimeoutError:
-                raise timed_out(self._caller.locations, self._deadline, is_answered=True) from None
-            except OSError as error:
-                if self._deadline is not None and time.monotonic() >= self._deadline:
-                    raise timed_out(self._caller.locations, self._deadline, is_answered=True) from None
-                if time.monotonic() >= patience:
-                    raise NoDaemonError(f"the daemon at {path} went away, and none came back") from error
-                time.sleep(_PAUSE)
-                if self._on_tick:
-                    self._on_tick()
-            else:
-                return
-
     def _tell(self, progress: dict[str, Any] | None) -> None:
         if progress and self._on_progress:
             self._on_progress(progress)
@@ -122,3 +109,33 @@ class Wait:
         """An object of type Progress, in a phase that no daemon tells: there is none."""
         nothing: dict[str, Any] = {"origin": None, "done": 0, "total": 0, "waiting": 0, "awaited": []}
         return {"group": self._group, "level": self._level, "phase": "disconnected", **nothing}
+
+
+def await_daemon(
+    caller: Caller, patience: float, deadline: float | None, on_tick: Callable[[], object] | None = None
+) -> None:
+    """Wait until a daemon listens again that went away.
+
+    Args:
+        caller: calls it.
+        patience: until when it may come back.
+        deadline: until when the caller waits at all; None for ever.
+        on_tick: called some times a second.
+
+    NoDaemonError when patience ends, TimedOutError at the deadline.
+    """
+    while True:
+        try:
+            caller.connect(deadline).close()
+        except TimeoutError:
+            raise timed_out(caller.locations, deadline, is_answered=True) from None
+        except OSError as error:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise timed_out(caller.locations, deadline, is_answered=True) from None
+            if time.monotonic() >= patience:
+                raise NoDaemonError(f"the daemon at {caller.locations.socket} went away, and none came back") from error
+            time.sleep(_PAUSE)
+            if on_tick:
+                on_tick()
+        else:
+            return

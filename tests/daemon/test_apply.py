@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -137,19 +138,40 @@ def test_groups_on_their_way(machine: Shipped) -> None:
     assert pids(machine, "web@new")[0]
 
 
-def test_a_daemon_that_is_killed(machine: Shipped) -> None:
-    """Whoever applies hears that the daemon went away; the next one does what is left, and applying again is fine."""
-    machine.write_table(TABLE.replace("web:php:3", "web:first:3:wait:sleep 1\nweb:php:3"))
-    client = machine.node.popen("clinit", "--apply")
-    wait_until(lambda: machine.clstat()["web"] == "3 STARTING", what="it is under way")
+@pytest.mark.parametrize("moment", ["3 STARTING", "3 STOPPING"])
+def test_a_daemon_that_is_killed(machine: Shipped, moment: str) -> None:
+    """Whoever applies waits for the next daemon, which does what is left, and hears of all of it, once."""
+    stubborn = "trap 'sleep 1; exit' INT; while :; do sleep 0.1; done"
+    machine.write_table(TABLE.replace("web:php:3:respawn:" + RUN, f"web:php:3:respawn:{stubborn}"))
+    assert machine.clinit("--wait", "web", "3").returncode == 0
+    new = TABLE.replace("web:php:3", "web:first:3:wait:sleep 1\nweb:php:3").replace("mail:", "idle:")
+    machine.write_table(new)
+    client = machine.node.popen("clinit", "--apply", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_until(lambda: machine.clstat()["web"] == moment, what="it is under way")
     pid = machine.pid
     machine.node.run("kill", "-KILL", str(pid))
-    assert client.wait(30) == 3
-    machine.await_restart(pid)
-    wait_until(lambda: machine.clstat()["web"] == "3 DONE", what="it is done all the same")
+    out, err = client.communicate(timeout=60)
 
+    assert client.returncode == 0
+    assert out.decode() == (
+        "web 3 DONE\n  php    restarted\n  first  started\nmail has left the table: stopped\n  queue  stopped\n"
+    )
+    assert err.decode().count("mail has left the table, and is being stopped") == 1
+    assert machine.clstat() == {"web": "3 DONE"}
+    assert machine.pid != pid
     assert applied(machine) == (0, "", "")
-    assert machine.node.run("systemctl", "is-active", SERVICE).stdout == "active\n"
+
+
+def test_no_daemon_comes_back(machine: Shipped) -> None:
+    """When the time is up in which one may, that is what is said."""
+    machine.write_table(TABLE.replace("web:php:3", "web:first:3:wait:sleep 1000\nweb:php:3"))
+    client = machine.node.popen("clinit", "--apply", "--timeout", "3", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_until(lambda: machine.clstat()["web"] == "3 STARTING", what="it is under way")
+    machine.node.run("systemctl", "stop", "clinit.socket", SERVICE)
+    _, err = client.communicate(timeout=60)
+
+    assert client.returncode == 5
+    assert b"timed out; what was requested goes on" in err
 
 
 def test_no_time(machine: Shipped) -> None:

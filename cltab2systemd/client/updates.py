@@ -1,0 +1,71 @@
+"""An update of all groups, to its end, also if the daemon goes away meanwhile and comes back."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from cltab2systemd import clstat, varlink
+from cltab2systemd.client import transport
+from cltab2systemd.client.calls import LostError, NoDaemonError, RefusedError, SupersededError
+from cltab2systemd.client.waiting import Wait, await_daemon
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cltab2systemd.client.calls import Caller
+
+    Update = dict[str, Any]
+
+
+class Updating:
+    """One update. What comes in and out is as for `Client.apply`.
+
+    Args:
+        caller: calls the daemon.
+        timeout: seconds for all of it; None for ever.
+    """
+
+    def __init__(self, caller: Caller, timeout: float | None) -> None:
+        self._caller = caller
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._begun: dict[str, Update] = {}  # by the group, as each was told first
+        self._notes: tuple[str, ...] = ()
+
+    def run(self) -> tuple[list[Update], tuple[str, ...]]:
+        """Ask for it, and wait. If the daemon goes away, the next one is asked again, which does what is left."""
+        # Until when a daemon that went away may come back; None if it has answered since.
+        patience: float | None = None
+        while True:
+            try:
+                for reply in self._caller.replies(varlink.call("Apply", {}, more=True), self._deadline):
+                    patience = None
+                    self._take_note(reply)
+                ended = {update["group"]: update for update in reply["groups"]}
+                return [self._ended(update, ended.get(name)) for name, update in self._begun.items()], self._notes
+            except LostError:
+                patience = patience or time.monotonic() + transport.ANSWER_TIMEOUT
+            except NoDaemonError:
+                if patience is None:
+                    raise
+            await_daemon(self._caller, patience, self._deadline)
+
+    def _take_note(self, reply: dict[str, Any]) -> None:
+        for update in reply["groups"]:
+            self._begun.setdefault(update["group"], update)
+        self._notes = tuple(dict.fromkeys((*self._notes, *map(str, reply.get("notes", ())))))
+
+    def _ended(self, begun: Update, ended: Update | None) -> Update:
+        """How an update has ended; if the daemon that has begun it went away, the next one goes on with the switch."""
+        if ended is not None:
+            return {**ended, "changes": begun["changes"]}
+        if "level" not in begun:
+            return {**begun, "status": {"state": clstat.STOPPED}}
+        left = None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
+        wait = Wait(self._caller, begun["group"], begun["level"], left, on_progress=None, on_tick=None)
+        try:
+            return {**begun, "status": wait.follow()["status"]}
+        except SupersededError as error:
+            return {**begun, "error": str(error), "code": error.code or "later-request"}
+        except RefusedError as error:
+            return {**begun, "error": str(error), "code": error.code}
