@@ -133,9 +133,21 @@ def _layer() -> Path:
 @pytest.fixture(scope="session")
 def controllers(lab: None) -> None:
     """Nodes have cgroup controllers, if need be those of a virtual machine (see forwarding); else as for `lab`."""
-    if reason := forwarding.shortcoming():
-        if os.environ.get("CI"):
-            pytest.fail(reason)
+    _need(forwarding.shortcoming())
+
+
+@pytest.fixture(scope="session")
+def machine_to_spoil(lab: None) -> None:
+    """The test has a virtual machine, whose clock it may set; else as for `lab`."""
+    _need(forwarding.no_machine())
+    assert forwarding.REPORTS_VARIABLE in os.environ, "this is nobody's machine to spoil"
+
+
+def _need(reason: str | None) -> None:
+    """Skip the test for a reason, if there is one; fail it in CI."""
+    if reason and os.environ.get("CI"):
+        pytest.fail(reason)
+    if reason:
         pytest.skip(reason)
 
 

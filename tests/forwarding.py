@@ -1,7 +1,7 @@
-"""Tests that ask for the fixture `controllers` see cgroup controllers at work.
+"""Tests that ask for the fixture `controllers` see cgroup controllers at work; those with `machine_to_spoil` have one.
 
-They run here if this kernel gives some to nodes, else in a virtual machine: all of a module in one, by a pytest in it,
-whose reports become those of the tests here.
+The first run here if this kernel gives controllers to nodes, else in a virtual machine, as the others always do: all of
+a module in one, by a pytest in it, whose reports become those of the tests here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FIXTURE = "controllers"
+MACHINE = "machine_to_spoil"
 NEEDED = frozenset({"memory", "pids"})
 PROPERTY = "sees limits at work"
 """Name of the property of a report that says where the test ran."""
@@ -38,8 +39,21 @@ def shortcoming() -> str | None:
     """Why such tests can be run neither here nor in a machine; None if they can."""
     if cgroups.controllers() >= NEEDED:
         return None
-    reason = host.shortcoming() or machine.shortcoming()
+    reason = no_machine()
     return reason and f"this kernel's cgroup2 has no controllers for nodes, and {reason}"
+
+
+def no_machine() -> str | None:
+    """Why there can be no virtual machine with nodes here; None if there can."""
+    return host.shortcoming() or machine.shortcoming()
+
+
+def _is_forwarded(item: pytest.Item) -> bool:
+    """Whether a test has to run in a machine, and can."""
+    fixtures = getattr(item, "fixturenames", ())
+    if MACHINE in fixtures:
+        return no_machine() is None
+    return FIXTURE in fixtures and not cgroups.controllers() >= NEEDED and no_machine() is None
 
 
 class Forwarder:
@@ -56,14 +70,13 @@ class Forwarder:
     @pytest.hookimpl(tryfirst=True)  # type: ignore[untyped-decorator]
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Run a test in the machine of its module, if it has to be; else leave it to pytest."""
-        if FIXTURE not in getattr(item, "fixturenames", ()) or shortcoming():
-            return None
-        if cgroups.controllers() >= NEEDED:
-            item.user_properties.append((PROPERTY, f"on this kernel, Linux {os.uname().release}"))
+        if not _is_forwarded(item):
+            if FIXTURE in getattr(item, "fixturenames", ()) and not shortcoming():
+                item.user_properties.append((PROPERTY, f"on this kernel, Linux {os.uname().release}"))
             return None
         if item.path not in self._runs:
             items = [other for other in item.session.items if other.path == item.path]
-            self._runs[item.path] = _Run([i for i in items if FIXTURE in getattr(i, "fixturenames", ())], self._layer)
+            self._runs[item.path] = _Run([*filter(_is_forwarded, items)], self._layer)
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         for report in self._runs[item.path].reports(item):
             item.ihook.pytest_runtest_logreport(report=report)
@@ -93,7 +106,8 @@ class _Run:
                 report = item.config.hook.pytest_report_from_serializable(config=item.config, data=json.loads(line))
                 assert isinstance(report, pytest.TestReport)
                 assert item.nodeid == report.nodeid
-                report.user_properties.append((PROPERTY, f"in {self._machine}"))
+                if FIXTURE in getattr(item, "fixturenames", ()):
+                    report.user_properties.append((PROPERTY, f"in {self._machine}"))
                 yield report
                 if report.when == "teardown":
                     return
