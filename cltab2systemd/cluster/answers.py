@@ -94,6 +94,7 @@ def _group(value: object) -> tuple[str, GroupSeen]:
     return _text(group["group"]), GroupSeen(
         _optional(group["level"]), _word(group["state"]) or "?", health_of(group),
         _word(group.get("digest")), _optional(group.get("resource")) or "", group.get("boot_level") is not None,
+        on_trial=group.get("trial") is not None,
     )  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 `clinit` has the table in force: its digest, and `refused` or `accepted`, and a third word if something is wrong with
 the daemon, as `seen.Trouble` has it. `clinit-GROUP` has a group: level, state, health, digest of the applied lines,
-resource, and `boot` if it comes to a level at boot. `clinit.heartbeat` has the time at which the publisher last looked,
-in seconds since 1970. It is private: the nodes' attribute managers keep it, and no CIB has it.
+resource, and `boot` if it comes to a level at boot; behind these `trial` if its level is on trial. `clinit.heartbeat`
+has the time at which the publisher last looked, in seconds since 1970. It is private: the nodes' attribute managers
+keep it, and no CIB has it.
 
 Words are parted by a space. One that is not known is `-`. In a word, all but letters, digits, `.`, `_` and `-` of ASCII
 is `%XX` for each byte. In the name of a group it is `_XX`, and so is `_`: Pacemaker makes ids of names, in which it
@@ -27,7 +28,7 @@ HEARTBEAT = "clinit.heartbeat"
 PREFIX = "clinit-"
 
 _NONE = "-"
-_BOOT = "boot"
+_BOOT, _TRIAL = "boot", "trial"
 _REFUSED, _ACCEPTED = "refused", "accepted"
 # What is escaped in a name, and in a word of a value.
 _NOT_IN_A_NAME = re.compile(rb"[^A-Za-z0-9.-]")
@@ -62,7 +63,7 @@ def publish(found: Mapping[str, object]) -> dict[str, str]:
     for group in groups:
         attributes[of_group(group["group"])] = _words(
             group["level"], group["state"], health_of(group), group["digest"], group["resource"],
-            None if group["boot_level"] is None else _BOOT,
+            None if group["boot_level"] is None else _BOOT, *([_TRIAL] if group.get("trial") else []),
         )  # fmt: skip
     return attributes
 
@@ -87,7 +88,7 @@ def group_seen(value: str) -> GroupSeen | None:
     level, state, health, digest, resource, boot = words[:_OF_GROUP]
     if state is None or health is None:
         return None
-    return GroupSeen(level, state, health, digest, resource or "", boot == _BOOT)
+    return GroupSeen(level, state, health, digest, resource or "", boot == _BOOT, _TRIAL in words[_OF_GROUP:])
 
 
 def _words(*words: object) -> str:

@@ -40,6 +40,7 @@ class GroupSeen:
         digest: of the lines that its units were made from; None if it has none.
         resource: the cluster's resource that it is, by what the node knows; empty if it is none.
         at_boot: whether it comes to a level at boot.
+        on_trial: whether its level is on trial: it goes back by itself.
     """
 
     level: str | None
@@ -48,6 +49,7 @@ class GroupSeen:
     digest: str | None = None
     resource: str = ""
     at_boot: bool = False
+    on_trial: bool = False
 
     @property
     def is_active(self) -> bool:

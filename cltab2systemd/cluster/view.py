@@ -112,7 +112,8 @@ def _cell(node: NodeSeen, group: str) -> str:
 
 def _status(here: GroupSeen) -> str:
     level = "" if here.level is None else f"{shortened(here.level)} "
-    return f"{level}{here.state}{' degraded' if here.health == 'degraded' else ''}"
+    remarks = (" degraded" if here.health == "degraded" else "", " on trial" if here.on_trial else "")
+    return f"{level}{here.state}{''.join(remarks)}"
 
 
 def as_object(seen: ClusterSeen, found: Iterable[Finding]) -> dict[str, object]:
@@ -154,6 +155,7 @@ def _group_object(seen: ClusterSeen, group: str) -> dict[str, object]:
                 "level": here.level,
                 "state": here.state,
                 "health": here.health,
+                "on_trial": here.on_trial,
                 "active": here.is_active,
                 "digest": here.digest,
             }

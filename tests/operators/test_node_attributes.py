@@ -73,6 +73,8 @@ def test_a_value_comes_back(level: str, resource: str) -> None:
 
     assert attributes.table_of(found["clinit"]) == ("0" * 16, False, None)
     assert attributes.group_seen(found["clinit-web"]) == GroupSeen(level, "DONE", "well", None, resource, at_boot=True)
+    tried = attributes.publish(status(None, group(None, level, resource) | {"trial": {"level": level}}))["clinit-web"]
+    assert attributes.group_seen(tried) == GroupSeen(level, "DONE", "well", None, resource, at_boot=True, on_trial=True)
     assert attributes.group_seen(f"{found['clinit-web']} more") == attributes.group_seen(found["clinit-web"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -78,6 +79,17 @@ def test_a_level_that_no_entry_names(many: ManyNodes) -> None:
     answered(many.nodes("-w", "n[1-2]", "switch", "web", "stpo"), code=1, out=refused)
     assert many.daemon.clstat()["web"] == "3 DONE"
     many.daemon.write_table(TABLE)
+
+
+def test_a_level_on_trial(many: ManyNodes) -> None:
+    """It is told of each node, for people and for programs, until it is confirmed."""
+    answered(many.daemon.clinit("--wait", "web", "3"), code=0)
+    answered(many.daemon.clinit("--wait", "--try", "600", "web", "3"), code=0)
+    assert re.search("^web +3 DONE on trial +3 DONE on trial$", many.nodes("-w", "n[1-2]").stdout, re.MULTILINE)
+    assert [node["on_trial"] for node in many.seen("-w", "n[1-2]")["groups"][0]["nodes"]] == [True, True]
+
+    answered(many.daemon.clinit("--keep", "web"), code=0)
+    assert "on trial" not in many.nodes("-w", "n1").stdout
 
 
 def test_timed_out(many: ManyNodes) -> None:
