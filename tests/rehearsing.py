@@ -14,7 +14,7 @@ from cltab2systemd.check import loading
 from cltab2systemd.node.spec import Bind
 from cltab2systemd.rehearsal import performance
 from cltab2systemd.rehearsal.direction import Rehearsal, Wishes, planned
-from cltab2systemd.rehearsal.machineunits import unit_files
+from cltab2systemd.rehearsal.machineunits import manager_files, unit_files
 from lab.install import PROJECT
 from lab.node import Node
 
@@ -95,6 +95,7 @@ def have_units(monkeypatch: pytest.MonkeyPatch, root: Path, files: dict[str, str
         else:
             file.write_text(text)
     monkeypatch.setattr(performance, "unit_files", lambda: unit_files(root))
+    monkeypatch.setattr(performance, "manager_files", lambda: manager_files(root))
 
 
 @contextmanager

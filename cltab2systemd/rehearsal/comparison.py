@@ -26,8 +26,13 @@ if TYPE_CHECKING:
     from cltab2systemd.rehearsal.rounds import Move, Rehearsed
 
 # systemd.exec(5), PROCESS EXIT CODES: what takes rights over the whole machine: real-time scheduling, priorities of
-# input and output, security labels, BPF.
+# input and output, security labels, BPF. 211 and 214 were tried: the kernel says that it is not permitted. Where it
+# says something else, it would say that on the machine, too.
 _OF_THE_MACHINE = frozenset({211, 214, 229, 231, 236, 244})
+_NOT_PERMITTED = ("Operation not permitted", "Permission denied")
+_SYSTEMD_SAYS = "systemd: "
+# Standard input, output and error. There is no terminal of the machine, and no console.
+_STREAMS = frozenset({208, 209, 222})
 _FINE = frozenset({"DONE", "PASSED", STOPPED})
 
 
@@ -202,8 +207,11 @@ def _why_unseen(fault: Fault, *, is_stand_in: bool) -> str:
     """Why a fault may be one of the rehearsal only; empty if it is one of the entry."""
     if fault.code != "not-executed" or fault.status is None:
         return ""
-    if fault.status in _OF_THE_MACHINE:
+    says = [line for line in fault.lines if line.startswith(_SYSTEMD_SAYS)]
+    if fault.status in _OF_THE_MACHINE and (not says or any(line.endswith(_NOT_PERMITTED) for line in says)):
         return "nobody may have that in a rehearsal, which has users of its own"
+    if fault.status in _STREAMS and "=tty" in fault.text:
+        return "a rehearsal has no terminal of the machine"
     if is_stand_in and fault.status == EXEC and not any(SAYS in line for line in fault.lines):
         return "so it is with its stand-in, a shell script that needs /bin/sh and sleep in the unit's sandbox"
     return ""

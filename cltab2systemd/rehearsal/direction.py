@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cltab2systemd.node.cgroups import controllers
 from cltab2systemd.node.mounts import mounted
 from cltab2systemd.rehearsal import comparison, report, seen
 from cltab2systemd.rehearsal.performance import IDLE, Performance, PerformanceError
 from cltab2systemd.rehearsal.report import MoveSeen, Report
 from cltab2systemd.rehearsal.rounds import Program, Rehearsed, Side, Wish, program
 from cltab2systemd.rehearsal.standin import Choice, StandIns, stand_ins
+from cltab2systemd.rehearsal.unkept import unkept
 from cltab2systemd.table.model import ResourceGroup, levels_meant
 from cltab2systemd.terminal import shortened
 from cltab2systemd.units.names import Names
@@ -190,7 +192,8 @@ class Rehearsal:
             told.append(f"{', '.join(mounts)}: other file systems of the machine (--bind-ro shows one)")
         of_entries = {tag: why for each in self._stand_ins.values() for tag, why in each.unseen.items()}
         told += [f"{shortened(tag)}: {why}" for tag, why in of_entries.items()]
-        return told
+        lines = (lines for group in self._program.groups.values() for lines in (group.old, group.new))
+        return [*told, *unkept(lines, controllers())]
 
 
 def _hint_at_mounts(found: Report, mounts: Sequence[str]) -> None:

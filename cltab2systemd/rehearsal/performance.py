@@ -23,7 +23,7 @@ from cltab2systemd.node import command
 from cltab2systemd.node.errors import NodeError
 from cltab2systemd.node.node import Node
 from cltab2systemd.node.spec import Bind, Limits, NodeSpec
-from cltab2systemd.rehearsal.machineunits import UnitFile, unit_files
+from cltab2systemd.rehearsal.machineunits import UnitFile, manager_files, unit_files
 from cltab2systemd.rehearsal.seen import LONGEST_MESSAGE, MessageError, Scene, of_message
 from cltab2systemd.rehearsal.standin import (
     DIRECTORY,
@@ -139,9 +139,11 @@ class Performance:
     def _begin(self) -> None:
         node = self._node
         node.run("rm", "-rf", TABLE, "/etc/cltab.d", "/var/lib/cltab2systemd")
-        node.run_bytes("tar", "-xpf", "-", "-C", "/", input=_archive(self._files()))
+        defaults = [*manager_files()]
+        node.run_bytes("tar", "-xpf", "-", "-C", "/", input=_archive((*self._files(), *defaults)))
         node.run("systemctl", "set-environment", f"{VARIABLE}=1")
-        node.run("systemctl", "daemon-reload")
+        # systemd reads its own configuration only when it begins.
+        node.run("systemctl", "daemon-reexec" if defaults else "daemon-reload")
         node.run("systemctl", "start", _DAEMON, timeout=_BEGIN_TIME)
         self._stage = node.popen(
             sys.executable, "-P", "-m", "cltab2systemd.rehearsal.stage", env=_environment(),

@@ -19,6 +19,7 @@ from cltab2systemd.rehearsal.report import MoveSeen, Report, as_json, as_text, m
 from cltab2systemd.rehearsal.rounds import NOWHERE, Move, Place, Program, Rehearsed, Round, Side
 from cltab2systemd.rehearsal.seen import DOWN, Fault, Glimpse, Outcome
 from cltab2systemd.rehearsal.standin import SAYS, Choice
+from cltab2systemd.rehearsal.unkept import unkept
 from cltab2systemd.table.grammar import parse
 
 OLD = "web:db:3:respawn:sleep 1\nweb:app:3:respawn:sleep 2\nweb:job:3:wait:true\n"
@@ -146,6 +147,46 @@ def test_what_is_asked_for_and_what_cannot_be_seen() -> None:
     ((kind, _, _),) = told(OLD, BEFORE, outcome("FAILED", says))
     assert kind is Kind.FAILED
     assert {Kind.ASKED, Kind.UNSEEN} == NO_FAULT
+
+
+@pytest.mark.parametrize(
+    ("status", "line", "expected"),
+    [
+        (214, "systemd: Failed to set up CPU scheduling: Operation not permitted", Kind.UNSEEN),
+        (231, "systemd: Failed to prepare AppArmor profile change: Permission denied", Kind.UNSEEN),
+        (214, "its words", Kind.UNSEEN),  # the journal has nothing of systemd
+        (214, "systemd: Failed to set up CPU scheduling: Invalid argument", Kind.FAILED),
+        (217, "systemd: Failed to determine user credentials: Operation not permitted", Kind.FAILED),
+        (209, "systemd: Failed to set up standard output: No such file or directory", Kind.FAILED),
+    ],
+)
+def test_statuses_of_the_machine(status: int, line: str, expected: Kind) -> None:
+    """What the kernel does not permit to a rehearsal is no fault of the entry; what it does not take is one."""
+    fault = Fault("not-executed", "app", "web: app could not be started", (line,), status=status)
+    ((kind, _, _),) = told(OLD, BEFORE, outcome("FAILED", fault), Choice(all_real=True))
+    assert kind is expected
+
+
+@pytest.mark.parametrize(
+    ("directive", "of_units", "expected"),
+    [
+        ("MemoryMax=1G", set(), "no cgroup controller memory"),
+        ("MemoryMax=1G", {"memory"}, None),
+        ("MemoryMax=", set(), None),
+        ("MemoryDenyWriteExecute=yes", set(), None),
+        ("TasksMax=10", {"memory"}, "no cgroup controller pids"),
+        ("CPUQuota=10%", {"memory", "pids"}, "no cgroup controller cpu"),
+        ("IPAddressDeny=any", {"memory", "pids", "cpu"}, "takes BPF"),
+        ("LimitNOFILE=100", set(), None),
+    ],
+)
+def test_directives_that_are_not_kept(directive: str, of_units: set[str], expected: str | None) -> None:
+    """They are told once, with all that have them, of both tables."""
+    settings = f":::service.db:{directive}\n:::service.app:{directive}\n"
+    lines = [*unkept([group(OLD + settings).new, group(OLD + settings).new], of_units)]
+    name, _, _ = directive.partition("=")
+    assert [line.partition("=")[0] for line in lines] == [name] * (expected is not None)
+    assert all(" of db, app: it is not kept here, for " in line and str(expected) in line for line in lines)
 
 
 def test_a_failure_that_is_asked_for_and_does_not_fail_the_group() -> None:

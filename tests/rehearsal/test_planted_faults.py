@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rehearsing import faults, have_units, rehearsed, seen_by_all
 
-from cltab2systemd.node import host
+from cltab2systemd.node import cgroups, host
 from cltab2systemd.node.spec import NodeSpec
 from cltab2systemd.rehearsal import direction
 from cltab2systemd.rehearsal.direction import Wishes
@@ -164,9 +164,15 @@ def test_a_drop_in_that_ties_groups_together(place: Path, monkeypatch: pytest.Mo
 
 
 def test_commands_for_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What they do is seen: a test that fails, a port that is taken, and a program that only SIGKILL ends."""
+    """What they do is seen: a test that fails, a port that is taken, and a program that only SIGKILL ends.
+
+    What the machine's systemd has as defaults is there.
+    """
     monkeypatch.setattr(direction, "_LINGER", 1.5)  # none of these takes longer to end
-    have_units(monkeypatch, place / "root", {})
+    have_units(monkeypatch, place / "root", {
+        "/etc/systemd/system.conf": "[Manager]\nDefaultEnvironment=SITE=here\nDefaultLimitNOFILE=99\nLogLevel=debug\n",
+        "/etc/systemd/system.conf.d/limit.conf": "[Manager]\nDefaultLimitNOFILE=777\nDefaultStandardOutput=tty\n",
+    })  # fmt: skip
     serve = f"exec {place}/open/serve"
     table = (
         "web:config:3:test:test -d /no/such/directory\n"
@@ -175,6 +181,7 @@ def test_commands_for_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
         "deaf:deaf:3:respawn:trap '' INT TERM; while :; do sleep 1; done\n"
         "deaf:other:m:wait:true\n"
         'told:told:3:test:test "$CLINIT_REHEARSAL" = 1\n'
+        'told:site:3:test:test "$SITE $(ulimit -n)" = "here 777"\n'
         ":::service.deaf:TimeoutStopSec=200ms\n"
         ":::service.deaf:TimeoutAbortSec=200ms\n"
     )
@@ -184,7 +191,7 @@ def test_commands_for_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "exited with 1" in told["config"]
     assert "second" in told
     assert "SIGKILL ended it" in told["deaf"]
-    assert "told" not in told
+    assert {"told", "site"}.isdisjoint(told)
     assert "first" not in told
 
 
@@ -197,3 +204,36 @@ def test_an_entry_that_is_to_fail(place: Path, monkeypatch: pytest.MonkeyPatch) 
     assert found.is_fine
     assert "exited with 1" in faults(found)["mount"]
     assert "was not started" in faults(found)["app"]
+
+
+def test_what_a_rehearsal_has_no_means_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only the machine can give is told as such, and is no fault; a value that no kernel takes is one."""
+    have_units(monkeypatch, place / "root", {})
+    (place / "jail").mkdir()
+    (place / "jail/marker").touch()
+    table = (
+        "a:io:3:wait:true\nb:fifo:3:wait:true\nc:priority:3:wait:true\nd:tty:3:wait:true\ne:address:3:wait:true\n"
+        "f:jail:3:test:test -e /marker && test ! -e /srv\ng:outside:3:wait:no-such-program\nh:large:3:wait:true\n"
+        ":::service.io:IOSchedulingClass=realtime\n"
+        ":::service.fifo:CPUSchedulingPolicy=fifo\n"
+        ":::service.priority:CPUSchedulingPriority=5\n"
+        ":::service.tty:StandardOutput=tty\n"
+        ":::service.address:IPAddressDeny=any\n"
+        f":::service.jail:RootDirectory={place}/jail\n"
+        ":::service.jail:BindReadOnlyPaths=/usr /bin /lib /lib64\n"
+        f":::service.outside:RootDirectory={place}/jail\n"
+        ":::service.large:MemoryMax=1G\n"
+    )
+    found = rehearsed(table, table, Wishes(choice=Choice(real={"io", "fifo", "priority", "tty", "address", "jail"})))
+
+    kinds = {finding.tag: str(finding.kind) for seen in found.moves for finding in seen.findings}
+    assert kinds == {"io": "unseen", "fifo": "unseen", "tty": "unseen", "priority": "failed", "outside": "failed"}
+    told = faults(found)
+    assert "nobody may have that in a rehearsal" in told["io"]
+    assert "has no terminal of the machine" in told["tty"]
+    unseen = "\n".join(found.unseen)
+    assert "IPAddressDeny= of address: it is not kept here, for that takes BPF" in unseen
+    assert f"outside: RootDirectory={place}/jail: its stand-in runs outside of that" in unseen
+    assert not any(line.startswith("jail: ") for line in found.unseen)
+    has_memory = "memory" in cgroups.controllers()
+    assert ("MemoryMax= of large: it is not kept here" in unseen) is not has_memory

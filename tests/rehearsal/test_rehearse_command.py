@@ -67,6 +67,34 @@ def test_a_fault_is_red(tables: tuple[Path, Path]) -> None:
     assert "Not seen:" in done.stdout
 
 
+def test_its_limits_and_other_file_systems(lab: None, tmp_path: Path) -> None:
+    """Who takes more than --memory and --tasks fails, and nobody else; what --bind-ro shows is there, read-only."""
+    table = tmp_path / "table"
+    table.write_text(
+        "web:shown:3:test:test -f /mnt/config && ! touch /mnt/other\n"
+        "mail:eater:3:test:exec python3 -c 'bytearray(1 << 30)'\n"
+        "shop:forker:3:test:for number in $(seq 400); do sleep 9 & done\n"
+    )
+    script = 'mount -t tmpfs tmpfs /mnt; echo >/mnt/config; exec "$@"'
+    words = [*COMMAND, "--all", "--real", "all", "--memory", "256M", "--tasks", "200", "--format", "json"]
+    tables = [str(table), str(table)]
+
+    def told(*options: str) -> dict[str, str]:
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-ec", script, "sh", *words, *options, *tables],
+            cwd=PROJECT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1, done.stderr
+        findings = [finding for group in json.loads(done.stdout)["groups"] for finding in group["findings"]]
+        return {finding["tag"]: " ".join((finding["text"], *finding["lines"])) for finding in findings}
+
+    limited = told("--bind-ro", "/mnt")
+    assert {*limited} == {"eater", "forker"}
+    assert "SIGKILL" in limited["eater"]
+    assert "Cannot fork" in limited["forker"]
+    assert "--bind-ro /mnt shows it" in told("--group", "web")["shown"]
+
+
 def test_nothing_to_rehearse(tables: tuple[Path, Path]) -> None:
     """Two tables that say the same need no rehearsal; with --all, groups go from level to level."""
     old, _ = tables
