@@ -198,7 +198,7 @@ class Performance:
         while b"\n" not in self._received:
             left = min(end, self._deadline) - time.monotonic()
             if left <= 0 and end >= self._deadline:
-                raise TimeoutError
+                raise TimeoutError("the time was up before it had begun")
             if left <= 0:
                 raise PerformanceError("the process that performs the rehearsal does not answer")
             if not select.select([descriptor], [], [], left)[0]:

@@ -14,6 +14,8 @@ from answers import answered
 from support import cgroups_of, host_state
 from translator import run
 
+from cltab2systemd.rehearsal.performance import Performance
+from cltab2systemd.rehearsal.standin import StandIns
 from lab.install import PROJECT
 from lab.waiting import wait_until
 
@@ -93,6 +95,14 @@ def test_its_limits_and_other_file_systems(lab: None, tmp_path: Path) -> None:
     assert "SIGKILL" in limited["eater"]
     assert "Cannot fork" in limited["forker"]
     assert "--bind-ro /mnt shows it" in told("--group", "web")["shown"]
+
+
+def test_a_time_that_is_up_before_it_has_begun(lab: None) -> None:
+    """It is told as such, and not without a word."""
+    sides = dict.fromkeys(("old", "new", "clear"), "")
+    stand_ins = {side: StandIns() for side in sides}
+    with pytest.raises(TimeoutError, match="before it had begun"), Performance(sides, stand_ins, seconds=0.0):
+        pass
 
 
 def test_nothing_to_rehearse(tables: tuple[Path, Path]) -> None:
