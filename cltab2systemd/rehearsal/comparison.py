@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # says something else, it would say that on the machine, too.
 _OF_THE_MACHINE = frozenset({211, 214, 229, 231, 236, 244})
 _NOT_PERMITTED = ("Operation not permitted", "Permission denied")
-_SYSTEMD_SAYS = "systemd: "
+_SYSTEMD_SAYS = "Failed "  # and nobody else: the program has not run
 # Standard input, output and error. There is no terminal of the machine, and no console.
 _STREAMS = frozenset({208, 209, 222})
 _FINE = frozenset({"DONE", "PASSED", STOPPED})
@@ -207,7 +207,7 @@ def _why_unseen(fault: Fault, *, is_stand_in: bool) -> str:
     """Why a fault may be one of the rehearsal only; empty if it is one of the entry."""
     if fault.code != "not-executed" or fault.status is None:
         return ""
-    says = [line for line in fault.lines if line.startswith(_SYSTEMD_SAYS)]
+    says = [line for line in fault.lines if _SYSTEMD_SAYS in line]
     if fault.status in _OF_THE_MACHINE and (not says or any(line.endswith(_NOT_PERMITTED) for line in says)):
         return "nobody may have that in a rehearsal, which has users of its own"
     if fault.status in _STREAMS and "=tty" in fault.text:

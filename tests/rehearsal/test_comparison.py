@@ -156,6 +156,8 @@ def test_what_is_asked_for_and_what_cannot_be_seen() -> None:
         (231, "systemd: Failed to prepare AppArmor profile change: Permission denied", Kind.UNSEEN),
         (214, "its words", Kind.UNSEEN),  # the journal has nothing of systemd
         (214, "systemd: Failed to set up CPU scheduling: Invalid argument", Kind.FAILED),
+        # journald has not seen who wrote it, for that process was gone.
+        (214, "clinit-web@app.service: Failed to set up CPU scheduling: Invalid argument", Kind.FAILED),
         (217, "systemd: Failed to determine user credentials: Operation not permitted", Kind.FAILED),
         (209, "systemd: Failed to set up standard output: No such file or directory", Kind.FAILED),
     ],
