@@ -33,6 +33,7 @@ _ON_MACHINE = f"""\
 #!/usr/bin/env -S unshare --mount /bin/sh -e
 for directory in run root proc sys dev; do mount --rbind /$directory {_MACHINE}/$directory; done
 for directory in tmp mnt; do mount -t tmpfs tmpfs {_MACHINE}/$directory; done
+[ -d {_MACHINE}{PROJECT} ] || {{ mkdir -p {_MACHINE}{PROJECT}; mount --rbind {PROJECT} {_MACHINE}{PROJECT}; }}
 for controller in memory pids; do # where they are those of version 1
     mkdir {_MACHINE}/mnt/$controller
     mount -t cgroup -o $controller cgroup {_MACHINE}/mnt/$controller 2>/dev/null || rmdir {_MACHINE}/mnt/$controller
@@ -99,8 +100,13 @@ def have_units(monkeypatch: pytest.MonkeyPatch, root: Path, files: dict[str, str
 
 
 @contextmanager
-def machine(name: str, project_layer: Path) -> Iterator[Node]:
-    """Boot a node in which `cltab2systemd` can rehearse: over the running root, but for /run and /root."""
-    with Node(name, layers=[project_layer], binds=[Bind(Path("/"), _MACHINE)]) as node:
+def machine(name: str, project_layer: Path, *shown: Path) -> Iterator[Node]:
+    """Boot a node in which `cltab2systemd` can rehearse: over the running root, but for /run and /root.
+
+    A checkout may be below /tmp, of which a node has one of its own. It sees the project there, and what else is shown.
+    """
+    project = [Bind(PROJECT, PROJECT)] if PROJECT.is_relative_to("/tmp") else []
+    seen = [Bind(path, path) for path in shown]
+    with Node(name, layers=[project_layer], binds=[Bind(Path("/"), _MACHINE), *project, *seen]) as node:
         node.write("/usr/local/bin/cltab2systemd", _ON_MACHINE, mode=0o755)
         yield node

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-REHEARSE = ("cltab2systemd", "rehearse")
+
+REHEARSE = ("cltab2systemd", "rehearse", "--bind-ro")
 
 
 def conf(port: int) -> str:
@@ -59,7 +60,7 @@ def place(lab: None) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def shipped(place: Path, project_layer: Path) -> Iterator[Shipped]:
     """The daemon, which has both servers run."""
-    with machine("rehearsing", project_layer) as node:
+    with machine("rehearsing", project_layer, installed(*PACKAGES)) as node:
         node.write("/etc/cltab", table(place, "own"))
         shipped = Shipped(node).start()
         answered(shipped.clinit("--wait", "shop", "3"), code=0, out="shop 3 DONE\n", err="")
@@ -69,7 +70,19 @@ def shipped(place: Path, project_layer: Path) -> Iterator[Shipped]:
 def test_a_push_that_is_bad(shipped: Shipped, place: Path) -> None:
     """It tells the very words that nginx says when the table is pushed; redis is left alone in both."""
     shipped.node.write("/root/new", table(place, "taken", "4"))
-    command = (*REHEARSE, "--real", "all", "--from", "3", "--to", "4", "--format", "json", "/root/new")
+    command = (
+        *REHEARSE,
+        str(installed(*PACKAGES)),
+        "--real",
+        "all",
+        "--from",
+        "3",
+        "--to",
+        "4",
+        "--format",
+        "json",
+        "/root/new",
+    )
     done = shipped.node.run(*command, check=False)
     assert done.returncode == 1
     report = json.loads(done.stdout)
@@ -100,7 +113,7 @@ def move_of(move: dict[str, object]) -> dict[str, object]:
 def test_the_picture_of_progress(shipped: Shipped, place: Path) -> None:
     """On a terminal each round is shown in a line, which is gone at the end; the report comes behind it."""
     shipped.node.write("/root/new", table(place, "other"))
-    with Terminal(shipped.node, *REHEARSE, "/root/new", columns=30) as terminal:
+    with Terminal(shipped.node, *REHEARSE, str(installed(*PACKAGES)), "/root/new", columns=30) as terminal:
         code = terminal.ended()
     assert code == 0
     lines = terminal.output.split("\r")
