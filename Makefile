@@ -15,7 +15,7 @@ DRIVEN := tests/daemon/test_driving.py tests/daemon/test_kill_moments.py tests/h
 # Limits at work, and a clock that is set, which take minutes where a virtual machine has to be emulated for them.
 LIMITS := tests/daemon/test_limits.py tests/daemon/test_set_clock.py tests/lab/test_virtual_machine.py
 # Debian's own versions of everything that the product and its lab run on.
-PACKAGES := busybox-static curl dbus fish iproute2 libxml2-utils locales mandoc perl procps python3 python3-click python3-hypothesis \
+PACKAGES := busybox-static curl dbus fish iproute2 jq libxml2-utils locales mandoc perl procps python3 python3-click python3-hypothesis \
 	python3-jinja2 python3-jsonschema python3-pip python3-prometheus-client python3-pystemd python3-pytest \
 	python3-pytest-xdist python3-setuptools python3-venv python3-wheel qemu-system-x86 systemd tmux util-linux zsh
 # What builds the package, and what tests it on other releases.

@@ -22,7 +22,7 @@ RELEASES = ("bookworm", "trixie", "unstable")
 
 # What the project depends on, and what its tests run in nodes.
 _PACKAGES = (
-    "bsdutils,curl,dbus,iproute2,libxml2-utils,locales,man-db,mount,passwd,perl,procps,python3,python3-click,"
+    "bsdutils,curl,dbus,iproute2,jq,libxml2-utils,locales,man-db,mount,passwd,perl,procps,python3,python3-click,"
     "python3-jinja2,python3-pystemd,systemd,systemd-sysv,util-linux"
 )
 _OPTIONS = (

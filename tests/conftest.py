@@ -58,6 +58,7 @@ NOT_OF_A_RELEASE = {
     "tests/operators/test_nodes_over_ssh.py": "ClusterShell is installed over the running root",
     "tests/operators/test_nodes_switch.py": "ClusterShell is installed over the running root",
     "tests/rehearsal/test_rehearsed_push.py": "what rehearses there sees the running root, with the servers beside it",
+    "tests/daemon/test_real_pushes.py": "the servers are installed over the running root",
     "tests/daemon/test_real_servers.py": "the servers are installed over the running root",
     "tests/daemon/test_real_web_servers.py": "the servers are installed over the running root",
 }

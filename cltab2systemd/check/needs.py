@@ -94,6 +94,7 @@ class _State:
     directory: str | None
     path: SearchPath = SearchPath.OWN
     is_conditional: bool = False
+    may_be_over: bool = False  # by a guard, and well
     is_over: bool = False
     depth: int = 0
 
@@ -124,7 +125,7 @@ def _needs_of_line(line: str, state: _State, *, is_plain: bool = False) -> Itera
     before = ""
     for call in found:
         if before in {"", ";", "&"}:
-            state.is_conditional = False
+            state.is_conditional = state.may_be_over
         elif before == "||":
             state.is_conditional = True
         before = call.separator
@@ -153,7 +154,10 @@ def _needs_of_call(call: Call, state: _State, *, is_plain: bool) -> Iterator[Nee
     elif first in _ASKING:
         state.is_conditional = state.is_conditional or call.separator == "&&"
     elif not is_plain and first in _BUILT_IN:
-        state.is_over = first in {"exit", "return"} and is_certain
+        is_end = first in {"exit", "return"}
+        state.is_over = is_end and is_certain
+        # As in `[ -x FILE ] || exit 0; FILE`. With another status it is a failure as well.
+        state.may_be_over = state.may_be_over or (is_end and [word.text for word in words[1:]] == ["0"])
     else:
         if is_certain and call.separator != "||":
             yield from _of_program(words, own, is_plain=is_plain)

@@ -46,6 +46,17 @@ def missing_limits() -> tuple[str, ...]:
     return tuple(kind.name for kind in (_MEMORY, _TASKS) if _hierarchy(kind) is None)
 
 
+def of_process(pid: int) -> tuple[Path, ...]:
+    """Return the cgroups of a process in the hierarchies that limit nodes, as this process sees them."""
+    lines = [line.split(":", 2) for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines()]
+    found = []
+    for kind in (_MEMORY, _TASKS):
+        hierarchy = _needed(kind)
+        name = "" if hierarchy == _mounted_version_2() else kind.name
+        found += [hierarchy / path.lstrip("/") for _, names, path in lines if name in names.split(",")]
+    return tuple(dict.fromkeys(found))
+
+
 class Cgroups:
     """A node's cgroups: one in the hierarchy of version 2, and one in each of version 1 that has a limit's controller.
 

@@ -73,6 +73,12 @@ def enter(pid: int, who: Account, *, own_users: bool = False) -> list[str]:
     return words
 
 
+def within(cgroups: Sequence[Path], argv: Sequence[str]) -> list[str]:
+    """Return the words of a command that joins cgroups first, so that it is limited as what is in there."""
+    join = 'for file; do shift; [ "$file" != -- ] || exec "$@"; echo 0 >"$file" || exit 126; done'
+    return ["sh", "-c", join, "sh", *(f"{cgroup}/cgroup.procs" for cgroup in cgroups), "--", *argv]
+
+
 def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a command that was started in a session of its own, and all of its process group."""
     # nsenter's child, the command itself, goes first, so that nsenter takes its end. An orphan would be left to the

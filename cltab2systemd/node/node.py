@@ -1,5 +1,6 @@
 """A throwaway systemd node: boot it, run things in it, read and write its files, end it."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from cltab2systemd.node import command, host
+from cltab2systemd.node import cgroups, command, host
 from cltab2systemd.node.errors import NodeError
 from cltab2systemd.node.link import Link
 from cltab2systemd.node.paths import inside
@@ -163,8 +164,11 @@ class Node:
         terminal, and in its process group.
         """
         account = command.ROOT if user is None else command.account(self.read("/etc/passwd"), user)
+        words = [*command.enter(self.pid, account, own_users=self.spec.own_users), *(os.fspath(word) for word in argv)]
+        if self.spec.limits is not None:  # nsenter leaves its cgroups as they are
+            words = command.within(cgroups.of_process(self.pid), words)
         return subprocess.Popen(
-            [*command.enter(self.pid, account, own_users=self.spec.own_users), *argv],
+            words,
             env=command.environment(account) | dict(env or {}),
             stdin=stdin,
             stdout=stdout,

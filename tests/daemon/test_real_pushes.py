@@ -22,6 +22,7 @@ PORT = 7080
 # The cluster of Debian's package is of no use here: one of the table's own.
 DATA = "/var/lib/postgresql/shop"
 SET_UP = f"""
+    for unit in nginx redis-server postgresql; do systemctl disable --now --quiet $unit 2>/dev/null || :; done
     ln -sf /usr/lib/postgresql/*/bin/initdb /usr/lib/postgresql/*/bin/postgres /usr/local/bin/
     install -d -o postgres -g postgres /run/postgresql
     install -d /srv/cache
@@ -54,7 +55,6 @@ def web(says: str) -> str:
 def running(project_layer: Path) -> Iterator[Shipped]:
     """The shipped daemon, in a node with real programs, that runs the shop."""
     with Node("real-pushes", layers=[project_layer, installed(*PACKAGES)]) as node:
-        node.run("systemctl", "disable", "--now", "--quiet", "nginx", "redis-server", "postgresql")
         node.shell(SET_UP)
         for says in ("old", "new"):
             node.write(f"/srv/{says}.conf", web(says))

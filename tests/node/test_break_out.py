@@ -153,6 +153,21 @@ def test_its_limits(lab: None) -> None:
     assert cgroups_of("greedy") == []
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        "x = bytearray(1 << 30)",
+        "import os, time\nfor _ in range(400):\n    os.fork() or os.closerange(0, 3) or time.sleep(2)",
+    ],
+    ids=["memory", "tasks"],
+)
+def test_what_enters_has_its_limits(lab: None, program: str) -> None:
+    """A command that is run in it from outside counts as its own, or a program there could trace it."""
+    with Node(spec("entered")) as node:
+        assert node.run("python3", "-c", program, check=False).returncode != 0
+        wait_until(lambda: node.run("true", check=False).returncode == 0, what="the node goes on")
+
+
 def test_its_time(lab: None) -> None:
     """It ends when its seconds are over, whatever whoever booted it is doing."""
     node = Node(spec("short", seconds=1.0))
