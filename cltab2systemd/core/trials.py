@@ -130,7 +130,8 @@ class Trials:
             back, lines = earlier.trial.back, earlier.trial.lines
         trial = Trial(level, back, lines, origin, until, asker.uid, asker.pid, asker.command)
         self._write(group.name, trial)
-        return Running(group.name, trial, earlier)
+        # One whose switch has not begun is none to go on with if this one is refused.
+        return Running(group.name, trial, (earlier and earlier.earlier) or earlier)
 
     def _place(self, group: Group) -> tuple[str | None, ResourceGroup]:
         """Where a group is, or is to go by the request that is under way; and the lines that it has there."""
@@ -148,8 +149,11 @@ class Trials:
             raise SwitchRefusedError(Refusal.NO_TRIAL, f"{name} is not on trial{ago}")
         if running.is_back:
             raise SwitchRefusedError(Refusal.NO_TRIAL, f"the time is over, and {name} {running.trial.to_come}")
-        self._notes.discard(escape(group.name))
         level = shortened(running.trial.level)
+        if running.earlier is not None:  # if it is refused, that one goes on, which nobody has confirmed
+            told = f"the switch of {name} to level {level} has not begun; {shortened(running.earlier.trial.level)} is"
+            raise SwitchRefusedError(Refusal.NO_TRIAL, f"{told} on trial still")
+        self._notes.discard(escape(group.name))
         events.TRIAL_KEPT(group=group.name, level=running.trial.level, asker=asker)
         self._forget(running, f"that of level {level} was confirmed")
         state = "" if group.status is None else str(group.status.state)
@@ -190,8 +194,8 @@ class Trials:
         running.request = request
         if self._running.get(running.group) is running:
             return
-        if running.earlier is not None:
-            self._disarm(running.earlier)
+        if (current := self._running.get(running.group)) is not None:
+            self._disarm(current)
         request.on_start = partial(setattr, running, "earlier", None)
         self._arm(running)
         left = duration(running.trial.deadline - now_in_microseconds() + _SECOND - 1)

@@ -110,10 +110,13 @@ class Updates:
                 continue
             doubts += [doubt] if doubt else []
             done = {tag: effect for tag, effect in group.effects(wanted, level).items() if effect not in _NOTHING}
-            request = _on_its_way(group) or self._request(group, level, asker)
+            request = _on_its_way(group)
+            if request is None:
+                request = self._request(group, level, asker)
+                doubts += request.notes  # that it ends a trial
             updates.append(Update(group.name, level, done, request.outcome))
         for group in self._groups.values():
-            if group.request is not None and group.halting:
+            if group.request is not None and group.halting and self._membership.has_left(group):
                 active = group.units.active_tags() if group.units is not None else ()
                 updates.append(Update(group.name, None, dict.fromkeys(active, Effect.STOP), group.request.outcome))
         return updates, (*notes, *doubts, *map(_nowhere, filter(_is_nowhere, due)))

@@ -405,3 +405,26 @@ def test_nothing_to_keep(group: Group) -> None:
     assert keep(group, code=1) == f"{group.name} is not on trial"
     done = group.instance.clinit("--keep", "no-such-group")
     answered(done, code=1, out="no such group: no-such-group\n")
+
+
+def test_trials_whose_switches_do_not_begin(make: Any) -> None:
+    """The one before goes on, whoever asks for what meanwhile: nobody has confirmed it."""
+    group: Group = make(
+        f"one:1:respawn:{RUN}", f"two:2:respawn:{RUN}", f"three:3:respawn:{RUN}", f"four:4:respawn:{RUN}",
+        ":::preflight.three:until false; do sleep 1; done", ":::preflight.four:false",
+    )  # fmt: skip
+    answered(group.instance.clinit("--wait", "--try", LONG, group.name, "2"), code=0, out=f"{group.name} 2 DONE\n")
+    third = group.node.popen("clinit", "--try", LONG, group.name, "3")
+    wait_until(lambda: noted(group)["level"] == "3")
+    kept = group.instance.clinit("--keep", group.name)
+    answered(kept, code=1)
+    assert "level 3 has not begun; 2 is on trial still" in kept.stdout + kept.stderr
+    assert group.instance.clinit("--try", LONG, group.name, "4").returncode == 1
+    third.wait(timeout=30)
+
+    pid = group.pid("two")
+    group.node.run("kill", "-KILL", str(pid))  # so that it is looked at
+    wait_until(lambda: group.pid("two") not in {0, pid})
+    wait_until(lambda: group.status == "2 DONE")
+    assert (noted(group)["level"], noted(group)["back"]) == ("2", "1")
+    answered(group.instance.clinit("--wait", group.name, "1"), code=0, out=f"{group.name} 1 DONE\n")
