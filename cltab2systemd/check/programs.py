@@ -141,9 +141,9 @@ def _of_program(
     row, text = _row(program), joined(arguments)
     behaviour = row.behaviour(text, read)
     without = row.without
-    is_by_arguments = row.daemon is not None and re.search(row.daemon, text)
-    if row.configuration and behaviour is Behaviour.DAEMON and not is_by_arguments:
-        without = f"{row.configuration.line} in {row.file_of_daemon(text, read)}"
+    if row.configuration and behaviour is Behaviour.DAEMON:
+        is_by_arguments = row.daemon is not None and re.search(row.daemon, text)
+        without = without if is_by_arguments else f"{row.configuration.line} in {row.file_of_daemon(text, read)}"
     return Started(
         program.name,
         behaviour,

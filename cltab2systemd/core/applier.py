@@ -62,13 +62,14 @@ class Applier:
         self._units.adopt()
         if self._names.suffix:  # the system instance's is in the package
             self._units.install_top(compile_top(self._names, self._path))
-        groups = []
-        for name, applied in self._units.applied().items():
+        groups, noted = [], self._units.applied()
+        for name, applied in noted.items():
             group = Group(name, self._units.instance.destinations)
             group.applied = applied
             group.is_installed = self._units.is_installed(self._compile(applied))
             groups.append(group)
-        groups += [Group(name, self._units.instance.destinations) for name in sorted(self._units.without_lines())]
+        without_lines = sorted(self._units.groups() - noted.keys())
+        groups += [Group(name, self._units.instance.destinations) for name in without_lines]
         self._bus.follow_reloads(self._reloaded)
         if self._units.reload_needed:
             self._limited.update(group.name for group in groups)

@@ -89,10 +89,10 @@ class UnitStore:
             groups[name] = table.group(name)
         return groups
 
-    def without_lines(self) -> frozenset[str]:
-        """Groups that have units on disk, and no lines: a daemon was killed while it installed them."""
-        of_entries = {self._names.group_of(name) for name in self._disk.files(self._units)}
-        return frozenset(group for group in of_entries if group is not None) - self.applied().keys()
+    def groups(self) -> frozenset[str]:
+        """The groups that have units on disk; one without applied lines was being installed as a daemon was killed."""
+        found = {self._names.group_of(name) for name in self._disk.files(self._units)}
+        return frozenset(group for group in found if group is not None)
 
     def is_installed(self, files: Mapping[str, bytes]) -> bool:
         """Whether exactly these bytes are on disk."""
