@@ -195,9 +195,13 @@ def _excerpt(found: list[JournalLine], lines: int, reading: Reading) -> Excerpt:
 
 
 def _with_invocations(lines: Iterable[JournalLine]) -> Iterator[JournalLine]:
-    """Lines, each with its run. Of a process that ended at once journald knows none: it is that of the line before."""
-    last = ""
-    for line in lines:
+    """Lines, each with its run. Of a process that ended at once journald knows none: it is that of the line before.
+
+    Of the first lines it is that of the line after: journald was late, and has them before what systemd says of them.
+    """
+    found = [*lines]
+    last = next((line.invocation for line in found if line.invocation), "")
+    for line in found:
         last = line.invocation or last
         yield line if line.invocation else replace(line, invocation=last)
 

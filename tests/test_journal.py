@@ -110,6 +110,18 @@ def test_what_journalctl_complains_of_is_told(program: Path) -> None:
     assert (0, journalctl.Trouble(Kind.FAILED, "journalctl exited with 7")) == read_with(program, "sys.exit(7)")
 
 
+def test_words_that_come_first(program: Path) -> None:
+    """Journald was late: a process that has ended is without its run there, and before what systemd says of it."""
+    words = "_SYSTEMD_UNIT=a.service\n_PID=7\nMESSAGE=it is bad\n\n"
+    ends = "_PID=1\nUNIT=a.service\nINVOCATION_ID=12\nMESSAGE=Failed\n\n"
+    program.write_text(f"#!{sys.executable} -IS\nprint({words + ends!r})\n")
+    program.chmod(0o755)
+
+    found = journal.of_invocation("a.service", "12", seconds=20.0)
+
+    assert [line.message for line in found.lines] == [b"it is bad", b"Failed"]
+
+
 def test_no_journalctl(program: Path) -> None:
     """That there is none is a value, too."""
     reading = journal.Reading(journal.Selection(("a.service",)))

@@ -23,6 +23,17 @@ rm /run/reloading
 
 
 @contextmanager
+def held(node: Node, unit: str) -> Iterator[None]:
+    """Have a service's main process stand still meanwhile."""
+    pid = node.run("systemctl", "show", "--property=MainPID", "--value", unit).stdout.strip()
+    node.run("kill", "-STOP", pid)
+    try:
+        yield
+    finally:
+        node.run("kill", "-CONT", pid)
+
+
+@contextmanager
 def question_under_way(node: Node, pid: int, *client: str) -> Iterator[None]:
     """Have a client ask the daemon for something about which that asks systemd. systemd hears of it at the end.
 
@@ -31,14 +42,10 @@ def question_under_way(node: Node, pid: int, *client: str) -> Iterator[None]:
         pid: the daemon's.
         client: the command.
     """
-    dbus = node.run("systemctl", "show", "--property=MainPID", "--value", "dbus.service").stdout.strip()
-    node.run("kill", "-STOP", dbus)
-    try:
+    with held(node, "dbus.service"):
         node.popen(*client)
         wait_until(lambda: _has_sent(node, pid), what="the daemon has sent a question")
         yield
-    finally:
-        node.run("kill", "-CONT", dbus)
 
 
 def _has_sent(node: Node, pid: int) -> bool:

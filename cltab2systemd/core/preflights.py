@@ -172,10 +172,7 @@ class Preflights:
 
     async def _refusal(self, unit: str, entry: Entry, wrong: str) -> SwitchRefusedError:
         assert entry.preflight is not None
-        output: tuple[str, ...] = ()
-        with suppress(BusRefusedError):  # the unit is gone
-            invocation = await self._bus.persist(lambda: self._bus.invocation(unit))
-            output = await last_words(unit, invocation)
+        output = await last_words(unit)
         command = shortened(entry.preflight.command)
         return SwitchRefusedError(
             Refusal.PREFLIGHT_FAILED,

@@ -1,4 +1,4 @@
-"""What one run of a unit has written at last, as the journal has it."""
+"""What a unit that runs once has written at last, as the journal has it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cltab2systemd import journalctl
-from cltab2systemd.journal import Writer, of_invocation
+from cltab2systemd.journal import Writer, of_unit
 from cltab2systemd.systemd.inthread import in_thread
 from cltab2systemd.terminal import cut, printable
 from cltab2systemd.text import decoded
@@ -20,22 +20,21 @@ if TYPE_CHECKING:
 _MOST = 20
 _LONGEST = 500
 # Seconds for journald to store what it has been given, for the journal to be read, and for all of it.
-_STORE = 1.0
+_STORE = 2.0
 _SECONDS = 2.0
 _PATIENCE = 5.0
 
 
-async def last_words(unit: str, invocation: str) -> tuple[str, ...]:
-    """The last lines that a run of a unit has written, printable; or why they cannot be told, in brackets.
+async def last_words(unit: str) -> tuple[str, ...]:
+    """The last lines that a unit has written, printable; or why they cannot be told, in brackets.
 
-    Args:
-        unit: its name.
-        invocation: the run, as systemd's InvocationID.
+    journald may be late, and then knows the unit of a process that has ended, and no longer which run it was of. So the
+    unit has to be one that runs once, as that of a preflight does.
     """
 
     def work() -> Excerpt:
         journalctl.store(_STORE)
-        return of_invocation(unit, invocation, _MOST, _SECONDS)
+        return of_unit(unit, _MOST, _SECONDS)
 
     try:
         async with asyncio.timeout(_PATIENCE):

@@ -12,6 +12,7 @@ from answers import evidence_of, reasons_of
 from programs import RUN
 from respawns import were_fast
 from shipped import Shipped
+from underway import held
 
 from cltab2systemd.units.commands import PAUSED
 from lab.node import Node
@@ -167,19 +168,27 @@ def test_what_cannot_be_executed_and_pauses(group: Group) -> None:
 
 def test_a_journal_that_is_late(group: Group) -> None:
     """So are they if journald comes to them when it pauses: then journald takes all of them for lines of the pause."""
-    journald = group.node.run("systemctl", "show", "--property=MainPID", "--value", "systemd-journald").stdout.strip()
     group.define("a:3:respawn:/srv/nowhere/program")
-    group.node.run("kill", "-STOP", journald)
-    try:
+    with held(group.node, "systemd-journald.service"):
         group.request("3")
         wait_until(lambda: pauses(group), timeout=20)
-    finally:
-        group.node.run("kill", "-CONT", journald)
     group.node.run("journalctl", "--sync")
     why = group.node.run("clinitctl", "why", group.name, check=False).stdout
 
     assert why.count("/srv/nowhere/program: not found") == 1
     assert "rapidly" not in why
+
+
+def test_the_first_words_to_a_journal_that_is_late(group: Group) -> None:
+    """A process has ended before journald looks, and its words come before all that systemd says of its run."""
+    group.define("a:3:test:echo it is bad; exit 1")
+    with held(group.node, "systemd-journald.service"):
+        group.request("3")
+        wait_until(lambda: group.instance.clstat()[group.name] == "3 FAILED", what="it has failed")
+    group.node.run("journalctl", "--sync")
+    why = group.node.run("clinitctl", "why", group.name, check=False).stdout
+
+    assert why.count("  it is bad\n") == 1
 
 
 def test_what_systemd_says_of_a_unit(group: Group) -> None:

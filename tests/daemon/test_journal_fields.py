@@ -11,6 +11,7 @@ import pytest
 from answers import answered
 from programs import RUN
 from shipped import SERVICE, Shipped
+from underway import held
 
 from cltab2systemd import events
 from cltab2systemd.daemon import journal
@@ -182,12 +183,8 @@ def test_the_end_while_journald_is_stuck(fresh_node: Node) -> None:
     shipped.write_table(TABLE)
     shipped.start()
     shipped.clinit("--wait", "web", "4")
-    journald = shipped.main_pid("systemd-journald.service")
-    fresh_node.run("kill", "-STOP", str(journald))
-    try:
+    with held(fresh_node, "systemd-journald.service"):
         answered(shipped.clinit("-k", "--wait", timeout=30), code=0)
-    finally:
-        fresh_node.run("kill", "-CONT", str(journald))
 
     wait_until(lambda: "all groups are halted" in fresh_node.journal(SERVICE), timeout=20)
 

@@ -15,6 +15,7 @@ import pytest
 from answers import answered
 from programs import RUN
 from shipped import Shipped
+from underway import held
 
 from cltab2systemd.daemon import logs
 from cltab2systemd.node.command import kill
@@ -73,14 +74,10 @@ def check_service(shipped: Shipped) -> None:
 def test_a_stopped_journald(shipped: Shipped) -> None:
     """A journald that takes nothing holds up no request; later it has what was kept, and how much was lost."""
     node = shipped.node
-    journald = shipped.main_pid("systemd-journald.service")
-    node.run("kill", "-STOP", str(journald))
-    try:
+    with held(node, "systemd-journald.service"):
         make_noise(node, 40_000)
         check_service(shipped)
         assert shipped.node.run("systemctl", "is-active", shipped.unit).stdout == "active\n"
-    finally:
-        node.run("kill", "-CONT", str(journald))
     wait_until(lambda: LOST.search(node.journal(shipped.unit)), what="what was lost is told", timeout=30)
     check_service(shipped)
 

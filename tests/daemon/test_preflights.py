@@ -9,6 +9,7 @@ import pytest
 from ancestorclient import PERL_CLIENT
 from answers import answered
 from instance import Instance, varlink
+from underway import held
 
 from cltab2systemd import events
 from lab.waiting import wait_until
@@ -325,6 +326,25 @@ def test_the_ancestors_client(web: Instance) -> None:
 
     message = "the preflight of nginx exited with 1, so web stays as it is: echo 'it is bad'; false"
     answered(done, code=0, out=f"{message}\n  it is bad\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"), [("echo it is bad; false", "it is bad"), ("/root/check", "the configuration is bad")]
+)
+def test_a_journal_that_is_late(web: Instance, command: str, words: str) -> None:
+    """Once the check has ended, journald cannot tell which run has written that. It is told all the same."""
+    pending(web, command)
+
+    with held(web.node, "systemd-journald.service"):
+        client = web.node.popen("clinit", "--wait", "web", "2", stderr=subprocess.PIPE)
+        wait_until(lambda: _state(web, await_check(web)) == "failed", what="the check has failed")
+    _, said = client.communicate(timeout=60)
+
+    assert said == f"  {words}\n".encode()
+
+
+def _state(instance: Instance, unit: str) -> str:
+    return instance.properties(unit, "ActiveState")["ActiveState"]
 
 
 def test_why_at_no_level(web: Instance) -> None:
