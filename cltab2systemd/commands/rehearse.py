@@ -20,11 +20,13 @@ from cltab2systemd.rehearsal.performance import PerformanceError
 from cltab2systemd.rehearsal.report import as_json, as_text
 from cltab2systemd.rehearsal.rounds import Wish
 from cltab2systemd.rehearsal.standin import Choice
+from cltab2systemd.table.declared import meant
+from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from cltab2systemd.rehearsal.report import Report
     from cltab2systemd.table.model import ResourceGroup, Table
@@ -109,7 +111,9 @@ def command(
     _check(wishes, old, new)
     plan = planned(old, new.groups, levels, wishes)
     if not plan.moves:
-        printing.complain("cltab2systemd: no group changes, so there is nothing to rehearse (--all takes every group)")
+        why = "there is no such move" if plan.groups else "no group changes"
+        hint = "" if wishes.groups or wishes.with_same else " (--all takes every group)"
+        printing.complain(f"cltab2systemd: {why}, so there is nothing to rehearse{hint}")
         raise SystemExit(FINE)
     report = _performed(Rehearsal(plan, old_text, (new, text), old, wishes))
     if format_ == options.Format.JSON:
@@ -167,14 +171,24 @@ def _directory(path: str) -> Path:
 
 
 def _check(wishes: Wishes, old: Mapping[str, ResourceGroup], new: Table) -> None:
-    """Refuse groups and tags that neither table has."""
-    both = {**old, **new.groups}
-    tags = {entry.tag for side in (old, new.groups) for group in side.values() for entry in group.entries}
-    _known(wishes.groups, both, "group", "--group")
+    """Refuse groups, tags and levels that neither table has."""
+    sides = (old, new.groups)
+    tags = {entry.tag for side in sides for group in side.values() for entry in group.entries}
+    _known(wishes.groups, {**old, **new.groups}, "group", "--group")
     _known((tag for tag in wishes.choice.real if tag != _ALL), tags, "entry", "--real")
     _known(wishes.choice.failing, tags, "entry", "--fail")
+    groups = [group for side in sides for name, group in side.items() if not wishes.groups or name in wishes.groups]
+    for level, option in ((wishes.pairs.origin, "--from"), (wishes.pairs.target, "--to")):
+        if level is not None and not any(level in group.levels for group in groups):
+            like = next(filter(None, (meant(group, level) for group in groups)), None)
+            raise _unknown("level", level, like, option)
 
 
-def _known(named: Iterable[str], known: Iterable[str], what: str, option: str) -> None:
+def _known(named: Iterable[str], known: Collection[str], what: str, option: str) -> None:
     for name in sorted({*named} - {*known}):
-        raise click.BadParameter(f"no such {what}: {shortened(name)}", param_hint=option)
+        raise _unknown(what, name, Spellings(known).like(name), option)
+
+
+def _unknown(what: str, name: str, like: str | None, option: str) -> click.BadParameter:
+    hint = "" if like is None else f"; did you mean '{shortened(like)}'?"
+    return click.BadParameter(f"no such {what}: {shortened(name)}{hint}", param_hint=option)

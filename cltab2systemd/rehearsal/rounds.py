@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cltab2systemd.rehearsal.walk import walk
+from cltab2systemd.table.declared import is_refused
 from cltab2systemd.table.model import ResourceGroup, levels_meant
 
 if TYPE_CHECKING:
@@ -99,11 +100,15 @@ class Rehearsed:
         return {Side.OLD: self.old, Side.NEW: self.new, Side.CLEAR: ResourceGroup(self.name)}[side]
 
     def places(self, side: Side, *also: str | None) -> tuple[Place, ...]:
-        """Where it can be under a table: at the levels that people ask for, those that it declares, and some more."""
+        """Where it can be under a table: at the levels that people ask for, those that it declares, and some more.
+
+        Of these only those that one of the tables gives it. Under the other one, such a level stops everything.
+        """
         group = self.lines(side)
         if not group.entries:
             return (Place(side, None),)
-        asked = (level for level in also if level is not None)
+        known = {*self.old.levels, *self.new.levels}
+        asked = (level for level in also if level in known and not is_refused(group, level))
         names = dict.fromkeys((*levels_meant(group.entries), *group.declared, *asked))
         return tuple(Place(side, name) for name in names)
 

@@ -109,6 +109,8 @@ def test_nothing_to_rehearse(tables: tuple[Path, Path]) -> None:
     """Two tables that say the same need no rehearsal; with --all, groups go from level to level."""
     old, _ = tables
     answered(run("rehearse", old, old), code=0, out="")
+    none = run("rehearse", "--group", "mail", "--from", "1", "--to", "1", old, old)
+    answered(none, code=0, out="", err="cltab2systemd: there is no such move, so there is nothing to rehearse\n")
     everything = run("rehearse", "--all", old, old)
     assert everything.exit_code == 0
     assert "web: " in everything.stdout
@@ -121,6 +123,11 @@ def test_what_is_refused(tables: tuple[Path, Path], tmp_path: Path) -> None:
     unknown = run("rehearse", "--real", "nobody", old, new)
     assert unknown.exit_code == 2
     assert "no such entry: nobody" in unknown.stderr
+    for option, name, meant in (("--real", "ueue", "queue"), ("--fail", "queu", "queue"), ("--group", "mial", "mail")):
+        misspelt = run("rehearse", option, name, old, new)
+        assert misspelt.exit_code == 2
+        assert f"{option}: no such" in misspelt.stderr
+        assert f": {name}; did you mean '{meant}'?" in misspelt.stderr
     bad = tmp_path / "bad"
     bad.write_text("web:x\n")
     assert run("rehearse", old, bad).exit_code == 1
@@ -129,6 +136,27 @@ def test_what_is_refused(tables: tuple[Path, Path], tmp_path: Path) -> None:
     refused = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert refused.returncode in {1, 3}
     assert refused.stderr
+
+
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_a_level_that_there_is_not(tables: tuple[Path, Path], option: str) -> None:
+    """It is refused, with the one that was meant; one that either table has is taken."""
+    old, new = tables
+    old.write_text(f"{TABLE}web:gone:before,:wait:true\n")
+    new.write_text(f"{CHANGED}web:came:behind,:wait:true\n:::levels.web:stopped\n")
+    unknown = run("rehearse", option, "9", old, new)
+    assert unknown.exit_code == 2
+    assert f"{option}: no such level: 9\n" in unknown.stderr
+    for name, meant in (("befor", "before"), ("behidn", "behind"), ("stoped", "stopped")):
+        misspelt = run("rehearse", option, name, old, new)
+        assert misspelt.exit_code == 2
+        assert f"{option}: no such level: {name}; did you mean '{meant}'?" in misspelt.stderr, misspelt.stderr
+
+    of_others = run("rehearse", "--group", "mail", option, "m", old, new)
+    assert of_others.exit_code == 2
+    assert "no such level: m" in of_others.stderr
+    for name in ("before", "behind", "stopped"):
+        answered(run("rehearse", option, name, old, new), code=0, err="")
 
 
 def cgroups_of_child(pid: int) -> list[str]:

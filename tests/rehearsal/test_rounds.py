@@ -98,10 +98,24 @@ def test_chosen_levels() -> None:
     assert found.moves <= 6
 
 
-def test_a_level_that_no_entry_names() -> None:
-    """It can be asked for."""
-    found = between("web:a:1:wait:x\n", "web:a:1:wait:y\n", Wish(None, "stop"))
-    assert (Place(Side.OLD, "1"), Place(Side.NEW, "stop")) in pairs(found, "web")
+def test_a_level_that_one_table_names() -> None:
+    """Under the other table it is one that stops everything, unless the group declares others.
+
+    A group that neither table gives that level does not go there.
+    """
+    old = "web:a:1:wait:x\nweb:b:gone,:wait:x\nmail:c:1:wait:x\n"
+    new = old.replace("gone", "came").replace("x", "y")
+    found = between(old, new, Wish(None, "gone"))
+    here = {Place(Side.OLD, "1"), Place(Side.OLD, "gone")}
+    assert {(place, Place(Side.NEW, "gone")) for place in here} <= pairs(found, "web")
+    assert (Place(Side.NEW, "1"), Place(Side.OLD, "gone")) in pairs(found, "web")
+    assert pairs(found, "mail") == set()
+
+    declares = f"{new}:::levels.web:stop\n"
+    places = {place for pair in pairs(between(old, declares, Wish(None, "gone")), "web") for place in pair}
+    assert Place(Side.OLD, "gone") in places
+    assert Place(Side.NEW, "gone") not in places
+    assert (Place(Side.OLD, "1"), Place(Side.NEW, "stop")) in pairs(between(old, declares, Wish(None, "stop")), "web")
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50)
