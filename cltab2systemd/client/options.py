@@ -10,11 +10,9 @@ from cltab2systemd import __version__
 from cltab2systemd.client import halting, outcome, watching
 from cltab2systemd.client.outcome import switch
 from cltab2systemd.client.requests import Client
+from cltab2systemd.client.seconds import Seconds
 from cltab2systemd.client.status import show_status as print_status
 from cltab2systemd.locations import CLSTAT, SOCKET, TABLE, locate
-
-# More than a socket takes is no number that anybody means.
-_LONGEST_TIMEOUT = 1_000_000_000
 
 _EPILOG = """\b
 Exit codes:
@@ -43,14 +41,14 @@ Exit codes:
 @click.option(
     "--try",
     "trial",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     metavar="SECONDS",
     help="Go back to where the group is after so long, unless --keep comes before that.",
 )
 @click.option("--apply", "is_apply", is_flag=True, help="Have all groups take the table's lines, each at its level.")
 @click.option("--json", "as_json", is_flag=True, help="Print what --apply has done for a program.")
 @click.option("--keep", is_flag=True, help="Confirm what --try has begun: the GROUP stays.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait at most so long.")
+@click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Wait at most so long.")
 @click.option(
     "--progress",
     type=click.Choice(watching.FORMS),
@@ -87,8 +85,9 @@ def command(
     run with other lines take these, and groups that have left it are stopped. A settings line in the table, such as
     `:::socket:PATH`, beats the option of the same name.
     """
+    wait = wait and not is_apply  # which waits in any case
     _check_usage(words, daemon=daemon, halt=halt, wait=wait, timeout=None if is_apply else timeout)
-    _check_wishes(words, strict=strict, wait=wait, progress=progress)
+    _check_wishes(words, strict=strict, wait=wait, is_apply=is_apply, progress=progress)
     _check_trial(words, trial, keep=keep, others=wait or daemon or halt or strict or trial is not None)
     others = (words, daemon, halt, wait, strict, keep, trial is not None, progress, as_json and show_status)
     _check_apply(is_apply=is_apply, as_json=as_json, others=any(others))
@@ -123,8 +122,6 @@ def _check_usage(words: tuple[str, ...], *, daemon: bool, halt: bool, wait: bool
         raise click.UsageError("-d goes with none of -k and -w")
     if wait and not words and not halt:
         raise click.UsageError("-w waits for a switch: name the group and the level")
-    if timeout is not None and not timeout <= _LONGEST_TIMEOUT:
-        raise click.UsageError(f"a timeout is at most {_LONGEST_TIMEOUT} seconds")
     if timeout is not None and not wait:
         raise click.UsageError("--timeout goes with --wait or --apply")
 
@@ -145,15 +142,19 @@ def _check_apply(*, is_apply: bool, as_json: bool, others: bool) -> None:
     if is_apply and others:
         raise click.UsageError(
             "--apply is for all groups: it takes no level, and of the other options only --timeout, --json, or -v, and "
-            "those that say where all is"
+            "those that say where all is; it waits in any case"
         )
     if as_json and not is_apply:
         raise click.UsageError("--json goes with --apply")
 
 
-def _check_wishes(words: tuple[str, ...], *, strict: bool, wait: bool, progress: str | None) -> None:
+def _check_wishes(words: tuple[str, ...], *, strict: bool, wait: bool, is_apply: bool, progress: str | None) -> None:
     if strict and not words:
         raise click.UsageError("--strict goes with a level")
+    if progress is not None and is_apply:
+        raise click.UsageError(
+            "--apply waits, and shows no progress: 'clinitctl watch' shows how all groups come along"
+        )
     if progress is not None and not wait:
         raise click.UsageError("--progress goes with --wait")
 
@@ -161,8 +162,6 @@ def _check_wishes(words: tuple[str, ...], *, strict: bool, wait: bool, progress:
 def _check_trial(words: tuple[str, ...], trial: float | None, *, keep: bool, others: bool) -> None:
     if trial is not None and not words:
         raise click.UsageError("--try goes with a level")
-    if trial is not None and not trial <= _LONGEST_TIMEOUT:
-        raise click.UsageError(f"a trial is at most {_LONGEST_TIMEOUT} seconds")
     if keep and (len(words) > 1 or others):
         raise click.UsageError("--keep takes a group, and no option besides but -v and those that say where all is")
 

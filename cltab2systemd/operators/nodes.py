@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd.client import outcome
+from cltab2systemd.client.seconds import Seconds
 from cltab2systemd.cluster import groupsource, view
 from cltab2systemd.cluster.judgement import Kind, findings
 from cltab2systemd.commands.printing import complain, say
@@ -50,9 +51,7 @@ _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 @click.option("-w", "nodeset", metavar="NODESET", help="Ask these nodes over ssh: n[1-3], or a group such as @web.")
 @click.option("--cib", metavar="FILE", help="What this file says, which has a CIB of Pacemaker.")
 @click.option("--fanout", type=click.IntRange(min=1), metavar="NUMBER", help="Ask so many nodes at once.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Wait for a node at most so long."
-)
+@click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Wait for a node at most so long.")
 @click.option(
     "--batch", type=click.IntRange(min=1), metavar="NUMBER", help="With switch: so many nodes after each other."
 )

@@ -20,10 +20,14 @@ _LONGEST_TEXT = 64
 _LONGEST = 31_557_600.0
 
 
-def seconds(text: str) -> float | None:
+def seconds(text: str, longest: float = _LONGEST) -> float | None:
     """A length of time in seconds; None if the text is none, or so long that it is no limit.
 
     An example: `2min 30.5s` is 150.5. A number without a unit is seconds.
+
+    Args:
+        text: as it was written.
+        longest: seconds; what is longer is no limit.
     """
     text = text.strip(" \t")
     if not text or len(text) > _LONGEST_TEXT:
@@ -35,4 +39,4 @@ def seconds(text: str) -> float | None:
             return None
         total += float(f"{match[1]}.{match[2] or 0}") * _SECONDS[match[3]]
         at = match.end()
-    return total if total <= _LONGEST else None
+    return total if total <= longest else None

@@ -79,6 +79,32 @@ def test_usage_errors(instance: Instance, arguments: list[str]) -> None:
     assert "Usage: clinit" in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--try", "--timeout"])
+@pytest.mark.parametrize("time", ["0", "0.0000001", "-1", "1e300", "nan", "10 parsecs", "", "100y"])
+def test_times_out_of_range(instance: Instance, option: str, time: str) -> None:
+    """A time that is none, or too short or long, is refused by words that have the range, and examples."""
+    done = instance.clinit("--wait", option, time, "web", "1")
+
+    answered(done, code=2, out="")
+    told = f"{time!r} is no time from 0.001 to 1000000000 seconds; write seconds, as 120 or 0.5, or with a unit, as 10m"
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize("time", ["0.5", "10m", "1h 30min", "2y", "1e3"])
+def test_times_with_and_without_units(instance: Instance, time: str) -> None:
+    """Seconds are decimals; and a time span is what it is in the table."""
+    answered(instance.clinit("--wait", "--timeout", time, "web", "1"), code=0, out="web 1 DONE\n")
+
+
+def test_apply_waits(instance: Instance) -> None:
+    """`--apply --wait` is what `--apply` is; what it does not have is refused by words that say what to use."""
+    instance.clinit("-w", "web", "1")
+    answered(instance.clinit("--apply", "--wait"), code=0, out="", err="")
+    done = instance.clinit("--apply", "--progress", "plain")
+    answered(done, code=2, out="")
+    assert "--apply waits, and shows no progress: 'clinitctl watch' shows how all groups come along" in done.stderr
+
+
 def test_help(instance: Instance) -> None:
     """`-h` prints what there is, with the exit codes, and exits with 0."""
     done = instance.clinit("-h")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -398,6 +399,16 @@ def test_the_status_tells(group: Group) -> None:
 def test_usage(instance: Survivor, arguments: str) -> None:
     """What makes no sense is refused, and nothing is asked."""
     answered(instance.clinit(*arguments.split()), code=2, out="")
+
+
+def test_minutes(group: Group) -> None:
+    """A trial may last for a time with a unit."""
+    done = group.instance.clinit("--wait", "--try", "10m", group.name, "2")
+
+    answered(done, code=0)
+    left = described(group)["trial"]["until_usec"] / 1e6 - time.time()
+    assert 500 < left <= 600
+    keep(group)
 
 
 def test_nothing_to_keep(group: Group) -> None:

@@ -42,7 +42,7 @@ OTHERS = {
     "rename(2)", "fstab(5)", "su(1)", "runuser(1)", "sudo(8)", "init(8)", "sd_notify(3)",
     "systemd.exec(5)", "systemd.kill(5)", "systemd.resource-control(5)", "systemd.service(5)", "systemd.unit(5)",
     "systemd-system.conf(5)", "systemd.directives(7)", "systemd.generator(7)", "systemd.journal-fields(7)",
-    "systemd.syntax(7)", "logrotate(8)",
+    "systemd.syntax(7)", "systemd.time(7)", "logrotate(8)",
 }  # fmt: skip
 COMMON = {"-h", "--help"}
 
