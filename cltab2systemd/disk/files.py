@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,9 @@ from cltab2systemd.text import decoded, encoded
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+_NUMBER = re.compile("[1-9][0-9]*")
 
 
 class LockedError(Exception):
@@ -97,6 +101,18 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644, *, durable: bool 
             temporary.unlink()
         error.filename = str(path)  # and not the temporary name, or none
         raise
+
+
+def numbers(directory: Path, start: str = "") -> list[int]:
+    """The numbers of what is in a directory by the name of a start and a number, as Python writes one; sorted.
+
+    None if there is no such directory; OSError if it cannot be read.
+    """
+    try:
+        ends = [name.removeprefix(start) for name in os.listdir(directory) if name.startswith(start)]  # noqa: PTH208
+    except FileNotFoundError:
+        return []
+    return sorted(int(end) for end in ends if _NUMBER.fullmatch(end))
 
 
 def sync_directory(path: Path) -> None:

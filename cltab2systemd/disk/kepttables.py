@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from contextlib import suppress
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cltab2systemd.disk.files import content_of, sync_directory, write_whole
+from cltab2systemd.disk.files import content_of, numbers, sync_directory, write_whole
 from cltab2systemd.disk.tables import TableUnreadableError, read_table
 from cltab2systemd.locations import GOOD_TABLE, TABLE
 from cltab2systemd.table.tablefiles import TableFiles
@@ -29,6 +30,8 @@ KEPT_TABLES = Path("/var/lib/cltab2systemd/tables")
 # How many are kept.
 MOST_KEPT = 10
 _NAME, _ABOUT = "cltab", "about"
+# What is not whole yet, or any more.
+_PART = re.compile(r"\.[1-9][0-9]*\.(?:new|gone)")
 _LONGEST_ABOUT = 1024 * 1024  # bytes: a thousand fragments with their names
 _CHANGED = "it is not what was kept: it was changed, or is damaged"
 
@@ -72,13 +75,13 @@ def keep_table(files: TableFiles, asker: Asker | None, directory: Path = KEPT_TA
     """
     if not files.joined:
         return
-    numbers = _numbers(directory)
-    latest = _read(directory, numbers[-1]) if numbers else None
+    kept = _numbers(directory)
+    latest = _read(directory, kept[-1]) if kept else None
     if latest is None or latest.fault or latest.files != files.at(TABLE):
         about: dict[str, object] = {"time_usec": time.time_ns() // 1000, "by": "daemon"}
         if asker is not None:
             about |= {"by": str(asker.by), "uid": asker.uid, "command": asker.command}
-        _write(directory, (numbers[-1] if numbers else 0) + 1, files, about)
+        _write(directory, max(numbers(directory), default=0) + 1, files, about)
     _forget(directory)
 
 
@@ -97,10 +100,8 @@ def earlier_table() -> tuple[bytes | None, int | None]:
 
 
 def _numbers(directory: Path) -> list[int]:
-    try:
-        return sorted(int(name) for name in os.listdir(directory) if name.isascii() and name.isdigit())  # noqa: PTH208
-    except FileNotFoundError:
-        return []
+    """Those of the tables that are kept. What else somebody has put there is passed over."""
+    return [number for number in numbers(directory) if (directory / str(number)).is_dir()]
 
 
 def _digests(files: TableFiles) -> dict[str, str]:
@@ -159,8 +160,12 @@ def _write(directory: Path, number: int, files: TableFiles, about: Mapping[str, 
 
 
 def _forget(directory: Path) -> None:
-    """Remove those that are too old. Each is out of sight before its first file goes."""
+    """Remove those that are too old. Each is out of sight before its first file goes.
+
+    What a daemon has left behind that was killed meanwhile goes as well.
+    """
     for number in _numbers(directory)[:-MOST_KEPT]:
-        gone = directory / f".{number}.gone"
-        (directory / str(number)).rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        (directory / str(number)).rename(directory / f".{number}.gone")
+    for name in os.listdir(directory):  # noqa: PTH208
+        if _PART.fullmatch(name):
+            shutil.rmtree(directory / name, ignore_errors=True)

@@ -88,6 +88,30 @@ def test_what_a_power_cut_leaves(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["1"]
 
 
+def test_what_a_killed_daemon_leaves(tmp_path: Path) -> None:
+    """What was half removed, or half written, goes when a table is kept, or was there already."""
+    for text in ("# one\n", "# one\n", "# two\n"):
+        for left in (".1.gone/cltab.d", ".7.new/cltab.d"):
+            (tmp_path / left).mkdir(parents=True)
+        keep_table(table(text), None, tmp_path)
+        assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert [kept.number for kept in kept_tables(tmp_path)] == [2, 1]
+
+
+def test_what_is_not_ours(tmp_path: Path) -> None:
+    """Files and directories that somebody else has put there are no tables, stay, and are not in the way."""
+    keep_table(table("# one\n"), None, tmp_path)
+    strange = ["007", "2", "notes", "٣", ".hidden", ".x.gone"]
+    for name in strange:
+        (tmp_path / name).write_text("mine\n")
+    (tmp_path / "011").mkdir()
+    for number in range(MOST_KEPT):
+        keep_table(table(f"# {number}\n"), None, tmp_path)
+    found = kept_tables(tmp_path)
+    assert [(kept.number, kept.fault) for kept in found] == [(number, "") for number in range(MOST_KEPT + 2, 2, -1)]
+    assert {path.name for path in tmp_path.iterdir()} >= {*strange, "011"}
+
+
 def test_a_write_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk is full: those that are kept are as they were, and nothing else is there."""
     keep_table(table("# one\n"), None, tmp_path)
