@@ -64,6 +64,7 @@ complete -c cltab2systemd -n '__cltab_is cltab2systemd rehearse' -s h -l help -d
 complete -c cltab2systemd -n '__cltab_is cltab2systemd rollback' -f -k -a '(__cltab_argument cltab2systemd "@nothing")'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd rollback' -l force -d 'Also write files that say that they are managed, and in a link\'s place'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd rollback' -l no-apply -d 'Leave it to the next clinit --apply, or request, to take the table'
+complete -c cltab2systemd -n '__cltab_is cltab2systemd rollback' -l dry-run -d 'Write nothing'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd rollback' -s h -l help -d 'Show a short help and exit'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd show' -l units -d 'Show the systemd unit of each group, level and entry instead'
 complete -c cltab2systemd -n '__cltab_is cltab2systemd show' -l format -x -a 'text json' -d 'For a person, or for a program'

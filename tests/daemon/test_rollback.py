@@ -71,11 +71,11 @@ def test_back_and_forth(shipped: Shipped) -> None:
     answered(done, code=0)
     assert "web (at level 3): 1 stop, 1 left alone" in done.stdout
     assert "cltab2systemd: wrote /etc/cltab\n" in done.stderr
-    assert "moved /etc/cltab.d/team.cltab aside, to /etc/cltab.d/team.cltab.before-rollback" in done.stderr
-    assert "config management that owns them will write its own: take it back there, too" in done.stderr
+    assert "moved /etc/cltab.d/team.cltab aside, to /etc/cltab.d/team.cltab.before-rollback.1\n" in done.stderr
+    assert "if config management writes these files, take the change back there as well, or its next run" in done.stderr
     assert node.read("/etc/cltab") == FIRST
     assert node.shell("stat -c '%a %G' /etc/cltab").stdout == "600 adm\n"
-    assert node.shell("ls /etc/cltab.d").stdout == "team.cltab.before-rollback\n"
+    assert node.shell("ls /etc/cltab.d").stdout == "team.cltab.before-rollback.1\n"
     assert [*shipped.clstat()] == ["web"]
     assert [(kept["number"], kept["in_force"]) for kept in listed(shipped)] == [(3, True), (2, False), (1, True)]
     assert (listed(shipped)[0]["uid"], listed(shipped)[0]["command"]) == (0, "clinit --apply")
@@ -89,11 +89,57 @@ def test_back_and_forth(shipped: Shipped) -> None:
     assert "the files are those of table 4 already" in again.stderr
 
 
+def test_two_in_a_row(shipped: Shipped) -> None:
+    """Whatever a rollback moves aside is kept beside what one before has, also if it was never in a good table."""
+    node, fragment = shipped.node, "/etc/cltab.d/team.cltab"
+    node.write(f"{fragment}.before-rollback", "of an earlier version\n")
+    answered(rollback(shipped, "1"), code=0)
+    for text in ("no good table\n", "another\n"):
+        node.write(fragment, text)
+        answered(rollback(shipped, "--no-apply", "1"), code=0)
+    asides = {name: node.read(f"/etc/cltab.d/{name}") for name in node.shell("ls /etc/cltab.d").stdout.split()}
+    assert asides == {
+        "team.cltab.before-rollback": "of an earlier version\n",
+        "team.cltab.before-rollback.1": "mail:m:1:once:true\n",
+        "team.cltab.before-rollback.2": "no good table\n",
+        "team.cltab.before-rollback.3": "another\n",
+    }
+
+
+def test_a_dry_run(shipped: Shipped) -> None:
+    """What would be done is told, with the lines that differ; nothing is written, and no group is touched."""
+    node = shipped.node
+    before = node.shell("stat -c '%n %Z' /etc /etc/cltab /etc/cltab.d /etc/cltab.d/*; ls -A /etc/cltab.d").stdout
+    done = rollback(shipped, "--dry-run", "1")
+    answered(done, code=0)
+    assert "web (at level 3): 1 stop, 1 left alone" in done.stdout
+    changed = f"--- /etc/cltab\n+++ /etc/cltab\n@@ -1,2 +1 @@\n {FIRST}-web:b:3:once:true\n"
+    removed = "--- /etc/cltab.d/team.cltab\n+++ /dev/null\n@@ -1 +0,0 @@\n-mail:m:1:once:true\n"
+    assert done.stdout.endswith(changed + removed)
+    assert done.stderr.splitlines() == [
+        "cltab2systemd: would write /etc/cltab",
+        "cltab2systemd: would move /etc/cltab.d/team.cltab aside, to /etc/cltab.d/team.cltab.before-rollback.1",
+        "cltab2systemd: nothing was written (--dry-run)",
+    ]
+    assert (
+        before == node.shell("stat -c '%n %Z' /etc /etc/cltab /etc/cltab.d /etc/cltab.d/*; ls -A /etc/cltab.d").stdout
+    )
+    assert listed(shipped)[0]["number"] == 2
+    answered(rollback(shipped, "--dry-run", "2"), code=0, out="")
+
+
 def test_with_a_bad_table_in_place(shipped: Shipped) -> None:
     """That is what it is for; without the daemon's part it is only written."""
-    shipped.write_table("web:a:3:respwan:x\n")
+    bad = "web:a:3:respwan:x\n"
+    shipped.write_table(bad)
     assert shipped.clinit("web", "3").returncode == 1
-    answered(rollback(shipped, "--no-apply", "2"), code=0)
+    told = "keep /etc/cltab, which no kept table has as it is, as /etc/cltab.before-rollback.1\n"
+    assert f"would {told}" in rollback(shipped, "--dry-run", "2").stderr
+    assert shipped.node.read("/etc/cltab") == bad
+    done = rollback(shipped, "--no-apply", "2")
+    answered(done, code=0)
+    assert told.replace("keep", "kept", 1) in done.stderr
+    assert shipped.node.read("/etc/cltab.before-rollback.1") == bad
     assert shipped.node.read("/etc/cltab") == SECOND
     assert len(listed(shipped)) == 2
     shipped.node.run("rm", "/etc/cltab")
