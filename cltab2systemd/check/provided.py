@@ -17,10 +17,10 @@ from cltab2systemd.check.programs import separated
 from cltab2systemd.check.wrappers import behind_wrappers
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from cltab2systemd.check.commandline import Word
-    from cltab2systemd.table.model import Entry, Table
+    from cltab2systemd.table.model import Entry
 
 # What makes files, or mounts them, also in an entry that goes on to run a server.
 _MAKING_WORDS = """
@@ -47,13 +47,13 @@ _PATH = re.compile(r"""(?:(?<=[\s=:,;"'>(|&])|\A)/[^\s=:,;"'<>()|&]*""")
 class Provided:
     """What a table brings, and where."""
 
-    def __init__(self, table: Table) -> None:
-        """Look through the commands and the directives of all entries."""
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        """Look through the commands and the directives of all of these entries."""
         self.installs = False
         self._anywhere = False
         self._made: set[str] = set()  # the paths, and below them there may be anything
         self._on_the_way: set[str] = set()
-        for entry in table.entries:
+        for entry in entries:
             if entry.runnable:
                 self._add(_made_by_systemd(entry))
                 self._look(entry)

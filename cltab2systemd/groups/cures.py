@@ -49,13 +49,14 @@ _OF_RESTARTED = {
     Cause.NOT_EXECUTED: "mend it; it is tried again by itself, and by {restart} at once",
     Cause.TIMED_OUT: "mend it; it is tried again by itself, and by {restart} at once",
 }
+# What of it is done to the table.
+_MORE = "give it more, or the group less to do"
+_IN_FOREGROUND = "a respawn has to stay in the foreground, so have its program do that"
+_HEARD = "put 'exec' before its program, or give it NotifyAccess=all"
 # Of those that exit with 0: nothing is broken.
-_OF_EXITED_WELL = (
-    "a respawn has to stay in the foreground, so have its program do that; it is tried again by itself, and by "
-    "{restart} at once"
-)
+_OF_EXITED_WELL = f"{_IN_FOREGROUND}; it is tried again by itself, and by {{restart}} at once"
 # Of programs that systemd does not hear.
-_OF_UNHEARD = "put 'exec' before its program, or give it NotifyAccess=all; then {restart} runs it again"
+_OF_UNHEARD = f"{_HEARD}; then {{restart}} runs it again"
 # Of entries that a request does not run again once they have begun.
 _OF_RUN_ONCE = {
     Cause.NOT_READY: "mend it, then {restart} runs it again",
@@ -75,6 +76,20 @@ def cure(reason: Reason, group: str, level: str) -> str:
     words = _words(reason.cause, reason.mode, reason.words)
     named = _commands(reason.unit, group, reason.tag, level)
     return printable(words.format_map({name: f"'{command}'" for name, command in named.items()}))
+
+
+def in_table(code: str, said: str) -> str:
+    """What of the next step is done to the table, and so holds where nothing of the group runs; empty if nothing is.
+
+    Args:
+        code: of the reason.
+        said: its words.
+    """
+    if said.endswith(EXITED_WELL):
+        return _IN_FOREGROUND
+    if code == Cause.NOT_READY and UNHEARD in said:
+        return _HEARD
+    return _MORE if code == Cause.OUT_OF_MEMORY else ""
 
 
 def commands(code: str, mode: str, unit: str, *, group: str, tag: str, level: str, said: str = "") -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.changes import Effect, Standing
 from cltab2systemd.groups.endings import EXEC
+from cltab2systemd.rehearsal import hints
 from cltab2systemd.rehearsal.seen import DOWN, STOPPED, Fault, Glimpse, Outcome
 from cltab2systemd.rehearsal.standin import SAYS, Choice
 from cltab2systemd.reports.explain import Explanation, explain
@@ -62,6 +63,7 @@ class Finding:
     tag: str
     text: str  # printable
     lines: tuple[str, ...] = ()
+    code: str = ""  # of what is wrong with an entry, if it counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def findings(
     group = explanation.group
     if outcome.state not in {*_FINE, "FAILED"}:
         kind = Kind.REFUSED if outcome.state == "REFUSED" else Kind.UNFINISHED
-        yield Finding(kind, group, "", printable(outcome.message), outcome.lines)
+        yield Finding(kind, group, "", printable(hints.here(outcome.message)), outcome.lines)
         return
     choice = choice or Choice()
     failing = choice.failing
@@ -194,13 +196,13 @@ def _of_faults(group: str, outcome: Outcome, choice: Choice) -> Iterator[Finding
     if outcome.state == "FAILED" and not any(fault.is_failure for fault in outcome.faults):
         yield Finding(Kind.FAILED, group, "", "is FAILED, and nothing says why")
     for fault in outcome.faults:
-        text = printable(fault.text.removeprefix(f"{group}: "))
+        text = printable(hints.here(fault.text.removeprefix(f"{group}: ")))
         kind = Kind.FAILED if fault.is_failure else Kind.REMARK
         if fault.tag in choice.failing or (choice.failing and fault.code == "kept-back"):
             kind = Kind.ASKED
         elif why := _why_unseen(fault, is_stand_in=not choice.runs(fault.tag)):
             kind, text = Kind.UNSEEN, f"{text}; {why}"
-        yield Finding(kind, group, fault.tag, text, fault.lines)
+        yield Finding(kind, group, fault.tag, text, fault.lines, "" if kind in NO_FAULT else fault.code)
 
 
 def _why_unseen(fault: Fault, *, is_stand_in: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.node.cgroups import controllers
 from cltab2systemd.node.mounts import mounted
-from cltab2systemd.rehearsal import comparison, report, seen
+from cltab2systemd.rehearsal import comparison, hints, report, seen
 from cltab2systemd.rehearsal.performance import IDLE, Performance, PerformanceError
 from cltab2systemd.rehearsal.report import MoveSeen, Report
 from cltab2systemd.rehearsal.rounds import Program, Rehearsed, Side, Wish, program
@@ -150,7 +149,7 @@ class Rehearsal:
         found.usec = round((time.monotonic() - began) * 1e6)
         mounts = [str(path) for path in _other_mounts(wishes.binds)]
         found.unseen = self._unseen(mounts)
-        _hint_at_mounts(found, mounts)
+        found.moves[:] = [self._with_hints(seen, mounts) for seen in found.moves]
         return found
 
     def _linger(self, each: Round) -> float:
@@ -183,6 +182,14 @@ class Rehearsal:
                     if (finding.group, finding.text) not in told:
                         found.others.append((finding, each.moves))
 
+    def _with_hints(self, seen: MoveSeen, mounts: Sequence[str]) -> MoveSeen:
+        """A move with what can be done about its faults in a rehearsal."""
+        target = seen.move.target
+        lines = self._groups[seen.move.group].lines(target.side).entries
+        entries = [entry for entry in lines if target.level in entry.levels]
+        told = (hints.of_stand_ins(finding, entries, self._wishes.choice) for finding in seen.findings)
+        return replace(seen, findings=tuple(hints.of_mounts(finding, mounts) for finding in told))
+
     def _unseen(self, mounts: Sequence[str]) -> list[str]:
         """What this rehearsal could not see."""
         told = [*report.NOT_SEEN]
@@ -194,21 +201,6 @@ class Rehearsal:
         told += [f"{shortened(tag)}: {why}" for tag, why in of_entries.items()]
         lines = (lines for group in self._program.groups.values() for lines in (group.old, group.new))
         return [*told, *unkept(lines, controllers())]
-
-
-def _hint_at_mounts(found: Report, mounts: Sequence[str]) -> None:
-    """Tell of faults with paths on other file systems how these can be shown."""
-    for index, move in enumerate(found.moves):
-        found.moves[index] = replace(move, findings=tuple(_with_hint(finding, mounts) for finding in move.findings))
-
-
-def _with_hint(finding: comparison.Finding, mounts: Iterable[str]) -> comparison.Finding:
-    text = "\n".join((finding.text, *finding.lines))
-    for mount in mounts:
-        if re.search(rf"(?<![\w/.-]){re.escape(mount)}(?![\w.-])", text):
-            hint = f"{mount} is a file system of its own, which is not seen here: --bind-ro {mount} shows it"
-            return replace(finding, lines=(*finding.lines, hint))
-    return finding
 
 
 def _other_mounts(shown: Iterable[Path]) -> list[Path]:

@@ -26,6 +26,7 @@ from cltab2systemd.client.requests import Client
 from cltab2systemd.core.seen import all_seen
 from cltab2systemd.disk.files import write_whole
 from cltab2systemd.groups.changes import Seen
+from cltab2systemd.groups.cures import in_table
 from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.groups.units import UnitStatus, patterns_of
 from cltab2systemd.locations import TABLE
@@ -212,7 +213,8 @@ class Stage:
         for reason in reasons:
             known = str(reason.get("unit")), str(reason.get("words"))
             if not self._last_words.get(known):
-                self._last_words[known] = tuple(Evidence([reason], asked).of(reason))
+                told = {**reason, "cure": in_table(str(reason.get("code")), str(reason.get("words")))}
+                self._last_words[known] = tuple(Evidence([told], asked).of(told))
             lines = self._last_words[known]
             ending = reason.get("ending") or {}
             status = ending.get("status") if ending.get("kind") == "exited" else None

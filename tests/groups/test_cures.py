@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from cltab2systemd.groups.cures import cure
+from cltab2systemd.groups.cures import cure, in_table
 from cltab2systemd.groups.endings import EXITED_WELL, NOT_REPEATED, UNHEARD
 from cltab2systemd.groups.reasons import Cause, Reason
 from cltab2systemd.table.model import Mode
@@ -51,6 +51,16 @@ def test_what_is_not_ready() -> None:
     held = f"is not ready after 1 s{NOT_REPEATED}"
     found = cure(Reason(Cause.NOT_READY, unit, "text", held, tag="a:ready", mode=Mode.TEST), "web", "3")
     assert found == "mend it, then 'clinitctl restart web:a' runs it again"
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_what_is_done_to_the_table(cause: Cause) -> None:
+    """It is a part of the next step, and has no command in it."""
+    for said in ("", f"ends{EXITED_WELL}", f"is not ready{UNHEARD}, after 1 s"):
+        found = in_table(str(cause), said)
+        assert found in cure(Reason(cause, UNIT, "text", said, tag="a", mode=Mode.TEST), "web", "3")
+        assert not re.search("clinit|systemctl", found)
+    assert in_table(str(cause), f"ends{EXITED_WELL}") != ""
 
 
 def test_what_goes_to_the_background() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -74,6 +75,7 @@ def sound(place: Path) -> str:
         f"web:strange:3:test:{place}/open/run\n"
         "web:dropped:3:respawn:sleep 5\n"
         "web:masked:3:wait:true\n"
+        "web:broken:3:wait:true\n"
         "web:skipped:3:respawn:sleep 5\n"
         f"web:shell:3:test:cd {place}/open && exec ./run\n"
         ":::service.private:User=daemon\n"
@@ -90,6 +92,14 @@ def sound(place: Path) -> str:
     )
 
 
+def sends_nobody_away(told: dict[str, str]) -> list[str]:
+    """The faults that name a command for a daemon or a unit that there is in the rehearsal only, and is gone with it.
+
+    A mask is one of the machine.
+    """
+    return [text for text in told.values() if re.search(r"'clinit |clinitctl|systemctl [^u]|journalctl", text)]
+
+
 def test_a_sound_table(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is nothing to tell of it."""
     have_units(monkeypatch, place / "root", {})
@@ -104,6 +114,7 @@ def test_faults_that_check_cannot_see(place: Path, monkeypatch: pytest.MonkeyPat
     have_units(monkeypatch, place / "root", {
         f"{UNITS}/clinit-web@dropped.service.d/site.conf": "[Service]\nUser=no-such-user\n",
         f"{UNITS}/clinit-web@skipped.service.d/site.conf": "[Unit]\nConditionPathExists=/no/such/path\n",
+        f"{UNITS}/clinit-web@broken.service.d/site.conf": "[Service]\nRestart=always\n",
         f"{UNITS}/clinit-web@masked.service": None,
     })  # fmt: skip
     table = sound(place)
@@ -137,7 +148,8 @@ def test_faults_that_check_cannot_see(place: Path, monkeypatch: pytest.MonkeyPat
         "strange": f"its interpreter: daemon may not enter {place}/private",
         "shell": f"cannot enter {place}/private",
         "dropped": "217/USER",
-        "masked": "is masked",
+        "masked": "is masked; 'systemctl unmask clinit-web@masked.service' undoes that",
+        "broken": "cannot be loaded (bad-setting)",
         "skipped": "ConditionPathExists=/no/such/path does not hold",
     }
     told = faults(found)
@@ -145,6 +157,7 @@ def test_faults_that_check_cannot_see(place: Path, monkeypatch: pytest.MonkeyPat
     for tag, reason in reasons.items():
         assert reason in told[tag], told[tag]
     assert not found.is_fine
+    assert sends_nobody_away(told) == []
 
 
 def test_a_drop_in_that_ties_groups_together(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +193,7 @@ def test_commands_for_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
         f"web:second:3:respawn:sleep 0.3; {serve}\n"
         "deaf:deaf:3:respawn:trap '' INT TERM; while :; do sleep 1; done\n"
         "deaf:other:m:wait:true\n"
+        "other:foreground:3:respawn:exec true\n"
         'told:told:3:test:test "$CLINIT_REHEARSAL" = 1\n'
         'told:site:3:test:test "$SITE $(ulimit -n)" = "here 777"\n'
         ":::service.deaf:TimeoutStopSec=200ms\n"
@@ -191,8 +205,33 @@ def test_commands_for_real(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert "exited with 1" in told["config"]
     assert "second" in told
     assert "SIGKILL ended it" in told["deaf"]
+    assert "a respawn has to stay in the foreground, so have its program do that" in told["foreground"]
+    assert sends_nobody_away(told) == []
     assert {"told", "site"}.isdisjoint(told)
     assert "first" not in told
+
+
+def test_what_only_stand_ins_make(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What needs a file of an entry before it is told which were stand-ins, and is well once these run for real."""
+    monkeypatch.setattr(direction, "_LINGER", 1.5)
+    have_units(monkeypatch, place / "root", {})
+    table = (
+        f"web:make:3:wait:mkdir -p {place}/made\n"
+        "web:other:3:once:true\n"
+        f"web:check:3:test:test -d {place}/made\n"
+        f"web:inside:3:respawn:cd {place}/made && exec sleep 5\n"
+        f"mail:first:3:test:test -d {place}/made\n"
+        "mail:late:3:wait:true\n"
+    )
+    told = faults(rehearsed(table, table, Wishes(choice=Choice({"check", "first"}))))
+    assert {*told} == {"check", "inside", "first"}
+    assert told["check"].endswith(
+        " | it may need what make, other make, which were stand-ins: --real make --real other runs these, too"
+    )
+    assert told["inside"].endswith(" | it may need what make makes, which was a stand-in: --real make runs that, too")
+    assert "stand-in" not in told["first"]
+    mended = rehearsed(table, table, Wishes(("web",), choice=Choice({"make", "check"})))
+    assert faults(mended) == {}
 
 
 def test_an_entry_that_is_to_fail(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

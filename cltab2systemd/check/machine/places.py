@@ -81,7 +81,7 @@ class Places:
 
     @functools.cached_property
     def _provided(self) -> Provided:
-        return Provided(self._table)
+        return Provided(self._table.entries)
 
     def _is_mounted_later(self, path: str) -> bool:
         return any(is_below(path, point) for point in self._mount_points)
