@@ -1,18 +1,21 @@
 """What a command needs of its machine: the programs that it runs, scripts, and directories that it goes to. Pure.
 
 Only what is certain is told. Not judged is what a shell has yet to expand, what is run on conditions (behind `test`,
-`command -v` and the like, before or behind `||`), and what runs in another root or namespace.
+`command -v` and the like, before or behind `||`), and what runs in another root or namespace. What an earlier part of
+the command may make, as in `curl -o FILE URL; FILE`, is a need that knows so.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import functools
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check.commandline import Call, calls, is_assignment, leading_words
+from cltab2systemd.check.making import Earlier
 from cltab2systemd.check.wrappers import AS_USER, SHELLS, behind_wrapper, inner_command, wrapper_of
 from cltab2systemd.units.commands import plain
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cltab2systemd.check.commandline import Word
+
+# systemd.exec(5), $PATH; the last two only where they are no links.
+DEFAULT_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 class Kind(enum.Enum):
@@ -50,6 +56,7 @@ class Need:
         directory: in which a relative path begins; None if it is not known.
         searched: where a name is looked for.
         arguments: what a program is given.
+        earlier: the part of the command that is run before it; None if there is none.
     """
 
     kind: Kind
@@ -59,6 +66,7 @@ class Need:
     directory: str | None
     searched: SearchPath
     arguments: tuple[str, ...] = ()
+    earlier: Earlier | None = field(default=None, compare=False, repr=False)
 
     @property
     def path(self) -> str | None:
@@ -68,6 +76,18 @@ class Need:
         if "/" not in self.text and self.kind is Kind.PROGRAM:
             return None
         return None if self.directory is None else posixpath.join(self.directory, self.text)
+
+    def may_be_made(self, directories: tuple[str, ...], *, is_there: bool = False) -> bool:
+        """Whether an earlier part of the command may make it, or change it if it is there.
+
+        Args:
+            directories: in which a program is looked for that is given by its name.
+            is_there: whether it is there already.
+        """
+        if self.earlier is None:
+            return False
+        paths = [self.path] if self.path else [f"{directory}/{self.text}" for directory in directories]
+        return any(self.earlier.may_make(posixpath.normpath(path), is_there=is_there) for path in paths)
 
 
 # The shell's own, as far as they are of no interest here. It looks for no program of such a name.
@@ -97,6 +117,7 @@ class _State:
     may_be_over: bool = False  # by a guard, and well
     is_over: bool = False
     depth: int = 0
+    earlier: Earlier | None = None
 
 
 def needs(command: str, directory: str | None = "/") -> tuple[Need, ...]:
@@ -129,14 +150,17 @@ def _needs_of_line(line: str, state: _State, *, is_plain: bool = False) -> Itera
         elif before == "||":
             state.is_conditional = True
         before = call.separator
+        directory = state.directory
         yield from _needs_of_call(call, state, is_plain=is_plain)
         if state.is_over:
             return
+        if call is not found[-1]:
+            state.earlier = Earlier(call, directory, state.earlier)
 
 
 def _needs_of_call(call: Call, state: _State, *, is_plain: bool) -> Iterator[Need]:
     words = [*call.words]
-    own = _State(state.directory, state.path, state.is_conditional, depth=state.depth)
+    own = _State(state.directory, state.path, state.is_conditional, depth=state.depth, earlier=state.earlier)
     while words and is_assignment(words[0]) and not is_plain:
         _assign(own, words[0])
         del words[0]
@@ -178,7 +202,7 @@ def _of_cd(words: Sequence[Word], state: _State, *, is_certain: bool) -> Iterato
 
 def _need(kind: Kind, word: Word, state: _State, arguments: Sequence[Word] = ()) -> Need:
     texts = tuple(argument.text for argument in arguments)
-    return Need(kind, word.text, word.start, word.end, state.directory, state.path, texts)
+    return Need(kind, word.text, word.start, word.end, state.directory, state.path, texts, state.earlier)
 
 
 def _path_after(path: SearchPath, words: Sequence[Word]) -> SearchPath:
@@ -259,6 +283,6 @@ def _of_inner(inner: Word, state: _State) -> Iterator[Need]:
     """What a command needs that is one word of another one; all of it is said to stand where that word does."""
     if state.depth >= _MOST_SHELLS:
         return
-    within = _State(state.directory, state.path, depth=state.depth + 1)
+    within = _State(state.directory, state.path, depth=state.depth + 1, earlier=state.earlier)
     for need in _needs_of_line(inner.text, within):
-        yield Need(need.kind, need.text, inner.start, inner.end, need.directory, need.searched, need.arguments)
+        yield dataclasses.replace(need, start=inner.start, end=inner.end)

@@ -6,12 +6,12 @@ first is not asked: the groups of a table are switched one without the other.
 
 from __future__ import annotations
 
-import posixpath
 import re
 from typing import TYPE_CHECKING
 
 from cltab2systemd.check.commandline import calls, is_assignment
 from cltab2systemd.check.given import words
+from cltab2systemd.check.making import LOOKING, MAKING, PATH, known_part
 from cltab2systemd.check.needs import needs
 from cltab2systemd.check.programs import separated
 from cltab2systemd.check.wrappers import behind_wrappers
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
     from cltab2systemd.check.commandline import Word
     from cltab2systemd.table.model import Entry
 
-# What makes files, or mounts them, also in an entry that goes on to run a server.
-_MAKING_WORDS = """
-    mkdir install cp mv ln touch rsync tar bsdtar unzip cpio git svn hg mount sshfs bindfs rclone truncate dd tee scp
-    wget curl mkfifo initdb virtualenv composer bundle debootstrap systemd-tmpfiles useradd adduser
-"""
-_MAKING = frozenset(_MAKING_WORDS.split())
-# What only looks: a path among its arguments says nothing.
-_LOOKING_WORDS = "test [ cd chdir ls cat stat grep find head tail echo printf exec . source true false :"
-_LOOKING = frozenset(_LOOKING_WORDS.split())
 # What mounts file systems without saying where.
 _MOUNTING = re.compile(r"mount|zpool|zfs|autofs|udisks|Filesystem|gluster|ceph|lustre|gpfs|mmstart", re.IGNORECASE)
 _INSTALLING_WORDS = """
@@ -41,7 +32,6 @@ _INSTALLING = frozenset(_INSTALLING_WORDS.split())
 # Each with where the directories are that it names.
 _MADE_BY_SYSTEMD = {"RuntimeDirectory": "/run", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache",
                     "LogsDirectory": "/var/log", "ConfigurationDirectory": "/etc"}  # fmt: skip
-_PATH = re.compile(r"""(?:(?<=[\s=:,;"'>(|&])|\A)/[^\s=:,;"'<>()|&]*""")
 
 
 class Provided:
@@ -66,32 +56,32 @@ class Provided:
 
     def _add(self, paths: Iterator[str] | Sequence[str]) -> None:
         for path in paths:
-            known, dollar, _ = path.partition("$")
-            made = posixpath.normpath(posixpath.dirname(known) if dollar else known)
-            if made != "/":
+            if (made := known_part(path)) != "/":
                 self._made.add(made)
                 self._on_the_way.update(_with_parents(made))
 
     def _look(self, entry: Entry) -> None:
         names = separated(entry.command)
-        needed = {need.path for need in needs(entry.command)}
+        needed = {need.path for need in needs(entry.command) if not need.may_be_made(())}
         self.installs = self.installs or not names.isdisjoint(_INSTALLING)
         found = calls(entry.command)
         if not found:
-            if not entry.mode.is_restarted or not names.isdisjoint(_MAKING):
-                self._add([path for path in _PATH.findall(entry.command) if path not in needed])
+            if not entry.mode.is_restarted or not names.isdisjoint(MAKING):
+                self._add([path for path in PATH.findall(entry.command) if path not in needed])
             self._anywhere = self._anywhere or bool(_MOUNTING.search(entry.command))
         for call in found:
-            self._add([redirection.target.text for redirection in call.redirections if "/" in redirection.target.text])
+            # A redirection makes a file, and not the directory that it is in.
+            self._made.update(known_part(r.target.text) for r in call.redirections if r.target.text.startswith("/"))
             index = behind_wrappers(call.words)
             if index < len(call.words) and not is_assignment(call.words[index]):
-                self._of_call(entry, call.words[index:], needed)
+                goes_on = entry.mode.is_restarted and call is found[-1]
+                self._of_call(call.words[index:], needed, goes_on=goes_on)
 
-    def _of_call(self, entry: Entry, words_of_call: Sequence[Word], needed: Container[str | None]) -> None:
+    def _of_call(self, words_of_call: Sequence[Word], needed: Container[str | None], *, goes_on: bool) -> None:
         program, arguments = words_of_call[0], words_of_call[1:]
-        if program.name in _LOOKING or (entry.mode.is_restarted and program.name not in _MAKING):
+        if program.name in LOOKING or (goes_on and program.name not in MAKING):
             return
-        paths = [path for argument in arguments for path in _PATH.findall(argument.text) if path not in needed]
+        paths = [path for argument in arguments for path in PATH.findall(argument.text) if path not in needed]
         self._add(paths)
         told = f"{program.name} {' '.join(argument.text for argument in arguments)}"
         is_told = program.name == "mount" and any(not path.startswith("/dev/") for path in paths)

@@ -14,8 +14,8 @@ import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from cltab2systemd.check.needs import DEFAULT_PATH, SearchPath, needs
 from cltab2systemd.check.needs import Kind as Needed
-from cltab2systemd.check.needs import SearchPath, needs
 from cltab2systemd.table.directives import covers_run
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.units import commands, unitfile
@@ -249,7 +249,12 @@ def _looks(command: str) -> Iterable[str]:
     plain = commands.plain(command)
     if plain is not None:
         yield f"refusal={_NOT_EXECUTED}"
+    is_elsewhere = False  # in a directory that only the command itself would make
     for need in needs(command):
+        is_relative = "/" in need.text and not need.text.startswith("/")
+        if need.may_be_made(DEFAULT_PATH, is_there=True) or (is_elsewhere and is_relative):
+            is_elsewhere = is_elsewhere or need.kind is Needed.DIRECTORY
+            continue
         word = shlex.quote(need.text)
         if need.kind is Needed.DIRECTORY:
             yield f"directory {word}"

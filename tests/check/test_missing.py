@@ -168,7 +168,7 @@ def test_directives(root: Path, directive: str, marked: str) -> None:
     [
         "mkdir -p /srv/later/deep/er", "install -d -o www /srv/later/deep", "mount /dev/sdb /srv/later", "mount -a",
         "mount LABEL=data /srv/later", "rsync -a host:/x/ /srv/later/", "/usr/sbin/there --make /srv/later/deep",
-        "tar -C /srv/later -xf /srv/app/plain", "systemctl start srv-later.mount", "there; there >/srv/later/deep",
+        "tar -C /srv/later -xf /srv/app/plain", "systemctl start srv-later.mount", "there --make /srv/later; there",
         "if there; then mkdir /srv/later; fi", "mkdir -p /srv/$X",
     ],
 )  # fmt: skip
@@ -179,6 +179,69 @@ def test_what_the_table_brings(root: Path, entry: str) -> None:
     assert found(root, f"{needing}g:first:1:wait:{entry}\n:::service.first:KillMode=process\n") == []
     assert found(root, f"{needing}h:first:1:wait:{entry}\n:::service.first:KillMode=process\n") == []
     assert len(found(root, f"{needing}h:first:1:off:{entry}\n")) == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "curl -o /srv/later http://x/y; /srv/later", "curl --output=/srv/later http://x/y && exec /srv/later",
+        "wget -O /srv/later http://x/y && chmod +x /srv/later && exec /srv/later --port 80",
+        "cp /mnt/a /srv/later && exec /srv/later", "install -m 755 /mnt/a /srv/later; /srv/later",
+        "tar -C /srv/later -xf /mnt/a.tar && cd /srv/later/app && exec ./bin/server",
+        "cd /srv/app && tar xf a.tar && exec ./later/server", "cd /srv/app && cp -r ../x ../later && cd ../later",
+        "cd /srv/app && git clone http://x/y later && cd later && exec ./server",
+        "git clone http://x/y /srv/later; cd /srv/later && exec bin/server",
+        "mkdir -p /srv/later/deep && cd /srv/later", "mkdir -p /srv/later && cd /srv/later && exec there",
+        "ln -sfn /srv/app /srv/later; exec /srv/later/bin/other", "mv /srv/app/plain /srv/app/later; sh /srv/app/later",
+        "there >/srv/app/later; sh /srv/app/later", "cd /srv/app; there >later.sh; sh later.sh",
+        "curl http://x/y | tee /srv/later; sh /srv/later", "sudo cp /mnt/a /srv/later; sudo -u www /srv/later",
+        "/usr/sbin/there --make /srv/later; cd /srv/later", "chmod +x /srv/app/plain && exec /srv/app/plain",
+        "sh -c 'curl -o /srv/later http://x/y; exec /srv/later'", "sh -c 'mkdir /srv/later'; cd /srv/later",
+        "su www -c 'mkdir -p /srv/later && cd /srv/later && exec there'", "cp /mnt/a /usr/local/bin/later && later",
+        "D=/srv/later; mkdir -p $D; cd /srv/later", "mkdir -p /srv/$X/later; cd /srv/a/later",
+        "mount /srv/later; cd /srv/later",
+        "test -e /srv/later || curl -o /srv/later http://x/y; exec /srv/later",
+    ],
+)  # fmt: skip
+def test_what_a_command_makes_itself(root: Path, command: str) -> None:
+    """What an earlier part of a command may make is not missing, neither for it nor for other entries."""
+    programs = ("curl", "wget", "git", "tee", "chmod", "cp", "ln", "tar")
+    make(root, dict.fromkeys((f"/usr/bin/{name}" for name in programs), "!"), usual=False, base=False)
+    for mode in ("wait", "respawn"):
+        assert found(root, f"g:t:1:{mode}:{command}\n") == []
+    assert found(root, f"g:t:1:respawn:there\n:::preflight.t:{command}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("command", "marked"),
+    [
+        ("/srv/later; touch /srv/later", ["/srv/later"]),
+        ("mkdir -p /srv/other && cd /srv/later", ["/srv/later"]),
+        ("cd /srv/app && mkdir -p /run/x && exec ./later", ["./later"]),
+        ("rm -f /srv/later; exec /srv/later", ["/srv/later"]),
+        ("chmod +x /srv/later; exec /srv/later", ["/srv/later"]),
+        ("ls /srv/later; cd /srv/later && there", ["/srv/later"]),
+        ("touch /srv/app/other; exec /srv/app/plain", ["/srv/app/plain"]),
+        ("mkdir -p /run/x && later", ["later"]),
+        ("there </srv/app/plain; cd /srv/app/none && there", ["/srv/app/none"]),
+    ],
+)
+def test_what_a_command_does_not_make(root: Path, command: str, marked: list[str]) -> None:
+    """What only looks makes nothing, nor does what makes something else, or comes later."""
+    make(root, {"/usr/bin/chmod": "!"} if not (root / "usr/bin/chmod").exists() else {}, usual=False, base=False)
+    assert [text for _, _, text in found(root, f"g:t:1:respawn:{command}\n")] == marked
+
+
+def test_what_makes_a_file_is_not_in_the_way_of_others(root: Path) -> None:
+    """An entry runs what another one has fetched for itself, or changed."""
+    (root / "usr/bin/there").symlink_to("../sbin/there")
+    fetched = "g:a:1:wait:curl -o /srv/later http://x/y; /srv/later\n"
+    assert found(root, f"{fetched}g:b:1:respawn:exec /srv/later --port 80\n") == []
+    assert found(root, "g:a:1:wait:chmod +x /srv/app/plain\ng:b:1:respawn:/srv/app/plain\n") == []
+    assert found(root, "g:a:1:wait:there >/srv/app/later\ng:b:1:respawn:sh /srv/app/later\n") == []
+    assert found(root, "g:a:1:respawn:there --make /srv/later && exec there\ng:b:1:wait:cd /srv/later && there\n") == []
+    made = "g:a:1:wait:mkdir -p /srv/later && cd /srv/later && there\n"
+    assert found(root, f"{made}g:b:1:respawn:cd /srv/later && exec there\n") == []
 
 
 def test_what_only_looks_brings_nothing(root: Path) -> None:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cltab2systemd.check import ports, programs
 from cltab2systemd.check.given import words
 from cltab2systemd.check.machine import clusters
-from cltab2systemd.check.machine.executables import DEFAULT_PATH
-from cltab2systemd.check.needs import Kind, needs
+from cltab2systemd.check.needs import DEFAULT_PATH, Kind, needs
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.terminal import shortened
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd.check.filesystem import What
 from cltab2systemd.check.given import COVERING, ROOTS, in_force, is_plain, last, words
-from cltab2systemd.check.needs import Kind, SearchPath, needs
+from cltab2systemd.check.needs import DEFAULT_PATH, Kind, SearchPath, needs
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.terminal import shortened
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from cltab2systemd.check.machine.places import Places
     from cltab2systemd.check.needs import Need
     from cltab2systemd.table.settings import Directive
-
-# systemd.exec(5), $PATH; the last two only where they are no links.
-DEFAULT_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 class _Surroundings(NamedTuple):
@@ -54,7 +51,8 @@ class Executables:
         if around.places is None:
             return
         for need in needs(command.text, around.directory):
-            if fault := self._fault(need, around):
+            fault = self._fault(need, around)
+            if fault and not need.may_be_made(around.path or (), is_there=fault.code == "not-executable"):
                 place = command.place.part(need.start, need.end - need.start)
                 yield Diagnostic.of(fault.code, place, fault.message, source=command.line, hint=fault.hint)
 
@@ -114,7 +112,10 @@ def _fault(need: Need, around: _Surroundings) -> _Fault | None:
         return None
     fault = _fault_of(need, around, around.places)
     # The table is looked through only if it matters.
-    return None if fault and need.kind is Kind.PROGRAM and around.places.installs else fault
+    if fault and need.kind is Kind.PROGRAM and around.places.installs:
+        return None
+    is_changed = fault and fault.code == "not-executable" and need.path and around.places.brings(need.path)
+    return None if is_changed else fault
 
 
 def _fault_of(need: Need, around: _Surroundings, places: Places) -> _Fault | None:
