@@ -84,7 +84,7 @@ def as_json(update: dict[str, Any]) -> dict[str, object]:
         "group": update["group"],
         "level": update.get("level"),
         "state": None if has_left else status.get("state"),
-        "changes": update["changes"],
+        "changes": [] if "error" in update else update["changes"],
         "reasons": [] if has_left else [reason["text"] for reason in status.get("reasons", ())],
         "error": update.get("error"),
         "code": update.get("code"),

@@ -54,8 +54,10 @@ def command(
     level that each group is at. With two, it is compared with the table OLD, for each level that a group could be at;
     so it is with an earlier table of this machine, by --against.
 
-    A group that is at no level takes its new lines at once. One that leaves the table is stopped as soon as the daemon
-    reads that, unless a cluster has started it. An entry that moves to another group is stopped in the old one first.
+    A group that is at no level takes its new lines at once. One whose level the new table does not have any more is
+    refused, and stays as it is: so it is by `clinit --apply`, whatever else may ask for that level. One that leaves the
+    table is stopped as soon as the daemon reads that, unless a cluster has started it. An entry that moves to another
+    group is stopped in the old one first.
 
     Exit codes: 0 no change, 1 changes, 2 trouble.
     """
@@ -148,6 +150,7 @@ def _heading(group: GroupDifference) -> str:
         applied = "" if group.change is Change.DELETED else "applied at once, "
         return f" (not active): {news}{applied}nothing runs"
     state = "" if group.standing.state in {State.DONE, State.PASSED, None} else f", {group.standing.state}"
+    news += "refused, " if group.refused else ""
     effects = Counter(effect for entry in group.entries for _, effect in entry.effects)
     what = [f"{effects[effect]} {effect}" for effect in _TOLD if effects[effect]] or ["nothing is stopped or started"]
     left = [f"{effects[Effect.LEAVE]} left alone"] if effects[Effect.LEAVE] else []
@@ -159,7 +162,11 @@ _Row = tuple[str, str, str]
 
 
 def _group_rows(group: GroupDifference) -> Iterator[_Row]:
-    """What changed of the group itself, which restarts nothing."""
+    """Where it does not take what changed, and what changed of the group itself, which restarts nothing."""
+    levels = without_lists(refused.level for refused in group.refused) if group.standing is None else None
+    for refused in group.refused:
+        if levels is None or refused.level in levels:
+            yield "refused" if levels is None else f"refused at {refused.level}", group.name, refused.why
     if group.old.directives != group.new.directives:
         yield _NOTHING, group.name, f"slice: {_directives(group.old.directives, group.new.directives)}"
     if group.old.boot_level != group.new.boot_level:
@@ -279,6 +286,10 @@ def _group_json(group: GroupDifference) -> asjson.Json:
         "state": standing.state if standing else None,
         "left_to_cluster": group.is_left_to_cluster,
         "reordered": group.is_reordered,
+        "refused": [
+            {"level": asjson.text(refused.level), "code": str(refused.code), "error": asjson.text(refused.why)}
+            for refused in group.refused
+        ],
         "old": _lines_json(group.old),
         "new": _lines_json(group.new),
         "entries": [_entry_json(entry) for entry in group.entries],

@@ -11,7 +11,6 @@ from cltab2systemd.groups import advice
 from cltab2systemd.groups.changes import Effect, pending_tags
 from cltab2systemd.groups.lifecycle import Phase
 from cltab2systemd.groups.refusals import Refusal
-from cltab2systemd.table import declared
 from cltab2systemd.terminal import shortened
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Update:
         group: the group.
         level: the level at which it takes its new lines; None if it has left the table, and is stopped for good.
         effects: what is done to entries, by tag, as it is foretold; only those to which something is done.
-        outcome: of the request that does it; it is refused at once if the group does not have its level any more.
+        outcome: of the request that does it; it is refused at once as `advice.on_update` says.
     """
 
     group: str
@@ -96,30 +95,37 @@ class Updates:
         notes = await self._membership.reread(asker, always=True, retire=True)
         due = self._membership.waiting()
         await self._bus.persist(lambda: self._observer.refresh([group.name for group in due]))
-        updates, doubts = [], []
+        updates: list[Update] = []
+        doubts: list[str] = []
         for group in due:
             level = group.destination
-            if level is None or not self._membership.is_waiting(group):
-                continue
-            wanted = self._membership.wanted(group)
-            doubt = advice.on_level(wanted, level)
-            if doubt and declared.is_refused(wanted, level):
-                refused = SwitchRefusedError(Refusal.UNDECLARED_LEVEL, doubt)
-                tell_rejected(group.name, level, asker, refused)
-                updates.append(Update(group.name, level, {}, _failed(refused)))
-                continue
-            doubts += [doubt] if doubt else []
-            done = {tag: effect for tag, effect in group.effects(wanted, level).items() if effect not in _NOTHING}
-            request = _on_its_way(group)
-            if request is None:
-                request = self._request(group, level, asker)
-                doubts += request.notes  # that it ends a trial
-            updates.append(Update(group.name, level, done, request.outcome))
+            if level is not None and self._membership.is_waiting(group):
+                update, told = self._begin(group, level, asker)
+                updates.append(update)
+                doubts += told
         for group in self._groups.values():
             if group.request is not None and group.halting and self._membership.has_left(group):
                 active = group.units.active_tags() if group.units is not None else ()
                 updates.append(Update(group.name, None, dict.fromkeys(active, Effect.STOP), group.request.outcome))
         return updates, (*notes, *doubts, *map(_nowhere, filter(_is_nowhere, due)))
+
+    def _begin(self, group: Group, level: str, asker: Asker) -> tuple[Update, list[str]]:
+        """Begin to update a group at its level, or where it goes, if that is not refused; notes for whoever asks, too.
+
+        What is on its way there anyway goes on, also if its new lines stop everything there.
+        """
+        wanted, request = self._membership.wanted(group), _on_its_way(group)
+        refused = advice.on_update(group.applied, wanted, level)
+        if refused is not None and (request is None or refused[0] is Refusal.UNDECLARED_LEVEL):
+            error = SwitchRefusedError(*refused)
+            tell_rejected(group.name, level, asker, error)
+            return Update(group.name, level, {}, _failed(error)), []
+        notes = [] if refused is None else [advice.on_level(wanted, level)]
+        done = {tag: effect for tag, effect in group.effects(wanted, level).items() if effect not in _NOTHING}
+        if request is None:
+            request = self._request(group, level, asker)
+            notes += request.notes  # that it ends a trial
+        return Update(group.name, level, done, request.outcome), notes
 
     def notes_on_restart(self, name: str, tags: Collection[str]) -> list[str]:
         """What whoever has restarted entries of a group should know: they are not as the table has them by now."""
@@ -135,7 +141,7 @@ class Updates:
         return [
             _nowhere(group)
             if (level := group.destination) is None
-            else advice.on_waiting(group.name, level, group.applied.entries, self._membership.wanted(group).entries)
+            else advice.on_waiting(group.applied, self._membership.wanted(group), level)
             for group in self._membership.waiting()
         ]
 

@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from cltab2systemd.groups.changes import pending_tags
+from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.table import declared
 from cltab2systemd.table.model import level_names
 from cltab2systemd.table.spelling import Spellings
@@ -15,8 +16,9 @@ from cltab2systemd.terminal import printable, shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cltab2systemd.table.model import Entry, ResourceGroup
+    from cltab2systemd.table.model import ResourceGroup
 
+_REFUSED = "refused, and the group stays as it is"
 # More names help nobody.
 _MOST_NAMES = 20
 
@@ -45,10 +47,39 @@ def on_level(group: ResourceGroup, level: str, empty: Empty = Empty.ANY) -> str:
     """
     if level in (level_names(group.entries) if empty is Empty.NONE else group.levels):
         return ""
+    return _told(group, level, _REFUSED if is_refused(group, empty) else "it stops everything")
+
+
+def on_update(applied: ResourceGroup, wanted: ResourceGroup, level: str) -> tuple[Refusal, str] | None:
+    """Why a group does not take other lines at its level, unless somebody asks for that level: the code, and the text.
+
+    It does not if the level is one that it may not be asked for. It does not either if its present lines name the level
+    and the new ones do not have it: nobody has asked for a stop of everything. A level that neither names is one to be
+    stopped at, so the group takes its lines there.
+
+    Args:
+        applied: the group with its present lines.
+        wanted: with the new ones. It has not left the table.
+        level: its level.
+    """
+    if declared.is_refused(wanted, level):
+        return Refusal.UNDECLARED_LEVEL, _told(wanted, level, _REFUSED)
+    if level in wanted.levels or level not in level_names(applied.entries):
+        return None
+    effect = f"{_REFUSED} ('{_request(wanted.name, level)}' stops everything)"
+    return Refusal.UNNAMED_LEVEL, _told(wanted, level, effect)
+
+
+def _told(group: ResourceGroup, level: str, effect: str) -> str:
+    """What is said of a level that a group does not have, what that means, and the level that was probably meant."""
     told = declared.undeclared(group, level) if declared.is_refused(group, level) else _unnamed(group, level)
-    effect = "refused, and the group stays as it is" if is_refused(group, empty) else "it stops everything"
     like = declared.meant(group, level)
     return f"{told}: {effect}" + (f"; did you mean '{shortened(like)}'?" if like else "")
+
+
+def _request(group: str, level: str) -> str:
+    """The command that asks for a level."""
+    return printable(f"clinit {shlex.quote(group)} {shlex.quote(level)}")
 
 
 def is_refused(group: ResourceGroup, empty: Empty) -> bool:
@@ -72,19 +103,22 @@ def on_group_that_leaves(name: str) -> str:
     return f"{shortened(name)} has left the table in the meantime; 'clinit --apply' stops what still runs of it"
 
 
-def on_waiting(name: str, level: str, applied: tuple[Entry, ...], wanted: tuple[Entry, ...]) -> str:
+def on_waiting(applied: ResourceGroup, wanted: ResourceGroup, level: str) -> str:
     """What is said of a group that has other lines in the table than those that it runs with.
 
     Args:
-        name: the group.
+        applied: the group with the lines that it runs with.
+        wanted: with those in the table.
         level: its level.
-        applied: the lines that it runs with.
-        wanted: those in the table.
     """
-    count = len(pending_tags(applied, wanted))
+    count = len(pending_tags(applied.entries, wanted.entries))
     what = f"{count} {'entry' if count == 1 else 'entries'}" if count else "what is said of the group"
-    request = printable(f"clinit {shlex.quote(name)} {shlex.quote(level)}")
-    return f"{shortened(name)}: {what} changed; 'clinit --apply' or '{request}' takes that over"
+    refused = on_update(applied, wanted, level)
+    if refused is None:
+        effect = f"'clinit --apply' or '{_request(wanted.name, level)}' takes that over"
+    else:
+        effect = f"'clinit --apply' does not take that over: {refused[1]}"
+    return f"{shortened(wanted.name)}: {what} changed; {effect}"
 
 
 def on_own_units(paths: Iterable[str]) -> list[str]:
@@ -98,9 +132,8 @@ def on_own_units(paths: Iterable[str]) -> list[str]:
 
 def on_changed_lines(group: str, level: str, tags: Iterable[str]) -> list[str]:
     """A warning for each entry that is restarted as it was, while the table has it another way by now."""
-    request = f"clinit {shlex.quote(group)} {shlex.quote(level)}"
     return [
-        f"the line of {shortened(tag)} has changed in the table; '{printable(request)}' starts it as it is there"
+        f"the line of {shortened(tag)} has changed in the table; '{_request(group, level)}' starts it as it is there"
         for tag in tags
     ]
 

@@ -14,7 +14,7 @@ class Refusal(enum.StrEnum):
 
     BAD_LEVEL = "bad-level"  # a level is a name without blanks
     LONG_NAME = "long-name"  # the names of group and level do not fit into the name of a unit
-    UNNAMED_LEVEL = "unnamed-level"  # no entry names the level, and the request was strict
+    UNNAMED_LEVEL = "unnamed-level"  # no entry names the level, and the request was strict; or new lines have lost it
     UNDECLARED_LEVEL = "undeclared-level"  # no entry names the level, and the group has declared others without entries
     LEFT_TABLE = "left-table"  # the group has left the table since the request came
     NO_SUCH_ENTRY = "no-such-entry"  # the group has no such entry, as its lines are in force

@@ -9,14 +9,15 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups import changes
+from cltab2systemd.groups import advice, changes
 from cltab2systemd.groups.changes import Effect, Standing
 from cltab2systemd.table.model import ResourceGroup, level_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from cltab2systemd.groups.changes import Seen
+    from cltab2systemd.groups.refusals import Refusal
     from cltab2systemd.table.model import Entry, Table
 
 # What can change of an entry that stays in its group, in the order in which it is told.
@@ -39,7 +40,7 @@ class EntryDifference:
     tag: str
     old: Entry | None
     new: Entry | None
-    # Of asking for the level at which the group is already, for each level in question; none if it is not active.
+    # Of an update at the level at which the group is, for each level in question; none if it is not active.
     effects: tuple[tuple[str, Effect], ...]
     moved_from: str | None = None  # the group that had it before
     moved_to: str | None = None  # the group that has it now
@@ -67,6 +68,15 @@ class EntryDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """A level at which a group does not take its new lines, as `advice.on_update` has it."""
+
+    level: str
+    code: Refusal
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class GroupDifference:
     """A group before and after; one without entries where it is not there. All its entries, also the same ones."""
 
@@ -74,6 +84,7 @@ class GroupDifference:
     new: ResourceGroup
     entries: tuple[EntryDifference, ...]  # in the new order, then those that the group does not have any more
     standing: Standing | None = None  # how it stands here; None if that is not known
+    refused: tuple[Refused, ...] = ()  # the levels in question at which it does not take the new lines
 
     @property
     def name(self) -> str:
@@ -136,15 +147,26 @@ def against_applied(standings: Mapping[str, Standing], table: Table) -> Differen
     """What a table changes for the groups as they stand here, each at its level if it is at one."""
     applied = {name: standing.group for name, standing in standings.items()}
     moves = _Moves(applied, table.groups)
+    at = {name: () if standing.level is None else (standing.level,) for name, standing in standings.items()}
+    refused = {name: _refused(standing.group, table.group(name), at[name]) for name, standing in standings.items()}
+    takers = frozenset(name for name, levels in at.items() if levels and not refused[name])
     groups = []
     for name in _names(applied, table.groups):
         standing = standings.get(name) or Standing(ResourceGroup(name))
-        levels = () if standing.level is None else (standing.level,)
         new = table.group(name)
         kept = standing.group if _is_left_to_cluster(standing, new) else new
-        entries = moves.compare(standing.group, new, levels, standing.seen, kept)
-        groups.append(GroupDifference(standing.group, new, entries, standing))
+        asked, stays = at.get(name, ()), refused.get(name, ())
+        entries = moves.compare(standing.group, new, asked, standing.seen, kept, stays=stays, takers=takers)
+        groups.append(GroupDifference(standing.group, new, entries, standing, stays))
     return Difference(tuple(groups))
+
+
+def _refused(old: ResourceGroup, new: ResourceGroup, levels: Iterable[str]) -> tuple[Refused, ...]:
+    """At which of some levels a group does not take its new lines. One that leaves the table takes none."""
+    if not new.entries:
+        return ()
+    found = ((level, advice.on_update(old, new, level)) for level in levels)
+    return tuple(Refused(level, *refused) for level, refused in found if refused is not None)
 
 
 def _is_left_to_cluster(standing: Standing | None, new: ResourceGroup) -> bool:
@@ -158,7 +180,9 @@ def between(old: Table, new: Table) -> Difference:
     for name in _names(old.groups, new.groups):
         before, after = old.group(name), new.group(name)
         levels = level_names((*before.entries, *after.entries))
-        groups.append(GroupDifference(before, after, moves.compare(before, after, levels)))
+        refused = _refused(before, after, levels)
+        entries = moves.compare(before, after, levels, stays=refused, takers=new.groups)
+        groups.append(GroupDifference(before, after, entries, refused=refused))
     settings = (
         SettingDifference(name, old.setting(name), new.setting(name))
         for name in dict.fromkeys(
@@ -171,6 +195,10 @@ def between(old: Table, new: Table) -> Difference:
 def _names(old: Mapping[str, ResourceGroup], new: Mapping[str, ResourceGroup]) -> Iterable[str]:
     """All groups: the new ones in their order, then those that are gone."""
     return {**new, **old}
+
+
+# What becomes of an entry if its group stays as it is, by what would be done to it; others run, and are left alone.
+_STAYING = {Effect.START: Effect.NONE, Effect.NONE: Effect.NONE}
 
 
 class _Moves:
@@ -188,10 +216,20 @@ class _Moves:
         levels: tuple[str, ...],
         seen: Seen | None = None,
         kept: ResourceGroup | None = None,
+        *,
+        stays: Iterable[Refused] = (),
+        takers: Container[str],
     ) -> tuple[EntryDifference, ...]:
-        """The entries of a group, before and after, with the effects at some levels: those of `kept` lines, if any."""
+        """The entries of a group, before and after, with the effects at some levels: those of `kept` lines, if any.
+
+        At a level where it is refused, the group stays as it is. But groups that take new lines (`takers`) take their
+        entries from it.
+        """
         wanted = (kept or new).entries
         effects = {level: changes.effects(old.entries, wanted, level, level, seen) for level in levels}
+        for found in (effects[refused.level] for refused in stays):
+            staying = (tag for tag in found if (owner := self._new.get(tag)) == new.name or owner not in takers)
+            found.update({tag: _STAYING.get(found[tag], Effect.LEAVE) for tag in staying})
         before, after = ({entry.tag: entry for entry in group.entries} for group in (old, new))
         return tuple(
             EntryDifference(

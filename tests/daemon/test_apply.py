@@ -99,18 +99,99 @@ def test_a_refused_table(machine: Shipped) -> None:
     assert pids(machine, "web@db", "mail@queue") == before
 
 
-def test_a_level_that_is_there_no_more(machine: Shipped) -> None:
-    """If the group declares its levels, it stays as it is; else it is stopped, and that is said."""
-    before = pids(machine, "web@db", "web@php")
-    gone = TABLE.replace(":3:", ":4:").replace("queue:12:", "queue:3:")
-    machine.write_table(f"{gone}:::levels.web:stop\n")
-    code, out, err = applied(machine)
+# Both groups have lost their levels, and web declares which it has; mail was at prod.
+LOST = TABLE.replace(":3:", ":4:").replace("queue:12:", "queue:prods,:") + ":::levels.web:stop\n"
+UNDECLARED = (
+    "no entry of web names level '3', and :::levels.web: does not declare it: refused, and the group stays as it is"
+)
+UNNAMED = (
+    "no entry of mail names level 'prod': refused, and the group stays as it is ('clinit mail prod' stops everything); "
+    "did you mean 'prods'?"
+)
 
-    assert (code, out) == (1, "web 3 -\nmail 1 DONE\n  queue  stopped\n")
-    assert "web: no entry of web names level '3', and :::levels.web: does not declare it: refused" in err
-    assert "clinit: no entry of mail names level '1': it stops everything\n" in err
-    assert pids(machine, "web@db", "web@php") == before
-    assert machine.clstat()["web"] == "3 DONE"
+
+def at_prod(machine: Shipped) -> None:
+    """Take mail to level prod."""
+    machine.write_table(TABLE.replace("queue:12:", "queue:prod,:"))
+    assert machine.clinit("--wait", "mail", "prod").returncode == 0
+
+
+def test_a_level_that_is_there_no_more(machine: Shipped) -> None:
+    """Groups that have lost their level stay as they are, which is foretold in the same words; others are applied."""
+    at_prod(machine)
+    assert machine.clinit("--wait", "idle", "1").returncode == 0
+    before = pids(machine, "web@db", "web@php", "mail@queue")
+    machine.write_table(LOST + "idle:y:1:once:true\n")
+
+    told = machine.node.run("cltab2systemd", "diff", check=False).stdout
+    assert told.startswith(
+        "web (at level 3): refused, nothing is stopped or started, 2 left alone\n"
+        f"  refused  web      {UNDECLARED}\n"
+        "  -        web      levels without entries: none → stop\n"
+        "  leave    web:db   levels: 3 → 4\n"
+        "  leave    web:php  levels: 3 → 4\n"
+        "mail (at level prod): refused, nothing is stopped or started, 1 left alone\n"
+        f"  refused  mail        {UNNAMED}\n"
+        "  leave    mail:queue  levels: prod, → prods,\n"
+    )
+    waiting = "changed; 'clinit --apply' does not take that over: "
+    idle = "clinit: idle: 1 entry changed; 'clinit --apply' or 'clinit idle 1' takes that over\n"
+    reread = f"clinit: web: 2 entries {waiting}{UNDECLARED}\nclinit: mail: 1 entry {waiting}{UNNAMED}\n{idle}"
+    assert machine.clinit().stderr == reread
+    assert applied(machine) == (
+        1, "web 3 -\nmail prod -\nidle 1 DONE\n  y  started\n", f"web: {UNDECLARED}\nmail: {UNNAMED}\n",
+    )  # fmt: skip
+
+    assert pids(machine, "web@db", "web@php", "mail@queue") == before
+    assert machine.clstat() == {"web": "3 DONE", "mail": "prod DONE", "idle": "1 DONE"}
+    assert machine.clinit("--wait", "mail", "prod").stdout == "mail prod DONE\n"  # as that says
+    assert pids(machine, "mail@queue") == [0]
+    code, _, err = applied(machine)
+    assert (code, err) == (1, f"web: {UNDECLARED}\n")
+
+
+def test_a_lost_level_for_a_program(machine: Shipped) -> None:
+    """It has the text and the code, in both answers, and no change of a group to which nothing is done."""
+    at_prod(machine)
+    machine.write_table(LOST)
+    foretold = json.loads(machine.node.run("cltab2systemd", "diff", "--format", "json", check=False).stdout)
+    done = machine.clinit("--apply", "--json")
+    updates = json.loads(done.stdout)
+
+    schema_of("`diff`").validate(foretold)
+    schema_of("`clinit --apply --json`").validate(updates)
+    refused = {"web": ("3", "undeclared-level", UNDECLARED), "mail": ("prod", "unnamed-level", UNNAMED)}
+    assert done.returncode == 1
+    assert {update["group"]: (update["level"], update["code"], update["error"]) for update in updates} == refused
+    assert [(update["state"], update["changes"]) for update in updates] == [(None, []), (None, [])]
+    assert {group["group"]: group["refused"] for group in foretold["groups"]} == {
+        "web": [{"level": "3", "code": "undeclared-level", "error": UNDECLARED}],
+        "mail": [{"level": "prod", "code": "unnamed-level", "error": UNNAMED}],
+        "idle": [],
+    }
+    effects = {effect["effect"] for group in foretold["groups"] for e in group["entries"] for effect in e["effects"]}
+    assert effects == {"leave"}
+
+
+def test_a_level_to_be_stopped_at(machine: Shipped) -> None:
+    """A group that is at a level that its lines have never named takes its new ones there, without a word."""
+    assert machine.clinit("--wait", "mail", "stop").returncode == 0
+    machine.write_table(TABLE.replace("queue:12:", "queue:3:"))
+    assert machine.node.run("cltab2systemd", "diff", check=False).stdout == (
+        "mail (at level stop): nothing is stopped or started\n  -  mail:queue  levels: 12 → 3\n"
+    )
+    assert applied(machine) == (0, "mail stop DONE\n", "")
+    assert machine.clstat()["mail"] == "stop DONE"
+
+
+def test_a_group_that_is_refused_for_another_reason(machine: Shipped) -> None:
+    """For a program, too, there is no change of a group to which nothing was done."""
+    machine.write_table(f"{NEW}:::preflight.php:false\n")
+    done = machine.clinit("--apply", "--json")
+    web, mail = json.loads(done.stdout)
+
+    assert (done.returncode, web["code"], web["changes"]) == (1, "preflight-failed", [])
+    assert (mail["code"], mail["changes"]) == (None, [{"tag": "queue", "effect": "stop"}])
 
 
 def test_what_a_plain_reading_says(machine: Shipped) -> None:

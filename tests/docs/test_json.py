@@ -19,6 +19,7 @@ from cltab2systemd.groups.culprit import Culprit
 from cltab2systemd.groups.overview import Health
 from cltab2systemd.groups.progress import Awaited, Doing, Progress, ProgressPhase, Way
 from cltab2systemd.groups.reasons import Remedy
+from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import State
 from cltab2systemd.journal import Excerpt, JournalLine, Writer
 from cltab2systemd.journalctl import FORBIDDEN
@@ -110,7 +111,10 @@ def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     standings = {name: Standing(group, "3", State.DONE) for name, group in groups.items()}
     monkeypatch.setattr(instance.Instance, "standings", lambda *_: standings)
     values.append(json.loads(run("diff", "--format", "json", new).stdout))
+    new.write_text("web:app:4:once:x\n")
+    values.append(json.loads(run("diff", "--format", "json", new).stdout))
     read_all("`diff`", values)
+    assert words_of("`diff`", "groups[].refused[].code") == {Refusal.UNNAMED_LEVEL, Refusal.UNDECLARED_LEVEL}
 
 
 def test_explain() -> None:

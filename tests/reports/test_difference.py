@@ -43,6 +43,7 @@ def entry_of(found: Difference, tag: str, group: str = "web") -> str:
         (OLD.replace("wait:y", "once:y"), "init", "changed mode restart@1"),
         (OLD.replace("wait:y", "off:yy"), "init", "changed mode command stop@1"),
         (OLD.replace("init:1:", "init:2:"), "init", "changed levels stop@1 start@2"),
+        (OLD.replace("init:1:", "init:2:").replace("db:12:", "db:2:"), "init", "changed levels start@2"),
         (OLD.replace("init:1:", "init:3:"), "init", "changed levels stop@1 start@3"),
         (OLD + ":::service.init:Nice=5\n", "init", "changed directives restart@1"),
         (OLD + "web:new:3:wait:x\n", "new", "added start@3"),
@@ -113,6 +114,29 @@ def test_against_applied() -> None:
     assert [group.standing and group.standing.level for group in found.groups] == ["2", "2", None, None, "1"]
 
 
+@pytest.mark.parametrize(("declared", "code"), [("", "unnamed-level"), (":::levels.web:stop\n", "undeclared-level")])
+def test_a_level_that_is_lost(declared: str, code: str) -> None:
+    """A group stays at it with all that it runs, but for entries that another group takes."""
+    applied = table(f"{OLD}web:spool:1:once:x\nmail:queue:1:once:x\n").groups
+    new = table(OLD.replace("1", "4") + f"web:more:4:once:x\nmail:queue:1:once:x\nmail:spool:1:once:x\n{declared}")
+    for mail, expected in (("1", "deleted to mail stop@1"), (None, "deleted to mail")):
+        at = {"web": "1", "mail": mail}
+        found = against_applied({name: Standing(group, at[name]) for name, group in applied.items()}, new)
+        web = found.groups[0]
+        assert [(refused.level, refused.code) for refused in web.refused] == [("1", code)]
+        assert entry_of(found, "spool") == expected
+        assert entry_of(found, "db") == entry_of(found, "init") == "changed levels"
+        assert entry_of(found, "more") == "added"
+    (lost, _) = between(table(OLD), table(OLD.replace("1", "4"))).groups[0].refused
+    assert lost.level == "12"
+
+
+def test_a_group_that_leaves_has_lost_no_level() -> None:
+    """It is stopped, and one that comes is refused nothing."""
+    for pair in ((table(OLD), table("")), (table(""), table(OLD))):
+        assert [group.refused for group in between(*pair).groups] == [()]
+
+
 @settings(deadline=None)
 @given(tables(), tables())
 def test_a_table_differs_from_another_only(one: Table, other: Table) -> None:
@@ -136,7 +160,8 @@ def test_both_ways_agree(old: Table, new: Table, data: st.DataObject) -> None:
     }
     live = against_applied({name: Standing(group, at[name]) for name, group in old.groups.items()}, new)
     for group, same in zip(live.groups, offline.groups, strict=True):
+        assert set(group.refused) <= set(same.refused)
         for entry, twin in zip(group.entries, same.entries, strict=True):
             assert entry.tag == twin.tag
-            assert set(entry.effects) <= set(twin.effects)
+            assert set(entry.effects) <= set(twin.effects) or (group.refused and entry.moved_to)
             assert len(entry.effects) == (1 if group.name in at else 0)
