@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 import time
 from typing import TYPE_CHECKING
@@ -92,6 +93,21 @@ def test_failures_are_found_and_cut_down() -> None:
     assert {failure.data for failure in figures.failures} == {b"XX"}
     assert "ValueError: two X" in figures.report()
     assert figures.cases < 100_000
+
+
+def test_no_case_runs_in_the_process_that_forks() -> None:
+    """Not even to cut a failure down: it may leave a thread that loads a name service, and a fork then kills its child.
+
+    That child dies of SIGSEGV in its own getpwuid.
+    """
+
+    def check(data: bytes) -> Iterator[str]:
+        yield "begun"
+        raise ValueError(f"{os.getpid()} {len(data)}")
+
+    [failure, *_] = runner.run(runner.Target("test", lambda source: source.randbytes(9), check), 5, 0, 1).failures
+    assert failure.data == b""
+    assert f"ValueError: {os.getpid()} " not in failure.error
 
 
 def test_a_case_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
