@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
+from cltab2systemd.groups.entrycommands import log_command
 from cltab2systemd.groups.health import is_broken
 from cltab2systemd.groups.reasons import Cause
 from cltab2systemd.probing.notes import UNHEALTHY
 from cltab2systemd.systemd.runsignal import RunSignal
+from cltab2systemd.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +40,7 @@ class HealthChecks:
         self._known: dict[
             str, tuple[str, bool]
         ] = {}  # by service: what is noted of an unhealthy entry; if it is broken
+        self._told: dict[str, int] = {}  # by service: when the check ended whose restart was told last
 
     def news_of(self, service: str, seen: RunSignal | Killing) -> list[str]:
         """The group to look at, if a signal of a service that asks says what its last end did not.
@@ -52,16 +55,24 @@ class HealthChecks:
         if now != _WELL:  # those that are well are not kept
             self._known[service] = now
         group = self._groups.get(self._names.group_of(service) or "")
-        if now == before or group is None:
+        if group is None:
             return []
-        if note is not None and note.restarts and seen.process.status == UNHEALTHY:  # and it is not of a run before
-            self._tell_restart(service, group, note)
-        return [group.name]
+        is_over = note is None or not note.restarts  # a later run has noted that, or has nothing to note
+        if seen.process.status == UNHEALTHY and (is_over or now != before):
+            self._tell_restart(service, group, None if is_over else note, seen.process.ended_at)
+        return [] if now == before else [group.name]
 
-    def _tell_restart(self, service: str, group: Group, note: Note) -> None:
+    def _tell_restart(self, service: str, group: Group, note: Note | None, ended: int) -> None:
+        """Tell that the entry is restarted, if it is, for its check has ended so; of each end once."""
+        if self._told.get(service) == ended:
+            return
         for entry in group.applied.entries:
-            if self._names.health(group.name, entry.tag) == service:
-                unit, why = self._names.entry(group.name, entry.tag), f"{note.words} ({note.count} in a row)"
+            if self._names.health(group.name, entry.tag) == service and entry.health and entry.health.restarts:
+                self._told[service] = ended
+                unit = self._names.entry(group.name, entry.tag)
+                log = log_command(unit, group.name, entry.tag)
+                answer = f"it was asked again since; '{printable(log)}' shows its answer"
+                why = f"{note.words} ({note.count} in a row)" if note is not None else answer
                 events.RESTARTED_UNHEALTHY(
                     group=group.name, entry=entry.tag, mode=entry.mode, unit=unit, reason=Cause.UNHEALTHY, why=why
                 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from programs import RUN
+from underway import held
 
 from cltab2systemd import events
 from lab.waiting import wait_until
@@ -146,6 +147,8 @@ def test_restart(group: Group) -> None:
     ill = group.node.path(f"/run/{group.name}.ill")
     ill.touch()
     wait_until(lambda: group.pid("a") not in {0, a}, timeout=30, what="it is restarted")
+    # What the daemon has not seen to be unhealthy is not told to be well again.
+    wait_until(lambda: count_of(group, events.REMARK), timeout=30, what="the daemon sees that it is unhealthy")
     ill.unlink()
     asks_again(group, "a")
     asks_again(group, "a")
@@ -157,6 +160,30 @@ def test_restart(group: Group) -> None:
     assert count_of(group, events.WELL_AGAIN) == 1
     history = group.node.run("clinitctl", "history", group.name).stdout
     assert "stopped by" not in history
+
+
+def test_a_restart_of_which_the_daemon_hears_late(group: Group) -> None:
+    """It is told once, also if the next run has been found to be well by then, and the note of this one is gone."""
+    group.define(f"a:3:respawn:{RUN}")
+    set_health(group, "a", f"{FAST} action=restart test ! -e /run/{group.name}.ill")
+    assert group.switch("3") == "DONE"
+    a, ill = group.pid("a"), group.node.path(f"/run/{group.name}.ill")
+    note = group.node.path(f"/run/clinit-health/{group.unit('a')}/note")
+    with held(group.node, group.instance.unit):
+        ill.touch()
+        wait_until(lambda: group.pid("a") not in {0, a}, timeout=30, what="it is restarted")
+        ill.unlink()
+        wait_until(lambda: not note.exists(), timeout=30, what="it is well")
+        asks_again(group, "a")
+    wait_until(lambda: count_of(group, events.RESTARTED_UNHEALTHY), timeout=30, what="it is told")
+    tag = f"{group.name}.a"
+    assert group.instance.told(events.RESTARTED_UNHEALTHY, group=group.name)["MESSAGE"] == (
+        f"{group.name}: {tag} is unhealthy, and is restarted: it was asked again since; "
+        f"'clinitctl log {group.name}:{tag}' shows its answer"
+    )
+    asks_again(group, "a")
+    assert count_of(group, events.RESTARTED_UNHEALTHY) == 1
+    assert shown(group)["reasons"] == []
 
 
 def test_restarted_in_vain(group: Group) -> None:
