@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 
-from cltab2systemd.text import decoded, encoded, escape
+from cltab2systemd.text import decoded, escape
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -285,10 +285,11 @@ def is_doubtful(status: os.stat_result) -> bool:
     return status.st_uid != 0 or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
-def has_group(table: str, name: str) -> bool:
-    """Whether a table has an entry of a group, without parsing the rest of it."""
-    start = encoded(name) + b":"
-    return any(line.startswith(start) and line.count(b":") >= 4 for line in _all_of(table).split(b"\n"))
+def group_names(table: str) -> list[str]:
+    """The groups of which a table has entries, without parsing the rest of it."""
+    lines = (line for line in _all_of(table).split(b"\n") if line.count(b":") >= 4)
+    names = dict.fromkeys(line.partition(b":")[0] for line in lines if not line.startswith((b"#", b":")))
+    return [*map(decoded, names)]
 
 
 def _all_of(table: str, *, trusted: bool = False) -> bytes:

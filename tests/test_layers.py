@@ -36,6 +36,7 @@ EXCEPTIONS = {
     "client.options": {"daemon.main"},
     "client.applying": {"reports.asjson"},
     "client.seconds": {"table.timespans"},
+    "client.oneword": {"table.spelling", "terminal"},
     "client.progress": {"terminal"},
     "client.progresstext": {"terminal"},
     "client.evidence": {"terminal"},

@@ -26,7 +26,7 @@ from cltab2systemd.check.judged import of_checks, of_entry
 from cltab2systemd.check.programs import Run
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.table.settings import Kind, setting_line
-from cltab2systemd.table.spelling import Spellings
+from cltab2systemd.table.spelling import SHORTEST, Spellings
 from cltab2systemd.terminal import shortened
 from cltab2systemd.text import escape
 from cltab2systemd.units.commands import stays_a_shell
@@ -168,7 +168,7 @@ def _similar_levels(group: ResourceGroup) -> Iterator[Diagnostic]:
     spellings = Spellings(uses)
     seen: set[str] = set()
     for entry, level, start in explicit:
-        other = spellings.like(level) if uses[level] == 1 else None
+        other = spellings.like(level) if uses[level] == 1 and len(level) >= SHORTEST else None
         # Of two that are used once, the first is taken for right.
         if other is not None and (uses[other] > 1 or other in seen):
             yield Diagnostic.of(

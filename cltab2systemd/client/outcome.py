@@ -199,17 +199,17 @@ def switch(
             say(answer)
             note(answer)
     if not named and reported.reason in _MISTAKEN:
-        _complain_of_one_word(group, level)
+        _complain_of_one_word(client, group, level)
     if reported.code in MOVED:
         _tell_owner(client, group, level, end)
     return reported.code
 
 
-def _complain_of_one_word(group: str, level: str) -> None:
-    complain(
-        f"clinit: one word is the level of group {group}, which is named like this host. To move or see another "
-        f"group, 'clinit GROUP LEVEL', 'clinit -v GROUP'; to stop all of {group}, 'clinit {group} {level}'"
-    )
+def _complain_of_one_word(client: Client, group: str, level: str) -> None:
+    from cltab2systemd.client.oneword import advice  # noqa: PLC0415 - seldom needed
+
+    for line in advice(group, level, client.groups()):
+        complain(f"clinit: {line}")
 
 
 def keep(client: Client, group: str) -> int:

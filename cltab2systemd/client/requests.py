@@ -9,7 +9,7 @@ import time
 
 from cltab2systemd import varlink
 from cltab2systemd.client.calls import Caller, RefusedError, TimedOutError
-from cltab2systemd.locations import has_group, live_clstat, live_sockets, locate
+from cltab2systemd.locations import group_names, live_clstat, live_sockets, locate
 from cltab2systemd.text import decoded
 
 TYPE_CHECKING = False
@@ -232,9 +232,13 @@ class Client:
             raise TimedOutError(f"timed out; all groups are stopped, but {error}") from None
         return _message(reply)
 
+    def groups(self) -> list[str]:
+        """The groups of which the table on disk, in force or not, has entries."""
+        return group_names(self.locations.table)
+
     def has_group(self, name: str) -> bool:
         """Whether the table on disk, in force or not, has an entry of a group."""
-        return has_group(self.locations.table, name)
+        return name in self.groups()
 
     def knows_group(self, name: str) -> bool:
         """Whether the table on disk has a group, or clstat does."""

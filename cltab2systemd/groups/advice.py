@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.groups.changes import pending_tags
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.table import declared
-from cltab2systemd.table.model import level_names
+from cltab2systemd.table.model import level_names, levels_meant
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import printable, shortened
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _REFUSED = "refused, and the group stays as it is"
 # More names help nobody.
 _MOST_NAMES = 20
+# So many levels of a group are listed.
+_FEW_LEVELS = 8
 
 
 def on_group(name: str, groups: Iterable[str]) -> str:
@@ -38,7 +40,7 @@ class Empty(enum.Enum):
 
 
 def on_level(group: ResourceGroup, level: str, empty: Empty = Empty.ANY) -> str:
-    """What is said if a group does not have a level, with the level that was probably meant; else empty.
+    """What is said if a group does not have a level, with its levels, and the one that was probably meant; else empty.
 
     Args:
         group: with its entries.
@@ -47,7 +49,7 @@ def on_level(group: ResourceGroup, level: str, empty: Empty = Empty.ANY) -> str:
     """
     if level in (level_names(group.entries) if empty is Empty.NONE else group.levels):
         return ""
-    return _told(group, level, _REFUSED if is_refused(group, empty) else "it stops everything")
+    return _told(group, level, _REFUSED if is_refused(group, empty) else "it stops everything", empty)
 
 
 def on_update(applied: ResourceGroup, wanted: ResourceGroup, level: str) -> tuple[Refusal, str] | None:
@@ -70,11 +72,13 @@ def on_update(applied: ResourceGroup, wanted: ResourceGroup, level: str) -> tupl
     return Refusal.UNNAMED_LEVEL, _told(wanted, level, effect)
 
 
-def _told(group: ResourceGroup, level: str, effect: str) -> str:
-    """What is said of a level that a group does not have, what that means, and the level that was probably meant."""
+def _told(group: ResourceGroup, level: str, effect: str, empty: Empty = Empty.ANY) -> str:
+    """What is said of a level that a group does not have, what that means, its levels, and which was probably meant."""
     told = declared.undeclared(group, level) if declared.is_refused(group, level) else _unnamed(group, level)
+    there = dict.fromkeys([*levels_meant(group.entries), *(() if empty is Empty.NONE else group.declared)])
+    few = f"; its levels are {', '.join(map(shortened, there))}" if 0 < len(there) <= _FEW_LEVELS else ""
     like = declared.meant(group, level)
-    return f"{told}: {effect}" + (f"; did you mean '{shortened(like)}'?" if like else "")
+    return f"{told}: {effect}{few}" + (f"; did you mean '{shortened(like)}'?" if like else "")
 
 
 def _request(group: str, level: str) -> str:

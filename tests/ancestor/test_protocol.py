@@ -132,7 +132,7 @@ def test_a_level_that_no_entry_names(group: Group) -> None:
 
     assert wrong["msg"] == (
         f"no entry of {group.name} names level 'stpo', and :::levels.{group.name}: does not declare it: refused, and "
-        "the group stays as it is; did you mean 'stop'?"
+        "the group stays as it is; its levels are 1, stop; did you mean 'stop'?"
     )
     assert group.status == "1 DONE"
     assert group.pid("a")

@@ -34,11 +34,40 @@ def test_a_word_that_is_no_level(host: Group, options: tuple[str, ...]) -> None:
     done = host.instance.clinit(*options, "prdo")
 
     assert done.returncode == 1
-    assert f"no entry of {host.name} names level 'prdo': refused, and the group stays as it is\n" in done.stdout
+    assert (
+        f"no entry of {host.name} names level 'prdo': refused, and the group stays as it is; its levels are 3\n"
+        in done.stdout
+    )
     assert "'clinit GROUP LEVEL', 'clinit -v GROUP'" in done.stderr
     assert f"'clinit {host.name} prdo'" in done.stderr
     assert host.status == "3 DONE"
     assert host.pid("a") != 0
+
+
+@pytest.mark.parametrize("word", ["sohp", "SHOP"])
+def test_a_word_that_is_nearly_a_group(host: Group, shared: Instance, word: str) -> None:
+    """The group that was probably meant is told, by its case as well."""
+    shop = Group(shared, "shop")
+    shop.define(f"a:3:respawn:{RUN}")
+    done = host.instance.clinit("-v", word)
+    shop.define()
+
+    assert done.returncode == 1
+    told = "did you mean group shop? 'clinit -v shop' shows how it is, 'clinit shop LEVEL' moves it"
+    assert done.stderr.startswith(f"clinit: {told}\n")
+
+
+def test_a_level_in_the_other_case(group: Group) -> None:
+    """Also a level of one letter that is of the other case is a slip; few levels are all told, many are not."""
+    group.define(f"a:3m:respawn:{RUN}")
+    told = f"no entry of {group.name} names level 'M': refused, and the group stays as it is"
+    answered(
+        group.instance.clinit("--strict", group.name, "M"),
+        code=1,
+        out=f"{told}; its levels are 3, m; did you mean 'm'?\n",
+    )
+    group.define(f"a:123456789m:respawn:{RUN}")
+    answered(group.instance.clinit("--strict", group.name, "M"), code=1, out=f"{told}; did you mean 'm'?\n")
 
 
 def test_both_words(host: Group) -> None:

@@ -102,11 +102,12 @@ def test_a_refused_table(machine: Shipped) -> None:
 # Both groups have lost their levels, and web declares which it has; mail was at prod.
 LOST = TABLE.replace(":3:", ":4:").replace("queue:12:", "queue:prods,:") + ":::levels.web:stop\n"
 UNDECLARED = (
-    "no entry of web names level '3', and :::levels.web: does not declare it: refused, and the group stays as it is"
+    "no entry of web names level '3', and :::levels.web: does not declare it: refused, and the group stays as it "
+    "is; its levels are 4, stop"
 )
 UNNAMED = (
     "no entry of mail names level 'prod': refused, and the group stays as it is ('clinit mail prod' stops everything); "
-    "did you mean 'prods'?"
+    "its levels are prods; did you mean 'prods'?"
 )
 
 

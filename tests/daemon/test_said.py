@@ -318,7 +318,9 @@ def test_a_level_that_no_entry_names_is_told(group: Group) -> None:
     """It stops everything, and whoever mistyped it hears of that; --strict refuses it."""
     group.define(f"a:prod,:respawn:{RUN}")
     group.switch("prod")
-    told = f"no entry of {group.name} names level 'prodd': it stops everything; did you mean 'prod'?"
+    told = (
+        f"no entry of {group.name} names level 'prodd': it stops everything; its levels are prod; did you mean 'prod'?"
+    )
     refused = group.instance.clinit("--strict", group.name, "prodd")
     stays = told.replace("it stops everything", "refused, and the group stays as it is")
     answered(refused, code=1, out=f"{stays}\n", err="")

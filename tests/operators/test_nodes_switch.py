@@ -67,14 +67,15 @@ def test_refused(many: ManyNodes) -> None:
 def test_a_level_that_no_entry_names(many: ManyNodes) -> None:
     """It stops everything, and each node's warning is told; where the group declares its levels, it is refused."""
     answered(many.nodes("-w", "n[1-2]", "switch", "web", "3", "--fanout", "1"), code=0)
-    warned = "n[1-2]: web stpo DONE\n  clinit: no entry of web names level 'stpo': it stops everything\n"
+    told = "no entry of web names level 'stpo': it stops everything; its levels are 3, 4, 5"
+    warned = f"n[1-2]: web stpo DONE\n  clinit: {told}\n"
     answered(many.nodes("-w", "n[1-2]", "switch", "web", "stpo", "--fanout", "1"), code=0, out=warned)
     many.daemon.write_table(f"{TABLE}:::levels.web:stop\n")
     answered(many.nodes("-w", "n[1-2]", "switch", "web", "3", "--fanout", "1"), code=0)
 
     refused = (
         "n[1-2]: no entry of web names level 'stpo', and :::levels.web: does not declare it: refused, and the group "
-        "stays as it is; did you mean 'stop'?\n"
+        "stays as it is; its levels are 3, 4, 5, stop; did you mean 'stop'?\n"
     )
     answered(many.nodes("-w", "n[1-2]", "switch", "web", "stpo"), code=1, out=refused)
     assert many.daemon.clstat()["web"] == "3 DONE"

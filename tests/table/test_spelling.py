@@ -15,6 +15,7 @@ from cltab2systemd.table.spelling import Spellings, is_slip
         ("prod", "prod", False), ("prod", "prob", True), ("prod", "prodd", True), ("prod", "rod", True),
         ("prod", "pord", True), ("prod", "PROD", True), ("prod", "dorp", False), ("prod", "ro", False),
         ("prod", "prod1", False), ("web1", "web2", False), ("web1", "wbe1", True), ("on", "off", False),
+        ("m", "M", True), ("ON", "on", True),
         ("ab", "ac", False), ("a", "", False), ("äöü", "äöx", True),
     ],
 )  # fmt: skip
@@ -22,6 +23,11 @@ def test_slips(name: str, other: str, expected: bool) -> None:
     """One letter more, less or other, two that changed places, or the case; digits and short names are meant."""
     assert is_slip(name, other) == expected
     assert is_slip(other, name) == expected
+
+
+def test_case_comes_first() -> None:
+    """Of several slips, the name that differs in case only was meant."""
+    assert Spellings(["webb", "wab", "web"]).like("WEB") == "web"
 
 
 _NAMES = st.text("abAB1", max_size=5)

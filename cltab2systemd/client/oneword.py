@@ -1,0 +1,32 @@
+"""What is said of a request of one word that is no level of the group that is named like this host. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from cltab2systemd.table.spelling import Spellings
+from cltab2systemd.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def advice(host: str, word: str, groups: Iterable[str]) -> Iterator[str]:
+    """What may have been meant, each in a line.
+
+    Args:
+        host: the group that is named like this host.
+        word: that was asked for, as its level.
+        groups: all that the table has.
+    """
+    like = Spellings(groups).like(word)
+    if like is not None:
+        name = shlex.quote(like)
+        yield printable(
+            f"did you mean group {name}? 'clinit -v {name}' shows how it is, 'clinit {name} LEVEL' moves it"
+        )
+    yield printable(
+        f"one word is the level of group {host}, which is named like this host. To move or see another "
+        f"group, 'clinit GROUP LEVEL', 'clinit -v GROUP'; to stop all of {host}, 'clinit {host} {word}'"
+    )
