@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups import endings
 from cltab2systemd.groups.cures import cure
+from cltab2systemd.groups.overview import Health
 from cltab2systemd.groups.state import State
 from cltab2systemd.groups.tally import Counted
 from cltab2systemd.reports.digests import digest, lines_digest
@@ -61,7 +62,7 @@ def status_object(status: GroupStatus, offset: int) -> Object:
 
 
 def group_object(overview: GroupOverview, offset: int, now: int) -> Object:
-    """A group with its entries. One that was never told a level has none.
+    """A group with its entries. One of which nothing runs, at no level, has none, whatever it was at before.
 
     Args:
         overview: of the group.
@@ -72,7 +73,7 @@ def group_object(overview: GroupOverview, offset: int, now: int) -> Object:
     shown = status_object(status, offset) if status is not None else {}
     return {
         "group": overview.group,
-        "level": shown.get("level"),
+        "level": None if overview.health is Health.AT_REST else shown.get("level"),
         "state": shown.get("state", str(State.CONFIGURED)),
         "since_usec": since_1970(overview.since, offset),
         "health": str(overview.health),

@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cltab2systemd import clstat
 from cltab2systemd.terminal import printable
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def changes(before: Mapping[str, Object], now: Mapping[str, Object]) -> Iterator
     """
     for name, status in now.items():
         if name not in before or _essence(before[name]) != _essence(status):
-            yield Change(Kind.GROUP, status["state"], name, status["level"], tuple(status.get("reasons", ())))
+            level = None if status["state"] == clstat.STOPPED else status["level"]  # else clstat has the last one
+            yield Change(Kind.GROUP, status["state"], name, level, tuple(status.get("reasons", ())))
     for name in before:
         if name not in now:
             yield Change(Kind.LEFT, None, name)
@@ -59,6 +61,8 @@ def line(change: Change, when: str) -> str:
         return f"{when} {_DAEMON.get(change.state or '', 'the daemon cannot be asked')}"
     if change.kind is Kind.LEFT:
         return printable(f"{when} {change.group} is gone")
+    if change.level is None:
+        return printable(f"{when} {change.group} is at no level")
     reasons = "; ".join(map(_reason, change.reasons))
     return printable(f"{when} {change.group} {change.level} {change.state}{': ' if reasons else ''}{reasons}")
 

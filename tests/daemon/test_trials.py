@@ -182,8 +182,16 @@ def test_a_group_at_no_level_is_stopped_again(make: Any) -> None:
 
     assert "then it is stopped again" in done.stderr
     group.wait_for("2 DONE")
-    group.wait_for("2 CONFIGURED")
+    group.wait_for("2 CONFIGURED")  # clstat has the last level
     assert group.pid("shared") == 0
+    shown = described(group)
+    assert (shown["level"], shown["state"], shown["health"]) == (None, "CONFIGURED", "at-rest")
+    shown_lines = group.node.run("clinitctl", "status", group.name).stdout.splitlines()
+    assert shown_lines[0].startswith(f"{group.name}: at no level for ")
+    assert shown_lines[1] == "  4 entries are not started"
+    metrics = group.node.run("clinitctl", "metrics").stdout
+    assert f'clinit_group_level_info{{group="{group.name}"' not in metrics
+    assert f'clinit_group_state{{group="{group.name}",state="CONFIGURED"}} 1' in metrics
     assert "was not confirmed, and it was stopped again" in keep(group, code=1)
     assert group.switch("1") == "DONE"
 

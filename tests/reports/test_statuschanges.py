@@ -46,6 +46,13 @@ def test_lines() -> None:
     assert "T web 3 DONE" == line(Change(Kind.GROUP, "DONE", "web", "3"), "T")
 
 
+def test_a_group_at_no_level() -> None:
+    """The level that clstat goes on showing is the last one."""
+    (change,) = changes({"web": status("web")}, {"web": status("web", "CONFIGURED")})
+    assert "T web is at no level" == line(change, "T")
+    assert (None, "CONFIGURED") == (as_object(change, 7)["level"], as_object(change, 7)["state"])
+
+
 def test_a_daemon_that_tells_less() -> None:
     """An older one has the text of a reason only, and none of what is only worth a look."""
     (change,) = changes({}, {"web": {"group": "web", "level": "3", "state": "FAILED", "reasons": [{"text": "web: x"}]}})
