@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cltab2systemd.client import outcome
+from cltab2systemd.client.calls import ClientError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
     from cltab2systemd.client.requests import Client
+
+    Update = dict[str, Any]
 
 # The codes of what takes over from an update, as clinit(8) has them.
 _SUPERSEDING = frozenset({"later-request", "halt", "left-table", "trial-over", "by-hand"})
@@ -26,11 +29,16 @@ def apply(client: Client, *, timeout: float | None, is_json: bool) -> int:
         is_json: whether it is printed for a program.
     """
     with outcome.Reported() as reported:
-        updates, notes = client.apply(timeout)
+        try:
+            updates, notes = client.apply(timeout)
+        except ClientError as error:
+            if not is_json:
+                raise
+            return _say_error(error)
         for note in notes:
             outcome.complain(f"clinit: {note}")
         if is_json:
-            _say_json(updates)
+            _say_json([*map(as_json, updates)])
         else:
             for line in _lines(updates):
                 outcome.say(line)
@@ -50,7 +58,15 @@ def _look(client: Client) -> int:
     return outcome.FAILED if failed else outcome.FINE
 
 
-def _lines(updates: list[dict[str, Any]]) -> Iterator[str]:
+def _say_error(error: ClientError) -> int:
+    """Print for a program what kept all groups from their new lines, and for a person, too; the exit code."""
+    _say_json([of_none(error)])
+    for text in (*(error.findings if isinstance(error, RefusedError) else ()), f"clinit: {error}"):
+        outcome.complain(text)
+    return outcome.code_of(error)
+
+
+def _lines(updates: list[Update]) -> Iterator[str]:
     for update in updates:
         group, level = update["group"], update.get("level")
         if level is None:
@@ -63,20 +79,20 @@ def _lines(updates: list[dict[str, Any]]) -> Iterator[str]:
                 yield f"  {change['tag']:{width}}  {_DONE.get(change['effect'], change['effect'])}"
 
 
-def _troubles(update: dict[str, Any]) -> Iterator[str]:
+def _troubles(update: Update) -> Iterator[str]:
     if "error" in update:
         yield f"{update['group']}: {update['error']}"
     for reason in update.get("status", {}).get("reasons", ()):
         yield str(reason["text"])
 
 
-def _code(update: dict[str, Any]) -> int:
+def _code(update: Update) -> int:
     if "error" in update:
         return outcome.SUPERSEDED if update["code"] in _SUPERSEDING else outcome.REFUSED
     return outcome.FAILED if update["status"]["state"] == "FAILED" else outcome.FINE
 
 
-def as_json(update: dict[str, Any]) -> dict[str, object]:
+def as_json(update: Update) -> dict[str, object]:
     """What docs/json.md tells of an update, which is an object of varlink's type Update."""
     status = update.get("status", {})
     has_left = "level" not in update
@@ -91,7 +107,14 @@ def as_json(update: dict[str, Any]) -> dict[str, object]:
     }
 
 
-def _say_json(updates: list[dict[str, Any]]) -> None:
+def of_none(error: ClientError) -> dict[str, object]:
+    """What docs/json.md tells if it is not known of any group what was done to it, or nothing was done to any."""
+    findings, code = (error.findings, error.code) if isinstance(error, RefusedError) else ((), "")
+    nothing = dict.fromkeys(("group", "level", "state"))
+    return {**nothing, "changes": [], "reasons": [*findings], "error": str(error), "code": code or None}
+
+
+def _say_json(updates: list[dict[str, object]]) -> None:
     from cltab2systemd.reports import asjson  # noqa: PLC0415 - slow to import
 
-    outcome.say(asjson.document(asjson.value([*map(as_json, updates)])))
+    outcome.say(asjson.document(asjson.value(updates)))

@@ -79,6 +79,8 @@ class Reported:
             say(str(error))
             for line in error.output:
                 complain(f"  {line}")
+            if error.code == "TableRefused" and not is_agent():  # which goes by the last line
+                complain("clinit: the table is refused, and all groups stay as they are, with the last good one")
         else:
             complain(f"clinit: {error}")
         return True

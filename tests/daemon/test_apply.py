@@ -96,7 +96,32 @@ def test_a_refused_table(machine: Shipped) -> None:
 
     assert (code, out) == (1, "2 of 5 fields\n")
     assert "/etc/cltab:5:1: error: 2 of 5 fields" in err
+    assert err.endswith("clinit: the table is refused, and all groups stay as they are, with the last good one\n")
     assert pids(machine, "web@db", "mail@queue") == before
+
+
+def test_nothing_done_for_a_program(machine: Shipped) -> None:
+    """A table that is refused, a daemon that is away, and a time that is up are told in the same form."""
+    machine.write_table(
+        NEW.replace("exec sleep 2000", "sleep 1; sleep 2000").replace("cron:3:once:true", "slow:3:wait:sleep 9")
+    )
+    late = machine.clinit("--apply", "--json", "--timeout", "0.2")
+    machine.write_table(NEW + "web:db\n")
+    refused = machine.clinit("--apply", "--json")
+    machine.node.run("systemctl", "stop", "clinit.socket", SERVICE)
+    away = machine.clinit("--apply", "--json")
+
+    assert (late.returncode, refused.returncode, away.returncode) == (5, 1, 3)
+    told = [json.loads(done.stdout) for done in (late, refused, away)]
+    for updates in told:
+        schema_of("`clinit --apply --json`").validate(updates)
+    (late_told,), (bad,), (away_told,) = told
+    assert (bad["group"], bad["error"], bad["code"], bad["changes"]) == (None, "2 of 5 fields", "TableRefused", [])
+    assert bad["reasons"][0].startswith("/etc/cltab:5:1: error: 2 of 5 fields")
+    assert (late_told["group"], late_told["code"]) == (away_told["group"], away_told["code"]) == (None, None)
+    assert late_told["error"].startswith("timed out; ")
+    assert away_told["error"].startswith("no daemon at /run/clinit/clinit.s: ")
+    assert f"clinit: {away_told['error']}\n" == away.stderr
 
 
 # Both groups have lost their levels, and web declares which it has; mail was at prod.

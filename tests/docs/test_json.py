@@ -12,6 +12,7 @@ from translator import run
 
 from cltab2systemd import events
 from cltab2systemd.client import applying, evidence
+from cltab2systemd.client.calls import NoDaemonError, RefusedError
 from cltab2systemd.commands import diff, explain, instance, kept, show
 from cltab2systemd.disk import kepttables
 from cltab2systemd.groups.changes import Effect, Seen, Standing
@@ -80,7 +81,9 @@ def test_apply() -> None:
         {"group": "web", "level": "3", "changes": [], "error": "x", "code": "not-stopped"},
         {"group": "old", "changes": [change], "status": {"state": "CONFIGURED", "reasons": []}},
     )
-    read_all("`clinit --apply --json`", map(applying.as_json, updates))
+    refused = applying.of_none(RefusedError("x", ("y",), "TableRefused"))
+    away = applying.of_none(NoDaemonError("x"))
+    read_all("`clinit --apply --json`", [*map(applying.as_json, updates), refused, away])
     assert words_of("`clinit --apply --json`", "changes[].effect") == {*Effect} - {Effect.LEAVE, Effect.NONE}
 
 
