@@ -35,15 +35,17 @@ def is_being_executed(pid: int, command: str, kernel: Kernel) -> bool:
     1. Until it executes anything, it is a copy of systemd, or the executor that systemd has since 255.
     2. Then it may be the shell that our units have before the command.
     3. It may be a shell whose command is just `exec PROGRAM`.
-    4. If it is gone, it has ended since the unit was looked at. That is True, too.
+    4. In the middle of an execution it has no words, for a moment, and its program is the new one already.
+    5. If it is gone, it has ended since the unit was looked at. That is True, too.
     """
     try:
         if _is_of_systemd(pid, kernel):
             return True
-        words = kernel.command_line(pid).split(b"\0")
+        line = kernel.command_line(pid)
     except OSError:
         return True
-    return words[0] == SHELL.encode() and is_before_program(words, command)
+    words = line.split(b"\0")
+    return not line or (words[0] == SHELL.encode() and is_before_program(words, command))
 
 
 def _is_of_systemd(pid: int, kernel: Kernel) -> bool:

@@ -36,6 +36,14 @@ class _SandboxedKernel(Kernel):
         raise PermissionError(pid)
 
 
+class _MidExecutionKernel(_Kernel):
+    """In the middle of execve(2), which cannot be held there: for some µs a process has a new program and no words."""
+
+    def command_line(self, pid: int) -> bytes:
+        """Nothing, but of the first process."""
+        return super().command_line(pid) if pid == 1 else b""
+
+
 def is_being_executed(pid: int, command: str, kernel: Kernel | None = None) -> bool:
     """What a probe says that has nothing to ask systemd for."""
     return executions.is_being_executed(pid, command, kernel or _Kernel())
@@ -79,6 +87,17 @@ def test_the_executor_by_its_words_alone(word: str, *, is_systemd: bool) -> None
     try:
         wait_until(lambda: Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(word.encode()))
         assert is_being_executed(process.pid, "sleep 1000", _SandboxedKernel()) is is_systemd
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_process_in_the_middle_of_its_execution() -> None:
+    """It may be the shell before the command as well as the command, so it proves nothing."""
+    process = subprocess.Popen(["sleep", "1000"])
+    try:
+        wait_until(lambda: not is_being_executed(process.pid, "sleep 1000"))
+        assert is_being_executed(process.pid, "sleep 1000", _MidExecutionKernel())
     finally:
         process.kill()
         process.wait()
