@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import os
 import re
 import shutil
@@ -20,6 +23,7 @@ from cltab2systemd.commands import main as translator
 from cltab2systemd.disk.tables import LARGEST_TABLE
 from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.groups.state import State
+from cltab2systemd.operators import nodes, statusview
 from cltab2systemd.table import directives
 from cltab2systemd.table.diagnostics import render
 from cltab2systemd.table.model import LONGEST_COMMAND, LONGEST_NAME, MOST_FINDINGS, Mode
@@ -30,6 +34,7 @@ from lab.install import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import ModuleType
 
     from lab.node import Node
 
@@ -174,14 +179,30 @@ def test_choices_of_options() -> None:
                     assert all(f".Sq {word}" in section(text, name, "Ss") for word in parameter.type.choices), name
 
 
+def exits(module: ModuleType) -> set[int]:
+    """The numbers that a command exits with, as its help has them, which lacks none that its source has."""
+    calls = (node for node in ast.walk(ast.parse(inspect.getsource(module))) if isinstance(node, ast.Call))
+    told = [call.args for call in calls if isinstance(call.func, ast.Name) and call.func.id == "SystemExit"]
+    names = (node for args in told for argument in args for node in ast.walk(argument))
+    values = (getattr(module, n.id, None) if isinstance(n, ast.Name) else getattr(n, "value", None) for n in names)
+    found = {value for value in values if type(value) is int}
+    help_ = re.search(r"Exit codes: (.*)", inspect.cleandoc(module.command.help or ""), re.DOTALL)
+    in_help = {*map(int, re.findall(r"\b(\d+) ", help_[1]))} if help_ else found
+    assert found <= in_help, (module, found, in_help)
+    return in_help
+
+
 def test_exit_codes() -> None:
     """The pages have the exit codes of the programs."""
-    codes = [value for name, value in vars(outcome).items() if name.isupper() and type(value) is int]
+    codes = {value for name, value in vars(outcome).items() if name.isupper() and type(value) is int}
 
-    assert (
-        items(section(page("clinit.8"), "EXIT STATUS")) == [str(code) for code in sorted(codes)] == [*"0123456", "130"]
-    )
-    assert items(section(page("cltab2systemd.8"), "EXIT STATUS")) == ["0", "1", "2"]
+    assert {*map(int, "0123456"), 130} == codes
+    assert items(section(page("clinit.8"), "EXIT STATUS")) == [str(code) for code in sorted({*codes, os.EX_TEMPFAIL})]
+    codes |= {statusview.DEGRADED, nodes.CONFLICT}
+    assert items(section(page("clinitctl.8"), "EXIT STATUS")) == [str(code) for code in sorted(codes)]
+    modules = [importlib.import_module(f"cltab2systemd.commands.{name}") for name in translator.COMMANDS.values()]
+    codes = {0, outcome.USAGE}.union(*map(exits, modules))
+    assert items(section(page("cltab2systemd.8"), "EXIT STATUS")) == [str(code) for code in sorted(codes)]
     assert items(section(page("cltab2systemd-generator.8"), "EXIT STATUS")) == ["0"]
 
 
