@@ -53,11 +53,10 @@ def dialogue(session: str) -> Iterator[tuple[str, str]]:
 
 
 def answer(node: Node, command: str, printed: str) -> str:
-    """What a command prints; a reader is asked until it prints what it should, or for long enough."""
+    """What a command prints, its errors where a terminal has them; a reader is asked until that is right, or for long."""
 
     def ask() -> str:
-        done = node.run("sh", "-c", f"cd /root; {command}", check=False)
-        return done.stdout + done.stderr
+        return node.run("sh", "-c", f"exec 2>&1; cd /root; {command}", check=False).stdout
 
     if command.startswith(READERS):
         with contextlib.suppress(TimeoutError):
