@@ -4,7 +4,7 @@ There are two views, the second made of the first:
 
 1. `tokens`: all of a line, whatever it is, in words, signs and comments. `is_closed` and `open_quote` ask them.
 2. `calls`: the simple commands of a line that has nothing else, but for a comment at its end: no substitution,
-   parenthesis or reserved word.
+   parenthesis or reserved word, but for `!` and `time`.
 
 `wrappers` tells which word of a call is the program that is run in the end.
 
@@ -109,12 +109,14 @@ class Call:
         redirections: in order, wherever they stand among the words.
         separator: what stands behind it: `;`, `&`, `|`, `&&`, `||`, or nothing.
         end: where the separator stands in the command line.
+        is_negated: whether a `!` stands before it, or before the pipeline that it is in.
     """
 
     words: tuple[Word, ...]
     redirections: tuple[Redirection, ...]
     separator: str
     end: int
+    is_negated: bool = False
 
 
 # The pieces of words. Groups with a star inside and outside are atomic, against patience without end; possessive
@@ -166,7 +168,7 @@ _ASSIGNMENT = re.compile(r"\w+=", re.ASCII)
 _RESERVED_WORDS = """
     ! { } [[ case do done elif else esac fi for function if in select then time until while
 """
-_RESERVED = frozenset(_RESERVED_WORDS.split())
+RESERVED = frozenset(_RESERVED_WORDS.split())
 
 
 def tokens(command: str) -> Iterator[Token]:
@@ -217,7 +219,7 @@ def _calls(command: str) -> Sequence[Call]:
     found: list[Call] = []
     words: list[Word] = []
     redirections: list[Redirection] = []
-    sign = ""
+    sign, is_negated = "", False
     for token in tokens(command):
         if token.kind is Kind.COMMENT:
             break
@@ -226,20 +228,30 @@ def _calls(command: str) -> Sequence[Call]:
             if sign:
                 redirections.append(Redirection(sign, word))
                 sign = ""
-            elif words or word.raw not in _RESERVED:
+            elif word.raw not in RESERVED or _is_no_reserved_word(word, words):
                 words.append(word)
+            elif word.raw == "!" and not (
+                words or redirections or is_negated or (found and found[-1].separator == "|")
+            ):
+                is_negated = True
             else:
                 return []
         elif token.kind is Kind.REDIRECTION and not sign and "<<" not in token.raw:
             sign = token.raw
         elif token.kind is Kind.SEPARATOR and not sign and (words or redirections):
-            found.append(Call(tuple(words), tuple(redirections), token.raw, token.start))
+            found.append(Call(tuple(words), tuple(redirections), token.raw, token.start, is_negated))
             words, redirections = [], []
+            is_negated = is_negated and token.raw == "|"
         else:
             return []
     if words or redirections:
-        found.append(Call(tuple(words), tuple(redirections), "", len(command)))
-    return [] if sign else found
+        found.append(Call(tuple(words), tuple(redirections), "", len(command), is_negated))
+    return [] if sign or (is_negated and not words) else found
+
+
+def _is_no_reserved_word(word: Word, before: Sequence[Word]) -> bool:
+    """Whether a word that may be reserved is not: it is not the first of its command, behind `time` perhaps."""
+    return before[0].raw != "time" if before else word.raw == "time"
 
 
 def leading_words(command: str) -> list[Word]:

@@ -33,6 +33,11 @@ def is_below(path: str, directory: str) -> bool:
     return f"{path}/".startswith(f"{directory.rstrip('/')}/")
 
 
+def is_volatile(path: str) -> bool:
+    """Whether what is at a path is made by a boot, or later: nothing is missing there for certain."""
+    return any(is_below(path, volatile) for volatile in _VOLATILE)
+
+
 class What(enum.Enum):
     """What is at a path."""
 
@@ -157,8 +162,7 @@ class Root:
             return Found(What.UNKNOWN, path)
         status = self._status(real)
         if isinstance(status, FileNotFoundError | NotADirectoryError):
-            is_volatile = any(is_below(place, volatile) for place in (path, real) for volatile in _VOLATILE)
-            return Found(What.UNKNOWN if is_volatile else What.MISSING, real)
+            return Found(What.UNKNOWN if is_volatile(path) or is_volatile(real) else What.MISSING, real)
         if isinstance(status, OSError):
             return Found(What.UNKNOWN, real)
         if stat.S_ISDIR(status.st_mode):

@@ -11,18 +11,18 @@ import dataclasses
 import enum
 import functools
 import posixpath
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check.commandline import Call, calls, is_assignment, leading_words
+from cltab2systemd.check.commandline import RESERVED, Call, Word, calls, is_assignment, leading_words
+from cltab2systemd.check.interpreters import file_of
 from cltab2systemd.check.making import Earlier
 from cltab2systemd.check.wrappers import AS_USER, SHELLS, behind_wrapper, inner_command, wrapper_of
 from cltab2systemd.units.commands import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from cltab2systemd.check.commandline import Word
 
 # systemd.exec(5), $PATH; the last two only where they are no links.
 DEFAULT_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
@@ -32,8 +32,9 @@ class Kind(enum.Enum):
     """What is needed."""
 
     PROGRAM = "a program"
-    SCRIPT = "a file that a program reads"
-    DIRECTORY = "a directory"
+    FILE = "a file that a program reads"
+    DIRECTORY = "a directory that it goes to"
+    PLACE = "a directory in which it makes a file"
 
 
 class SearchPath(enum.Enum):
@@ -56,6 +57,7 @@ class Need:
         directory: in which a relative path begins; None if it is not known.
         searched: where a name is looked for.
         arguments: what a program is given.
+        root: the directory that is the root of its path; empty if that is the entry's.
         earlier: the part of the command that is run before it; None if there is none.
     """
 
@@ -66,6 +68,7 @@ class Need:
     directory: str | None
     searched: SearchPath
     arguments: tuple[str, ...] = ()
+    root: str = ""
     earlier: Earlier | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -101,8 +104,9 @@ _NO_FILES = _BUILT_IN - {"true", "false", "echo", "printf", "kill", "pwd"} | {"c
 _ASKING = frozenset(["test", "[", "command", "which", "type", "hash"])
 _CHANGING_DIRECTORY = frozenset(["cd", "chdir"])
 _READING = frozenset([".", "source", "eval"])
-# Which of their arguments is a script: the first one, if it is a path.
-_INTERPRETERS = frozenset(["python", "python3", "perl", "ruby", "node", "nodejs", "php", "tclsh", "lua", "Rscript"])
+# The option of env(1), alone or before its value; and a value in which nothing is quoted or expanded.
+_SPLIT = re.compile(r"-[iv0]*S|--split-string(?:=|\Z)")
+_PLAIN_WORDS = re.compile(r"[\w\s./:=,+@%-]+")
 _LOGIN = frozenset(["-", "-l", "--login"])
 _MOST_SHELLS = 8
 
@@ -117,6 +121,7 @@ class _State:
     may_be_over: bool = False  # by a guard, and well
     is_over: bool = False
     depth: int = 0
+    root: str = ""
     earlier: Earlier | None = None
 
 
@@ -139,18 +144,21 @@ def _needs(command: str, directory: str | None) -> tuple[Need, ...]:
 
 def _needs_of_line(line: str, state: _State, *, is_plain: bool = False) -> Iterator[Need]:
     found = calls(line)
-    if not found and not is_plain:
+    if not found or (is_plain and found[0].is_negated):
         words = leading_words(line)
-        if words[:1] and words[0].raw == "exec":
+        # Without a shell, a reserved word is the name of a program.
+        if words[:1] and (words[0].raw in RESERVED if is_plain else words[0].raw == "exec"):
             found = [Call(tuple(words), (), "", len(line))]
-    before = ""
+    before, is_negated = "", False
     for call in found:
         if before in {"", ";", "&"}:
             state.is_conditional = state.may_be_over
-        elif before == "||":
+        elif before == "||" or (before == "&&" and is_negated):
             state.is_conditional = True
-        before = call.separator
+        before, is_negated = call.separator, call.is_negated
         directory = state.directory
+        if call.redirections:
+            yield from _of_redirections(call, state)
         yield from _needs_of_call(call, state, is_plain=is_plain)
         if state.is_over:
             return
@@ -160,7 +168,9 @@ def _needs_of_line(line: str, state: _State, *, is_plain: bool = False) -> Itera
 
 def _needs_of_call(call: Call, state: _State, *, is_plain: bool) -> Iterator[Need]:
     words = [*call.words]
-    own = _State(state.directory, state.path, state.is_conditional, depth=state.depth, earlier=state.earlier)
+    own = _State(
+        state.directory, state.path, state.is_conditional, depth=state.depth, root=state.root, earlier=state.earlier
+    )
     while words and is_assignment(words[0]) and not is_plain:
         _assign(own, words[0])
         del words[0]
@@ -174,7 +184,7 @@ def _needs_of_call(call: Call, state: _State, *, is_plain: bool) -> Iterator[Nee
     elif not is_plain and first in _READING | {"export"}:
         state.path = _path_after(state.path, words)
         if first == "." and is_certain and len(words) > 1 and words[1].is_exact and "/" in words[1].text:
-            yield _need(Kind.SCRIPT, words[1], own)
+            yield _need(Kind.FILE, words[1], own)
     elif first in _ASKING:
         state.is_conditional = state.is_conditional or call.separator == "&&"
     elif not is_plain and first in _BUILT_IN:
@@ -187,6 +197,21 @@ def _needs_of_call(call: Call, state: _State, *, is_plain: bool) -> Iterator[Nee
             yield from _of_program(words, own, is_plain=is_plain)
         # What is behind `exec` is never read.
         state.is_over = first == "exec" and len(words) > 1 and call.separator not in {"|", "&"}
+
+
+def _of_redirections(call: Call, state: _State) -> Iterator[Need]:
+    """The files that the shell is to read, and the directories of those that it is to write."""
+    if state.is_conditional or call.separator == "||":
+        return
+    for redirection in call.redirections:
+        sign, target = redirection.sign.lstrip("0123456789"), redirection.target
+        directory = posixpath.dirname(target.text)
+        if not target.is_exact or sign.endswith("&"):
+            continue
+        if sign == "<":
+            yield _need(Kind.FILE, target, state)
+        elif directory.strip("/"):
+            yield _need(Kind.PLACE, Word(directory, target.raw, target.start), state)
 
 
 def _of_cd(words: Sequence[Word], state: _State, *, is_certain: bool) -> Iterator[Need]:
@@ -202,7 +227,17 @@ def _of_cd(words: Sequence[Word], state: _State, *, is_certain: bool) -> Iterato
 
 def _need(kind: Kind, word: Word, state: _State, arguments: Sequence[Word] = ()) -> Need:
     texts = tuple(argument.text for argument in arguments)
-    return Need(kind, word.text, word.start, word.end, state.directory, state.path, texts, state.earlier)
+    return Need(
+        kind,
+        word.text,
+        word.start,
+        word.end,
+        state.directory,
+        state.path,
+        texts,
+        root=state.root,
+        earlier=state.earlier,
+    )
 
 
 def _path_after(path: SearchPath, words: Sequence[Word]) -> SearchPath:
@@ -230,7 +265,8 @@ def _of_program(words: Sequence[Word], state: _State, *, is_plain: bool) -> Iter
         if not (word.is_exact or is_plain) or not word.text:
             return
         # Of a builtin that no shell reads, another finding tells.
-        if not (wrapper and wrapper.built_in) and not (is_plain and not index and word.text in _NO_FILES):
+        is_built_in = wrapper and wrapper.built_in and not (is_plain and word.text in RESERVED)
+        if not is_built_in and not (is_plain and not index and word.text in _NO_FILES):
             yield _need(Kind.PROGRAM, word, state, words[index + 1 :])
         if wrapper is None or word.name == "busybox":
             break
@@ -240,11 +276,24 @@ def _of_program(words: Sequence[Word], state: _State, *, is_plain: bool) -> Iter
             break
         if words[following].text in {"-c", "--command"}:  # of flock
             break
+        if wrapper.of_root:
+            yield from _of_root(words[following - 1], state)
+            if not state.root:
+                return
         _wrap(word.name, options, state, of_user=wrapper.of_user)
         index = following
     else:
         return
     yield from _behind_program(words, index, state)
+
+
+def _of_root(root: Word, state: _State) -> Iterator[Need]:
+    """The directory that becomes the root; there is no telling of one in another, or one that has to be expanded."""
+    need = _need(Kind.DIRECTORY, root, state)
+    is_known = root.is_exact and not state.root and need.path is not None
+    if is_known:
+        yield need
+    state.root, state.directory = (need.path or "", "/") if is_known else ("", None)
 
 
 def _wrap(name: str, options: Sequence[str], state: _State, *, of_user: bool) -> None:
@@ -270,19 +319,32 @@ def _behind_program(words: Sequence[Word], index: int, state: _State) -> Iterato
         if (inner := inner_command(word.name, arguments)) is not None:
             yield from _of_inner(inner, state)
             return
-    if word.name in SHELLS | _INTERPRETERS and arguments and arguments[0].is_exact:
-        if texts[0].startswith("/") or (texts[0][:1] not in {"-", ""} and word.name in SHELLS):
-            yield _need(Kind.SCRIPT, arguments[0], state)
-    elif word.name == "java" and "-jar" in texts[:-1]:
-        jar = arguments[texts.index("-jar") + 1]
-        if jar.is_exact:
-            yield _need(Kind.SCRIPT, jar, state)
+    if word.name == "env" and (inner := _split_by_env(arguments)) is not None:
+        yield from _of_inner(inner, state)
+    elif (file := file_of(word.name, arguments)) is not None:
+        yield _need(Kind.FILE, file, state)
+
+
+def _split_by_env(arguments: Sequence[Word]) -> Word | None:
+    """The command that env(1) is given as one word, with what is to be known of it; None without one."""
+    for index, word in enumerate(arguments):
+        if (match := _SPLIT.match(word.text)) is None:
+            if not is_assignment(word):
+                return None
+            continue
+        value = word if match.end() < len(word.text) else next(iter(arguments[index + 1 :]), None)
+        if value is None or not value.is_exact:
+            return None
+        text = value.text[match.end() :] if value is word else value.text
+        # What is behind it are more of its words.
+        return Word(text, value.raw, value.start) if _PLAIN_WORDS.fullmatch(text) else None
+    return None
 
 
 def _of_inner(inner: Word, state: _State) -> Iterator[Need]:
     """What a command needs that is one word of another one; all of it is said to stand where that word does."""
     if state.depth >= _MOST_SHELLS:
         return
-    within = _State(state.directory, state.path, depth=state.depth + 1, earlier=state.earlier)
+    within = _State(state.directory, state.path, depth=state.depth + 1, root=state.root, earlier=state.earlier)
     for need in _needs_of_line(inner.text, within):
         yield dataclasses.replace(need, start=inner.start, end=inner.end)

@@ -86,6 +86,8 @@ def started(command: str, read: Callable[[str], str] = unread) -> tuple[Started,
         start = command.index(text)
         return (Started("the loop", Behaviour.NEVER_ENDS, start, start + len(text)),)
     found = calls(command)
+    if any(call.is_negated for call in found):
+        return ()
     separators_before = ["", *(call.separator for call in found)]
     calls_before = [(call, before) for call, before in zip(found, separators_before, strict=False) if call.words]
     return tuple(program for call, before in calls_before for program in _started(call, before, read))

@@ -71,7 +71,8 @@ class Provided:
             self._anywhere = self._anywhere or bool(_MOUNTING.search(entry.command))
         for call in found:
             # A redirection makes a file, and not the directory that it is in.
-            self._made.update(known_part(r.target.text) for r in call.redirections if r.target.text.startswith("/"))
+            written = [redirection.target.text for redirection in call.redirections if ">" in redirection.sign]
+            self._made.update(known_part(path) for path in written if path.startswith("/"))
             index = behind_wrappers(call.words)
             if index < len(call.words) and not is_assignment(call.words[index]):
                 goes_on = entry.mode.is_restarted and call is found[-1]

@@ -26,8 +26,11 @@ class Wrapper:
         valued: their options whose value may be the next word.
         operands: how many words that are no options stand before the program.
         waits: whether the wrapper is there as long as the program: it becomes the program, or waits for it.
-        flags: their other options. With one that is in neither list, it is not certain which word is the program.
+        flags: their other options; one that ends with `*` stands for all that begin so. With one that is in neither
+            list, it is not certain which word is the program.
+        uncertain: the options with which it is not certain either, whatever their value.
         of_user: whether the program is run as another user.
+        of_root: whether the program is run in another root: the last word before it.
         built_in: whether it is the shell's own.
     """
 
@@ -36,13 +39,18 @@ class Wrapper:
     operands: int = 0
     waits: bool = True
     flags: str = ""
+    uncertain: str = ""
     of_user: bool = False
+    of_root: bool = False
     built_in: bool = False
 
 
 WRAPPERS = (
     Wrapper("exec", "-a", flags="-c -l", built_in=True),
     Wrapper("command", flags="-p", built_in=True),
+    # bash's own, and a program, which dash runs.
+    Wrapper("time", "-f -o --format --output", flags="-a -p -q -v --append --portability --quiet --verbose",
+            built_in=True),
     Wrapper("busybox"),
     Wrapper("nohup cttyhack eatmydata nocache setarch linux64 linux32"),
     Wrapper("setsid", flags="-c -f -w --ctty --fork --wait"),
@@ -56,6 +64,12 @@ WRAPPERS = (
     Wrapper("prlimit choom", "-n"),
     Wrapper("flock", "-w -E --timeout --wait --conflict-exit-code", operands=1,
             flags="-s -x -e -n -u -o -F -v --shared --exclusive --nonblock --nb --unlock --close --no-fork --verbose"),
+    # What is in another root is not known.
+    Wrapper("unshare", "-S -G --map-group --map-groups --map-user --map-users --propagation --setgid --setgroups "
+            "--setuid --boottime --monotonic",
+            flags="-c -f -i -m -n -p -r -u -C -T -U --cgroup --fork --ipc --keep-caps --kill-child --map-auto "
+            "--map-current-user --map-root-user --mount --mount-proc --net --pid --time --user --uts",
+            uncertain="--root --wd"),
     Wrapper("systemd-cat", "-t -p --identifier --priority --stderr-priority"),
     Wrapper("systemd-inhibit", "--what --who --why --mode"),
     Wrapper("dumb-init tini catatonit", flags="-c -v -s -g -w"),
@@ -77,9 +91,11 @@ USER_WRAPPERS = (
     Wrapper("chpst", "-u -U -e -n -m -d -o -p -f -c", of_user=True, flags="-v -P -0 -1 -2"),
     Wrapper("doas", "-u -C", of_user=True, flags="-n"),
 )  # fmt: skip
+# Those that are taken for the program itself, wherever the files of the machine matter.
+ROOT_WRAPPERS = (Wrapper("chroot", "--groups --userspec", operands=1, flags="--skip-chdir", of_root=True),)
 _WRAPPER_OF = {name: wrapper for wrapper in WRAPPERS for name in wrapper.names.split()}
 _USER_WRAPPER_OF = {name: wrapper for wrapper in USER_WRAPPERS for name in wrapper.names.split()}
-_ANY_OF = _WRAPPER_OF | _USER_WRAPPER_OF
+_ANY_OF = _WRAPPER_OF | _USER_WRAPPER_OF | {name: row for row in ROOT_WRAPPERS for name in row.names.split()}
 
 SHELLS = frozenset(["sh", "bash", "dash", "ksh", "ash"])
 SHELL_VALUED = "-c -o"
@@ -122,7 +138,7 @@ def behind_options(words: Sequence[Word], start: int, valued: str) -> int:
 
 
 def wrapper_of(word: Word) -> Wrapper | None:
-    """The wrapper of a name, also one that runs a program as another user; None if it is none."""
+    """The wrapper of a name, also one that runs a program as another user, or in another root; None if it is none."""
     return _ANY_OF.get(word.name)
 
 
@@ -135,6 +151,8 @@ def behind_wrapper(wrapper: Wrapper, words: Sequence[Word], start: int) -> int |
         start: the words before this one are not looked at.
     """
     index, valued, flags = start, wrapper.valued.split(), wrapper.flags.split()
+    uncertain = wrapper.uncertain.split()
+    beginnings = tuple(flag.removesuffix("*") for flag in flags if flag.endswith("*"))
     while index < len(words) and words[index].text.startswith("-"):
         option = words[index].text
         index += 1
@@ -142,7 +160,9 @@ def behind_wrapper(wrapper: Wrapper, words: Sequence[Word], start: int) -> int |
             break
         if option in valued:
             index += 1
-        elif option in flags or (option.startswith("--") and "=" in option):
+        elif option.partition("=")[0] in uncertain:
+            return None
+        elif option in flags or (option.startswith("--") and "=" in option) or option.startswith(beginnings):
             continue
         elif (end := _bundle(option, valued, flags)) is None:
             return None

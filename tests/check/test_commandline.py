@@ -137,7 +137,8 @@ def test_tokens(line: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["(a)", "a $(b)", "a ${b}", "a `b`", "a <<b", "a ;; b", "; a", "a | | b", "if a", "{ a", "! a", "a 'b", "a\\",
+    ["(a)", "a $(b)", "a ${b}", "a `b`", "a <<b", "a ;; b", "; a", "a | | b", "if a", "{ a", "a 'b", "a\\",
+     "! ! a", "a | ! b", "!", "time if a", "time ! a",
      "a >", "a > ; b", "a > # b", "a $'b'", "a <<<b", "a <(b)", "a" * 5000],
 )  # fmt: skip
 def test_what_is_no_list_of_calls(line: str) -> None:

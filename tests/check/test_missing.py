@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+from pathlib import Path
 
 import pytest
 from trees import found, make
 
 from cltab2systemd.check import everything
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MISSING, NOT_EXECUTABLE, PATH = "missing-program", "not-executable", "missing-path"
 
@@ -20,7 +18,8 @@ def root(tmp_path: Path) -> Path:
     make(
         tmp_path,
         {
-            "/usr/sbin/there": "!", "/srv/app/bin/server": "!", "/srv/app/run.sh": "!#!/bin/sh\n",
+            "/usr/sbin/there": "!", "/usr/sbin/chroot": "!",
+            "/srv/app/bin/server": "!", "/srv/app/run.sh": "!#!/bin/sh\n",
             "/opt/tools/tool": "!",
             "/srv/app/old.sh": "!#!/opt/perl/bin/perl\n", "/srv/app/env.sh": "!#!/usr/bin/env ruby\n",
             "/srv/app/dos.sh": "!#!/bin/sh\r\n", "/srv/app/plain": "text", "/srv/app/gone": "->/opt/none",
@@ -61,6 +60,28 @@ def root(tmp_path: Path) -> Path:
         ("cd /srv/none && exec there", (PATH, "/srv/none")),
         ("cd /srv/app/plain && exec there", (PATH, "/srv/app/plain")),
         ("sh /srv/app/none.sh", (PATH, "/srv/app/none.sh")),
+        ("sh -eu /srv/app/none.sh", (PATH, "/srv/app/none.sh")),
+        ("python3 -u /srv/app/none.py", (PATH, "/srv/app/none.py")),
+        ("python3 -u /srv/app/run.sh", None),
+        ("there >/srv/none/log", (PATH, "/srv/none/log")),
+        ("exec there >>/srv/none/log 2>&1", (PATH, "/srv/none/log")),
+        ("there 2>/srv/app/plain/log", (PATH, "/srv/app/plain/log")),
+        ("there </srv/none", (PATH, "/srv/none")),
+        ("there </srv/app/plain >/srv/app/log 2>/run/none/log", None),
+        ("there >/data/log 2>>/var/lib/made/log </dev/null", None),
+        ("cd /srv/app && exec there >log 2>none/log", (PATH, "none/log")),
+        ("! theer; there", (MISSING, "theer")),
+        ("! there", (MISSING, "!")),
+        ("time -p theer; there", (MISSING, "theer")),
+        ("env -S 'theer -x'", (MISSING, "'theer -x'")),
+        ("env A=b theer", (MISSING, "theer")),
+        ("sudo chroot /srv/jail /bin/inside", None),
+        ("sudo chroot /srv/jail /bin/none", (MISSING, "/bin/none")),
+        ("sudo chroot /srv/jail inside", None),
+        ("sudo chroot /srv/jail there", (MISSING, "there")),
+        ("sudo chroot /srv/none /bin/inside", (PATH, "/srv/none")),
+        ("sudo chroot /srv/mounted /bin/inside", None),
+        ("sudo chroot /data /bin/inside", None),
         ("/srv/app/gone", (MISSING, "/srv/app/gone")),
         ("/srv/app/plain", (NOT_EXECUTABLE, "/srv/app/plain")),
         ("sh /srv/app/plain", None),
@@ -278,6 +299,54 @@ def test_the_words_of_findings(root: Path) -> None:
         (f"{root} has no program '/srv/app/rnu.sh'", "did you mean '/srv/app/run.sh'?"),
         (f"{root} has no program 'tolo' in its PATH, /opt/tools", "did you mean 'tool'?"),
     ]
+
+
+def test_no_shell(root: Path) -> None:
+    """That there is none is told once; entries that need none are not in question."""
+    (root / "usr/bin/sh").unlink()
+    table = "g:off:1:off:there\ng:a:1:wait:/usr/sbin/there\ng:b:1:respawn:exec there\n"
+    assert found(root, table) == [(MISSING, 2, "/usr/sbin/there")]
+    inside = "g:a:1:wait:/bin/inside\n:::service.a:RootDirectory=/srv/jail\n"
+    assert found(root, inside) == []
+    (root / "usr/bin/dash").write_text("")
+    (root / "usr/bin/sh").symlink_to("dash")
+    assert found(root, table) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("exec -a web /usr/sbin/there", [("exec-option", "-a")]),
+        ("cd /srv/app && A=b exec -c there", [("exec-option", "-c")]),
+        ("exec -- there", [("exec-option", "--")]),
+        ("exec -a web there $(date)", [("exec-option", "-a")]),
+        ("exec there -a", []),
+        ("bash -c 'exec -a web there'", []),
+        ("time there; there", [(MISSING, "time")]),
+    ],
+)
+def test_what_dash_does_not_have(root: Path, command: str, expected: list[tuple[str, str]]) -> None:
+    """It has no options of exec, and no `time`; another shell may have."""
+    table = f"g:t:1:wait:{command}\n"
+    assert found(root, table) == []
+    (root / "usr/bin/sh").rename(root / "usr/bin/dash")
+    (root / "usr/bin/sh").symlink_to("/bin/dash")
+    assert found(root, table) == [(code, 1, text) for code, text in expected]
+    (root / "usr/bin/time").symlink_to("sh")
+    assert found(root, table) == [(code, 1, text) for code, text in expected if text != "time"]
+
+
+@pytest.mark.skipif(not Path("/bin/dash").exists(), reason="no dash")
+@pytest.mark.parametrize(
+    "command", ["exec -a web /bin/true", "exec -c /bin/true", "exec -- /bin/true", "time /bin/true"]
+)
+def test_the_real_dash(command: str) -> None:
+    """It fails as the findings say."""
+    done = subprocess.run(
+        ["/bin/dash", "-c", command], env={"PATH": "/none"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 127
+    assert f"{command.split()[command.startswith('exec')]}: not found" in done.stderr
 
 
 def test_users_of_a_root(root: Path) -> None:

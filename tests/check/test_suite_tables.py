@@ -36,6 +36,7 @@ PROGRAMS = """
 FILES = """
     /usr/sbin/db /usr/bin/early /usr/bin/check /usr/bin/save /usr/bin/app /usr/bin/other /usr/bin/shopd
     /usr/local/bin/check-disk /srv/app/migrate /srv/shop/load /srv/jail/bin/sh /srv/image /srv/bin/prog
+    /in /srv/backup/shop.sql /var/log/syslog
     /srv/jail/usr/bin/true /srv/jail/usr/bin/prog /srv/jail/srv/bin/prog /etc/shop.env /etc/web.secret
 """
 USERS = ("root", "games", "nobody", "postgres", "shop", "www-data")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.check import shell
 from cltab2systemd.check.judged import of_checks, of_entry
-from cltab2systemd.check.machine import directives, enabled, paths, sessions, shellneeded, users
+from cltab2systemd.check.machine import directives, enabled, paths, sessions, shellneeded, shells, users
 from cltab2systemd.check.machine.executables import Executables
 from cltab2systemd.check.machine.places import Places
 
@@ -27,12 +27,14 @@ def findings(table: Table, root: Root) -> Iterator[Diagnostic]:
 
     To look up users of this machine may take another machine's answer: nothing for a boot.
     """
-    yield from shell.findings([*map(of_entry, table.entries), *of_checks(table)])
+    commands, places = [*map(of_entry, table.entries), *of_checks(table)], Places(table, root)
+    yield from shell.findings(commands)
+    yield from shells.findings(table, commands, places)
     yield from directives.findings(table.settings)
     yield from users.findings(table, root)
     yield from shellneeded.findings(table, root)
     yield from sessions.findings(table, root)
-    yield from _files(table, Places(table, root))
+    yield from _files(table, places)
     yield from enabled.findings(table, root)
 
 

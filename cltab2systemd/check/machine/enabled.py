@@ -56,7 +56,9 @@ def findings(table: Table, root: Root) -> Iterator[Diagnostic]:
     enabled = _Enabled(root)
     stopped: frozenset[str] | None = None
     for entry in table.entries:
-        needed = [need for need in needs(entry.command) if need.kind is Kind.PROGRAM] if entry.mode.may_run_on else []
+        needed = (
+            [n for n in needs(entry.command) if n.kind is Kind.PROGRAM and not n.root] if entry.mode.may_run_on else []
+        )
         if not needed:
             continue
         need = needed[-1]

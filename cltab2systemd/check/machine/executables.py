@@ -6,11 +6,13 @@ import functools
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
-from cltab2systemd.check.filesystem import What
+from cltab2systemd.check.commandline import RESERVED
+from cltab2systemd.check.filesystem import What, is_volatile
 from cltab2systemd.check.given import COVERING, ROOTS, in_force, is_plain, last, words
 from cltab2systemd.check.needs import DEFAULT_PATH, Kind, SearchPath, needs
 from cltab2systemd.table.diagnostics import Diagnostic
 from cltab2systemd.terminal import shortened
+from cltab2systemd.units.commands import SHELL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,6 +102,9 @@ class Executables:
         return directories if all(part.startswith("/") and is_plain(part) for part in directories) else None
 
 
+_DIRECTORIES = frozenset([Kind.DIRECTORY, Kind.PLACE])
+
+
 class _Fault(NamedTuple):
     code: str
     message: str
@@ -108,13 +113,16 @@ class _Fault(NamedTuple):
 
 def _fault(need: Need, around: _Surroundings) -> _Fault | None:
     """What is wrong with what a command needs; None if nothing is for certain."""
-    if around.places is None:
+    places = around.places
+    if places and need.root:
+        places = places.of_root(need.root)
+    if places is None:
         return None
-    fault = _fault_of(need, around, around.places)
+    fault = _fault_of(need, around, places)
     # The table is looked through only if it matters.
-    if fault and need.kind is Kind.PROGRAM and around.places.installs:
+    if fault and need.kind is Kind.PROGRAM and places.installs:
         return None
-    is_changed = fault and fault.code == "not-executable" and need.path and around.places.brings(need.path)
+    is_changed = fault and fault.code == "not-executable" and need.path and places.brings(need.path)
     return None if is_changed else fault
 
 
@@ -122,6 +130,8 @@ def _fault_of(need: Need, around: _Surroundings, places: Places) -> _Fault | Non
     path = need.path
     if path is None:
         return _of_name(need, places, _searched(need, places, around.path)) if "/" not in need.text else None
+    if need.kind is Kind.PLACE and is_volatile(path):
+        return None  # many write into /run, and each place takes a look
     found = places.root.find(path)
     if need.kind is Kind.PROGRAM and not need.text.startswith("/") and need.directory == "/":
         fault = None  # which is told anyhow, as a relative path
@@ -129,7 +139,7 @@ def _fault_of(need: Need, around: _Surroundings, places: Places) -> _Fault | Non
         fault = _missing(need, path, found, places)
     elif need.kind is Kind.PROGRAM:
         fault = _not_executable(path, found, places, around.path)
-    elif need.kind is Kind.DIRECTORY and found.what in {What.FILE, What.PROGRAM}:
+    elif need.kind in _DIRECTORIES and found.what in {What.FILE, What.PROGRAM}:
         fault = _Fault("missing-path", f"'{shortened(path)}' is a file, and no directory", "name a directory")
     else:
         fault = None
@@ -159,6 +169,8 @@ def _of_name(need: Need, places: Places, directories: tuple[str, ...] | None) ->
         where = "in systemd's PATH" if default else f"in its PATH, {shortened(':'.join(directories))}"
         where = "where another user may have it in the PATH" if need.searched is SearchPath.OF_USER else where
         hint = f"did you mean '{close}'?" if close else "install it, or write its whole path"
+        if need.text in RESERVED:
+            hint = f"only a shell knows it, and this command goes to none: write {SHELL} -c '{name} …'"
         return _Fault("missing-program", f"{places.root.name} has no program '{name}' {where}",
                       f"write {elsewhere}" if elsewhere else hint)  # fmt: skip
     return _not_executable(found.path, found, places, directories)
@@ -177,7 +189,7 @@ def _elsewhere(name: str, root: Root) -> str:
 def _missing(need: Need, path: str, found: Found, places: Places) -> _Fault:
     root = places.root
     shown = shortened(path)
-    what = {Kind.PROGRAM: "program", Kind.SCRIPT: "file", Kind.DIRECTORY: "directory"}[need.kind]
+    what = "program" if need.kind is Kind.PROGRAM else "directory" if need.kind in _DIRECTORIES else "file"
     message = f"{root.name} has no {what} '{shown}'"
     if root.link(path) is not None:
         message += f", only a link to '{shortened(found.path)}', which is not there"
@@ -185,7 +197,7 @@ def _missing(need: Need, path: str, found: Found, places: Places) -> _Fault:
     directory, _, name = path.rpartition("/")
     if close := places.like(name, (directory or "/",)):
         return _Fault(code, message, f"did you mean '{shortened(posixpath.join(directory or '/', close))}'?")
-    if need.kind is Kind.DIRECTORY:
+    if need.kind in _DIRECTORIES:
         return _Fault(code, message, f"correct the path, or have 'mkdir -p {shown}' in an entry before it")
     return _Fault(code, message, "correct the path, or install it before the table comes")
 

@@ -50,6 +50,13 @@ class Places:
         """The same of what is started with another root: nothing is known to be brought there."""
         return Places(Table(""), self.root.below(path))
 
+    def of_root(self, path: str) -> Places | None:
+        """The same of a directory of the machine that becomes a root; None if it is not known what is in it."""
+        found = self.root.find(path)
+        if found.what is not What.DIRECTORY or not self.root.names(path) or self.brings(path):
+            return None
+        return self.below(path)
+
     def like(self, name: str, directories: tuple[str, ...]) -> str | None:
         """A name in directories that is a slip away from the given one; None if there is none."""
         if (found := self._spellings.get(directories)) is None:

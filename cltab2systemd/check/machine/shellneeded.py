@@ -32,11 +32,12 @@ _SHELLS = tuple(f"{directory}/{name}" for directory in ("/bin", "/usr/bin") for 
 def findings(table: Table, root: Root) -> Iterator[Diagnostic]:
     """A warning for each entry that goes to a shell which its directives take away."""
     for entry in table.entries:
-        if entry.runnable and entry.directives and _needs_shell(entry):
+        if entry.runnable and entry.directives and needs_shell(entry):
             yield from _of_entry(table, entry, root)
 
 
-def _needs_shell(entry: Entry) -> bool:
+def needs_shell(entry: Entry) -> bool:
+    """Whether a shell reads the command of an entry, or starts it."""
     words = plain(entry.command)
     return words is None or not runs_without_shell(words, entry.directives)
 
