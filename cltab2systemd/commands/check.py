@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.check import everything
-from cltab2systemd.commands import printing, tables
+from cltab2systemd.check import everything, loading
+from cltab2systemd.commands import instance, printing, tables
 from cltab2systemd.commands.options import Format, format_option
 from cltab2systemd.commands.printing import say_json
-from cltab2systemd.disk.tables import TableUnreadableError, distrust
-from cltab2systemd.locations import TABLE, from_here
-from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity
+from cltab2systemd.disk.tables import TableUnreadableError, distrust, on_empty, on_no_entry
+from cltab2systemd.locations import TABLE, fragments, from_here, locate
+from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors
 from cltab2systemd.terminal import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cltab2systemd.reports.asjson import Json
+    from cltab2systemd.table.tablefiles import TableFiles
 
 
 @click.command(name="check")
@@ -48,14 +51,14 @@ def command(files: tuple[str, ...], *, root: str, strict: bool, format_: str) ->
     found: list[Diagnostic] = []
     for path in files or (TABLE,):
         try:
-            findings = everything.findings_of(tables.content(path), root)
+            table = tables.content(path)
+            findings = everything.findings_of(table, root)
         except TableUnreadableError as error:
             printing.complain(f"cltab2systemd: {error}")
             found.append(_unreadable(path, str(error)))
             is_good = False
             continue
-        # Of another file nobody knows who is to own it where it goes.
-        if from_here(path) == TABLE and (doubt := distrust(TABLE)):
+        for doubt in _doubts(table, is_here=root == "/", is_clean=not has_errors(findings)):
             printing.complain(f"cltab2systemd: {doubt}")
             found.append(_unreadable(path, doubt))
             is_good = False
@@ -66,6 +69,19 @@ def command(files: tuple[str, ...], *, root: str, strict: bool, format_: str) ->
     if format_ == Format.JSON:
         say_json([_as_json(finding) for finding in found])
     raise SystemExit(0 if is_good else 1)
+
+
+def _doubts(files: TableFiles, *, is_here: bool, is_clean: bool) -> Iterator[str]:
+    """Why the daemon would not take a table as a whole: this machine's, if it is checked for that; without errors."""
+    # Of another file nobody knows who is to own it where it goes.
+    if files.path == TABLE and (doubt := distrust(TABLE)):
+        yield doubt
+    # Beside another file there may be fragments where it goes, or it is one.
+    is_told = is_here and is_clean and (files.path == TABLE or not fragments(TABLE))
+    if is_told and instance.is_active(locate()) and not loading.load_files(files)[0].entries:
+        yield on_no_entry(files.path)
+    elif files.empty:
+        yield on_empty(files.empty)
 
 
 def _unreadable(path: str, message: str) -> Diagnostic:

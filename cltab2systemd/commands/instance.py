@@ -5,6 +5,7 @@ Read from files, and asked of systemd: no daemon needs to run.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,13 @@ class Instance:
     def notes(self, groups: Iterable[ResourceGroup]) -> list[str]:
         """What to tell whoever asks how groups stand: units of somebody's own that stand over the generated ones."""
         return advice.on_own_units(path for group in groups for path in self._units.own_units(group))
+
+
+def is_active(locations: Locations) -> bool:
+    """Whether any group of an instance is at a level, as far as its clstat can be read."""
+    with suppress(OSError):
+        return any(state != clstat.STOPPED for *_, state in clstat.parse(_content(live_clstat(locations))))
+    return False
 
 
 def _applied(units: UnitStore) -> Mapping[str, ResourceGroup]:

@@ -17,7 +17,7 @@ from cltab2systemd.node.errors import NodeError
 from cltab2systemd.node.spec import Limits
 from cltab2systemd.rehearsal.direction import Rehearsal, Wishes, planned
 from cltab2systemd.rehearsal.performance import PerformanceError
-from cltab2systemd.rehearsal.report import as_json, as_text
+from cltab2systemd.rehearsal.report import Report, as_json, as_text
 from cltab2systemd.rehearsal.rounds import Wish
 from cltab2systemd.rehearsal.standin import Choice
 from cltab2systemd.table.declared import meant
@@ -28,7 +28,6 @@ from cltab2systemd.text import decoded
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from cltab2systemd.rehearsal.report import Report
     from cltab2systemd.table.model import ResourceGroup, Table
 
 FINE, FAULTS, IMPOSSIBLE = 0, 1, 3
@@ -114,6 +113,8 @@ def command(
         why = "there is no such move" if plan.groups else "no group changes"
         hint = "" if wishes.groups or wishes.with_same else " (--all takes every group)"
         printing.complain(f"cltab2systemd: {why}, so there is nothing to rehearse{hint}")
+        if format_ == options.Format.JSON:
+            printing.say_json(as_json(Report(plan)))
         raise SystemExit(FINE)
     report = _performed(Rehearsal(plan, old_text, (new, text), old, wishes))
     if format_ == options.Format.JSON:

@@ -132,9 +132,7 @@ class TableSource:
             raise _refusal(findings)
         if not table.entries and not may_be_empty:
             # Not remembered: it may take effect as soon as no group is active.
-            raise TableRefusedError(
-                f"{self.path} has no entry, and groups are active: stop them first (clinit -k), or restore the table"
-            )
+            raise TableRefusedError(tables.on_no_entry(self.path))
         self._remember(identity, seen_before, now)
         changed = table != self.table or not self.accepted
         self.accepted = True

@@ -175,7 +175,17 @@ def emptied(files: TableFiles, good: str, *, is_early: bool = False) -> str:
     kept = content_of(Path(good))
     if kept == files.joined or (kept is None and not is_early):
         return ""
-    return f"{files.empty} is empty: perhaps the machine went down while it was written; if not, put a comment in"
+    return on_empty(files.empty)
+
+
+def on_empty(path: str) -> str:
+    """What to tell of a file without a byte."""
+    return f"{path} is empty: perhaps the machine went down while it was written; if not, put a comment in"
+
+
+def on_no_entry(path: str) -> str:
+    """What to tell of a table without any entry, which would stop all groups."""
+    return f"{path} has no entry, and groups are active: stop them first (clinit -k), or restore the table"
 
 
 def keep_good_table(content: bytes, path: Path = Path(GOOD_TABLE)) -> None:

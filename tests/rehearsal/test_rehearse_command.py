@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from answers import answered
+from jsondocument import schema_of
 from support import cgroups_of, host_state
 from translator import run
 
@@ -111,6 +112,9 @@ def test_nothing_to_rehearse(tables: tuple[Path, Path]) -> None:
     answered(run("rehearse", old, old), code=0, out="")
     none = run("rehearse", "--group", "mail", "--from", "1", "--to", "1", old, old)
     answered(none, code=0, out="", err="cltab2systemd: there is no such move, so there is nothing to rehearse\n")
+    report = json.loads(run("rehearse", "--format", "json", old, old).stdout)
+    schema_of("`rehearse`").validate(report)
+    assert (report["fine"], report["moves_planned"], report["moves_made"]) == (True, 0, 0)
     everything = run("rehearse", "--all", old, old)
     assert everything.exit_code == 0
     assert "web: " in everything.stdout

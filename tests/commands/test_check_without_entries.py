@@ -1,0 +1,64 @@
+"""`cltab2systemd check` of tables without entries: what the daemon would refuse here, in the daemon's words."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from instance import Instance
+
+from cltab2systemd.disk.tables import on_empty, on_no_entry
+
+if TYPE_CHECKING:
+    from lab.node import Node
+
+TABLE = "web:db:1:respawn:exec sleep 1000\n"
+COMMENT = "# nothing\n"
+
+
+@pytest.fixture
+def instance(fresh_node: Node) -> Instance:
+    """A daemon with an active group."""
+    instance = Instance(fresh_node)
+    instance.write_table(TABLE)
+    instance.start()
+    assert instance.clinit("--wait", "web", "1").returncode == 0
+    return instance
+
+
+def checked(node: Node, *arguments: str) -> tuple[int, str]:
+    done = node.run("cltab2systemd", "check", *arguments, check=False)
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("text", ["", COMMENT], ids=["empty", "comment"])
+def test_groups_are_active(instance: Instance, text: str) -> None:
+    """It says what a request is refused with, before and after the table is in place."""
+    node = instance.node
+    node.write("/root/cltab", text)
+    for options in ((), ("--strict",)):
+        assert checked(node, "/root/cltab", *options) == (1, f"cltab2systemd: {on_no_entry('/root/cltab')}\n")
+    instance.write_table(text)
+    assert checked(node) == (1, f"cltab2systemd: {on_no_entry('/etc/cltab')}\n")
+    assert instance.clinit().stdout == f"{on_no_entry('/etc/cltab')}\n"
+    (finding,) = json.loads(node.run("cltab2systemd", "check", "--format", "json", check=False).stdout)
+    assert (finding["code"], finding["message"]) == ("unreadable", on_no_entry("/etc/cltab"))
+    assert checked(node, "--root", "/usr")[0] == (0 if text else 1)  # another machine's groups are not known
+
+    assert instance.clinit("-k", "-w").returncode == 0
+    empty = f"cltab2systemd: {on_empty('/etc/cltab')}\n"
+    assert checked(node) == ((0, "") if text else (1, empty))
+
+
+def test_one_of_several_files(instance: Instance) -> None:
+    """A file that is none by itself is not judged alone, if there are fragments beside the table."""
+    node = instance.node
+    node.write("/etc/cltab.d/web.cltab", TABLE)
+    instance.write_table(COMMENT)
+    node.write("/root/cltab", COMMENT)
+    for path in ("/root/cltab", "/etc/cltab"):
+        assert checked(node, path) == (0, "")
+    node.write("/etc/cltab.d/more.cltab", "")
+    assert checked(node) == (1, f"cltab2systemd: {on_empty('/etc/cltab.d/more.cltab')}\n")
