@@ -53,7 +53,10 @@ def dialogue(session: str) -> Iterator[tuple[str, str]]:
 
 
 def answer(node: Node, command: str, printed: str) -> str:
-    """What a command prints, its errors where a terminal has them; a reader is asked until that is right, or for long."""
+    """What a command prints, as a terminal has it: its errors in between.
+
+    A reader is asked until it prints what it should, or for long enough.
+    """
 
     def ask() -> str:
         return node.run("sh", "-c", f"exec 2>&1; cd /root; {command}", check=False).stdout
