@@ -154,7 +154,7 @@ STOPPED = (
     ),
     Stopped(
         "clickhouse-server",
-        "clickhouse-server.service: TimeoutStopSec=infinity",
+        "clickhouse-server.service of later releases: TimeoutStopSec=infinity; from memory, not looked up",
         least=60,
         suggested="5min",
         why="ends queries and writes what it has in memory",
@@ -174,10 +174,16 @@ STOPPED = (
         why="has 25 s for its jobs, then pushes them back",
         unless=r" (?:-t|--timeout)(?:=|  )",
     ),
-    Stopped("neo4j", "neo4j.service: TimeoutSec=120", least=60, suggested="2min", why="writes a checkpoint"),
+    Stopped(
+        "neo4j",
+        "neo4j.service of its packages, in two copies of others: TimeoutSec=120",
+        least=60,
+        suggested="2min",
+        why="writes a checkpoint",
+    ),
     Stopped(
         "kafka-server-start.sh kafka-server-start",
-        "confluent-kafka.service: TimeoutStopSec=180",
+        "Confluent's unit of its broker, in two copies of others: TimeoutStopSec=180",
         least=60,
         suggested="3min",
         why="hands its partitions over and closes its logs",

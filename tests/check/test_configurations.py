@@ -56,6 +56,8 @@ def test_files(tmp_path: Path, command: str, path: str, stays: str, daemon: str)
 def test_what_goes_before_a_file(tmp_path: Path) -> None:
     """Arguments do; and of an entry with other files than the machine's, none is read."""
     make(tmp_path, {"/srv/redis.conf": "daemonize yes\n", "/srv/ha.cfg": "daemon\n", "/srv/n.conf": "daemon off;\n"})
+    make(tmp_path, {"/srv/fpm.conf": "daemonize = no\n"}, usual=False, base=False)
+    assert codes(tmp_path, "php-fpm -D -y /srv/fpm.conf") == {RESPAWNED}
     assert codes(tmp_path, "redis-server /srv/redis.conf --daemonize no") == set()
     assert codes(tmp_path, "haproxy -db -f /srv/ha.cfg") == set()
     assert codes(tmp_path, "haproxy -Ws -f /srv/ha.cfg") == set()

@@ -41,7 +41,12 @@ D, N, E, H = Behaviour.DAEMON, Behaviour.NEVER_ENDS, Behaviour.ENDS, Behaviour.H
         ("inotifywait -m -t 60 /x", E), ("inotifywait -mqt60 /x", E), ("inotifywait -m --timeout=60 /x", E),
         ("redis-server /x --daemonize yes", D), ("redis-server --daemonize no", N), ("mongod --fork", D), ("mongod", E),
         ("gunicorn -D x:y", D), ("gunicorn x:y", E), ("uwsgi --daemonize=/log x", D), ("php-fpm8.2", D),
-        ("php-fpm -F", N), ("php-fpm8.2 --nodaemonize", N), ("php-fpm -t", E),
+        ("php-fpm -F", N), ("php-fpm8.2 --nodaemonize", N), ("php-fpm -t", E), ("php-fpm --daemonize", D),
+        ("slapd -VV", E), ("slapd -V -h ldap:///", D), ("chronyd -d -t 60", E), ("chronyd -n", N),
+        ("smbd -F -S", N), ("smbd -S", D), ("smbd -i", E), ("winbindd -i", N), ("nmbd -F", N),
+        ("zabbix_agentd --test agent.ping", E), ("zabbix_agentd --print", E), ("acpid --foreground", N),
+        ("rpc.mountd -V 3", D), ("rpc.mountd --foreground", N), ("rpc.mountd -v", E), ("rpc.statd -V", E),
+        ("memcached --daemon -m 64", D), ("kamailio --cfg-print", E),
         ("inotifywait --timeout 60 -m /x", E), ("inotifywait /x", E), ("tail --retry /x", E),
     ],
 )  # fmt: skip
