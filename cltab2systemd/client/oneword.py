@@ -1,4 +1,7 @@
-"""What is said of a request of one word that is no level of the group that is named like this host. Pure."""
+"""What is said of a request of one word that is no level of the group that is named like this host. Pure.
+
+And of one of two words that are both groups, with the option for a status.
+"""
 
 from __future__ import annotations
 
@@ -29,4 +32,18 @@ def advice(host: str, word: str, groups: Iterable[str]) -> Iterator[str]:
     yield printable(
         f"one word is the level of group {host}, which is named like this host. To move or see another "
         f"group, 'clinit GROUP LEVEL', 'clinit -v GROUP'; to stop all of {host}, 'clinit {host} {word}'"
+    )
+
+
+def on_two(group: str, other: str) -> Iterator[str]:
+    """What may have been meant by two groups, each in a line.
+
+    Args:
+        group: the first.
+        other: the second, which is no level of the first.
+    """
+    one, two = shlex.quote(group), shlex.quote(other)
+    yield printable(
+        f"{other} is a group: 'clinit -v {one}', 'clinit -v {two}' show how they are; to have {group} go to a level of "
+        f"that name, 'clinit {one} {two}'"
     )

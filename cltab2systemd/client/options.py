@@ -94,15 +94,15 @@ def command(
     if daemon:
         raise SystemExit(_run_daemon(cltab, socket, clstat))
     instance, code = Client(cltab, socket, clstat), outcome.FINE
-    is_alone = not (wait or strict or keep or trial is not None)
-    if show_status and len(words) == 1 and is_alone and instance.knows_group(words[0]):
+    if show_status and len(words) == 1 and not (wait or strict or keep or trial) and instance.knows_group(words[0]):
         raise SystemExit(print_status(instance, words[0]))
     if keep:
         code = outcome.keep(instance, "".join(words))
     elif is_apply:
         code = _apply(instance, timeout, as_json=as_json)
     elif words:
-        code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict, trial=trial, progress=progress)
+        code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict, trial=trial, progress=progress,
+                      is_shown=show_status)  # fmt: skip
     elif halt:
         code = halting.halt(instance, wait=wait, timeout=timeout, progress=progress)
     elif not show_status:

@@ -166,6 +166,7 @@ def switch(
     strict: bool = False,
     trial: float | None = None,
     progress: str | None = None,
+    is_shown: bool = False,
 ) -> int:
     """Carry out `[GROUP] LEVEL`: print the outcome, and return the exit code. Without GROUP, it is the host's name.
 
@@ -177,6 +178,7 @@ def switch(
         strict: whether a level that no entry names is refused.
         trial: seconds after which the group goes back, unless it is confirmed before that; None for a move for good.
         progress: how progress is shown while it waits, as `watching.FORMS`; None is what the environment says.
+        is_shown: whether the status is printed behind it, so that two groups may have been meant.
     """
     *named, level = words
     group = named[0] if named else os.uname().nodename
@@ -187,30 +189,29 @@ def switch(
         )
         return USAGE
     end = None if timeout is None else time.monotonic() + timeout
+    known = not named or (is_shown and client.knows_group(level))
     with Reported() as reported:
         if wait:
             asked = time.time()
-            state = _watched(
-                client, group, level, timeout, strict=strict, known=not named, trial=trial, progress=progress
-            )
+            state = _watched(client, group, level, timeout, strict=strict, known=known, trial=trial, progress=progress)
             say(f"{group} {level} {state}")
             note(state, asked, end)
             reported.code = FAILED if state == "FAILED" else FINE
         else:
-            answer = client.tell(group, level, strict=strict, known=not named, trial=trial)
+            answer = client.tell(group, level, strict=strict, known=known, trial=trial)
             say(answer)
             note(answer)
-    if not named and reported.reason in _MISTAKEN:
-        _complain_of_one_word(client, group, level)
+    if known and reported.reason in _MISTAKEN:
+        _complain_of_words(client, named, group, level)
     if reported.code in MOVED:
         _tell_owner(client, group, level, end)
     return reported.code
 
 
-def _complain_of_one_word(client: Client, group: str, level: str) -> None:
-    from cltab2systemd.client.oneword import advice  # noqa: PLC0415 - seldom needed
+def _complain_of_words(client: Client, named: list[str], group: str, level: str) -> None:
+    from cltab2systemd.client import oneword  # noqa: PLC0415 - seldom needed
 
-    for line in advice(group, level, client.groups()):
+    for line in oneword.on_two(group, level) if named else oneword.advice(group, level, client.groups()):
         complain(f"clinit: {line}")
 
 

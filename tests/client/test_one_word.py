@@ -70,6 +70,37 @@ def test_a_level_in_the_other_case(group: Group) -> None:
     answered(group.instance.clinit("--strict", group.name, "M"), code=1, out=f"{told}; did you mean 'm'?\n")
 
 
+def test_two_groups(group: Group, shared: Instance) -> None:
+    """With the option for a status, two groups are no move; a level is one, and so are two words alone."""
+    other = Group(shared)
+    for each in (group, other):
+        each.define(f"a:3:respawn:{RUN}")
+        each.switch("3")
+    for options in (("-v",), ("-v", "--wait"), ("-v", "--try", "100")):
+        done = shared.clinit(*options, group.name, other.name)
+        assert done.returncode == 1
+        assert done.stdout.startswith(f"no entry of {group.name} names level '{other.name}': refused, and the group ")
+        assert f"{group.name} 3 DONE\n{other.name} 3 DONE\n" in done.stdout
+        told = (
+            f"'clinit -v {group.name}', 'clinit -v {other.name}' show how they are; to have {group.name} go to a level"
+        )
+        assert (
+            done.stderr == f"clinit: {other.name} is a group: {told} of that name, 'clinit {group.name} {other.name}'\n"
+        )
+    assert (group.status, other.status) == ("3 DONE", "3 DONE")
+
+    group.define(f"a:3:respawn:{RUN}", f"b:{other.name},:respawn:{RUN}")
+    done = shared.clinit("-v", "--wait", group.name, other.name)
+    answered(done, code=0, err="")
+    assert done.stdout.startswith(f"{group.name} {other.name} DONE\n")
+    group.define(f"a:3:respawn:{RUN}")
+    assert group.switch("3") == "DONE"
+    answered(shared.clinit("-v", "--wait", group.name, "nowhere"), code=0)
+    answered(shared.clinit("--wait", group.name, other.name), code=0, out=f"{group.name} {other.name} DONE\n")
+    other.define()
+    shared.clinit()
+
+
 def test_both_words(host: Group) -> None:
     """Who names the group means the level."""
     done = host.instance.clinit("--wait", host.name, "prdo")
