@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cltab2systemd.journalctl import Records, Trouble
+from cltab2systemd.pausing import PAUSES
 from cltab2systemd.text import decoded
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 _MOST_OF_EXCERPT = 8 * 1024 * 1024
 # Lines that are looked through for those of one run.
 _LOOKED_THROUGH = 200
-
-# By this an entry that ends too fast says that it pauses (`units.commands`).
-_PAUSES = b" respawning too rapidly: sleeping 60 seconds"
 
 # By these systemd says in every run that a unit is started, stopped and so on, which is no news. systemd has them in
 # sd-messages.h.
@@ -186,7 +184,7 @@ def _of_one_gone(found: list[JournalLine], invocation: str) -> list[JournalLine]
 
 
 def _tells_pause(line: JournalLine) -> bool:
-    return line.writer is Writer.ENTRY and line.message.endswith(_PAUSES)
+    return line.writer is Writer.ENTRY and line.message.endswith(f" {PAUSES}".encode())
 
 
 def _excerpt(found: list[JournalLine], lines: int, reading: Reading) -> Excerpt:

@@ -16,7 +16,7 @@ TOP = PROJECT / PACKAGE
 # The rooms, which are folders and the modules beside them, from the lowest floor up. A room imports from the floors
 # below it, and of its own floor only from itself.
 FLOORS = (
-    "text terminal streams clstat varlink exportformat crmxml",
+    "text terminal streams clstat varlink exportformat crmxml pausing",
     "locations oserrors journalctl outputs probing events node",
     "table ancestor journal",
     "units",
@@ -31,7 +31,7 @@ FLOORS = (
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 # What both ends of the socket know. A client knows no more, but for the daemon that its option -d runs, and a
 # terminal on which it shows progress, what bears out a reason, and what is told of a cluster.
-LIGHT = "text streams clstat varlink locations oserrors journal journalctl outputs exportformat crmxml"
+LIGHT = "text streams clstat varlink locations oserrors journal journalctl outputs exportformat crmxml pausing"
 EXCEPTIONS = {
     "client.options": {"daemon.main"},
     "client.applying": {"reports.asjson"},

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cltab2systemd.pausing import PAUSES
 from cltab2systemd.probing.notes import UNHEALTHY
 from cltab2systemd.text import encoded
 from cltab2systemd.units.unitfile import quote
@@ -63,7 +64,7 @@ case $_count:$_last:$_pause in *[!0-9:]*|:*|*::*|*:) _count=0 _pause=0;; *:1) _p
 _pause=$((_count>5));; esac; [ $_pause = 1 ] || _rest=; \
 echo "$_count $_now $_pause${_rest:+ $_rest}" >"$_dir/respawns" || _pause=2; } 2>/dev/null; \
 case $_pause in \
-1) echo "$0 respawning too rapidly: sleeping 60 seconds" >&2; PATH=$PATH:/usr/bin:/bin; trap 'exec sleep 60' 0; \
+1) echo "$0 PAUSES" >&2; PATH=$PATH:/usr/bin:/bin; trap 'exec sleep 60' 0; \
 _dir=$_dir/PAUSED; { [ -x "$_dir/sleep" ] || { _rest=$(command -v sleep) && [ "${_rest#/}" != "$_rest" ] && \
 mkdir -p "$_dir" && ln -sf "$_rest" "$_dir/sleep" && [ -x "$_dir/sleep" ]; }; } 2>/dev/null && exec "$_dir/sleep" 60; \
 exit;; \
@@ -190,4 +191,5 @@ _RESTART = (
 
 
 # In `Environment=` a dollar is one.
-_THROTTLE_QUOTED = quote(_THROTTLE.replace("PAUSED", PAUSED).replace("VARIABLE", _VARIABLE))[1:-1].replace("$$", "$")
+_SCRIPT = _THROTTLE.replace("PAUSED", PAUSED).replace("PAUSES", PAUSES).replace("VARIABLE", _VARIABLE)
+_THROTTLE_QUOTED = quote(_SCRIPT)[1:-1].replace("$$", "$")
