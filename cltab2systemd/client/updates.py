@@ -6,9 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, varlink
-from cltab2systemd.client import transport
-from cltab2systemd.client.calls import LostError, NoDaemonError, RefusedError, SupersededError
-from cltab2systemd.client.waiting import Wait, await_daemon
+from cltab2systemd.client.calls import RefusedError, SupersededError
+from cltab2systemd.client.waiting import Wait, persistent
 
 if TYPE_CHECKING:
     from typing import Any
@@ -34,21 +33,12 @@ class Updating:
 
     def run(self) -> tuple[list[Update], tuple[str, ...]]:
         """Ask for it, and wait. If the daemon goes away, the next one is asked again, which does what is left."""
-        # Until when a daemon that went away may come back; None if it has answered since.
-        patience: float | None = None
-        while True:
-            try:
-                for reply in self._caller.replies(varlink.call("Apply", {}, more=True), self._deadline):
-                    patience = None
-                    self._take_note(reply)
-                ended = {update["group"]: update for update in reply["groups"]}
-                return [self._ended(update, ended.get(name)) for name, update in self._begun.items()], self._notes
-            except LostError:
-                patience = patience or time.monotonic() + transport.ANSWER_TIMEOUT
-            except NoDaemonError:
-                if patience is None:
-                    raise
-            await_daemon(self._caller, patience, self._deadline)
+        call = varlink.call("Apply", {}, more=True)
+        reply: dict[str, Any] = {}
+        for reply in persistent(self._caller, lambda: self._caller.replies(call, self._deadline), self._deadline):
+            self._take_note(reply)
+        ended = {update["group"]: update for update in reply["groups"]}
+        return [self._ended(update, ended.get(name)) for name, update in self._begun.items()], self._notes
 
     def _take_note(self, reply: dict[str, Any]) -> None:
         for update in reply["groups"]:

@@ -47,6 +47,7 @@ class Wait:
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._on_progress = on_progress
         self._on_tick = on_tick
+        self._has_begun = False
 
     def switch(self, *, strict: bool, known: bool, trial: float | None = None) -> dict[str, Any]:
         """Ask for the switch, and wait. Returns `status`, of type GroupStatus, which settles it, and `notes`."""
@@ -57,29 +58,25 @@ class Wait:
 
     def follow(self) -> dict[str, Any]:
         """Wait for the end of a switch that has begun. Returns as `switch`."""
-        return self._ended("", {}, has_begun=True)
+        self._has_begun = True
+        return self._ended("", {})
 
-    def _ended(self, method: str, wishes: dict[str, object], *, has_begun: bool = False) -> dict[str, Any]:
+    def _ended(self, method: str, wishes: dict[str, object]) -> dict[str, Any]:
         """Wait for the end. What has begun is not asked for again."""
-        # Until when a daemon that went away may come back; None if it has answered since.
-        patience: float | None = None
         notes: list[str] = []
-        last: dict[str, Any] = {}
-        while True:
-            try:
-                for reply in self._followed() if has_begun else self._replies(method, wishes):
-                    patience, last = None, reply
-                    has_begun = has_begun or reply.get("message") != varlink.PREPARING
-                    self._tell(reply.get("progress"))
-                    notes = notes or reply.get("notes", [])
-                return {"status": last.get("status", {"state": clstat.STOPPED}), "notes": notes}  # else it is halted
-            except LostError:
-                patience = patience or time.monotonic() + transport.ANSWER_TIMEOUT
-            except NoDaemonError:
-                if patience is None:
-                    raise
+        reply: dict[str, Any] = {}
+
+        def ask() -> Iterator[dict[str, Any]]:
+            return self._followed() if self._has_begun else self._replies(method, wishes)
+
+        def tell_of_loss() -> None:
             self._tell(self._disconnected())
-            await_daemon(self._caller, patience, self._deadline, self._on_tick)
+
+        for reply in persistent(self._caller, ask, self._deadline, tell_of_loss, self._on_tick):
+            self._has_begun = self._has_begun or reply.get("message") != varlink.PREPARING
+            self._tell(reply.get("progress"))
+            notes = notes or reply.get("notes", [])
+        return {"status": reply.get("status", {"state": clstat.STOPPED}), "notes": notes}  # else it is halted
 
     def _followed(self) -> Iterator[dict[str, Any]]:
         """Follow the group. Yields the daemon's answers, and last the status that settles it."""
@@ -111,8 +108,45 @@ class Wait:
         return {"group": self._group, "level": self._level, "phase": "disconnected", **nothing}
 
 
-def await_daemon(
-    caller: Caller, patience: float, deadline: float | None, on_tick: Callable[[], object] | None = None
+def persistent(
+    caller: Caller,
+    ask: Callable[[], Iterator[dict[str, Any]]],
+    deadline: float | None,
+    on_lost: Callable[[], object] | None = None,
+    on_tick: Callable[[], object] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The replies of a daemon; if it goes away once it has answered, those of the next one, too, until all are there.
+
+    Args:
+        caller: calls it.
+        ask: asks a daemon, the next one again.
+        deadline: until when all is to be there; None for ever.
+        on_lost: called when a daemon has gone away.
+        on_tick: called some times a second while there is none.
+
+    NoDaemonError if none comes back, TimedOutError at the deadline; else as `ask`.
+    """
+    # Until when a daemon that went away may come back; None if it has answered since.
+    patience: float | None = None
+    while True:
+        try:
+            for reply in ask():
+                patience = None
+                yield reply
+        except LostError:
+            patience = patience or time.monotonic() + transport.ANSWER_TIMEOUT
+        except NoDaemonError:
+            if patience is None:
+                raise
+        else:
+            return
+        if on_lost:
+            on_lost()
+        _await_daemon(caller, patience, deadline, on_tick)
+
+
+def _await_daemon(
+    caller: Caller, patience: float, deadline: float | None, on_tick: Callable[[], object] | None
 ) -> None:
     """Wait until a daemon listens again that went away.
 
