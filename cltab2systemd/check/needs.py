@@ -34,7 +34,8 @@ class Kind(enum.Enum):
     PROGRAM = "a program"
     FILE = "a file that a program reads"
     DIRECTORY = "a directory that it goes to"
-    PLACE = "a directory in which it makes a file"
+    PLACE = "a directory in which the shell makes a file for it"
+    INPUT = "a file that the shell opens for it"
 
 
 class SearchPath(enum.Enum):
@@ -209,7 +210,7 @@ def _of_redirections(call: Call, state: _State) -> Iterator[Need]:
         if not target.is_exact or sign.endswith("&"):
             continue
         if sign == "<":
-            yield _need(Kind.FILE, target, state)
+            yield _need(Kind.INPUT, target, state)
         elif directory.strip("/"):
             yield _need(Kind.PLACE, Word(directory, target.raw, target.start), state)
 

@@ -100,7 +100,6 @@ interpreter() {{
 	find "$2" || stop 127 "cannot execute $called: there is no program $2 in PATH=$PATH"
 }}
 script() {{ before=$refusal refusal=2; reach "$1" r "cannot read $1"; refusal=$before; }}
-place() {{ [ -d "$1" ] || stop 2 "there is no directory $1"; }}
 directory() {{ cd -- "$1" 2>/dev/null || stop 2 "cannot enter $1"; }}
 ready() {{ systemd-notify --ready || PATH=$PATH:/usr/bin:/bin systemd-notify --ready; }}
 run_on() {{ PATH=$PATH:/usr/bin:/bin; exec sleep infinity; }}
@@ -243,9 +242,6 @@ def _script(entry: Entry, *, fails: bool = False, ends: bool = False) -> str:
     return _SCRIPT + "".join(f"{line}\n" for line in lines)
 
 
-_LOOK_FOR = {Needed.DIRECTORY: "directory", Needed.PLACE: "place", Needed.FILE: "script"}
-
-
 def _looks(command: str) -> Iterable[str]:
     """What a script looks for in the name of a command, in the order in which the command needs it."""
     if not command:
@@ -258,8 +254,12 @@ def _looks(command: str) -> Iterable[str]:
         is_relative = "/" in need.text and not need.text.startswith("/")
         if need.may_be_made(DEFAULT_PATH, is_there=True) or (is_elsewhere and is_relative) or need.root:
             is_elsewhere = is_elsewhere or need.kind is Needed.DIRECTORY
+        elif need.kind is Needed.DIRECTORY:
+            yield f"directory {shlex.quote(need.text)}"
+        elif need.kind is Needed.FILE:
+            if need.text.startswith("/"):
+                yield f"script {shlex.quote(need.text)}"
         elif need.kind is not Needed.PROGRAM:
-            if need.kind is not Needed.FILE or need.text.startswith("/"):
-                yield f"{_LOOK_FOR[need.kind]} {shlex.quote(need.text)}"
+            continue  # what others have written, and where, is not there
         elif need.searched is SearchPath.OWN or "/" in need.text:
             yield f"program {shlex.quote(need.text)}"

@@ -78,6 +78,7 @@ def sound(place: Path) -> str:
         "web:broken:3:wait:true\n"
         "web:skipped:3:respawn:sleep 5\n"
         f"web:shell:3:test:cd {place}/open && exec ./run\n"
+        f"web:logs:3:once:exec {place}/open/run >>{place}/new/log <{place}/new/queue\n"
         f"web:made:3:test:mkdir -p {place}/new && cd {place}/new && exec ../open/run\n"
         ":::service.private:User=daemon\n"
         f":::service.hidden:InaccessiblePaths={place}/private\n"
