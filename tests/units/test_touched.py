@@ -235,7 +235,10 @@ CHANGES: Mapping[str, Callable[[Change], None]] = {
     "a directive of a service": lambda change: change.set(f"service.{change.entry.tag}", change.draw(DIRECTIVE)),
     "a directive of all services": lambda change: change.set(f"services.{change.entry.group}", change.draw(DIRECTIVE)),
     "a directive of a group": lambda change: change.set(f"group.{change.entry.group}", change.draw(DIRECTIVE)),
-    "a boot level": lambda change: change.set(f"initdefault.{change.entry.group}", change.draw(NAME)),
+    # One that an entry names, for the group may declare its levels.
+    "a boot level": lambda change: change.set(
+        f"initdefault.{change.entry.group}", change.draw(st.sampled_from(change.entry.levels.names))
+    ),
     "what is required": Change.require,
     "a readiness": lambda change: change.set(f"ready.{change.entry.tag}", change.draw(CHECK)),
     "stops in order": lambda change: change.set(f"stop.{change.entry.group}", "ordered"),
