@@ -147,7 +147,8 @@ method Reread() -> (notes: ?[]string)
 
 # Read the table again, and have each group that runs with other lines than the table's take these, at the level where
 # it is, or to which it is on its way. Groups that have left the table are stopped. Replies when that has begun, with
-# what is done to the entries of each such group; with "more", a second reply tells how it has ended for each.
+# what is done to the entries of each such group, or why that is refused; with "more", a second reply tells how it has
+# ended for each.
 method Apply() -> (message: string, groups: []Update, notes: ?[]string)
 
 # Stop all groups, then the daemon. Replies at once; with "more", a second reply tells the end. With "progress" and

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def begun(updates: Iterable[Update]) -> list[Object]:
-    """What each update does, as values for JSON."""
-    return [_object(update) for update in updates]
+    """What each update does, as values for JSON; the error and its code of one that was refused at once."""
+    return [_object(update) | _refused(update) for update in updates]
 
 
 async def ended(updates: Sequence[Update]) -> list[Object]:
@@ -28,12 +28,21 @@ async def ended(updates: Sequence[Update]) -> list[Object]:
     told = []
     for update, outcome in zip(updates, outcomes, strict=True):
         if isinstance(outcome, Exception):
-            told.append(_object(update) | {"error": str(outcome), "code": str(reason_of(outcome))})
+            told.append(_object(update) | _error(outcome))
         elif isinstance(outcome, BaseException):  # this is given up
             raise outcome
         else:
             told.append(_object(update) | {"status": status_object(outcome, clock_offset())})
     return told
+
+
+def _refused(update: Update) -> Object:
+    error = update.outcome.exception() if update.outcome.done() and not update.outcome.cancelled() else None
+    return {} if error is None else _error(error)
+
+
+def _error(error: BaseException) -> Object:
+    return {"error": str(error), "code": str(reason_of(error))}
 
 
 def _object(update: Update) -> Object:

@@ -7,6 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from instance import varlink
 from jsondocument import schema_of
 from programs import RUN
 from shipped import SERVICE, Shipped
@@ -197,6 +198,15 @@ def test_a_lost_level_for_a_program(machine: Shipped) -> None:
     }
     effects = {effect["effect"] for group in foretold["groups"] for e in group["entries"] for effect in e["effects"]}
     assert effects == {"leave"}
+
+
+def test_a_lost_level_is_told_at_once(machine: Shipped) -> None:
+    """A program that asks the daemon itself, and does not wait for the end, is told of it, too."""
+    at_prod(machine)
+    machine.write_table(LOST)
+    (reply,) = varlink(machine.node, {"method": "org.clinit.Manager.Apply"})
+    told = {update["group"]: (update["code"], update["error"]) for update in reply["parameters"]["groups"]}
+    assert told == {"web": ("undeclared-level", UNDECLARED), "mail": ("unnamed-level", UNNAMED)}
 
 
 def test_a_level_to_be_stopped_at(machine: Shipped) -> None:
