@@ -18,7 +18,7 @@ _MOST_LINKS = 40
 _LARGEST_FILE = 1024 * 1024
 _LONGEST_FIRST_LINE = 256
 # A boot makes what is in there, and programs do later.
-_VOLATILE = ("/dev", "/proc", "/run", "/sys", "/tmp", "/var/run", "/var/lock", "/var/tmp")  # noqa: S108
+_VOLATILE = ("/dev/", "/proc/", "/run/", "/sys/", "/tmp/", "/var/run/", "/var/lock/", "/var/tmp/")  # noqa: S108
 # Directories of the Filesystem Hierarchy Standard. They are there without anything in them, too.
 _STANDARD_WORDS = """
     / /bin /boot /etc /home /lib /lib64 /media /mnt /opt /root /sbin /srv /usr /usr/bin /usr/lib /usr/libexec /usr/local
@@ -28,14 +28,9 @@ _STANDARD_WORDS = """
 _STANDARD = frozenset(_STANDARD_WORDS.split())
 
 
-def is_below(path: str, directory: str) -> bool:
-    """Whether a path is a directory, or is in it or below it."""
-    return f"{path}/".startswith(f"{directory.rstrip('/')}/")
-
-
 def is_volatile(path: str) -> bool:
     """Whether what is at a path is made by a boot, or later: nothing is missing there for certain."""
-    return any(is_below(path, volatile) for volatile in _VOLATILE)
+    return f"{path}/".startswith(_VOLATILE)
 
 
 class What(enum.Enum):

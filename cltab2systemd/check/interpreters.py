@@ -5,6 +5,7 @@ Sources are their manual pages. With an option that is in no list, it is not cer
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd.check.wrappers import SHELLS, Wrapper, behind_wrapper
@@ -85,13 +86,13 @@ INTERPRETERS = (
 _ROW_OF = {name: row for row in INTERPRETERS for name in row.options.names.split()}
 
 
-def is_interpreter(name: str) -> bool:
-    """Whether a program is an interpreter, by its name, which may have a version behind it: `python3.11`."""
-    return _row(name) is not None
-
-
 def file_of(name: str, arguments: Sequence[Word]) -> Word | None:
-    """The file that an interpreter reads; None if that is not certain, or has to be expanded by the shell."""
+    """The file that an interpreter reads; None if that is not certain, or has to be expanded by the shell.
+
+    Args:
+        name: of the program, which may have a version behind it: `python3.11`.
+        arguments: that it is given.
+    """
     row = _row(name)
     if row is None:
         return None
@@ -106,5 +107,6 @@ def file_of(name: str, arguments: Sequence[Word]) -> Word | None:
     return found if is_certain else None
 
 
+@functools.lru_cache(maxsize=1024)
 def _row(name: str) -> Interpreter | None:
     return _ROW_OF.get(name) or _ROW_OF.get(name.rstrip("0123456789."))

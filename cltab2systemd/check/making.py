@@ -39,11 +39,13 @@ _CHANGING = frozenset(["chmod", "chown", "chgrp", "setfacl", "setcap", "sed"])
 PATH = re.compile(r"""(?:(?<=[\s=:,;"'>(|&])|\A)/[^\s=:,;"'<>()|&]*""")
 _EXPANDED = re.compile(r"[$`*?\[{~]")
 _ANYWHERE = ""
+# Of a command with more parts than a person reads, anything may be made: each need looks through those before it.
+_MOST_PARTS = 16
 
 
 def is_below(path: str, directory: str) -> bool:
-    """Whether a path is a directory, or is in it or below it; anything is below an empty one."""
-    return f"{path}/".startswith(f"{directory}/") if directory else True
+    """Whether a path is a directory, or is in it or below it; all absolute ones are below an empty one."""
+    return f"{path}/".startswith(f"{directory.rstrip('/')}/")
 
 
 def known_part(path: str) -> str:
@@ -69,13 +71,15 @@ class Earlier:
     def may_make(self, path: str, *, is_there: bool = False) -> bool:
         """Whether this part or one before it may make what is at an absolute path, or change what is there."""
         part: Earlier | None = self
-        while part is not None:
+        for _ in range(_MOST_PARTS):
+            if part is None:
+                return False
             if path in part.written or any(is_below(path, made) or is_below(made, path) for made in part.made):
                 return True
             if is_there and any(is_below(path, changed) for changed in part.changed):
                 return True
             part = part.before
-        return False
+        return part is not None
 
     @functools.cached_property
     def written(self) -> frozenset[str]:

@@ -105,6 +105,8 @@ _NO_FILES = _BUILT_IN - {"true", "false", "echo", "printf", "kill", "pwd"} | {"c
 _ASKING = frozenset(["test", "[", "command", "which", "type", "hash"])
 _CHANGING_DIRECTORY = frozenset(["cd", "chdir"])
 _READING = frozenset([".", "source", "eval"])
+# What empties the environment for env(1).
+_CLEARING = frozenset(["-i", "-", "--ignore-environment"])
 # The option of env(1), alone or before its value; and a value in which nothing is quoted or expanded.
 _SPLIT = re.compile(r"-[iv0]*S|--split-string(?:=|\Z)")
 _PLAIN_WORDS = re.compile(r"[\w\s./:=,+@%-]+")
@@ -301,7 +303,7 @@ def _wrap(name: str, options: Sequence[str], state: _State, *, of_user: bool) ->
     """What a wrapper with these options changes of what is known."""
     if of_user and state.path is SearchPath.OWN:
         state.path = SearchPath.OF_USER
-    cleared = {"-i", "-", "--ignore-environment"} if name == "env" else {"-e"} if name == "chpst" else set()
+    cleared = _CLEARING if name == "env" else {"-e"} if name == "chpst" else set()
     if not cleared.isdisjoint(options):
         state.path = SearchPath.UNKNOWN
     if name == "env" and any(option.startswith(("-C", "--chdir", "-S", "--split")) for option in options):
@@ -321,6 +323,7 @@ def _behind_program(words: Sequence[Word], index: int, state: _State) -> Iterato
             yield from _of_inner(inner, state)
             return
     if word.name == "env" and (inner := _split_by_env(arguments)) is not None:
+        state.path = SearchPath.UNKNOWN if not _CLEARING.isdisjoint(texts) else state.path
         yield from _of_inner(inner, state)
     elif (file := file_of(word.name, arguments)) is not None:
         yield _need(Kind.FILE, file, state)
@@ -330,7 +333,7 @@ def _split_by_env(arguments: Sequence[Word]) -> Word | None:
     """The command that env(1) is given as one word, with what is to be known of it; None without one."""
     for index, word in enumerate(arguments):
         if (match := _SPLIT.match(word.text)) is None:
-            if not is_assignment(word):
+            if not (is_assignment(word) or word.text in _CLEARING):
                 return None
             continue
         value = word if match.end() < len(word.text) else next(iter(arguments[index + 1 :]), None)

@@ -108,6 +108,8 @@ from cltab2systemd.check.needs import SearchPath, needs
         ("env -S 'A=b nice /x'", ["env", "nice", "/x"]),
         ("env --split-string='x a'", ["env", "x"]),
         ("env -S 'x $A'", ["env"]),
+        ("env -i -S '/x a'", ["env", "/x"]),
+        ("env -i A=b -S 'x a'", ["env"]),
         ("env -u A -C /d /x", ["env", "/x"]),
         ("unshare -n -- x", ["unshare", "x"]),
         ("unshare -mr --propagation slave x", ["unshare", "x"]),

@@ -7,7 +7,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from cltab2systemd.check.filesystem import What, is_below
+from cltab2systemd.check.filesystem import What
+from cltab2systemd.check.making import is_below
 from cltab2systemd.check.provided import Provided
 from cltab2systemd.table.model import Table
 from cltab2systemd.table.spelling import Spellings

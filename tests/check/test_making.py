@@ -1,0 +1,71 @@
+"""What a part of a command may make for a later one."""
+
+from __future__ import annotations
+
+import pytest
+
+from cltab2systemd.check.commandline import calls
+from cltab2systemd.check.making import Earlier
+
+
+def earlier(command: str, directory: str | None = "/") -> Earlier:
+    """The last part of a command, with those before it; all run in one directory."""
+    last = None
+    for call in calls(command):
+        last = Earlier(call, directory, last)
+    assert last is not None
+    return last
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "expected"),
+    [
+        ("mkdir -p /a/b", "/a/b", True),
+        ("mkdir -p /a/b", "/a/b/c", True),
+        ("mkdir -p /a/b", "/a", True),
+        ("mkdir -p /a/b", "/a/bc", False),
+        ("mkdir -p /a/b", "/x", False),
+        ("x --output=/a/b,/c", "/c", True),
+        ("x /a/../b", "/b", True),
+        ("x '/a b'", "/a", True),
+        ("sudo -u y cp /a /b", "/b", True),
+        ("x >/a", "/a", True),
+        ("x >/a/b", "/a", False),
+        ("x </a", "/a", False),
+        ("echo /a", "/a", False),
+        ("mkdir /a/$X/b", "/a/c", True),
+        ("mkdir $X", "/a", True),
+        ("x $X", "/a", False),
+        ("A=/a", "/a", False),
+        ("cp /a /b; ls; y", "/b", True),
+        ("chmod +x /a", "/a", False),
+    ],
+)
+def test_may_make(command: str, path: str, expected: bool) -> None:
+    """Whatever a program is given, unless it only looks."""
+    assert earlier(command).may_make(path) == expected
+
+
+def test_where_it_runs() -> None:
+    """Relative arguments, or none, may be anything below the working directory; but all is below the root."""
+    for command in ("x", "tar xf a.tar", "x -f"):
+        assert earlier(command, "/srv/a").may_make("/srv/a/b")
+        assert not earlier(command, "/srv/a").may_make("/srv/b")
+        assert not earlier(command).may_make("/srv/b")
+    assert not earlier("mkdir /run/x", "/srv/a").may_make("/srv/a/b")
+    assert earlier("cp x ../b", "/srv/a").may_make("/srv/b/c")
+    assert earlier("cp x y", None).may_make("/srv/b")
+    assert not earlier("x y", None).may_make("/srv/b")
+
+
+def test_what_is_there() -> None:
+    """It may be changed; what is to be made may not."""
+    assert earlier("chmod +x /a").may_make("/a", is_there=True)
+    assert earlier("chmod -R +x a", "/srv").may_make("/srv/a/b", is_there=True)
+    assert not earlier("chmod +x /a").may_make("/b", is_there=True)
+
+
+def test_many_parts() -> None:
+    """Nothing is told of what is behind more parts than anybody reads."""
+    assert not earlier("ls; " * 15 + "ls").may_make("/a")
+    assert earlier("ls; " * 20 + "ls").may_make("/a")
