@@ -65,7 +65,8 @@ type Progress (
   awaited: []Awaited
 )
 
-# How far a halt has come: how many groups are stopped, of how many, and how far the first of the others have come.
+# How far a halt has come, or an update of all groups: how many of the groups have come to its end, of how many, and how
+# far the first of the others have come.
 type HaltProgress (done: int, total: int, groups: []Progress)
 
 # The table: its path; why the file that was read last was refused; whether the file has changed and not been read; and
@@ -147,9 +148,9 @@ method Reread() -> (notes: ?[]string)
 
 # Read the table again, and have each group that runs with other lines than the table's take these, at the level where
 # it is, or to which it is on its way. Groups that have left the table are stopped. Replies when that has begun, with
-# what is done to the entries of each such group, or why that is refused; with "more", a second reply tells how it has
-# ended for each.
-method Apply() -> (message: string, groups: []Update, notes: ?[]string)
+# what is done to the entries of each such group, or why that is refused; with "more", the last reply tells how it has
+# ended for each. With "progress" and "more", there are also replies with "progress" between these two, at each change.
+method Apply(progress: ?bool) -> (message: string, groups: []Update, notes: ?[]string, progress: ?HaltProgress)
 
 # Stop all groups, then the daemon. Replies at once; with "more", a second reply tells the end. With "progress" and
 # "more", there are also replies with "halt" between these two, at each change.

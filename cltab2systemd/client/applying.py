@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cltab2systemd.client import outcome
+from cltab2systemd.client import outcome, watching
 from cltab2systemd.client.calls import ClientError, RefusedError
 
 if TYPE_CHECKING:
@@ -20,17 +20,21 @@ _SUPERSEDING = frozenset({"later-request", "halt", "left-table", "trial-over", "
 _DONE = {"start": "started", "stop": "stopped", "restart": "restarted", "rerun": "run again"}
 
 
-def apply(client: Client, *, timeout: float | None, is_json: bool) -> int:
+def apply(client: Client, *, timeout: float | None, is_json: bool, progress: str | None = None) -> int:
     """Have all groups take the lines that the table has for them, and print what that has done; the exit code.
 
     Args:
         client: of the instance.
         timeout: seconds to wait at most.
         is_json: whether it is printed for a program.
+        progress: how progress is shown meanwhile, as `watching.FORMS`; None is what the environment says.
     """
     with outcome.Reported() as reported:
         try:
-            updates, notes = client.apply(timeout)
+            updates, notes = watching.watched(
+                lambda news, tick: client.apply(timeout, on_progress=news, on_tick=tick),
+                progress, "clinit", outcome.complain,
+            )  # fmt: skip
         except ClientError as error:
             if not is_json:
                 raise

@@ -53,7 +53,7 @@ Exit codes:
     "--progress",
     type=click.Choice(watching.FORMS),
     metavar="HOW",
-    help=f"How to show progress with --wait, on the standard error; else as ${watching.VARIABLE} says.",
+    help=f"How to show progress with --wait or --apply, on the standard error; else as ${watching.VARIABLE} says.",
 )
 @click.option("-c", "--cltab", metavar="FILE", help=f"The table.  [default: {TABLE}]")
 @click.option("-s", "--socket", metavar="PATH", help=f"The daemon's socket.  [default: {SOCKET}]")
@@ -89,7 +89,7 @@ def command(
     _check_usage(words, daemon=daemon, halt=halt, wait=wait, timeout=None if is_apply else timeout)
     _check_wishes(words, strict=strict, wait=wait, is_apply=is_apply, progress=progress)
     _check_trial(words, trial, keep=keep, others=wait or daemon or halt or strict or trial is not None)
-    others = (words, daemon, halt, wait, strict, keep, trial is not None, progress, as_json and show_status)
+    others = (words, daemon, halt, wait, strict, keep, trial is not None, as_json and show_status)
     _check_apply(is_apply=is_apply, as_json=as_json, others=any(others))
     if daemon:
         raise SystemExit(_run_daemon(cltab, socket, clstat))
@@ -99,7 +99,7 @@ def command(
     if keep:
         code = outcome.keep(instance, "".join(words))
     elif is_apply:
-        code = _apply(instance, timeout, as_json=as_json)
+        code = _apply(instance, timeout, as_json=as_json, progress=progress)
     elif words:
         code = switch(instance, list(words), wait=wait, timeout=timeout, strict=strict, trial=trial, progress=progress,
                       is_shown=show_status)  # fmt: skip
@@ -132,17 +132,17 @@ def _reread(instance: Client) -> int:
     return reported.code
 
 
-def _apply(instance: Client, timeout: float | None, *, as_json: bool) -> int:
+def _apply(instance: Client, timeout: float | None, *, as_json: bool, progress: str | None) -> int:
     from cltab2systemd.client.applying import apply  # noqa: PLC0415 - other requests have no use for it
 
-    return apply(instance, timeout=timeout, is_json=as_json)
+    return apply(instance, timeout=timeout, is_json=as_json, progress=progress)
 
 
 def _check_apply(*, is_apply: bool, as_json: bool, others: bool) -> None:
     if is_apply and others:
         raise click.UsageError(
-            "--apply is for all groups: it takes no level, and of the other options only --timeout, --json, or -v, and "
-            "those that say where all is; it waits in any case"
+            "--apply is for all groups: it takes no level, and of the other options only --timeout, --progress, "
+            "--json, or -v, and those that say where all is; it waits in any case"
         )
     if as_json and not is_apply:
         raise click.UsageError("--json goes with --apply")
@@ -151,12 +151,8 @@ def _check_apply(*, is_apply: bool, as_json: bool, others: bool) -> None:
 def _check_wishes(words: tuple[str, ...], *, strict: bool, wait: bool, is_apply: bool, progress: str | None) -> None:
     if strict and not words:
         raise click.UsageError("--strict goes with a level")
-    if progress is not None and is_apply:
-        raise click.UsageError(
-            "--apply waits, and shows no progress: 'clinitctl watch' shows how all groups come along"
-        )
-    if progress is not None and not wait:
-        raise click.UsageError("--progress goes with --wait")
+    if progress is not None and not (wait or is_apply):
+        raise click.UsageError("--progress goes with --wait or --apply")
 
 
 def _check_trial(words: tuple[str, ...], trial: float | None, *, keep: bool, others: bool) -> None:

@@ -1,4 +1,4 @@
-"""What is told meanwhile to whoever waits, for a switch or for a halt of all groups. Pure.
+"""What is told meanwhile to whoever waits, for a switch, or for a halt or an update of all groups. Pure.
 
 What comes in is an object of type Progress or HaltProgress as the daemon sends it (`cltab2systemd.varlink`).
 """
@@ -35,8 +35,8 @@ def plain_lines(news: dict[str, Any], passed: float) -> Iterator[tuple[str, obje
     if not _is_of_halt(news):
         yield "", progress.change(news), progress.plain(news, passed)
         return
-    if news["total"] > 1:
-        yield "", (news["done"], news["total"]), _count(news)
+    if news["total"] > 1 or _is_disconnected(news):
+        yield "", _count(news), _count(news)
     for group in news["groups"]:
         yield group["group"], progress.change(group), progress.plain(group, passed)
 
@@ -45,7 +45,19 @@ def _is_of_halt(news: dict[str, Any]) -> bool:
     return "groups" in news
 
 
+def _is_disconnected(news: dict[str, Any]) -> bool:
+    return news.get("phase") == progress.DISCONNECTED
+
+
+def _action(news: dict[str, Any]) -> str:
+    return str(news.get("action", "halt"))
+
+
 def _count(halt: dict[str, Any]) -> str:
+    if _action(halt) == "apply":
+        if _is_disconnected(halt):
+            return "apply: the daemon has gone away; waiting for the next one"
+        return f"apply: {halt['done']} of {halt['total']} groups are done"
     if halt["done"] == halt["total"]:
         return "halt: all groups are stopped; the daemon ends"
     return f"halt: {halt['done']} of {halt['total']} groups are stopped"
@@ -57,7 +69,7 @@ def _forms(halt: dict[str, Any], passed: float, width: int | None) -> Iterator[s
     brief = f"{halt['done']}/{halt['total']}"
     if not groups:
         yield _count(halt)
-        yield f"halt {brief}"
+        yield f"{_action(halt)} {brief}"
         yield brief
         return
     first = progress.line(groups[0], passed)

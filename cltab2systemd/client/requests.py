@@ -171,11 +171,20 @@ class Client:
         """Have the daemon read its table again. Returns its notes with an empty answer."""
         return _answer(next(self._caller.replies(varlink.call("Reread", {}))))
 
-    def apply(self, timeout: float | None = None) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    def apply(
+        self,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[dict[str, Any]], object] | None = None,
+        on_tick: Callable[[], object] | None = None,
+    ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
         """Have all groups take the lines that the table has for them, each at its level, and wait for the end.
 
         Args:
             timeout: seconds for the whole of it; None for ever.
+            on_progress: called at each change of how far it has come, with an object of type HaltProgress as
+                `varlink.DESCRIPTION` has it, in which `action` is `apply`; or with one of type Progress, as for `wait`.
+            on_tick: as for `wait`.
 
         Returns:
             What was done to each group, as objects of the type Update, as `varlink.DESCRIPTION` has it; none if nothing
@@ -188,7 +197,7 @@ class Client:
         """
         from cltab2systemd.client.updates import Updating  # noqa: PLC0415 - only this has use for it
 
-        return Updating(self._caller, timeout).run()
+        return Updating(self._caller, timeout, on_progress=on_progress, on_tick=on_tick).run()
 
     def shutdown(self) -> str:
         """Stop all groups, then the daemon. Returns its message at once."""

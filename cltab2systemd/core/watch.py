@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.core.group import Group
     from cltab2systemd.core.request import Request
+    from cltab2systemd.core.updates import Update
     from cltab2systemd.groups.progress import Progress, Timings
 
 # Seconds that pass before anything is told, and between two replies. So a quick switch costs nothing, and a program
@@ -65,13 +66,13 @@ class Watch:
             else:
                 await any_of(news, until)
 
-    async def follow_halt(
-        self, requests: Sequence[Request], until: asyncio.Future[Any], next_change: Callable[[], asyncio.Event]
+    async def follow_all(
+        self, requests: Sequence[Request | Update], until: asyncio.Future[Any], next_change: Callable[[], asyncio.Event]
     ) -> AsyncIterator[HaltProgress]:
-        """How far a halt has come, at each change, until something is done.
+        """How far requests for several groups have come, at each change, until something is done.
 
         Args:
-            requests: those that stop the groups.
+            requests: those that stop the groups, or update them.
             until: the future of what is waited for.
             next_change: an event that is set when the status of any group changes.
         """
@@ -92,7 +93,7 @@ class Watch:
                 await any_of(changed, until)
 
 
-def _is_reached(request: Request) -> bool:
+def _is_reached(request: Request | Update) -> bool:
     """Whether a request has come to its outcome, and not to a refusal."""
     return request.outcome.done() and not request.outcome.cancelled() and request.outcome.exception() is None
 

@@ -233,7 +233,7 @@ class Service:
                 yield Reply({"message": varlink.STARTED, **_progress(seen)}, continues=True)
         if call.more:
             status = await asyncio.shield(request.outcome)
-            yield Reply({"message": varlink.STARTED, "status": _status_object(status)})
+            yield Reply({"message": varlink.STARTED, "status": status_object(status, clock_offset())})
 
     async def _asked(self, call: Call, group: str, level: str) -> Request:
         """The request that a call is for. CallError if it is to be tried and cannot be; else as `Controller.ask`."""
@@ -272,7 +272,7 @@ class Service:
             async for seen in self._controller.watch().follow(group, done):
                 yield Reply({"message": f"{name} begun", **_progress(seen)}, continues=True)
         if call.more:
-            status = _status_object(await asyncio.shield(done))
+            status = status_object(await asyncio.shield(done), clock_offset())
             notes = self._controller.updates.notes_on_restart(group, tags) if name == Action.RESTART else []
             yield Reply({"message": f"{name} done", "status": status, **_noted(notes)})
 
@@ -281,10 +281,12 @@ class Service:
         yield Reply(_noted([*notes, *self._controller.updates.notes_on_waiting()]))
 
     async def _apply(self, call: Call) -> AsyncIterator[Reply]:
+        watch = self._controller.watch() if call.flag("progress") else None
         updates, notes = await self._controller.update(call.peer.asker())
-        yield Reply({"message": "apply begun", "groups": updating.begun(updates), **_noted(notes)}, call.more)
+        yield Reply({"message": updating.BEGUN, "groups": updating.begun(updates), **_noted(notes)}, call.more)
         if call.more:
-            yield Reply({"message": "apply done", "groups": await updating.ended(updates)})
+            async for told in updating.followed(updates, watch, self._watchers.next_change):
+                yield Reply(told, continues="progress" in told)
 
     async def _halt(self, call: Call) -> AsyncIterator[Reply]:
         is_watched = call.flag("progress") and call.more
@@ -293,9 +295,8 @@ class Service:
         yield Reply({"message": message}, call.more)
         if is_watched:
             watch = self._controller.watch()
-            async for seen in watch.follow_halt(halt.requests, halt.ended, self._watchers.next_change):
-                told = halt_object(seen, now_in_microseconds())
-                yield Reply({"message": message, "halt": told}, continues=True)
+            async for seen in watch.follow_all(halt.requests, halt.ended, self._watchers.next_change):
+                yield Reply({"message": message, "halt": halt_object(seen, now_in_microseconds())}, continues=True)
         if call.more:
             await asyncio.shield(halt.ended)
             yield Reply({"message": "all groups halted"})
@@ -315,7 +316,10 @@ class Service:
                     seen.append((status, status.momentary, on))
             if seen != shown:
                 shown = seen
-                yield Reply({"groups": [_status_object(status) | _progress(on) for status, _, on in seen]}, call.more)
+                yield Reply(
+                    {"groups": [status_object(status, clock_offset()) | _progress(on) for status, _, on in seen]},
+                    call.more,
+                )
             if not call.more:
                 return
             await any_of(changed)
@@ -382,10 +386,6 @@ def _noted(notes: Sequence[str]) -> dict[str, object]:
 
 def _progress(seen: Progress | None) -> dict[str, object]:
     return {} if seen is None else {"progress": progress_object(seen, now_in_microseconds())}
-
-
-def _status_object(status: GroupStatus) -> dict[str, object]:
-    return status_object(status, clock_offset())
 
 
 def _finding_object(finding: Diagnostic) -> dict[str, object]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.request import reason_of
 from cltab2systemd.reports.overview import status_object
+from cltab2systemd.reports.progress import halt_object
 from cltab2systemd.systemd.kernel import clock_offset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from cltab2systemd.core.updates import Update
+    from cltab2systemd.core.watch import Watch
     from cltab2systemd.reports.overview import Object
+
+BEGUN = "apply begun"
 
 
 def begun(updates: Iterable[Update]) -> list[Object]:
@@ -21,7 +26,27 @@ def begun(updates: Iterable[Update]) -> list[Object]:
     return [_object(update) | _refused(update) for update in updates]
 
 
-async def ended(updates: Sequence[Update]) -> list[Object]:
+async def followed(
+    updates: Sequence[Update], watch: Watch | None, next_change: Callable[[], asyncio.Event]
+) -> AsyncIterator[Object]:
+    """What is told until all have ended: how far that has come, and last how each has ended.
+
+    Args:
+        updates: that have begun.
+        watch: sees how far they have come; None if nobody wants to know.
+        next_change: an event that is set when the status of any group changes.
+    """
+    end = asyncio.ensure_future(_ended(updates))
+    try:
+        if watch is not None:
+            async for seen in watch.follow_all(updates, end, next_change):
+                yield {"message": BEGUN, "groups": [], "progress": halt_object(seen, now_in_microseconds())}
+        yield {"message": "apply done", "groups": await end}
+    finally:
+        end.cancel()
+
+
+async def _ended(updates: Sequence[Update]) -> list[Object]:
     """Wait for the end of all updates; the same, and how each has ended: with a status, or an error and its code."""
     shielded = (asyncio.shield(update.outcome) for update in updates)
     outcomes = await asyncio.gather(*shielded, return_exceptions=True)

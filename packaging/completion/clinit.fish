@@ -158,7 +158,7 @@ complete -c clinit -l apply -d 'Have all groups take the table\'s lines, each at
 complete -c clinit -l json -d 'Print what --apply has done for a program'
 complete -c clinit -l keep -d 'Confirm what --try has begun'
 complete -c clinit -l timeout -x -d 'Wait at most so long'
-complete -c clinit -l progress -x -a 'auto tty plain none' -d 'How to show progress with --wait, on the standard error'
+complete -c clinit -l progress -x -a 'auto tty plain none' -d 'How to show progress with --wait or --apply, on the standard error'
 complete -c clinit -s c -l cltab -r -F -d 'The table'
 complete -c clinit -s s -l socket -r -F -d 'The daemon\'s socket'
 complete -c clinit -l clstat -r -F -d 'The status file'

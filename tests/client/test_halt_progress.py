@@ -34,6 +34,7 @@ DB: dict[str, Any] = {
 }  # fmt: skip
 WEB = {**DB, "group": "web", "awaited": [{**SERVER, "tag": "nginx", "signal": None}]}
 HALT = {"done": 1, "total": 3, "groups": [DB, WEB]}
+LOST = {"action": "apply", "phase": "disconnected", "done": 0, "total": 0, "groups": []}
 SLOW = "db 3 -> halt: stopping, 0 of 1 done: server (respawn) 3s after SIGINT, SIGTERM in 2s"
 
 TABLE = f"""\
@@ -58,6 +59,10 @@ web:quick:3:respawn:{RUN}
         ({**HALT, "groups": []}, 79, "halt: 1 of 3 groups are stopped"),
         ({**HALT, "groups": []}, 20, "halt 1/3"),
         ({**HALT, "done": 3, "groups": []}, 79, "halt: all groups are stopped; the daemon ends"),
+        ({**HALT, "action": "apply"}, 119, f"apply: 1 of 3 groups are done: {SLOW}"),
+        ({**HALT, "action": "apply", "groups": []}, 20, "apply 1/3"),
+        (LOST, 79, "apply: the daemon has gone away; waiting for the next one"),
+        (LOST, 40, "apply 0/0"),
     ],
 )  # fmt: skip
 def test_the_line(halt: dict[str, Any], width: int, expected: str) -> None:
@@ -73,6 +78,8 @@ def test_plain_lines() -> None:
         ("db", "db 3 -> halt: stopping, 0 of 1 done: server (respawn) has SIGINT, SIGTERM in 3s"),
         ("web", "web 3 -> halt: stopping, 0 of 1 done: nginx (respawn), SIGTERM in 3s"),
     ] == [(subject, text) for subject, _, text in plain_lines(HALT, 0.0)]
+    told = "apply: the daemon has gone away; waiting for the next one"
+    assert [("", told)] == [(subject, text) for subject, _, text in plain_lines(LOST, 0.0)]
 
 
 # On a node
