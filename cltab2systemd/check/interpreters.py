@@ -6,6 +6,7 @@ Sources are their manual pages. With an option that is in no list, it is not cer
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from cltab2systemd.check.wrappers import SHELLS, Wrapper, behind_wrapper
@@ -30,8 +31,9 @@ class Interpreter(NamedTuple):
     suffixes: tuple[str, ...] = ()
 
 
-# An option of one letter that has its value in the same word ends with `*`. Without a place here are those that have
-# the program itself, as `-c` and `-e`, look for the file elsewhere, or only print something.
+# An option of one letter whose value is the rest of its word ends with `*`. One that takes digits at most does not, for
+# more letters may be behind them, as in `-0777ne`. Without a place here are those that have the program itself, as `-c`
+# and `-e`, look for the file elsewhere or in another directory, or only print something.
 INTERPRETERS = (
     Interpreter(
         Wrapper(
@@ -44,14 +46,14 @@ INTERPRETERS = (
         Wrapper("python", "-W -X --check-hash-based-pycs", flags="-b -B -d -E -i -I -O -P -q -s -S -u -v -x"),
     ),
     Interpreter(
-        Wrapper("perl", "-I", flags="-a -c -f -n -p -s -t -u -w -T -U -W -X -C* -D* -F* -i* -l* -m* -M* -0*"),
+        Wrapper("perl", "-I", flags="-a -c -f -n -p -s -t -u -w -T -U -W -X -C -D -F* -i* -l -m* -M* -0"),
     ),
     Interpreter(
         Wrapper(
             "ruby",
-            "-C -E -I -r",
-            flags="-a -c -d -l -n -p -s -v -w -y -U -i* -K* -T* -W* -0* --debug --disable* --enable* --jit* --verbose "
-            "--yjit*",
+            "-E -I -r --disable --enable",
+            flags="-a -c -d -l -n -p -s -v -w -y -K -T -U -W -0 -i* -W:* --debug --disable-* --enable-* --jit* "
+            "--verbose --yjit*",
         )
     ),
     # It adds a suffix that is missing, and reads index.js of a directory.
@@ -64,11 +66,17 @@ INTERPRETERS = (
             "--report-filename --require --stack-trace-limit --title --tls-keylog --trace-event-categories "
             "--trace-event-file-pattern --unhandled-rejections",
             flags="-c -i --*",
+            uncertain="--eval --print",
         ),
         suffixes=(".js", ".mjs", ".cjs", ".ts"),
     ),
     Interpreter(
-        Wrapper("php", "-c -d -S -t -z --define --docroot --php-ini --server", flags="-C -e -f -H -n -q --file --no-*"),
+        Wrapper(
+            "php",
+            "-c -d -S -t -z --define --docroot --php-ini --server",
+            flags="-C -e -f -H -n -q --file --no-*",
+            uncertain="--",
+        ),
     ),
     Interpreter(Wrapper("lua", "-e -l", flags="-E -i -v -W")),
     Interpreter(Wrapper("tclsh", "-encoding")),
@@ -83,6 +91,8 @@ INTERPRETERS = (
         only_with="-jar",
     ),
 )
+# A shell's `-o` takes the next word, also with more letters behind it, and `+` begins an option of its own.
+_OF_SHELL = re.compile(r"\+|-[a-zA-Z]*[oO][a-zA-Z]")
 _ROW_OF = {name: row for row in INTERPRETERS for name in row.options.names.split()}
 
 
@@ -101,6 +111,8 @@ def file_of(name: str, arguments: Sequence[Word]) -> Word | None:
         arguments = [argument for argument in arguments if not argument.raw.startswith(("$", '"$'))]
     index = behind_wrapper(row.options, arguments, 0)
     if index is None or (row.only_with and row.only_with not in {argument.text for argument in arguments[:index]}):
+        return None
+    if name in SHELLS and any(_OF_SHELL.match(argument.text) for argument in arguments[: index + 1]):
         return None
     found = arguments[index]
     is_certain = found.is_exact and found.text and found.text.endswith(row.suffixes or ("",))

@@ -156,12 +156,12 @@ def behind_wrapper(wrapper: Wrapper, words: Sequence[Word], start: int) -> int |
     while index < len(words) and words[index].text.startswith("-"):
         option = words[index].text
         index += 1
+        if option.partition("=")[0] in uncertain:
+            return None
         if option == "--":
             break
         if option in valued:
             index += 1
-        elif option.partition("=")[0] in uncertain:
-            return None
         elif option in flags or (option.startswith("--") and "=" in option) or option.startswith(beginnings):
             continue
         elif (end := _bundle(option, valued, flags)) is None:
@@ -173,15 +173,16 @@ def behind_wrapper(wrapper: Wrapper, words: Sequence[Word], start: int) -> int |
 
 
 def _bundle(option: str, valued: Sequence[str], flags: Sequence[str]) -> int | None:
-    """How many words more an argument such as `-xn5` takes; None if it has a letter that is not known."""
+    """How many words more an argument such as `-xn5` takes; None if it has a letter that is not known.
+
+    Digits stand for themselves, as in `nice -5`, or belong to the letter before them, as in `perl -l0n`.
+    """
     if option.startswith("--") or len(option) < 2:
         return None
-    if option[1:].isdigit():  # nice -5
-        return 0
     for position, letter in enumerate(option[1:], 2):
         if f"-{letter}" in valued:
             return 0 if position < len(option) else 1
-        if f"-{letter}" not in flags:
+        if f"-{letter}" not in flags and not letter.isdigit():
             return None
     return 0
 
