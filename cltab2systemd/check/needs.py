@@ -197,7 +197,7 @@ def _needs_of_call(call: Call, state: _State, *, is_plain: bool) -> Iterator[Nee
         state.may_be_over = state.may_be_over or (is_end and [word.text for word in words[1:]] == ["0"])
     else:
         if is_certain and call.separator != "||":
-            yield from _of_program(words, own, is_plain=is_plain)
+            yield from _of_program(call.words, own, is_plain=is_plain)
         # What is behind `exec` is never read.
         state.is_over = first == "exec" and len(words) > 1 and call.separator not in {"|", "&"}
 
@@ -261,15 +261,15 @@ def _of_program(words: Sequence[Word], state: _State, *, is_plain: bool) -> Iter
     while index < len(words):
         word = words[index]
         wrapper = wrapper_of(word)
-        if index and is_assignment(word):
+        if is_assignment(word) and (index or not is_plain):
             _assign(state, word)
             index += 1
             continue
         if not (word.is_exact or is_plain) or not word.text:
             return
         # Of a builtin that no shell reads, another finding tells.
-        is_built_in = wrapper and wrapper.built_in and not (is_plain and word.text in RESERVED)
-        if not is_built_in and not (is_plain and not index and word.text in _NO_FILES):
+        is_told = is_plain and not index and word.text in _NO_FILES
+        if not is_told and not (wrapper and wrapper.built_in and _is_for_shell(words, index, is_plain=is_plain)):
             yield _need(Kind.PROGRAM, word, state, words[index + 1 :])
         if wrapper is None or word.name == "busybox":
             break
@@ -288,6 +288,14 @@ def _of_program(words: Sequence[Word], state: _State, *, is_plain: bool) -> Iter
     else:
         return
     yield from _behind_program(words, index, state)
+
+
+def _is_for_shell(words: Sequence[Word], index: int, *, is_plain: bool) -> bool:
+    """Whether a word that is a builtin's name stands where a shell looks for one; a reserved word is only its first."""
+    before = words[:index]
+    if words[index].text in RESERVED:
+        return not before and not is_plain and words[index].raw == words[index].text
+    return "/" not in words[index].text and all(map(is_assignment, before))
 
 
 def _of_root(root: Word, state: _State) -> Iterator[Need]:

@@ -73,6 +73,12 @@ def root(tmp_path: Path) -> Path:
         ("! theer; there", (MISSING, "theer")),
         ("! there", (MISSING, "!")),
         ("time -p theer; there", (MISSING, "theer")),
+        ("time there", (MISSING, "time")),
+        ("time there; there", None),
+        ("nice time there; there", (MISSING, "time")),
+        ("/usr/bin/time -v there; there", (MISSING, "/usr/bin/time")),
+        ("perl -lne 'print if /x/' /srv/none", (MISSING, "perl")),
+        ("sh +x /srv/app/plain", None),
         ("env -S 'theer -x'", (MISSING, "'theer -x'")),
         ("env A=b theer", (MISSING, "theer")),
         ("sudo chroot /srv/jail /bin/inside", None),
@@ -292,13 +298,17 @@ def test_the_words_of_findings(root: Path) -> None:
     """They name the root, and what may be meant."""
     table = (
         "g:a:1:wait:theer\ng:b:1:wait:/srv/app/rnu.sh\ng:c:1:wait:exec tolo\n:::service.c:Environment=PATH=/opt/tools\n"
+        "g:d:1:wait:time there\ng:e:1:wait:! there\n"
     )
     findings = everything.findings(table.encode(), "cltab", str(root))
     assert [(f.message, f.hint) for f in findings] == [
         (f"{root} has no program 'theer' in systemd's PATH", "did you mean 'there'?"),
         (f"{root} has no program '/srv/app/rnu.sh'", "did you mean '/srv/app/run.sh'?"),
         (f"{root} has no program 'tolo' in its PATH, /opt/tools", "did you mean 'tool'?"),
-    ]
+        (f"{root} has no program 'time' in systemd's PATH", "install it, or write its whole path"),
+        (f"{root} has no program '!' in systemd's PATH",
+         "only a shell knows it, and this command goes to none: write /bin/sh -c '! …'"),
+    ]  # fmt: skip
 
 
 def test_no_shell(root: Path) -> None:
@@ -334,6 +344,15 @@ def test_what_dash_does_not_have(root: Path, command: str, expected: list[tuple[
     assert found(root, table) == [(code, 1, text) for code, text in expected]
     (root / "usr/bin/time").symlink_to("sh")
     assert found(root, table) == [(code, 1, text) for code, text in expected if text != "time"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+@pytest.mark.parametrize("command", ["A=b time there; there", "'time' there; there", "exec time there", "time there"])
+def test_where_time_is_a_program(root: Path, command: str, shell: str) -> None:
+    """No shell takes it for a word of its own there; it is told once."""
+    (root / "usr/bin/sh").rename(root / "usr/bin" / shell)
+    (root / "usr/bin/sh").symlink_to(shell)
+    assert [code for code, *_ in found(root, f"g:t:1:wait:{command}\n")] == [MISSING]
 
 
 @pytest.mark.skipif(not Path("/bin/dash").exists(), reason="no dash")

@@ -169,7 +169,7 @@ def _of_name(need: Need, places: Places, directories: tuple[str, ...] | None) ->
         where = "in systemd's PATH" if default else f"in its PATH, {shortened(':'.join(directories))}"
         where = "where another user may have it in the PATH" if need.searched is SearchPath.OF_USER else where
         hint = f"did you mean '{close}'?" if close else "install it, or write its whole path"
-        if need.text in RESERVED:
+        if need.text in RESERVED - {"time"}:  # which is a program as well, and of dash only that
             hint = f"only a shell knows it, and this command goes to none: write {SHELL} -c '{name} …'"
         return _Fault("missing-program", f"{places.root.name} has no program '{name}' {where}",
                       f"write {elsewhere}" if elsewhere else hint)  # fmt: skip
