@@ -35,15 +35,14 @@ def advice(host: str, word: str, groups: Iterable[str]) -> Iterator[str]:
     )
 
 
-def on_two(group: str, other: str) -> Iterator[str]:
+def on_two(group: str, other: str, *, is_declared: bool) -> Iterator[str]:
     """What may have been meant by two groups, each in a line.
 
     Args:
         group: the first.
         other: the second, which is no level of the first.
+        is_declared: whether the first declares its levels, so that it goes to no other.
     """
     one, two = shlex.quote(group), shlex.quote(other)
-    yield printable(
-        f"{other} is a group: 'clinit -v {one}', 'clinit -v {two}' show how they are; to have {group} go to a level of "
-        f"that name, 'clinit {one} {two}'"
-    )
+    move = "" if is_declared else f"; to have {group} go to a level of that name, 'clinit {one} {two}'"
+    yield printable(f"{other} is a group: 'clinit -v {one}', 'clinit -v {two}' show how they are{move}")

@@ -28,8 +28,9 @@ SUPERSEDED = 6
 INTERRUPTED = 130  # as a shell has it for SIGINT
 MOVED = (FINE, FAILED, TIMED_OUT, SUPERSEDED)
 """With these what was asked for has begun."""
-# One word may have been meant otherwise then.
+# One word may have been meant otherwise then; and two words.
 _MISTAKEN = ("NoSuchGroup", "unnamed-level", "undeclared-level")
+_TWO_MISTAKEN = ("unnamed-level", "undeclared-level")
 # Pacemaker sets it for its agents.
 _AGENT = "OCF_RESOURCE_INSTANCE"
 
@@ -80,7 +81,7 @@ class Reported:
             for line in error.output:
                 complain(f"  {line}")
             if error.code == "TableRefused" and not is_agent():  # which goes by the last line
-                complain("clinit: the table is refused, and all groups stay as they are, with the last good one")
+                complain("clinit: the table is refused, and all groups stay as they are")
         else:
             complain(f"clinit: {error}")
         return True
@@ -201,17 +202,21 @@ def switch(
             answer = client.tell(group, level, strict=strict, known=known, trial=trial)
             say(answer)
             note(answer)
-    if known and reported.reason in _MISTAKEN:
-        _complain_of_words(client, named, group, level)
+    if known and reported.reason in (_TWO_MISTAKEN if named else _MISTAKEN):
+        _complain_of_words(client, named, level, is_declared=reported.reason == "undeclared-level")
     if reported.code in MOVED:
         _tell_owner(client, group, level, end)
     return reported.code
 
 
-def _complain_of_words(client: Client, named: list[str], group: str, level: str) -> None:
+def _complain_of_words(client: Client, named: list[str], level: str, *, is_declared: bool) -> None:
     from cltab2systemd.client import oneword  # noqa: PLC0415 - seldom needed
 
-    for line in oneword.on_two(group, level) if named else oneword.advice(group, level, client.groups()):
+    if named:
+        lines = oneword.on_two(*named, level, is_declared=is_declared)
+    else:
+        lines = oneword.advice(os.uname().nodename, level, client.groups())
+    for line in lines:
         complain(f"clinit: {line}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 import stat
@@ -52,7 +53,7 @@ class _Plan:
 
     @classmethod
     def of(cls, files: TableFiles) -> _Plan:
-        """What gives /etc the files of a table, fragments first. OSError if /etc cannot be read."""
+        """What gives /etc the files of a table, fragments first. OSError if /etc is unreadable, or a name too long."""
         # What is in the way goes last: in between tags are there twice, rather than not at all, so that whoever has the
         # table read then is refused.
         written = tuple(file for file in (*files.fragments, files.main) if not _is_there(file))
@@ -60,7 +61,10 @@ class _Plan:
         present = {(file.path, content_of(Path(file.path))) for file in written}
         unkept = frozenset(path for path, now in present if now is not None and TableFile(path, now) not in known)
         wanted = {file.path for file in files}
-        return cls(written, unkept, tuple(path for path in fragments(TABLE) if path not in wanted))
+        aside = tuple(path for path in fragments(TABLE) if path not in wanted)
+        for path in (*unkept, *aside):
+            place_aside(path)  # before anything is written
+        return cls(written, unkept, aside)
 
     @property
     def paths(self) -> list[str]:
@@ -158,8 +162,11 @@ def _changed_lines(path: str, content: bytes | None) -> Iterator[str]:
     """The lines of a file that is to have other content, or none, as printable lines of a unified difference."""
     old, new = content_of(Path(path)), content
     names = ("/dev/null" if old is None else path), ("/dev/null" if new is None else path)
-    before, after = (decoded(side or b"").splitlines() for side in (old, new))
-    return map(printable, difflib.unified_diff(before, after, *names, lineterm=""))
+    before, after = (io.StringIO(decoded(side or b""), newline="\n").readlines() for side in (old, new))
+    for line in difflib.unified_diff(before, after, *names):
+        yield printable(line.removesuffix("\n"))
+        if not line.endswith("\n"):
+            yield "\\ No newline at end of file"
 
 
 def _carried_out(plan: _Plan) -> Iterator[str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cltab2systemd.units.names import Names
 
 _WELL = ("", False)
+# Entries whose last restart is known; those of a group are asked within minutes of each other.
+_MOST_TOLD = 1000
 
 
 class HealthChecks:
@@ -40,7 +42,7 @@ class HealthChecks:
         self._known: dict[
             str, tuple[str, bool]
         ] = {}  # by service: what is noted of an unhealthy entry; if it is broken
-        self._told: dict[str, int] = {}  # by service: when the check ended whose restart was told last
+        self._told: dict[str, int] = {}  # by service, the latest: when the check ended whose restart was told last
 
     def news_of(self, service: str, seen: RunSignal | Killing) -> list[str]:
         """The group to look at, if a signal of a service that asks says what its last end did not.
@@ -62,13 +64,19 @@ class HealthChecks:
             self._tell_restart(service, group, None if is_over else note, seen.process.ended_at)
         return [] if now == before else [group.name]
 
+    def _remember(self, service: str, ended: int) -> None:
+        self._told.pop(service, None)
+        self._told[service] = ended
+        if len(self._told) > _MOST_TOLD:  # entries come and go
+            del self._told[next(iter(self._told))]
+
     def _tell_restart(self, service: str, group: Group, note: Note | None, ended: int) -> None:
         """Tell that the entry is restarted, if it is, for its check has ended so; of each end once."""
         if self._told.get(service) == ended:
             return
         for entry in group.applied.entries:
             if self._names.health(group.name, entry.tag) == service and entry.health and entry.health.restarts:
-                self._told[service] = ended
+                self._remember(service, ended)
                 unit = self._names.entry(group.name, entry.tag)
                 log = log_command(unit, group.name, entry.tag)
                 answer = f"it was asked again since; '{printable(log)}' shows its answer"

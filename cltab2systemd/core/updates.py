@@ -137,12 +137,16 @@ class Updates:
         return notes + advice.on_changed_lines(name, group.shown_level, [tag for tag in changed if tag in tags])
 
     def notes_on_waiting(self) -> list[str]:
-        """What whoever has the table read is told: which groups wait for a request, to take their new lines."""
+        """What whoever has the table read is told: which groups wait for a request, to take their new lines.
+
+        A group whose request has not come as far as its lines needs no other one.
+        """
         return [
             _nowhere(group)
             if (level := group.destination) is None
             else advice.on_waiting(group.applied, self._membership.wanted(group), level)
             for group in self._membership.waiting()
+            if _on_its_way(group) is None
         ]
 
 

@@ -164,8 +164,13 @@ def _forget(directory: Path) -> None:
 
     What a daemon has left behind that was killed meanwhile goes as well.
     """
+    _remove_parts(directory)
     for number in _numbers(directory)[:-MOST_KEPT]:
         (directory / str(number)).rename(directory / f".{number}.gone")
+    _remove_parts(directory)
+
+
+def _remove_parts(directory: Path) -> None:
     for name in os.listdir(directory):  # noqa: PTH208
         if _PART.fullmatch(name):
             shutil.rmtree(directory / name, ignore_errors=True)

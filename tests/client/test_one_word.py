@@ -101,6 +101,23 @@ def test_two_groups(group: Group, shared: Instance) -> None:
     shared.clinit()
 
 
+def test_two_groups_that_are_none(group: Group, shared: Instance) -> None:
+    """No advice that would be refused as well: of a group that is none, or to a level where others are declared."""
+    other = Group(shared)
+    for each in (group, other):
+        each.define(f"a:3:respawn:{RUN}")
+    done = shared.clinit("-v", "wbe", other.name)
+    assert (done.returncode, "wbe" in done.stderr) == (1, False)
+    group.define(f"a:3:respawn:{RUN}", settings=(f":::levels.{group.name}:stop",))
+    done = shared.clinit("-v", group.name, other.name)
+    assert done.returncode == 1
+    shown = f"'clinit -v {group.name}', 'clinit -v {other.name}' show how they are"
+    assert done.stderr == f"clinit: {other.name} is a group: {shown}\n"
+    for each in (group, other):
+        each.define()
+    shared.clinit()
+
+
 def test_both_words(host: Group) -> None:
     """Who names the group means the level."""
     done = host.instance.clinit("--wait", host.name, "prdo")

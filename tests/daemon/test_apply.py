@@ -97,7 +97,7 @@ def test_a_refused_table(machine: Shipped) -> None:
 
     assert (code, out) == (1, "2 of 5 fields\n")
     assert "/etc/cltab:5:1: error: 2 of 5 fields" in err
-    assert err.endswith("clinit: the table is refused, and all groups stay as they are, with the last good one\n")
+    assert err.endswith("clinit: the table is refused, and all groups stay as they are\n")
     assert pids(machine, "web@db", "mail@queue") == before
 
 

@@ -126,6 +126,22 @@ def test_a_dry_run(shipped: Shipped) -> None:
     )
     assert listed(shipped)[0]["number"] == 2
     answered(rollback(shipped, "--dry-run", "2"), code=0, out="")
+    with_others = FIRST.replace("\n", "\r\n").rstrip("\n")
+    node.write("/etc/cltab", with_others)
+    said = rollback(shipped, "--dry-run", "1").stdout
+    old, new = with_others.replace("\r", "\\x0d"), FIRST
+    assert f"@@ -1 +1 @@\n-{old}\n\\ No newline at end of file\n+{new}" in said
+
+
+def test_a_name_that_gets_too_long(shipped: Shipped) -> None:
+    """Then nothing is written, /etc/cltab as little as the fragments."""
+    node, name = shipped.node, f"/etc/cltab.d/{'x' * 240}.cltab"
+    node.write(name, "mail:n:1:once:true\n")
+    before = node.read("/etc/cltab")
+    done = rollback(shipped, "--force", "1")
+    assert (done.returncode, node.read("/etc/cltab")) == (1, before)
+    assert f"{name}: its name is too long to be moved aside" in done.stderr
+    assert node.path("/etc/cltab.d/team.cltab").exists()
 
 
 def test_with_a_bad_table_in_place(shipped: Shipped) -> None:

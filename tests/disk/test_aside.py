@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
+
+import pytest
 
 from cltab2systemd.disk.aside import MOST_ASIDE, link_aside, move_aside, place_aside
 
@@ -34,3 +37,25 @@ def test_what_stays_in_its_place(tmp_path: Path) -> None:
     file.symlink_to("/nowhere")
     link_aside(str(file))
     assert str((tmp_path / "cltab.before-rollback.2").readlink()) == "/nowhere"
+
+
+def test_a_name_that_gets_too_long(tmp_path: Path) -> None:
+    """It is refused before anything is done; a byte less is fine."""
+    file = tmp_path / ("x" * 238)
+    file.write_text("mine")
+    with pytest.raises(OSError, match="too long to be moved aside") as raised:
+        move_aside(str(file))
+    assert (raised.value.errno, raised.value.filename) == (errno.ENAMETOOLONG, str(file))
+    assert [*tmp_path.iterdir()] == [file]
+    file = file.rename(tmp_path / ("x" * 237))
+    move_aside(str(file))
+    assert [path.name for path in tmp_path.iterdir()] == [f"{file.name}.before-rollback.1"]
+
+
+def test_what_cannot_be_removed(tmp_path: Path) -> None:
+    """A directory by such a name is somebody else's, and is not in the way."""
+    (tmp_path / "a.before-rollback.1").mkdir()
+    for number in range(2, MOST_ASIDE + 3):
+        (tmp_path / "a").write_text("mine")
+        assert move_aside(str(tmp_path / "a")).endswith(f".{number}")
+    assert len([*tmp_path.iterdir()]) == MOST_ASIDE + 1

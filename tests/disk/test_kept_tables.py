@@ -98,6 +98,16 @@ def test_what_a_killed_daemon_leaves(tmp_path: Path) -> None:
     assert [kept.number for kept in kept_tables(tmp_path)] == [2, 1]
 
 
+def test_a_number_that_comes_again(tmp_path: Path) -> None:
+    """What is left of an older table by the same number is not in the way."""
+    for number in range(MOST_KEPT):
+        keep_table(table(f"# {number}\n"), None, tmp_path)
+    (tmp_path / ".1.gone/cltab.d").mkdir(parents=True)
+    keep_table(table("# last\n"), None, tmp_path)
+    assert [found.number for found in kept_tables(tmp_path)] == [*range(MOST_KEPT + 1, 1, -1)]
+    assert not (tmp_path / ".1.gone").exists()
+
+
 def test_what_is_not_ours(tmp_path: Path) -> None:
     """Files and directories that somebody else has put there are no tables, stay, and are not in the way."""
     keep_table(table("# one\n"), None, tmp_path)
