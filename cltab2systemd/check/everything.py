@@ -25,7 +25,14 @@ def findings(data: bytes, path: str, root: str = "/") -> tuple[Diagnostic, ...]:
 
 
 def findings_of(files: TableFiles, root: str = "/") -> tuple[Diagnostic, ...]:
-    """All findings about a table, in file order; of the warnings at most `MOST_FINDINGS`, and one more that says so.
+    """All findings about a table, in file order, as `examined` has them."""
+    return examined(files, root)[1]
+
+
+def examined(files: TableFiles, root: str = "/") -> tuple[Table, tuple[Diagnostic, ...]]:
+    """A table, and all findings about it, in file order.
+
+    Of the warnings these are at most `MOST_FINDINGS`, and one more that says so.
 
     Args:
         files: of the table.
@@ -44,7 +51,7 @@ def findings_of(files: TableFiles, root: str = "/") -> tuple[Diagnostic, ...]:
             hint="mend some of them, and check again",
         )
         warnings = (*warnings[:-1], more)
-    return in_order((*errors, *warnings))
+    return table, in_order((*errors, *warnings))
 
 
 def _warnings(table: Table, root: Root, *, is_complete: bool) -> Iterator[Diagnostic]:

@@ -213,7 +213,7 @@ def _complain_of_words(client: Client, named: list[str], level: str, *, is_decla
     from cltab2systemd.client import oneword  # noqa: PLC0415 - seldom needed
 
     if named:
-        lines = oneword.on_two(*named, level, is_declared=is_declared)
+        lines = oneword.on_two(named[0], level, is_declared=is_declared)
     else:
         lines = oneword.advice(os.uname().nodename, level, client.groups())
     for line in lines:

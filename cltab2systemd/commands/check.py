@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.check import everything, loading
-from cltab2systemd.commands import instance, printing, tables
+from cltab2systemd.check import everything
+from cltab2systemd.commands import printing, tables
 from cltab2systemd.commands.options import Format, format_option
 from cltab2systemd.commands.printing import say_json
 from cltab2systemd.disk.tables import TableUnreadableError, distrust, on_empty, on_no_entry
@@ -51,14 +51,15 @@ def command(files: tuple[str, ...], *, root: str, strict: bool, format_: str) ->
     found: list[Diagnostic] = []
     for path in files or (TABLE,):
         try:
-            table = tables.content(path)
-            findings = everything.findings_of(table, root)
+            content = tables.content(path)
+            table, findings = everything.examined(content, root)
         except TableUnreadableError as error:
             printing.complain(f"cltab2systemd: {error}")
             found.append(_unreadable(path, str(error)))
             is_good = False
             continue
-        for doubt in _doubts(table, is_here=root == "/", is_clean=not has_errors(findings)):
+        is_without = not (table.entries or has_errors(findings))
+        for doubt in _doubts(content, is_without_entries=is_without and root == "/"):
             printing.complain(f"cltab2systemd: {doubt}")
             found.append(_unreadable(path, doubt))
             is_good = False
@@ -71,17 +72,29 @@ def command(files: tuple[str, ...], *, root: str, strict: bool, format_: str) ->
     raise SystemExit(0 if is_good else 1)
 
 
-def _doubts(files: TableFiles, *, is_here: bool, is_clean: bool) -> Iterator[str]:
-    """Why the daemon would not take a table as a whole: this machine's, if it is checked for that; without errors."""
+def _doubts(files: TableFiles, *, is_without_entries: bool) -> Iterator[str]:
+    """Why the daemon of this machine would not take a table as a whole."""
     # Of another file nobody knows who is to own it where it goes.
     if files.path == TABLE and (doubt := distrust(TABLE)):
         yield doubt
-    # Beside another file there may be fragments where it goes, or it is one.
-    is_told = is_here and is_clean and (files.path == TABLE or not fragments(TABLE))
-    if is_told and instance.is_active(locate()) and not loading.load_files(files)[0].entries:
+    if is_without_entries and _is_all_of_it(files.path) and _is_active():
         yield on_no_entry(files.path)
     elif files.empty:
         yield on_empty(files.empty)
+
+
+def _is_all_of_it(path: str) -> bool:
+    """Whether a file is the whole table. Beside another file there may be fragments where it goes, or it is one."""
+    try:
+        return path == TABLE or not fragments(TABLE)
+    except OSError:
+        return False
+
+
+def _is_active() -> bool:
+    from cltab2systemd.commands.instance import is_active  # noqa: PLC0415 - slow to import
+
+    return is_active(locate())
 
 
 def _unreadable(path: str, message: str) -> Diagnostic:

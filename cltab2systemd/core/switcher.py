@@ -17,6 +17,7 @@ from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import Asked, remedies_at
 from cltab2systemd.groups.units import patterns_of
 from cltab2systemd.systemd.buserrors import BusError
+from cltab2systemd.table import declared
 from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
@@ -181,6 +182,8 @@ class Switcher:
             lines = membership.lines_for(group)
             if not lines.entries:
                 raise SwitchRefusedError(Refusal.LEFT_TABLE, advice.on_group_that_leaves(group.name))
+            if declared.is_refused(lines, request.level):
+                raise SwitchRefusedError(Refusal.UNDECLARED_LEVEL, advice.on_level(lines, request.level))
             if await self._preflights.before_switch(group, request, lines) or membership.lines_for(group) != lines:
                 continue
             if await self._await_ends(group, lines, request.level):

@@ -62,6 +62,26 @@ def test_under_way(gone: Instance) -> None:
     is_stopped_by_apply(gone)
 
 
+def test_a_level_lost_under_way(gone: Instance) -> None:
+    """So it is if the lines that it would begin with declare levels, and its own is none of these."""
+    request = gone.node.popen("clinit", "-w", "gone", "1", stdout=subprocess.PIPE)
+    wait_until(lambda: gone.clstat()["gone"] == "1 STOPPING")
+    kept = gone.main_pid("clinit-gone@k.service")
+    lines = f"gone:k:2:respawn:{RUN}\n:::levels.gone:stop\n"
+    gone.write_table(IDLE + OTHER + lines)
+    assert gone.clinit().returncode == 0
+    gone.node.run("rm", "/run/held")
+    out, _ = request.communicate(timeout=30)
+
+    told = "no entry of gone names level '1', and :::levels.gone: does not declare it"
+    assert (request.returncode, told.encode() in out) == (1, True)
+    assert gone.clstat()["gone"] == "1 FAILED"
+    assert gone.main_pid("clinit-gone@k.service") == kept
+    answered(gone.clinit("-w", "gone", "2"), code=0, out="gone 2 DONE\n")
+    gone.write_table(IDLE + OTHER)
+    gone.clinit()
+
+
 def test_a_daemon_killed_under_way(gone: Instance) -> None:
     """The next daemon does not go on with the request, and does not say for ever that it is under way."""
     assert gone.clinit("gone", "1").returncode == 0
