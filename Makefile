@@ -13,7 +13,8 @@ HISTORIES := tests/histories/test_simulation.py
 # The daemon on the real systemd, driven at random for minutes.
 DRIVEN := tests/daemon/test_driving.py tests/daemon/test_kill_moments.py tests/histories/test_simulation_truth.py
 # Limits at work, and a clock that is set, which take minutes where a virtual machine has to be emulated for them.
-LIMITS := tests/daemon/test_limits.py tests/daemon/test_set_clock.py tests/lab/test_virtual_machine.py
+LIMITS := tests/daemon/test_limits.py tests/daemon/test_set_clock.py tests/lab/test_virtual_machine.py \
+	tests/rehearsal/test_controllers.py
 # Debian's own versions of everything that the product and its lab run on.
 PACKAGES := busybox-static curl dbus fish iproute2 jq libxml2-utils locales mandoc perl procps python3 python3-click python3-hypothesis \
 	python3-jinja2 python3-jsonschema python3-pip python3-prometheus-client python3-pystemd python3-pytest \

@@ -57,6 +57,7 @@ NOT_OF_A_RELEASE = {
     "tests/daemon/test_ways_to_fail.py": "the programs that fail are installed over the running root",
     "tests/operators/test_nodes_over_ssh.py": "ClusterShell is installed over the running root",
     "tests/operators/test_nodes_switch.py": "ClusterShell is installed over the running root",
+    "tests/rehearsal/test_controllers.py": "what rehearses there sees the running root",
     "tests/rehearsal/test_rehearsed_push.py": "what rehearses there sees the running root, with the servers beside it",
     "tests/daemon/test_real_pushes.py": "the servers are installed over the running root",
     "tests/daemon/test_real_servers.py": "the servers are installed over the running root",
