@@ -62,3 +62,19 @@ def test_one_of_several_files(instance: Instance) -> None:
         assert checked(node, path) == (0, "")
     node.write("/etc/cltab.d/more.cltab", "")
     assert checked(node) == (1, f"cltab2systemd: {on_empty('/etc/cltab.d/more.cltab')}\n")
+
+
+def test_fragments_that_nobody_may_list(instance: Instance) -> None:
+    """Where they cannot be listed, or are too many, there may be some, so that another file is not judged alone."""
+    node = instance.node
+    node.write("/etc/cltab.d/web.cltab", TABLE)
+    node.write("/srv/cltab", COMMENT)
+    node.run("chmod", "700", "/etc/cltab.d")
+    other = ("setpriv", "--reuid=65534", "--clear-groups", "cltab2systemd", "check", "/srv/cltab")
+    done = node.run(*other, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    node.run("sh", "-c", "cd /etc/cltab.d && seq 1001 | xargs touch")
+    assert checked(node, "/srv/cltab") == (0, "")
+    returncode, told = checked(node)
+    assert returncode == 1
+    assert told.startswith("cltab2systemd: cannot read /etc/cltab.d: more than 1000 files")
