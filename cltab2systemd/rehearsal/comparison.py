@@ -16,7 +16,7 @@ from cltab2systemd.rehearsal import hints
 from cltab2systemd.rehearsal.seen import DOWN, STOPPED, Fault, Glimpse, Outcome
 from cltab2systemd.rehearsal.standin import SAYS, Choice
 from cltab2systemd.reports.explain import Explanation, explain
-from cltab2systemd.table.model import ResourceGroup
+from cltab2systemd.table.model import ResourceGroup, readiness_tag
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.units.names import HALT_LEVEL
 
@@ -171,12 +171,11 @@ def findings(
         yield Finding(kind, group, "", printable(hints.here(outcome.message)), outcome.lines)
         return
     choice = choice or Choice()
-    failing = choice.failing
     yield from _of_faults(group, outcome, choice)
-    excused = {fault.tag for fault in outcome.faults} | {tag for each in failing for tag in (each, f"{each}:ready")}
-    started = {entry.tag: entry for entry in explanation.starts}
+    wrong = {fault.tag for fault in outcome.faults} | {*choice.failing}
+    excused = wrong | {*map(readiness_tag, wrong)}
     if outcome.state != "FAILED" and any(
-        tag in started and (started[tag].mode.is_judged or started[tag].holds_back) for tag in failing
+        choice.fails(entry.tag) and (entry.mode.is_judged or entry.holds_back) for entry in explanation.starts
     ):
         yield Finding(Kind.OTHERWISE, group, "", f"is {outcome.state}, though an entry failed that --fail names")
     for entry in entries_seen(explanation, before, after):
@@ -198,7 +197,7 @@ def _of_faults(group: str, outcome: Outcome, choice: Choice) -> Iterator[Finding
     for fault in outcome.faults:
         text = printable(hints.here(fault.text.removeprefix(f"{group}: ")))
         kind = Kind.FAILED if fault.is_failure else Kind.REMARK
-        if fault.tag in choice.failing or (choice.failing and fault.code == "kept-back"):
+        if choice.fails(fault.tag) or (choice.failing and fault.code == "kept-back"):
             kind = Kind.ASKED
         elif why := _why_unseen(fault, is_stand_in=not choice.runs(fault.tag)):
             kind, text = Kind.UNSEEN, f"{text}; {why}"

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.check.needs import DEFAULT_PATH, SearchPath, needs
 from cltab2systemd.check.needs import Kind as Needed
+from cltab2systemd.probing.exits import HAS_ENDED
 from cltab2systemd.table.directives import covers_run
+from cltab2systemd.table.model import readiness_tag
 from cltab2systemd.table.settings import Kind, setting_line
 from cltab2systemd.units import commands, unitfile
 from cltab2systemd.units.kinds import EntryUnit
@@ -140,6 +142,10 @@ class Choice:
         """Likewise, by its tag."""
         return tag not in self.failing and (self.all_real or tag in self.real)
 
+    def fails(self, tag: str) -> bool:
+        """Whether an entry is to fail, by its tag; what fails is not ready either."""
+        return tag in self.failing or tag in map(readiness_tag, self.failing)
+
 
 def stand_ins(names: Names, groups: Iterable[ResourceGroup], choice: Choice, side: str) -> StandIns:
     """What stands in for the commands of groups.
@@ -161,7 +167,7 @@ def stand_ins(names: Names, groups: Iterable[ResourceGroup], choice: Choice, sid
             scripts[entry.tag] = f"{DIRECTORY}/{name}"
             asked = entry.ready is not None and entry.ready.probe is not None and bool(entry.ready_of)
             shown = replace(entry, command="") if asked else entry
-            found.scripts[name] = _script(shown, fails=entry.tag in choice.failing)
+            found.scripts[name] = _script(shown, fails=choice.fails(entry.tag))
         standing = replace(
             group,
             entries=tuple(
@@ -235,7 +241,8 @@ def _script(entry: Entry, *, fails: bool = False, ends: bool = False) -> str:
     """
     lines = [*_looks(entry.command)]
     if fails:
-        lines += ["say 'fails, for --fail names it'", "exit 1"]
+        status = HAS_ENDED if entry.ready_of else 1
+        lines += ["say 'fails, for --fail names it'", f"exit {status}"]
     if entry.notifies and not ends:
         lines.append("ready")
     lines.append("run_on" if entry.mode.is_restarted and not ends else "exit 0")

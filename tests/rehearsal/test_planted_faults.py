@@ -247,6 +247,34 @@ def test_an_entry_that_is_to_fail(place: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "was not started" in faults(found)["app"]
 
 
+@pytest.mark.parametrize("required", ["", ":::required.server:yes\n"])
+@pytest.mark.parametrize("mode", ["respawn", "once", "wait"])
+def test_an_entry_that_is_to_fail_is_not_ready(
+    place: Path, monkeypatch: pytest.MonkeyPatch, mode: str, required: str
+) -> None:
+    """Its readiness fails with it, whichever is seen first; what is behind it is not blamed on anything else."""
+    have_units(monkeypatch, place / "root", {})
+    table = f"web:server:34:{mode}:exec sleep 5\nweb:app:34:respawn:sleep 5\n:::ready.server:tcp:5432\n{required}"
+    found = rehearsed(table, table, Wishes(choice=Choice(failing={"server"})))
+    told = {(str(finding.kind), finding.tag) for seen in found.moves for finding in seen.findings}
+    assert {kind for kind, _ in told} == {"asked"}, faults(found)
+    assert ("asked", "server:ready") in told
+    assert (("asked", "app") in told) is bool(required)
+    assert {seen.state for seen in found.moves if seen.move.target.level} == {"FAILED"}
+    assert found.is_fine
+
+
+def test_what_is_kept_back_with_its_readiness(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is started, and the entry alone is told of: as asked."""
+    have_units(monkeypatch, place / "root", {})
+    table = "web:mount:34:wait:true\nweb:app:34:respawn:sleep 5\n:::required.mount:yes\n:::ready.app:tcp:5432\n"
+    found = rehearsed(table, table, Wishes(choice=Choice(failing={"mount"})))
+    assert {(str(finding.kind), finding.tag) for seen in found.moves for finding in seen.findings} == {
+        ("asked", "mount"), ("asked", "app"),
+    }, faults(found)  # fmt: skip
+    assert found.is_fine
+
+
 def test_what_a_rehearsal_has_no_means_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What only the machine can give is told as such, and is no fault; a value that no kernel takes is one."""
     have_units(monkeypatch, place / "root", {})
