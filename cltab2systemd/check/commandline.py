@@ -224,7 +224,7 @@ def _calls(command: str) -> Sequence[Call]:
         if token.kind is Kind.COMMENT:
             break
         if token.kind is Kind.WORD and _SIMPLE_WORD.fullmatch(token.raw):
-            word = _word(token)
+            word = word_of(token)
             if sign:
                 redirections.append(Redirection(sign, word))
                 sign = ""
@@ -266,11 +266,12 @@ def leading_words(command: str) -> list[Word]:
         elif is_target:
             is_target = False
         else:
-            words.append(_word(token))
+            words.append(word_of(token))
     return words
 
 
-def _word(token: Token) -> Word:
+def word_of(token: Token) -> Word:
+    """A token that is a word, without quotes and backslashes too."""
     is_quoted = _QUOTING.search(token.raw)
     return Word(_QUOTED.sub(_without_quotes, token.raw) if is_quoted else token.raw, token.raw, token.start)
 

@@ -36,7 +36,7 @@ _WARNINGS = """
     declared-level escaped-name levels-without-comma similar-level no-level never-ends stopped-daemon respawned-daemon
     outside-the-group shell-syntax directive-unknown directive-doubtful unknown-user too-many-warnings builtin-alone
     relative-program comment-in-command odd-character byte-order-mark-inside shell-needed
-    exec-option child-unheard harsh-signal short-stop missing-program not-executable missing-path
+    exec-option other-shell child-unheard harsh-signal short-stop missing-program not-executable missing-path
     also-enabled port-taken
     cluster-and-boot cluster-without cluster-circle cluster-address
 """

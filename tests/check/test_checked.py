@@ -121,3 +121,21 @@ def test_the_drop_in_that_a_hint_names(shipped: Shipped) -> None:
         for tag in re.findall("app:(.)", table):
             shown = node.run("systemctl", "show", "--property=RequiresMountsFor", f"clinit-app@{tag}.service").stdout
             assert "/srv/late" in shown
+
+
+def test_what_only_bash_knows(shipped: Shipped) -> None:
+    """The entry is not what it should be where /bin/sh is dash; `check` tells beforehand."""
+    shipped.node.write("/root/app.sh", "#!/bin/sh\nexit 0\n", mode=0o755)
+    for command, code in (
+        ("[[ -d /srv ]] && true", "missing-program"), ("source /dev/null && true", "missing-program"),
+        ("[ a == a ]", "other-shell"), ("~/app.sh", "other-shell"),
+    ):  # fmt: skip
+        table = f"app:x:3:test:{command}\n"
+        assert codes(table, f"/proc/{shipped.node.pid}/root") == [code]
+        shipped.write_table(table)
+        shipped.clinit("--wait", "app", "0")
+        assert shipped.clinit("--wait", "app", "3").stdout == "app 3 FAILED\n"
+    for directive in ("User=root", "Environment=HOME=/root"):
+        shipped.write_table(f"app:x:3:test:~/app.sh\n:::service.x:{directive}\n")
+        shipped.clinit("--wait", "app", "0")
+        assert shipped.clinit("--wait", "app", "3").stdout == "app 3 PASSED\n"

@@ -36,7 +36,7 @@ def machine(path: Path, root: Path) -> None:
     users = ["root", "www-data", *said(path, "users")]
     files["/etc/passwd"] = "".join(f"{user}:x:1:1::/:/bin/sh\n" for user in users)
     files["/etc/group"] = "".join(f"{user}:x:1:\n" for user in users)
-    make(root, files)
+    make(root, {"/usr/bin/dash": "!", "/usr/bin/sh": "->dash", **files})
 
 
 def test_there_are_enough() -> None:

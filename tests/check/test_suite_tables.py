@@ -79,7 +79,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = dict.fromkeys((*(f"/usr/bin/{name}" for name in PROGRAMS.split()), *FILES.split()), "!")
     files["/etc/passwd"] = "".join(f"{user}:x:{number}:1::/:/bin/sh\n" for number, user in enumerate(USERS))
     files["/etc/group"] = "".join(f"{user}:x:{number}:\n" for number, user in enumerate(USERS))
-    make(root, files)
+    make(root, files | {"/usr/bin/dash": "!", "/usr/bin/sh": "->dash", "/usr/bin/time": "!"})
     return root
 
 

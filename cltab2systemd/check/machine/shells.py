@@ -1,6 +1,7 @@
 """What a machine's /bin/sh is: whether there is one, and what dash cannot do that other shells can.
 
 Known is what dash 0.5.12 does, which is Debian's: `exec` has no options there, and `time` is a program.
+`dash` knows more.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.check.commandline import calls, is_assignment, leading_words
 from cltab2systemd.check.filesystem import What
 from cltab2systemd.check.given import ROOTS
+from cltab2systemd.check.machine import dash
 from cltab2systemd.check.machine.shellneeded import needs_shell
 from cltab2systemd.check.needs import DEFAULT_PATH
 from cltab2systemd.table.diagnostics import Diagnostic
@@ -32,9 +34,10 @@ def findings(table: Table, commands: Sequence[Judged], places: Places) -> Iterat
     if posixpath.basename(places.root.find(SHELL).path) == "dash":
         has_time = places.root.search("time", DEFAULT_PATH).what is not What.MISSING
         for command in commands:
-            text = command.text
-            if ("exec -" in text or "time " in text) and command.entry.runnable and _goes_to_shell(command):
-                yield from _of_dash(command, places, has_time=has_time or places.installs)
+            if command.entry.runnable and _goes_to_shell(command):
+                if "exec -" in command.text or "time " in command.text:
+                    yield from _of_dash(command, places, has_time=has_time or places.installs)
+                yield from dash.findings(command, places)
 
 
 def _missing(table: Table, places: Places) -> Iterator[Diagnostic]:
