@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.units import GroupUnits, Process, UnitStatus
     from cltab2systemd.table.model import Entry
 
+_ENDED = "ended before it was ready"
+
 
 def verdict_on_readiness(
     group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process, remedy_of: Callable[[Entry], Remedy]
@@ -36,6 +38,8 @@ def verdict_on_readiness(
     """
     subject = group.subject_of(entry)
     if process.succeeded and unit.active == "failed" and process.result != "success":
+        if process.result == "signal" and _is_over(group, unit, subject):  # its end has stopped what notes that
+            return _verdict(_ENDED)
         return _verdict(f"is ready, but could not note that in /run; see 'systemctl status {unit.name}'")
     if process.succeeded:
         return Verdict(remedy=_remedy_if_ready(group, unit, subject, remedy_of))
@@ -66,6 +70,12 @@ def _has_begun_since(group: GroupUnits, unit: UnitStatus, subject: Entry | None)
     return subject is not None and group.probe.began_time(group.name_of(subject)) > group.probe.began_time(unit.name)
 
 
+def _is_over(group: GroupUnits, unit: UnitStatus, subject: Entry | None) -> bool:
+    """Whether the run of the entry has ended that its readiness was about."""
+    other = None if subject is None else group.entry(subject)
+    return other is None or not other.runs or _has_begun_since(group, unit, subject)
+
+
 def _not_ready(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Process) -> Verdict:
     assert entry.ready is not None
     said = f": {answer}" if (answer := group.probe.status_text(unit.name)) else ""
@@ -75,10 +85,8 @@ def _not_ready(group: GroupUnits, entry: Entry, unit: UnitStatus, process: Proce
     if status == HAS_PAUSED:
         return _verdict(f"has ended too often, and pauses, before it was ready{said}")
     subject = group.subject_of(entry)
-    other = None if subject is None else group.entry(subject)
-    is_over = other is None or not other.runs or _has_begun_since(group, unit, subject)
-    if status == HAS_ENDED or (is_over and was_killed(process)):
-        return _verdict(f"ended before it was ready{said}")
+    if status == HAS_ENDED or (was_killed(process) and _is_over(group, unit, subject)):
+        return _verdict(f"{_ENDED}{said}")
     if was_killed(process) and unit.at_rest:
         culprit = group.probe.culprit(unit.name)
         return _verdict(f"was not asked any further whether it is ready{by(culprit)}{said}", may_be_by_hand=True)

@@ -49,6 +49,24 @@ def test_a_required_one_that_ends(group: Group) -> None:
     assert group.events() == ["app"]
 
 
+def test_a_required_one_that_ends_while_its_readiness_is_noted(group: Group) -> None:
+    """It was ready, and has ended before that was noted: so it is told, and not that /run could not be written to."""
+    group.define(f":::ready.db:file:{file_of(group)}", ":::required.db:yes", f"db:1:respawn:{RUN}", "app:1:wait:@ app")
+    slow = f"/etc/systemd/system/{readiness(group)}.d/slow.conf"
+    group.node.write(slow, "[Service]\nExecStartPost=\nExecStartPost=/bin/sleep 600\n")
+    touch(group)
+    group.request("1")
+    wait_until(lambda: group.property("db:ready", "SubState") == "start-post", what="it is being noted")
+    kill_main(group)
+    group.wait_for("1 FAILED")
+    told = "ended before it was ready"
+    assert [told in reason for reason in reasons(group)] == [True, True], reasons(group)
+    group.node.run("rm", "-r", slow.rpartition("/")[0])
+    group.node.run("systemctl", "daemon-reload")
+    assert group.switch("1") == "DONE"
+    assert group.events() == ["app"]
+
+
 def test_a_once_that_was_stopped_by_hand(group: Group) -> None:
     """A request does not run it again, so it does not ask either."""
     group.define(f":::ready.db:timeout=1h file:{file_of(group)}", f"db:1:once:@ up; {RUN}", "app:1:wait:true")

@@ -140,6 +140,26 @@ def test_one_that_was_not_ready_is_stopped_by_hand() -> None:
     assert remedies_at(units, "4") == {"db": Remedy.HOLD, "db:ready": Remedy.HOLD}
 
 
+@pytest.mark.parametrize(
+    ("result", "began", "words"),
+    [
+        ("exit-code", 110, "is ready, but could not note that in /run; see 'systemctl status {}'"),
+        ("signal", 110, "is ready, but could not note that in /run; see 'systemctl status {}'"),  # by whoever
+        ("signal", 130, "ended before it was ready"),
+        ("exit-code", 130, "is ready, but could not note that in /run; see 'systemctl status {}'"),
+    ],
+)
+def test_one_that_ends_while_its_readiness_is_noted(result: str, began: int, words: str) -> None:
+    """Its end stops what notes that it is ready, which is no fault of /run."""
+    table = ":::ready.db:true\n:::required.db:yes\nweb:db:3:respawn:x\n"
+    probe = Probed(
+        {"db:ready": Process(7, 1, 0, result)}, began={"db": began, "db:ready": 120}, conditions={"db:ready": 120}
+    )
+    units = group(table, "3", {"db": RUNNING, "db:ready": BROKEN}, probe)
+    told = words.format(NAMES.entry("web", "db:ready"))
+    assert judged(units) == ("FAILED", {"db:ready": (Cause.NOT_READY, told)})
+
+
 def test_an_entry_that_moves_takes_its_readiness_along() -> None:
     """Though the table has it without one where it goes."""
     table = ":::ready.db:true\nweb:db:3:respawn:x\nweb:k:3:respawn:x\n"
