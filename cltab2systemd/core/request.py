@@ -10,6 +10,7 @@ from cltab2systemd.core import telling
 from cltab2systemd.core.tablesource import TableRefusedError
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups.refusals import Refusal, Supersession
+from cltab2systemd.groups.state import State
 from cltab2systemd.groups.tally import Counted
 from cltab2systemd.systemd.buserrors import BusError, BusUnavailableError
 from cltab2systemd.terminal import printable, shortened
@@ -122,8 +123,8 @@ class Request:
         self.lines: ResourceGroup | None = None  # those that the group gets; None for the table's
         self.on_start: Callable[[], None] = lambda: None  # called before anybody is told that it has begun
         # Nobody may be waiting, and that is fine.
-        self.started.add_done_callback(_retrieve)
-        self.outcome.add_done_callback(_retrieve)
+        self.started.add_done_callback(retrieve)
+        self.outcome.add_done_callback(retrieve)
 
     def tell_begin(self) -> None:
         """Say to the log that it begins, and for whom."""
@@ -169,6 +170,15 @@ class Request:
         """Whether the group is stopped for good, because all groups are halted, or because it has left the table."""
         return self.level == HALT_LEVEL
 
+    @property
+    def claim(self) -> str:
+        """What is told to those who wait for another request for the group, or for no request's end."""
+        if self.asker.by is By.TRIAL:
+            return f"the trial of {self.group} is over, and nobody has confirmed it; see 'clinitctl status'"
+        if self.is_for_good:
+            return f"{self.group} is being stopped for good, for it has left the table, or all groups are halted"
+        return f"a later request is to take {self.group} to level {self.level}"
+
     def fail(self, error: Exception) -> None:
         """End the request with an error, at whatever step it is."""
         self.tell_end(error)
@@ -186,11 +196,7 @@ class Request:
     def replaced_by(self, later: Request, code: Supersession) -> None:
         """End the request because of a later one. Whoever waits for its start only is answered when that one starts."""
         self.give_up()
-        by = f"a later request is to take {self.group} to level {later.level}"
-        if later.asker.by is By.TRIAL:
-            by = f"the trial of {self.group} is over, and nobody has confirmed it; see 'clinitctl status'"
-        elif later.is_for_good:
-            by = f"{self.group} is being stopped for good, for it has left the table, or all groups are halted"
+        by = later.claim
 
         def follow(started: asyncio.Future[None]) -> None:
             if started.cancelled() or started.exception() is None:
@@ -219,6 +225,14 @@ _BEGINNINGS = {
 }
 
 
-def _retrieve(future: asyncio.Future[Any]) -> None:
+def taken_by_hand(group: str, level: str, status: GroupStatus | None) -> str:
+    """What is said of a group that somebody has kept from a level without the daemon: how it is instead."""
+    if status is None or status.state is State.CONFIGURED:
+        return f"{group} was stopped before it reached level {level}"
+    return f"{group} was taken to level {status.level} instead"
+
+
+def retrieve(future: asyncio.Future[Any]) -> None:
+    """Take note of how something has ended: nobody may be waiting for it, and that is fine."""
     if not future.cancelled():
         future.exception()

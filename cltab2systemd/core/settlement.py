@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events, oserrors
-from cltab2systemd.core.request import SupersededError, SwitchRefusedError, code_of
+from cltab2systemd.core.request import SupersededError, SwitchRefusedError, code_of, taken_by_hand
 from cltab2systemd.groups.endings import was_executed
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
 from cltab2systemd.groups.reasons import Cause
@@ -103,11 +103,11 @@ class Settlement:
     def _settle_switch(self, group: Group, request: Request) -> None:
         status = group.status
         if status is None or status.state is State.CONFIGURED:
-            self._is_taken(group, request, f"{group.name} was stopped before it reached level {request.level}")
+            self._is_taken(group, request, taken_by_hand(group.name, request.level, status))
         elif status.state is State.STOPPING or (status.level == request.level and not status.state.settled):
             return
         elif status.level != request.level:
-            self._is_taken(group, request, f"{group.name} was taken to level {status.level} instead")
+            self._is_taken(group, request, taken_by_hand(group.name, request.level, status))
         elif self.is_certain(group, request, status):
             group.happens(Event.SETTLED)
             group.end(request, status)

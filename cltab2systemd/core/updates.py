@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cltab2systemd.core.request import SwitchRefusedError, tell_rejected
+from cltab2systemd.core.request import SupersededError, SwitchRefusedError, retrieve, taken_by_hand, tell_rejected
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.changes import Effect, pending_tags
 from cltab2systemd.groups.lifecycle import Phase
-from cltab2systemd.groups.refusals import Refusal
+from cltab2systemd.groups.refusals import Refusal, Supersession
 from cltab2systemd.terminal import shortened
+from cltab2systemd.units.names import HALT_LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -37,7 +38,8 @@ class Update:
     Attributes:
         group: the group.
         level: the level at which it takes its new lines; None if it has left the table, and is stopped for good.
-        effects: what is done to entries, by tag, as it is foretold; only those to which something is done.
+        effects: what is done to entries, by tag, as it is foretold; only those to which something is done. There is
+            none if the group has its lines already, and is on its way to the level with them.
         outcome: of the request that does it; it is refused at once as `advice.on_update` says.
     """
 
@@ -75,18 +77,20 @@ class Updates:
         self._observer = observer
         self._bus = bus
         self._request = request
+        self._following: set[asyncio.Task[GroupStatus]] = set()  # a loop keeps no task from being collected
 
     async def begin(self, asker: Asker) -> tuple[list[Update], tuple[str, ...]]:
         """Read the table, and begin to update all groups whose lines are others.
 
         A group that is on its way to a level takes its lines there. One whose lines are the table's is left alone,
-        however it is. One that is at no level has its new lines by the reading.
+        however it is; if it is on its way with them, its end is waited for as well. One that is at no level has its new
+        lines by the reading.
 
         Args:
             asker: who asks.
 
         Returns:
-            The updates that have begun, those of the table's groups in its order, and notes for whoever asks.
+            The updates to wait for, those of the table's groups in its order, and notes for whoever asks.
 
         Raises:
             TableRefusedError: the table has errors; nothing was changed.
@@ -97,9 +101,11 @@ class Updates:
         await self._bus.persist(lambda: self._observer.refresh([group.name for group in due]))
         updates: list[Update] = []
         doubts: list[str] = []
-        for group in due:
+        for group in filter(None, map(self._groups.get, self._source.table.groups)):
             level = group.destination
-            if level is not None and self._membership.is_waiting(group):
+            if not self._membership.is_waiting(group):
+                updates += self._under_way(group)
+            elif level is not None:
                 update, told = self._begin(group, level, asker)
                 updates.append(update)
                 doubts += told
@@ -126,6 +132,19 @@ class Updates:
             request = self._request(group, level, asker)
             notes += request.notes  # that it ends a trial
         return Update(group.name, level, done, request.outcome), notes
+
+    def _under_way(self, group: Group) -> list[Update]:
+        """The update of a group that is on its way to a level with its lines; none if it is not."""
+        if (request := group.request) is not None:
+            return [] if request.is_for_good else [Update(group.name, request.level, {}, request.outcome)]
+        level = None if group.way is None else group.way.level
+        if level is None or level == HALT_LEVEL:
+            return []
+        task = asyncio.ensure_future(_arrived(group, level))
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+        task.add_done_callback(retrieve)
+        return [Update(group.name, level, {}, task)]
 
     def notes_on_restart(self, name: str, tags: Collection[str]) -> list[str]:
         """What whoever has restarted entries of a group should know: they are not as the table has them by now."""
@@ -165,8 +184,20 @@ def _on_its_way(group: Group) -> Request | None:
     return request if request and request.lines is None and group.life.phase is not Phase.MOVING else None
 
 
+async def _arrived(group: Group, level: str) -> GroupStatus:
+    """How a group is that has come to a level by no request of this daemon's; SupersededError if it does not."""
+    while group.way is not None and (group.request is None or group.request.level == level):
+        await group.next_news().wait()
+    if group.request is not None and group.request.level != level:
+        code = Supersession.HALT if group.halting else Supersession.LATER_REQUEST
+        raise SupersededError(code, group.request.claim)
+    if group.status is None or group.status.level != level or not group.status.state.settled:
+        raise SupersededError(Supersession.BY_HAND, taken_by_hand(group.name, level, group.status))
+    return group.status
+
+
 def _failed(error: Exception) -> asyncio.Future[GroupStatus]:
     failed: asyncio.Future[GroupStatus] = asyncio.get_running_loop().create_future()
+    failed.add_done_callback(retrieve)
     failed.set_exception(error)
-    failed.exception()  # nobody may be waiting, and that is fine
     return failed
