@@ -206,6 +206,8 @@ def _why(entry: EntryDifference) -> str:
         came = f"comes from {entry.moved_from}" if entry.moved_from is not None else "added"
         return f"{came}: {_excerpt(text, 0)}"
     if not entry.fields:
+        if entry.new.ready_of and entry.levels_with(Effect.RESTART):
+            return f"asked again, for {entry.new.ready_of} is started again"
         return _SEEN[next(effect for _, effect in entry.effects if effect in _SEEN)]
     return ", ".join(_field(name, entry.old, entry.new) for name in entry.fields)
 

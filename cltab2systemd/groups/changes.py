@@ -82,7 +82,11 @@ def effects(
             return Effect.START if tag in members else Effect.NONE
         return _EFFECT_OF.get(remedies.get(tag, Remedy.LEAVE), Effect.LEAVE)
 
-    return {entry.tag: effect(entry.tag) for entry in (*applied, *wanted)}
+    found = {entry.tag: effect(entry.tag) for entry in (*applied, *wanted)}
+    # What is run again is stopped first, and its readiness with it.
+    again = (entry.tag for entry in wanted if entry.ready_of and found.get(entry.ready_of) is Effect.RERUN)
+    found.update({tag: Effect.RESTART for tag in again if found[tag] is Effect.LEAVE})
+    return found
 
 
 def checked_first(found: Mapping[str, Effect], wanted: tuple[Entry, ...], level: str) -> tuple[Entry, ...]:
@@ -106,7 +110,8 @@ def tags_to_stop(applied: tuple[Entry, ...], wanted: tuple[Entry, ...], level: s
     """The entries of a group that must stop when it gets new lines and goes to a level.
 
     An entry must stop if it was deleted, if it is outside of the level, or if its mode, command or directives changed:
-    no process may outlive its definition. A change of its levels alone restarts nothing.
+    no process may outlive its definition. A change of its levels alone restarts nothing. The readiness of an entry
+    stops with it, and is asked anew.
 
     Args:
         applied: the lines that the present units were made from.
@@ -114,7 +119,8 @@ def tags_to_stop(applied: tuple[Entry, ...], wanted: tuple[Entry, ...], level: s
         level: the level that the group goes to.
     """
     staying = {definition(entry) for entry in wanted if is_member(entry, level)}
-    return frozenset(entry.tag for entry in applied if definition(entry) not in staying)
+    going = {entry.tag for entry in applied if definition(entry) not in staying}
+    return frozenset(entry.tag for entry in applied if entry.tag in going or entry.ready_of in going)
 
 
 def definition(entry: Entry) -> tuple[object, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from answers import answered
-from programs import RUN, until_there
+from programs import RUN, RUN_NEW, until_there
 from readying import asks, described, file_of, kill_main, listen, readiness, reasons, remove, touch
 
 from lab.waiting import wait_until
@@ -219,6 +220,30 @@ def test_a_changed_readiness(group: Group) -> None:
     group.define(f"db:1:respawn:{RUN}")
     assert group.switch("1") == "DONE"
     assert group.pid("db") == pid
+
+
+@pytest.mark.parametrize("mode", ["respawn", "once"])
+def test_a_changed_entry(group: Group, mode: str) -> None:
+    """It is restarted, and asked about again: so it is foretold, done and told. So it is of one that was stopped."""
+    ready = f":::ready.db:echo asked >>{file_of(group)}"
+    group.define(ready, f"db:1:{mode}:{RUN}")
+    assert group.switch("1") == "DONE"
+    answered(group.node.run("clinitctl", "stop", f"{group.name}.db"), code=0)
+    group.define(ready, f"db:1:{mode}:{RUN_NEW}")
+    assert group.switch("1") == "DONE"
+    assert group.node.read(file_of(group)) == "asked\n" * 2
+
+    group.define(ready, f"db:1:{mode}:{RUN}")
+    tags = [f"{group.name}.db", f"{group.name}.db:ready"]
+    told = group.node.run("cltab2systemd", "diff", check=False).stdout
+    assert f"{group.name} (at level 1): 2 restart\n" in told
+    assert f"asked again, for {tags[0]} is started again\n" in told
+    explained = group.node.run("cltab2systemd", "explain", group.name, "1").stdout
+    assert "Leave alone" not in explained
+    assert "waits until" in explained
+    (update,) = json.loads(group.instance.clinit("--apply", "--json").stdout)
+    assert update["changes"] == [{"tag": tag, "effect": "restart"} for tag in tags]
+    assert group.node.read(file_of(group)) == "asked\n" * 3
 
 
 def test_plain_systemctl(group: Group) -> None:

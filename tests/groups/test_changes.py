@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cltab2systemd.groups.changes import effects, tags_moved_here, tags_to_stop
+from cltab2systemd.groups.changes import Seen, effects, tags_moved_here, tags_to_stop
+from cltab2systemd.groups.reasons import Remedy
 from cltab2systemd.table.grammar import parse
 
 if TYPE_CHECKING:
@@ -41,6 +42,45 @@ OLD = "g:a:12:respawn:x\ng:b:1:wait:y\ng:c:2:once:z\n"
 def test_tags_to_stop(new: str, level: str, stopped: set[str]) -> None:
     """What changed, was deleted or is outside of the level; neither new levels nor a new place in the file."""
     assert stopped == tags_to_stop(entries(OLD), entries(new), level)
+
+
+READY = "g:a:12:respawn:x\n:::ready.a:tcp:1\ng:b:1:wait:y\n"
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (READY, "a leave, a:ready leave, b leave"),
+        (READY.replace("respawn:x", "respawn:xx"), "a restart, a:ready restart, b leave"),
+        (READY + ":::service.a:Nice=1\n", "a restart, a:ready restart, b leave"),
+        (READY.replace("a:12:", "a:1:"), "a leave, a:ready leave, b leave"),
+        (READY.replace("tcp:1", "tcp:2"), "a leave, a:ready restart, b leave"),
+        (READY.replace("a:12:", "a:2:"), "a stop, a:ready stop, b leave"),
+        (READY.replace("respawn:x\n:::ready.a:tcp:1", "respawn:xx"), "a restart, a:ready stop, b leave"),
+        (READY.replace("wait:y", "wait:yy"), "a leave, a:ready leave, b restart"),
+    ],
+)
+def test_a_readiness(new: str, expected: str) -> None:
+    """It goes with its entry, and is asked again if that is restarted."""
+    old, wanted = (parse(text.encode(), "cltab")[0].groups["g"].entries for text in (READY, new))
+    found = effects(old, wanted, "1", "1")
+    assert expected == ", ".join(f"{tag} {effect}" for tag, effect in found.items())
+    assert {tag for tag, effect in found.items() if effect in {"stop", "restart"}} == tags_to_stop(old, wanted, "1")
+
+
+def test_a_readiness_of_what_is_run_again() -> None:
+    """It is asked again as well, but one that has ended by then is just started, or run again itself."""
+    lines = parse(READY.encode(), "cltab")[0].groups["g"].entries
+    active = frozenset(entry.tag for entry in lines)
+
+    def found(**remedies: Remedy) -> str:
+        seen = Seen(active, {tag.replace("_", ":"): remedy for tag, remedy in remedies.items()})
+        return str(effects(lines, lines, "1", "1", seen)["a:ready"])
+
+    assert found(a=Remedy.RERUN) == "restart"
+    assert found(b=Remedy.RERUN) == "leave"
+    assert found(a=Remedy.RERUN, a_ready=Remedy.RERUN) == "rerun"
+    assert found(a=Remedy.RERUN, a_ready=Remedy.START) == "start"
 
 
 def test_tags_moved_here() -> None:

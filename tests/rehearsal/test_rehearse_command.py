@@ -58,6 +58,18 @@ def test_what_changes_is_rehearsed(tables: tuple[Path, Path]) -> None:
     }  # fmt: skip
 
 
+def test_a_readiness_goes_with_its_entry(tables: tuple[Path, Path]) -> None:
+    """If its entry is restarted, it is asked again, as foretold."""
+    for path in tables:
+        path.write_text(f"{path.read_text()}:::ready.app:tcp:5432\n")
+    options = ("--group", "web", "--from", "3", "--to", "3", "--format", "json")
+    done = run("rehearse", *options, *tables)
+    answered(done, code=0, err="")
+    (web,) = json.loads(done.stdout)["groups"]
+    seen = {entry["tag"]: (entry["foretold"], entry["seen"]) for entry in web["moves"][-1]["entries"]}
+    assert seen == {"db": ("leave", "leave"), "app": ("restart",) * 2, "app:ready": ("restart",) * 2}
+
+
 def test_a_fault_is_red(tables: tuple[Path, Path]) -> None:
     """The text names the group, the entry and the reason, and the exit code is 1."""
     old, new = tables
