@@ -108,9 +108,10 @@ type Entry (
 type Change (tag: string, effect: string)
 
 # What an update does to a group, at a level, or without one to a group that has left the table and is stopped; and how
-# it has ended: with a status, or with an error and its code, as those of Switch.
+# it has ended: with a status, or with an error, its code and its output, as those of Switch.
 type Update (
-  group: string, level: ?string, changes: []Change, status: ?GroupStatus, error: ?string, code: ?string
+  group: string, level: ?string, changes: []Change, status: ?GroupStatus, error: ?string, code: ?string,
+  output: ?[]string
 )
 
 # A finding about the table: what, how bad (error, warning), where (from 1), and the finding as a person reads it.

@@ -86,6 +86,8 @@ def _lines(updates: list[Update]) -> Iterator[str]:
 def _troubles(update: Update) -> Iterator[str]:
     if "error" in update:
         yield f"{update['group']}: {update['error']}"
+        for line in update.get("output") or ():
+            yield f"  {line}"
     for reason in update.get("status", {}).get("reasons", ()):
         yield str(reason["text"])
 
@@ -108,6 +110,7 @@ def as_json(update: Update) -> dict[str, object]:
         "reasons": [] if has_left else [reason["text"] for reason in status.get("reasons", ())],
         "error": update.get("error"),
         "code": update.get("code"),
+        "output": update.get("output") or [],
     }
 
 
@@ -115,7 +118,7 @@ def of_none(error: ClientError) -> dict[str, object]:
     """What docs/json.md tells if it is not known of any group what was done to it, or nothing was done to any."""
     findings, code = (error.findings, error.code) if isinstance(error, RefusedError) else ((), "")
     nothing = dict.fromkeys(("group", "level", "state"))
-    return {**nothing, "changes": [], "reasons": [*findings], "error": str(error), "code": code or None}
+    return {**nothing, "changes": [], "reasons": [*findings], "error": str(error), "code": code or None, "output": []}
 
 
 def _say_json(updates: list[dict[str, object]]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cltab2systemd.core.group import now_in_microseconds
-from cltab2systemd.core.request import reason_of
+from cltab2systemd.core.request import SwitchRefusedError, reason_of
 from cltab2systemd.reports.overview import status_object
 from cltab2systemd.reports.progress import halt_object
 from cltab2systemd.systemd.kernel import clock_offset
@@ -67,7 +67,8 @@ def _refused(update: Update) -> Object:
 
 
 def _error(error: BaseException) -> Object:
-    return {"error": str(error), "code": str(reason_of(error))}
+    output = {"output": [*error.output]} if isinstance(error, SwitchRefusedError) and error.output else {}
+    return {"error": str(error), "code": str(reason_of(error)), **output}
 
 
 def _object(update: Update) -> Object:

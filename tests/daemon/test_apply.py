@@ -230,6 +230,17 @@ def test_a_group_that_is_refused_for_another_reason(machine: Shipped) -> None:
     assert (mail["code"], mail["changes"]) == (None, [{"tag": "queue", "effect": "stop"}])
 
 
+def test_what_a_preflight_has_written(machine: Shipped) -> None:
+    """It stands below the refusal, as `clinit --wait` has it; and a program has it, too."""
+    machine.write_table(f"{NEW}:::preflight.php:echo nope; echo never; false\n")
+    text = "the preflight of php exited with 1, so web stays as it is: echo nope; echo never; false"
+    assert applied(machine)[1:] == ("web 3 -\nmail has left the table: stopped\n  queue  stopped\n", (
+        f"clinit: mail has left the table, and is being stopped\nweb: {text}\n  nope\n  never\n"
+    ))  # fmt: skip
+    (web,) = json.loads(machine.clinit("--apply", "--json").stdout)
+    assert (web["error"], web["output"], web["reasons"]) == (text, ["nope", "never"], [])
+
+
 def test_what_a_plain_reading_says(machine: Shipped) -> None:
     """It names the groups that wait for a request; other requests stop no group that left."""
     machine.write_table(NEW)

@@ -78,7 +78,7 @@ def test_apply() -> None:
     change = {"tag": "a", "effect": "restart"}
     updates: tuple[dict[str, object], ...] = (
         {"group": "web", "level": "3", "changes": [change], "status": {"state": "FAILED", "reasons": [{"text": "x"}]}},
-        {"group": "web", "level": "3", "changes": [], "error": "x", "code": "not-stopped"},
+        {"group": "web", "level": "3", "changes": [], "error": "x", "code": "preflight-failed", "output": ["y"]},
         {"group": "old", "changes": [change], "status": {"state": "CONFIGURED", "reasons": []}},
     )
     refused = applying.of_none(RefusedError("x", ("y",), "TableRefused"))
