@@ -67,6 +67,7 @@ def _say_error(error: ClientError) -> int:
     _say_json([of_none(error)])
     for text in (*(error.findings if isinstance(error, RefusedError) else ()), f"clinit: {error}"):
         outcome.complain(text)
+    outcome.complain_of_table(error)
     return outcome.code_of(error)
 
 

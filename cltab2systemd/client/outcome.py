@@ -158,6 +158,12 @@ def complain(text: str) -> None:
         give_up_output(sys.stderr)
 
 
+def complain_of_table(error: calls.ClientError) -> None:
+    """Print what it means if the table is refused. Pacemaker's agent is not told: it goes by the last line."""
+    if isinstance(error, calls.RefusedError) and error.code == "TableRefused" and not is_agent():
+        complain("clinit: the table is refused, and all groups stay as they are, with the last good one")
+
+
 def switch(
     client: Client,
     words: list[str],

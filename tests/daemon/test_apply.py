@@ -119,6 +119,8 @@ def test_nothing_done_for_a_program(machine: Shipped) -> None:
     (late_told,), (bad,), (away_told,) = told
     assert (bad["group"], bad["error"], bad["code"], bad["changes"]) == (None, "2 of 5 fields", "TableRefused", [])
     assert bad["reasons"][0].startswith("/etc/cltab:5:1: error: 2 of 5 fields")
+    stay = "clinit: the table is refused, and all groups stay as they are, with the last good one\n"
+    assert refused.stderr.endswith(f"clinit: 2 of 5 fields\n{stay}")
     assert (late_told["group"], late_told["code"]) == (away_told["group"], away_told["code"]) == (None, None)
     assert late_told["error"].startswith("timed out; ")
     assert away_told["error"].startswith("no daemon at /run/clinit/clinit.s: ")
