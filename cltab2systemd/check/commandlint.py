@@ -112,7 +112,8 @@ def _relative_program(command: Judged) -> Iterator[Diagnostic]:
         return
     for need in needs(command.text):
         is_relative = "/" in need.text and not need.text.startswith("/")
-        if is_relative and need.kind in {Kind.PROGRAM, Kind.FILE} and need.directory == "/":
+        is_in_root = is_relative and need.kind in {Kind.PROGRAM, Kind.FILE} and need.directory == "/"
+        if is_in_root and not need.may_be_made(()):
             yield Diagnostic.of(
                 "relative-program",
                 command.place.part(need.start, need.end - need.start),

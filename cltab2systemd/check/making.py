@@ -1,8 +1,9 @@
 """What a part of a command may make, so that a later part finds it. Read generously. Pure.
 
 What a program makes is not known, so anything counts that it is given: a path, what is below it, and the directories
-on the way to it. Of a relative argument, anything below the working directory does. Programs that only look, or change
-what is there, make nothing; what a shell writes into with `>` is just that file.
+on the way to it. Of a relative argument, anything below the working directory does; but in `/` that would be all there
+is, so that it is what the argument names. Programs that only look, or change what is there, make nothing; what a shell
+writes into with `>` is just that file.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ _MAKING_WORDS = """
     wget curl mkfifo mktemp initdb virtualenv composer bundle debootstrap systemd-tmpfiles useradd adduser
 """
 MAKING = frozenset(_MAKING_WORDS.split())
+# What makes more than its arguments name, and the beginnings of options that say where.
+_UNPACKING = frozenset(["tar", "bsdtar", "unzip", "cpio", "git"])
+_WHERE = ("-C", "-d", "-D", "--directory")
 # What only looks, or takes away: a path among its arguments says nothing.
 _LOOKING_WORDS = """
     test [ cd chdir ls cat stat grep egrep fgrep head tail wc sort uniq cut date id hostname uname sleep echo printf
@@ -113,6 +117,8 @@ class Earlier:
                 yield _ANYWHERE
             elif word.text.startswith("..") and self.directory:
                 yield known_part(posixpath.join(self.directory, word.text))
+        if self.directory == "/":
+            yield from _made_in_root(words[0].name, [word.text for word in words[1:]])
         operands = [word.text for word in words[1:] if not word.text.startswith("-")]
         if not operands or not all(operand.startswith("/") for operand in operands):
             if self.directory is not None:
@@ -127,3 +133,21 @@ class Earlier:
         if path.startswith("/"):
             return posixpath.normpath(path)
         return None if self.directory is None else posixpath.normpath(posixpath.join(self.directory, path))
+
+
+def _made_in_root(name: str, arguments: Sequence[str]) -> Iterator[str]:
+    """What a program makes if it runs in `/`."""
+    into = [argument for argument in arguments[-1:] if argument.startswith("/") and name == "git"]
+    is_named = bool(into) or any(argument.startswith(_WHERE) for argument in arguments)
+    if name in _UNPACKING and not is_named:
+        yield _ANYWHERE
+    for argument in arguments:
+        value = argument.rpartition("=")[2]
+        if not value or (argument.startswith("-") and value == argument):
+            continue
+        # What is fetched has the last part of its address for a name.
+        made = known_part(posixpath.join("/", posixpath.basename(value) if "://" in value else value))
+        if made != "/":
+            yield made
+        elif name in MAKING and name != "mount":
+            yield _ANYWHERE

@@ -51,11 +51,48 @@ def test_where_it_runs() -> None:
     for command in ("x", "tar xf a.tar", "x -f"):
         assert earlier(command, "/srv/a").may_make("/srv/a/b")
         assert not earlier(command, "/srv/a").may_make("/srv/b")
-        assert not earlier(command).may_make("/srv/b")
+    assert not earlier("x").may_make("/srv/b")
+    assert not earlier("x -f").may_make("/srv/b")
     assert not earlier("mkdir /run/x", "/srv/a").may_make("/srv/a/b")
     assert earlier("cp x ../b", "/srv/a").may_make("/srv/b/c")
     assert earlier("cp x y", None).may_make("/srv/b")
     assert not earlier("x y", None).may_make("/srv/b")
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "expected"),
+    [
+        ("mkdir a", "/a", True),
+        ("mkdir -p a/b", "/a/b/c", True),
+        ("mkdir a", "/b", False),
+        ("mkdir -m 700 a-$X", "/a-b", True),
+        ("x a", "/a/b", True),
+        ("python3 -m venv a", "/a/bin/x", True),
+        ("make --prefix=a", "/a/bin/x", True),
+        ("dd if=/b of=a", "/a", True),
+        ("rm a", "/a", False),
+        ("wget http://x/a.sh?c", "/a.sh", True),
+        ("wget http://x/a.sh", "/b.sh", False),
+        ("curl -O http://x/a.sh", "/a.sh", True),
+        ("git clone http://x/a.git", "/a/b", True),
+        ("git clone http://x/a.git /b", "/c", False),
+        ("git -C /b pull", "/c", False),
+        ("tar xf /b.tar", "/a/b", True),
+        ("tar xf /b.tar -C c", "/c/b", True),
+        ("tar xf /b.tar -C c", "/a", False),
+        ("tar --directory=c -xf /b.tar", "/c/b", True),
+        ("tar -C / -xf /b.tar", "/a", True),
+        ("unzip /b.zip", "/a", True),
+        ("unzip -d /b /b.zip", "/a", False),
+        ("cpio -id", "/a", True),
+        ("cp /b/a .", "/a", True),
+        ("cp /b/a /", "/a", True),
+        ("mount -o remount,rw /", "/a", False),
+    ],
+)
+def test_in_the_root(command: str, path: str, expected: bool) -> None:
+    """What a command names there, and anything if it unpacks there what does not name it."""
+    assert earlier(command).may_make(path) == expected
 
 
 def test_what_is_there() -> None:

@@ -227,6 +227,8 @@ def test_what_the_table_brings(root: Path, entry: str) -> None:
         "su www -c 'mkdir -p /srv/later && cd /srv/later && exec there'", "cp /mnt/a /usr/local/bin/later && later",
         "D=/srv/later; mkdir -p $D; cd /srv/later", "mkdir -p /srv/$X/later; cd /srv/a/later",
         "mount /srv/later; cd /srv/later",
+        "mkdir later && cd later && there >f", "git clone http://x/later.git && cd later && exec ./server",
+        "tar xf /srv/app/plain && later/app/server", "wget http://x/later.sh; sh later.sh; sh ./later.sh",
         "test -e /srv/later || curl -o /srv/later http://x/y; exec /srv/later",
     ],
 )  # fmt: skip
