@@ -205,8 +205,59 @@ def test_what_cannot_be_taken_back(shipped: Shipped) -> None:
     answered(refused, code=1, err="cltab2systemd: only root can take a table back\n")
     shipped.write_table(FIRST)
     node.shell("mount --bind /etc /etc && mount -o remount,bind,ro /etc")
-    answered(rollback(shipped, "2"), code=1, err="cltab2systemd: /etc/cltab: Read-only file system\n")
+    told = "no file of the table was changed; mount the file system read-write, then ask again\n"
+    answered(rollback(shipped, "2"), code=1, err=f"cltab2systemd: /etc/cltab: Read-only file system; {told}")
     assert node.read("/etc/cltab") == FIRST
+
+
+def test_what_cannot_be_written(shipped: Shipped) -> None:
+    """Whether anything is other than before is told, and what to do; nobody is asked to take what is half there."""
+    node, fragment = shipped.node, "/etc/cltab.d/team.cltab"
+    node.shell("cp /etc/cltab /srv/cltab && mount --bind /srv/cltab /etc/cltab")
+    cure = "something is mounted there, so change what is mounted, or unmount it, then ask again"
+    busy = "cltab2systemd: /etc/cltab: Device or resource busy;"
+    answered(rollback(shipped, "1"), code=1, err=f"{busy} no file of the table was changed; {cure}\n")
+    assert (node.read("/etc/cltab"), node.path(fragment).exists()) == (SECOND, True)
+    node.shell(f"umount /etc/cltab && mv {fragment} /srv/team && mount --bind /srv/cltab /etc/cltab")
+    node.write("/srv/cltab", FIRST)
+    before = shipped.clstat()
+    done = rollback(shipped, "2")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"cltab2systemd: wrote {fragment}\n{busy} written in part only: as before are /etc/cltab. "
+    )
+    assert f"The next request of any group reads that: {cure.removesuffix(', then ask again')}" in done.stderr
+    assert done.stderr.endswith("or take the table back that is in force, by 'cltab2systemd tables'\n")
+    assert (node.read("/etc/cltab"), node.path(fragment).exists(), shipped.clstat()) == (FIRST, True, before)
+    node.run("umount", "/etc/cltab")
+    answered(rollback(shipped, "2"), code=0)
+    assert node.read("/etc/cltab") == SECOND
+
+
+def test_links(shipped: Shipped) -> None:
+    """That a link goes is told before and after; what it led to stays as it was, but for the files of a directory."""
+    node, team = shipped.node, "/etc/cltab.d/team.cltab"
+    node.shell(f"mv /etc/cltab /srv/cltab; ln -s ../srv/cltab /etc/cltab; mv {team} /srv/team; ln -s /srv/team {team}")
+    stays = "and what that leads to stays as it is"
+    told = [
+        f"{{}} /etc/cltab; it is a link to ../srv/cltab, {stays}",
+        f"{{}} {team} aside, to {team}.before-rollback.1; it is a link to /srv/team, {stays}",
+    ]
+    refused = rollback(shipped, "1", "--dry-run")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    foretold = rollback(shipped, "1", "--dry-run", "--force").stderr
+    done = rollback(shipped, "1", "--force")
+    for text, verbs in zip(told, (("would write", "wrote"), ("would move", "moved")), strict=True):
+        assert f"cltab2systemd: {text.format(verbs[0])}\n" in foretold
+        assert f"cltab2systemd: {text.format(verbs[1])}\n" in done.stderr
+    assert (node.read("/etc/cltab"), node.read("/srv/cltab"), node.read("/srv/team")) == (
+        FIRST, SECOND, "mail:m:1:once:true\n",
+    )  # fmt: skip
+    assert not node.path("/etc/cltab").is_symlink()
+    node.shell("mv /etc/cltab.d /srv/d; ln -s /srv/d /etc/cltab.d")
+    told[0] = f"wrote {team}; /etc/cltab.d is a link to /srv/d, and stays one\n"
+    assert told[0] in rollback(shipped, "2", "--force").stderr
+    assert node.read("/srv/d/team.cltab") == "mail:m:1:once:true\n"
 
 
 def test_a_full_disk(shipped: Shipped) -> None:
