@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd.check import everything
-from cltab2systemd.commands import printing, tables
+from cltab2systemd.commands import doubts, printing, tables
 from cltab2systemd.commands.options import Format, format_option
 from cltab2systemd.commands.printing import say_json
 from cltab2systemd.disk.tables import TableUnreadableError, distrust, on_empty, on_no_entry
-from cltab2systemd.locations import TABLE, fragments, from_here, locate
+from cltab2systemd.locations import TABLE, from_here, locate
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors
 from cltab2systemd.terminal import printable
 
@@ -59,7 +59,7 @@ def command(files: tuple[str, ...], *, root: str, strict: bool, format_: str) ->
             is_good = False
             continue
         is_without = not (table.entries or has_errors(findings))
-        for doubt in _doubts(content, is_without_entries=is_without and root == "/"):
+        for doubt in _doubts(content, is_here=root == "/", is_without_entries=is_without):
             printing.complain(f"cltab2systemd: {doubt}")
             found.append(_unreadable(path, doubt))
             is_good = False
@@ -72,29 +72,15 @@ def command(files: tuple[str, ...], *, root: str, strict: bool, format_: str) ->
     raise SystemExit(0 if is_good else 1)
 
 
-def _doubts(files: TableFiles, *, is_without_entries: bool) -> Iterator[str]:
+def _doubts(files: TableFiles, *, is_here: bool, is_without_entries: bool) -> Iterator[str]:
     """Why the daemon of this machine would not take a table as a whole."""
-    # Of another file nobody knows who is to own it where it goes.
-    if files.path == TABLE and (doubt := distrust(TABLE)):
-        yield doubt
-    if is_without_entries and _is_all_of_it(files.path) and _is_active():
-        yield on_no_entry(files.path)
-    elif files.empty:
+    if is_here:
+        told = [*doubts.found(locate(TABLE), files.path, is_without_entries=is_without_entries)]
+    else:
+        told = [doubt] if files.path == TABLE and (doubt := distrust(TABLE)) else []
+    yield from told
+    if files.empty and on_no_entry(files.path) not in told:
         yield on_empty(files.empty)
-
-
-def _is_all_of_it(path: str) -> bool:
-    """Whether a file is the whole table. Beside another file there may be fragments where it goes, or it is one."""
-    try:
-        return path == TABLE or not fragments(TABLE)
-    except OSError:
-        return False
-
-
-def _is_active() -> bool:
-    from cltab2systemd.commands.instance import is_active  # noqa: PLC0415 - slow to import
-
-    return is_active(locate())
 
 
 def _unreadable(path: str, message: str) -> Diagnostic:

@@ -10,7 +10,7 @@ import click
 
 from cltab2systemd import terminal
 from cltab2systemd.check import loading
-from cltab2systemd.commands import instance, kept, options, printing, tables
+from cltab2systemd.commands import doubts, instance, kept, options, printing, tables
 from cltab2systemd.groups.changes import Effect
 from cltab2systemd.groups.state import State
 from cltab2systemd.locations import locate
@@ -59,6 +59,9 @@ def command(
     table is stopped as soon as the daemon reads that, unless a cluster has started it. An entry that moves to another
     group is stopped in the old one first.
 
+    A table that the daemon here does not take as a whole is trouble, in its words: one without an entry while groups
+    are active, say.
+
     Exit codes: 0 no change, 1 changes, 2 trouble.
     """
     if len(files) > 2:
@@ -73,6 +76,7 @@ def command(
     else:
         locations = locate(cltab, socket)
         table = _load(files[0] if files else locations.table)
+        doubts.stop_if_any(locations, table, TROUBLE)
         found = difference.against_applied(standings(locations), table)
     if format_ == options.Format.JSON:
         printing.say_json(as_json(found), TROUBLE)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd import terminal
-from cltab2systemd.commands import instance, options, printing, tables
+from cltab2systemd.commands import doubts, instance, options, printing, tables
 from cltab2systemd.groups.changes import Standing
 from cltab2systemd.groups.settings import span
 from cltab2systemd.locations import locate
@@ -55,7 +55,10 @@ def command(
     at none, it comes from nothing. With --from it comes from that level of the same table.
     """
     locations = locate(cltab, socket)
-    wanted = tables.load(table or locations.table).group(group)
+    loaded = tables.load(table or locations.table)
+    if from_level is None:
+        doubts.stop_if_any(locations, loaded, 1)
+    wanted = loaded.group(group)
     if not wanted.entries:
         printing.complain(f"cltab2systemd: no such group: {shortened(group)}")
         raise SystemExit(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,9 +9,7 @@ import click
 from cltab2systemd import terminal
 from cltab2systemd.check import loading
 from cltab2systemd.commands import options, printing
-from cltab2systemd.disk.files import content_of
-from cltab2systemd.disk.kepttables import KEPT_TABLES, KeptTable, kept_tables
-from cltab2systemd.locations import GOOD_TABLE
+from cltab2systemd.disk.kepttables import KEPT_TABLES, KeptTable, is_in_force, kept_tables
 from cltab2systemd.reports import asjson
 from cltab2systemd.reports.digests import digest
 from cltab2systemd.systemd.users import user_name
@@ -65,11 +62,6 @@ def kept(number: int) -> KeptTable:
         printing.complain(f"cltab2systemd: table {number} cannot be used: {table.fault}")
         raise SystemExit(1)
     return table
-
-
-def is_in_force(table: KeptTable) -> bool:
-    """Whether it is the table that took effect last."""
-    return table.files is not None and not table.fault and table.files.joined == content_of(Path(GOOD_TABLE))
 
 
 def _as_text(found: list[KeptTable]) -> Iterator[str]:

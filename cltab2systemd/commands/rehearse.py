@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cltab2systemd.commands import instance, options, printing, tables
+from cltab2systemd.commands import doubts, instance, options, printing, tables
 from cltab2systemd.commands.roundprogress import RoundProgress
 from cltab2systemd.locations import locate
 from cltab2systemd.node.errors import NodeError
@@ -100,6 +100,8 @@ def command(
     locations = locate(cltab, socket)
     path = files[-1] if files else locations.table
     new, text = _load(path)
+    if len(files) < 2:
+        doubts.stop_if_any(locations, new, FAULTS)
     old, old_text, levels = _before(files, instance.Instance(locations), new)
     choice = Choice(frozenset(real), _ALL in real, frozenset(fail))
     limits = None if unlimited else Limits(memory, tasks)

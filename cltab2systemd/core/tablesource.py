@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from cltab2systemd.check import loading
 from cltab2systemd.disk import tables
 from cltab2systemd.disk.tables import TableIdentity, identify_table
-from cltab2systemd.locations import fragment_directory
 from cltab2systemd.table.diagnostics import Diagnostic, has_errors
 from cltab2systemd.table.model import Table
 from cltab2systemd.table.tablefiles import TableFiles
@@ -141,12 +140,8 @@ class TableSource:
 
     def _doubt(self, files: TableFiles, identity: TableIdentity) -> None:
         """TableRefusedError if files look as if nobody meant them so."""
-        if self.accepted and self.files.fragments and identity.directory is None:
-            directory = fragment_directory(self.path)
-            raise TableRefusedError(
-                f"{directory} is gone, and the table in force has lines of there: if they are to go, make it again, "
-                "without them"
-            )
+        if told := tables.on_lost_fragments(self.files, identity):
+            raise TableRefusedError(told)
         # Whoever empties a file while the daemon runs, means it.
         if not self.accepted and (told := tables.emptied(files, self._last_good)):
             raise TableRefusedError(told)

@@ -65,6 +65,18 @@ def kept_tables(directory: Path = KEPT_TABLES) -> list[KeptTable]:
     return [_read(directory, number) for number in reversed(_numbers(directory))]
 
 
+def table_in_force(directory: Path = KEPT_TABLES) -> TableFiles | None:
+    """The files of the table that took effect last; None if that is not known. OSError as for `kept_tables`."""
+    kept = _numbers(directory)
+    latest = _read(directory, kept[-1]) if kept else None
+    return latest.files if latest is not None and is_in_force(latest) else None
+
+
+def is_in_force(table: KeptTable) -> bool:
+    """Whether it is the table that took effect last."""
+    return table.files is not None and not table.fault and table.files.joined == content_of(Path(GOOD_TABLE))
+
+
 def keep_table(files: TableFiles, asker: Asker | None, directory: Path = KEPT_TABLES) -> None:
     """Keep a table that took effect, if it is another one than the latest. OSError if that fails: all is as it was.
 

@@ -188,6 +188,20 @@ def on_no_entry(path: str) -> str:
     return f"{path} has no entry, and groups are active: stop them first (clinit -k), or restore the table"
 
 
+def on_lost_fragments(in_force: TableFiles, now: TableIdentity) -> str:
+    """What to tell of a table whose directory of fragments is gone: perhaps somebody replaces it. Else nothing.
+
+    Args:
+        in_force: the files of the table in force.
+        now: which version the table is by now.
+    """
+    if not in_force.fragments or now.directory is not None:
+        return ""
+    directory = fragment_directory(in_force.path)
+    lost = f"{directory} is gone, and the table in force has lines of there"
+    return f"{lost}: if they are to go, make it again, without them"
+
+
 def keep_good_table(content: bytes, path: Path = Path(GOOD_TABLE)) -> None:
     """Keep a table that took effect, for a boot at which the one in /etc has errors. OSError if that fails.
 

@@ -6,9 +6,11 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from answers import answered
 from instance import Instance
 
 from cltab2systemd.disk.tables import on_empty, on_no_entry
+from lab.waiting import wait_until
 
 if TYPE_CHECKING:
     from lab.node import Node
@@ -33,6 +35,14 @@ def checked(node: Node, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
+def foretold_nothing(node: Node, why: str, *path: str) -> None:
+    """What would be done under a table is not told, as the daemon does not take it."""
+    in_words = f"cltab2systemd: {why}\n"
+    table = ["--table", *path] if path else []
+    for code, words in ((2, ["diff", *path]), (1, ["explain", "web", "1", *table]), (1, ["rehearse", *path])):
+        answered(node.run("cltab2systemd", *words, check=False), code=code, out="", err=in_words)
+
+
 @pytest.mark.parametrize("text", ["", COMMENT], ids=["empty", "comment"])
 def test_groups_are_active(instance: Instance, text: str) -> None:
     """It says what a request is refused with, before and after the table is in place."""
@@ -46,6 +56,8 @@ def test_groups_are_active(instance: Instance, text: str) -> None:
     (finding,) = json.loads(node.run("cltab2systemd", "check", "--format", "json", check=False).stdout)
     assert (finding["code"], finding["message"]) == ("unreadable", on_no_entry("/etc/cltab"))
     assert checked(node, "--root", "/usr")[0] == (0 if text else 1)  # another machine's groups are not known
+    for path in ("/root/cltab", "/etc/cltab"):
+        foretold_nothing(node, on_no_entry(path), path)
 
     assert instance.clinit("-k", "-w").returncode == 0
     empty = f"cltab2systemd: {on_empty('/etc/cltab')}\n"
@@ -78,3 +90,26 @@ def test_fragments_that_nobody_may_list(instance: Instance) -> None:
     returncode, told = checked(node)
     assert returncode == 1
     assert told.startswith("cltab2systemd: cannot read /etc/cltab.d: more than 1000 files")
+
+
+def test_fragments_that_are_gone(instance: Instance) -> None:
+    """While the daemon runs, it says what a request is refused with; the next one takes the table as it is."""
+    node = instance.node
+    node.write("/etc/cltab.d/more.cltab", "more:m:1:respawn:exec sleep 1000\n")
+    answered(instance.clinit("--wait", "more", "1"), code=0)
+    node.run("mv", "/etc/cltab.d", "/etc/aside")
+    refused = instance.clinit()
+    assert refused.returncode == 1
+    assert refused.stdout.startswith("/etc/cltab.d is gone, and the table in force has lines of there: ")
+    said = refused.stdout.rstrip("\n")
+    assert checked(node) == (1, f"cltab2systemd: {said}\n")
+    foretold_nothing(node, said)
+    assert node.run("cltab2systemd", "diff", "/etc/aside/more.cltab", check=False).returncode == 1  # another table
+    node.run("mkdir", "/etc/cltab.d")
+    assert checked(node) == (0, "")
+    assert node.run("cltab2systemd", "diff", check=False).stdout.startswith("more (at level 1): leaves the table, ")
+
+    node.run("rmdir", "/etc/cltab.d")
+    node.run("systemctl", "restart", instance.unit)
+    wait_until(instance.answers)
+    assert checked(node) == (0, "")
