@@ -292,10 +292,7 @@ def _group_json(group: GroupDifference) -> asjson.Json:
         "state": standing.state if standing else None,
         "left_to_cluster": group.is_left_to_cluster,
         "reordered": group.is_reordered,
-        "refused": [
-            {"level": asjson.text(refused.level), "code": str(refused.code), "error": asjson.text(refused.why)}
-            for refused in group.refused
-        ],
+        "refused": [refused.as_json() for refused in group.refused],
         "old": _lines_json(group.old),
         "new": _lines_json(group.new),
         "entries": [_entry_json(entry) for entry in group.entries],

@@ -114,6 +114,9 @@ def _group_lines(report: Report, name: str) -> Iterator[str]:
     outcome = f"{len(faults)} fault{'s' * (len(faults) > 1)}" if faults else "as foretold"
     time = f"{_seconds(slowest.usec)} at most ({_way(report, slowest.move)})"
     yield f"{shortened(name)}: {len(moves)} move{'s' * (len(moves) > 1)} {kinds}, {outcome}; {time}"
+    for refused in report.program.refused(name):
+        if "," not in refused.level:  # nobody means a whole list
+            yield f"  'clinit --apply' is refused at {shortened(refused.level)}: {refused.why}"
     for finding, where in found:
         mark = {Kind.ASKED: "as asked: ", Kind.UNSEEN: "cannot be seen: "}.get(finding.kind, "")
         yield f"  {mark}{finding.text}"
@@ -167,6 +170,7 @@ def _group_object(report: Report, name: str) -> asjson.Json:
     return {
         "group": asjson.text(name),
         "change": change,
+        "refused": [refused.as_json() for refused in report.program.refused(name)],
         "findings": [
             {**_finding_object(finding), "moves": [_move_object(move) for move in where]}
             for finding, where in merged(report.of_group(name))

@@ -19,11 +19,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cltab2systemd.rehearsal.walk import walk
+from cltab2systemd.reports.diff import refusals
 from cltab2systemd.table.declared import is_refused
-from cltab2systemd.table.model import ResourceGroup, levels_meant
+from cltab2systemd.table.model import ResourceGroup, level_names, levels_meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from cltab2systemd.reports.diff import Refused
 
 
 class Side(enum.StrEnum):
@@ -121,17 +124,26 @@ class Program:
         groups: the groups that are.
         standing_by: groups that are not, each with the level at which it stands by, to see that nothing touches it.
         rounds: in their order.
+        lines_of_others: what the table says of groups that stand by.
+        wish: which pairs of levels are wanted.
     """
 
     groups: Mapping[str, Rehearsed]
     standing_by: Mapping[str, str]
     rounds: tuple[Round, ...]
     lines_of_others: Mapping[str, ResourceGroup] = field(default_factory=dict)
+    wish: Wish = field(default_factory=Wish)
 
     @property
     def moves(self) -> int:
         """How many moves are made."""
         return sum(len(each.moves) for each in self.rounds if not each.is_prelude)
+
+    def refused(self, name: str) -> tuple[Refused, ...]:
+        """The levels under the old table at which a group does not take its new lines unless somebody asks for one."""
+        group = self.groups[name]
+        levels = dict.fromkeys((*level_names(group.old.entries), *group.old.declared)) if group.changes else ()
+        return refusals(group.old, group.new, (each for each in levels if self.wish.origin in {None, each}))
 
 
 def program(
@@ -152,7 +164,8 @@ def program(
         rounds += _rounds_of(cast, wish or Wish(), number)
         before = cast
     levels = {name: level for name, (_, level) in others.items()}
-    return Program({g.name: g for g in groups}, levels, tuple(rounds), {n: lines for n, (lines, _) in others.items()})
+    lines = {name: lines for name, (lines, _) in others.items()}
+    return Program({group.name: group for group in groups}, levels, tuple(rounds), lines, wish or Wish())
 
 
 def _casts(groups: Sequence[Rehearsed]) -> list[list[Rehearsed]]:

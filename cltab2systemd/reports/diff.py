@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.groups import advice, changes
 from cltab2systemd.groups.changes import Effect, Standing
+from cltab2systemd.reports import asjson
 from cltab2systemd.table.model import ResourceGroup, level_names
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ class Refused:
     level: str
     code: Refusal
     why: str
+
+    def as_json(self) -> asjson.Json:
+        """It as a JSON value."""
+        return {"level": asjson.text(self.level), "code": str(self.code), "error": asjson.text(self.why)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ def against_applied(standings: Mapping[str, Standing], table: Table) -> Differen
     applied = {name: standing.group for name, standing in standings.items()}
     moves = _Moves(applied, table.groups)
     at = {name: () if standing.level is None else (standing.level,) for name, standing in standings.items()}
-    refused = {name: _refused(standing.group, table.group(name), at[name]) for name, standing in standings.items()}
+    refused = {name: refusals(standing.group, table.group(name), at[name]) for name, standing in standings.items()}
     takers = frozenset(name for name, levels in at.items() if levels and not refused[name])
     groups = []
     for name in _names(applied, table.groups):
@@ -161,7 +166,7 @@ def against_applied(standings: Mapping[str, Standing], table: Table) -> Differen
     return Difference(tuple(groups))
 
 
-def _refused(old: ResourceGroup, new: ResourceGroup, levels: Iterable[str]) -> tuple[Refused, ...]:
+def refusals(old: ResourceGroup, new: ResourceGroup, levels: Iterable[str]) -> tuple[Refused, ...]:
     """At which of some levels a group does not take its new lines. One that leaves the table takes none."""
     if not new.entries:
         return ()
@@ -180,7 +185,7 @@ def between(old: Table, new: Table) -> Difference:
     for name in _names(old.groups, new.groups):
         before, after = old.group(name), new.group(name)
         levels = level_names((*before.entries, *after.entries))
-        refused = _refused(before, after, levels)
+        refused = refusals(before, after, levels)
         entries = moves.compare(before, after, levels, stays=refused, takers=new.groups)
         groups.append(GroupDifference(before, after, entries, refused=refused))
     settings = (

@@ -93,7 +93,8 @@ def test_rehearse() -> None:
     there = Move("web", Place(Side.CLEAR, None), Place(Side.NEW, "3"))
     back = Move("web", there.target, there.origin)
     found = Finding(FindingKind.FAILED, "web", "a", "x", ("y",)), Finding(FindingKind.ORDER, "web", "", "x", ())
-    program = Program({"web": group}, {"mail": "1"}, ())
+    shop = Rehearsed(*(parse(f"shop:b:{level}:wait:x\n".encode(), "x")[0].group("shop") for level in "12"))
+    program = Program({"web": group, "shop": shop}, {"mail": "1"}, ())
     moves = [MoveSeen(move, "DONE", 5, (EntrySeen("a", Effect.START, Effect.START),), found) for move in (there, back)]
     early = Report(program, moves, [(found[0], (there,))], ["x"], 5, "x")
     read_all("`rehearse`", [json.loads(asjson.document(as_json(report))) for report in (early, Report(program))])

@@ -70,6 +70,26 @@ def test_a_readiness_goes_with_its_entry(tables: tuple[Path, Path]) -> None:
     assert seen == {"db": ("leave", "leave"), "app": ("restart",) * 2, "app:ready": ("restart",) * 2}
 
 
+def test_a_level_that_the_new_table_does_not_have(tables: tuple[Path, Path]) -> None:
+    """What diff says of --apply there is said as well; requests for other levels are as foretold."""
+    old, new = tables
+    new.write_text(TABLE.replace("mail:queue:1", "mail:queue:2"))
+    why = (
+        "no entry of mail names level '1': refused, and the group stays as it is ('clinit mail 1' stops everything); "
+        "its levels are 2"
+    )
+    done = run("rehearse", old, new)
+    assert done.exit_code == 0
+    assert f"\n  'clinit --apply' is refused at 1: {why}\n" in done.stdout
+    report = json.loads(run("rehearse", "--format", "json", old, new).stdout)
+    schema_of("`rehearse`").validate(report)
+    assert report["groups"][0]["refused"] == [{"level": "1", "code": "unnamed-level", "error": why}]
+    assert (
+        report["groups"][0]["refused"]
+        == json.loads(run("diff", "--format", "json", old, new).stdout)["groups"][1]["refused"]
+    )
+
+
 def test_a_fault_is_red(tables: tuple[Path, Path]) -> None:
     """The text names the group, the entry and the reason, and the exit code is 1."""
     old, new = tables

@@ -57,6 +57,19 @@ def test_there_and_back() -> None:
     assert found.moves == len(both) + 3
 
 
+def test_levels_at_which_the_new_lines_are_refused() -> None:
+    """They are those of the old lines that the new ones do not have; with --from, that one alone."""
+    old, new = "web:a:12:wait:x\n:::levels.web:off\n", "web:a:2:wait:x\n"
+
+    def refused(after: str, wish: Wish | None = None) -> list[tuple[str, str]]:
+        return [(each.level, str(each.code)) for each in between(old, after, wish).refused("web")]
+
+    assert refused(new) == [("12", "unnamed-level"), ("1", "unnamed-level")]  # the whole list is a level, too
+    assert refused(new, Wish(origin="2")) == []
+    assert refused(f"{new}:::levels.web:rest\n", Wish(origin="off")) == [("off", "undeclared-level")]
+    assert refused("mail:b:1:wait:x\n") == []  # it leaves the table
+
+
 def test_added_and_unchanged() -> None:
     """A group that the old table does not have goes from level to level of the new one only."""
     found = between("", "web:a:1:wait:x\nweb:b:2:wait:x\n")
