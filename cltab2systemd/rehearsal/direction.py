@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.node.cgroups import controllers
 from cltab2systemd.node.mounts import mounted
 from cltab2systemd.rehearsal import comparison, hints, report, seen
+from cltab2systemd.rehearsal.notrun import not_run
 from cltab2systemd.rehearsal.performance import IDLE, Performance, PerformanceError
 from cltab2systemd.rehearsal.report import MoveSeen, Report
 from cltab2systemd.rehearsal.rounds import Program, Rehearsed, Side, Wish, program
@@ -113,6 +114,7 @@ class Rehearsal:
             for side, groups in ((Side.OLD, old_groups), (Side.NEW, table.groups))
         }
         self._stand_ins[Side.CLEAR] = StandIns()
+        self._entries = [e for side in (table.groups, old_groups) for group in side.values() for e in group.entries]
         self._groups = {**{n: Rehearsed(g, g) for n, g in plan.lines_of_others.items()}, **plan.groups}
         self._tags = {
             name: {entry.tag for side in (group.old, group.new) for entry in side.entries}
@@ -192,7 +194,8 @@ class Rehearsal:
 
     def _unseen(self, mounts: Sequence[str]) -> list[str]:
         """What this rehearsal could not see."""
-        told = [*report.NOT_SEEN]
+        by_name = not_run(self._program, self._entries, self._wishes.choice, names_groups=bool(self._wishes.groups))
+        told = [*by_name, *report.NOT_SEEN]
         if not self._wishes.choice.all_real:
             told.append(report.OF_STAND_INS)
         if mounts:

@@ -139,6 +139,16 @@ class Program:
         """How many moves are made."""
         return sum(len(each.moves) for each in self.rounds if not each.is_prelude)
 
+    def runs(self, tag: str) -> bool:
+        """Whether a move leads to where an entry runs."""
+        return any(
+            move.target.level in entry.levels and entry.runnable and entry.tag == tag
+            for each in self.rounds
+            for move in each.moves
+            if move.group in self.groups
+            for entry in self.groups[move.group].lines(move.target.side).entries
+        )
+
     def refused(self, name: str) -> tuple[Refused, ...]:
         """The levels under the old table at which a group does not take its new lines unless somebody asks for one."""
         group = self.groups[name]

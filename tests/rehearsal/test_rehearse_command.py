@@ -90,6 +90,26 @@ def test_a_level_that_the_new_table_does_not_have(tables: tuple[Path, Path]) -> 
     )
 
 
+@pytest.mark.parametrize("option", ["--fail", "--real"])
+def test_an_entry_that_does_not_run(tables: tuple[Path, Path], option: str) -> None:
+    """What is asked of it cannot be seen: that is told, with the reason."""
+    for path in tables:
+        path.write_text(f"{path.read_text()}web:never:3:off:true\nweb:late:late,:wait:true\n")
+    words = [word for tag in ("queue", "never", "late", "app") for word in (option, tag)]
+    old, new = tables
+
+    def unseen(*more: str) -> list[str]:
+        done = run("rehearse", "--from", "3", "--to", "3", "--format", "json", *more, *words, old, new)
+        return [line for line in json.loads(done.stdout)["not_seen"] if line.startswith(option)]
+
+    expected = [f"{option} late: no move leads to a level at which it runs", f"{option} never: that entry is off"]
+    assert unseen() == [*expected, f"{option} queue: mail is not rehearsed (--all has it rehearsed, too)"]
+    by_name = f"{option} queue: mail is not rehearsed (--group mail has it rehearsed, too)"
+    assert unseen("--group", "web") == [*expected, by_name]
+    nowhere = f"{option} queue: no move leads to a level at which it runs"
+    assert unseen("--group", "web", "--group", "mail") == [*expected, nowhere]
+
+
 def test_a_fault_is_red(tables: tuple[Path, Path]) -> None:
     """The text names the group, the entry and the reason, and the exit code is 1."""
     old, new = tables
