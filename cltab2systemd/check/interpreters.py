@@ -64,9 +64,9 @@ INTERPRETERS = (
             "--experimental-loader --heap-prof-dir --icu-data-dir --import --input-type --inspect-port --loader "
             "--max-http-header-size --openssl-config --redirect-warnings --report-dir --report-directory "
             "--report-filename --require --stack-trace-limit --title --tls-keylog --trace-event-categories "
-            "--trace-event-file-pattern --unhandled-rejections",
+            "--test-reporter --trace-event-file-pattern --unhandled-rejections --watch-path",
             flags="-c -i --*",
-            uncertain="--eval --print",
+            uncertain="--eval --print --run",
         ),
         suffixes=(".js", ".mjs", ".cjs", ".ts"),
     ),

@@ -30,6 +30,7 @@ MAKING = frozenset(_MAKING_WORDS.split())
 # What makes more than its arguments name, and the beginnings of options that say where.
 _UNPACKING = frozenset(["tar", "bsdtar", "unzip", "cpio", "git"])
 _WHERE = ("-C", "-d", "-D", "--directory")
+_EXTRACTING = re.compile(r"-?\w*x|--extract|--get")
 # What only looks, or takes away: a path among its arguments says nothing.
 _LOOKING_WORDS = """
     test [ cd chdir ls cat stat grep egrep fgrep head tail wc sort uniq cut date id hostname uname sleep echo printf
@@ -118,7 +119,7 @@ class Earlier:
             elif word.text.startswith("..") and self.directory:
                 yield known_part(posixpath.join(self.directory, word.text))
         if self.directory == "/":
-            yield from _made_in_root(words[0].name, [word.text for word in words[1:]])
+            yield from made_in_root(words[0].name, [word.text for word in words[1:]])
         operands = [word.text for word in words[1:] if not word.text.startswith("-")]
         if not operands or not all(operand.startswith("/") for operand in operands):
             if self.directory is not None:
@@ -135,19 +136,27 @@ class Earlier:
         return None if self.directory is None else posixpath.normpath(posixpath.join(self.directory, path))
 
 
-def _made_in_root(name: str, arguments: Sequence[str]) -> Iterator[str]:
-    """What a program makes if it runs in `/`."""
-    into = [argument for argument in arguments[-1:] if argument.startswith("/") and name == "git"]
-    is_named = bool(into) or any(argument.startswith(_WHERE) for argument in arguments)
-    if name in _UNPACKING and not is_named:
+def made_in_root(name: str, arguments: Sequence[str]) -> Iterator[str]:
+    """What relative arguments of a program that runs in `/` may make, or that it unpacks; an empty path is anywhere."""
+    if name in _UNPACKING and not _is_told_where(name, arguments):
         yield _ANYWHERE
     for argument in arguments:
         value = argument.rpartition("=")[2]
-        if not value or (argument.startswith("-") and value == argument):
+        is_option = argument.startswith("-") and value == argument
+        if not value or is_option or (value.startswith("/") and value != "/"):
             continue
         # What is fetched has the last part of its address for a name.
-        made = known_part(posixpath.join("/", posixpath.basename(value) if "://" in value else value))
-        if made != "/":
-            yield made
+        made = posixpath.basename(value).removesuffix(".git") if "://" in value else value
+        if (path := known_part(posixpath.join("/", made))) != "/":
+            yield path
         elif name in MAKING and name != "mount":
             yield _ANYWHERE
+
+
+def _is_told_where(name: str, arguments: Sequence[str]) -> bool:
+    """Whether what unpacks something does not do so in its working directory; a tar(1) that packs does not at all."""
+    options = [argument for argument in arguments if argument.startswith("-")]
+    if name in {"tar", "bsdtar"} and not any(map(_EXTRACTING.match, [*arguments[:1], *options])):
+        return True
+    into = [argument for argument in arguments[-1:] if argument.startswith("/") and name == "git"]
+    return bool(into) or any(option.startswith(_WHERE) for option in options)

@@ -271,7 +271,8 @@ def _of_program(words: Sequence[Word], state: _State, *, is_plain: bool) -> Iter
         is_told = is_plain and not index and word.text in _NO_FILES
         if not is_told and not (wrapper and wrapper.built_in and _is_for_shell(words, index, is_plain=is_plain)):
             yield _need(Kind.PROGRAM, word, state, words[index + 1 :])
-        if wrapper is None or word.name == "busybox":
+        # What is behind them may be no program: an applet, an architecture.
+        if wrapper is None or word.name in {"busybox", "setarch"}:
             break
         following = behind_wrapper(wrapper, words, index + 1)
         options = [found.text for found in words[index + 1 : following]]

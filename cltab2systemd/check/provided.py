@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.check.commandline import calls, is_assignment
 from cltab2systemd.check.given import words
-from cltab2systemd.check.making import LOOKING, MAKING, PATH, known_part
+from cltab2systemd.check.making import LOOKING, MAKING, PATH, known_part, made_in_root
 from cltab2systemd.check.needs import needs
 from cltab2systemd.check.programs import separated
 from cltab2systemd.check.wrappers import behind_wrappers
@@ -84,6 +84,8 @@ class Provided:
             return
         paths = [path for argument in arguments for path in PATH.findall(argument.text) if path not in needed]
         self._add(paths)
+        if program.name in MAKING:
+            self._add([*filter(None, made_in_root(program.name, [argument.text for argument in arguments]))])
         told = f"{program.name} {' '.join(argument.text for argument in arguments)}"
         is_told = program.name == "mount" and any(not path.startswith("/dev/") for path in paths)
         self._anywhere = self._anywhere or (not is_told and bool(_MOUNTING.search(told)))

@@ -264,11 +264,14 @@ def test_what_a_command_does_not_make(root: Path, command: str, marked: list[str
 def test_what_makes_a_file_is_not_in_the_way_of_others(root: Path) -> None:
     """An entry runs what another one has fetched for itself, or changed."""
     (root / "usr/bin/there").symlink_to("../sbin/there")
+    make(root, dict.fromkeys(("/usr/bin/git", "/usr/bin/wget"), "!"), usual=False, base=False)
     fetched = "g:a:1:wait:curl -o /srv/later http://x/y; /srv/later\n"
     assert found(root, f"{fetched}g:b:1:respawn:exec /srv/later --port 80\n") == []
     assert found(root, "g:a:1:wait:chmod +x /srv/app/plain\ng:b:1:respawn:/srv/app/plain\n") == []
     assert found(root, "g:a:1:wait:there >/srv/app/later\ng:b:1:respawn:sh /srv/app/later\n") == []
     assert found(root, "g:a:1:respawn:there --make /srv/later && exec there\ng:b:1:wait:cd /srv/later && there\n") == []
+    for command in ("mkdir -p later/x", "git clone http://x/later.git", "wget http://x/later"):
+        assert found(root, f"g:a:1:wait:{command}\ng:b:1:respawn:cd /later && exec there\n") == []
     made = "g:a:1:wait:mkdir -p /srv/later && cd /srv/later && there\n"
     assert found(root, f"{made}g:b:1:respawn:cd /srv/later && exec there\n") == []
 
