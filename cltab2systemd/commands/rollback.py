@@ -8,7 +8,6 @@ import io
 import os
 import re
 import stat
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cltab2systemd.check import everything, loading
+from cltab2systemd.client import applying
+from cltab2systemd.client.requests import Client
 from cltab2systemd.commands import diff, printing, tables
 from cltab2systemd.commands.kept import all_kept, kept
 from cltab2systemd.disk.aside import link_aside, move_aside, place_aside
@@ -99,7 +100,9 @@ def command(number: int, *, force: bool, no_apply: bool, dry_run: bool) -> None:
 
     Then the daemon reads the table, and all groups take its lines, as with `clinit --apply`.
 
-    Exit codes: 0 fine, 1 refused, nothing was written, or the daemon does not take it; 2 usage.
+    Exit codes: 0 fine, 1 refused, or not all could be written, 2 usage; once the table is in place those of `clinit
+    --apply`: 1 the daemon does not take it, 3 no daemon, 4 a group is FAILED, 6 a later request or a halt took over,
+    130 interrupted while it waited for the groups.
     """
     if os.geteuid() != 0:
         _refuse("only root can take a table back")
@@ -175,7 +178,7 @@ def _of_links(path: str) -> str:
     """What becomes of links that a file is, or is behind, as the end of a line; empty without any."""
     directory = fragment_directory(TABLE)
     if os.path.islink(path):  # noqa: PTH114
-        return f"; it is a link to {os.readlink(path)}, and what that leads to stays as it is"  # noqa: PTH115
+        return f"; the link to {os.readlink(path)} goes, and what it leads to stays as it is"  # noqa: PTH115
     if os.path.islink(directory) and path.startswith(f"{directory}/"):  # noqa: PTH114
         return f"; {directory} is a link to {os.readlink(directory)}, and stays one"  # noqa: PTH115
     return ""
@@ -237,10 +240,10 @@ def _write_file(path: str, content: bytes) -> None:
 
 
 def _have_it_applied() -> None:
-    """Run `clinit --apply`, which has the daemon read the table, and all groups take it; exit with 1 if that fails."""
-    try:
-        code = subprocess.run(["clinit", "--apply"], check=False).returncode
-    except OSError as error:
-        _refuse(f"cannot run clinit, so the daemon has not read the table: {error.strerror}")
-    if code:
-        _refuse("the table is in place; what became of the groups is what clinit says")
+    """Do as `clinit --apply`: the daemon reads the table, and all groups take it. Exit as that does if not all is fine.
+
+    This process asks, and not one of clinit's, so that the daemon notes it as who has asked.
+    """
+    if code := applying.apply(Client(), timeout=None, is_json=False):
+        printing.complain("cltab2systemd: the table is in place; what became of the groups stands above")
+        raise SystemExit(code)

@@ -18,7 +18,7 @@ from cltab2systemd.text import decoded
 GROUP = "clinit"
 
 # Programs that ask, and where only root can install them.
-_CLIENTS = frozenset({"clinit", "clinitctl"})
+_CLIENTS = frozenset({"clinit", "clinitctl", "cltab2systemd"})
 _INSTALLED = frozenset({"/bin", "/usr/bin", "/usr/local/bin"})
 
 _SO_PEERGROUPS = 59  # socket(7); Python has no name for it

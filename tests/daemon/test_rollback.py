@@ -78,7 +78,13 @@ def test_back_and_forth(shipped: Shipped) -> None:
     assert node.shell("ls /etc/cltab.d").stdout == "team.cltab.before-rollback.1\n"
     assert [*shipped.clstat()] == ["web"]
     assert [(kept["number"], kept["in_force"]) for kept in listed(shipped)] == [(3, True), (2, False), (1, True)]
-    assert (listed(shipped)[0]["uid"], listed(shipped)[0]["command"]) == (0, "clinit --apply")
+    assert (listed(shipped)[0]["uid"], listed(shipped)[0]["command"]) == (0, "cltab2systemd rollback 1")
+    assert (
+        node.run("cltab2systemd", "tables")
+        .stdout.splitlines()[1]
+        .endswith("root: cltab2systemd rollback 1  (in force)")
+    )
+    assert "cltab2systemd rollback 1" in node.run("clinitctl", "history", "web").stdout
 
     answered(rollback(shipped, "2"), code=0)
     assert node.read("/etc/cltab") == SECOND
@@ -210,6 +216,34 @@ def test_what_cannot_be_taken_back(shipped: Shipped) -> None:
     assert node.read("/etc/cltab") == FIRST
 
 
+def test_exit_codes(shipped: Shipped) -> None:
+    """Once the files are in place, they are those of `clinit --apply`."""
+    node, flag = shipped.node, "/srv/flag"
+    node.write(flag, "")
+    shipped.write_table(f"{FIRST}web:t:3:test:test -e {flag}\n:::preflight.t:test ! -e {flag}.not\n")
+    answered(shipped.clinit("--wait", "web", "3"), code=0)
+    shipped.write_table(FIRST)
+    answered(shipped.clinit("--wait", "web", "3"), code=0)
+    in_place = "cltab2systemd: the table is in place; what became of the groups stands above\n"
+    node.shell(f"rm {flag} && touch {flag}.not")
+    refused = rollback(shipped, "3")
+    assert refused.returncode == 1
+    assert refused.stderr.endswith(in_place)
+    assert "preflight" in refused.stdout + refused.stderr
+    node.run("rm", f"{flag}.not")
+    failed = rollback(shipped, "3")
+    answered(failed, code=4)
+    assert "web 3 FAILED\n" in failed.stdout
+    assert failed.stderr.endswith(in_place)
+    node.shell(f"touch {flag}; systemctl stop clinit.socket clinit.service")
+    without = rollback(shipped, "4")
+    answered(without, code=3)
+    assert without.stderr.endswith(in_place)
+    assert node.read("/etc/cltab") == FIRST
+    answered(rollback(shipped, "9"), code=1)
+    answered(rollback(shipped, "x"), code=2)
+
+
 def test_what_cannot_be_written(shipped: Shipped) -> None:
     """Whether anything is other than before is told, and what to do; nobody is asked to take what is half there."""
     node, fragment = shipped.node, "/etc/cltab.d/team.cltab"
@@ -238,10 +272,10 @@ def test_links(shipped: Shipped) -> None:
     """That a link goes is told before and after; what it led to stays as it was, but for the files of a directory."""
     node, team = shipped.node, "/etc/cltab.d/team.cltab"
     node.shell(f"mv /etc/cltab /srv/cltab; ln -s ../srv/cltab /etc/cltab; mv {team} /srv/team; ln -s /srv/team {team}")
-    stays = "and what that leads to stays as it is"
+    stays = "and what it leads to stays as it is"
     told = [
-        f"{{}} /etc/cltab; it is a link to ../srv/cltab, {stays}",
-        f"{{}} {team} aside, to {team}.before-rollback.1; it is a link to /srv/team, {stays}",
+        f"{{}} /etc/cltab; the link to ../srv/cltab goes, {stays}",
+        f"{{}} {team} aside, to {team}.before-rollback.1; the link to /srv/team goes, {stays}",
     ]
     refused = rollback(shipped, "1", "--dry-run")
     assert (refused.returncode, refused.stdout) == (1, "")
