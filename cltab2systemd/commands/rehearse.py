@@ -55,8 +55,8 @@ class _Size(click.ParamType):
 @click.argument("files", nargs=-1, metavar="[[OLD] FILE]")
 @click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only this group. May be repeated.")
 @click.option("--all", "with_same", is_flag=True, help="Groups that do not change, too.")
-@click.option("--from", "from_level", metavar="LEVEL", help="Only moves from this level.")
-@click.option("--to", "to_level", metavar="LEVEL", help="Only moves to this level.")
+@click.option("--from", "from_level", metavar="LEVEL", help="Moves from this level, and those that lead there.")
+@click.option("--to", "to_level", metavar="LEVEL", help="Moves to this level, and those that lead to where they begin.")
 @click.option(
     "--real", multiple=True, metavar="TAG", help="Run the command of this entry; all runs every one. May be repeated."
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from cltab2systemd.rehearsal.comparison import EntrySeen
-    from cltab2systemd.rehearsal.rounds import Move, Program
+    from cltab2systemd.rehearsal.rounds import Move, Program, Wish
 
 _MOST_MOVES = 6
 NOT_SEEN = (
@@ -93,11 +93,11 @@ def as_text(report: Report) -> Iterator[str]:
         yield f"    in {moves}"
     if report.ended:
         left = report.program.moves - len(report.moves)
-        yield printable(f"Not rehearsed: {left} of {report.program.moves} moves, for {report.ended}.")
+        yield printable(f"Not rehearsed: {left} of {_moves(report.program.moves)}, for {report.ended}.")
     count = len(report.program.standing_by)
     by = f"; {count} other group{'s' * (count > 1)} stood by" if count else ""
     touched = ", and nothing touched them" if count > 1 else ", and nothing touched it"
-    yield f"{len(report.moves)} moves in {_seconds(report.usec)}{by}{touched if count and not report.others else ''}."
+    yield f"{_moves(len(report.moves))} in {_seconds(report.usec)}{by}{touched if count and not report.others else ''}."
     yield "Not seen:"
     yield from (f"  {printable(each)}" for each in report.unseen)
 
@@ -113,7 +113,7 @@ def _group_lines(report: Report, name: str) -> Iterator[str]:
     slowest = max(moves, key=lambda seen: seen.usec)
     outcome = f"{len(faults)} fault{'s' * (len(faults) > 1)}" if faults else "as foretold"
     time = f"{_seconds(slowest.usec)} at most ({_way(report, slowest.move)})"
-    yield f"{shortened(name)}: {len(moves)} move{'s' * (len(moves) > 1)} {kinds}, {outcome}; {time}"
+    yield f"{shortened(name)}: {_moves(len(moves))} {kinds}{_asked(report.program.wish, moves)}, {outcome}; {time}"
     for refused in report.program.refused(name):
         if "," not in refused.level:  # nobody means a whole list
             yield f"  'clinit --apply' is refused at {shortened(refused.level)}: {refused.why}"
@@ -123,7 +123,19 @@ def _group_lines(report: Report, name: str) -> Iterator[str]:
         yield from (f"    {printable(line)}" for line in finding.lines)
         shown = [_way(report, move) for move in where[:_MOST_MOVES]]
         more = f" and {len(where) - _MOST_MOVES} more" if len(where) > _MOST_MOVES else ""
-        yield f"    in {len(where)} of {len(moves)} moves: {', '.join(shown)}{more}"
+        yield f"    in {len(where)} of {_moves(len(moves))}: {', '.join(shown)}{more}"
+
+
+def _moves(count: int) -> str:
+    return f"{count} move{'s' * (count != 1)}"
+
+
+def _asked(wish: Wish, moves: Sequence[MoveSeen]) -> str:
+    """How many moves are those that were asked for, if some only lead there."""
+    count = sum(wish.wants(seen.move.origin, seen.move.target) for seen in moves)
+    ways = (("from", wish.origin), ("to", wish.target))
+    way = " ".join(f"{word} {shortened(level)}" for word, level in ways if level is not None)
+    return f", {count} of them {way}" if count < len(moves) else ""
 
 
 def _way(report: Report, move: Move) -> str:

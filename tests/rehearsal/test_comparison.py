@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from cltab2systemd.groups.changes import Effect, Seen
@@ -16,7 +18,7 @@ from cltab2systemd.rehearsal.comparison import (
     touched,
 )
 from cltab2systemd.rehearsal.report import MoveSeen, Report, as_json, as_text, merged
-from cltab2systemd.rehearsal.rounds import NOWHERE, Move, Place, Program, Rehearsed, Round, Side
+from cltab2systemd.rehearsal.rounds import NOWHERE, Move, Place, Program, Rehearsed, Round, Side, Wish
 from cltab2systemd.rehearsal.seen import DOWN, Fault, Glimpse, Outcome
 from cltab2systemd.rehearsal.standin import SAYS, Choice
 from cltab2systemd.rehearsal.unkept import unkept
@@ -212,10 +214,11 @@ def test_a_group_that_was_to_stay() -> None:
 # The report
 
 
-def report(*seen: MoveSeen, ended: str = "") -> Report:
+def report(*seen: MoveSeen, ended: str = "", wish: Wish | None = None) -> Report:
     """A report of moves of a group that changes."""
     rounds = (Round(Side.NEW, (Move("web", NOWHERE, Place(Side.NEW, "3")),) * 12),)
-    return Report(Program({"web": group(OLD + "web:x:4:wait:true\n")}, {"mail": "1"}, rounds), [*seen], ended=ended)
+    groups = {"web": group(OLD + "web:x:4:wait:true\n")}
+    return Report(Program(groups, {"mail": "1"}, rounds, wish=wish or Wish()), [*seen], ended=ended)
 
 
 def move_seen(level: str, *found: Finding, usec: int = 1_000_000) -> MoveSeen:
@@ -235,7 +238,7 @@ def test_as_text() -> None:
     """A line for a group that is well; for one that is not, what is wrong, where, and what bears it out."""
     assert [*as_text(report(move_seen("3")))][:2] == [
         "web: 1 move from table to table, as foretold; 1.0 s at most (nothing → new 3)",
-        "1 moves in 0.0 s; 1 other group stood by, and nothing touched it.",
+        "1 move in 0.0 s; 1 other group stood by, and nothing touched it.",
     ]
     wrong = Finding(Kind.FAILED, "web", "app", "app exited with 1", ("its\x1b[31m words",))
     asked = Finding(Kind.ASKED, "web", "db", "db exited with 1")
@@ -251,6 +254,31 @@ def test_as_text() -> None:
         "Not rehearsed: 3 of 12 moves, for \\x07time.",
     ]
     assert next(iter(as_text(report()))) == "web: not rehearsed"
+
+
+def test_numbers_of_one() -> None:
+    """One move is a move."""
+    wrong = Finding(Kind.FAILED, "web", "app", "app exited with 1")
+    lines = [*as_text(report(move_seen("3", wrong)))]
+    assert lines[2] == "    in 1 of 1 move: nothing → new 3"
+    assert lines[3].startswith("1 move in ")
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        (Wish("3", "4"), ", 1 of them from 3 to 4, "),
+        (Wish("3"), ", 2 of them from 3, "),
+        (Wish(target="3"), ", 2 of them to 3, "),
+        (Wish(target="5"), ", 0 of them to 5, "),
+        (Wish(), ", as foretold"),
+    ],
+)
+def test_which_moves_were_asked_for(wish: Wish, told: str) -> None:
+    """The others lead to where these begin: it is told how many are which."""
+    there = [Place(Side.NEW, "3"), Place(Side.OLD, "4"), Place(Side.NEW, "m"), Place(Side.OLD, "3"), NOWHERE]
+    moves = [MoveSeen(Move("web", *pair), "DONE", 1, (), ()) for pair in itertools.pairwise([NOWHERE, *there])]
+    assert told in next(iter(as_text(report(*moves, wish=wish))))
 
 
 @pytest.mark.parametrize(
