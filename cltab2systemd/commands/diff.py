@@ -12,6 +12,7 @@ from cltab2systemd import terminal
 from cltab2systemd.check import loading
 from cltab2systemd.commands import doubts, instance, kept, options, printing, tables
 from cltab2systemd.groups.changes import Effect
+from cltab2systemd.groups.entrycommands import move_command
 from cltab2systemd.groups.state import State
 from cltab2systemd.locations import locate
 from cltab2systemd.reports import asjson
@@ -61,6 +62,9 @@ def command(
 
     A table that the daemon here does not take as a whole is trouble, in its words: one without an entry while groups
     are active, say.
+
+    A group whose lines are the same is left alone by `clinit --apply`. If an entry of it has failed, or does not run,
+    what a request for its level would do is told all the same, and is no change.
 
     Exit codes: 0 no change, 1 changes, 2 trouble.
     """
@@ -124,7 +128,7 @@ def as_text(found: Difference) -> Iterator[str]:
     """A difference as lines for a person; none if there is none."""
     left = frozenset(group.name for group in found.groups if group.is_left_to_cluster)
     for group in found.groups:
-        if group.change is not Change.SAME or group.is_disturbed:
+        if group.change is not Change.SAME or group.is_by_request_only:
             yield printable(f"{group.name}{_heading(group)}")
             rows = [
                 *_group_rows(group),
@@ -155,6 +159,8 @@ def _heading(group: GroupDifference) -> str:
         return f" (not active): {news}{applied}nothing runs"
     state = "" if group.standing.state in {State.DONE, State.PASSED, None} else f", {group.standing.state}"
     news += "refused, " if group.refused else ""
+    if group.is_by_request_only:
+        news += f"the same lines; only {move_command(group.name, [group.standing.level])} does this: "
     effects = Counter(effect for entry in group.entries for _, effect in entry.effects)
     what = [f"{effects[effect]} {effect}" for effect in _TOLD if effects[effect]] or ["nothing is stopped or started"]
     left = [f"{effects[Effect.LEAVE]} left alone"] if effects[Effect.LEAVE] else []
@@ -293,6 +299,7 @@ def _group_json(group: GroupDifference) -> asjson.Json:
         "left_to_cluster": group.is_left_to_cluster,
         "reordered": group.is_reordered,
         "refused": [refused.as_json() for refused in group.refused],
+        "by_request_only": group.is_by_request_only,
         "old": _lines_json(group.old),
         "new": _lines_json(group.new),
         "entries": [_entry_json(entry) for entry in group.entries],

@@ -111,10 +111,15 @@ class GroupDifference:
         return _is_left_to_cluster(self.standing, self.new)
 
     @property
-    def is_disturbed(self) -> bool:
-        """Whether a request would do something to entries: also if no line has changed, for one was stopped, say."""
-        return self.standing is not None and any(
-            effect not in {Effect.LEAVE, Effect.NONE} for entry in self.entries for _, effect in entry.effects
+    def is_by_request_only(self) -> bool:
+        """Whether a request for its level would do something to entries, for one was stopped, say, or has failed.
+
+        An update does nothing to it, for no line has changed.
+        """
+        return (
+            self.change is Change.SAME
+            and self.standing is not None
+            and any(effect not in {Effect.LEAVE, Effect.NONE} for entry in self.entries for _, effect in entry.effects)
         )
 
     @property
@@ -142,10 +147,8 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        """Whether both sides say the same, and nothing runs otherwise than they say."""
-        return not self.settings and all(
-            group.change is Change.SAME and not group.is_disturbed for group in self.groups
-        )
+        """Whether both sides say the same: then an update does nothing, however the groups are."""
+        return not self.settings and all(group.change is Change.SAME for group in self.groups)
 
 
 def against_applied(standings: Mapping[str, Standing], table: Table) -> Difference:

@@ -77,6 +77,27 @@ def test_as_json(machine: Shipped) -> None:
     assert updates[0]["changes"] == [{"tag": "php", "effect": "restart"}, {"tag": "cron", "effect": "start"}]
 
 
+def test_the_same_lines(machine: Shipped) -> None:
+    """An entry that was stopped by hand is no change: a request starts it, and no update. So says a difference."""
+    node = machine.node
+    assert node.run("clinitctl", "stop", "php").returncode == 0
+    told = node.run("cltab2systemd", "diff")
+    heading = "web (at level 3, FAILED): the same lines; only 'clinit web 3' does this: 1 start, 1 left alone"
+    assert told.stdout == f"{heading}\n  start  web:php  does not run, or was never started\n"
+    answer = json.loads(node.run("cltab2systemd", "diff", "--format", "json").stdout)
+    assert not answer["changed"]
+    assert {group["group"]: group["by_request_only"] for group in answer["groups"]} == {
+        "web": True, "mail": False, "idle": False,
+    }  # fmt: skip
+    hint = "clinit: web 3 FAILED, and not by this; 'clinit web 3' tries again what failed\n"
+    assert applied(machine) == (4, "", hint)
+    machine.write_table(TABLE.replace("web:db:3:", "web:db:35:"))
+    (web, *_) = json.loads(node.run("cltab2systemd", "diff", "--format", "json", check=False).stdout)["groups"]
+    assert (web["change"], web["by_request_only"]) == ("changed", False)
+    assert applied(machine) == (0, "web 3 DONE\n  php  started\n", "")
+    assert node.run("cltab2systemd", "diff").stdout == ""
+
+
 def test_a_failed_group(machine: Shipped) -> None:
     """The exit code is 4 as long as a group is FAILED, also when it is left alone."""
     machine.write_table(TABLE + "web:check:3:test:false\n")

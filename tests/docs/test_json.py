@@ -115,6 +115,12 @@ def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     standings = {name: Standing(group, "3", State.DONE) for name, group in groups.items()}
     monkeypatch.setattr(instance.Instance, "standings", lambda *_: standings)
     values.append(json.loads(run("diff", "--format", "json", new).stdout))
+    old.write_text("web:app:3:once:x\n")
+    applied = parse(old.read_bytes(), "old")[0].groups["web"]
+    stopped = {"web": Standing(applied, "3", State.DONE, Seen(frozenset(), {"app": Remedy.START}))}
+    monkeypatch.setattr(instance.Instance, "standings", lambda *_: stopped)
+    values.append(json.loads(run("diff", "--format", "json", old).stdout))
+    monkeypatch.setattr(instance.Instance, "standings", lambda *_: standings)
     new.write_text("web:app:4:once:x\n")
     values.append(json.loads(run("diff", "--format", "json", new).stdout))
     read_all("`diff`", values)
