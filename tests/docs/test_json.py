@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from answers import answered
 from jsondocument import ENTRY, Reader, read_all, words_of
 from pushes import NEW, OLD
 from translator import run
@@ -125,6 +126,24 @@ def test_diff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values.append(json.loads(run("diff", "--format", "json", new).stdout))
     read_all("`diff`", values)
     assert words_of("`diff`", "groups[].refused[].code") == {Refusal.UNNAMED_LEVEL, Refusal.UNDECLARED_LEVEL}
+
+
+@pytest.mark.parametrize("content", ["word\n", None], ids=["errors", "missing"])
+def test_a_table_that_cannot_be_used(tmp_path: Path, content: str | None) -> None:
+    """Nothing is printed for a program but by `check`, and the exit code is that of a failure."""
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text("web:a:1:wait:x\n")
+    if content is not None:
+        bad.write_text(content)
+    step_by_step = ["explain", "--table", bad, "--from", "1", "web", "1"]
+    for code, words in (
+        (1, ["show", bad]), (1, ["show", "--units", bad]), (1, step_by_step),
+        (2, ["diff", good, bad]), (2, ["diff", bad, good]), (1, ["rehearse", good, bad]), (1, ["rehearse", bad, good]),
+    ):  # fmt: skip
+        done = run(*words, "--format", "json")
+        answered(done, code=code, out="")
+        assert str(bad) in done.stderr
+    assert [finding["severity"] for finding in json.loads(run("check", "--format", "json", bad).stdout)] == ["error"]
 
 
 def test_explain() -> None:
