@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cltab2systemd.core.applier import Applier
     from cltab2systemd.core.observer import Observer
+    from cltab2systemd.core.request import Request
     from cltab2systemd.core.tablesource import TableSource
     from cltab2systemd.disk.instance import Instance
     from cltab2systemd.systemd.bus import Bus
@@ -38,7 +39,8 @@ class Membership:
         observer: knows how groups are.
         spawn: runs work beside everything else.
         on_table: called with each new table that takes effect, its files, and who asks; also if only comments are new.
-        on_retired: called with a group that has left the table, and is to be stopped for good, and on whose account.
+        on_retired: called with a group that has left the table, and is to be stopped for good, and on whose account;
+            returns the request.
         on_gone: called when a group is no more.
     """
 
@@ -53,7 +55,7 @@ class Membership:
         observer: Observer,
         spawn: Callable[[Coroutine[None, None, None]], asyncio.Task[None]],
         on_table: Callable[[Table, TableFiles, Asker | None], Awaitable[None]],
-        on_retired: Callable[[Group, Asker], object],
+        on_retired: Callable[[Group, Asker], Request],
         on_gone: Callable[[], None],
     ) -> None:
         self._groups = groups
@@ -185,7 +187,7 @@ class Membership:
         }
         self._note_given_away()
         retired = [group for group in self._groups.values() if group.name not in wanted and not group.left_to_cluster]
-        return (*notes, *(note for group in retired if (note := self._retire(group, asker if retire else None))))
+        return (*notes, *(note for group in retired for note in self._retire(group, asker if retire else None)))
 
     def _leave_to_cluster(self) -> list[str]:
         """See which groups a cluster has started that have left the table. Returns notes on those that are new.
@@ -213,20 +215,20 @@ class Membership:
                 group.given_away = given_away
                 self._observer.refresh_soon([group.name])
 
-    def _retire(self, group: Group, asker: Asker | None) -> str:
+    def _retire(self, group: Group, asker: Asker | None) -> list[str]:
         """Stop a group that left the table, if somebody asks for that; then its units and its line in clstat go.
 
-        Returns a note on that, or on a group that goes on; empty if nothing of it runs.
+        Returns notes on that, such as that it ends a trial, or on a group that goes on; none if nothing of it runs.
         """
         if not group.active:
             self.forget_soon(group)
-            return ""
-        if asker is None and not group.halting:
-            return advice.on_left_group(group.name, group.shown_level)
-        if group.halting or asker is None:
-            return ""
-        self._on_retired(group, asker)
-        return f"{group.name} has left the table, and is being stopped"
+            return []
+        if group.halting:
+            return []
+        if asker is None:
+            return [advice.on_left_group(group.name, group.shown_level)]
+        request = self._on_retired(group, asker)
+        return [f"{group.name} has left the table, and is being stopped", *request.notes]
 
     def forget_soon(self, group: Group) -> None:
         """Remove a group of which nothing runs, unless the table has it by then, or somebody has started it."""

@@ -73,3 +73,17 @@ def test_a_group_on_its_way_back_has_not_left_the_table(group: Group) -> None:
     answered(mail.instance.clinit("--apply", "--json", "--timeout", "20"), code=0, out="[]\n", err="")
     mail.node.write("/run/go", "")
     mail.wait_for("3 CONFIGURED")
+
+
+@pytest.mark.parametrize("options", [(), ("--apply",)], ids=["reread", "apply"])
+def test_it_says_that_the_trial_of_a_group_ends_that_left_the_table(group: Group, options: tuple[str, ...]) -> None:
+    """Such a group is stopped for good, and whoever asks is told that it does not go back."""
+    answered(group.instance.clinit("--wait", "--try", LONG, "web", "2"), code=0)
+    group.instance.write_table(f"other:o:1:respawn:{RUN}\n")
+    done = group.instance.clinit(*options)
+
+    left = "clinit: web has left the table, and is being stopped\n"
+    ends = "clinit: this ends the trial of web at level 2: it does not go back by itself any more\n"
+    answered(done, code=0, err=left + ends)
+    wait_until(lambda: "web" not in group.instance.clstat(), what="it is gone")
+    assert not noted(group)
