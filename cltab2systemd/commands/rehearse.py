@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
-from subprocess import SubprocessError
+from subprocess import CalledProcessError, SubprocessError, TimeoutExpired
 from typing import TYPE_CHECKING
 
 import click
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 FINE, FAULTS, IMPOSSIBLE = 0, 1, 3
 _ALL = "all"
+# What is said where there is too little memory: by systemd of its /run, by the kernel, and of a node that was killed.
+_TOO_LITTLE = ("not enough space", "No space left on device", "Cannot allocate memory", "ended with status -9")
 _SIZE = re.compile(r"([0-9]{1,12})([KMGT]?)", re.ASCII)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -118,7 +121,7 @@ def command(
         if format_ == options.Format.JSON:
             printing.say_json(as_json(Report(plan)))
         raise SystemExit(FINE)
-    report = _performed(Rehearsal(plan, old_text, (new, text), old, wishes))
+    report = _performed(Rehearsal(plan, old_text, (new, text), old, wishes), limits)
     if format_ == options.Format.JSON:
         printing.say_json(as_json(report))
     else:
@@ -126,7 +129,7 @@ def command(
     raise SystemExit(FINE if report.is_fine else FAULTS)
 
 
-def _performed(rehearsal: Rehearsal) -> Report:
+def _performed(rehearsal: Rehearsal, limits: Limits | None) -> Report:
     """What a rehearsal comes to. SystemExit with 3 if it cannot begin."""
     progress = RoundProgress()
     try:
@@ -134,11 +137,24 @@ def _performed(rehearsal: Rehearsal) -> Report:
     except (NodeError, PerformanceError, SubprocessError, OSError) as error:
         progress.end()
         # It may be what a program in the node has written.
-        for line in f"cltab2systemd: cannot rehearse here: {error}".splitlines():
+        for line in f"cltab2systemd: cannot rehearse here: {_why(error, limits)}".splitlines():
             printing.complain(printable(line))
         raise SystemExit(IMPOSSIBLE) from error
     finally:
         progress.end()
+
+
+def _why(error: Exception, limits: Limits | None) -> str:
+    """What has failed; and what to do about it, if it was for want of memory."""
+    text = str(error)
+    if isinstance(error, CalledProcessError | TimeoutExpired):
+        words = error.cmd if isinstance(error.cmd, str) else shlex.join(map(str, error.cmd))
+        said = error.stderr or b""
+        lines = (decoded(said) if isinstance(said, bytes) else said).split("\n")
+        ending = f"exited with {error.returncode}" if isinstance(error, CalledProcessError) else "took too long"
+        text = ": ".join((f"'{words}' {ending}", *[line for line in lines if line.strip()][-1:]))
+    is_too_little = limits is not None and any(map(text.__contains__, _TOO_LITTLE))
+    return f"--memory is not enough, give more: {text}" if is_too_little else text
 
 
 def _load(path: str) -> tuple[Table, str]:

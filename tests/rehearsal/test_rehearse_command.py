@@ -150,6 +150,16 @@ def test_its_limits_and_other_file_systems(lab: None, tmp_path: Path) -> None:
     assert "--bind-ro /mnt shows it" in told("--group", "web")["shown"]
 
 
+@pytest.mark.parametrize("memory", ["2M", "10M"])
+def test_too_little_memory(tables: tuple[Path, Path], memory: str) -> None:
+    """It is said that it was not enough, on one line, and no Python of it."""
+    done = run("rehearse", "--memory", memory, *tables)
+    answered(done, code=3, out="")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("cltab2systemd: cannot rehearse here: --memory is not enough, give more: ")
+    assert "Command" not in line
+
+
 def test_a_time_that_is_up_before_it_has_begun(lab: None) -> None:
     """It is told as such, and not without a word."""
     sides = dict.fromkeys(("old", "new", "clear"), "")
