@@ -13,6 +13,7 @@ import click
 
 from cltab2systemd.commands import doubts, instance, options, printing, tables
 from cltab2systemd.commands.roundprogress import RoundProgress
+from cltab2systemd.groups.advice import listed
 from cltab2systemd.locations import locate
 from cltab2systemd.node.errors import NodeError
 from cltab2systemd.node.spec import Limits
@@ -22,6 +23,7 @@ from cltab2systemd.rehearsal.report import Report, as_json, as_text
 from cltab2systemd.rehearsal.rounds import Wish
 from cltab2systemd.rehearsal.standin import Choice
 from cltab2systemd.table.declared import meant
+from cltab2systemd.table.model import levels_meant
 from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import printable, shortened
 from cltab2systemd.text import decoded
@@ -200,7 +202,8 @@ def _check(wishes: Wishes, old: Mapping[str, ResourceGroup], new: Table) -> None
     for level, option in ((wishes.pairs.origin, "--from"), (wishes.pairs.target, "--to")):
         if level is not None and not any(level in group.levels for group in groups):
             like = next(filter(None, (meant(group, level) for group in groups)), None)
-            raise _unknown("level", level, like, option)
+            there = dict.fromkeys(name for group in groups for name in (*levels_meant(group.entries), *group.declared))
+            raise _unknown("level", level, like, option, listed(there, "the"))
 
 
 def _known(named: Iterable[str], known: Collection[str], what: str, option: str) -> None:
@@ -208,6 +211,6 @@ def _known(named: Iterable[str], known: Collection[str], what: str, option: str)
         raise _unknown(what, name, Spellings(known).like(name), option)
 
 
-def _unknown(what: str, name: str, like: str | None, option: str) -> click.BadParameter:
+def _unknown(what: str, name: str, like: str | None, option: str, there: str = "") -> click.BadParameter:
     hint = "" if like is None else f"; did you mean '{shortened(like)}'?"
-    return click.BadParameter(f"no such {what}: {shortened(name)}{hint}", param_hint=option)
+    return click.BadParameter(f"no such {what}: {shortened(name)}{there}{hint}", param_hint=option)

@@ -14,14 +14,14 @@ from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from cltab2systemd.table.model import ResourceGroup
 
 _REFUSED = "refused, and the group stays as it is"
 # More names help nobody.
 _MOST_NAMES = 20
-# So many levels of a group are listed.
+# So many levels are listed.
 _FEW_LEVELS = 8
 
 
@@ -76,9 +76,14 @@ def _told(group: ResourceGroup, level: str, effect: str, empty: Empty = Empty.AN
     """What is said of a level that a group does not have, what that means, its levels, and which was probably meant."""
     told = declared.undeclared(group, level) if declared.is_refused(group, level) else _unnamed(group, level)
     there = dict.fromkeys([*levels_meant(group.entries), *(() if empty is Empty.NONE else group.declared)])
-    few = f"; its levels are {', '.join(map(shortened, there))}" if 0 < len(there) <= _FEW_LEVELS else ""
+    few = listed(there, "its")
     like = declared.meant(group, level)
     return f"{told}: {effect}{few}" + (f"; did you mean '{shortened(like)}'?" if like else "")
+
+
+def listed(levels: Collection[str], whose: str) -> str:
+    """Levels, to stand behind other words, such as `; its levels are 3, m`; empty if there are none, or many."""
+    return f"; {whose} levels are {', '.join(map(shortened, levels))}" if 0 < len(levels) <= _FEW_LEVELS else ""
 
 
 def _request(group: str, level: str) -> str:

@@ -206,21 +206,22 @@ def test_what_is_refused(tables: tuple[Path, Path], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["--from", "--to"])
 def test_a_level_that_there_is_not(tables: tuple[Path, Path], option: str) -> None:
-    """It is refused, with the one that was meant; one that either table has is taken."""
+    """It is refused, with those that there are and the one that was meant; one that either table has is taken."""
     old, new = tables
     old.write_text(f"{TABLE}web:gone:before,:wait:true\n")
     new.write_text(f"{CHANGED}web:came:behind,:wait:true\n:::levels.web:stopped\n")
     unknown = run("rehearse", option, "9", old, new)
     assert unknown.exit_code == 2
-    assert f"{option}: no such level: 9\n" in unknown.stderr
+    there = "the levels are 3, m, before, 1, behind, stopped"
+    assert f"{option}: no such level: 9; {there}\n" in unknown.stderr
     for name, meant in (("befor", "before"), ("behidn", "behind"), ("stoped", "stopped")):
         misspelt = run("rehearse", option, name, old, new)
         assert misspelt.exit_code == 2
-        assert f"{option}: no such level: {name}; did you mean '{meant}'?" in misspelt.stderr, misspelt.stderr
+        assert f"{option}: no such level: {name}; {there}; did you mean '{meant}'?" in misspelt.stderr, misspelt.stderr
 
     of_others = run("rehearse", "--group", "mail", option, "m", old, new)
     assert of_others.exit_code == 2
-    assert "no such level: m" in of_others.stderr
+    assert "no such level: m; the levels are 1\n" in of_others.stderr
     for name in ("before", "behind", "stopped"):
         answered(run("rehearse", option, name, old, new), code=0, err="")
 
