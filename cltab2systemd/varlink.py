@@ -151,7 +151,8 @@ method Reread() -> (notes: ?[]string)
 # it is, or to which it is on its way. Groups that have left the table are stopped. Replies when that has begun, with
 # what is done to the entries of each such group, or why that is refused. A group that is on its way with these lines
 # already is told as well, without changes. With "more", the last reply tells how it has ended for each. With "progress"
-# and "more", there are also replies with "progress" between these two, at each change.
+# and "more", there are also replies with "progress" between these two, at each change, and with groups that have ended
+# since.
 method Apply(progress: ?bool) -> (message: string, groups: []Update, notes: ?[]string, progress: ?HaltProgress)
 
 # Stop all groups, then the daemon. Replies at once; with "more", a second reply tells the end. With "progress" and

@@ -131,6 +131,11 @@ class Client:
         call = varlink.describe_call([*groups])
         return next(self._caller.replies(call, deadline, meanwhile=meanwhile))
 
+    def statuses(self) -> list[dict[str, Any]]:
+        """How all groups are, as objects of the type GroupStatus, as `varlink.DESCRIPTION` has it."""
+        groups: list[dict[str, Any]] = next(self._caller.replies(varlink.call("Status", {})))["groups"]
+        return groups
+
     def answers_within(self, seconds: float) -> bool:
         """Whether the daemon answers a question that costs it nothing within so many seconds, if by a refusal."""
         return self._caller.answers_within(seconds)
@@ -191,7 +196,7 @@ class Client:
             was to be done. And the daemon's notes.
 
         Raises:
-            TimedOutError: the time was up; it goes on.
+            TimedOutError: the time was up; it goes on. It is an `UnfinishedError` once the daemon has answered.
 
         A daemon may go away meanwhile and come back, as for `wait`. Then it is asked again, and does what is left.
         """

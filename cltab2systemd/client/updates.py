@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, varlink
-from cltab2systemd.client.calls import RefusedError, SupersededError
+from cltab2systemd.client.calls import RefusedError, SupersededError, TimedOutError
 from cltab2systemd.client.waiting import Wait, persistent
 
 if TYPE_CHECKING:
@@ -16,6 +16,26 @@ if TYPE_CHECKING:
     from cltab2systemd.client.calls import Caller
 
     Update = dict[str, Any]
+
+
+class UnfinishedError(TimedOutError):
+    """The time was up before the end of all updates.
+
+    Attributes:
+        updates: all, as `Client.apply` returns them. Those that are not known to have ended have no status, and no
+            error.
+        notes: the daemon's.
+    """
+
+    def __init__(self, message: str, updates: list[Update], notes: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.updates = updates
+        self.notes = notes
+
+
+def has_ended(update: Update) -> bool:
+    """Whether it is known how an update has ended."""
+    return "status" in update or "error" in update
 
 
 class Updating:
@@ -41,20 +61,31 @@ class Updating:
         self._on_tick = on_tick
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._begun: dict[str, Update] = {}  # by the group, as each was told first
+        self._ends: dict[str, Update] = {}  # likewise, as its end was told last
         self._notes: tuple[str, ...] = ()
 
     def run(self) -> tuple[list[Update], tuple[str, ...]]:
         """Ask for it, and wait. If the daemon goes away, the next one is asked again, which does what is left."""
         call = varlink.call("Apply", {"progress": True} if self._on_progress else {}, more=True)
-        reply: dict[str, Any] = {}
+        late: TimedOutError | None = None
 
         def ask() -> Iterator[dict[str, Any]]:
             return self._caller.replies(call, self._deadline, on_tick=self._on_tick)
 
-        for reply in persistent(self._caller, ask, self._deadline, self._tell_of_loss, self._on_tick):
-            self._take_note(reply)
-        ended = {update["group"]: update for update in reply["groups"]}
-        return [self._ended(update, ended.get(name)) for name, update in self._begun.items()], self._notes
+        try:
+            for reply in persistent(self._caller, ask, self._deadline, self._tell_of_loss, self._on_tick):
+                self._take_note(reply)
+            for name, begun in self._begun.items():
+                if name not in self._ends:
+                    self._ends[name] = self._follow(begun)
+        except TimedOutError as error:
+            if not self._begun:
+                raise
+            late = error
+        updates = [{**self._ends.get(name, begun), "changes": begun["changes"]} for name, begun in self._begun.items()]
+        if late is not None:
+            raise UnfinishedError(str(late), updates, self._notes)
+        return updates, self._notes
 
     def _tell_of_loss(self) -> None:
         if self._on_progress:
@@ -65,12 +96,12 @@ class Updating:
             self._on_progress({"action": "apply", **reply["progress"]})
         for update in reply["groups"]:
             self._begun.setdefault(update["group"], update)
+            if has_ended(update):
+                self._ends[update["group"]] = update
         self._notes = tuple(dict.fromkeys((*self._notes, *map(str, reply.get("notes", ())))))
 
-    def _ended(self, begun: Update, ended: Update | None) -> Update:
-        """How an update has ended; if the daemon that has begun it went away, the next one goes on with the switch."""
-        if ended is not None:
-            return {**ended, "changes": begun["changes"]}
+    def _follow(self, begun: Update) -> Update:
+        """How an update has ended of which the daemon that has begun it went away; the next one goes on with it."""
         if "level" not in begun:
             return {**begun, "status": {"state": clstat.STOPPED}}
         left = None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)

@@ -29,7 +29,7 @@ def begun(updates: Iterable[Update]) -> list[Object]:
 async def followed(
     updates: Sequence[Update], watch: Watch | None, next_change: Callable[[], asyncio.Event]
 ) -> AsyncIterator[Object]:
-    """What is told until all have ended: how far that has come, and last how each has ended.
+    """What is told until all have ended: how far that has come, and which have ended since; last how each has.
 
     Args:
         updates: that have begun.
@@ -39,8 +39,12 @@ async def followed(
     end = asyncio.ensure_future(_ended(updates))
     try:
         if watch is not None:
+            going = [*updates]
             async for seen in watch.follow_all(updates, end, next_change):
-                yield {"message": BEGUN, "groups": [], "progress": halt_object(seen, now_in_microseconds())}
+                ended = [update for update in going if update.outcome.done()]
+                going = [update for update in going if not update.outcome.done()]
+                progress = halt_object(seen, now_in_microseconds())
+                yield {"message": BEGUN, "groups": await _ended(ended), "progress": progress}
         yield {"message": "apply done", "groups": await end}
     finally:
         end.cancel()

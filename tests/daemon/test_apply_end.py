@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from answers import answered
+from jsondocument import schema_of
 from programs import RUN, RUN_NEW
 from survivor import Survivor
 
@@ -107,3 +108,79 @@ def test_a_group_that_somebody_takes_elsewhere(machine: Survivor) -> None:
 
     assert (late.returncode, out) == (6, b"slow 1 -\n")
     assert b"slow: a later request is to take slow to level 2\n" in err
+
+
+def test_no_time(machine: Survivor) -> None:
+    """When the time is up, what has ended is told, and what was still waited for."""
+    machine.write_table(NEW)
+    late = machine.clinit("--apply", "--timeout", "2")
+
+    answered(late, code=5, out="quick 1 DONE\n  q  restarted\n")
+    waited = "clinit: not there yet: apply: 1 of 2 groups are done: slow 1: starting, 0 of 2 done: s (wait) "
+    assert waited in late.stderr
+    assert late.stderr.endswith("clinit: timed out; what was requested goes on (see 'clinitctl status')\n")
+
+
+def test_no_time_for_a_program(machine: Survivor) -> None:
+    """It has all groups, each with what is known of it."""
+    machine.write_table(NEW.replace("quick:", "other:0:1:off:true\nquick:"))
+    late = machine.clinit("--apply", "--timeout", "2", "--json")
+    slow, quick = json.loads(late.stdout)
+
+    schema_of("`clinit --apply --json`").validate([slow, quick])
+    assert (late.returncode, slow["group"], slow["level"], slow["state"], slow["code"]) == (5, "slow", "1", None, None)
+    assert slow["changes"] == [{"tag": tag, "effect": "restart"} for tag in "st"]
+    assert slow["error"] == "timed out; what was requested goes on (see 'clinitctl status')"
+    assert (quick["group"], quick["state"], quick["error"]) == ("quick", "DONE", None)
+
+
+# slow is FAILED, and quick has lost its level.
+LOST = TABLE.replace("t:1:test:true", "t:1:test:false").replace("q:1:", "q:2:")
+
+
+@pytest.fixture
+def lost(machine: Survivor) -> Survivor:
+    """A group that is FAILED since the push before, and one that is refused."""
+    machine.write_table(LOST.replace("q:2:", "q:1:"))
+    answered(machine.clinit("--apply"), code=4)
+    machine.write_table(LOST)
+    return machine
+
+
+def test_a_failed_group_beside_a_refused_one(lost: Survivor) -> None:
+    """Both are told, and the exit code is that of the refusal."""
+    done = lost.clinit("--apply")
+    answered(done, code=1, out="quick 1 -\n")
+    refused, failed = done.stderr.splitlines()
+    assert refused.startswith("quick: no entry of quick names level '1'")
+    assert failed == "clinit: slow 1 FAILED, and not by this; 'clinit slow 1' tries again what failed"
+
+
+def test_a_failed_group_for_a_program(lost: Survivor) -> None:
+    """A group that is FAILED is there with its reasons, beside one that is refused, and alone."""
+    done = lost.clinit("--apply", "--json")
+    lost.write_table(LOST.replace("q:2:", "q:1:"))
+    alone = lost.clinit("--apply", "--json")
+
+    assert (done.returncode, alone.returncode) == (1, 4)
+    quick, slow = json.loads(done.stdout)
+    assert json.loads(alone.stdout) == [slow]
+    assert (quick["group"], quick["code"], quick["state"]) == ("quick", "unnamed-level", None)
+    assert (slow["group"], slow["level"], slow["state"], slow["changes"]) == ("slow", "1", "FAILED", [])
+    assert slow["reasons"] == ["slow: t (test) exited with 1: false"]
+
+
+def test_a_failed_group_that_is_refused(machine: Survivor) -> None:
+    """It is both."""
+    machine.write_table(LOST.replace("q:2:", "q:1:"))
+    answered(machine.clinit("--apply"), code=4)
+    machine.write_table(
+        LOST.replace("q:2:", "q:1:").replace("slow:s:1:", "slow:s:2:").replace("slow:t:1:", "slow:t:2:")
+    )
+    done = machine.clinit("--apply")
+    (slow,) = json.loads(machine.clinit("--apply", "--json").stdout)
+
+    answered(done, code=1, out="slow 1 -\n")
+    assert "slow 1 FAILED, and not by this" in done.stderr
+    assert (slow["code"], slow["state"]) == ("unnamed-level", "FAILED")
+    assert slow["reasons"] == ["slow: t (test) exited with 1: false"]
