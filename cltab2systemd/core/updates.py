@@ -121,7 +121,7 @@ class Updates:
         What is on its way there anyway goes on, also if its new lines stop everything there.
         """
         wanted, request = self._membership.wanted(group), _on_its_way(group)
-        refused = advice.on_update(group.applied, wanted, level)
+        refused = advice.on_update(group.applied, wanted, level, self._taken(group))
         if refused is not None and (request is None or refused[0] is Refusal.UNDECLARED_LEVEL):
             error = SwitchRefusedError(*refused)
             tell_rejected(group.name, level, asker, error)
@@ -132,6 +132,12 @@ class Updates:
             request = self._request(group, level, asker)
             notes += request.notes  # that it ends a trial
         return Update(group.name, level, done, request.outcome), notes
+
+    def _taken(self, group: Group) -> dict[str, str]:
+        """Which entries of a group the table has in another one, and in which."""
+        if not group.given_away:
+            return {}
+        return {entry.tag: entry.group for entry in self._source.table.entries if entry.tag in group.given_away}
 
     def _under_way(self, group: Group) -> list[Update]:
         """The update of a group that is on its way to a level with its lines; none if it is not."""
@@ -163,7 +169,7 @@ class Updates:
         return [
             _nowhere(group)
             if (level := group.destination) is None
-            else advice.on_waiting(group.applied, self._membership.wanted(group), level)
+            else advice.on_waiting(group.applied, self._membership.wanted(group), level, self._taken(group))
             for group in self._membership.waiting()
             if _on_its_way(group) is None
         ]

@@ -6,7 +6,7 @@ import enum
 import shlex
 from typing import TYPE_CHECKING
 
-from cltab2systemd.groups.changes import pending_tags
+from cltab2systemd.groups.changes import is_member, pending_tags
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.table import declared
 from cltab2systemd.table.model import level_names, levels_meant
@@ -14,7 +14,7 @@ from cltab2systemd.table.spelling import Spellings
 from cltab2systemd.terminal import printable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from cltab2systemd.table.model import ResourceGroup
 
@@ -52,7 +52,9 @@ def on_level(group: ResourceGroup, level: str, empty: Empty = Empty.ANY) -> str:
     return _told(group, level, _REFUSED if is_refused(group, empty) else "it stops everything", empty)
 
 
-def on_update(applied: ResourceGroup, wanted: ResourceGroup, level: str) -> tuple[Refusal, str] | None:
+def on_update(
+    applied: ResourceGroup, wanted: ResourceGroup, level: str, taken: Mapping[str, str]
+) -> tuple[Refusal, str] | None:
     """Why a group does not take other lines at its level, unless somebody asks for that level: the code, and the text.
 
     It does not if the level is one that it may not be asked for. It does not either if its present lines name the level
@@ -63,13 +65,22 @@ def on_update(applied: ResourceGroup, wanted: ResourceGroup, level: str) -> tupl
         applied: the group with its present lines.
         wanted: with the new ones. It has not left the table.
         level: its level.
+        taken: the tags of its present entries that another group has in the new lines, each with that group.
     """
+    stays = _REFUSED + _but_for(applied, level, taken)
     if declared.is_refused(wanted, level):
-        return Refusal.UNDECLARED_LEVEL, _told(wanted, level, _REFUSED)
+        return Refusal.UNDECLARED_LEVEL, _told(wanted, level, stays)
     if level in wanted.levels or level not in level_names(applied.entries):
         return None
-    effect = f"{_REFUSED} ('{_request(wanted.name, level)}' stops everything)"
+    effect = f"{stays} ('{_request(wanted.name, level)}' stops everything)"
     return Refusal.UNNAMED_LEVEL, _told(wanted, level, effect)
+
+
+def _but_for(applied: ResourceGroup, level: str, taken: Mapping[str, str]) -> str:
+    """What is not left to a group that stays as it is; empty if all is."""
+    tags = (entry.tag for entry in applied.entries if entry.tag in taken and is_member(entry, level))
+    named = [f"{shortened(tag)} ({shortened(taken[tag])})" for tag in tags]
+    return f", but for what other groups have now, and may take: {', '.join(named[:_MOST_NAMES])}" if named else ""
 
 
 def _told(group: ResourceGroup, level: str, effect: str, empty: Empty = Empty.ANY) -> str:
@@ -112,17 +123,18 @@ def on_group_that_leaves(name: str) -> str:
     return f"{shortened(name)} has left the table in the meantime; 'clinit --apply' stops what still runs of it"
 
 
-def on_waiting(applied: ResourceGroup, wanted: ResourceGroup, level: str) -> str:
+def on_waiting(applied: ResourceGroup, wanted: ResourceGroup, level: str, taken: Mapping[str, str]) -> str:
     """What is said of a group that has other lines in the table than those that it runs with.
 
     Args:
         applied: the group with the lines that it runs with.
         wanted: with those in the table.
         level: its level.
+        taken: as for `on_update`.
     """
     count = len(pending_tags(applied.entries, wanted.entries))
     what = f"{count} {'entry' if count == 1 else 'entries'}" if count else "what is said of the group"
-    refused = on_update(applied, wanted, level)
+    refused = on_update(applied, wanted, level, taken)
     if refused is None:
         effect = f"'clinit --apply' or '{_request(wanted.name, level)}' takes that over"
     else:

@@ -153,7 +153,8 @@ class Program:
         """The levels under the old table at which a group does not take its new lines unless somebody asks for one."""
         group = self.groups[name]
         levels = dict.fromkeys((*level_names(group.old.entries), *group.old.declared)) if group.changes else ()
-        return refusals(group.old, group.new, (each for each in levels if self.wish.origin in {None, each}))
+        owners = {entry.tag: each.name for each in self.groups.values() for entry in each.new.entries}
+        return refusals(group.old, group.new, (each for each in levels if self.wish.origin in {None, each}), owners)
 
 
 def program(

@@ -156,7 +156,10 @@ def against_applied(standings: Mapping[str, Standing], table: Table) -> Differen
     applied = {name: standing.group for name, standing in standings.items()}
     moves = _Moves(applied, table.groups)
     at = {name: () if standing.level is None else (standing.level,) for name, standing in standings.items()}
-    refused = {name: refusals(standing.group, table.group(name), at[name]) for name, standing in standings.items()}
+    refused = {
+        name: refusals(standing.group, table.group(name), at[name], moves.owners)
+        for name, standing in standings.items()
+    }
     takers = frozenset(name for name, levels in at.items() if levels and not refused[name])
     groups = []
     for name in _names(applied, table.groups):
@@ -169,11 +172,21 @@ def against_applied(standings: Mapping[str, Standing], table: Table) -> Differen
     return Difference(tuple(groups))
 
 
-def refusals(old: ResourceGroup, new: ResourceGroup, levels: Iterable[str]) -> tuple[Refused, ...]:
-    """At which of some levels a group does not take its new lines. One that leaves the table takes none."""
+def refusals(
+    old: ResourceGroup, new: ResourceGroup, levels: Iterable[str], owners: Mapping[str, str]
+) -> tuple[Refused, ...]:
+    """At which of some levels a group does not take its new lines. One that leaves the table takes none.
+
+    Args:
+        old: the group with its present lines.
+        new: with the new ones.
+        levels: the levels.
+        owners: the group of each entry in the new table, by tag.
+    """
     if not new.entries:
         return ()
-    found = ((level, advice.on_update(old, new, level)) for level in levels)
+    taken = {entry.tag: owners[entry.tag] for entry in old.entries if owners.get(entry.tag, new.name) != new.name}
+    found = ((level, advice.on_update(old, new, level, taken)) for level in levels)
     return tuple(Refused(level, *refused) for level, refused in found if refused is not None)
 
 
@@ -188,7 +201,7 @@ def between(old: Table, new: Table) -> Difference:
     for name in _names(old.groups, new.groups):
         before, after = old.group(name), new.group(name)
         levels = level_names((*before.entries, *after.entries))
-        refused = refusals(before, after, levels)
+        refused = refusals(before, after, levels, moves.owners)
         entries = moves.compare(before, after, levels, stays=refused, takers=new.groups)
         groups.append(GroupDifference(before, after, entries, refused=refused))
     settings = (
@@ -213,7 +226,7 @@ class _Moves:
     """Which group has an entry on either side: tags are unique in a table."""
 
     def __init__(self, old: Mapping[str, ResourceGroup], new: Mapping[str, ResourceGroup]) -> None:
-        self._old, self._new = (
+        self._old, self.owners = (
             {entry.tag: group.name for group in side.values() for entry in group.entries} for side in (old, new)
         )
 
@@ -236,7 +249,7 @@ class _Moves:
         wanted = (kept or new).entries
         effects = {level: changes.effects(old.entries, wanted, level, level, seen) for level in levels}
         for found in (effects[refused.level] for refused in stays):
-            staying = (tag for tag in found if (owner := self._new.get(tag)) == new.name or owner not in takers)
+            staying = (tag for tag in found if (owner := self.owners.get(tag)) == new.name or owner not in takers)
             found.update({tag: _STAYING.get(found[tag], Effect.LEAVE) for tag in staying})
         before, after = ({entry.tag: entry for entry in group.entries} for group in (old, new))
         return tuple(
@@ -246,7 +259,7 @@ class _Moves:
                 after.get(tag),
                 tuple((level, found[tag]) for level, found in effects.items()),
                 moved_from=None if tag in before else self._old.get(tag),
-                moved_to=None if tag in after else self._new.get(tag),
+                moved_to=None if tag in after else self.owners.get(tag),
             )
             for tag in {**after, **before}
         )

@@ -201,6 +201,26 @@ def test_a_level_that_is_there_no_more(machine: Shipped) -> None:
     assert (code, err) == (1, f"web: {UNDECLARED}\n")
 
 
+def test_an_entry_that_another_group_takes(machine: Shipped) -> None:
+    """A group that is refused is not said to stay as it is if it loses an entry; it is foretold in the same words."""
+    machine.write_table(f"web:server:3:respawn:{RUN}\nweb:aux:3:respawn:{RUN}\ndb:data:prod,:respawn:{RUN}\n")
+    for group, level in (("web", "3"), ("db", "prod")):
+        assert machine.clinit("--wait", group, level).returncode == 0
+    machine.write_table(f"web:server:live,:respawn:{RUN}\ndb:data:prod,:respawn:{RUN}\ndb:aux:prod,:respawn:{RUN}\n")
+    refused = (
+        "no entry of web names level '3': refused, and the group stays as it is, but for what other groups have now, "
+        "and may take: aux (db) ('clinit web 3' stops everything); its levels are live"
+    )
+
+    foretold = machine.node.run("cltab2systemd", "diff", check=False).stdout
+    assert f"  refused  web         {refused}\n" in foretold
+    assert refused in machine.clinit().stderr
+    code, out, err = applied(machine)
+    assert (code, out) == (1, "web 3 -\ndb prod DONE\n  aux  started\n")
+    assert f"web: {refused}\n" in err
+    assert [bool(pid) for pid in pids(machine, "web@server", "web@aux", "db@aux")] == [True, False, True]
+
+
 def test_a_lost_level_for_a_program(machine: Shipped) -> None:
     """It has the text and the code, in both answers, and no change of a group to which nothing is done."""
     at_prod(machine)
