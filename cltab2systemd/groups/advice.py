@@ -88,6 +88,8 @@ def _told(group: ResourceGroup, level: str, effect: str, empty: Empty = Empty.AN
     told = declared.undeclared(group, level) if declared.is_refused(group, level) else _unnamed(group, level)
     there = dict.fromkeys([*levels_meant(group.entries), *(() if empty is Empty.NONE else group.declared)])
     few = listed(there, "its")
+    if level in group.declared:
+        return f"{told}: {effect}{few}; without --strict it is taken"
     like = declared.meant(group, level)
     return f"{told}: {effect}{few}" + (f"; did you mean '{shortened(like)}'?" if like else "")
 

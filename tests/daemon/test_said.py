@@ -330,6 +330,17 @@ def test_a_level_that_no_entry_names_is_told(group: Group) -> None:
     assert asked(group, "prod", "--strict") == (0, f"{group.name} prod DONE", [])
 
 
+def test_a_level_that_is_declared_is_taken_without_strict(group: Group) -> None:
+    """It is refused with that option, and not said to be what was meant instead."""
+    group.define(f"a:prod,:respawn:{RUN}", settings=(f":::levels.{group.name}:off",))
+    group.switch("prod")
+    what = f"no entry of {group.name} names level 'off', which {group.name} declares"
+    told = f"{what}: refused, and the group stays as it is"
+    refused = group.instance.clinit("--strict", group.name, "off")
+    answered(refused, code=1, out=f"{told}; its levels are prod; without --strict it is taken\n", err="")
+    assert asked(group, "off") == (0, f"{group.name} off DONE", [])
+
+
 def test_a_group_that_left_the_table_is_told(group: Group, shipped: Shipped) -> None:
     """Each request that finds such a group says so, and leaves it; a bare clinit stops it, and says that."""
     other = Group(shipped)
