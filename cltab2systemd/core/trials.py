@@ -207,7 +207,7 @@ class Trials:
     def _begins_later(self, running: Running, request: Request) -> None:
         """A later request has begun, and whoever has asked for it is about to be told."""
         if self._running.get(running.group) is running and running.later is request:
-            self._end(running, f"a later request is to take it to level {shortened(request.level)}")
+            self._end(running, f"a later request for level {shortened(request.level)} took over")
 
     def _ends(self, running: Running, request: Request) -> None:
         """A request that has to do with a trial has ended, well or not."""

@@ -163,7 +163,7 @@ def test_new_lines_on_trial(shipped: Shipped) -> None:
     assert resource.monitor() == GENERIC
 
     assert resource.act("stop") == SUCCESS
-    assert "not on trial: a later request is to take it to level stop" in shipped.clinit("--keep", "web").stdout
+    assert "not on trial: a later request for level stop took over" in shipped.clinit("--keep", "web").stdout
     assert resource.act("start") == GENERIC  # with the table's lines
     assert "check" in resource.reason
     shipped.write_table(TABLE)
@@ -177,7 +177,7 @@ def test_a_level_on_trial(shipped: Shipped) -> None:
     assert Resource(shipped, "odd-name").monitor() == GENERIC
 
     assert Resource(shipped, "odd-name", "rest").act("reload-agent") == SUCCESS
-    assert "a later request is to take it to level rest" in shipped.clinit("--keep", "odd-name").stdout
+    assert "a later request for level rest took over" in shipped.clinit("--keep", "odd-name").stdout
     assert shipped.clstat()["odd-name"] == "rest DONE"
     # Of the lines alone.
     assert shipped.clinit("-w", "--try", "600", "odd-name", "rest").returncode == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +129,15 @@ def test_a_trial_that_is_confirmed_stays(group: Group, make: Any) -> None:
     await_end_of_another(make)
     assert group.status == "2 DONE"
     assert keep(group, code=1).startswith(f"{group.name} is not on trial: that of level 2 was confirmed")
+
+
+def test_a_trial_that_a_later_request_has_ended(group: Group) -> None:
+    """It cannot be confirmed, and it is said which request took over, and when."""
+    try_(group, "2")
+    group.wait_for("2 DONE")
+    assert group.switch("1") == "DONE"
+    told = re.escape(f"{group.name} is not on trial: a later request for level 1 took over ")
+    assert re.fullmatch(told + r"[0-9.]+ ?[a-z]+ ago", keep(group, code=1))
 
 
 def test_a_trial_is_kept_on_its_way(make: Any) -> None:
