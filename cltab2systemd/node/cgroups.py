@@ -1,6 +1,7 @@
 """The cgroups of a node: where it lives, what it may use, and what is left of others that were killed."""
 
 import errno
+import fcntl
 import os
 import time
 from contextlib import suppress
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from cltab2systemd.node import kernel
 from cltab2systemd.node.mounts import mounted
-from cltab2systemd.node.spec import SUPERVISOR, Limits
+from cltab2systemd.node.spec import Limits
 
 _PREFIX = "cltab-node-"
 
@@ -67,25 +68,26 @@ class Cgroups:
     """
 
     def __init__(self, name: str, limits: Limits | None, stage: Path) -> None:
-        """Find the hierarchies, and remove what others left that were killed. Raises OSError."""
+        """Find the hierarchies. Raises OSError."""
         top = _mounted_version_2() or _mount_version_2(stage)
-        own = f"{_PREFIX}{name}-{os.getpid()}"
+        own = f"{_PREFIX}{name}-{os.urandom(4).hex()}-{os.getpid()}"  # pids of other namespaces may be the same
         self.path = top / own
         """In version 2, where the node's systemd has all its own."""
         wanted = () if limits is None else ((_MEMORY, limits.memory), (_TASKS, limits.tasks))
         self._limits = [(kind, limit, _needed(kind) / own) for kind, limit in wanted]
         self._others = sorted({cgroup for _, _, cgroup in self._limits} - {self.path})
-        for cgroup in (self.path, *self._others):
-            _remove_orphans(cgroup.parent)
 
     def make(self, owner: int | None) -> None:
-        """Make them, with their limits. Raises OSError if they cannot be had.
+        """Make them, with their limits, and remove what others left that were killed. Raises OSError.
+
+        They are this process's as long as it lives.
 
         Args:
             owner: the user, and group, that may make cgroups below; None for root.
         """
         for path in (self.path, *self._others):
-            path.mkdir()
+            _remove_orphans(path.parent)
+            _make(path)
         for kind, limit, cgroup in self._limits:
             (cgroup / (kind.file if cgroup == self.path else kind.file_1)).write_text(str(limit))
             if kind.swap and (cgroup / kind.swap).exists():
@@ -136,24 +138,46 @@ def _needed(kind: _Controller) -> Path:
     return hierarchy
 
 
+def _make(cgroup: Path) -> None:
+    """Make a cgroup, and lock it as long as this process lives. Whoever finds it before that may remove it."""
+    while True:
+        cgroup.mkdir()
+        with suppress(FileNotFoundError):
+            descriptor = _lock(cgroup)
+            if cgroup.exists():
+                return
+            os.close(descriptor)
+
+
+def _lock(cgroup: Path, *, wait: bool = True) -> int:
+    """Lock a cgroup until the descriptor is closed; BlockingIOError if another has it, and this one is not to wait.
+
+    Supervisors may be in other namespaces, so a pid says nothing.
+    """
+    descriptor = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def _remove_orphans(hierarchy: Path) -> None:
     """Remove the cgroups of supervisors that were killed themselves; their nodes died with them."""
     for path in hierarchy.glob(f"{_PREFIX}*"):
-        # What is not there any more, another supervisor has removed; what is in use, is no orphan.
-        with suppress(FileNotFoundError):
-            if not _supervises(path.name.rpartition("-")[2]) and not _has_processes(path):
-                _remove(path)
+        # What is not there any more, its supervisor has removed; what is locked, or in use, is no orphan.
+        with suppress(FileNotFoundError, BlockingIOError):
+            descriptor = _lock(path, wait=False)
+            try:
+                if not _has_processes(path):
+                    _remove(path)
+            finally:
+                os.close(descriptor)
 
 
 def _has_processes(cgroup: Path) -> bool:
     return any((Path(path) / "cgroup.procs").read_text() for path, _, _ in os.walk(cgroup))
-
-
-def _supervises(pid: str) -> bool:
-    # The number may be another process's by now; a zombie has an empty command line.
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return SUPERVISOR.encode() in Path("/proc", pid, "cmdline").read_bytes()
-    return False
 
 
 def _remove(top: Path, *, itself: bool = True) -> None:

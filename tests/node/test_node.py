@@ -290,6 +290,33 @@ time.sleep(600)
 
 
 # Other nodes come and go meanwhile; of ours, both are looked for by name.
+CGROUP = """
+import pathlib, sys
+from cltab2systemd.node.cgroups import Cgroups
+cgroups = Cgroups("orphan", None, pathlib.Path("/tmp"))
+cgroups.make(None)
+print(cgroups.path, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_who_has_a_cgroup_that_is_empty_yet(node: Node) -> None:
+    """Its supervisor has it, also if that is in another pid namespace; when that has ended, another removes it."""
+    supervisor = node.popen("python3", "-c", CGROUP, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert supervisor.stdin is not None
+    assert supervisor.stdout is not None
+    cgroup = supervisor.stdout.readline().decode().strip()
+    other = ("unshare", "--pid", "--fork", "--mount-proc", "python3", "-c", CGROUP)
+
+    node.run(*other)
+    assert node.exists(cgroup)
+    supervisor.stdin.close()
+    supervisor.wait(30)
+    assert node.exists(cgroup)
+    node.run(*other)
+    assert not node.exists(cgroup)
+
+
 OTHER_NODES = re.compile(r".(cgroups: .*/cltab-node-|sockets: /run/host/notify$)")
 
 
