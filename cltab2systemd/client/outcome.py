@@ -80,8 +80,7 @@ class Reported:
             say(str(error))
             for line in error.output:
                 complain(f"  {line}")
-            if error.code == "TableRefused" and not is_agent():  # which goes by the last line
-                complain("clinit: the table is refused, and all groups stay as they are")
+            complain_of_table(error)
         else:
             complain(f"clinit: {error}")
         return True
@@ -161,7 +160,7 @@ def complain(text: str) -> None:
 def complain_of_table(error: calls.ClientError) -> None:
     """Print what it means if the table is refused. Pacemaker's agent is not told: it goes by the last line."""
     if isinstance(error, calls.RefusedError) and error.code == "TableRefused" and not is_agent():
-        complain("clinit: the table is refused, and all groups stay as they are, with the last good one")
+        complain("clinit: the table is refused, and all groups stay as they are")
 
 
 def switch(

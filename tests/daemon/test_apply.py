@@ -140,7 +140,7 @@ def test_nothing_done_for_a_program(machine: Shipped) -> None:
     late_told, (bad,), (away_told,) = told
     assert (bad["group"], bad["error"], bad["code"], bad["changes"]) == (None, "2 of 5 fields", "TableRefused", [])
     assert bad["reasons"][0].startswith("/etc/cltab:5:1: error: 2 of 5 fields")
-    stay = "clinit: the table is refused, and all groups stay as they are, with the last good one\n"
+    stay = "clinit: the table is refused, and all groups stay as they are\n"
     assert refused.stderr.endswith(f"clinit: 2 of 5 fields\n{stay}")
     assert [update["group"] for update in late_told] == ["web", "mail"]
     assert late_told[0]["error"].startswith("timed out; ")
