@@ -40,6 +40,7 @@ _PAUSE = 0.01
 _LONGEST_PAUSE = 0.2
 # Seconds beyond its time limit for systemd to start a preflight, and to end it. Then it is refused all the same.
 _GRACE = 5.0
+_STOPPED = "was stopped before its end"
 # How often to look whether one that is ended has gone. systemd gives up after 10 s, and kills what is left.
 _LOOKS = 100
 
@@ -147,21 +148,26 @@ class Preflights:
         """What is wrong with a run; empty if it has passed, None if it has not ended. BusError."""
         found = next(iter(self._bus.list_units([unit])), None)
         if found is None:
-            return "was stopped before its end"
+            return _STOPPED
         if found.active == "activating" or (found.job and found.active == "inactive"):
             return None
         try:
-            return self._wrong(unit, entry, is_stopped=found.active in {"inactive", "deactivating"})
+            return self._wrong(unit, entry, found.active)
         except BusRefusedError:  # it has gone meanwhile; the next look says so
             return None
 
-    def _wrong(self, unit: str, entry: Entry, *, is_stopped: bool) -> str:
-        """What is wrong with a run that has ended, or is being stopped; empty if it has passed."""
+    def _wrong(self, unit: str, entry: Entry, active: str) -> str | None:
+        """What is wrong with a run that ends; empty if it has passed, None if that is not known yet.
+
+        A stop that comes before its process leaves it inactive, and perhaps gone with the next look.
+        """
         process = self._bus.process(unit)
         if process.result == "timeout":
             return _too_long(entry)
-        if is_stopped and process.result == "success":
-            return "was stopped before its end"
+        if active == "inactive":
+            return _STOPPED
+        if active == "deactivating" and process.result in {"success", "signal"}:
+            return None
         if process.succeeded and process.result == "success":
             return ""
         settings = Settings(self._observer.probe, unit, self._names.slice(entry.group), as_entry(entry))

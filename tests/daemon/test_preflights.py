@@ -155,6 +155,7 @@ def test_one_that_is_stopped_by_hand(web: Instance) -> None:
     pending(web, "sleep 1000")
     client = web.node.popen("clinit", "--wait", "web", "2", stdout=subprocess.PIPE)
     unit = await_check(web)
+    wait_until(lambda: web.main_pid(unit), what="it has a process")
 
     web.node.run("systemctl", "stop", unit)
 
