@@ -249,10 +249,19 @@ class Group:
         SwitchRefusedError if one has no stop job any more, and runs. Perhaps systemd has refused the stop, as it does
         for a frozen unit, or somebody has cancelled it.
         """
-        self._awaited.append(units)
-        try:
+        with self.awaiting(units):
             while self._going(units):
                 await self.next_observation()
+
+    @contextmanager
+    def awaiting(self, units: frozenset[str]) -> Iterator[None]:
+        """Have it observed meanwhile whenever a signal comes of one of the units, also of those that ask about entries.
+
+        These have to be awaited before they are stopped: the signal of their end may come before `at_rest` is called.
+        """
+        self._awaited.append(units)
+        try:
+            yield
         finally:
             self._awaited.remove(units)
 

@@ -141,7 +141,8 @@ class Switcher:
         await self._bus.persist(lambda: self._observer.refresh([group.name]))
         assert group.units is not None
         strangers = frozenset(unit.name for unit in group.units.strangers())
-        await group.at_rest(await self._stop_units(group, strangers))
+        with group.awaiting(strangers):
+            await group.at_rest(await self._stop_units(group, strangers))
 
     async def _settle_past(self, group: Group, level: str, fresh: frozenset[str]) -> None:
         """Prepare for the start the entries that both the present level and the next one have, and that have ended.
@@ -233,9 +234,11 @@ class Switcher:
         gone, names, name = sorted(old - new), self._names, group.name
         if not gone:
             return
-        await group.at_rest(await self._stop_units(group, frozenset(names.health_timer(name, tag) for tag in gone)))
+        timers = frozenset(names.health_timer(name, tag) for tag in gone)
         checks = frozenset(names.health(name, tag) for tag in gone)
-        await group.at_rest(await self._stop_units(group, checks))
+        for units in (timers, checks):
+            with group.awaiting(units):
+                await group.at_rest(await self._stop_units(group, units))
 
         def reset() -> None:
             for unit in self._bus.list_units([names.health_pattern(name)]):
