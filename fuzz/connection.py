@@ -11,7 +11,7 @@ import functools
 import logging
 import tracemalloc
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from cltab2systemd import varlink
@@ -44,8 +44,27 @@ if TYPE_CHECKING:
     from cltab2systemd.events import Asker
 
 CLINIT = 990
+
+
+class _NamedPeer(Peer):
+    """A process whose user is known by name, without a name service, and the thread in which it would be asked.
+
+    A thread that looks up a user allocates memory, and may die where `tracemalloc` ends meanwhile.
+    """
+
+    __slots__ = ()
+
+    async def named_asker(self) -> Asker:
+        """Who asks, with the name."""
+        return replace(self.asker(), user=f"user{self.uid}")
+
+
 # Root, a member of the group, and a user who may only read.
-PEERS = (Peer(10, 0, frozenset()), Peer(11, 1000, frozenset({100, CLINIT})), Peer(12, 1001, frozenset({100})))
+PEERS = (
+    _NamedPeer(10, 0, frozenset()),
+    _NamedPeer(11, 1000, frozenset({100, CLINIT})),
+    _NamedPeer(12, 1001, frozenset({100})),
+)
 # Groups that there are; the others that requests name are not there.
 GROUPS = ("web", "caf\udce9", "数")
 

@@ -13,6 +13,7 @@ import signal
 import time
 import traceback
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,8 @@ MOST_MEMORY = 1 << 30
 # The run ends when so many cases have failed: one bug has many faces.
 MOST_FAILURES = 5
 
-_CHUNK = 5_000
+# Cases that a process takes at a time.
+_CHUNK = 1_000
 
 # The target of this process of the pool. It comes by the fork, for not every target can be pickled.
 _TARGET: list[Target] = []
@@ -103,15 +105,19 @@ def run(target: Target, cases: int, seed: int, processes: int) -> Figures:
 
     This process runs none, not even to cut it down. A case may leave a thread that looks up a user: if there is a fork
     while that loads the name service's library, the child dies at its own first look.
+
+    Raises:
+        concurrent.futures.process.BrokenProcessPool: a process has died of a case, by a signal, say.
     """
     begin = time.monotonic()
     figures = Figures(target.name, seed)
     chunks = [(seed, start, min(start + _CHUNK, cases)) for start in range(0, cases, _CHUNK)]
-    with multiprocessing.get_context("fork").Pool(min(processes, len(chunks)), _prepare, (target,)) as pool:
-        for part in pool.imap_unordered(_run_chunk, chunks):
-            figures.add(part)
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(min(processes, len(chunks)), context, _prepare, (target,)) as executor:
+        for part in as_completed([executor.submit(_run_chunk, chunk) for chunk in chunks]):
+            figures.add(part.result())
             if len(figures.failures) >= MOST_FAILURES:
-                pool.terminate()
+                executor.shutdown(cancel_futures=True)
                 break
     figures.seconds = time.monotonic() - begin
     del figures.failures[MOST_FAILURES:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from simulation import history
@@ -51,7 +52,11 @@ def perform(seeds: range) -> dict[int, list[tuple[str, str]]]:
 
 
 def run(seeds: range, jobs: int = 2) -> Figures:
-    """Perform the histories of some seeds in some processes."""
+    """Perform the histories of some seeds in some processes.
+
+    Raises:
+        concurrent.futures.process.BrokenProcessPool: one of the processes has died.
+    """
     begin = time.monotonic()
     figures = Figures(len(seeds))
     chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
@@ -59,8 +64,8 @@ def run(seeds: range, jobs: int = 2) -> Figures:
         for chunk in chunks:
             figures.failures |= perform(chunk)
     else:
-        with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-            for failures in pool.imap_unordered(perform, chunks):
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as executor:
+            for failures in executor.map(perform, chunks):
                 figures.failures |= failures
     figures.seconds = time.monotonic() - begin
     return figures

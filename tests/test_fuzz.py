@@ -6,7 +6,10 @@ import json
 import logging
 import os
 import random
+import signal
+import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,6 +111,34 @@ def test_no_case_runs_in_the_process_that_forks() -> None:
     [failure, *_] = runner.run(runner.Target("test", lambda source: source.randbytes(9), check), 5, 0, 1).failures
     assert failure.data == b""
     assert f"ValueError: {os.getpid()} " not in failure.error
+
+
+def test_a_case_of_which_the_process_dies() -> None:
+    """Its end is an error, not a run that waits for the process for ever."""
+
+    def check(data: bytes) -> Iterator[str]:
+        yield "begun"
+        if data == b"x":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(BrokenProcessPool):
+        runner.run(runner.Target("test", lambda source: source.choice([b"", b"x"]), check), 5000, 0, 2)
+
+
+def test_no_case_starts_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Users have names without a name service: a thread that allocates while memory is measured may die of it.
+
+    CPython's tracemalloc frees at its end what a thread uses that waits for the interpreter's lock (issue 128679).
+    """
+    started: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread))  # noqa: PLW0108 - bound to it
+    calls = (
+        {"method": f"{varlink.INTERFACE}.Entries", "parameters": {"group": "web", "action": "stop", "tags": [str(tag)]}}
+        for tag in range(50)
+    )
+    labels = {label for call in calls for label in varlinkcalls.check(json.dumps(call).encode() + b"\0")}
+    assert labels >= {"error SwitchRefused", "error NotPermitted"}  # of all users, then
+    assert started == []
 
 
 def test_a_case_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
