@@ -18,7 +18,7 @@ LIMITS := tests/daemon/test_limits.py tests/daemon/test_set_clock.py tests/lab/t
 # Debian's own versions of everything that the product and its lab run on.
 PACKAGES := busybox-static curl dbus fish iproute2 jq libxml2-utils locales mandoc perl procps python3 python3-click python3-hypothesis \
 	python3-jinja2 python3-jsonschema python3-pip python3-prometheus-client python3-pystemd python3-pytest \
-	python3-pytest-xdist python3-setuptools python3-venv python3-wheel qemu-system-x86 systemd tmux util-linux zsh
+	python3-pytest-timeout python3-pytest-xdist python3-setuptools python3-venv python3-wheel qemu-system-x86 systemd tmux util-linux zsh
 # What builds the package, and what tests it on other releases.
 DEB_PACKAGES := debhelper dh-python dpkg-dev make pybuild-plugin-pyproject python3-all python3-setuptools
 ROOT_PACKAGES := lintian mmdebstrap

@@ -10,7 +10,7 @@ from cltab2systemd.check import everything
 from cltab2systemd.commands import doubts, printing, tables
 from cltab2systemd.commands.options import Format, format_option
 from cltab2systemd.commands.printing import say_json
-from cltab2systemd.disk.tables import TableUnreadableError, distrust, on_empty, on_no_entry
+from cltab2systemd.disk.tables import TableUnreadableError, on_empty, on_no_entry
 from cltab2systemd.locations import TABLE, from_here, locate
 from cltab2systemd.table.diagnostics import Diagnostic, Place, Severity, has_errors
 from cltab2systemd.terminal import printable
@@ -74,10 +74,7 @@ def command(files: tuple[str, ...], *, root: str, strict: bool, format_: str) ->
 
 def _doubts(files: TableFiles, *, is_here: bool, is_without_entries: bool) -> Iterator[str]:
     """Why the daemon of this machine would not take a table as a whole."""
-    if is_here:
-        told = [*doubts.found(locate(TABLE), files.path, is_without_entries=is_without_entries)]
-    else:
-        told = [doubt] if files.path == TABLE and (doubt := distrust(TABLE)) else []
+    told = [*doubts.found(locate(TABLE), files.path, is_without_entries=is_without_entries, is_here=is_here)]
     yield from told
     if files.empty and on_no_entry(files.path) not in told:
         yield on_empty(files.empty)

@@ -23,20 +23,21 @@ def stop_if_any(locations: Locations, table: Table, code: int) -> None:
         raise SystemExit(code)
 
 
-def found(locations: Locations, path: str, *, is_without_entries: bool) -> Iterator[str]:
+def found(locations: Locations, path: str, *, is_without_entries: bool, is_here: bool = True) -> Iterator[str]:
     """Why a daemon would not take a table without errors.
 
     Args:
         locations: of the daemon.
         path: of the table. If it is not the daemon's, it is one that may become that.
         is_without_entries: whether it has no entries.
+        is_here: whether the daemon would run on this machine; else only the file itself is looked at.
     """
     if path == locations.table:  # of another file nobody knows who is to own it where it goes
         if doubt := distrust(path):
             yield doubt
-        if doubt := _on_lost_fragments(locations):
+        if is_here and (doubt := _on_lost_fragments(locations)):
             yield doubt
-    if is_without_entries and _is_all_of_it(locations.table, path) and _is_active(locations):
+    if is_here and is_without_entries and _is_all_of_it(locations.table, path) and _is_active(locations):
         yield on_no_entry(path)
 
 

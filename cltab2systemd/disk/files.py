@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from cltab2systemd.text import decoded, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 
@@ -109,9 +109,14 @@ def numbers(directory: Path, start: str = "") -> list[int]:
     None if there is no such directory; OSError if it cannot be read.
     """
     try:
-        ends = [name.removeprefix(start) for name in os.listdir(directory) if name.startswith(start)]  # noqa: PTH208
+        return numbers_among(os.listdir(directory), start)  # noqa: PTH208 - names
     except FileNotFoundError:
         return []
+
+
+def numbers_among(names: Iterable[str], start: str = "") -> list[int]:
+    """The numbers of the names that are a start and a number, as Python writes one, so not 007; sorted."""
+    ends = (name.removeprefix(start) for name in names if name.startswith(start))
     return sorted(int(end) for end in ends if _NUMBER.fullmatch(end))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cltab2systemd.disk.files import numbers_among
 from cltab2systemd.text import encoded
 
 if TYPE_CHECKING:
@@ -40,5 +41,4 @@ class NoticeFiles:
         return number
 
     def _numbers(self) -> list[int]:
-        names = self._disk.names(self._directory)
-        return [int(name) for name in names if name.isascii() and name.isdigit()]
+        return numbers_among(self._disk.names(self._directory))

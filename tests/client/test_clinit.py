@@ -80,7 +80,7 @@ def test_usage_errors(instance: Instance, arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("option", ["--try", "--timeout"])
-@pytest.mark.parametrize("time", ["0", "0.0000001", "-1", "1e300", "nan", "10 parsecs", "", "100y"])
+@pytest.mark.parametrize("time", ["0", "0.0000001", "-1", "1e300", "nan", "10 parsecs", "", "100y", "1_0", "٣"])
 def test_times_out_of_range(instance: Instance, option: str, time: str) -> None:
     """A time that is none, or too short or long, is refused by words that have the range, and examples."""
     done = instance.clinit("--wait", option, time, "web", "1")
@@ -90,7 +90,7 @@ def test_times_out_of_range(instance: Instance, option: str, time: str) -> None:
     assert told in done.stderr
 
 
-@pytest.mark.parametrize("time", ["0.5", "10m", "1h 30min", "2y", "1e3"])
+@pytest.mark.parametrize("time", ["0.5", ".5", "5.", "+5", "10m", "1h 30min", "2y", "1e3", "1E-1"])
 def test_times_with_and_without_units(instance: Instance, time: str) -> None:
     """Seconds are decimals; and a time span is what it is in the table."""
     answered(instance.clinit("--wait", "--timeout", time, "web", "1"), code=0, out="web 1 DONE\n")
