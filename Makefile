@@ -4,8 +4,8 @@
 PYTHON := /usr/bin/python3
 VENV := .venv
 RELEASE := bookworm
-# Modules of tests, four on two cores, for half of the time they wait; each has nodes of its own.
-SIDE_BY_SIDE := --numprocesses=4 --dist=loadfile
+# Modules of tests, five on two cores, for half of the time they wait; each has nodes of its own.
+SIDE_BY_SIDE := --numprocesses=5 --dist=loadfile
 # Tests of clusters wait more, and each of the two has three nodes at a time, or more.
 TWO_CLUSTERS := --numprocesses=2 --dist=loadfile
 # The core without a machine, in 20,000 histories: a minute of two processors, which it has for itself.

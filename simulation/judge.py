@@ -299,7 +299,7 @@ class Judge:
         for when, client in early:
             if when == self._world.clock.now:
                 self._early.append((when, client))
-            elif client.said[:1] == [] or client.said[0][0] not in {"refused", "lost"}:
+            elif not any(kind in {"refused", "lost"} for kind, *_ in client.said):  # of one moment, with its beginning
                 self.violate("clstat", f"{client.group} was {client.level} FAILED before {client} had begun")
 
     # When all is settled.

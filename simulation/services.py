@@ -56,6 +56,10 @@ class Services:
         if file is None:
             self._systemd.finish(job, "failed")
             return
+        if job.by == "hand":
+            unit.by_hand = self._systemd.clock.now
+        elif job.by != "restart":
+            unit.by_hand = 0
         unit.condition_time = self._systemd.clock.stamp()
         unit.failed_condition = self._failed_condition(file.conditions)
         unit.condition_holds = not unit.failed_condition
@@ -67,10 +71,6 @@ class Services:
             unit.was_executed = unit.refused = False
             if job.by != "hand":
                 unit.asked_time = unit.condition_time
-        if job.by == "hand":
-            unit.by_hand = self._systemd.clock.now
-        elif job.by != "restart":
-            unit.by_hand = 0
         self._systemd.on_start(unit, job.by)
         self._fork(unit)
 

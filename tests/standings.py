@@ -32,6 +32,7 @@ TO_STOP: Standing = ("loaded", "active", "running", "stop")
 RESTARTING: Standing = ("loaded", "activating", "auto-restart", "")
 SWEPT_UP: Standing = ("loaded", "deactivating", "stop-sigterm", "")
 AT_LEVEL: Standing = ("loaded", "active", "active", "")
+LEAVING: Standing = ("loaded", "active", "active", "stop")
 MASKED: Standing = ("masked", "inactive", "dead", "")
 GONE: Standing = ("not-found", "inactive", "dead", "")
 
@@ -73,7 +74,9 @@ class Probed:
         return _instance(unit) not in self.unfit
 
     def active_time(self, unit: str) -> int:
-        return self.active.get(_instance(unit), 0)
+        # By itself a level is active since it was inactive last, and any other unit never was.
+        is_level = unit.endswith(".target")
+        return self.active.get(_instance(unit), max(1, self.inactive_time(unit)) if is_level else 0)
 
     def began_time(self, unit: str) -> int:
         return self.began.get(_instance(unit), 0)

@@ -91,7 +91,9 @@ def group_status(group: GroupUnits, shown_level: str | None, asked: Asked | None
     if level_now is None:
         return _without_level(group, shown_level) if shown_level is not None else None
     if level_now == HALT_LEVEL:
-        left = (*_not_stopped(group, level_now, 0), *_survivors(group, None))
+        # Once it is being stopped, nothing of the group was left.
+        is_over = targets[level_now].job == "stop"
+        left = () if is_over else (*_not_stopped(group, level_now, 0), *_survivors(group, None))
         state = State.FAILED if left else State.HALTING
         return GroupStatus(group.group, shown_level or level_now, state, left)
     return _judge(group, level_now, asked.at if asked is not None and asked.level == level_now else 0)
@@ -240,10 +242,14 @@ def _not_stopped(group: GroupUnits, level: str, since: int) -> Iterator[Reason]:
 
     The switch was made in order only if the level's barrier ran since the level was asked for, and since its target was
     last inactive. Then nothing outside of the level may be older than that run. What is newer was started by hand.
+    If the target has gone since it was listed, its times tell nothing of the level; the next look does.
     """
     target = group.names.level(group.group, level)
     asked = group.asked_at(level)
-    was_let_run = max(1, since, group.probe.inactive_time(target)) <= asked
+    inactive, active = group.probe.inactive_time(target), group.probe.active_time(target)
+    was_let_run = max(1, since, inactive) <= asked
+    if not was_let_run and not 0 < active >= inactive:
+        return
     found = False
     for unit in map(group.entry, group.outsiders(level)):
         if unit is not None and unit.runs and (not was_let_run or group.probe.active_time(unit.name) < asked):

@@ -37,6 +37,7 @@ _WORDS = ("ssh_path", "ssh_user")
 _NO_TIMEOUT = -1
 # A node that has died is noticed within a minute, also while nothing is to be said. What is configured comes first.
 _ALIVE = "-oServerAliveInterval=15 -oServerAliveCountMax=4"
+_UNAWAITED = "nobody waited for its answer"
 # Files that are open for each node that is asked, and besides.
 _FILES_OF_NODE = 4
 _FILES = 32
@@ -95,7 +96,8 @@ def ask(nodes: Iterable[str], words: Sequence[str], limits: Limits, hear: Callab
         nodes: their names, as ssh takes them.
         words: the command. A shell over there reads it, so each word is quoted.
         limits: for all of it.
-        hear: is called with each node's answer, as soon as it is there; also if KeyboardInterrupt ends all of it.
+        hear: is called with each node's answer, as soon as it is there. If KeyboardInterrupt ends all of it, that is
+            for each node whose ssh was run.
 
     Raises:
         NodeSetError: there is no ssh, or ClusterShell's configuration has an error. If the machine lacks what is
@@ -104,8 +106,9 @@ def ask(nodes: Iterable[str], words: Sequence[str], limits: Limits, hear: Callab
     task = task_self()
     _configure(task, limits)
     timeout = _NO_TIMEOUT if limits.timeout is None else limits.timeout
+    handlers = []
     for node in nodes:
-        handler = _Handler(node, hear)
+        handlers.append(handler := _Handler(node, hear))
         worker = _Worker(node, handler=handler, command=shlex.join(words), timeout=timeout, stderr=True)
         task.schedule(worker)
         worker.set_write_eof()
@@ -113,6 +116,10 @@ def ask(nodes: Iterable[str], words: Sequence[str], limits: Limits, hear: Callab
         task.resume()
     except OSError as error:
         raise NodeSetError(f"ssh cannot be run for so many nodes at once: {error.strerror}") from error
+    except KeyboardInterrupt:
+        for handler in handlers:
+            handler.give_up()
+        raise
 
 
 def _configure(task: Any, limits: Limits) -> None:
@@ -154,6 +161,7 @@ class _Client(SshClient):  # type: ignore[misc]
 
     def _start(self) -> Any:
         self._left = {"stdout": _MOST, "stderr": _MOST_ERRORS}
+        self.worker.eh.has_begun = True
         return super()._start()
 
     def _handle_read(self, sname: str) -> None:
@@ -176,10 +184,12 @@ class _Handler(EventHandler):  # type: ignore[misc]
 
     def __init__(self, node: str, hear: Callable[[Answer], None]) -> None:
         self.problem = ""
+        self.has_begun = False
         self.said: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
         self._node = node
         self._hear = hear
         self._code: int | None = None
+        self._has_ended = False
 
     def ev_hup(self, _worker: Any, _node: str, rc: int) -> None:
         """Keep the exit code."""
@@ -191,7 +201,13 @@ class _Handler(EventHandler):  # type: ignore[misc]
         if timedout:
             self.problem = "no answer in time"
         elif code is None:
-            self.problem = self.problem or "nobody waited for its answer"
+            self.problem = self.problem or _UNAWAITED
         output, errors = (b"".join(self.said[name]) for name in ("stdout", "stderr"))
         self.said.clear()
         self._hear(Answer(self._node, code, output, errors, self.problem))
+        self._has_ended = True
+
+    def give_up(self) -> None:
+        """Hand over that nobody waits, if ClusterShell does not know of its ssh, or was interrupted at its end."""
+        if self.has_begun and not self._has_ended:
+            self._hear(Answer(self._node, None, b"", b"", _UNAWAITED))

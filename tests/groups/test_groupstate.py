@@ -10,6 +10,7 @@ from standings import (
     EXITED,
     GOING,
     GONE,
+    LEAVING,
     MASKED,
     NAMES,
     PASSED,
@@ -411,15 +412,31 @@ def test_a_start_that_has_taken_too_long() -> None:
 def test_a_level_that_is_being_stopped() -> None:
     """At a shutdown systemd stops the target with all of its entries: that is no failure of theirs."""
     entries = {**LEVEL_1, "app": GOING, "mail": TO_STOP}
-    assert status(entries, {"1": ("loaded", "active", "active", "stop")}, shown="1") == ("1", "STOPPING")
+    assert status(entries, {"1": LEAVING}, shown="1") == ("1", "STOPPING")
 
 
-@pytest.mark.parametrize("standing", [QUEUED, AT_LEVEL])
+@pytest.mark.parametrize(("active", "inactive", "asked"), [({"1": 50}, {"1": 150}, {}), ({"1": 0}, {}, {"level 1": 0})])
+def test_a_level_that_has_gone_since_it_was_listed(
+    active: dict[str, int], inactive: dict[str, int], asked: dict[str, int]
+) -> None:
+    """Its times are of later than the list, or there are none, since it is not loaded any more: that is no failure.
+
+    The next look tells where the group is.
+    """
+    probe = Probed(active=active, inactive=inactive, conditions=asked)
+    assert status(LEVEL_1, {"1": AT_LEVEL}, probe, shown="1") == ("1", "DONE")
+
+
+@pytest.mark.parametrize("standing", [QUEUED, AT_LEVEL, LEAVING])
 def test_halting(standing: Standing) -> None:
-    """On its way to the halt level, and once there, a group is HALTING at the level it had, if it had one."""
+    """On its way to the halt level, and once there, a group is HALTING at the level it had, if it had one.
+
+    Also while the halt level is stopped, when its times are of later than the list.
+    """
     level = NAMES.level("web", HALT_LEVEL)
     units = {level: UnitStatus(level, *standing[:3], job_id=1, job=standing[3])}
-    found = GroupUnits(NAMES, "web", ENTRIES, units, Probed())
+    asked = {f"level {HALT_LEVEL}": 0} if standing is LEAVING else {}
+    found = GroupUnits(NAMES, "web", ENTRIES, units, Probed(conditions=asked))
     assert group_status(found, "1") == GroupStatus("web", "1", State.HALTING)
     assert group_status(found, None) == GroupStatus("web", HALT_LEVEL, State.HALTING)
 

@@ -137,6 +137,34 @@ def test_interrupted(many: ManyNodes) -> None:
     assert lines[1] == "n2: not moved, for the nodes before did not come out well"
 
 
+# Interrupted when ssh has been run for one of two, before ClusterShell knows that.
+INTERRUPTED = """\
+import sys
+from ClusterShell.Worker.Ssh import SshClient
+start = SshClient._start
+def interrupted(client):
+    started = start(client)
+    if "--wait" in client.command:
+        raise KeyboardInterrupt
+    return started
+SshClient._start = interrupted
+from cltab2systemd.operators.nodeswitch import Move, switch
+sys.exit(switch(Move(["n1", "n2"], "web", "3", fanout=1)))
+"""
+
+
+def test_interrupted_at_once(many: ManyNodes) -> None:
+    """Of a node whose ssh has just been run it is not known either."""
+    done = many.node.run("python3", "-c", INTERRUPTED, check=False)
+
+    told = [line.partition(": ") for line in sorted(done.stdout.splitlines())]  # ClusterShell has an order of its own
+    assert [node for node, _, _ in told] == ["n1", "n2"]
+    assert {what for _, _, what in told} == {
+        "unknown, it may have begun: nobody waited for its answer", "not moved: interrupted",
+    }  # fmt: skip
+    assert done.returncode == 130
+
+
 # What crm_mon says there of a resource that nobody minds.
 UNMANAGED = (
     '<pacemaker-result><resources><resource id="web-resource" managed="false" orphaned="false"/></resources>'
