@@ -4,10 +4,12 @@
 PYTHON := /usr/bin/python3
 VENV := .venv
 RELEASE := bookworm
-# Modules of tests, five on two cores, for half of the time they wait; each has nodes of its own.
-SIDE_BY_SIDE := --numprocesses=5 --dist=loadfile
+# Modules of tests, four on two cores, for half of the time they wait; each has nodes of its own.
+SIDE_BY_SIDE := --numprocesses=4 --dist=loadfile
 # Tests of clusters wait more, and each of the two has three nodes at a time, or more.
 TWO_CLUSTERS := --numprocesses=2 --dist=loadfile
+# What cluster managers call, on single nodes.
+MANAGERS := tests/agent tests/keepalived
 # The core without a machine, in 20,000 histories: a minute of two processors, which it has for itself.
 HISTORIES := tests/histories/test_simulation.py
 # The daemon on the real systemd, driven at random for minutes.
@@ -44,7 +46,7 @@ help:
 	@echo 'make test    the test suite, linters included'
 	@echo 'make test-histories   the core without a machine, in 20,000 random histories, and the daemon driven at random'
 	@echo 'make test-limits   limits of memory, tasks and the like at work, in a virtual machine where need be'
-	@echo 'make test-cluster  three nodes with Pacemaker, Corosync and fencing: groups move, nodes die'
+	@echo 'make test-cluster  the resource agent, keepalived, and three nodes with Pacemaker: groups move, nodes die'
 	@echo 'make test-package  the Debian package, on the releases that RELEASES names'
 	@echo 'make test-release  all tests of nodes with the Debian package installed, on RELEASE (bookworm, trixie, unstable)'
 	@echo 'make lint    ruff and mypy'
@@ -80,7 +82,7 @@ demo-cluster: packages deb-packages
 	@$(PYTHON) -m demo cluster
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(addprefix --ignore=,tests/cluster tests/package $(HISTORIES) $(DRIVEN) $(LIMITS))
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(addprefix --ignore=,tests/cluster $(MANAGERS) tests/package $(HISTORIES) $(DRIVEN) $(LIMITS))
 
 test-histories: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(HISTORIES)
@@ -89,9 +91,10 @@ test-histories: $(VENV)/installed
 test-limits: $(VENV)/installed
 	$(VENV)/bin/python -m pytest $(LIMITS)
 
-# Three nodes with the project's packages, which need both processors. Debian's programs for them are fetched once, into
-# build/programs.
+# Then three nodes with the project's packages, which need both processors. Debian's programs for them are fetched once,
+# into build/programs.
 test-cluster: $(VENV)/installed deb-packages
+	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(MANAGERS)
 	$(VENV)/bin/python -m pytest $(TWO_CLUSTERS) tests/cluster
 
 # Apart from the others, for it makes roots of other releases, a minute each, and installs what is built into them.
