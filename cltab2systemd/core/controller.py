@@ -37,7 +37,7 @@ from cltab2systemd.events import Asker, By
 from cltab2systemd.groups import advice
 from cltab2systemd.groups.advice import Empty
 from cltab2systemd.groups.lifecycle import HALT_ROWS, MARKED, Event, HaltEvent, Phase, Serving
-from cltab2systemd.groups.refusals import Refusal, Supersession
+from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import GroupStatus, settled_level
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.systemd.kernel import Kernel
@@ -121,14 +121,16 @@ class Controller:
         )  # fmt: skip
         self._membership = Membership(
             self._groups, source, instance, bus, applier=applier, observer=self._observer, spawn=self._spawn,
-            on_table=on_table, on_retired=lambda group, asker: self._request(group, HALT_LEVEL, asker),
+            on_table=on_table, on_retired=self._stop_for_good,
             on_gone=self._shown.publish,
         )  # fmt: skip
         self._trials = Trials(
             self._groups, instance, bus, self._membership, service, take_back=self._request, on_change=on_moment
         )
         self.updates = Updates(self._groups, self._membership, source, self._observer, bus, request=self._request)
-        self._carrier = Carrier(bus, switcher, self._membership, self._observer, on_moved=self._trials.has_moved)
+        self._carrier = Carrier(
+            bus, switcher, self._membership, self._observer, on_moved=self._trials.has_moved, go_on=self._stop_for_good
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving = Serving.SERVING
 
@@ -355,18 +357,15 @@ class Controller:
             request.fail(refused)
             return request
         group.request = request
-        self._hands.give_way(group, self._superseding(request))
+        superseding = request.supersession(is_serving=self._serving is Serving.SERVING)
+        self._hands.give_way(group, superseding)
         if earlier is not None:
-            earlier.replaced_by(request, self._superseding(request))
+            earlier.replaced_by(request, superseding)
         request.task = self._spawn(self._carrier.carry_out(group, request))
         return request
 
-    def _superseding(self, request: Request) -> Supersession:
-        if request.asker.by is By.TRIAL:
-            return Supersession.TRIAL_OVER
-        if not request.is_for_good:
-            return Supersession.LATER_REQUEST
-        return Supersession.LEFT_TABLE if self._serving is Serving.SERVING else Supersession.HALT
+    def _stop_for_good(self, group: Group, asker: Asker) -> Request:
+        return self._request(group, HALT_LEVEL, asker)
 
     def _settle(self, group: Group) -> None:
         self._settlement.settle(group)

@@ -283,6 +283,19 @@ def test_a_request_that_is_refused_does_not(make: Any) -> None:
     group.wait_for("1 DONE")
 
 
+def test_a_request_that_is_refused_does_not_end_a_halt(make: Any) -> None:
+    """A group that is stopped for good after its trial, and is asked for a level meanwhile in vain, goes on its way."""
+    slow = "two:2:respawn:trap 'sleep 2; exit' INT; while :; do sleep 0.02; done"
+    group = make(slow, f"three:3:respawn:{RUN}", ":::preflight.three:false", level="")
+    try_(group, "2")
+    group.wait_for("2 HALTING")
+
+    answered(group.instance.clinit(group.name, "3"), code=1)
+
+    assert group.status == "2 HALTING"
+    group.wait_for("2 CONFIGURED")
+
+
 def test_a_trial_that_is_refused_changes_nothing(make: Any) -> None:
     """Neither the group, nor a trial that goes on already."""
     group = make(f"one:1:respawn:{RUN}", f"two:2:respawn:{RUN}", f"three:3:respawn:{RUN}", ":::preflight.three:false")
