@@ -85,6 +85,8 @@ class Probed:
         return self.inactive.get(_instance(unit), 0)
 
     def inactive_time(self, unit: str) -> int:
+        if unit.startswith("clinitbarrier-"):
+            return self.inactive.get(f"level {_instance(unit)}", 0)
         return self.inactive.get(_instance(unit), 0)
 
     def lacked_memory(self, group_slice: str) -> bool:

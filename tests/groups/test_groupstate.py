@@ -427,6 +427,16 @@ def test_a_level_that_has_gone_since_it_was_listed(
     assert status(LEVEL_1, {"1": AT_LEVEL}, probe, shown="1") == ("1", "DONE")
 
 
+def test_a_barrier_of_before_that_is_met() -> None:
+    """It ran when the level was asked for, for lines in which something was required, and nothing is any more."""
+    asked = Asked("1", 120)
+    barrier = {"level 1": 150}
+    for inactive, expected in ((barrier, State.DONE), ({}, State.FAILED)):
+        found = group_status(group(LEVEL_1, {"1": AT_LEVEL}, Probed(inactive=inactive)), "1", asked)
+        assert found is not None
+        assert found.state is expected
+
+
 @pytest.mark.parametrize("standing", [QUEUED, AT_LEVEL, LEAVING])
 def test_halting(standing: Standing) -> None:
     """On its way to the halt level, and once there, a group is HALTING at the level it had, if it had one.
