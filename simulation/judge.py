@@ -291,15 +291,16 @@ class Judge:
             truth = self.truth(group)
             is_touched = self.groups[group].is_hindered
             if waiting and not is_touched and level not in truth.active | truth.pending:
-                self._early.append((self._world.clock.now, waiting[-1]))  # the others are superseded
+                self._early.append((self._world.clock.now, waiting))
 
     def _check_early(self) -> None:
-        """Whoever asked for a level that is FAILED already, before it has begun, has been refused by now."""
+        """One of those who asked for a level that is FAILED already, before it has begun, has been refused by now."""
         early, self._early = self._early, []
-        for when, client in early:
+        for when, waiting in early:
             if when == self._world.clock.now:
-                self._early.append((when, client))
-            elif not any(kind in {"refused", "lost"} for kind, *_ in client.said):  # of one moment, with its beginning
+                self._early.append((when, waiting))
+            elif not any(kind in {"refused", "lost"} for client in waiting for kind, _ in client.said):
+                client = waiting[-1]
                 self.violate("clstat", f"{client.group} was {client.level} FAILED before {client} had begun")
 
     # When all is settled.
