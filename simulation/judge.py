@@ -43,7 +43,7 @@ class Judge:
         self.is_halting = False
         self._is_applied = True  # the table that was read last
         self._retirement = Retirement(world)
-        self._early: list[tuple[int, Client]] = []
+        self._early: list[tuple[int, list[Client]]] = []
 
     def violate(self, rule: str, text: str) -> None:
         """Something was not as it has to be."""
