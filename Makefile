@@ -4,6 +4,8 @@
 PYTHON := /usr/bin/python3
 VENV := .venv
 RELEASE := bookworm
+# Seconds for a test with its fixtures, of which some fetch a release of Debian. One that hangs fails.
+PYTEST := $(VENV)/bin/python -m pytest --timeout=600
 # Modules of tests, four on two cores, for half of the time they wait; each has nodes of its own.
 SIDE_BY_SIDE := --numprocesses=4 --dist=loadfile
 # Tests of clusters wait more, and each of the two has three nodes at a time, or more.
@@ -82,28 +84,28 @@ demo-cluster: packages deb-packages
 	@$(PYTHON) -m demo cluster
 
 test: $(VENV)/installed
-	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(addprefix --ignore=,tests/cluster $(MANAGERS) tests/package $(HISTORIES) $(DRIVEN) $(LIMITS))
+	$(PYTEST) $(SIDE_BY_SIDE) $(addprefix --ignore=,tests/cluster $(MANAGERS) tests/package $(HISTORIES) $(DRIVEN) $(LIMITS))
 
 test-histories: $(VENV)/installed
-	$(VENV)/bin/python -m pytest $(HISTORIES)
-	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(DRIVEN)
+	$(PYTEST) $(HISTORIES)
+	$(PYTEST) $(SIDE_BY_SIDE) $(DRIVEN)
 
 test-limits: $(VENV)/installed
-	$(VENV)/bin/python -m pytest $(LIMITS)
+	$(PYTEST) $(LIMITS)
 
 # Then three nodes with the project's packages, which need both processors. Debian's programs for them are fetched once,
 # into build/programs.
 test-cluster: $(VENV)/installed deb-packages
-	$(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) $(MANAGERS)
-	$(VENV)/bin/python -m pytest $(TWO_CLUSTERS) tests/cluster
+	$(PYTEST) $(SIDE_BY_SIDE) $(MANAGERS)
+	$(PYTEST) $(TWO_CLUSTERS) tests/cluster
 
 # Apart from the others, for it makes roots of other releases, a minute each, and installs what is built into them.
 test-package: $(VENV)/installed deb-packages root-packages
-	$(VENV)/bin/python -m pytest tests/package
+	$(PYTEST) tests/package
 
 # All tests of nodes, or those of TESTS, in nodes of one release with the Debian package installed.
 test-release: $(VENV)/installed deb-packages root-packages
-	LAB_RELEASE=$(RELEASE) $(VENV)/bin/python -m pytest $(SIDE_BY_SIDE) --ignore=tests/cluster --ignore=tests/package $(TESTS)
+	LAB_RELEASE=$(RELEASE) $(PYTEST) $(SIDE_BY_SIDE) --ignore=tests/cluster --ignore=tests/package $(TESTS)
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check
@@ -115,7 +117,7 @@ generated: packages
 
 # docs/screens.md, captured anew from terminals of a node.
 screens: $(VENV)/installed
-	SCREENS=write $(VENV)/bin/python -m pytest tests/docs/test_screens.py
+	SCREENS=write $(PYTEST) tests/docs/test_screens.py
 
 deb: deb-packages
 	@packaging/build-deb dist
