@@ -96,8 +96,7 @@ class Controller:
         service: str = "",
     ) -> None:
         self._units, instance = units, units.instance
-        self.names = names = instance.names
-        self.source = source
+        self.names, self.source = (names := instance.names), source
         self._bus, self._applier = bus, applier
         self._groups: dict[str, Group] = {}
         self._shown = Shown(self._groups, source, on_status, on_moment)
@@ -121,8 +120,7 @@ class Controller:
         )  # fmt: skip
         self._membership = Membership(
             self._groups, source, instance, bus, applier=applier, observer=self._observer, spawn=self._spawn,
-            on_table=on_table, on_retired=self._stop_for_good,
-            on_gone=self._shown.publish,
+            on_table=on_table, on_retired=self._stop_for_good, on_gone=self._shown.publish,
         )  # fmt: skip
         self._trials = Trials(
             self._groups, instance, bus, self._membership, service, take_back=self._request, on_change=on_moment
