@@ -14,6 +14,7 @@ import time
 import traceback
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ _CHUNK = 1_000
 
 # The target of this process of the pool. It comes by the fork, for not every target can be pickled.
 _TARGET: list[Target] = []
+
+
+class ProcessDiedError(Exception):
+    """A process has died of a case. The text says which cases it may have been, for a person."""
 
 
 class CaseTimeoutError(Exception):
@@ -107,18 +112,25 @@ def run(target: Target, cases: int, seed: int, processes: int) -> Figures:
     while that loads the name service's library, the child dies at its own first look.
 
     Raises:
-        concurrent.futures.process.BrokenProcessPool: a process has died of a case, by a signal, say.
+        ProcessDiedError: a process has died of a case, by a signal, say.
     """
     begin = time.monotonic()
     figures = Figures(target.name, seed)
     chunks = [(seed, start, min(start + _CHUNK, cases)) for start in range(0, cases, _CHUNK)]
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(min(processes, len(chunks)), context, _prepare, (target,)) as executor:
-        for part in as_completed([executor.submit(_run_chunk, chunk) for chunk in chunks]):
-            figures.add(part.result())
-            if len(figures.failures) >= MOST_FAILURES:
-                executor.shutdown(cancel_futures=True)
-                break
+        parts = {executor.submit(_run_chunk, chunk): chunk for chunk in chunks}
+        try:
+            for part in as_completed(parts):
+                figures.add(part.result())
+                if len(figures.failures) >= MOST_FAILURES:
+                    break
+        except BrokenProcessPool as error:
+            lost = [f"{start} to {end - 1}" for part, (_, start, end) in parts.items() if part.exception()]
+            begun = ", ".join(lost[:processes])  # the first ones, for they are run in order
+            raise ProcessDiedError(f"a process has died of one of the cases {begun} of seed {seed}") from error
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
     figures.seconds = time.monotonic() - begin
     del figures.failures[MOST_FAILURES:]
     return figures
@@ -129,6 +141,7 @@ def _prepare(target: Target) -> None:
     _TARGET.append(target)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     signal.signal(signal.SIGPROF, _on_timeout)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # else it would go on with the next cases
 
 
 def _on_timeout(_number: int, _frame: FrameType | None) -> None:

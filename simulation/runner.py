@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import signal
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -64,7 +65,9 @@ def run(seeds: range, jobs: int = 2) -> Figures:
         for chunk in chunks:
             figures.failures |= perform(chunk)
     else:
-        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as executor:
+        # Each ends at once if somebody interrupts all.
+        context, on_interrupt = multiprocessing.get_context("spawn"), (signal.SIGINT, signal.SIG_DFL)
+        with ProcessPoolExecutor(jobs, context, signal.signal, on_interrupt) as executor:
             for failures in executor.map(perform, chunks):
                 figures.failures |= failures
     figures.seconds = time.monotonic() - begin

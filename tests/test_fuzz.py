@@ -7,9 +7,10 @@ import logging
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
-from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,7 @@ from cltab2systemd.daemon import peers
 from cltab2systemd.units import unitfile
 from fuzz import cltab, connection, ldtmessages, runner, table, varlinkcalls
 from fuzz.__main__ import TARGETS, main
+from lab.install import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +123,7 @@ def test_a_case_of_which_the_process_dies() -> None:
         if data == b"x":
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(BrokenProcessPool):
+    with pytest.raises(runner.ProcessDiedError, match=r"of one of the cases 0 to 999, 1000 to 1999 of seed 0"):
         runner.run(runner.Target("test", lambda source: source.choice([b"", b"x"]), check), 5000, 0, 2)
 
 
@@ -172,6 +174,15 @@ def _nothing_quoted() -> Iterator[None]:
     unitfile.quote.cache_clear()
     yield
     unitfile.quote.cache_clear()
+
+
+def test_an_interrupt_ends_it() -> None:
+    """Control-C ends all its processes at once, whatever is left to be run."""
+    words = [sys.executable, "-m", "fuzz", "table", "--cases", "1000000"]
+    with subprocess.Popen(words, cwd=PROJECT, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        time.sleep(2)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(10) != 0
 
 
 @pytest.mark.usefixtures("_nothing_quoted")

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import events, oserrors
 from cltab2systemd.core.request import SwitchRefusedError, code_of
-from cltab2systemd.core.settlement import is_at_halt_level
-from cltab2systemd.groups.lifecycle import Event, Phase
+from cltab2systemd.groups.lifecycle import Event
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.systemd.buserrors import BusError
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from cltab2systemd.core.observer import Observer
     from cltab2systemd.core.request import Request
     from cltab2systemd.core.switcher import Switcher
-    from cltab2systemd.events import Asker
     from cltab2systemd.systemd.bus import Bus
 
 
@@ -32,7 +30,6 @@ class Carrier:
         membership: knows the lines that each group is to have.
         observer: knows how groups are.
         on_moved: called with a request whose start is queued.
-        go_on: asks for a halt once more that a refused request has superseded, on whose account it was.
     """
 
     def __init__(
@@ -43,14 +40,12 @@ class Carrier:
         observer: Observer,
         *,
         on_moved: Callable[[Request], None],
-        go_on: Callable[[Group, Asker], object],
     ) -> None:
         self._bus = bus
         self._switcher = switcher
         self._membership = membership
         self._observer = observer
         self._on_moved = on_moved
-        self._go_on = go_on
 
     async def carry_out(self, group: Group, request: Request) -> None:
         """Carry a request out up to the start of its level. Whatever keeps it from that, ends it."""
@@ -80,9 +75,8 @@ class Carrier:
         except BusError:
             self._observer.refresh_soon([group.name])
         group.end(request, error)
-        is_free = group.request is None and group.life.phase is Phase.RESTING
-        if request.halt is not None and is_free and group.units is not None and is_at_halt_level(group):
-            self._go_on(group, request.halt)
+        if group.leave_to_halt():
+            self._observer.refresh_soon([group.name])
         if self._membership.has_left(group):
             self._membership.forget_soon(group)
 

@@ -112,7 +112,7 @@ class Controller:
             names, instance.held, bus, self._pacer, self._observer.probe,
             is_sought=self._culprits.is_sought, look_soon=self._observer.refresh_soon,
             on_refused=lambda group, request, error: self._spawn(self._carrier.refuse(group, request, error)),
-            on_stopped=self._stopped,
+            on_stopped=self._stopped, go_on=lambda group: self._stop_for_good(group, Asker(By.RESUMED)),
         )  # fmt: skip
         self._hands = Hands(
             names, bus, self._pacer, self._observer, self._settlement, culprits=self._culprits,
@@ -126,9 +126,7 @@ class Controller:
             self._groups, instance, bus, self._membership, service, take_back=self._request, on_change=on_moment
         )
         self.updates = Updates(self._groups, self._membership, source, self._observer, bus, request=self._request)
-        self._carrier = Carrier(
-            bus, switcher, self._membership, self._observer, on_moved=self._trials.has_moved, go_on=self._stop_for_good
-        )
+        self._carrier = Carrier(bus, switcher, self._membership, self._observer, on_moved=self._trials.has_moved)
         self._tasks: set[asyncio.Task[None]] = set()
         self._serving = Serving.SERVING
 
@@ -344,6 +342,7 @@ class Controller:
         earlier, request = group.request, Request(group.name, level, asker, group.level, target, on_end=group.count)
         request.tell_begin()
         self._trials.follow(group, request, trial)
+        was_halting = group.halting and group.life.phase is Phase.MOVING
         try:
             group.happens(Event.REQUESTED, level)
         except OSError as error:
@@ -355,6 +354,7 @@ class Controller:
             request.fail(refused)
             return request
         group.request = request
+        group.supersede_halt(was_under_way=was_halting)
         superseding = request.supersession(is_serving=self._serving is Serving.SERVING)
         self._hands.give_way(group, superseding)
         if earlier is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -11,7 +12,7 @@ from cltab2systemd import events
 from cltab2systemd.core.request import Request, SwitchRefusedError
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.changes import Seen
-from cltab2systemd.groups.lifecycle import MARKED, Event, Life, Mark, step
+from cltab2systemd.groups.lifecycle import MARKED, Event, Life, Mark, Phase, step
 from cltab2systemd.groups.progress import ProgressPhase, Way, left, way
 from cltab2systemd.groups.refusals import Refusal
 from cltab2systemd.groups.state import State, remedies_at
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
     from cltab2systemd.groups.progress import Checking, Handling
     from cltab2systemd.groups.state import Asked, GroupStatus
     from cltab2systemd.groups.units import GroupUnits
+
+
+class HaltLeft(enum.Enum):
+    """What is left to do of a halt that a request has superseded when it was under way."""
+
+    NOTHING = enum.auto()
+    WAITS = enum.auto()  # the request has not touched the group yet
+    DUE = enum.auto()  # the request was refused before it did, and so the halt is to go on
 
 
 class Destinations(Protocol):
@@ -65,6 +74,7 @@ class Group:
         self.told: GroupStatus | None = None  # what the log was told last
         self.troubles = Troubles()
         self.request: Request | None = None
+        self.halt_left = HaltLeft.NOTHING
         self.tally = Tally()  # of its requests that have ended
         self.asked: Asked | None = None  # what this daemon last asked of systemd
         self.held: frozenset[str] = frozenset()  # units that the start under way is not to run again
@@ -104,6 +114,8 @@ class Group:
         elif row.mark is Mark.REMOVE or (self._is_mark_left and life.phase not in MARKED):
             self._remove_mark(needed=event is Event.FORGOTTEN)
         self._life = life
+        if life.phase not in {Phase.PREPARING, Phase.RESTING}:
+            self.halt_left = HaltLeft.NOTHING
         if event in {Event.REQUESTED, Event.SETTLED}:
             self._note_origin()
         self._tell_news()
@@ -171,6 +183,23 @@ class Group:
     def halting(self) -> bool:
         """Whether the group is being stopped for good."""
         return self.request is not None and self.request.is_for_good
+
+    def supersede_halt(self, *, was_under_way: bool) -> None:
+        """Take note that `request` has begun. A halt that it supersedes goes on if it is refused, and is none itself.
+
+        Args:
+            was_under_way: whether a halt was, so that entries of the group may be down.
+        """
+        if self.request is not None and self.request.is_for_good:
+            self.halt_left = HaltLeft.NOTHING
+        elif was_under_way or self.halt_left is HaltLeft.DUE:
+            self.halt_left = HaltLeft.WAITS
+
+    def leave_to_halt(self) -> bool:
+        """Take note that a request was refused; whether a halt is due by that: nothing else is at work on the group."""
+        if self.request is None and self.halt_left is HaltLeft.WAITS:
+            self.halt_left = HaltLeft.DUE
+        return self.halt_left is HaltLeft.DUE
 
     @property
     def shown_level(self) -> str | None:

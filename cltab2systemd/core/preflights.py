@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events
-from cltab2systemd.core.group import now_in_microseconds
+from cltab2systemd.core.group import HaltLeft, now_in_microseconds
 from cltab2systemd.core.request import SwitchRefusedError
 from cltab2systemd.groups import changes
 from cltab2systemd.groups.endings import why_not_executed, worded
@@ -112,7 +112,7 @@ class Preflights:
                     await self._start(unit, entry)
                     wrong = await self._ended(unit, entry)
                     if wrong:
-                        raise await self._refusal(unit, entry, wrong)
+                        raise await self._refusal(group, unit, entry, wrong)
             finally:
                 self._clear_soon(unit)
             passed(entry)
@@ -176,13 +176,14 @@ class Preflights:
         finally:
             self._observer.probe.forget(unit)
 
-    async def _refusal(self, unit: str, entry: Entry, wrong: str) -> SwitchRefusedError:
+    async def _refusal(self, group: Group, unit: str, entry: Entry, wrong: str) -> SwitchRefusedError:
         assert entry.preflight is not None
         output = await last_words(unit)
         command = shortened(entry.preflight.command)
+        what = "stays as it is" if group.halt_left is HaltLeft.NOTHING else "is being stopped as before"
         return SwitchRefusedError(
             Refusal.PREFLIGHT_FAILED,
-            f"the preflight of {entry.tag} {wrong}, so {entry.group} stays as it is: {command}",
+            f"the preflight of {entry.tag} {wrong}, so {group.name} {what}: {command}",
             output,
         )
 

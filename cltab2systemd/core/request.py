@@ -119,7 +119,6 @@ class Request:
         self.settled_at: float | None = None  # when its level was settled first, by the loop's clock
         self._is_told = False  # whether the log tells how it has ended
         self.stopped: set[str] = set()  # units that a halt has stopped one by one
-        self.halt: Asker | None = None  # for whom the halt is under way that goes on if this is refused
         self.checked: set[Entry] = set()  # whose preflights have passed, or are not to be run
         self.lines: ResourceGroup | None = None  # those that the group gets; None for the table's
         self.on_start: Callable[[], None] = lambda: None  # called before anybody is told that it has begun
@@ -203,12 +202,8 @@ class Request:
         return Supersession.LEFT_TABLE if is_serving else Supersession.HALT
 
     def replaced_by(self, later: Request, code: Supersession) -> None:
-        """End the request because of a later one. Whoever waits for its start only is answered when that one starts.
-
-        If it is a halt, and the later one is refused before anything has begun, the halt is to go on.
-        """
+        """End the request because of a later one. Whoever waits for its start only is answered when that one starts."""
         self.give_up()
-        later.halt = self.asker if self.is_for_good else self.halt
         by = later.claim
 
         def follow(started: asyncio.Future[None]) -> None:

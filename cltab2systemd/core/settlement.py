@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from cltab2systemd import events, oserrors
+from cltab2systemd.core.group import HaltLeft
 from cltab2systemd.core.request import SupersededError, SwitchRefusedError, code_of, taken_by_hand
 from cltab2systemd.groups.endings import was_executed
 from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
@@ -51,6 +52,7 @@ class Settlement:
         look_soon: looks at groups in a moment.
         on_refused: called with a request that cannot come to its end, because of systemd or of what runs.
         on_stopped: called with a group that has been stopped for good.
+        go_on: called with a group whose halt is to go on that was superseded by a request in vain.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Settlement:
         look_soon: Callable[[Iterable[str]], None],
         on_refused: Callable[[Group, Request, SwitchRefusedError], object],
         on_stopped: Callable[[Group], None],
+        go_on: Callable[[Group], object],
     ) -> None:
         self._names = names
         self._held = held
@@ -75,6 +78,7 @@ class Settlement:
         self._look_soon = look_soon
         self._on_refused = on_refused
         self._on_stopped = on_stopped
+        self._go_on = go_on
 
     def settle(self, group: Group) -> None:
         """End the request of a group if its units tell the outcome. BusUnavailableError if systemd cannot be asked."""
@@ -90,6 +94,10 @@ class Settlement:
             self._settle_halt(group, request)
         elif request is not None:
             self._settle_switch(group, request)
+        elif group.halt_left is HaltLeft.DUE:
+            group.halt_left = HaltLeft.NOTHING
+            if _is_left_at_halt(group):
+                self._go_on(group)
 
     def _let_go(self, group: Group) -> None:
         """Let go of a group's held entries. The start that they were held for is over."""
@@ -227,6 +235,14 @@ def is_at_halt_level(group: Group) -> bool:
     assert group.units is not None
     target = group.units.levels().get(HALT_LEVEL)
     return target is not None and (target.starting or current_level(group.units) == HALT_LEVEL)
+
+
+def _is_left_at_halt(group: Group) -> bool:
+    """Whether a group is at the level of a halt, or on its way there, and nobody takes it away from there."""
+    assert group.units is not None
+    levels = group.units.levels()
+    is_taken = any(target.starting for level, target in levels.items() if level != HALT_LEVEL)
+    return is_at_halt_level(group) and not is_taken and levels[HALT_LEVEL].job != "stop"
 
 
 def _is_elsewhere(group: Group) -> bool:

@@ -115,7 +115,7 @@ def numbers(directory: Path, start: str = "") -> list[int]:
 
 
 def numbers_among(names: Iterable[str], start: str = "") -> list[int]:
-    """The numbers of the names that are a start and a number, as Python writes one, so not 007; sorted."""
+    """The numbers, from 1 on, of the names that are a start and a number as Python writes one, so not 007; sorted."""
     ends = (name.removeprefix(start) for name in names if name.startswith(start))
     return sorted(int(end) for end in ends if _NUMBER.fullmatch(end))
 

@@ -91,7 +91,7 @@ def group_status(group: GroupUnits, shown_level: str | None, asked: Asked | None
     if level_now is None:
         return _without_level(group, shown_level) if shown_level is not None else None
     if level_now == HALT_LEVEL:
-        # Once it is being stopped, nothing of the group was left.
+        # The daemon stops it when nothing of the group is left; its times may be gone by now.
         is_over = targets[level_now].job == "stop"
         left = () if is_over else (*_not_stopped(group, level_now, 0), *_survivors(group, None))
         state = State.FAILED if left else State.HALTING
@@ -242,7 +242,7 @@ def _not_stopped(group: GroupUnits, level: str, since: int) -> Iterator[Reason]:
 
     The switch was made in order only if the level's barrier ran since the level was asked for, and since its target was
     last inactive. Then nothing outside of the level may be older than that run. What is newer was started by hand.
-    If the target has gone since it was listed, its times tell nothing of the level; the next look does.
+    If the target has gone since it was listed, its times tell nothing of the level. All is left to the next look then.
     """
     target = group.names.level(group.group, level)
     asked = group.asked_at(level)

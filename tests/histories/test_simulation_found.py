@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from simulation import services, tables
+from simulation.bus import StandInBus
 from simulation.caches import warm
 from simulation.clock import SECOND
 from simulation.disk import MemoryDisk
@@ -176,6 +177,84 @@ def between(monkeypatch: pytest.MonkeyPatch, *pushed: tuple[Line, ...]) -> World
     world = World(1)
     world.settle()
     return world
+
+
+@pytest.fixture
+def leaving(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A machine one of whose groups is being stopped, for it has left the table; and then it is there again.
+
+    A request for its level 2 has a preflight that hangs, and so fails after a second.
+    """
+    web = Line("web", "wa", ("1",), "steady"), Line("web", "wb", ("1", "2"), "stubborn")
+    db = Line("db", "da", ("1",), "steady")
+    with warm():
+        world = between(monkeypatch, (*web, db), (db,), (*web, Line("web", "wt", ("2",), "stuck"), db))
+        world.ask("switch", "web", "1")
+        world.settle()
+        world.table = 1
+        world.ask("reread")
+        world.run(SECOND // 10)
+        assert said(world, "web") == "1 HALTING"
+        world.table = 2
+        yield world
+        world.close()
+
+
+@pytest.mark.parametrize("later", ["", "before", "after"])
+def test_a_halt_goes_on_that_a_refused_request_has_superseded(leaving: World, later: str) -> None:
+    """It stayed HALTING for ever. There may be another request, before or after the first one is refused."""
+    requests = [leaving.ask("switch", "web", "2")]
+    leaving.run(SECOND // 2 if later == "before" else SECOND + SECOND // 5)
+    if later:
+        requests.append(leaving.ask("switch", "web", "2"))
+    leaving.run(30 * SECOND)
+
+    assert said(leaving, "web") == "1 CONFIGURED"
+    ends = [request.said[-1] for request in requests]
+    assert ends[-1][0] == "refused"
+    assert "so web is being stopped as before: " in ends[-1][1]
+
+
+def test_a_halt_does_not_go_on_when_a_level_was_started_by_hand(leaving: World) -> None:
+    """Who does that while a request is at its preflight takes the group away from the halt."""
+    request = leaving.ask("switch", "web", "2")
+    leaving.run(SECOND // 2)
+    leaving.systemd.queue("clinit-web@1.target", "start", "hand")
+    leaving.systemd.settle()
+    leaving.run(30 * SECOND)
+
+    assert request.said[-1][0] == "refused"
+    assert said(leaving, "web") == "1 DONE"
+
+
+def test_a_trial_that_was_refused_is_not_that_of_the_halt_that_goes_on(leaving: World) -> None:
+    """It has ended with its refusal, also if an earlier daemon had begun with the halt."""
+    leaving.kill(0)
+    leaving.run(SECOND)
+    request = leaving.ask("switch", "web", "2", trial=60.0)
+    leaving.run(SECOND + SECOND // 2)
+    kept = leaving.ask("keep", "web")
+    leaving.run(30 * SECOND)
+
+    assert request.said[-1][0] == "refused"
+    assert kept.said[-1][0] == "refused"
+    assert said(leaving, "web") == "1 CONFIGURED"
+
+
+def test_a_halt_that_is_refused_does_not_begin_again(leaving: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asked for it was told so. It had superseded the halt of a group that has left the table."""
+    stop = StandInBus.stop
+    monkeypatch.setattr(StandInBus, "stop", lambda bus, unit: None if "@wa." in unit else stop(bus, unit))
+    halt = leaving.ask("halt")
+    leaving.run(SECOND // 5)
+    assert leaving.systemd.units["clinit-web@wa.service"].is_down
+    leaving.systemd.queue("clinit-web@wa.service", "start", "hand")
+    leaving.systemd.settle()
+    leaving.run(30 * SECOND)
+
+    assert halt.said[-1][0] == "refused"
+    assert said(leaving, "web") == "1 FAILED"
+    assert not leaving.systemd.units["clinit-web@wa.service"].is_down
 
 
 @pytest.mark.usefixtures("world")
