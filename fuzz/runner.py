@@ -130,7 +130,7 @@ def run(target: Target, cases: int, seed: int, processes: int) -> Figures:
             begun = ", ".join(lost[:processes])  # the first ones, for they are run in order
             raise ProcessDiedError(f"a process has died of one of the cases {begun} of seed {seed}") from error
         finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(cancel_futures=True)
     figures.seconds = time.monotonic() - begin
     del figures.failures[MOST_FAILURES:]
     return figures

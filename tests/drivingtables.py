@@ -33,7 +33,7 @@ class Kind(enum.Enum):
     """What an entry's command does: its mode, its text, and whether something of it lives as long as its level."""
 
     STEADY = ("respawn", "exec sleep 1000", True)
-    POLITE = ("respawn", "trap 'sleep 0.3; exit' INT; while :; do sleep 0.05; done", True)
+    POLITE = ("respawn", "trap 'trap \"\" INT; sleep 0.3; exit' INT; while :; do sleep 0.05; done", True)
     STUBBORN = ("respawn", deaf("INT", "TERM"), True)
     DYING = ("respawn", "sleep 0.3; exit 1", False)
     QUICK = ("wait", "true", False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from instance import varlink
 from jsondocument import schema_of
-from programs import RUN
+from programs import RUN, slow_to_stop
 from shipped import SERVICE, Shipped
 
 from lab.waiting import wait_until
@@ -313,7 +313,7 @@ def test_groups_on_their_way(machine: Shipped) -> None:
 @pytest.mark.parametrize("moment", ["3 STARTING", "3 STOPPING"])
 def test_a_daemon_that_is_killed(machine: Shipped, moment: str) -> None:
     """Whoever applies waits for the next daemon, which does what is left, and hears of all of it, once."""
-    stubborn = "trap 'sleep 1; exit' INT; while :; do sleep 0.1; done"
+    stubborn = slow_to_stop(1)
     machine.write_table(TABLE.replace("web:php:3:respawn:" + RUN, f"web:php:3:respawn:{stubborn}"))
     assert machine.clinit("--wait", "web", "3").returncode == 0
     new = TABLE.replace("web:php:3", "web:first:3:wait:sleep 1\nweb:php:3").replace("mail:", "idle:")

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 LONG = "1000"
 # Says that it is being stopped, and waits for leave to end; systemd's patience for that is not short then.
-STUBBORN = "trap 'touch /run/asked; until [ -e /run/go ]; do sleep 0.05; done; exit' INT; while :; do sleep 0.05; done"
+# systemd sends its signal also to what a process has begun by then, such as a `touch`.
+STUBBORN = "trap ': >/run/asked; until [ -e /run/go ]; do sleep 0.05; done; exit' INT; while :; do sleep 0.05; done"
 
 
 @pytest.fixture

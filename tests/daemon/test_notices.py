@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from instance import Instance, varlink
-from programs import until_there
+from programs import slow_to_stop, until_there
 from shipped import Shipped
 
 from cltab2systemd.daemon.notices import AT_ONCE
@@ -227,7 +227,7 @@ def test_a_shutdown_is_no_news(fresh_node: Node, daemon: str) -> None:
     """Groups go, and nobody is told of that, nor held up by it; also if the daemon is there to see it."""
     put_template(fresh_node)
     shipped = Shipped(fresh_node)
-    shipped.write_table(TABLE.replace("sleep infinity", "trap 'sleep 1; exit' INT; while :; do sleep 0.02; done"))
+    shipped.write_table(TABLE.replace("sleep infinity", slow_to_stop(1)))
     if daemon == "goes-last":
         shipped.drop_in("clinit.service", "[Unit]", "DefaultDependencies=no")
     shipped.start()

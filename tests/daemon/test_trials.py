@@ -11,7 +11,7 @@ import pytest
 from answers import answered
 from instance import Group
 from ontrial import noted, units
-from programs import RUN, RUN_NEW
+from programs import RUN, RUN_NEW, slow_to_stop
 from survivor import Survivor
 
 from cltab2systemd import events
@@ -285,8 +285,7 @@ def test_a_request_that_is_refused_does_not(make: Any) -> None:
 
 def test_a_request_that_is_refused_does_not_end_a_halt(make: Any) -> None:
     """A group that is stopped for good after its trial, and is asked for a level meanwhile in vain, goes on its way."""
-    slow = "two:2:respawn:trap 'sleep 2; exit' INT; while :; do sleep 0.02; done"
-    group = make(slow, f"three:3:respawn:{RUN}", ":::preflight.three:false", level="")
+    group = make(f"two:2:respawn:{slow_to_stop(2)}", f"three:3:respawn:{RUN}", ":::preflight.three:false", level="")
     try_(group, "2")
     group.wait_for("2 HALTING")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TABLE = """\
 web:setup:3:wait:true
-web:server:3:respawn:trap 'sleep 0.3; echo polite >>/run/said; exit' INT; while :; do sleep 0.02; done
+web:server:3:respawn:trap 'trap "" INT; sleep 0.3; echo polite >>/run/said; exit' INT; while :; do sleep 0.02; done
 mail:a-b\\c.d:1:respawn:exec sleep 1000
 """
 SERVICES = ("clinit-web@server.service", r"clinit-mail@a-b\x5cc.d.service")
