@@ -22,7 +22,8 @@ LIMITS := tests/daemon/test_limits.py tests/daemon/test_set_clock.py tests/lab/t
 # Debian's own versions of everything that the product and its lab run on.
 PACKAGES := busybox-static curl dbus fish iproute2 jq libxml2-utils locales mandoc perl procps python3 python3-click python3-hypothesis \
 	python3-jinja2 python3-jsonschema python3-pip python3-prometheus-client python3-pystemd python3-pytest \
-	python3-pytest-timeout python3-pytest-xdist python3-setuptools python3-venv python3-wheel qemu-system-x86 systemd tmux util-linux zsh
+	python3-pytest-timeout python3-pytest-xdist python3-setuptools python3-venv python3-wheel qemu-system-x86 systemd tmux \
+	util-linux zsh
 # What builds the package, and what tests it on other releases.
 DEB_PACKAGES := debhelper dh-python dpkg-dev make pybuild-plugin-pyproject python3-all python3-setuptools
 ROOT_PACKAGES := lintian mmdebstrap
@@ -93,8 +94,8 @@ test-histories: $(VENV)/installed
 test-limits: $(VENV)/installed
 	$(PYTEST) $(LIMITS)
 
-# Then three nodes with the project's packages, which need both processors. Debian's programs for them are fetched once,
-# into build/programs.
+# First what needs one node at a time; then three nodes with the project's packages, which need both processors.
+# Debian's programs for them are fetched once, into build/programs.
 test-cluster: $(VENV)/installed deb-packages
 	$(PYTEST) $(SIDE_BY_SIDE) $(MANAGERS)
 	$(PYTEST) $(TWO_CLUSTERS) tests/cluster
@@ -103,9 +104,10 @@ test-cluster: $(VENV)/installed deb-packages
 test-package: $(VENV)/installed deb-packages root-packages
 	$(PYTEST) tests/package
 
-# All tests of nodes, or those of TESTS, in nodes of one release with the Debian package installed.
+# All tests of nodes, or those of TESTS, without those of EXCEPT, in nodes of one release with the Debian package
+# installed.
 test-release: $(VENV)/installed deb-packages root-packages
-	LAB_RELEASE=$(RELEASE) $(PYTEST) $(SIDE_BY_SIDE) --ignore=tests/cluster --ignore=tests/package $(TESTS)
+	LAB_RELEASE=$(RELEASE) $(PYTEST) $(SIDE_BY_SIDE) $(addprefix --ignore=,tests/cluster tests/package $(EXCEPT)) $(TESTS)
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check

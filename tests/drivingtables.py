@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from programs import deaf
+from programs import deaf, slow_to_stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,7 +33,7 @@ class Kind(enum.Enum):
     """What an entry's command does: its mode, its text, and whether something of it lives as long as its level."""
 
     STEADY = ("respawn", "exec sleep 1000", True)
-    POLITE = ("respawn", "trap 'trap \"\" INT; sleep 0.3; exit' INT; while :; do sleep 0.05; done", True)
+    POLITE = ("respawn", slow_to_stop(0.3), True)
     STUBBORN = ("respawn", deaf("INT", "TERM"), True)
     DYING = ("respawn", "sleep 0.3; exit 1", False)
     QUICK = ("wait", "true", False)

@@ -168,14 +168,6 @@ def test_a_case_that_takes_too_much_memory() -> None:
     assert "MemoryError" in figures.failures[0].error
 
 
-@pytest.fixture
-def _nothing_quoted() -> Iterator[None]:
-    """Keep no argument from before that was quoted rightly, and none for later that was not."""
-    unitfile.quote.cache_clear()
-    yield
-    unitfile.quote.cache_clear()
-
-
 def test_an_interrupt_ends_it() -> None:
     """Control-C ends all its processes at once, whatever is left to be run."""
     words = [sys.executable, "-m", "fuzz", "table", "--cases", "1000000"]
@@ -183,6 +175,14 @@ def test_an_interrupt_ends_it() -> None:
         time.sleep(2)
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(10) != 0
+
+
+@pytest.fixture
+def _nothing_quoted() -> Iterator[None]:
+    """Keep no argument from before that was quoted rightly, and none for later that was not."""
+    unitfile.quote.cache_clear()
+    yield
+    unitfile.quote.cache_clear()
 
 
 @pytest.mark.usefixtures("_nothing_quoted")

@@ -32,12 +32,14 @@ def found(locations: Locations, path: str, *, is_without_entries: bool, is_here:
         is_without_entries: whether it has no entries.
         is_here: whether the daemon would run on this machine; else only the file itself is looked at.
     """
-    if path == locations.table:  # of another file nobody knows who is to own it where it goes
-        if doubt := distrust(path):
-            yield doubt
-        if is_here and (doubt := _on_lost_fragments(locations)):
-            yield doubt
-    if is_here and is_without_entries and _is_all_of_it(locations.table, path) and _is_active(locations):
+    is_own = path == locations.table  # of another file nobody knows who is to own it where it goes
+    if is_own and (doubt := distrust(path)):
+        yield doubt
+    if not is_here:
+        return
+    if is_own and (doubt := _on_lost_fragments(locations)):
+        yield doubt
+    if is_without_entries and _is_all_of_it(locations.table, path) and _is_active(locations):
         yield on_no_entry(path)
 
 

@@ -246,13 +246,14 @@ def _not_stopped(group: GroupUnits, level: str, since: int) -> Iterator[Reason]:
     """
     target = group.names.level(group.group, level)
     asked = group.asked_at(level)
-    inactive, active = group.probe.inactive_time(target), group.probe.active_time(target)
-    if asked < max(1, since, inactive):
-        if not 0 < active >= inactive:
+    inactive = group.probe.inactive_time(target)
+    since = max(1, since, inactive)
+    if asked < since:
+        if not 0 < group.probe.active_time(target) >= inactive:
             return
         # A run for lines of before, in which something was required, may have been met by the request.
         asked = max(asked, group.probe.inactive_time(group.names.barrier(group.group, level)))
-    was_let_run = max(1, since, inactive) <= asked
+    was_let_run = since <= asked
     found = False
     for unit in map(group.entry, group.outsiders(level)):
         if unit is not None and unit.runs and (not was_let_run or group.probe.active_time(unit.name) < asked):
