@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import AnyStr
 
 from cltab2systemd.node.errors import NodeError
@@ -27,6 +28,18 @@ class Account:
 _MOMENT = 1.0
 
 ROOT = Account("root", 0, 0, "/root")
+
+
+class Running(subprocess.Popen[bytes]):
+    """A command that runs in a node. An exception in its `with` kills it: Popen would wait, perhaps for ever."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the command if there is an exception, and wait for its end."""
+        if kind is not None:
+            kill(self)
+        super().__exit__(kind, value, traceback)
 
 
 class CommandError(subprocess.CalledProcessError):

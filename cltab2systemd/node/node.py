@@ -157,7 +157,7 @@ class Node:
         stdout: int | IO[Any] | None = None,
         stderr: int | IO[Any] | None = None,
         new_session: bool = True,
-    ) -> subprocess.Popen[bytes]:
+    ) -> command.Running:
         """Start a command in the node and return nsenter's process: its exit code is the command's.
 
         nsenter passes no signals on: command.kill ends both. Without new_session the command stays on the caller's
@@ -167,7 +167,7 @@ class Node:
         words = [*command.enter(self.pid, account, own_users=self.spec.own_users), *(os.fspath(word) for word in argv)]
         if self.spec.limits is not None:  # nsenter leaves its cgroups as they are
             words = command.within(cgroups.of_process(self.pid), words)
-        return subprocess.Popen(
+        return command.Running(
             words,
             env=command.environment(account) | dict(env or {}),
             stdin=stdin,

@@ -116,6 +116,15 @@ def test_popen_starts_a_long_command(bare: Node) -> None:
         assert process.communicate(b"it\n")[0] == b"got it\n"
 
 
+def test_a_long_command_ends_with_what_uses_it(bare: Node) -> None:
+    """What fails beside it does not wait for its end."""
+    with pytest.raises(RuntimeError), bare.popen("sleep", "4323") as process:
+        raise RuntimeError
+
+    assert process.returncode
+    assert not bare.shell("pgrep -f 'sleep 4323' | grep -vx $$", check=False).stdout
+
+
 def test_files_stay_in_the_node(bare: Node) -> None:
     """Files written to a node are read back from it and not seen on the host."""
     for directory in ("/etc", "/var/lib/lab", "/run", "/tmp", "/dev/shm", "/usr/local/bin"):

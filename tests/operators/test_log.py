@@ -29,6 +29,8 @@ mail:web:1:once:echo of the tag
 big:forge:1:once:exec /usr/bin/python3 -IS /srv/speak.py forge 'MESSAGE=it ends' UNIT=clinit-big@forge.service {STARTED}
 big:mimic:1:once:exec /srv/systemd -IS /srv/speak.py '(sh)' 'MESSAGE=it is killed' UNIT=clinit-big@mimic.service
 big:many:1:once:seq 10000
+cut:parts:12:once:head -c 60000 /dev/zero | tr '\\0' y; until [ -e /run/said ]; do sleep 0.05; done; echo end
+cut:said:2:once:echo said; exec touch /run/said
 :::service.forge:User=nobody
 :::service.mimic:User=nobody
 :::service.miss:WorkingDirectory=/nowhere
@@ -186,10 +188,21 @@ def test_raw_bytes(instance: Instance) -> None:
 
 def test_a_pipe_gets_bytes_with_tags(instance: Instance) -> None:
     """The bytes stay as they are, also of lines that journald has cut."""
-    done = instance.node.run_bytes("clinitctl", "log", "odd", "long")
+    odd, long = (instance.node.run_bytes("clinitctl", "log", f"web:{tag}").stdout for tag in ("odd", "long"))
 
-    assert b" odd   a\x1b[31mb\tc\xff\n" in done.stdout
-    assert b" long  " + b"x" * 100_000 + b"\n" in done.stdout
+    assert b" odd  a\x1b[31mb\tc\xff\n" in odd
+    assert b" long  " + b"x" * 100_000 + b"\n" in long
+
+
+def test_a_line_among_the_parts_of_another(instance: Instance) -> None:
+    """It has a line of its own, and so has the rest of the line that journald has cut."""
+    node = instance.node
+    instance.clinit("--wait", "cut", "1")
+    wait_until(lambda: raw(node, "cut:parts").startswith(b"yyy"), what="a part of the line is in the journal")
+    instance.clinit("--wait", "cut", "2")
+    wait_until(lambda: raw(node, "cut:parts").endswith(b"end\n"), what="the rest is there")
+
+    assert [f"parts {'y' * 49152}", "said said", f"parts {'y' * 10848}", "parts end"] == said(log(node, "cut"))
 
 
 def on_terminal(node: Node, command: str, **environment: str) -> str:
