@@ -11,8 +11,9 @@ import pytest
 from answers import answered
 from instance import Group, varlink
 from jsondocument import read_all
-from programs import RUN
+from programs import RUN, held
 from shipped import SERVICE, SOCKET, Shipped
+from sudoers import stop_with_sudo
 
 from lab.node import Node
 from lab.programs import installed
@@ -128,10 +129,10 @@ def test_the_next_daemon_knows_it(group: Group) -> None:
 
 def test_sudo(group: Group) -> None:
     """The journal knows it. It is told in a moment, then wherever the reason is."""
-    node, unit = group.node, group.unit("r")
-    group.define(f"r:3:respawn:{RUN}", f"s:3:respawn:{RUN}")
+    node, unit, file = group.node, group.unit("r"), f"/run/{group.name}.held"
+    group.define(f"r:3:respawn:{held(file)}", f"s:3:respawn:{RUN}")
     group.switch("3")
-    node.run("sudo", "systemctl", "stop", unit, user="tess")
+    stop_with_sudo(group, "r", file, unit)
     told = f"does not run: it was stopped by tess with '/usr/bin/systemctl stop {unit}'"
     wait_until(lambda: [reason["words"] for reason in reasons(group)] == [told])
 

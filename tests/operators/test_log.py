@@ -30,7 +30,7 @@ big:forge:1:once:exec /usr/bin/python3 -IS /srv/speak.py forge 'MESSAGE=it ends'
 big:mimic:1:once:exec /srv/systemd -IS /srv/speak.py '(sh)' 'MESSAGE=it is killed' UNIT=clinit-big@mimic.service
 big:many:1:once:seq 10000
 cut:parts:12:once:head -c 60000 /dev/zero | tr '\\0' y; until [ -e /run/said ]; do sleep 0.05; done; echo end
-cut:said:2:once:echo said; exec touch /run/said
+cut:said:2:once:echo said
 :::service.forge:User=nobody
 :::service.mimic:User=nobody
 :::service.miss:WorkingDirectory=/nowhere
@@ -200,6 +200,8 @@ def test_a_line_among_the_parts_of_another(instance: Instance) -> None:
     instance.clinit("--wait", "cut", "1")
     wait_until(lambda: raw(node, "cut:parts").startswith(b"yyy"), what="a part of the line is in the journal")
     instance.clinit("--wait", "cut", "2")
+    wait_until(lambda: raw(node, "cut:said") == b"said\n", what="the line is there")
+    node.write("/run/said", "")
     wait_until(lambda: raw(node, "cut:parts").endswith(b"end\n"), what="the rest is there")
 
     assert [f"parts {'y' * 49152}", "said said", f"parts {'y' * 10848}", "parts end"] == said(log(node, "cut"))

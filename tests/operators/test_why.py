@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from answers import answered
 from jsonschema import Draft202012Validator
-from programs import RUN
+from programs import RUN, held
 from shipped import Shipped
+from sudoers import stop_with_sudo
 
 from lab.install import PROJECT
 from lab.node import Node
@@ -84,7 +85,7 @@ def test_json(group: Group) -> None:
 
 
 def test_stopped_by_somebody(group: Group) -> None:
-    """Who stopped an entry is told if the journal knows: with sudo, or by `clinitctl stop`; else nothing is claimed."""
+    """Who stopped an entry is told if that is known, as of `clinitctl stop`; else nothing is claimed."""
     group.define(f"r:3:respawn:{RUN}")
     group.switch("3")
     group.node.run("systemctl", "stop", group.unit("r"))
@@ -92,16 +93,21 @@ def test_stopped_by_somebody(group: Group) -> None:
     assert "by" not in facts(why(group).stdout)
 
     group.switch("3")
-    unit = group.unit("r").removesuffix(".service")
-    group.node.run("sudo", "systemctl", "stop", unit, user="tess")
-    group.wait_for("3 FAILED")
-    wait_until(lambda: "by" in facts(why(group).stdout), what="the journal has sudo's line")
-    assert f"tess: /usr/bin/systemctl stop {unit}, " in facts(why(group).stdout)["by"]
-
-    group.switch("3")
     group.node.run("clinitctl", "stop", f"{group.name}.r")
     wait_until(lambda: "clinitctl" in facts(why(group).stdout).get("by", ""), what="the journal has the daemon's line")
     assert re.match(r"root\[\d+\]: clinitctl stop ", facts(why(group).stdout)["by"])
+
+
+def test_stopped_with_sudo(group: Group) -> None:
+    """The journal knows who it was."""
+    file = f"/run/{group.name}.held"
+    group.define(f"r:3:respawn:{held(file)}")
+    group.switch("3")
+    unit = group.unit("r").removesuffix(".service")
+    stop_with_sudo(group, "r", file, unit)
+    group.wait_for("3 FAILED")
+    wait_until(lambda: "by" in facts(why(group).stdout), what="the journal has sudo's line")
+    assert f"tess: /usr/bin/systemctl stop {unit}, " in facts(why(group).stdout)["by"]
 
 
 def test_what_was_stopped_has_no_last_words(group: Group) -> None:
