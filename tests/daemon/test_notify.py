@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lab.node import Node
 
-NEXT = "next:1:once:@ next"
+NEXT = "next:1:wait:@ next"
 
 
 def seen(group: Group) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def test_dies_before(group: Group, mode: str, said: str) -> None:
 
     [(code, words)] = reasons(group)
     assert (Cause.NOT_READY, True) == (code, words.startswith(f"{said} before it said that it is ready"))
-    wait_until(lambda: group.events() == ["next"])
+    assert ["next"] == group.events()
 
 
 @pytest.mark.parametrize("mode", ["respawn", "once"])
@@ -338,7 +338,7 @@ def test_one_that_is_required(group: Group, mode: str) -> None:
     assert [] == group.events()
     group.node.write(file, "")
     assert "DONE" == group.switch("1")
-    wait_until(lambda: group.events() == ["next"])
+    assert ["next"] == group.events()
 
 
 def test_one_that_is_asked_as_well(group: Group) -> None:
@@ -354,7 +354,7 @@ def test_one_that_is_asked_as_well(group: Group) -> None:
     assert [] == group.events()
     group.node.write(answers, "")
     group.wait_for("1 DONE")
-    wait_until(lambda: group.events() == ["next"])
+    assert ["next"] == group.events()
 
 
 def test_at_boot(fresh_node: Node) -> None:

@@ -22,8 +22,8 @@ def test_what_is_behind_waits(group: Group) -> None:
     group.define(f":::ready.db:file:{file_of(group)}", f"db:1:respawn:@ up; {RUN}", "app:1:wait:@ app")
     group.request("1")
     asks(group)
+    wait_until(lambda: group.events() == ["up"], what="it runs")
     assert group.status == "1 STARTING"
-    assert group.events() == ["up"]
 
     touch(group)
     group.wait_for("1 DONE")

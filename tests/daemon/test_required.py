@@ -194,13 +194,14 @@ def test_two_that_are_required(group: Group) -> None:
     """Each keeps back what is behind it, also one that is up already when the other fails."""
     define(group, f"mount:3:wait:{MOUNT}", "db:34:test:@ db", "a:3:once:@ a", "b:4:once:@ b", required=("mount", "db"))
     assert group.switch("4") == "DONE"
+    wait_until(lambda: group.events() == ["db", "b"], what="b runs")
     break_it(group)
     assert group.switch("3", code=FAILED) == "FAILED"
     assert said(group) == {"mount": "required-failed", "a": "kept-back"}
     assert group.events() == ["db", "b", "mount"]
     break_it(group, 0)
     assert group.switch("3") == "DONE"
-    assert group.events() == ["db", "b", "mount", "mount", "a"]
+    wait_until(lambda: group.events() == ["db", "b", "mount", "mount", "a"], what="a runs")
 
 
 def test_a_new_daemon_does_not_know_what_failed(group: Group) -> None:
@@ -218,14 +219,14 @@ def test_a_new_daemon_does_not_know_what_failed(group: Group) -> None:
     expected = dict.fromkeys(("app", "w", "t", "o"), "kept-back")
     assert said(group) == {"second": "kept-back", **expected}
     assert group.switch("3") == "DONE"
-    assert group.events() == ["mount", "mount", "w", "t", "o"]
+    wait_until(lambda: group.events() == ["mount", "mount", "w", "t", "o"], what="o runs")
 
 
 def test_one_that_is_off(group: Group) -> None:
     """An entry that is never started keeps nothing back."""
     define(group, "mount:3:off:false", "a:3:once:@ a")
     assert group.switch("3") == "DONE"
-    assert group.events() == ["a"]
+    wait_until(lambda: group.events() == ["a"], what="a runs")
 
 
 def test_a_condition_of_a_drop_in_is_another_thing(group: Group) -> None:
