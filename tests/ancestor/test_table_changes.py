@@ -321,6 +321,8 @@ def test_entries_that_had_to_be_made_to_go_leave_nothing_failed(group: Group, ot
     """One that left the table, and one that moved to another group, both deaf to SIGINT, are no failed units then."""
     push(group.instance, f"{group.name}:d1:1:respawn:{deaf()}", f"{group.name}:d2:1:respawn:{deaf()}")
     group.switch("1")
+    for tag in ("d1", "d2"):
+        group.instance.await_deaf(f"clinit-{group.name}@{tag}.service", "INT")
     push(group.instance, f"{group.name}:keep:1:respawn:{RUN}", f"{other.name}:d2:1:respawn:{RUN}")
     other.switch("1")
     group.switch("1")
@@ -351,6 +353,7 @@ def test_entries_that_were_made_to_go_while_no_daemon_looked_leave_nothing_faile
     unit = f"clinit-{group.name}@d1.service"
     push(group.instance, keep, f"{group.name}:d1:1:respawn:{deaf()}")
     group.switch("1")
+    group.instance.await_deaf(unit, "INT")
     push(group.instance, keep)
     group.request("1")
     wait_until(lambda: group.instance.properties(unit, "ActiveState")["ActiveState"] == "deactivating")

@@ -81,6 +81,7 @@ def test_halt_does_not_degrade_the_machine(instance: Instance) -> None:
     """An entry that had to be stopped with SIGTERM is not left as a failed unit by `-k`."""
     instance.write_table(TABLE + f"deaf:d:1:respawn:{deaf()}\n")
     assert instance.clinit("-w", "deaf", "1").returncode == 0
+    instance.await_deaf("clinit-deaf@d.service", "INT")
     assert instance.clinit("-k", "-w").returncode == 0
 
     assert not instance.node.run("systemctl", "--failed", "--plain", "--no-legend").stdout

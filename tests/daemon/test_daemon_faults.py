@@ -251,6 +251,7 @@ def test_what_outlives_sigkill(slow: Instance) -> None:
     limits = "[Service]\nSendSIGKILL=no\nTimeoutStopSec=200ms\nTimeoutAbortSec=200ms\n"
     slow.node.write("/etc/systemd/system/clinit-deaf@d.service.d/deaf.conf", limits)
     assert slow.clinit("-w", "deaf", "1").returncode == 0
+    slow.await_deaf("clinit-deaf@d.service", "INT", "TERM")
     pid = slow.main_pid("clinit-deaf@d.service")
     switched = slow.clinit("-w", "deaf", "2")
 

@@ -35,6 +35,7 @@ def stop_of_a_deaf_one(project_layer: Path) -> Iterator[tuple[Survivor, Future[f
     with Node("deaf", layers=[project_layer]) as node, ThreadPoolExecutor() as pool:
         instance = Survivor(node, f"deaf:d:1:respawn:{deaf('INT', 'TERM')}\n").start()
         answered(instance.clinit("--wait", "deaf", "1"), code=0)
+        instance.await_deaf("clinit-deaf@d.service", "INT", "TERM")
 
         def stop() -> float:
             began = time.monotonic()

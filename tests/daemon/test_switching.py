@@ -388,6 +388,7 @@ def test_stop_staging_does_not_degrade_the_machine(group: Group) -> None:
     """An entry that needs SIGTERM is stopped 5 s after SIGINT, and is not left as a failed unit."""
     group.define(f"r:1:respawn:{deaf()}")
     group.switch("1")
+    group.instance.await_deaf(group.unit("r"), "INT")
     assert group.switch("0") == "DONE"
 
     assert group.property("r", "ActiveState") == "inactive"

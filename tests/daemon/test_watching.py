@@ -49,6 +49,8 @@ def watched(shared: Instance) -> Iterator[Watched]:
     lines.define(f"app:1:respawn:{deaf('INT')}", "init:1:wait:true")
     for group in (stages, lines):
         group.switch("1")
+    shared.await_deaf(stages.unit("old"), "INT", "TERM")
+    shared.await_deaf(lines.unit("app"), "INT")
     lines.define(f"app:1:respawn:{RUN_NEW}", "init:1:wait:sleep 4")
     with ThreadPoolExecutor() as pool:
         yield (
