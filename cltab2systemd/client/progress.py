@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 # What `Client.wait` itself says while there is no daemon.
 DISCONNECTED = "disconnected"
+# What `Client.apply` itself says of a group of which the daemon has not told more than that.
+UNDER_WAY = "under way"
 # As in `cltab2systemd.units.names`, which no client imports.
-_HALT_LEVEL = ":::SHUTDOWN:::"
+HALT_LEVEL = ":::SHUTDOWN:::"
 _SECOND = 1_000_000  # µs
 # Columns of what is no terminal.
 _UNLIMITED = 1_000_000
@@ -25,6 +27,7 @@ _ALONE = {
     "loading": "systemd loads its new units",
     "settling": "all is done, and settles",
     DISCONNECTED: "the daemon has gone away; waiting for the next one",
+    UNDER_WAY: "is under way",
 }
 
 
@@ -107,7 +110,7 @@ def _name(text: str) -> str:
 
 
 def _level(level: str | None) -> str:
-    return "none" if level is None else "halt" if level == _HALT_LEVEL else _name(level)
+    return "none" if level is None else "halt" if level == HALT_LEVEL else _name(level)
 
 
 def _route(progress: dict[str, Any]) -> str:

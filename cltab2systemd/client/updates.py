@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd import clstat, varlink
 from cltab2systemd.client.calls import RefusedError, SupersededError, TimedOutError
+from cltab2systemd.client.progress import HALT_LEVEL, UNDER_WAY
 from cltab2systemd.client.waiting import Wait, persistent
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from cltab2systemd.client.calls import Caller
 
     Update = dict[str, Any]
+
+# Groups that are told one by one, as the daemon tells them; of more there is only the number.
+_MOST_TOLD = 8
 
 
 class UnfinishedError(TimedOutError):
@@ -63,6 +67,7 @@ class Updating:
         self._begun: dict[str, Update] = {}  # by the group, as each was told first
         self._ends: dict[str, Update] = {}  # likewise, as its end was told last
         self._notes: tuple[str, ...] = ()
+        self._has_progress = False  # whether it was told how far it has come
 
     def run(self) -> tuple[list[Update], tuple[str, ...]]:
         """Ask for it, and wait. If the daemon goes away, the next one is asked again, which does what is left."""
@@ -81,6 +86,7 @@ class Updating:
         except TimedOutError as error:
             if not self._begun:
                 raise
+            self._tell_of_begun()
             late = error
         updates = [{**self._ends.get(name, begun), "changes": begun["changes"]} for name, begun in self._begun.items()]
         if late is not None:
@@ -88,11 +94,21 @@ class Updating:
         return updates, self._notes
 
     def _tell_of_loss(self) -> None:
+        self._has_progress = True
         if self._on_progress:
             self._on_progress({"action": "apply", "phase": "disconnected", "done": 0, "total": 0, "groups": []})
 
+    def _tell_of_begun(self) -> None:
+        """Tell which groups are on their way, if the daemon has not: it begins with that after 0.1 s."""
+        going = [update for name, update in self._begun.items() if name not in self._ends]
+        if self._on_progress and going and not self._has_progress:
+            done = sum("status" in update for update in self._ends.values())
+            count = {"done": done, "total": len(self._begun)}
+            self._on_progress({"action": "apply", **count, "groups": [*map(_under_way, going[:_MOST_TOLD])]})
+
     def _take_note(self, reply: dict[str, Any]) -> None:
         if self._on_progress and "progress" in reply:
+            self._has_progress = True
             self._on_progress({"action": "apply", **reply["progress"]})
         for update in reply["groups"]:
             self._begun.setdefault(update["group"], update)
@@ -114,3 +130,11 @@ class Updating:
             return {**begun, "error": str(error), "code": error.code or "later-request"}
         except RefusedError as error:
             return {**begun, "error": str(error), "code": error.code}
+
+
+def _under_way(begun: Update) -> dict[str, Any]:
+    """An object of type Progress, in a phase that no daemon tells: nothing more is known."""
+    nothing: dict[str, Any] = {"done": 0, "total": 0, "waiting": 0, "awaited": []}
+    level = begun.get("level")
+    route = {"origin": None, "level": HALT_LEVEL} if level is None else {"origin": level, "level": level}
+    return {"group": begun["group"], **route, "phase": UNDER_WAY, **nothing}

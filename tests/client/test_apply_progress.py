@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from subprocess import PIPE
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import answered
@@ -12,9 +15,14 @@ from programs import deaf
 from survivor import Survivor
 from watching import progress_of, replies
 
+from cltab2systemd.client.progresstext import line
+from cltab2systemd.client.requests import Client
+from cltab2systemd.client.updates import UnfinishedError
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lab.node import Node
 
 TABLE = f"""\
@@ -70,3 +78,38 @@ def test_the_daemon_is_killed(machine: Survivor) -> None:
     assert running.returncode == 0
     assert out.decode().splitlines()[0] == "db 3 DONE"
     assert "clinit: apply: the daemon has gone away; waiting for the next one\n" in err.decode()
+
+
+def begun(group: str, **more: str) -> dict[str, Any]:
+    """What the daemon tells of an update that it has begun, or refused."""
+    return {"group": group, "changes": [], **more}
+
+
+DB, WEB, GONE = begun("db", level="3"), begun("web", level="3"), begun("gone")
+REFUSED = begun("mail", level="1", error="no", code="no")
+
+
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        ([WEB], ["web 3: is under way"]),
+        ([DB, REFUSED, GONE], ["apply: 0 of 3 groups are done: db 3: is under way; also 2 more groups"]),
+        ([GONE, DB], ["apply: 0 of 2 groups are done: gone -> halt: is under way; also db"]),
+        ([WEB, *(begun(f"g{number}", level="1") for number in range(9))],
+         ["apply: 0 of 10 groups are done: web 3: is under way; also 9 more groups"]),
+        ([REFUSED], []),
+    ],
+)  # fmt: skip
+def test_the_time_is_up_at_once(tmp_path: Path, groups: list[dict[str, Any]], expected: list[str]) -> None:
+    """Groups are named of which the daemon has told that it has begun with them, and no more yet."""
+    answer = {"parameters": {"message": "apply begun", "groups": groups}, "continues": True}
+    told: list[dict[str, Any]] = []
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor() as pool:
+        listener.bind(path)
+        listener.listen()
+        client = pool.submit(Client(str(tmp_path / "cltab"), path).apply, 2.0, on_progress=told.append)
+        with listener.accept()[0] as daemon:
+            daemon.sendall(json.dumps(answer).encode() + b"\0")
+            assert isinstance(client.exception(), UnfinishedError)
+    assert expected == [line(news, 0.0) for news in told]

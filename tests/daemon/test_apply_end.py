@@ -12,6 +12,8 @@ from jsondocument import schema_of
 from programs import RUN, RUN_NEW
 from survivor import Survivor
 
+from lab.waiting import wait_until
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
@@ -119,6 +121,22 @@ def test_no_time(machine: Survivor) -> None:
     waited = "clinit: not there yet: apply: 1 of 2 groups are done: slow 1: starting, 0 of 2 done: s (wait) "
     assert waited in late.stderr
     assert late.stderr.endswith("clinit: timed out; what was requested goes on (see 'clinitctl status')\n")
+
+
+def test_next_to_no_time(machine: Survivor) -> None:
+    """Less than the daemon takes to tell how far it has come: the group that is on its way is named all the same."""
+    machine.write_table(NEW)
+
+    def late() -> subprocess.CompletedProcess[str] | None:
+        """What is said if the daemon has answered in time."""
+        done = machine.clinit("--apply", "--timeout", "0.09")
+        return done if "what was requested goes on" in done.stderr else None
+
+    wait_until(lambda: machine.clstat()["slow"] == "1 STARTING" if late() else False, timeout=60)
+    said = wait_until(late, timeout=60)
+    assert said is not None
+    up = "clinit: timed out; what was requested goes on (see 'clinitctl status')\n"
+    answered(said, code=5, err=f"clinit: not there yet: slow 1: is under way\n{up}")
 
 
 def test_no_time_for_a_program(machine: Survivor) -> None:
