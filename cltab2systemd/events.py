@@ -143,7 +143,7 @@ _INFO, _WARNING, _ERROR = logging.INFO, logging.WARNING, logging.ERROR
 
 # A request begins.
 REQUESTED = Event("7252e3b875c98790b30b7bbac047b472", _INFO, "{group}: going to level {level}")
-RESUMED = Event("609702ac3941902557dd5807ef9da895", _INFO, "{group}: going on to level {level}")
+RESUMED = Event("609702ac3941902557dd5807ef9da895", _INFO, "{group}: going on {why}")
 RETIRED = Event("fb91965e3b025f2a3d3e9c519f0f0d7c", _INFO, "{group}: left the table, stopping")
 HALTING = Event("82c98b2370ba64facec3d2fc0638ef14", _INFO, "{group}: halting")
 TAKEN_BACK = Event("7cfdc94ce0b97efd301848da3a067ba6", _WARNING, "{group}: its trial was not confirmed; going back")

@@ -128,7 +128,9 @@ class Request:
 
     def tell_begin(self) -> None:
         """Say to the log that it begins, and for whom."""
-        _BEGINNINGS[self.asker.by](**self._values)
+        values = self._values
+        values["why"] = "with its stop" if self.is_for_good else f"to level {self.level}"
+        _BEGINNINGS[self.asker.by](**values)
 
     def tell_end(self, result: GroupStatus | Exception) -> None:
         """Say how it ends, once: to the log, and to whoever counts."""

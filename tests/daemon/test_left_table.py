@@ -10,6 +10,8 @@ from answers import answered
 from instance import IDLE
 from programs import RUN, RUN_NEW, held
 
+from cltab2systemd import events
+from cltab2systemd.units.names import HALT_LEVEL
 from lab.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -94,6 +96,27 @@ def test_a_daemon_killed_under_way(gone: Instance) -> None:
     wait_until(lambda: gone.clstat()["gone"] == "1 FAILED")
     assert gone.main_pid("clinit-gone@k.service") == kept
     is_stopped_by_apply(gone)
+
+
+def test_a_stop_that_goes_on(gone: Instance) -> None:
+    """The log says so in words, after a refused request and after a restart; the field has the level as it is."""
+    table = gone.node.read("/etc/cltab")
+    resumed = {"MESSAGE": "gone: going on with its stop", "CLINIT_LEVEL": HALT_LEVEL, "CLINIT_ASKED_BY": "resumed"}
+    gone.write_table(IDLE + OTHER)
+    answered(gone.clinit(), code=0, err=STOPPED)
+    gone.write_table(f"{table}:::preflight.g:false\n")
+    assert "so gone is being stopped as before: " in gone.clinit("-w", "gone", "1").stdout
+    wait_until(lambda: resumed.items() <= gone.told(events.RESUMED, group="gone").items())
+    first = gone.told(events.RESUMED, group="gone")
+    gone.kill()
+    gone.start()
+
+    assert gone.clstat()["gone"] == "1 HALTING"
+    second = gone.told(events.RESUMED, group="gone")
+    assert resumed.items() <= second.items()
+    assert first["CLINIT_REQUEST"] != second["CLINIT_REQUEST"]
+    gone.node.run("rm", "/run/held")
+    wait_until(lambda: gone.clstat()["gone"] == "1 CONFIGURED")
 
 
 def test_units_that_a_killed_daemon_has_left(shared: Instance) -> None:
