@@ -283,9 +283,9 @@ class Service:
     async def _apply(self, call: Call) -> AsyncIterator[Reply]:
         watch = self._controller.watch() if call.flag("progress") else None
         updates, notes = await self._controller.update(call.peer.asker())
-        yield Reply({"message": updating.BEGUN, "groups": updating.begun(updates), **_noted(notes)}, call.more)
+        yield Reply({**updating.begun(self._controller, updates), **_noted(notes)}, call.more)
         if call.more:
-            async for told in updating.followed(updates, watch, self._watchers.next_change):
+            async for told in updating.followed(self._controller, updates, watch, self._watchers.next_change):
                 yield Reply(told, continues="progress" in told)
 
     async def _halt(self, call: Call) -> AsyncIterator[Reply]:

@@ -7,31 +7,35 @@ from typing import TYPE_CHECKING
 
 from cltab2systemd.core.group import now_in_microseconds
 from cltab2systemd.core.request import SwitchRefusedError, reason_of
+from cltab2systemd.groups.state import State
 from cltab2systemd.reports.overview import status_object
 from cltab2systemd.reports.progress import halt_object
 from cltab2systemd.systemd.kernel import clock_offset
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
+    from cltab2systemd.core.controller import Controller
     from cltab2systemd.core.updates import Update
     from cltab2systemd.core.watch import Watch
     from cltab2systemd.reports.overview import Object
 
-BEGUN = "apply begun"
+_BEGUN = "apply begun"
 
 
-def begun(updates: Iterable[Update]) -> list[Object]:
-    """What each update does, as values for JSON; the error and its code of one that was refused at once."""
-    return [_object(update) | _refused(update) for update in updates]
+def begun(controller: Controller, updates: Sequence[Update]) -> Object:
+    """What is told at once, as values for JSON: what each update does, or the error and its code if it is refused."""
+    told = [_object(update) | _refused(update) for update in updates]
+    return {"message": _BEGUN, "groups": told} | _failed(controller, told)
 
 
 async def followed(
-    updates: Sequence[Update], watch: Watch | None, next_change: Callable[[], asyncio.Event]
+    controller: Controller, updates: Sequence[Update], watch: Watch | None, next_change: Callable[[], asyncio.Event]
 ) -> AsyncIterator[Object]:
     """What is told until all have ended: how far that has come, and which have ended since; last how each has.
 
     Args:
+        controller: has made them.
         updates: that have begun.
         watch: sees how far they have come; None if nobody wants to know.
         next_change: an event that is set when the status of any group changes.
@@ -44,8 +48,9 @@ async def followed(
                 ended = [update for update in going if update.outcome.done()]
                 going = [update for update in going if not update.outcome.done()]
                 progress = halt_object(seen, now_in_microseconds())
-                yield {"message": BEGUN, "groups": await _ended(ended), "progress": progress}
-        yield {"message": "apply done", "groups": await end}
+                yield {"message": _BEGUN, "groups": await _ended(ended), "progress": progress}
+        ends = await end
+        yield {"message": "apply done", "groups": ends} | _failed(controller, ends)
     finally:
         end.cancel()
 
@@ -63,6 +68,14 @@ async def _ended(updates: Sequence[Update]) -> list[Object]:
         else:
             told.append(_object(update) | {"status": status_object(outcome, clock_offset())})
     return told
+
+
+def _failed(controller: Controller, told: list[Object]) -> Object:
+    """The groups that are FAILED, and not by an update: they have none, or it was refused. Nothing without such."""
+    updated = {update["group"] for update in told if "error" not in update}
+    left = (status for status in controller.statuses if status.state is State.FAILED and status.group not in updated)
+    failed = [status_object(status, clock_offset()) for status in left]
+    return {"failed": failed} if failed else {}
 
 
 def _refused(update: Update) -> Object:

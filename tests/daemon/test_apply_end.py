@@ -11,6 +11,7 @@ from answers import answered
 from jsondocument import schema_of
 from programs import RUN, RUN_NEW
 from survivor import Survivor
+from watching import replies
 
 from lab.waiting import wait_until
 
@@ -202,3 +203,19 @@ def test_a_failed_group_that_is_refused(machine: Survivor) -> None:
     assert "slow 1 FAILED, and not by this" in done.stderr
     assert (slow["code"], slow["state"]) == ("unnamed-level", "FAILED")
     assert slow["reasons"] == ["slow: t (test) exited with 1: false"]
+
+
+def test_a_failed_group_for_a_caller_of_the_daemon(lost: Survivor) -> None:
+    """It is in the first reply and in the last one, beside one that is refused, and not if it is FAILED by this."""
+    first, last = (reply["parameters"] for reply in replies(lost.node, "Apply"))
+    lost.write_table(LOST.replace("slow:t:1:test:false", "slow:t:1:test:exit 2"))
+    begun, ended = (reply["parameters"] for reply in replies(lost.node, "Apply"))
+
+    for told in (first, last):
+        assert [(update["group"], update["code"]) for update in told["groups"]] == [("quick", "unnamed-level")]
+        (slow,) = told["failed"]
+        assert (slow["group"], slow["level"], slow["state"]) == ("slow", "1", "FAILED")
+        assert [reason["text"] for reason in slow["reasons"]] == ["slow: t (test) exited with 1: false"]
+    slow, quick = ended["groups"]
+    assert (slow["status"]["state"], quick["code"]) == ("FAILED", "unnamed-level")
+    assert [[*told] for told in (begun, ended)] == [["message", "groups"]] * 2
