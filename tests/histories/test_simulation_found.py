@@ -16,8 +16,10 @@ from simulation.tables import Line
 from simulation.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from cltab2systemd.groups.units import UnitStatus
 
 
 @pytest.fixture
@@ -168,6 +170,60 @@ def test_what_no_line_stands_for_is_no_good_news(world: World) -> None:
 
     assert strange == "1 FAILED"
     assert [what for what, _ in again.said] == ["started", "DONE"]
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A machine with a group whose entry has a health check; the next table has the entry without it.
+
+    A check that is stopped ends while it is looked at: when it was listed, and before its entry is asked about.
+    """
+    monkeypatch.setitem(tables.KINDS, "sound", tables.KINDS["steady"])
+    monkeypatch.setitem(tables._SETTINGS, "sound", (":::health.{tag}:10s true",))
+    stop, list_units = StandInBus.stop, StandInBus.list_units
+    with warm():
+        world = between(monkeypatch, (Line("web", "wa", ("1",), "sound"),), (Line("web", "wa", ("1",), "steady"),))
+
+        def begin_to_stop(bus: StandInBus, unit: str) -> None:
+            if unit.startswith("clinithealth-") and unit.endswith(".service"):
+                become(world, unit, "deactivating", "stop-sigterm")
+            else:
+                stop(bus, unit)
+
+        def list_and_end(bus: StandInBus, patterns: Iterable[str]) -> list[UnitStatus]:
+            found = list_units(bus, patterns)
+            for unit in found:
+                if unit.name.startswith("clinithealth-") and unit.active == "deactivating":
+                    become(world, unit.name, "inactive", "dead")
+                    bus.main_pid(unit.name)  # whatever is asked next takes the signals that have come
+            return found
+
+        monkeypatch.setattr(StandInBus, "stop", begin_to_stop)
+        monkeypatch.setattr(StandInBus, "list_units", list_and_end)
+        yield world
+        world.close()
+
+
+def become(world: World, name: str, active: str, sub: str) -> None:
+    """Have a unit be in another state, with a signal of that at once."""
+    unit = world.systemd.load(name)
+    unit.active, unit.sub, unit.status = active, sub, None
+    world.systemd.on_signal(name)
+
+
+def test_a_health_check_that_ends_while_it_is_looked_at(checked: World) -> None:
+    """A switch that stops it, for the table has it no more, waited for its end for ever."""
+    unit = "clinithealth-web@wa.service"
+    before = checked.ask("switch", "web", "1")
+    checked.run(5 * SECOND)
+    become(checked, unit, "active", "running")
+    checked.run(SECOND)
+    checked.table = 1
+    request = checked.ask("switch", "web", "1")
+    checked.run(30 * SECOND)
+
+    assert [[what for what, _ in each.said] for each in (before, request)] == [["started", "DONE"]] * 2
+    assert checked.systemd.load(unit).is_down
 
 
 def between(monkeypatch: pytest.MonkeyPatch, *pushed: tuple[Line, ...]) -> World:
