@@ -127,7 +127,7 @@ def test_nothing_done_for_a_program(machine: Shipped) -> None:
     machine.write_table(
         NEW.replace("exec sleep 2000", "sleep 1; sleep 2000").replace("cron:3:once:true", "slow:3:wait:sleep 9")
     )
-    late = machine.clinit("--apply", "--json", "--timeout", "0.2")
+    late = machine.clinit("--apply", "--json", "--timeout", "3")
     machine.write_table(NEW + "web:db\n")
     refused = machine.clinit("--apply", "--json")
     machine.node.run("systemctl", "stop", "clinit.socket", SERVICE)

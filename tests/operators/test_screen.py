@@ -36,7 +36,7 @@ def test_what_fits(monkeypatch: pytest.MonkeyPatch, height: int, lines: tuple[st
         raise NoAnswerError("one two three")
 
     monkeypatch.setattr(screen, "present", present)
-    monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((10, height)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda **_fallback: os.terminal_size((10, height)))
     monkeypatch.setattr(screen, "wrapped", lambda text, _width: text.split())
     drawn = Drawn()
     screen.Screen(cast("Any", drawn), cast("Any", None), (), everything=False).hear(None)
