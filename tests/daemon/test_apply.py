@@ -348,8 +348,8 @@ def test_no_daemon_comes_back(machine: Shipped) -> None:
 
 def test_no_time(machine: Shipped) -> None:
     """When the time is up, it goes on, and the exit code is 5."""
-    machine.write_table(TABLE.replace("web:php:3", "web:first:3:wait:sleep 2\nweb:php:3"))
-    code, out, err = applied(machine, "--timeout", "0.5")
+    machine.write_table(TABLE.replace("web:php:3", "web:first:3:wait:sleep 5\nweb:php:3"))
+    code, out, err = applied(machine, "--timeout", "2")
     assert (code, out) == (5, "")
     assert "timed out; what was requested goes on" in err
     wait_until(lambda: machine.clstat()["web"] == "3 DONE", what="it goes on")
