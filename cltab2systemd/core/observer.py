@@ -284,6 +284,9 @@ class Observer:
         group.units = GroupUnits(self._names, group.name, entries, units, self.probe, given_away)
         self._pacer.look(group.units, level_of_members(group.units), is_switching=group.request is not None)
         status = group_status(group.units, group.shown_level, group.asked)
+        if group.request is None and status and status.state is State.DONE and not _is_same(status, group.status):
+            self.probe.doubt_commands(units)  # one may have been started again, and no signal has told of that yet
+            status = group_status(group.units, group.shown_level, group.asked)
         life = group.life
         if life.shown is Shown.STOPPING and group.shown_level is not None:
             state = State.HALTING if life.level == HALT_LEVEL else State.STOPPING

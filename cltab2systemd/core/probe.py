@@ -212,6 +212,11 @@ class UnitProbe:
             self._executions.runs(name, pid, is_in_vain=bool(self.pause(name)) and self.was_not_executed(name))
         return Execution.COMMAND
 
+    def doubt_commands(self, units: Iterable[str]) -> None:
+        """Ask anew whether the main processes of units are their commands."""
+        for unit in units:
+            self._known[unit].pop("is its command", None)
+
     def _ended(self, unit: str) -> Process:
         """The last main process of a unit that waited for its restart, with its beginning, if it has ended.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -464,4 +465,30 @@ def test_a_barrier_that_had_failed_is_no_failure_when_nothing_is_required_any_mo
 
         assert [what for what, _ in failed.said] == ["started", "FAILED"]
         assert request.said == [("started", ""), ("DONE", "")]
+        world.close()
+
+
+def test_what_is_started_anew_is_not_taken_for_what_ran_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody restarts an entry, and before a signal tells, a table takes from its group the entry that failed it."""
+    once, lacks = Line("db", "db", ("1",), "once"), Line("db", "da", ("1",), "lacks")
+    monkeypatch.setattr("simulation.systemd._GATHERS", (3_000, 3_000))
+    with warm():
+        world = between(monkeypatch, (once, lacks), (once, replace(lacks, group="web")))
+        world.ask("switch", "db", "1")
+        world.settle()
+        failed = said(world, "db")
+        monkeypatch.setattr(services, "_SET_UPS", (60_000,))
+        world.systemd.queue("clinit-db@db.service", "restart", "hand")
+        world.systemd.settle()
+        world.run(1_000)
+        world.table = 1
+        world.ask("reread")
+        world.run(1_000)
+        rising = said(world, "db")
+        world.settle()
+
+        assert failed == "1 FAILED"
+        assert rising == "1 STARTING"
+        assert said(world, "db") == "1 DONE"
+        assert world.judge.violations == []
         world.close()
