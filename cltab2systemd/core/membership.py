@@ -9,7 +9,7 @@ from cltab2systemd import events, oserrors
 from cltab2systemd.core.group import Group
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups import advice
-from cltab2systemd.groups.lifecycle import Event, Phase
+from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.table.model import ResourceGroup
 
@@ -86,14 +86,24 @@ class Membership:
         return not self.wanted(group).entries
 
     def lines_for(self, group: Group) -> ResourceGroup:
-        """The lines that the present request of a group gives it: the table's, but on the way back from a trial."""
+        """The lines that the present request of a group gives it: the table's, but on the way back from a trial.
+
+        Then they are those of before, but for entries that another group takes meanwhile: none runs twice.
+        """
         lines = None if group.request is None else group.request.lines
-        return self.wanted(group) if lines is None else lines
+        if lines is None:
+            return self.wanted(group)
+        taken = self.taken(group, lines)
+        left = tuple(entry for entry in lines.entries if entry.tag not in taken)
+        return replace(lines, entries=left) if left else self.wanted(group)
 
     def taken(self, group: Group, lines: ResourceGroup) -> frozenset[str]:
-        """The tags of lines of a group that another one has by now, and may run."""
-        others = (other for other in self._groups.values() if other is not group)
-        return frozenset(entry.tag for other in others for entry in other.applied.entries) & {
+        """The tags of lines of a group that another one has by now, and may run, or for which it is being emptied."""
+        others = [other for other in self._groups.values() if other is not group]
+        going = [other for other in others if other.request and other.life.phase in MARKED and not other.halting]
+        theirs = [other.applied for other in others]
+        theirs += [(other.request and other.request.lines) or self.wanted(other) for other in going]
+        return frozenset(entry.tag for their in theirs for entry in their.entries) & {
             entry.tag for entry in lines.entries
         }
 

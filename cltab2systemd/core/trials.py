@@ -313,17 +313,14 @@ class Trials:
         self._on_change()
 
     def _lines_back(self, group: Group, trial: Trial) -> ResourceGroup | None:
-        """The lines that a group gets on its way back; None if these are the table's.
-
-        They are those of before, but for entries that have moved to another group since: none runs twice.
-        """
+        """The lines that a group gets on its way back, as far as they are its own still; None for the table's."""
         if trial.back is None:
             return None
         taken = self._membership.taken(group, trial.lines)
-        left = tuple(entry for entry in trial.lines.entries if entry.tag not in taken)
-        if taken or not left:
+        is_any_left = any(entry.tag not in taken for entry in trial.lines.entries)
+        if taken or not is_any_left:
             events.TRIAL_WITHOUT(group=group.name, why=", ".join(map(shortened, sorted(taken))) or "all")
-        return replace(trial.lines, entries=left) if left else None
+        return trial.lines if is_any_left else None
 
     def _end(self, running: Running, how: str, *, tell: bool = True) -> None:
         """A trial is over, and its group stays where it is, or goes where somebody has sent it."""

@@ -492,3 +492,49 @@ def test_what_is_started_anew_is_not_taken_for_what_ran_before_it(monkeypatch: p
         assert said(world, "db") == "1 DONE"
         assert world.judge.violations == []
         world.close()
+
+
+@pytest.fixture
+def moving(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A machine at which two groups are at level 1, and a table comes that has an entry of one in the other.
+
+    Each of them takes a while to be stopped: the first at level 2 only, to which it is to go on trial.
+    """
+    db = Line("db", "da", ("1", "2"), "steady"), Line("db", "dt", ("2",), "stubborn")
+    here, there = Line("db", "wa", ("1",), "steady"), Line("web", "wa", ("1",), "steady")
+    web = Line("web", "wb", ("1",), "stubborn")
+    with warm():
+        world = between(monkeypatch, (*db, here, web), (*db, there, replace(web, version=1)))
+        for group in ("db", "web"):
+            world.ask("switch", group, "1")
+            world.settle()
+        world.table = 1
+        yield world
+        world.close()
+
+
+def ran_once(world: World) -> None:
+    """Wait until all is over: the entry runs where it is now, and has not run twice."""
+    world.run(30 * SECOND)
+    assert world.judge.violations == []
+    assert said(world, "web") == "1 DONE"
+    assert said(world, "db") == "1 DONE"
+    assert "clinit-db@wa.service" not in world.systemd.units
+
+
+@pytest.mark.parametrize("is_trial_first", [True, False])
+def test_a_group_goes_back_without_what_another_is_emptied_for(moving: World, *, is_trial_first: bool) -> None:
+    """A trial ends while the group that has one of its entries now is being stopped, to start it then."""
+    requests = [("db", "2", 0.5), ("web", "1", None)]
+    for group, level, trial in requests if is_trial_first else reversed(requests):
+        moving.ask("switch", group, level, trial)
+        moving.run(SECOND // 5)
+    ran_once(moving)
+
+
+def test_a_group_goes_back_without_what_another_takes_meanwhile(moving: World) -> None:
+    """A group that goes back is being stopped for that, and another one takes one of its entries in that time."""
+    moving.ask("switch", "db", "2", trial=0.5)
+    moving.run(SECOND)
+    moving.ask("switch", "web", "1")
+    ran_once(moving)
