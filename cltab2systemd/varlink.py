@@ -152,8 +152,8 @@ method Reread() -> (notes: ?[]string)
 # what is done to the entries of each such group, or why that is refused. A group that is on its way with these lines
 # already is told as well, without changes. With "more", the last reply tells how it has ended for each. With "progress"
 # and "more", there are also replies with "progress" between these two, at each change, and with groups that have ended
-# since. The first reply and the last one have as "failed" the groups that are FAILED, and not by this: it leaves them
-# as they are, or was refused. Without it there are none, or the daemon is of an older version.
+# since. The first reply and the last one have as "failed" the groups that are FAILED and have no update, or one that
+# was refused. Without it there are none, or the daemon is of an older version.
 method Apply(progress: ?bool) -> (
   message: string, groups: []Update, notes: ?[]string, failed: ?[]GroupStatus, progress: ?HaltProgress
 )

@@ -9,7 +9,7 @@ from cltab2systemd import events, oserrors
 from cltab2systemd.core.group import Group
 from cltab2systemd.events import Asker, By
 from cltab2systemd.groups import advice
-from cltab2systemd.groups.lifecycle import MARKED, Event, Phase
+from cltab2systemd.groups.lifecycle import Event, Phase
 from cltab2systemd.systemd.buserrors import BusError
 from cltab2systemd.table.model import ResourceGroup
 
@@ -98,14 +98,18 @@ class Membership:
         return replace(lines, entries=left) if left else self.wanted(group)
 
     def taken(self, group: Group, lines: ResourceGroup) -> frozenset[str]:
-        """The tags of lines of a group that another one has by now, and may run, or for which it is being emptied."""
+        """The tags of lines of a group that another one has by now, and may run, or that it is to have by its request.
+
+        Of two groups that go back from trials to the same entry, the one has it to which the table gives it.
+        """
         others = [other for other in self._groups.values() if other is not group]
-        going = [other for other in others if other.request and other.life.phase in MARKED and not other.halting]
-        theirs = [other.applied for other in others]
-        theirs += [(other.request and other.request.lines) or self.wanted(other) for other in going]
-        return frozenset(entry.tag for their in theirs for entry in their.entries) & {
-            entry.tag for entry in lines.entries
-        }
+        own = {entry.tag for entry in self.wanted(group).entries}
+        taken = {entry.tag for other in others for entry in other.applied.entries}
+        for other in others:
+            if other.request is not None and not other.halting:
+                back = other.request.lines
+                taken |= {entry.tag for entry in (back or self.wanted(other)).entries} - (own if back else set())
+        return frozenset(taken & {entry.tag for entry in lines.entries})
 
     def others(self, group: Group) -> Iterator[Group]:
         """The groups that may still run an entry that the table now has in this one.

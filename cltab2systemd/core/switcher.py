@@ -118,8 +118,11 @@ class Switcher:
         await group.next_observation()
         return True
 
-    async def _stop_moved(self, others: list[Group], wanted: tuple[Entry, ...], level: str) -> None:
-        """Stop entries that the table has in this group, and that still run in the one that they have left."""
+    async def _stop_moved(self, others: list[Group], wanted: tuple[Entry, ...], level: str) -> bool:
+        """Stop entries that the table has in this group, and that still run in the one that they have left.
+
+        Returns whether there was anything to wait for. Meanwhile another group may have begun to run one of them.
+        """
         started = tuple(entry for entry in wanted if changes.is_member(entry, level))
         for other in others:
             if other.left_to_cluster and (moved := changes.tags_moved_here(other.applied.entries, started)):
@@ -128,6 +131,7 @@ class Switcher:
                     f"{min(moved)} is still an entry of {other.name}, which has left the table, and which the "
                     "cluster that started it is to stop first",
                 )
+        has_waited = False
         for other in others:
             if other.left_to_cluster:
                 continue
@@ -135,6 +139,8 @@ class Switcher:
                 stopping = await self._stop(other, moved)
                 await other.at_rest(stopping)
                 await self._reset_after_stop(other, moved)
+                has_waited = has_waited or bool(stopping)
+        return has_waited
 
     async def _stop_strangers(self, group: Group) -> None:
         """Have a look at the group, and stop what runs of it that none of its lines stands for."""
@@ -189,8 +195,8 @@ class Switcher:
                 continue
             if await self._await_ends(group, lines, request.level):
                 continue
-            await self._stop_moved([*membership.others(group)], lines.entries, request.level)
-            if membership.lines_for(group) != lines:
+            others = [*membership.others(group)]
+            if await self._stop_moved(others, lines.entries, request.level) or membership.lines_for(group) != lines:
                 continue
             if lines == group.applied and group.is_installed:
                 group.happens(Event.NOTHING_TO_INSTALL)

@@ -520,6 +520,7 @@ def ran_once(world: World) -> None:
     assert said(world, "web") == "1 DONE"
     assert said(world, "db") == "1 DONE"
     assert "clinit-db@wa.service" not in world.systemd.units
+    assert world.systemd.load("clinit-web@wa.service").active == "active"
 
 
 @pytest.mark.parametrize("is_trial_first", [True, False])
@@ -538,3 +539,45 @@ def test_a_group_goes_back_without_what_another_takes_meanwhile(moving: World) -
     moving.run(SECOND)
     moving.ask("switch", "web", "1")
     ran_once(moving)
+
+
+def test_a_group_goes_back_without_what_another_waits_to_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial ends while the group that has one of its entries now waits for another entry to be stopped elsewhere."""
+    here, there = Line("db", "wa", ("1",), "steady"), Line("web", "wa", ("1",), "steady")
+    slow, moved = Line("job", "jt", ("1",), "stubborn"), Line("web", "jt", ("1",), "stubborn")
+    rest = Line("db", "da", ("1", "2"), "steady"), Line("web", "wb", ("1",), "steady")
+    with warm():
+        world = between(monkeypatch, (*rest, here, slow, Line("job", "ja", ("1",), "steady")), (
+            *rest, there, moved, Line("job", "ja", ("1",), "steady")
+        ))  # fmt: skip
+        for group in ("db", "web", "job"):
+            world.ask("switch", group, "1")
+            world.settle()
+        world.table = 1
+        world.ask("switch", "db", "2", trial=2)
+        world.run(SECOND)
+        world.ask("switch", "web", "1")
+        ran_once(world)
+        world.close()
+
+
+def test_who_has_an_entry_keeps_it_on_its_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group that has taken an entry, and goes back from a trial, keeps it, also if another goes back to it, too."""
+    db, new = Line("db", "da", ("1", "2"), "steady"), Line("db", "dt", ("2",), "stubborn")
+    here, there = Line("db", "wa", ("1",), "steady"), Line("web", "wa", ("1", "2"), "steady")
+    web = Line("web", "wb", ("2",), "stubborn")
+    with warm():
+        world = between(monkeypatch, (db, here, web), (db, new, there, web))
+        for group in ("db", "web"):
+            world.ask("switch", group, "1")
+            world.settle()
+        world.table = 1
+        world.ask("switch", "db", "2", trial=3)
+        world.run(SECOND)
+        world.ask("switch", "web", "1")
+        world.run(SECOND)
+        process = world.systemd.load("clinit-web@wa.service").pid
+        world.ask("switch", "web", "2", trial=1.5)
+        ran_once(world)
+        assert process == world.systemd.load("clinit-web@wa.service").pid
+        world.close()
