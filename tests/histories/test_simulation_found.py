@@ -505,12 +505,17 @@ def moving(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     web = Line("web", "wb", ("1",), "stubborn")
     with warm():
         world = between(monkeypatch, (*db, here, web), (*db, there, replace(web, version=1)))
-        for group in ("db", "web"):
-            world.ask("switch", group, "1")
-            world.settle()
-        world.table = 1
+        push_to(world, "db", "web")
         yield world
         world.close()
+
+
+def push_to(world: World, *groups: str) -> None:
+    """Bring groups to level 1, and have the next table come."""
+    for group in groups:
+        world.ask("switch", group, "1")
+        world.settle()
+    world.table = 1
 
 
 def ran_once(world: World) -> None:
@@ -545,15 +550,10 @@ def test_a_group_goes_back_without_what_another_waits_to_take(monkeypatch: pytes
     """A trial ends while the group that has one of its entries now waits for another entry to be stopped elsewhere."""
     here, there = Line("db", "wa", ("1",), "steady"), Line("web", "wa", ("1",), "steady")
     slow, moved = Line("job", "jt", ("1",), "stubborn"), Line("web", "jt", ("1",), "stubborn")
-    rest = Line("db", "da", ("1", "2"), "steady"), Line("web", "wb", ("1",), "steady")
+    rest = [Line(group, tag, ("1", "2"), "steady") for group, tag in (("db", "da"), ("web", "wb"), ("job", "ja"))]
     with warm():
-        world = between(monkeypatch, (*rest, here, slow, Line("job", "ja", ("1",), "steady")), (
-            *rest, there, moved, Line("job", "ja", ("1",), "steady")
-        ))  # fmt: skip
-        for group in ("db", "web", "job"):
-            world.ask("switch", group, "1")
-            world.settle()
-        world.table = 1
+        world = between(monkeypatch, (*rest, here, slow), (*rest, there, moved))
+        push_to(world, "db", "web", "job")
         world.ask("switch", "db", "2", trial=2)
         world.run(SECOND)
         world.ask("switch", "web", "1")
@@ -568,10 +568,7 @@ def test_who_has_an_entry_keeps_it_on_its_way_back(monkeypatch: pytest.MonkeyPat
     web = Line("web", "wb", ("2",), "stubborn")
     with warm():
         world = between(monkeypatch, (db, here, web), (db, new, there, web))
-        for group in ("db", "web"):
-            world.ask("switch", group, "1")
-            world.settle()
-        world.table = 1
+        push_to(world, "db", "web")
         world.ask("switch", "db", "2", trial=3)
         world.run(SECOND)
         world.ask("switch", "web", "1")
